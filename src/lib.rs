@@ -1,0 +1,4 @@
+//! codechat: see what your long-running request is doing, live, in your terminal.
+pub mod event;
+pub mod message;
+pub mod wire;

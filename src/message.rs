@@ -1,0 +1,387 @@
+//! What a publisher may say: a [`Message`] and the parts it is made of.
+//!
+//! Every part checks its own rule when it is made (`PROTOCOL` section 6), so that the rest of the
+//! crate never meets an operation name with a newline in it or a progress of minus three. Nothing
+//! here knows how a message is written down (`wire`) or kept (`hub`).
+
+use std::{fmt, str::FromStr};
+
+use thiserror::Error;
+
+/// The longest operation name, in characters.
+pub const OPERATION_MAX_CHARS: usize = 128;
+/// The longest event name, in bytes (which are characters: only ASCII is allowed).
+pub const EVENT_NAME_MAX: usize = 64;
+/// The longest unit of a progress, in characters.
+pub const UNIT_MAX_CHARS: usize = 32;
+/// The event name of a message that names none.
+pub const DEFAULT_EVENT: &str = "debug";
+/// Event names that only the server may use.
+pub const RESERVED_EVENTS: [&str; 3] = ["gap", "end", "control"];
+
+/// One message: its text, and what else the publisher said about it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Message {
+    /// The text, with the publisher's own line ends. May be empty, may have many lines.
+    pub text: String,
+    /// How much it matters.
+    pub level: Option<Level>,
+    /// The operation it belongs to.
+    pub operation: Option<Operation>,
+    /// How far that operation is.
+    pub progress: Option<Progress>,
+    /// Set on the message that ends its operation.
+    pub outcome: Option<Outcome>,
+    /// The event name; `None` stands for [`DEFAULT_EVENT`].
+    pub event: Option<EventName>,
+    /// Anything else: one JSON object on one line, passed through unread.
+    pub fields: Option<Box<str>>,
+    /// Whether the server says it, not a publisher.
+    pub system: bool,
+}
+
+impl Message {
+    /// A message that is only text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            ..Self::default()
+        }
+    }
+
+    /// What the server itself says in a channel.
+    pub fn system(level: Option<Level>, text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            level,
+            system: true,
+            ..Self::default()
+        }
+    }
+
+    /// The event name it goes by.
+    #[must_use]
+    pub fn event_name(&self) -> &str {
+        self.event.as_ref().map_or(DEFAULT_EVENT, EventName::as_str)
+    }
+
+    /// The bytes it holds on the heap.
+    #[must_use]
+    pub fn heap_size(&self) -> usize {
+        self.text.len()
+            + self.operation.as_ref().map_or(0, |it| it.0.len())
+            + self
+                .progress
+                .as_ref()
+                .map_or(0, |it| it.unit().map_or(0, str::len))
+            + self.event.as_ref().map_or(0, |it| it.0.len())
+            + self.fields.as_ref().map_or(0, |it| it.len())
+    }
+}
+
+/// Why a part of a message was refused. The text names the part, the rule and what was found.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum Invalid {
+    /// Not one of the five levels.
+    #[error("level must be trace, debug, info, warn or error, not {0:?}")]
+    Level(String),
+    /// Not one of the three outcomes.
+    #[error("outcome must be ok, failed or cancelled, not {0:?}")]
+    Outcome(String),
+    /// Empty, too long, or with control characters.
+    #[error("operation must be 1 to {OPERATION_MAX_CHARS} characters without control characters")]
+    Operation,
+    /// Not a name a publisher may use.
+    #[error(
+        "event must be 1 to {EVENT_NAME_MAX} of the characters A-Z a-z 0-9 _ . - and none of {reserved}, not {0:?}",
+        reserved = RESERVED_EVENTS.join(", ")
+    )]
+    Event(String),
+    /// Numbers out of range, or not numbers.
+    #[error(
+        "progress must be a current number of at least 0 and, optionally, a total above 0 (as in 3/120), not {0:?}"
+    )]
+    Progress(String),
+    /// The unit is too long or has control characters.
+    #[error("progress unit must be at most {UNIT_MAX_CHARS} characters without control characters")]
+    Unit,
+}
+
+/// How much a message matters, from `Trace` (least) to `Error` (most).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Finest detail.
+    Trace,
+    /// For whoever looks for a fault.
+    Debug,
+    /// What happens.
+    Info,
+    /// What may go wrong.
+    Warn,
+    /// What went wrong.
+    Error,
+}
+
+impl Level {
+    /// Its name on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl FromStr for Level {
+    type Err = Invalid;
+
+    fn from_str(name: &str) -> Result<Self, Invalid> {
+        [
+            Self::Trace,
+            Self::Debug,
+            Self::Info,
+            Self::Warn,
+            Self::Error,
+        ]
+        .into_iter()
+        .find(|it| it.as_str() == name)
+        .ok_or_else(|| Invalid::Level(shortened(name)))
+    }
+}
+
+/// How an operation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// As it should.
+    Ok,
+    /// With an error.
+    Failed,
+    /// Because somebody asked it to stop.
+    Cancelled,
+}
+
+impl Outcome {
+    /// Its name on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl FromStr for Outcome {
+    type Err = Invalid;
+
+    fn from_str(name: &str) -> Result<Self, Invalid> {
+        [Self::Ok, Self::Failed, Self::Cancelled]
+            .into_iter()
+            .find(|it| it.as_str() == name)
+            .ok_or_else(|| Invalid::Outcome(shortened(name)))
+    }
+}
+
+/// The name of an operation: 1 to [`OPERATION_MAX_CHARS`] characters, none of them a control
+/// character.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation(Box<str>);
+
+impl Operation {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Operation {
+    type Err = Invalid;
+
+    fn from_str(name: &str) -> Result<Self, Invalid> {
+        let fits = (1..=OPERATION_MAX_CHARS).contains(&name.chars().count());
+        if fits && !name.contains(char::is_control) {
+            Ok(Self(name.into()))
+        } else {
+            Err(Invalid::Operation)
+        }
+    }
+}
+
+/// An event name that a publisher may use: `[A-Za-z0-9_.-]{1,64}`, not a reserved one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventName(Box<str>);
+
+impl EventName {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for EventName {
+    type Err = Invalid;
+
+    fn from_str(name: &str) -> Result<Self, Invalid> {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
+        if (1..=EVENT_NAME_MAX).contains(&name.len())
+            && name.bytes().all(allowed)
+            && !RESERVED_EVENTS.contains(&name)
+        {
+            Ok(Self(name.into()))
+        } else {
+            Err(Invalid::Event(shortened(name)))
+        }
+    }
+}
+
+/// How far an operation is: `current` of `total`, in `unit`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    current: f64,
+    total: Option<f64>,
+    unit: Option<Box<str>>,
+}
+
+impl Progress {
+    /// Checks and builds a progress.
+    ///
+    /// # Errors
+    /// [`Invalid::Progress`] where `current` is below 0, `total` not above 0, or either is not
+    /// finite; [`Invalid::Unit`] where the unit is too long or has control characters.
+    pub fn new(current: f64, total: Option<f64>, unit: Option<&str>) -> Result<Self, Invalid> {
+        let in_range = current.is_finite()
+            && current >= 0.0
+            && total.is_none_or(|total| total.is_finite() && total > 0.0);
+        if !in_range {
+            let total = total.map_or(String::new(), |total| format!("/{total}"));
+            return Err(Invalid::Progress(format!("{current}{total}")));
+        }
+        if unit
+            .is_some_and(|it| it.chars().count() > UNIT_MAX_CHARS || it.contains(char::is_control))
+        {
+            return Err(Invalid::Unit);
+        }
+        Ok(Self {
+            current,
+            total,
+            unit: unit.map(Into::into),
+        })
+    }
+
+    /// How much is done.
+    #[must_use]
+    pub fn current(&self) -> f64 {
+        self.current
+    }
+
+    /// How much there is to do, where known.
+    #[must_use]
+    pub fn total(&self) -> Option<f64> {
+        self.total
+    }
+
+    /// What is being counted.
+    #[must_use]
+    pub fn unit(&self) -> Option<&str> {
+        self.unit.as_deref()
+    }
+}
+
+impl FromStr for Progress {
+    type Err = Invalid;
+
+    /// Reads `3/120` or `3`.
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let number = |part: &str| {
+            part.trim()
+                .parse::<f64>()
+                .map_err(|_| Invalid::Progress(shortened(text)))
+        };
+        match text.split_once('/') {
+            Some((current, total)) => Self::new(number(current)?, Some(number(total)?), None),
+            None => Self::new(number(text)?, None, None),
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The start of a refused value: error texts quote it, and must not grow with it.
+fn shortened(value: &str) -> String {
+    const QUOTED_MAX_CHARS: usize = 40;
+    let mut start: String = value.chars().take(QUOTED_MAX_CHARS).collect();
+    if start.len() < value.len() {
+        start.push('…');
+    }
+    start
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back_as_they_are_written() {
+        for level in ["trace", "debug", "info", "warn", "error"] {
+            assert_eq!(level.parse::<Level>().unwrap().as_str(), level);
+        }
+        for outcome in ["ok", "failed", "cancelled"] {
+            assert_eq!(outcome.parse::<Outcome>().unwrap().as_str(), outcome);
+        }
+        assert!("Info".parse::<Level>().is_err());
+        assert!(Level::Error > Level::Warn);
+    }
+
+    #[test]
+    fn reserved_and_malformed_event_names_are_refused() {
+        for name in [
+            "gap",
+            "end",
+            "control",
+            "",
+            "two words",
+            "a\nb",
+            &"x".repeat(65),
+        ] {
+            assert!(name.parse::<EventName>().is_err(), "{name:?}");
+        }
+        assert_eq!(
+            "build.step-1".parse::<EventName>().unwrap().as_str(),
+            "build.step-1"
+        );
+    }
+
+    #[test]
+    fn progress_reads_a_count_with_and_without_a_total() {
+        let progress: Progress = "3/120".parse().unwrap();
+        assert_eq!((progress.current(), progress.total()), (3.0, Some(120.0)));
+        assert_eq!("7".parse::<Progress>().unwrap().total(), None);
+        for bad in ["", "a/b", "-1", "1/0", "1/-2", "nan", "1/inf", "1/2/3"] {
+            assert!(bad.parse::<Progress>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn operations_are_bounded_in_characters_not_bytes() {
+        assert!("ü".repeat(128).parse::<Operation>().is_ok());
+        assert!("ü".repeat(129).parse::<Operation>().is_err());
+        assert!("tab\there".parse::<Operation>().is_err());
+    }
+}

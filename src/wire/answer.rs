@@ -1,0 +1,88 @@
+//! What the server answers outside a stream.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::ClientId;
+
+/// A client ID was issued.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Connected {
+    /// The ID, in canonical lower case.
+    pub client_id: String,
+    /// Where its stream is read, as a path on this server.
+    pub stream_url: String,
+    /// Where messages are published to it.
+    pub publish_url: String,
+    /// Where it is stopped.
+    pub stop_url: String,
+    /// After so long without activity the server ends it.
+    pub idle_timeout_seconds: u64,
+}
+
+impl Connected {
+    /// The answer for a new ID.
+    #[must_use]
+    pub fn new(id: ClientId, idle_timeout: std::time::Duration) -> Self {
+        Self {
+            client_id: id.to_string(),
+            stream_url: super::stream_path(id),
+            publish_url: super::stream_path(id),
+            stop_url: super::stop_path(id),
+            idle_timeout_seconds: idle_timeout.as_secs(),
+        }
+    }
+}
+
+/// A publish request was accepted.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Published {
+    /// The last event's ID; `None` where the body held no message.
+    pub id: Option<String>,
+    /// How many messages were accepted.
+    pub accepted: u64,
+    /// How many subscribers the channel had.
+    pub subscribers: usize,
+    /// The level of detail that a watcher asked for.
+    pub level: Option<String>,
+    /// Whether a watcher asked to stop.
+    pub cancel: bool,
+    /// The operation that the wish to stop names.
+    pub operation: Option<String>,
+}
+
+/// A broadcast was accepted.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub struct Broadcast {
+    /// How many channels took it.
+    pub clients: usize,
+}
+
+/// An error (RFC 9457), with the members that help a program to go on from it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Problem {
+    /// What kind of problem; `about:blank` says that the status tells.
+    #[serde(rename = "type", default = "about_blank")]
+    pub kind: String,
+    /// The status's name.
+    #[serde(default)]
+    pub title: String,
+    /// The HTTP status.
+    #[serde(default)]
+    pub status: u16,
+    /// What is wrong and what to do about it.
+    pub detail: String,
+    /// For ndjson: the line that was refused, counted from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+    /// For ndjson: how many messages of this request stand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<u64>,
+    /// For text that is not UTF-8: the offset of the first wrong byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<usize>,
+}
+
+fn about_blank() -> String {
+    "about:blank".into()
+}

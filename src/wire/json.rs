@@ -1,0 +1,385 @@
+//! Message objects and gap objects, read and written.
+//!
+//! Publishers' objects are read strictly (an unknown member is an error that names it), a server's
+//! own are read leniently, so that an older watcher understands a newer server.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+use crate::{
+    event::{Event, Gap, UnixMillis},
+    message::{Invalid, Message, Progress},
+};
+
+/// Why a publisher's JSON is no message. The text names the member or the place.
+#[derive(Debug, Error)]
+pub enum BadMessage {
+    /// Not JSON, a member of the wrong type, an unknown or a missing one.
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    /// A member breaks its rule.
+    #[error("{0}")]
+    Invalid(#[from] Invalid),
+    /// `fields` holds something else than an object.
+    #[error("fields must be an object")]
+    Fields,
+    /// An ndjson line that is neither.
+    #[error("a line must be a JSON object with a \"message\", or a JSON string")]
+    Neither,
+}
+
+/// Reads one message object.
+///
+/// # Errors
+/// [`BadMessage`], where it is not one.
+pub fn parse_message(json: &str) -> Result<Message, BadMessage> {
+    let published: Published = serde_json::from_str(json)?;
+    published.into_message()
+}
+
+/// Reads one line of ndjson: a message object, or a string that is the message's text.
+///
+/// # Errors
+/// [`BadMessage`], where it is neither.
+pub fn parse_line(line: &str) -> Result<Message, BadMessage> {
+    match line.trim_start().as_bytes().first() {
+        Some(b'"') => Ok(Message::text(serde_json::from_str::<String>(line)?)),
+        Some(b'{') => parse_message(line),
+        _ => Err(BadMessage::Neither),
+    }
+}
+
+/// A publication's line of ndjson, without its line end: a bare string where the text is all.
+#[must_use]
+pub fn publication_line(message: &Message) -> Vec<u8> {
+    let only_text = *message == Message::text(message.text.as_str());
+    if only_text {
+        to_vec(&message.text)
+    } else {
+        to_vec(&Object::of(message))
+    }
+}
+
+/// A message as a stream writes it in JSON.
+#[must_use]
+pub fn event_object(event: &Event) -> Vec<u8> {
+    stamped_object(&event.id.to_string(), event.id.time, &event.message)
+}
+
+/// A message with any `id` and its time.
+#[must_use]
+pub fn stamped_object(id: &str, time: UnixMillis, message: &Message) -> Vec<u8> {
+    let mut object = Object::of(message);
+    object.id = Some(id);
+    object.time = Some(rfc3339(time));
+    to_vec(&object)
+}
+
+/// A gap as a stream writes it.
+#[must_use]
+pub fn gap_object(gap: Gap) -> Vec<u8> {
+    to_vec(&match gap {
+        Gap::Known { from, to } => GapObject {
+            from: Some(from),
+            to: Some(to),
+            missed: gap.missed(),
+        },
+        Gap::Unknown => GapObject {
+            from: None,
+            to: None,
+            missed: None,
+        },
+    })
+}
+
+/// Reads a gap; `None` where it is not one.
+#[must_use]
+pub fn parse_gap(json: &str) -> Option<Gap> {
+    let object: GapObject = serde_json::from_str(json).ok()?;
+    match (object.from, object.to) {
+        (Some(from), Some(to)) if from <= to => Some(Gap::Known { from, to }),
+        (None, None) => Some(Gap::Unknown),
+        _ => None,
+    }
+}
+
+/// Reads a message that a server wrote, leniently: unknown members and broken optional ones are
+/// passed over. `None` where it has no text.
+#[must_use]
+pub fn parse_event(json: &str) -> Option<Message> {
+    let streamed: Streamed = serde_json::from_str(json).ok()?;
+    Some(Message {
+        text: streamed.message.into_owned(),
+        level: streamed.level.and_then(|it| it.parse().ok()),
+        operation: streamed.operation.and_then(|it| it.parse().ok()),
+        progress: streamed.progress.and_then(|it| it.check().ok()),
+        outcome: streamed.outcome.and_then(|it| it.parse().ok()),
+        event: streamed.event.and_then(|it| it.parse().ok()),
+        fields: streamed.fields.and_then(|it| fields(it).ok()),
+        system: streamed.system,
+    })
+}
+
+/// A time as people and JSON write it: RFC 3339, milliseconds, UTC.
+#[must_use]
+pub fn rfc3339(time: UnixMillis) -> String {
+    /// The last millisecond of the year 9999, beyond which RFC 3339 has no way to write a time.
+    const LAST: UnixMillis = 253_402_300_799_999;
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_millis(time.min(LAST));
+    humantime::format_rfc3339_millis(time).to_string()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Published<'a> {
+    #[serde(borrow)]
+    message: Cow<'a, str>,
+    #[serde(borrow)]
+    level: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    operation: Option<Cow<'a, str>>,
+    progress: Option<ProgressObject>,
+    #[serde(borrow)]
+    outcome: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    event: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    fields: Option<&'a RawValue>,
+}
+
+impl Published<'_> {
+    fn into_message(self) -> Result<Message, BadMessage> {
+        Ok(Message {
+            level: self.level.map(|it| it.parse()).transpose()?,
+            operation: self.operation.map(|it| it.parse()).transpose()?,
+            progress: self.progress.map(|it| it.check()).transpose()?,
+            outcome: self.outcome.map(|it| it.parse()).transpose()?,
+            event: self.event.map(|it| it.parse()).transpose()?,
+            fields: self.fields.map(fields).transpose()?,
+            text: self.message.into_owned(),
+            system: false,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct Streamed<'a> {
+    #[serde(borrow)]
+    message: Cow<'a, str>,
+    #[serde(borrow)]
+    level: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    operation: Option<Cow<'a, str>>,
+    progress: Option<ProgressObject>,
+    #[serde(borrow)]
+    outcome: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    event: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    fields: Option<&'a RawValue>,
+    #[serde(default)]
+    system: bool,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct ProgressObject {
+    #[serde(serialize_with = "number")]
+    current: f64,
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "optional_number"
+    )]
+    total: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<String>,
+}
+
+impl ProgressObject {
+    fn check(self) -> Result<Progress, Invalid> {
+        Progress::new(self.current, self.total, self.unit.as_deref())
+    }
+}
+
+#[derive(Serialize)]
+struct Object<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<String>,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    level: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<ProgressObject>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fields: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    system: bool,
+}
+
+impl<'a> Object<'a> {
+    fn of(message: &'a Message) -> Self {
+        Self {
+            id: None,
+            time: None,
+            message: &message.text,
+            level: message.level.map(crate::message::Level::as_str),
+            operation: message.operation.as_ref().map(|it| it.as_str()),
+            progress: message.progress.as_ref().map(|it| ProgressObject {
+                current: it.current(),
+                total: it.total(),
+                unit: it.unit().map(Into::into),
+            }),
+            outcome: message.outcome.map(crate::message::Outcome::as_str),
+            event: message.event.as_ref().map(|it| it.as_str()),
+            fields: message
+                .fields
+                .as_ref()
+                .and_then(|it| serde_json::from_str(it).ok()),
+            system: message.system,
+        }
+    }
+}
+
+#[derive(Deserialize, Serialize)]
+struct GapObject {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<u64>,
+    missed: Option<u64>,
+}
+
+/// Checks that `fields` are an object, and puts them on one line: a line end in valid JSON can only
+/// stand between tokens, where a blank says the same.
+fn fields(raw: &RawValue) -> Result<Box<str>, BadMessage> {
+    let text = raw.get();
+    if text.starts_with('{') {
+        Ok(text.replace(['\n', '\r'], " ").into())
+    } else {
+        Err(BadMessage::Fields)
+    }
+}
+
+/// Writes a whole number without the `.0` that a float would get.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn number<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    /// Up to here every whole number is exact in a float.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if value.fract() == 0.0 && value.abs() <= EXACT {
+        #[expect(clippy::cast_possible_truncation, reason = "whole and within ±2^53")]
+        serializer.serialize_i64(*value as i64)
+    } else {
+        serializer.serialize_f64(*value)
+    }
+}
+
+#[expect(clippy::ref_option, reason = "serde hands a reference")]
+fn optional_number<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => number(value, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn to_vec(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("text, numbers and objects can always be written")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EventId;
+
+    #[test]
+    fn a_whole_message_object_is_read_and_written_back() {
+        let json = r#"{"message":"Processed file 3 of 120","level":"info","operation":"refresh-repo","progress":{"current":3,"total":120,"unit":"files"},"outcome":"ok","event":"step","fields":{"repo":"demo"}}"#;
+        let message = parse_message(json).unwrap();
+        assert_eq!(String::from_utf8(publication_line(&message)).unwrap(), json);
+        assert_eq!(parse_event(json), Some(message));
+    }
+
+    #[test]
+    fn a_streamed_object_has_id_and_time() {
+        let event = Event {
+            id: EventId {
+                seq: 17,
+                time: 1_732_262_400_123,
+            },
+            message: Message::text("hi"),
+        };
+        assert_eq!(
+            String::from_utf8(event_object(&event)).unwrap(),
+            r#"{"id":"17-1732262400123","time":"2024-11-22T08:00:00.123Z","message":"hi"}"#
+        );
+    }
+
+    #[test]
+    fn an_unknown_member_is_named() {
+        let error = parse_message(r#"{"message":"a","colour":"red"}"#).unwrap_err();
+        assert!(error.to_string().contains("`colour`"), "{error}");
+        let error = parse_message(r#"{"message":"a","system":true}"#).unwrap_err();
+        assert!(error.to_string().contains("`system`"), "{error}");
+    }
+
+    #[test]
+    fn broken_members_are_refused_with_their_rule() {
+        for (json, says) in [
+            (r#"{"level":"info"}"#, "missing field `message`"),
+            (r#"{"message":3}"#, "expected a string"),
+            (r#"{"message":"a","level":"loud"}"#, "level must be"),
+            (
+                r#"{"message":"a","fields":[1]}"#,
+                "fields must be an object",
+            ),
+            (
+                r#"{"message":"a","progress":{"current":-1}}"#,
+                "progress must be",
+            ),
+            (r#"{"message":"a","event":"gap"}"#, "event must be"),
+            (r#"{"message":"a"} x"#, "trailing characters"),
+        ] {
+            let error = parse_message(json).unwrap_err().to_string();
+            assert!(error.contains(says), "{json}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_an_object_or_a_string() {
+        assert_eq!(parse_line(r#""a\n\u00fc""#).unwrap(), Message::text("a\nü"));
+        assert_eq!(parse_line(r#" {"message":""}"#).unwrap(), Message::text(""));
+        assert!(matches!(parse_line("plain"), Err(BadMessage::Neither)));
+        assert!(matches!(parse_line("12"), Err(BadMessage::Neither)));
+    }
+
+    #[test]
+    fn fields_over_several_lines_come_out_on_one() {
+        let message =
+            parse_message("{\"message\":\"a\",\"fields\":{\n \"k\":\r\n \"v\\n\"}}").unwrap();
+        assert!(!message.fields.as_ref().unwrap().contains(['\n', '\r']));
+        assert!(message.fields.unwrap().contains(r#""v\n""#));
+    }
+
+    #[test]
+    fn gaps_are_read_back() {
+        for gap in [Gap::Known { from: 18, to: 120 }, Gap::Unknown] {
+            let json = String::from_utf8(gap_object(gap)).unwrap();
+            assert_eq!(parse_gap(&json), Some(gap));
+        }
+        assert_eq!(gap_object(Gap::Unknown), br#"{"missed":null}"#);
+        assert_eq!(
+            gap_object(Gap::Known { from: 18, to: 120 }),
+            br#"{"from":18,"to":120,"missed":103}"#
+        );
+    }
+}

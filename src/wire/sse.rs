@@ -1,0 +1,184 @@
+//! Frames of an event stream (WHATWG HTML 9.2.6), as this server writes them.
+//!
+//! Line ends are LF. Every frame of an event carries an `id:`, because some clients forget the last
+//! ID at an event without one.
+
+use std::io::Write;
+
+use crate::{
+    event::{End, Event, EventId, Format, Gap, UnixMillis},
+    message::{DEFAULT_EVENT, Level, Message},
+    wire::json,
+};
+
+/// What a fresh stream says first.
+pub const GREETING: &str = "Starting server communication...";
+/// What every stream says last when the server shuts down.
+pub const FAREWELL: &str = "Server shutting down...";
+/// The reconnection time a fresh stream sets, in milliseconds.
+pub const RETRY_MILLIS: u64 = 1000;
+/// The event name of a [`Gap`].
+pub const GAP: &str = "gap";
+/// The event name of an [`End`].
+pub const END: &str = "end";
+/// Flushes the head of a resumed stream.
+pub const RESUMED: &[u8] = b": resumed\n\n";
+/// Keeps a quiet stream's connection alive.
+pub const HEARTBEAT: &[u8] = b":\n\n";
+
+/// A message as a text frame: its own CR, LF and CRLF become further `data:` lines, so that no text
+/// can forge a field or an event.
+#[must_use]
+pub fn text_frame(event: &Event) -> Vec<u8> {
+    let mut frame = open(
+        event.id,
+        event.message.event_name(),
+        event.message.text.len(),
+    );
+    push_data(&mut frame, &event.message.text);
+    close(frame)
+}
+
+/// A message as a JSON frame: one object on one `data:` line.
+#[must_use]
+pub fn json_frame(event: &Event) -> Vec<u8> {
+    let object = json::event_object(event);
+    let mut frame = open(event.id, event.message.event_name(), object.len());
+    push_line(&mut frame, &object);
+    close(frame)
+}
+
+/// The first bytes of a fresh stream: `retry:` and the greeting.
+#[must_use]
+pub fn greeting(id: EventId, now: UnixMillis, format: Format) -> Vec<u8> {
+    let mut frame = retry(RETRY_MILLIS);
+    frame.extend(own_message(id, now, None, GREETING, format));
+    frame
+}
+
+/// The last bytes of a stream whose server shuts down; `retry_millis` spreads the clients' return.
+#[must_use]
+pub fn farewell(id: EventId, now: UnixMillis, retry_millis: u64, format: Format) -> Vec<u8> {
+    let mut frame = retry(retry_millis);
+    frame.extend(own_message(id, now, Some(Level::Warn), FAREWELL, format));
+    frame
+}
+
+/// A gap, JSON in both formats. `id` is that of the last lost message, so that a resume after it
+/// does not tell it twice.
+#[must_use]
+pub fn gap(id: EventId, gap: Gap) -> Vec<u8> {
+    let mut frame = open(id, GAP, 0);
+    push_line(&mut frame, &json::gap_object(gap));
+    close(frame)
+}
+
+/// The end of a stream, text in both formats.
+#[must_use]
+pub fn end(id: EventId, end: End) -> Vec<u8> {
+    let mut frame = open(id, END, 0);
+    push_line(&mut frame, end.as_str().as_bytes());
+    close(frame)
+}
+
+/// What the server says in one stream only, which therefore has no number of its own.
+fn own_message(
+    id: EventId,
+    now: UnixMillis,
+    level: Option<Level>,
+    text: &str,
+    format: Format,
+) -> Vec<u8> {
+    let message = Message::system(level, text);
+    let mut frame = open(id, DEFAULT_EVENT, text.len());
+    match format {
+        Format::Text => push_data(&mut frame, &message.text),
+        Format::Json => push_line(
+            &mut frame,
+            &json::stamped_object(&id.to_string(), now, &message),
+        ),
+    }
+    close(frame)
+}
+
+fn retry(millis: u64) -> Vec<u8> {
+    format!("retry: {millis}\n").into_bytes()
+}
+
+fn open(id: EventId, name: &str, data_len: usize) -> Vec<u8> {
+    const FIELDS_MAX: usize = 64;
+    let mut frame = Vec::with_capacity(FIELDS_MAX + name.len() + data_len);
+    writeln!(frame, "id: {id}\nevent: {name}").expect("a Vec takes every write");
+    frame
+}
+
+fn push_data(frame: &mut Vec<u8>, text: &str) {
+    let bytes = text.as_bytes();
+    let mut start = 0;
+    for at in memchr::memchr2_iter(b'\n', b'\r', bytes) {
+        if bytes[at] == b'\n' && at > 0 && bytes[at - 1] == b'\r' {
+            // The second half of a CRLF, whose line ended at the CR.
+            start = at + 1;
+            continue;
+        }
+        push_line(frame, &bytes[start..at]);
+        start = at + 1;
+    }
+    push_line(frame, &bytes[start..]);
+}
+
+fn push_line(frame: &mut Vec<u8>, line: &[u8]) {
+    frame.extend_from_slice(b"data: ");
+    frame.extend_from_slice(line);
+    frame.push(b'\n');
+}
+
+fn close(mut frame: Vec<u8>) -> Vec<u8> {
+    frame.push(b'\n');
+    frame
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn framed(message: Message) -> String {
+        let id = EventId {
+            seq: 17,
+            time: 1_732_262_400_123,
+        };
+        String::from_utf8(text_frame(&Event { id, message })).unwrap()
+    }
+
+    #[test]
+    fn a_message_is_an_id_a_name_and_data() {
+        assert_eq!(
+            framed(Message::text("Processed file 3 of 120")),
+            "id: 17-1732262400123\nevent: debug\ndata: Processed file 3 of 120\n\n"
+        );
+    }
+
+    #[test]
+    fn every_kind_of_line_end_begins_a_new_data_line() {
+        let frame = framed(Message::text("a\nb\rc\r\nd\n\re\r\n"));
+        let data: Vec<_> = frame
+            .lines()
+            .filter_map(|it| it.strip_prefix("data: "))
+            .collect();
+        assert_eq!(data, ["a", "b", "c", "d", "", "e", ""]);
+    }
+
+    #[test]
+    fn an_empty_message_is_an_empty_data_line() {
+        assert!(framed(Message::text("")).ends_with("\ndata: \n\n"));
+    }
+
+    #[test]
+    fn the_greeting_is_the_protocols_byte_for_byte() {
+        let id = EventId { seq: 0, time: 5 };
+        assert_eq!(
+            greeting(id, 5, Format::Text),
+            b"retry: 1000\nid: 0-5\nevent: debug\ndata: Starting server communication...\n\n"
+        );
+    }
+}
