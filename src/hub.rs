@@ -1,0 +1,453 @@
+//! The hub: every client's channel, and who may write to and read from it.
+//!
+//! A channel is a bounded log and a subscriber is a position in it. The hub is handed messages and
+//! hands out bytes that it was told how to encode ([`Frames`]); it knows no HTTP, no JSON library
+//! and no terminal, and does no I/O. Its locks are short and never held across an `.await`.
+
+mod channel;
+mod expiry;
+mod log;
+mod publisher;
+mod subscription;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use thiserror::Error;
+use tokio::time::Instant;
+
+use self::{
+    channel::Channel,
+    expiry::{Candidates, Tombstones},
+};
+pub use self::{
+    channel::{KEYS, Position},
+    expiry::{TOMBSTONE_AGE, TOMBSTONES},
+    log::LogLimits,
+    publisher::{BROKEN_OFF, Publisher},
+    subscription::{Delivery, Start, Subscription},
+};
+use crate::{
+    event::{ClientId, End, Event, EventId, Format},
+    message::Message,
+};
+
+/// How events are written into streams. Plain functions, so that the hub need not know the wire.
+#[derive(Clone, Copy)]
+pub struct Frames {
+    /// For [`Format::Text`]; called at publish.
+    pub text: fn(&Event) -> Vec<u8>,
+    /// For [`Format::Json`]; called the first time somebody reads the event in it.
+    pub json: fn(&Event) -> Vec<u8>,
+}
+
+/// What bounds the hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Each channel's log.
+    pub log: LogLimits,
+    /// Channels.
+    pub clients: usize,
+    /// Subscribers of one channel.
+    pub subscribers: usize,
+    /// All logs together, in bytes.
+    pub memory: usize,
+    /// A channel without activity for so long ends.
+    pub idle_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            log: LogLimits {
+                messages: 1024,
+                bytes: 1 << 20,
+            },
+            clients: 100_000,
+            subscribers: 64,
+            memory: 1 << 30,
+            idle_timeout: Duration::from_mins(15),
+        }
+    }
+}
+
+/// Why the hub refuses something.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum Refusal {
+    /// No such channel.
+    #[error(
+        "no client with this ID is known here; get an ID from /api/v1/sse/connect, or let the watcher subscribe first"
+    )]
+    Unknown,
+    /// The channel has ended.
+    #[error("this client's stream has ended; get a new ID from /api/v1/sse/connect")]
+    Ended,
+    /// [`Limits::clients`] is reached.
+    #[error(
+        "the limit of {0} clients is reached; stop one, or start the server with a higher --max-clients"
+    )]
+    TooManyClients(usize),
+    /// [`Limits::subscribers`] is reached.
+    #[error(
+        "the limit of {0} subscribers of one client is reached; close one, or start the server with a higher --max-subscribers"
+    )]
+    TooManySubscribers(usize),
+    /// [`Limits::memory`] is spent, and every channel is being watched.
+    #[error(
+        "the memory budget of {0} bytes for all logs is spent; stop a client, or start the server with a higher --max-memory"
+    )]
+    OutOfMemory(usize),
+    /// The hub is closing.
+    #[error("the server is shutting down; try again when it is back")]
+    Closing,
+}
+
+/// What became of a publish request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The last message's place; `None` where there was none.
+    pub last: Option<EventId>,
+    /// How many messages were accepted.
+    pub accepted: u64,
+    /// How many subscribers the channel had.
+    pub subscribers: usize,
+}
+
+/// How much there is of everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Channels that have not ended.
+    pub channels: usize,
+    /// Open subscriptions.
+    pub subscribers: usize,
+    /// Bytes that all logs hold.
+    pub memory: usize,
+}
+
+/// Shards of the registry; a power of two, enough that two cores rarely meet.
+const SHARDS: usize = 64;
+
+/// Every channel by its ID. Cloning it gives another handle to the same hub.
+#[derive(Clone)]
+pub struct Hub {
+    shared: Arc<Shared>,
+    registry: Arc<Registry>,
+}
+
+struct Registry {
+    /// Short locks. Lock order: never two at once.
+    shards: [Mutex<HashMap<ClientId, Arc<Channel>>>; SHARDS],
+    clients: AtomicUsize,
+    tombstones: Mutex<Tombstones>,
+    candidates: Mutex<Candidates>,
+}
+
+/// What every channel needs of the hub.
+struct Shared {
+    limits: Limits,
+    frames: Frames,
+    started: Instant,
+    memory: AtomicUsize,
+    subscribers: AtomicUsize,
+    closing: AtomicBool,
+}
+
+impl Shared {
+    /// The hub's clock: milliseconds since it began.
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+}
+
+impl Hub {
+    /// An empty hub.
+    #[must_use]
+    pub fn new(limits: Limits, frames: Frames) -> Self {
+        let shared = Shared {
+            limits,
+            frames,
+            started: Instant::now(),
+            memory: AtomicUsize::new(0),
+            subscribers: AtomicUsize::new(0),
+            closing: AtomicBool::new(false),
+        };
+        let registry = Registry {
+            shards: std::array::from_fn(|_| Mutex::default()),
+            clients: AtomicUsize::new(0),
+            tombstones: Mutex::default(),
+            candidates: Mutex::default(),
+        };
+        Self {
+            shared: Arc::new(shared),
+            registry: Arc::new(registry),
+        }
+    }
+
+    /// What bounds it.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    /// Issues a client ID and opens its channel.
+    ///
+    /// # Errors
+    /// [`Refusal::TooManyClients`], [`Refusal::Closing`].
+    pub fn connect(&self) -> Result<ClientId, Refusal> {
+        let id = ClientId::random();
+        self.open(id)?;
+        Ok(id)
+    }
+
+    /// Opens a subscription. An ID that is not known gets a fresh channel, one that has ended too
+    /// unless the reader comes with a cursor: it has seen that end, or missed it.
+    ///
+    /// # Errors
+    /// [`Refusal::Ended`] (with a cursor only), the limits' refusals, [`Refusal::Closing`].
+    pub fn subscribe(
+        &self,
+        id: ClientId,
+        format: Format,
+        from: From,
+    ) -> Result<Subscription, Refusal> {
+        loop {
+            self.admit()?;
+            let known = self.channel(id);
+            if known.is_none() && matches!(from, Position::After(_)) && self.has_ended(id) {
+                return Err(Refusal::Ended);
+            }
+            let channel = known.map_or_else(|| self.open(id), Ok)?;
+            let Some(entrance) = channel.enter(from) else {
+                // It ended since it was looked up, and is on its way out of the registry.
+                std::thread::yield_now();
+                continue;
+            };
+            let entrance = entrance?;
+            let start = match from {
+                Position::After(_) if entrance.foreign => Start::Restarted,
+                Position::After(_) => Start::Resumed,
+                Position::Start | Position::Tail(_) => Start::Fresh,
+            };
+            return Ok(Subscription::new(channel, &entrance, format, start));
+        }
+    }
+
+    /// Publishes one message. Never waits: a slow reader whose place is overwritten gets a gap.
+    ///
+    /// # Errors
+    /// [`Refusal::Unknown`], [`Refusal::Ended`], [`Refusal::OutOfMemory`], [`Refusal::Closing`].
+    pub fn publish(
+        &self,
+        id: ClientId,
+        message: Message,
+        key: Option<&str>,
+    ) -> Result<Receipt, Refusal> {
+        self.admit()?;
+        let channel = self.known(id)?;
+        self.make_room(&channel)?;
+        channel.publish(message, key)
+    }
+
+    /// Begins a streaming publish request.
+    ///
+    /// # Errors
+    /// [`Refusal::Unknown`], [`Refusal::Ended`], [`Refusal::Closing`].
+    pub fn publisher(&self, id: ClientId, key: Option<Box<str>>) -> Result<Publisher, Refusal> {
+        self.admit()?;
+        Ok(Publisher::new(self.clone(), self.known(id)?, key))
+    }
+
+    /// Publishes a message to every channel that has not ended, and says to how many.
+    ///
+    /// # Errors
+    /// [`Refusal::Closing`]; another where not a single channel could take it.
+    pub fn broadcast(&self, message: &Message, key: Option<&str>) -> Result<usize, Refusal> {
+        self.admit()?;
+        let mut reached = 0;
+        let mut refused = None;
+        for channel in self.channels() {
+            match self
+                .make_room(&channel)
+                .and_then(|()| channel.publish(message.clone(), key))
+            {
+                Ok(_) => reached += 1,
+                // It ended meanwhile: no longer one of those it is for.
+                Err(Refusal::Ended) => {}
+                Err(refusal) => refused = Some(refusal),
+            }
+        }
+        match refused {
+            Some(refusal) if reached == 0 => Err(refusal),
+            _ => Ok(reached),
+        }
+    }
+
+    /// Ends a channel and every stream on it; readers get what its log holds first. False where there
+    /// was none.
+    #[must_use = "whether there was such a channel"]
+    pub fn stop(&self, id: ClientId) -> bool {
+        let Some(channel) = self.channel(id) else {
+            return false;
+        };
+        self.bury(&channel, || channel.end(End::Stopped))
+    }
+
+    /// Ends the channels that have been idle for the idle timeout, and says how many. To be called
+    /// every now and then.
+    #[must_use = "how many ended"]
+    pub fn sweep(&self) -> usize {
+        let timeout =
+            u64::try_from(self.shared.limits.idle_timeout.as_millis()).unwrap_or(u64::MAX);
+        let Some(deadline) = self.shared.now().checked_sub(timeout) else {
+            return 0;
+        };
+        let idle = self.channels_where(|channel| channel.active() <= deadline);
+        idle.iter()
+            .filter(|it| self.bury(it, || it.end_if_idle(deadline)))
+            .count()
+    }
+
+    /// Refuses everything from now on and lets every subscription run out with [`Delivery::Closing`].
+    pub fn close(&self) {
+        self.shared.closing.store(true, Ordering::Release);
+        for channel in self.channels() {
+            channel.wake();
+        }
+    }
+
+    /// How much there is of everything.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats {
+            channels: self.registry.clients.load(Ordering::Relaxed),
+            subscribers: self.shared.subscribers.load(Ordering::Relaxed),
+            memory: self.shared.memory.load(Ordering::Relaxed),
+        }
+    }
+
+    fn admit(&self) -> Result<(), Refusal> {
+        if self.shared.is_closing() {
+            Err(Refusal::Closing)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn known(&self, id: ClientId) -> Result<Arc<Channel>, Refusal> {
+        match self.channel(id) {
+            Some(channel) => Ok(channel),
+            None if self.has_ended(id) => Err(Refusal::Ended),
+            None => Err(Refusal::Unknown),
+        }
+    }
+
+    fn channel(&self, id: ClientId) -> Option<Arc<Channel>> {
+        self.shard(id).get(&id).cloned()
+    }
+
+    fn has_ended(&self, id: ClientId) -> bool {
+        lock(&self.registry.tombstones).contains(id, Instant::now())
+    }
+
+    /// The channel of this ID, made where there is none.
+    fn open(&self, id: ClientId) -> Result<Arc<Channel>, Refusal> {
+        self.admit()?;
+        let max = self.shared.limits.clients;
+        let counted =
+            self.registry
+                .clients
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
+                    (count < max).then_some(count + 1)
+                });
+        if counted.is_err() {
+            return Err(Refusal::TooManyClients(max));
+        }
+        lock(&self.registry.tombstones).remove(id);
+        let mut shard = self.shard(id);
+        if let Some(known) = shard.get(&id) {
+            // Somebody else opened it first.
+            self.registry.clients.fetch_sub(1, Ordering::Relaxed);
+            return Ok(Arc::clone(known));
+        }
+        let channel = Arc::new(Channel::new(id, Arc::clone(&self.shared)));
+        shard.insert(id, Arc::clone(&channel));
+        Ok(channel)
+    }
+
+    /// Ends a channel by `end` and takes it out of the registry. Its tombstone stands before it is
+    /// taken out, so that at no moment the ID looks as if it had never been.
+    fn bury(&self, channel: &Arc<Channel>, end: impl FnOnce() -> bool) -> bool {
+        if !end() {
+            return false;
+        }
+        lock(&self.registry.tombstones).add(channel.id, Instant::now());
+        let removed = self.shard(channel.id).remove(&channel.id);
+        debug_assert!(
+            removed.is_some_and(|it| Arc::ptr_eq(&it, channel)),
+            "only its end takes it out"
+        );
+        self.registry.clients.fetch_sub(1, Ordering::Relaxed);
+        true
+    }
+
+    /// Where the memory budget is spent, ends the channels that nobody reads, longest idle first,
+    /// sparing the one that is about to be written to.
+    fn make_room(&self, writing: &Arc<Channel>) -> Result<(), Refusal> {
+        let budget = self.shared.limits.memory;
+        let spent = || self.shared.memory.load(Ordering::Relaxed) >= budget;
+        let mut looked = false;
+        while spent() {
+            let candidate = lock(&self.registry.candidates).pop();
+            if let Some((active, id)) = candidate {
+                if id != writing.id
+                    && let Some(channel) = self.channel(id)
+                {
+                    self.bury(&channel, || channel.end_if_unwatched(active));
+                }
+            } else if looked {
+                return Err(Refusal::OutOfMemory(budget));
+            } else {
+                looked = true;
+                let idle = self.channels_where(|channel| channel.readers() == 0);
+                lock(&self.registry.candidates).refill(
+                    idle.iter()
+                        .map(|channel| (channel.active(), channel.id))
+                        .collect(),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn channels(&self) -> Vec<Arc<Channel>> {
+        self.channels_where(|_| true)
+    }
+
+    fn channels_where(&self, condition: impl Fn(&Channel) -> bool) -> Vec<Arc<Channel>> {
+        let mut found = Vec::new();
+        for shard in &self.registry.shards {
+            found.extend(lock(shard).values().filter(|it| condition(it)).cloned());
+        }
+        found
+    }
+
+    fn shard(&self, id: ClientId) -> MutexGuard<'_, HashMap<ClientId, Arc<Channel>>> {
+        // The first byte of a version 4 UUID is random.
+        lock(&self.registry.shards[usize::from(id.as_bytes()[0]) % SHARDS])
+    }
+}
+
+/// A panic while a lock was held leaves nothing half-done in these maps.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

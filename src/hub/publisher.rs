@@ -1,0 +1,95 @@
+//! A streaming publisher: many messages in one request, held back where a reader would lose some.
+
+use std::{collections::VecDeque, future::poll_fn, sync::Arc};
+
+use super::{Hub, Receipt, Refusal, channel::Channel};
+use crate::message::{Level, Message};
+
+/// What stands in the channel where a streaming publisher broke off.
+pub const BROKEN_OFF: &str = "Publisher disconnected before it finished.";
+
+/// One streaming publish request. Dropping it unfinished leaves [`BROKEN_OFF`] in the channel, so
+/// that a watcher can tell a slow publisher from a dead one, unless a later try of the same request
+/// has begun meanwhile: then it is back.
+pub struct Publisher {
+    hub: Hub,
+    channel: Arc<Channel>,
+    key: Option<Box<str>>,
+    /// Which try of the keyed request this is.
+    try_number: u32,
+    receipt: Receipt,
+    ticket: Option<u64>,
+    finished: bool,
+}
+
+impl Publisher {
+    pub(super) fn new(hub: Hub, channel: Arc<Channel>, key: Option<Box<str>>) -> Self {
+        let receipt = Receipt {
+            last: None,
+            accepted: 0,
+            subscribers: channel.readers(),
+        };
+        Self {
+            hub,
+            channel,
+            key,
+            receipt,
+            ticket: None,
+            finished: false,
+        }
+    }
+
+    /// Publishes all of `messages`, in order, emptying the queue. Waits while an attached reader has
+    /// not read what the log is about to drop.
+    ///
+    /// # Errors
+    /// [`Refusal::Ended`] when the channel ends, [`Refusal::Closing`] when the hub closes,
+    /// [`Refusal::OutOfMemory`] when the memory budget is spent. What is still queued then was not
+    /// published.
+    pub async fn send(&mut self, messages: &mut VecDeque<Message>) -> Result<(), Refusal> {
+        self.hub.admit()?;
+        self.hub.make_room(&self.channel)?;
+        poll_fn(|cx| {
+            self.hub.admit()?;
+            let (key, receipt, ticket) = (self.key.as_deref(), &mut self.receipt, &mut self.ticket);
+            self.channel
+                .poll_publish(messages, key, receipt, ticket, cx)
+        })
+        .await
+    }
+
+    /// Whether a broken request may be repeated as the same one.
+    #[must_use]
+    pub fn is_repeatable(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// How many messages of this request stand.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.receipt.accepted
+    }
+
+    /// Ends the request as it should end.
+    #[must_use]
+    pub fn finish(mut self) -> Receipt {
+        self.finished = true;
+        self.receipt
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.channel.stop_waiting(ticket);
+        }
+        let tries = self.key.as_deref().and_then(|key| self.channel.tries(key));
+        let is_back = tries.is_some_and(|tries| tries > self.try_number);
+        if !self.finished && !is_back {
+            // Where the channel has ended meanwhile there is nobody left to tell.
+            let _ = self
+                .channel
+                .publish(Message::system(Some(Level::Error), BROKEN_OFF), None);
+        }
+    }
+}
