@@ -218,7 +218,7 @@ impl Hub {
         &self,
         id: ClientId,
         format: Format,
-        from: From,
+        from: Position,
     ) -> Result<Subscription, Refusal> {
         loop {
             self.admit()?;

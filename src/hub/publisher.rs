@@ -29,10 +29,12 @@ impl Publisher {
             accepted: 0,
             subscribers: channel.readers(),
         };
+        let try_number = key.as_deref().map_or(0, |key| channel.begin_try(key));
         Self {
             hub,
             channel,
             key,
+            try_number,
             receipt,
             ticket: None,
             finished: false,
