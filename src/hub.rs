@@ -335,7 +335,11 @@ impl Hub {
         }
     }
 
-    fn admit(&self) -> Result<(), Refusal> {
+    /// Whether it takes requests.
+    ///
+    /// # Errors
+    /// [`Refusal::Closing`].
+    pub fn admit(&self) -> Result<(), Refusal> {
         if self.shared.is_closing() {
             Err(Refusal::Closing)
         } else {

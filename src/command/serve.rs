@@ -1,0 +1,277 @@
+//! `codechat serve`: binds, says where, and serves until it is told to end.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use bytesize::ByteSize;
+use clap::ValueEnum;
+use humantime::parse_duration;
+use tokio::net::TcpListener;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+
+use crate::{
+    cli::Exit,
+    hub::{Hub, Limits, LogLimits},
+    server::{self, FRAMES, Options},
+    shutdown::Signals,
+};
+
+/// The port that everything here uses when none is named: CHAT on a phone's keys.
+pub const DEFAULT_PORT: u16 = 2428;
+/// Where a server listens when it is not told.
+pub const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT);
+
+/// Run the server
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Where to listen; may be given several times; port 0 picks a free one
+    #[arg(
+        long, value_name = "ADDR:PORT", env = "CODECHAT_LISTEN", value_delimiter = ',',
+        default_values_t = [DEFAULT_LISTEN]
+    )]
+    listen: Vec<SocketAddr>,
+
+    #[command(flatten)]
+    limits: LimitArgs,
+
+    /// Clients that do not take their farewell at shutdown are cut after this
+    #[arg(long, value_name = "DUR", env = "CODECHAT_GRACE", default_value = "5s", value_parser = parse_duration)]
+    grace: Duration,
+
+    /// What to log: error, warn, info, debug, trace, or a filter such as codechat=debug
+    #[arg(long, value_name = "LEVEL", env = "CODECHAT_LOG")]
+    log: Option<String>,
+
+    /// How to write the log
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "CODECHAT_LOG_FORMAT",
+        default_value = "text"
+    )]
+    log_format: LogFormat,
+}
+
+/// How to write the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// A line each, for people
+    Text,
+    /// An object each, for programs
+    Json,
+}
+
+/// The bounds of a server, wherever it runs.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitArgs {
+    /// A client without activity for so long ends
+    #[arg(long, value_name = "DUR", env = "CODECHAT_IDLE_TIMEOUT", default_value = "15m", value_parser = parse_duration)]
+    idle_timeout: Duration,
+
+    /// A comment is sent on a stream that was quiet for so long
+    #[arg(long, value_name = "DUR", env = "CODECHAT_HEARTBEAT", default_value = "15s", value_parser = parse_interval)]
+    heartbeat: Duration,
+
+    /// A subscriber that takes no bytes for so long, while some wait, is closed
+    #[arg(long, value_name = "DUR", env = "CODECHAT_STALL_TIMEOUT", default_value = "5s", value_parser = parse_interval)]
+    stall_timeout: Duration,
+
+    /// The head of a request must come within this
+    #[arg(long, value_name = "DUR", env = "CODECHAT_HEADER_TIMEOUT", default_value = "10s", value_parser = parse_interval)]
+    header_timeout: Duration,
+
+    /// The body of a request that is not a stream must come within this
+    #[arg(long, value_name = "DUR", env = "CODECHAT_BODY_TIMEOUT", default_value = "30s", value_parser = parse_interval)]
+    body_timeout: Duration,
+
+    /// Messages that each client's log keeps
+    #[arg(long, value_name = "N", env = "CODECHAT_LOG_MESSAGES", default_value = "1024", value_parser = parse_count)]
+    log_messages: usize,
+
+    /// Bytes that each client's log keeps
+    #[arg(
+        long,
+        value_name = "SIZE",
+        env = "CODECHAT_LOG_BYTES",
+        default_value = "1MiB"
+    )]
+    log_bytes: ByteSize,
+
+    /// The longest text of a message
+    #[arg(
+        long,
+        value_name = "SIZE",
+        env = "CODECHAT_MAX_MESSAGE",
+        default_value = "64KiB"
+    )]
+    max_message: ByteSize,
+
+    /// Clients at a time
+    #[arg(long, value_name = "N", env = "CODECHAT_MAX_CLIENTS", default_value = "100000", value_parser = parse_count)]
+    max_clients: usize,
+
+    /// Subscribers of one client at a time
+    #[arg(long, value_name = "N", env = "CODECHAT_MAX_SUBSCRIBERS", default_value = "64", value_parser = parse_count)]
+    max_subscribers: usize,
+
+    /// Memory for all logs together
+    #[arg(
+        long,
+        value_name = "SIZE",
+        env = "CODECHAT_MAX_MEMORY",
+        default_value = "1GiB"
+    )]
+    max_memory: ByteSize,
+}
+
+impl LimitArgs {
+    /// What bounds the hub.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        let log = LogLimits {
+            messages: self.log_messages,
+            bytes: bytes(self.log_bytes),
+        };
+        Limits {
+            log,
+            clients: self.max_clients,
+            subscribers: self.max_subscribers,
+            memory: bytes(self.max_memory),
+            idle_timeout: self.idle_timeout,
+        }
+    }
+
+    /// What bounds the server around it.
+    #[must_use]
+    pub fn options(&self, grace: Duration) -> Options {
+        Options {
+            heartbeat: self.heartbeat,
+            stall_timeout: self.stall_timeout,
+            header_timeout: self.header_timeout,
+            body_timeout: self.body_timeout,
+            grace,
+            max_message: bytes(self.max_message),
+        }
+    }
+}
+
+/// Runs the server until a signal.
+///
+/// # Errors
+/// Where it cannot listen, or must not.
+pub async fn run(args: Args) -> anyhow::Result<Exit> {
+    start_log(args.log.as_deref(), args.log_format)?;
+    // A stream is an open file; the usual soft limit of 1,024 is far below what one server can hold.
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
+    let mut signals = Signals::new().context("receive signals")?;
+    let mut listeners = Vec::new();
+    for address in args.listen {
+        listeners.push(listen(address).await?);
+    }
+    for listener in &listeners {
+        eprintln!(
+            "{}",
+            invitation(listener.local_addr().context("ask for the address")?)
+        );
+    }
+
+    let hub = Hub::new(args.limits.limits(), FRAMES);
+    let (second, told) = (tokio::sync::Notify::new(), tokio::sync::Notify::new());
+    let shutdown = async { told.notified().await };
+    let watch_signals = async {
+        let signal = signals.recv().await;
+        tracing::info!(?signal, "shutting down; once more ends at once");
+        told.notify_one();
+        signals.recv().await;
+        second.notify_one();
+        std::future::pending::<()>().await;
+    };
+    let serving = server::serve(listeners, hub, args.limits.options(args.grace), shutdown);
+    tokio::select! {
+        () = serving => {}
+        () = second.notified() => tracing::warn!("ending at once"),
+        () = watch_signals => {}
+    }
+    Ok(Exit::Done)
+}
+
+/// Binds an address that is safe to listen on.
+///
+/// # Errors
+/// Where it is beyond loopback, in use, or not this machine's; the text says what to do.
+pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    if !address.ip().to_canonical().is_loopback() {
+        bail!(
+            "refusing to listen on {address}: whoever reaches it could read and write every stream; listen on 127.0.0.1 and reach it through ssh -L or a reverse proxy"
+        );
+    }
+    TcpListener::bind(address).await.map_err(|error| {
+        let hint = if error.kind() == std::io::ErrorKind::AddrInUse {
+            "; is codechat running there already? Name another with --listen 127.0.0.1:PORT"
+        } else {
+            ""
+        };
+        anyhow::anyhow!("listen on {address}: {error}{hint}")
+    })
+}
+
+/// The line that a newcomer can act on.
+fn invitation(address: SocketAddr) -> String {
+    let server = if address == DEFAULT_LISTEN {
+        String::new()
+    } else {
+        format!(" --server http://{address}")
+    };
+    format!(
+        "codechat: listening on http://{address}; in another terminal, run: codechat watch{server}"
+    )
+}
+
+/// Begins to log to stderr. `filter` goes before `RUST_LOG`, and that before `info`.
+fn start_log(filter: Option<&str>, format: LogFormat) -> anyhow::Result<()> {
+    let builder = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
+    let filter = match filter {
+        Some(filter) => builder
+            .parse(filter)
+            .with_context(|| format!("--log {filter:?}"))?,
+        None => builder.from_env().context("RUST_LOG")?,
+    };
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .try_init(),
+        LogFormat::Json => log.json().try_init(),
+    }
+    .map_err(|error| anyhow::anyhow!("start the log: {error}"))
+}
+
+/// A duration above 0: as an interval or a patience, 0 would mean never or always.
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    match parse_duration(text) {
+        Ok(Duration::ZERO) => Err("must be above 0, as in 500ms, 2s or 15m".into()),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn parse_count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be at least 1".into()),
+        Ok(count) => Ok(count),
+        Err(_) => Err("must be a whole number".into()),
+    }
+}
+
+fn bytes(size: ByteSize) -> usize {
+    usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,186 @@
+//! The HTTP server: one axum router behind an accept loop of our own.
+//!
+//! `axum::serve` would set no `TCP_NODELAY`, bound no slow request head and cost twice the memory per
+//! idle stream; axum's `Sse` cannot carry ready-encoded frames. So `connection` speaks HTTP with
+//! hyper, `stream` writes frames, and axum routes.
+
+mod connect;
+mod connection;
+mod identity;
+mod ndjson;
+mod problem;
+mod publish;
+mod stop;
+mod stream;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{Method, StatusCode, Uri},
+    middleware::{self, Next},
+    response::Response,
+    routing::{get, post},
+};
+use tokio::{net::TcpListener, task::JoinSet, time};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::problem::Problem;
+use crate::{
+    hub::{Frames, Hub},
+    wire::{self, sse},
+};
+
+/// How events are written into this server's streams.
+pub const FRAMES: Frames = Frames {
+    text: sse::text_frame,
+    json: sse::json_frame,
+};
+
+/// What bounds the server's patience and its requests.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// A comment is sent on a stream that was quiet for so long.
+    pub heartbeat: Duration,
+    /// A subscriber whose connection takes no bytes for so long, while some wait, is closed.
+    pub stall_timeout: Duration,
+    /// A request's head must have come within this.
+    pub header_timeout: Duration,
+    /// The body of a request that is not a stream must have come within this.
+    pub body_timeout: Duration,
+    /// On shutdown, clients that do not take their farewell are cut after this.
+    pub grace: Duration,
+    /// The longest text of a message, in bytes of UTF-8.
+    pub max_message: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            heartbeat: Duration::from_secs(15),
+            stall_timeout: Duration::from_secs(5),
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            grace: Duration::from_secs(5),
+            max_message: 64 * 1024,
+        }
+    }
+}
+
+/// What every handler has at hand.
+#[derive(Clone)]
+struct App {
+    hub: Hub,
+    options: Arc<Options>,
+}
+
+/// Serves `hub` on `listeners` until `shutdown` is ready; then says farewell on every stream, answers
+/// new requests with 503, and returns once all clients are gone, at the latest after
+/// [`Options::grace`].
+pub async fn serve(
+    listeners: Vec<TcpListener>,
+    hub: Hub,
+    options: Options,
+    shutdown: impl Future<Output = ()>,
+) {
+    let router = router(hub.clone(), options);
+    let closing = CancellationToken::new();
+    let connections = TaskTracker::new();
+    let mut background = JoinSet::new();
+    for listener in listeners {
+        let (router, closing, connections) = (router.clone(), closing.clone(), connections.clone());
+        background.spawn(connection::accept(
+            listener,
+            router,
+            options,
+            closing,
+            connections,
+        ));
+    }
+    background.spawn(sweep(hub.clone()));
+
+    shutdown.await;
+    // The hub first: an open stream would keep its connection from ever draining.
+    hub.close();
+    closing.cancel();
+    connections.close();
+    if time::timeout(options.grace, connections.wait())
+        .await
+        .is_err()
+    {
+        let grace = options.grace;
+        tracing::warn!(
+            open = connections.len(),
+            ?grace,
+            "cutting connections that did not end in time"
+        );
+    }
+    background.shutdown().await;
+}
+
+/// Ends idle channels, often enough that none outlives the idle timeout by more than an eighth.
+async fn sweep(hub: Hub) {
+    const OFTEN: Duration = Duration::from_millis(10);
+    const SELDOM: Duration = Duration::from_secs(30);
+    let mut ticks = time::interval((hub.limits().idle_timeout / 8).clamp(OFTEN, SELDOM));
+    ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let ended = hub.sweep();
+        if ended > 0 {
+            tracing::info!(ended, "idle clients ended");
+        }
+    }
+}
+
+/// All doors. The contract they keep is the HTTP API in the README.
+fn router(hub: Hub, options: Options) -> Router {
+    let by_id = format!("{}/{{id}}", wire::DEBUG_PATH);
+    let stop_by_id = format!("{}/stop/{{id}}", wire::DEBUG_PATH);
+    let app = App {
+        hub,
+        options: Arc::new(options),
+    };
+    Router::new()
+        .route(wire::CONNECT_PATH, get(connect::connect))
+        .route(wire::DEBUG_PATH, post(publish::publish_by_header))
+        .route(
+            &by_id,
+            get(stream::subscribe)
+                .post(publish::publish)
+                .delete(stop::stop),
+        )
+        .route(&stop_by_id, get(stop::stop).post(stop::stop))
+        .route(wire::BROADCAST_PATH, post(publish::broadcast))
+        .route(wire::HEALTH_PATH, get(|| async { "ok" }))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            refuse_while_closing,
+        ))
+        .with_state(app)
+}
+
+async fn refuse_while_closing(
+    State(app): State<App>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    app.hub.admit()?;
+    Ok(next.run(request).await)
+}
+
+async fn not_found(uri: Uri) -> Problem {
+    let path = uri.path().chars().take(100).collect::<String>();
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        format!("there is nothing at {path}; the API is below /api/v1/sse"),
+    )
+}
+
+async fn method_not_allowed(method: Method) -> Problem {
+    let detail = format!("{method} is not for this path; the header Allow says what is");
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
+}

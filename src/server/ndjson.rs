@@ -1,0 +1,153 @@
+//! Streaming publishers: a message per line, published as it arrives, held back as the hub asks.
+
+use std::{collections::VecDeque, mem, time::Duration};
+
+use axum::{body::Body, http::StatusCode};
+
+use super::{
+    problem::Problem,
+    publish::{check_size, json_limit, next_chunk},
+};
+use crate::{
+    hub::{Publisher, Receipt, Refusal},
+    message::Message,
+    wire::json,
+};
+
+/// A publisher whose request may be repeated gets so long to come back before the channel is told
+/// that it broke off.
+const COMEBACK: Duration = Duration::from_secs(2);
+
+/// Publishes the body's lines one after the other. A line that is no message ends the request; all
+/// lines before it stand.
+pub(super) async fn publish(
+    publisher: Publisher,
+    body: &mut Body,
+    max_message: usize,
+) -> Result<Receipt, Problem> {
+    let mut publisher = Unfinished(Some(publisher));
+    let mut lines = Lines::new(max_message);
+    let mut queue = VecDeque::new();
+    loop {
+        let chunk = match next_chunk(body).await {
+            Ok(chunk) => chunk,
+            Err(broken) => return Err(broken.after(publisher.get().accepted())),
+        };
+        let parsed = match &chunk {
+            Some(chunk) => lines.parse(chunk, &mut queue),
+            None => lines.parse_rest(&mut queue),
+        };
+        if let Err(refusal) = publisher.get().send(&mut queue).await {
+            let accepted = publisher.finish().accepted;
+            return Err(refused(refusal).after(accepted));
+        }
+        if let Err(problem) = parsed {
+            let accepted = publisher.finish().accepted;
+            return Err(problem.in_line(lines.number, accepted));
+        }
+        if chunk.is_none() {
+            return Ok(publisher.finish());
+        }
+    }
+}
+
+fn refused(refusal: Refusal) -> Problem {
+    match refusal {
+        Refusal::Ended => Problem::new(StatusCode::NOT_FOUND, refusal.to_string()),
+        other => other.into(),
+    }
+}
+
+/// A publisher that has not finished: where the request is dropped, so is this.
+struct Unfinished(Option<Publisher>);
+
+impl Unfinished {
+    fn get(&mut self) -> &mut Publisher {
+        self.0
+            .as_mut()
+            .expect("taken only by finish and drop, which end it")
+    }
+
+    fn finish(&mut self) -> Receipt {
+        self.0.take().expect("finished once").finish()
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(publisher) = self.0.take()
+            && publisher.is_repeatable()
+        {
+            // Dropping it says that it broke off, unless it is back by then.
+            tokio::spawn(async move {
+                tokio::time::sleep(COMEBACK).await;
+                drop(publisher);
+            });
+        }
+    }
+}
+
+/// Cuts chunks into lines and lines into messages.
+struct Lines {
+    /// The beginning of a line whose end has not come.
+    partial: Vec<u8>,
+    /// The line last looked at, counted from 1.
+    number: u64,
+    max_message: usize,
+}
+
+impl Lines {
+    fn new(max_message: usize) -> Self {
+        Self {
+            partial: Vec::new(),
+            number: 0,
+            max_message,
+        }
+    }
+
+    /// Appends the messages of all lines that end in `chunk`.
+    fn parse(&mut self, chunk: &[u8], queue: &mut VecDeque<Message>) -> Result<(), Problem> {
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', chunk) {
+            let line = &chunk[start..end];
+            start = end + 1;
+            self.number += 1;
+            if self.partial.is_empty() {
+                queue.extend(self.message(line)?);
+            } else {
+                let mut whole = mem::take(&mut self.partial);
+                whole.extend_from_slice(line);
+                queue.extend(self.message(&whole)?);
+            }
+        }
+        self.partial.extend_from_slice(&chunk[start..]);
+        if self.partial.len() > json_limit(self.max_message) {
+            self.number += 1;
+            return Err(Problem::too_large("the message", self.max_message));
+        }
+        Ok(())
+    }
+
+    /// The last line may lack its end.
+    fn parse_rest(&mut self, queue: &mut VecDeque<Message>) -> Result<(), Problem> {
+        let line = mem::take(&mut self.partial);
+        self.number += 1;
+        queue.extend(self.message(&line)?);
+        Ok(())
+    }
+
+    /// A line's message; a blank line has none.
+    fn message(&self, line: &[u8]) -> Result<Option<Message>, Problem> {
+        if line.len() > json_limit(self.max_message) {
+            return Err(Problem::too_large("the message", self.max_message));
+        }
+        let line =
+            std::str::from_utf8(line).map_err(|error| Problem::not_utf8(error.valid_up_to()))?;
+        if line.trim().is_empty() {
+            return Ok(None);
+        }
+        let message =
+            json::parse_line(line).map_err(|error| Problem::bad_request(error.to_string()))?;
+        check_size(message, self.max_message).map(Some)
+    }
+}

@@ -1,0 +1,277 @@
+//! Publishing: one message in a body of any sort, or many in ndjson.
+
+use std::str::FromStr;
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{Query, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use tokio::time::{Duration, timeout};
+
+use super::{
+    App,
+    identity::{HeaderClient, PathClient},
+    ndjson,
+    problem::Problem,
+    stream::{Parameters, parameter},
+};
+use crate::{
+    event::ClientId,
+    hub::Receipt,
+    message::{Invalid, Message},
+    wire::{
+        self,
+        answer::{Broadcast, Published},
+        json,
+    },
+};
+
+/// A message's JSON may be so much larger than its text, in bytes.
+const JSON_EXTRA: usize = 4 * 1024;
+/// The most bytes that one byte of text can take in JSON (`\u0001`).
+const JSON_ESCAPE_MAX: usize = 6;
+/// So much of a refused request's body is read and dropped before the answer: a client that is still
+/// writing would otherwise see its connection reset instead of the reason.
+const DRAIN_BYTES: usize = 4 << 20;
+const DRAIN_TIME: Duration = Duration::from_secs(1);
+
+pub(super) async fn publish(
+    State(app): State<App>,
+    PathClient(id): PathClient,
+    Query(parameters): Parameters,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    publish_to(app, id, &parameters, &headers, body).await
+}
+
+pub(super) async fn publish_by_header(
+    State(app): State<App>,
+    HeaderClient(id): HeaderClient,
+    Query(parameters): Parameters,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    publish_to(app, id, &parameters, &headers, body).await
+}
+
+pub(super) async fn broadcast(
+    State(app): State<App>,
+    Query(parameters): Parameters,
+    headers: HeaderMap,
+    mut body: Body,
+) -> Result<Response, Problem> {
+    let message = match Kind::of(&headers)? {
+        Kind::Ndjson => {
+            let detail = "a broadcast takes one message, as text or application/json, not application/x-ndjson";
+            Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+        }
+        kind => read_message(&app, kind, &parameters, &mut body).await,
+    };
+    let message = drained(message, &mut body).await?;
+    let clients = app.hub.broadcast(&message, idempotency_key(&headers)?)?;
+    Ok((StatusCode::ACCEPTED, Json(Broadcast { clients })).into_response())
+}
+
+async fn publish_to(
+    app: App,
+    id: ClientId,
+    parameters: &[(String, String)],
+    headers: &HeaderMap,
+    mut body: Body,
+) -> Result<Response, Problem> {
+    let published = try_publish(&app, id, parameters, headers, &mut body).await;
+    let receipt = drained(published, &mut body).await?;
+    let answer = Published {
+        id: receipt.last.map(|it| it.to_string()),
+        accepted: receipt.accepted,
+        subscribers: receipt.subscribers,
+        level: None,
+        cancel: false,
+        operation: None,
+    };
+    Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+}
+
+async fn try_publish(
+    app: &App,
+    id: ClientId,
+    parameters: &[(String, String)],
+    headers: &HeaderMap,
+    body: &mut Body,
+) -> Result<Receipt, Problem> {
+    let key = idempotency_key(headers)?;
+    match Kind::of(headers)? {
+        Kind::Ndjson => {
+            let publisher = app.hub.publisher(id, key.map(Into::into))?;
+            ndjson::publish(publisher, body, app.options.max_message).await
+        }
+        kind => {
+            let message = read_message(app, kind, parameters, body).await?;
+            Ok(app.hub.publish(id, message, key)?)
+        }
+    }
+}
+
+/// What a body is, by its content type.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Json,
+    Ndjson,
+}
+
+impl Kind {
+    fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        let Some(value) = headers.get(header::CONTENT_TYPE) else {
+            return Ok(Self::Text);
+        };
+        let value = value.to_str().unwrap_or_default();
+        let essence = value
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
+        match essence.as_str() {
+            wire::JSON => Ok(Self::Json),
+            wire::NDJSON => Ok(Self::Ndjson),
+            multipart if multipart.starts_with("multipart/") => {
+                let detail = "a multipart body cannot be a message; send text, application/json or application/x-ndjson";
+                Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+            }
+            _ => Ok(Self::Text),
+        }
+    }
+}
+
+async fn read_message(
+    app: &App,
+    kind: Kind,
+    parameters: &[(String, String)],
+    body: &mut Body,
+) -> Result<Message, Problem> {
+    let max = app.options.max_message;
+    let limit = if kind == Kind::Text {
+        max
+    } else {
+        json_limit(max)
+    };
+    let read = timeout(app.options.body_timeout, read_body(body, limit)).await;
+    let bytes = read.map_err(|_| {
+        let detail = format!(
+            "the body did not come within {:?}",
+            app.options.body_timeout
+        );
+        Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
+    })??;
+    let text =
+        std::str::from_utf8(&bytes).map_err(|error| Problem::not_utf8(error.valid_up_to()))?;
+    if kind == Kind::Json {
+        let message = json::parse_message(text).map_err(|error| {
+            Problem::bad_request(format!("the body is no message object: {error}"))
+        })?;
+        return check_size(message, max);
+    }
+    let message = Message {
+        text: text.into(),
+        level: optional(parameters, "level")?,
+        operation: optional(parameters, "operation")?,
+        progress: optional(parameters, "progress")?,
+        outcome: optional(parameters, "outcome")?,
+        event: optional(parameters, "event")?,
+        ..Message::default()
+    };
+    if message.text.is_empty() && message.progress.is_none() && message.outcome.is_none() {
+        return Err(Problem::bad_request(
+            "the message is empty; send its text as the body, as in: curl -d 'hello' URL",
+        ));
+    }
+    Ok(message)
+}
+
+fn optional<T: FromStr<Err = Invalid>>(
+    parameters: &[(String, String)],
+    name: &str,
+) -> Result<Option<T>, Problem> {
+    let value = parameter(parameters, name).map(str::parse).transpose();
+    value.map_err(|error: Invalid| Problem::bad_request(error.to_string()))
+}
+
+/// The most bytes of JSON that a message of `max` bytes of text can take.
+pub(super) fn json_limit(max: usize) -> usize {
+    (max + JSON_EXTRA) * JSON_ESCAPE_MAX
+}
+
+/// Checks a message that came as JSON: its text alone, and its text with all else.
+pub(super) fn check_size(message: Message, max: usize) -> Result<Message, Problem> {
+    if message.text.len() > max {
+        Err(Problem::too_large("the message's text", max))
+    } else if message.heap_size() > max + JSON_EXTRA {
+        Err(Problem::too_large(
+            "the message with its fields",
+            max + JSON_EXTRA,
+        ))
+    } else {
+        Ok(message)
+    }
+}
+
+async fn read_body(body: &mut Body, limit: usize) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = next_chunk(body).await? {
+        if bytes.len() + chunk.len() > limit {
+            return Err(Problem::too_large("the message", limit));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+/// The next bytes of a body; trailers are passed over.
+pub(super) async fn next_chunk(body: &mut Body) -> Result<Option<Bytes>, Problem> {
+    while let Some(frame) = body.frame().await {
+        let frame =
+            frame.map_err(|error| Problem::bad_request(format!("the body broke off: {error}")))?;
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}
+
+async fn drained<T>(result: Result<T, Problem>, body: &mut Body) -> Result<T, Problem> {
+    if result.is_err() {
+        let drain = async {
+            let mut read = 0;
+            while let Ok(Some(chunk)) = next_chunk(body).await {
+                read += chunk.len();
+                if read > DRAIN_BYTES {
+                    break;
+                }
+            }
+        };
+        // Whether it ended or ran out of time, the answer is due.
+        let _ = timeout(DRAIN_TIME, drain).await;
+    }
+    result
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let Some(value) = headers.get(wire::IDEMPOTENCY_KEY_HEADER) else {
+        return Ok(None);
+    };
+    match std::str::from_utf8(value.as_bytes()) {
+        Ok("") => Ok(None),
+        Ok(key) if key.len() <= wire::IDEMPOTENCY_KEY_MAX => Ok(Some(key)),
+        _ => Err(Problem::bad_request(format!(
+            "Idempotency-Key must be text of at most {} bytes",
+            wire::IDEMPOTENCY_KEY_MAX
+        ))),
+    }
+}

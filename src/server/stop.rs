@@ -1,0 +1,13 @@
+//! Stopping a client: its channel and every stream on it end.
+
+use axum::extract::State;
+
+use super::{App, identity::PathClient};
+
+/// The same answer when repeated and for an ID that is not known: either way it is stopped.
+pub(super) async fn stop(State(app): State<App>, PathClient(id): PathClient) -> &'static str {
+    if app.hub.stop(id) {
+        tracing::debug!(client = id.short(), "client stopped");
+    }
+    "Debug message stream stopped."
+}
