@@ -1,0 +1,53 @@
+//! Carries updates from the stream to the model and the view, a burst at a time.
+
+use futures_util::{FutureExt, StreamExt};
+
+use super::{
+    model::{Model, Verdict},
+    pipe::{Closed, Pipe},
+};
+use crate::client::feed::{Feed, FeedError, Update};
+
+/// Why a view has no more to show.
+#[derive(Debug)]
+pub enum Left {
+    /// The model has come to a verdict.
+    Over(Verdict),
+    /// Nobody reads stdout any more.
+    OutputClosed,
+}
+
+/// Shows what comes until the watch is over. Everything that has come is shown before it is flushed,
+/// and it is flushed before more is waited for.
+///
+/// Giving this future up loses nothing: what was shown is in the pipe.
+///
+/// # Errors
+/// Where the stream cannot be had any more.
+pub async fn follow(
+    feed: &mut Feed,
+    model: &mut Model,
+    pipe: &mut Pipe,
+    mut connected: impl FnMut(),
+) -> Result<Left, FeedError> {
+    loop {
+        let next = match feed.next().now_or_never() {
+            Some(next) => next,
+            None => match pipe.flush().await {
+                Ok(()) => feed.next().await,
+                Err(Closed) => return Ok(Left::OutputClosed),
+            },
+        };
+        let Some(update) = next.transpose()? else { return Ok(Left::Over(Verdict::Done)) };
+        if matches!(update, Update::Connected { .. }) {
+            connected();
+        }
+        pipe.show(&update);
+        if let Some(verdict) = model.update(&update) {
+            return Ok(Left::Over(verdict));
+        }
+        if pipe.is_full() && pipe.flush().await.is_err() {
+            return Ok(Left::OutputClosed);
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! What a watch has seen, and when it is over.
+//!
+//! Pure: updates come in, a verdict comes out.
+
+use std::str::FromStr;
+
+use regex::Regex;
+
+use crate::{
+    client::feed::Update,
+    event::{End, Gap},
+    message::{Level, Message, Outcome},
+};
+
+/// What ends a watch besides the end of its stream.
+#[derive(Clone, Debug, Default)]
+pub struct Goals {
+    /// So many messages.
+    pub count: Option<u64>,
+    /// A message that matches.
+    pub until: Option<Regex>,
+    /// A message with an outcome.
+    pub until_done: bool,
+    /// A message that means failure.
+    pub fail_on: Option<FailOn>,
+    /// Whether to go on under the same ID after the server ended it for idleness.
+    pub stay: bool,
+}
+
+/// What counts as failure.
+#[derive(Clone, Debug)]
+pub enum FailOn {
+    /// This level, or a worse one.
+    Level(Level),
+    /// A text that matches.
+    Text(Regex),
+}
+
+impl FromStr for FailOn {
+    type Err = regex::Error;
+
+    /// A level's name means the level; anything else is a regular expression.
+    fn from_str(text: &str) -> Result<Self, regex::Error> {
+        text.parse().map(Self::Level).or_else(|_| text.parse().map(Self::Text))
+    }
+}
+
+impl FailOn {
+    fn matches(&self, message: &Message) -> bool {
+        match self {
+            Self::Level(worst) => message.level.is_some_and(|level| level >= *worst),
+            Self::Text(regex) => regex.is_match(&message.text),
+        }
+    }
+}
+
+/// How a watch ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The stream ended, or what was waited for came.
+    Done,
+    /// What was watched failed.
+    Failed,
+    /// The stream was ended for idleness, and the watch is to go on under the same ID.
+    Again,
+}
+
+/// What a watch has seen so far.
+#[derive(Debug, Default)]
+pub struct Model {
+    goals: Goals,
+    received: u64,
+    lost: u64,
+}
+
+impl Model {
+    /// A watch that has seen nothing.
+    #[must_use]
+    pub fn new(goals: Goals) -> Self {
+        Self { goals, ..Self::default() }
+    }
+
+    /// Publishers' messages that came.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Messages known to be lost.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// Takes note of an update; some verdict when the watch is over with it.
+    pub fn update(&mut self, update: &Update) -> Option<Verdict> {
+        match update {
+            Update::Message(received) => self.message(&received.message),
+            Update::Gap(gap) => {
+                self.lost += gap.missed().unwrap_or_default();
+                debug_assert!(matches!(gap, Gap::Unknown) || gap.missed().is_some());
+                None
+            }
+            Update::End(End::Idle) if self.goals.stay => Some(Verdict::Again),
+            Update::End(_) | Update::Gone => Some(Verdict::Done),
+            Update::Connected { .. } | Update::Heartbeat | Update::Retrying { .. } => None,
+        }
+    }
+
+    fn message(&mut self, message: &Message) -> Option<Verdict> {
+        // Failure goes first: a message may both fail and be the last one waited for.
+        if self.goals.fail_on.as_ref().is_some_and(|it| it.matches(message)) {
+            return Some(Verdict::Failed);
+        }
+        if message.system {
+            return None;
+        }
+        self.received += 1;
+        if self.goals.until_done
+            && let Some(outcome) = message.outcome
+        {
+            let ok = outcome == Outcome::Ok;
+            return Some(if ok { Verdict::Done } else { Verdict::Failed });
+        }
+        let is_last = self.goals.count.is_some_and(|count| self.received >= count)
+            || self.goals.until.as_ref().is_some_and(|it| it.is_match(&message.text));
+        is_last.then_some(Verdict::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::feed::Received;
+
+    fn message(message: Message) -> Update {
+        Update::Message(Received {
+            id: String::new(),
+            time: None,
+            data: message.text.clone(),
+            message,
+        })
+    }
+
+    fn text(text: &str) -> Update {
+        message(Message::text(text))
+    }
+
+    #[test]
+    fn a_watch_ends_at_its_count_which_the_servers_own_messages_do_not_reach() {
+        let mut model = Model::new(Goals { count: Some(2), ..Goals::default() });
+        assert_eq!(model.update(&message(Message::system(None, "hello"))), None);
+        assert_eq!(model.update(&text("a")), None);
+        assert_eq!(model.update(&text("b")), Some(Verdict::Done));
+        assert_eq!(model.received(), 2);
+    }
+
+    #[test]
+    fn an_outcome_decides_how_a_watch_until_done_ends() {
+        for (outcome, verdict) in [
+            (Outcome::Ok, Verdict::Done),
+            (Outcome::Failed, Verdict::Failed),
+            (Outcome::Cancelled, Verdict::Failed),
+        ] {
+            let mut model = Model::new(Goals { until_done: true, ..Goals::default() });
+            assert_eq!(model.update(&text("working")), None);
+            let done = Message { outcome: Some(outcome), ..Message::default() };
+            assert_eq!(model.update(&message(done)), Some(verdict));
+        }
+    }
+
+    #[test]
+    fn failing_on_a_level_means_that_level_or_worse() {
+        let goals = || Goals { fail_on: Some("warn".parse().unwrap()), ..Goals::default() };
+        for (level, verdict) in [
+            (Level::Info, None),
+            (Level::Warn, Some(Verdict::Failed)),
+            (Level::Error, Some(Verdict::Failed)),
+        ] {
+            let levelled = Message { level: Some(level), ..Message::text("x") };
+            assert_eq!(Model::new(goals()).update(&message(levelled)), verdict);
+        }
+        let fail_on: FailOn = "pan+ic".parse().unwrap();
+        assert!(fail_on.matches(&Message::text("it pannnics")));
+    }
+
+    #[test]
+    fn failure_goes_before_the_count() {
+        let goals =
+            Goals { count: Some(1), fail_on: Some("bad".parse().unwrap()), ..Goals::default() };
+        assert_eq!(Model::new(goals).update(&text("bad")), Some(Verdict::Failed));
+    }
+
+    #[test]
+    fn losses_are_counted_and_an_idle_end_can_be_outlived() {
+        let mut model = Model::new(Goals { stay: true, ..Goals::default() });
+        assert_eq!(model.update(&Update::Gap(Gap::Known { from: 3, to: 5 })), None);
+        assert_eq!(model.lost(), 3);
+        assert_eq!(model.update(&Update::End(End::Idle)), Some(Verdict::Again));
+        assert_eq!(model.update(&Update::End(End::Stopped)), Some(Verdict::Done));
+    }
+}
