@@ -5,7 +5,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 
-use crate::command::{completions, serve};
+use crate::{
+    client::{Client, Options, ServerUrl},
+    command::{completions, send, serve, watch},
+};
 
 /// See what your long-running request is doing, live, in your terminal
 #[derive(Debug, Parser)]
@@ -17,10 +20,38 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Watch(watch::Args),
+    Send(send::Args),
     Serve(serve::Args),
     Completions(completions::Args),
     /// Print the manual page (view it with: codechat man | man -l -)
     Man,
+}
+
+/// Which server to speak with.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ServerArgs {
+    /// The server to speak with [default: http://127.0.0.1:2428]
+    #[arg(long, value_name = "URL", env = "CODECHAT_SERVER")]
+    server: Option<ServerUrl>,
+}
+
+impl ServerArgs {
+    /// Whether the user named one.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        self.server.is_some()
+    }
+
+    /// A client of that server, or of the default one.
+    ///
+    /// # Errors
+    /// Where the HTTP library does not start.
+    pub fn client(&self) -> anyhow::Result<Client> {
+        let default = || format!("http://{}", serve::DEFAULT_LISTEN).parse().expect("a good URL");
+        let server = self.server.clone().unwrap_or_else(default);
+        Ok(Client::new(server, Options::default())?)
+    }
 }
 
 /// How the program ends.
@@ -62,6 +93,8 @@ impl From<Exit> for ExitCode {
 /// Whatever kept it from doing its work; the text says what to do.
 pub fn run(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
+        Command::Watch(args) => block_on(watch::run(args)),
+        Command::Send(args) => block_on(send::run(args)),
         Command::Serve(args) => block_on(serve::run(args)),
         Command::Completions(args) => completions::run(&args),
         Command::Man => completions::man(),

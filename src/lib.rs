@@ -1,11 +1,16 @@
 //! codechat: see what your long-running request is doing, live, in your terminal.
+
 pub mod cli;
+pub mod client;
 pub mod command;
 pub mod event;
 pub mod hub;
 pub mod message;
 pub mod server;
 pub mod shutdown;
+pub mod talk;
+pub mod text;
+pub mod watch;
 pub mod wire;
 
 /// An error with its causes, each once, on one line.

@@ -122,7 +122,7 @@ impl Pipe {
                 }
             }
             (LineFormat::Json, _) => {
-                let object = json::received_object(&received.id, received.time, message);
+                let object = json::stamped_object(&received.id, received.time, message);
                 self.output.buffer.extend_from_slice(&object);
                 self.output.buffer.push(b'\n');
             }

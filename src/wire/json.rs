@@ -52,29 +52,34 @@ pub fn parse_line(line: &str) -> Result<Message, BadMessage> {
     }
 }
 
-/// A publication's line of ndjson, without its line end: a bare string where the text is all.
-#[must_use]
-pub fn publication_line(message: &Message) -> Vec<u8> {
-    let only_text = *message == Message::text(message.text.as_str());
-    if only_text {
-        to_vec(&message.text)
+/// Appends a publication's line of ndjson, without its line end: a bare string where the text is all.
+pub fn push_publication(line: &mut Vec<u8>, message: &Message) {
+    let written = if message.is_plain() {
+        serde_json::to_writer(line, &message.text)
     } else {
-        to_vec(&Object::of(message))
-    }
+        serde_json::to_writer(line, &Object::of(message))
+    };
+    written.expect(WRITABLE);
+}
+
+/// A publication as a message object.
+#[must_use]
+pub fn publication(message: &Message) -> Vec<u8> {
+    to_vec(&Object::of(message))
 }
 
 /// A message as a stream writes it in JSON.
 #[must_use]
 pub fn event_object(event: &Event) -> Vec<u8> {
-    stamped_object(&event.id.to_string(), event.id.time, &event.message)
+    stamped_object(&event.id.to_string(), Some(event.id.time), &event.message)
 }
 
-/// A message with any `id` and its time.
+/// A message with any `id`, and its time where it is known.
 #[must_use]
-pub fn stamped_object(id: &str, time: UnixMillis, message: &Message) -> Vec<u8> {
+pub fn stamped_object(id: &str, time: Option<UnixMillis>, message: &Message) -> Vec<u8> {
     let mut object = Object::of(message);
     object.id = Some(id);
-    object.time = Some(rfc3339(time));
+    object.time = time.map(rfc3339);
     to_vec(&object)
 }
 
@@ -131,6 +136,8 @@ pub fn rfc3339(time: UnixMillis) -> String {
     let time = std::time::UNIX_EPOCH + std::time::Duration::from_millis(time.min(LAST));
     humantime::format_rfc3339_millis(time).to_string()
 }
+
+const WRITABLE: &str = "text, numbers and objects can always be written";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -299,7 +306,7 @@ fn optional_number<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<
 }
 
 fn to_vec(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("text, numbers and objects can always be written")
+    serde_json::to_vec(value).expect(WRITABLE)
 }
 
 #[cfg(test)]
@@ -311,7 +318,7 @@ mod tests {
     fn a_whole_message_object_is_read_and_written_back() {
         let json = r#"{"message":"Processed file 3 of 120","level":"info","operation":"refresh-repo","progress":{"current":3,"total":120,"unit":"files"},"outcome":"ok","event":"step","fields":{"repo":"demo"}}"#;
         let message = parse_message(json).unwrap();
-        assert_eq!(String::from_utf8(publication_line(&message)).unwrap(), json);
+        assert_eq!(String::from_utf8(publication(&message)).unwrap(), json);
         assert_eq!(parse_event(json), Some(message));
     }
 

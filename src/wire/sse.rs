@@ -7,7 +7,7 @@ use std::io::Write;
 
 use crate::{
     event::{End, Event, EventId, Format, Gap, UnixMillis},
-    message::{DEFAULT_EVENT, Level, Message},
+    message::{DEFAULT_EVENT, Message},
     wire::json,
 };
 
@@ -52,7 +52,7 @@ pub fn json_frame(event: &Event) -> Vec<u8> {
 #[must_use]
 pub fn greeting(id: EventId, now: UnixMillis, format: Format) -> Vec<u8> {
     let mut frame = retry(RETRY_MILLIS);
-    frame.extend(own_message(id, now, None, GREETING, format));
+    frame.extend(own_message(id, now, GREETING, format));
     frame
 }
 
@@ -60,7 +60,7 @@ pub fn greeting(id: EventId, now: UnixMillis, format: Format) -> Vec<u8> {
 #[must_use]
 pub fn farewell(id: EventId, now: UnixMillis, retry_millis: u64, format: Format) -> Vec<u8> {
     let mut frame = retry(retry_millis);
-    frame.extend(own_message(id, now, Some(Level::Warn), FAREWELL, format));
+    frame.extend(own_message(id, now, FAREWELL, format));
     frame
 }
 
@@ -82,20 +82,14 @@ pub fn end(id: EventId, end: End) -> Vec<u8> {
 }
 
 /// What the server says in one stream only, which therefore has no number of its own.
-fn own_message(
-    id: EventId,
-    now: UnixMillis,
-    level: Option<Level>,
-    text: &str,
-    format: Format,
-) -> Vec<u8> {
-    let message = Message::system(level, text);
+fn own_message(id: EventId, now: UnixMillis, text: &str, format: Format) -> Vec<u8> {
+    let message = Message::system(None, text);
     let mut frame = open(id, DEFAULT_EVENT, text.len());
     match format {
         Format::Text => push_data(&mut frame, &message.text),
         Format::Json => push_line(
             &mut frame,
-            &json::stamped_object(&id.to_string(), now, &message),
+            &json::stamped_object(&id.to_string(), Some(now), &message),
         ),
     }
     close(frame)

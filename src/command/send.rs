@@ -1,0 +1,211 @@
+//! `codechat send`: publishes its arguments as one message, or each line of its input.
+
+use std::{
+    io::{self, Read, Write},
+    time::Duration,
+};
+
+use anyhow::{Context, anyhow, bail};
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use crate::{
+    cli::{Exit, ServerArgs},
+    client::{
+        Client,
+        publisher::{PublishError, Publisher, Retry},
+    },
+    event::ClientId,
+    message::{EventName, Level, Message, Operation, Outcome, Progress},
+    shutdown::{Signal, Signals},
+    talk,
+};
+
+mod lines;
+
+use lines::{Batch, Lines};
+
+/// A request carries at most so many bytes of ndjson, unless a single line has more.
+const BATCH_BYTES: usize = 1 << 20;
+/// So many reads of stdin may wait to be sent before stdin is not read any more.
+const READS_WAITING: usize = 16;
+const READ_BYTES: usize = 64 * 1024;
+
+/// Publish messages to a client
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The client ID to publish to
+    #[arg(long, value_name = "ID", env = "SSE_CLIENT_ID", required_unless_present = "all")]
+    id: Option<ClientId>,
+
+    #[command(flatten)]
+    server: ServerArgs,
+
+    /// Publish to every client of the server; takes one message, not lines
+    #[arg(long, env = "CODECHAT_ALL", conflicts_with = "tee")]
+    all: bool,
+
+    /// Copy stdin to stdout
+    #[arg(long, env = "CODECHAT_TEE", conflicts_with = "message")]
+    tee: bool,
+
+    /// How much it matters: trace, debug, info, warn or error
+    #[arg(long, env = "CODECHAT_LEVEL")]
+    level: Option<Level>,
+
+    /// The operation it belongs to
+    #[arg(long, value_name = "NAME", env = "CODECHAT_OPERATION")]
+    operation: Option<Operation>,
+
+    /// How far the operation is, as in 3/120
+    #[arg(long, value_name = "N/TOTAL", env = "CODECHAT_PROGRESS")]
+    progress: Option<Progress>,
+
+    /// The operation ends here: ok, failed or cancelled
+    #[arg(long, env = "CODECHAT_OUTCOME")]
+    outcome: Option<Outcome>,
+
+    /// The event name, where it is not debug
+    #[arg(long, value_name = "NAME", env = "CODECHAT_EVENT")]
+    event: Option<EventName>,
+
+    /// The message; without one, each line of stdin is one
+    message: Vec<String>,
+}
+
+/// Publishes, and says what could not be delivered.
+///
+/// # Errors
+/// Where the server is not there, or refuses; the text says what to do.
+pub async fn run(args: Args) -> anyhow::Result<Exit> {
+    let client = args.server.client()?;
+    // An outcome or a progress speaks of one moment, so it makes one message, with or without words.
+    let is_one = !args.message.is_empty() || args.outcome.is_some() || args.progress.is_some();
+    let message = Message {
+        text: args.message.join(" "),
+        level: args.level,
+        operation: args.operation,
+        progress: args.progress,
+        outcome: args.outcome,
+        event: args.event,
+        ..Message::default()
+    };
+    match args.id {
+        _ if args.all && !is_one => {
+            bail!("--all takes a message on the command line, as in: codechat send --all MESSAGE")
+        }
+        _ if args.all => {
+            client.broadcast(&message).await?;
+            Ok(Exit::Done)
+        }
+        Some(id) if is_one => {
+            client.publish(id, &message, &Uuid::new_v4().to_string()).await?;
+            Ok(Exit::Done)
+        }
+        Some(id) => send_lines(client, id, message, args.tee).await,
+        None => bail!("--id is missing"),
+    }
+}
+
+async fn send_lines(
+    client: Client,
+    id: ClientId,
+    prototype: Message,
+    tee: bool,
+) -> anyhow::Result<Exit> {
+    let mut signals = Signals::new().context("receive signals")?;
+    let (reads, mut waiting) = mpsc::channel(READS_WAITING);
+    let reader = tokio::task::spawn_blocking(move || read_stdin(prototype, tee, &reads));
+    let mut publisher = Publisher::new(client, id);
+    let mut undelivered = 0;
+    let sent = tokio::select! {
+        sent = send_batches(&mut publisher, &mut waiting, &mut undelivered) => sent.map_err(anyhow::Error::from),
+        signal = signals.recv() => Err(interrupted(signal)),
+    };
+    waiting.close();
+    while let Ok(batch) = waiting.try_recv() {
+        undelivered += batch.lines;
+    }
+    if let Err(error) = sent {
+        let exit = error.downcast_ref::<Interrupted>().map_or(Exit::Error, |it| it.0);
+        if undelivered == 0 && exit != Exit::Error {
+            return Ok(exit);
+        }
+        let lines = if undelivered == 1 { "1 line was" } else { &format!("{undelivered} lines were") };
+        talk::line(&format!("{lines} read but not delivered: {error:#}"));
+        return Ok(if undelivered > 0 { Exit::Error } else { exit });
+    }
+    reader.await.context("read stdin")?.context("read stdin")?;
+    Ok(Exit::Done)
+}
+
+/// Sends what has been read, all that waits in one request, until stdin ends. `undelivered` holds the
+/// lines of the request under way.
+async fn send_batches(
+    publisher: &mut Publisher,
+    waiting: &mut mpsc::Receiver<Batch>,
+    undelivered: &mut u64,
+) -> Result<(), PublishError> {
+    while let Some(mut batch) = waiting.recv().await {
+        while batch.body.len() < BATCH_BYTES
+            && let Ok(more) = waiting.try_recv()
+        {
+            batch.append(more);
+        }
+        *undelivered = batch.lines;
+        let sent = publisher.send(Bytes::from(batch.body), batch.lines, report).await;
+        if let Err(error) = sent {
+            *undelivered -= error.accepted().min(*undelivered);
+            return Err(error);
+        }
+        *undelivered = 0;
+    }
+    Ok(())
+}
+
+fn report(retry: &Retry) {
+    let Retry { attempt, delay, reason } = retry;
+    let delay = humantime::format_duration(Duration::from_millis(delay.as_millis() as u64));
+    talk::line(&format!("not delivered yet, try {attempt} in {delay} ({reason})"));
+}
+
+/// Reads stdin into batches until it ends or nobody takes them. A line is a message as soon as it is
+/// read.
+fn read_stdin(prototype: Message, tee: bool, reads: &mpsc::Sender<Batch>) -> io::Result<()> {
+    let mut stdin = io::stdin().lock();
+    let mut copy = tee.then(|| io::stdout().lock());
+    let mut lines = Lines::new(prototype);
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        let read = match stdin.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        if let Some(stdout) = &mut copy
+            && stdout.write_all(&buffer[..read]).and_then(|()| stdout.flush()).is_err()
+        {
+            // Whoever read the copy has seen enough; the messages still go out.
+            copy = None;
+        }
+        let batch = if read == 0 { lines.finish() } else { lines.push(&buffer[..read]) };
+        if batch.lines > 0 && reads.blocking_send(batch).is_err() {
+            return Ok(());
+        }
+        if read == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// A signal came before all was sent.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+struct Interrupted(Exit);
+
+fn interrupted(signal: Signal) -> anyhow::Error {
+    anyhow!(Interrupted(match signal {
+        Signal::Interrupt => Exit::Interrupted,
+        Signal::Terminate | Signal::Hangup => Exit::Terminated,
+    }))
+}

@@ -1,0 +1,284 @@
+//! `codechat watch`: gets a client ID, or attaches to one, and shows what comes.
+
+use std::{
+    future::pending,
+    io::{self, IsTerminal},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use humantime::parse_duration;
+use regex::Regex;
+use tokio::{sync::oneshot, task::JoinHandle, time};
+
+use super::serve::{self, DEFAULT_LISTEN, LimitArgs};
+use crate::{
+    cli::{Exit, ServerArgs},
+    client::{Client, ClientError, feed},
+    event::{ClientId, Format},
+    hub::Hub,
+    server::{self, FRAMES},
+    shutdown::{Signal, Signals},
+    talk,
+    watch::{
+        follow::{Left, follow},
+        model::{FailOn, Goals, Model, Verdict},
+        pipe::{LineFormat, Pipe},
+    },
+};
+
+/// How long leaving may take: telling the server, and the last lines to a reader that dawdles.
+const LEAVE: Duration = Duration::from_secs(2);
+
+/// Watch a debug stream
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The client ID to attach to; without it, a new one is asked for
+    #[arg(long, value_name = "ID", env = "CODECHAT_ID")]
+    id: Option<ClientId>,
+
+    #[command(flatten)]
+    server: ServerArgs,
+
+    /// How to write messages
+    #[arg(long, env = "CODECHAT_FORMAT")]
+    format: Option<LineFormat>,
+
+    /// Begin with only the newest N messages that the server holds
+    #[arg(long, value_name = "N", env = "CODECHAT_TAIL")]
+    tail: Option<u64>,
+
+    /// Print the client ID as the first line
+    #[arg(long, env = "CODECHAT_PRINT_ID")]
+    print_id: bool,
+
+    /// Write the client ID, and only that, to a file once the stream is open
+    #[arg(long, value_name = "PATH", env = "CODECHAT_ID_FILE")]
+    id_file: Option<PathBuf>,
+
+    /// If no server answers, wait for one
+    #[arg(long, env = "CODECHAT_WAIT")]
+    wait: bool,
+
+    /// Go on under the same ID when the server ends it because nothing happens
+    #[arg(long, env = "CODECHAT_STAY")]
+    stay: bool,
+
+    /// End after so many messages
+    #[arg(short = 'n', long, value_name = "COUNT", env = "CODECHAT_COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+
+    /// End at a message that matches
+    #[arg(long, value_name = "REGEX", env = "CODECHAT_UNTIL")]
+    until: Option<Regex>,
+
+    /// End when an operation ends, with 3 unless it ended well
+    #[arg(long, env = "CODECHAT_UNTIL_DONE")]
+    until_done: bool,
+
+    /// End with 3 at a message that matches, or that has this level or a worse one
+    #[arg(long, value_name = "REGEX|LEVEL", env = "CODECHAT_FAIL_ON")]
+    fail_on: Option<FailOn>,
+
+    /// End with 4 after so long
+    #[arg(long, value_name = "DUR", env = "CODECHAT_TIMEOUT", value_parser = parse_duration)]
+    timeout: Option<Duration>,
+}
+
+/// Watches until the stream, a goal, the time limit or a signal ends it.
+///
+/// # Errors
+/// Where the server is not there, refuses, or has no stream; the text says what to do.
+pub async fn run(args: Args) -> anyhow::Result<Exit> {
+    let mut signals = Signals::new().context("receive signals")?;
+    let timeout = args.timeout;
+    let stdout = io::stdout();
+    let format = args.format.unwrap_or(LineFormat::Text);
+    let colour = stdout.is_terminal().then(|| talk::colour(&stdout));
+    let mut pipe = Pipe::new(format, colour);
+    let mut session = Session::default();
+
+    let watched = tokio::select! {
+        watched = session.watch(args, &mut pipe) => watched,
+        () = after(timeout) => Ok(Exit::TimedOut),
+        signal = signals.recv() => Ok(match signal {
+            Signal::Interrupt => Exit::Interrupted,
+            Signal::Terminate | Signal::Hangup => Exit::Terminated,
+        }),
+    };
+    let written = if matches!(watched, Ok(Exit::Done | Exit::Failed)) {
+        // A reader that dawdles gets all of it, unless the user has had enough.
+        tokio::select! {
+            written = pipe.finish() => written,
+            _ = signals.recv() => Ok(()),
+        }
+    } else {
+        time::timeout(LEAVE, pipe.finish()).await.unwrap_or(Ok(()))
+    };
+    session.leave().await;
+    let exit = watched?;
+    written.context("write to stdout")?;
+    Ok(exit)
+}
+
+async fn after(timeout: Option<Duration>) {
+    match timeout {
+        Some(timeout) => time::sleep(timeout).await,
+        None => pending().await,
+    }
+}
+
+/// What has to be undone on leaving.
+#[derive(Default)]
+struct Session {
+    /// The channel that this watch opened, while it may still be open.
+    opened: Option<(Client, ClientId)>,
+    server: Option<OwnServer>,
+}
+
+impl Session {
+    async fn watch(&mut self, args: Args, pipe: &mut Pipe) -> anyhow::Result<Exit> {
+        let client = args.server.client()?;
+        let is_named = args.server.is_named();
+        let id = self.open(&client, args.id, is_named, args.wait).await?;
+        if args.print_id {
+            pipe.line(&id.to_string());
+        }
+        let server = if is_named { format!(" --server {}", client.server()) } else { String::new() };
+        talk::line(&format!("client ID {id}; to publish: codechat send --id {id}{server} MESSAGE"));
+
+        let mut model = Model::new(Goals {
+            count: args.count,
+            until: args.until,
+            until_done: args.until_done,
+            fail_on: args.fail_on,
+            stay: args.stay,
+        });
+        let mut options = feed::Options {
+            format: Format::Json,
+            tail: args.tail,
+            wait: args.wait,
+            last_event_id: None,
+        };
+        let mut id_file = args.id_file.as_deref();
+        loop {
+            let mut written = Ok(());
+            let mut feed = client.subscribe(id, options.clone());
+            let followed = follow(&mut feed, &mut model, pipe, || {
+                if let Some(path) = id_file.take() {
+                    written = write_id(path, id);
+                }
+            });
+            let left = followed.await?;
+            written?;
+            match left {
+                Left::Over(Verdict::Again) => options.tail = None,
+                Left::Over(Verdict::Failed) => return Ok(Exit::Failed),
+                Left::Over(Verdict::Done) | Left::OutputClosed => return Ok(Exit::Done),
+            }
+        }
+    }
+
+    /// The ID to watch, from a server that is there. Where none was named and none is there, this
+    /// program becomes one.
+    async fn open(
+        &mut self,
+        client: &Client,
+        attach: Option<ClientId>,
+        is_named: bool,
+        wait: bool,
+    ) -> anyhow::Result<ClientId> {
+        if !is_named && !wait && !is_there(client).await {
+            self.server = Some(OwnServer::start().await?);
+            talk::line(&format!(
+                "no server answers at {0}, so this watcher is one, for as long as it runs",
+                client.server()
+            ));
+        }
+        if let Some(id) = attach {
+            return Ok(id);
+        }
+        let id = connect(client, wait).await?;
+        self.opened = Some((client.clone(), id));
+        Ok(id)
+    }
+
+    /// Stops the channel this watch opened, and its own server. Bounded: a server that is gone takes
+    /// the channel with it.
+    async fn leave(self) {
+        if let Some((client, id)) = self.opened {
+            let _ = time::timeout(LEAVE, client.stop(id)).await;
+        }
+        if let Some(server) = self.server {
+            server.end().await;
+        }
+    }
+}
+
+/// Whether something listens there that can be spoken with; what it says is another question.
+async fn is_there(client: &Client) -> bool {
+    let address = DEFAULT_LISTEN;
+    debug_assert_eq!(client.server().to_string(), format!("http://{address}"));
+    tokio::net::TcpStream::connect(address).await.is_ok()
+}
+
+async fn connect(client: &Client, wait: bool) -> Result<ClientId, ClientError> {
+    const PAUSE: Duration = Duration::from_millis(500);
+    let mut told = false;
+    loop {
+        match client.connect().await {
+            Err(error) if wait && error.is_not_there() => {
+                if !told {
+                    talk::line(&format!("waiting for a server at {}", client.server()));
+                    told = true;
+                }
+                time::sleep(PAUSE).await;
+            }
+            answer => return answer.map(|(id, _)| id),
+        }
+    }
+}
+
+/// Writes the ID so that whoever finds the file finds all of it.
+fn write_id(path: &Path, id: ClientId) -> anyhow::Result<()> {
+    let context = || format!("write the client ID to {}", path.display());
+    let special = path.metadata().is_ok_and(|it| !it.is_file());
+    if special {
+        // A pipe or a device cannot be replaced, and need not be.
+        return std::fs::write(path, id.to_string()).with_context(context);
+    }
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    std::fs::write(&part, id.to_string())
+        .and_then(|()| std::fs::rename(&part, path))
+        .with_context(context)
+}
+
+/// A server inside this program.
+struct OwnServer {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl OwnServer {
+    async fn start() -> anyhow::Result<Self> {
+        let listener = match serve::listen(DEFAULT_LISTEN).await {
+            Ok(listener) => listener,
+            Err(error) => bail!("no server answers, and starting one failed: {error:#}"),
+        };
+        let limits = LimitArgs::from_environment()?;
+        let hub = Hub::new(limits.limits(), FRAMES);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let shutdown = async {
+            let _ = stopped.await;
+        };
+        let serving = server::serve(vec![listener], hub, limits.options(LEAVE), shutdown);
+        Ok(Self { stop, task: tokio::spawn(serving) })
+    }
+
+    async fn end(self) {
+        let _ = self.stop.send(());
+        let _ = self.task.await;
+    }
+}
