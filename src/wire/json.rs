@@ -155,7 +155,7 @@ impl Published<'_> {
         Ok(Message {
             level: self.level.map(|it| it.parse()).transpose()?,
             operation: self.operation.map(|it| it.parse()).transpose()?,
-            progress: self.progress.map(|it| it.check()).transpose()?,
+            progress: self.progress.map(ProgressObject::check).transpose()?,
             outcome: self.outcome.map(|it| it.parse()).transpose()?,
             event: self.event.map(|it| it.parse()).transpose()?,
             fields: self.fields.map(fields).transpose()?,
@@ -234,14 +234,20 @@ impl<'a> Object<'a> {
             time: None,
             message: &message.text,
             level: message.level.map(crate::message::Level::as_str),
-            operation: message.operation.as_ref().map(|it| it.as_str()),
+            operation: message
+                .operation
+                .as_ref()
+                .map(crate::message::Operation::as_str),
             progress: message.progress.as_ref().map(|it| ProgressObject {
                 current: it.current(),
                 total: it.total(),
                 unit: it.unit().map(Into::into),
             }),
             outcome: message.outcome.map(crate::message::Outcome::as_str),
-            event: message.event.as_ref().map(|it| it.as_str()),
+            event: message
+                .event
+                .as_ref()
+                .map(crate::message::EventName::as_str),
             fields: message
                 .fields
                 .as_ref()
