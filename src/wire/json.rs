@@ -237,7 +237,7 @@ impl<'a> Object<'a> {
             operation: message
                 .operation
                 .as_ref()
-                .map(crate::message::Operation::as_str),
+                .map(super::super::message::Operation::as_str),
             progress: message.progress.as_ref().map(|it| ProgressObject {
                 current: it.current(),
                 total: it.total(),
@@ -247,7 +247,7 @@ impl<'a> Object<'a> {
             event: message
                 .event
                 .as_ref()
-                .map(crate::message::EventName::as_str),
+                .map(super::super::message::EventName::as_str),
             fields: message
                 .fields
                 .as_ref()
