@@ -1,0 +1,284 @@
+//! The way to a server: one [`Client`] for requests that have one answer, [`feed`] for reading a
+//! stream, [`publisher`] for sending many messages safely.
+//!
+//! Everything goes through one HTTP stack; what is said is `wire`'s business. Nothing here knows a
+//! terminal, a command line or the server's own code.
+
+mod backoff;
+mod error;
+mod exchange;
+pub mod feed;
+mod mend;
+pub mod publisher;
+mod server_url;
+mod transport;
+
+use std::{fmt, time::Duration};
+
+use bytes::Bytes;
+use reqwest::{
+    Method,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+};
+
+use crate::{
+    event::ClientId,
+    message::Message,
+    wire::{self, answer},
+};
+
+pub use error::ClientError;
+pub use server_url::{BadServerUrl, ServerUrl};
+
+use error::{Lost, Refusal};
+use exchange::Call;
+
+/// A connection that is not made by then will not be.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// After so long without a byte the operating system asks whether the other side still lives.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+/// A request that the server has no reason to hold is answered by then.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How a client behaves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How often the server says something on a quiet stream; after 2.5 times that in silence the
+    /// connection is taken for dead. Default 15 s.
+    pub heartbeat: Duration,
+    /// What the server asks for before it issues IDs and takes messages.
+    pub token: Option<Token>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            heartbeat: Duration::from_secs(15),
+            token: None,
+        }
+    }
+}
+
+/// A secret that no log shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// Wraps it; white space around it, such as a file's last line end, is no part of it.
+    pub fn new(token: impl AsRef<str>) -> Self {
+        Self(token.as_ref().trim().into())
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// Speaks with one server. Cheap to clone; clones share their connections.
+#[derive(Clone, Debug)]
+pub struct Client {
+    server: ServerUrl,
+    http: reqwest::Client,
+    authorization: Option<HeaderValue>,
+    heartbeat: Duration,
+}
+
+impl Client {
+    /// Makes ready to speak with `server`; connects to nothing yet.
+    ///
+    /// # Errors
+    /// [`ClientError::BadToken`], and [`ClientError::Setup`] where the HTTP library does not start.
+    pub fn new(server: ServerUrl, options: Options) -> Result<Self, ClientError> {
+        // An error means that one is installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let authorization = options.token.map(|Token(token)| {
+            let mut value = HeaderValue::try_from(format!("Bearer {token}"))?;
+            value.set_sensitive(true);
+            Ok::<_, reqwest::header::InvalidHeaderValue>(value)
+        });
+        Ok(Self {
+            http: http(&server)?,
+            authorization: authorization
+                .transpose()
+                .map_err(|_| ClientError::BadToken)?,
+            heartbeat: options.heartbeat,
+            server,
+        })
+    }
+
+    /// The server it speaks with.
+    #[must_use]
+    pub fn server(&self) -> &ServerUrl {
+        &self.server
+    }
+
+    /// Gets a new client ID, whose channel is open from then on.
+    ///
+    /// # Errors
+    /// [`ClientError`], where no server answers or it refuses.
+    pub async fn connect(&self) -> Result<(ClientId, answer::Connected), ClientError> {
+        let mut call = self.call(Method::GET, wire::CONNECT_PATH, None);
+        call.headers
+            .insert(ACCEPT, HeaderValue::from_static(wire::JSON));
+        let connected: answer::Connected = self.json(call).await?;
+        let id = connected.client_id.parse();
+        let id = id.map_err(|why: crate::event::NotAClientId| ClientError::NotCodechat {
+            server: self.server.clone(),
+            why: format!("{:?} is no client ID; {why}", connected.client_id),
+        })?;
+        Ok((id, connected))
+    }
+
+    /// Ends a channel and every stream on it; does no harm where there is none.
+    ///
+    /// # Errors
+    /// [`ClientError`], where no server answers or it refuses.
+    pub async fn stop(&self, id: ClientId) -> Result<(), ClientError> {
+        let call = self.call(Method::POST, &wire::stop_path(id), Some(id));
+        self.within(self.accepted(call)).await.map(drop)
+    }
+
+    /// Publishes one message to one client. `key` names this publication, so that the repeat after
+    /// a lost connection, of which there is one, adds nothing twice.
+    ///
+    /// # Errors
+    /// [`ClientError`], where no server answers, the connection is lost twice, or it refuses.
+    pub async fn publish(
+        &self,
+        id: ClientId,
+        message: &Message,
+        key: &str,
+    ) -> Result<answer::Published, ClientError> {
+        let mut call = self.call(Method::POST, &wire::stream_path(id), Some(id));
+        call.carry(wire::JSON, object(message));
+        call.name(key)?;
+        match self.json(call.clone()).await {
+            Err(ClientError::Lost { .. }) => self.json(call).await,
+            answer => answer,
+        }
+    }
+
+    /// Publishes one message to every client of the server.
+    ///
+    /// # Errors
+    /// [`ClientError`], where no server answers or it refuses.
+    pub async fn broadcast(&self, message: &Message) -> Result<answer::Broadcast, ClientError> {
+        let mut call = self.call(Method::POST, wire::BROADCAST_PATH, None);
+        call.carry(wire::JSON, object(message));
+        self.json(call).await
+    }
+
+    /// Reads a stream, from now until the feed is dropped.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    #[must_use]
+    pub fn subscribe(&self, id: ClientId, options: feed::Options) -> feed::Feed {
+        feed::Feed::open(self.clone(), id, options)
+    }
+
+    fn call(&self, method: Method, path: &str, id: Option<ClientId>) -> Call {
+        let mut headers = HeaderMap::new();
+        if let Some(authorization) = self.authorization.clone() {
+            headers.insert(AUTHORIZATION, authorization);
+        }
+        if let Some(id) = id {
+            let id = HeaderValue::try_from(id.to_string()).expect("a UUID is visible ASCII");
+            headers.insert(HeaderName::from_static(wire::CLIENT_ID_HEADER), id);
+        }
+        Call::new(method, self.server.join(path), headers)
+    }
+
+    async fn json<T: serde::de::DeserializeOwned>(&self, call: Call) -> Result<T, ClientError> {
+        self.within(async {
+            let response = self.accepted(call).await?;
+            error::read_json(response, &self.server).await
+        })
+        .await
+    }
+
+    /// Sends a call and takes only a success for an answer.
+    async fn accepted(&self, call: Call) -> Result<reqwest::Response, ClientError> {
+        let sent = call.send(&self.http).await;
+        let response = sent.map_err(|lost| lost.at(&self.server))?;
+        if response.status().is_success() {
+            Ok(response)
+        } else {
+            Err(Refusal::of(response).await.into())
+        }
+    }
+
+    async fn within<T>(
+        &self,
+        answer: impl Future<Output = Result<T, ClientError>>,
+    ) -> Result<T, ClientError> {
+        let answered = tokio::time::timeout(ANSWER_TIMEOUT, answer).await;
+        answered.unwrap_or_else(|_| {
+            let lost = Lost {
+                connected: true,
+                why: format!("no answer in {} s", ANSWER_TIMEOUT.as_secs()),
+            };
+            Err(lost.at(&self.server))
+        })
+    }
+}
+
+impl Call {
+    fn carry(&mut self, kind: &'static str, body: Bytes) {
+        self.headers
+            .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        self.body = Some(body);
+    }
+
+    fn name(&mut self, key: &str) -> Result<(), ClientError> {
+        let value = HeaderValue::try_from(key)
+            .map_err(|_| ClientError::Setup("an idempotency key must be visible ASCII".into()))?;
+        let name = HeaderName::from_static(wire::IDEMPOTENCY_KEY_HEADER);
+        self.headers.insert(name, value);
+        Ok(())
+    }
+}
+
+/// A message as an object even where its text is all.
+fn object(message: &Message) -> Bytes {
+    let line = wire::json::publication_line(message);
+    if line.starts_with(b"\"") {
+        [b"{\"message\":", line.as_slice(), b"}"].concat().into()
+    } else {
+        line.into()
+    }
+}
+
+/// The HTTP library, set up for this server.
+fn http(server: &ServerUrl) -> Result<reqwest::Client, ClientError> {
+    let builder = || {
+        reqwest::Client::builder()
+            .user_agent(concat!("codechat/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_nodelay(true)
+            .tcp_keepalive(KEEPALIVE)
+            .tcp_keepalive_interval(KEEPALIVE)
+            .tcp_keepalive_retries(3)
+            .referer(false)
+    };
+    // A machine without root certificates can still speak plain HTTP.
+    let without_certificates = || builder().tls_certs_only([]);
+    let built = if server.is_loopback() {
+        // A proxy's own loopback is not ours.
+        let direct = if server.is_plain() {
+            without_certificates()
+        } else {
+            builder()
+        };
+        direct.no_proxy().build()
+    } else {
+        match builder().build() {
+            Err(_) if server.is_plain() => without_certificates().build(),
+            built => built,
+        }
+    };
+    built.map_err(|error| ClientError::Setup(error::root_cause(&error)))
+}

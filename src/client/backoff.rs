@@ -1,0 +1,93 @@
+//! How long to wait before the next try: longer each time, spread at random so that a server which
+//! comes back is not met by all its clients at once.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+/// A server's `Retry-After` is heeded up to here.
+const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
+
+/// Counts the tries since the last success.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    shortest: Duration,
+    longest: Duration,
+    tries: u32,
+}
+
+impl Backoff {
+    pub(crate) fn new(shortest: Duration, longest: Duration) -> Self {
+        Self {
+            shortest,
+            longest,
+            tries: 0,
+        }
+    }
+
+    /// Starts anew after a success.
+    pub(crate) fn reset(&mut self) {
+        self.tries = 0;
+    }
+
+    /// Counts a failed try: its number, from 1, and how long to wait. Not below `floor`, which is
+    /// brought within the bounds; not before `retry_after`, up to a minute.
+    pub(crate) fn next(
+        &mut self,
+        floor: Option<Duration>,
+        retry_after: Option<Duration>,
+    ) -> (u32, Duration) {
+        let doublings = self.tries.min(16);
+        self.tries = self.tries.saturating_add(1);
+        let half = self.longest.min(self.shortest * (1 << doublings)) / 2;
+        let floor = floor.unwrap_or_default().clamp(self.shortest, self.longest);
+        let delay = (half.max(floor) + half.mul_f64(random_share())).min(self.longest);
+        let asked = retry_after.unwrap_or_default().min(RETRY_AFTER_MAX);
+        (self.tries, delay.max(asked))
+    }
+}
+
+/// From 0 to 1, evenly.
+fn random_share() -> f64 {
+    let [.., a, b, c, d] = *Uuid::new_v4().as_bytes();
+    f64::from(u32::from_be_bytes([a, b, c, d])) / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHORTEST: Duration = Duration::from_millis(250);
+    const LONGEST: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn delays_grow_within_their_bounds_and_start_anew() {
+        let mut backoff = Backoff::new(SHORTEST, LONGEST);
+        for number in 1..=100 {
+            let (tries, delay) = backoff.next(None, None);
+            assert_eq!(tries, number);
+            assert!((SHORTEST..=LONGEST).contains(&delay), "{delay:?}");
+            assert!(number < 8 || delay >= LONGEST / 2, "{delay:?}");
+        }
+        backoff.reset();
+        assert!(backoff.next(None, None).1 <= SHORTEST * 3 / 2);
+    }
+
+    #[test]
+    fn a_floor_counts_within_the_bounds_only() {
+        let first = |floor| Backoff::new(SHORTEST, LONGEST).next(Some(floor), None).1;
+        assert!(first(Duration::ZERO) >= SHORTEST);
+        assert!(first(Duration::from_secs(2)) >= Duration::from_secs(2));
+        assert_eq!(first(Duration::MAX), LONGEST);
+    }
+
+    #[test]
+    fn retry_after_is_heeded_up_to_a_minute() {
+        let asked = |seconds| {
+            let after = Some(Duration::from_secs(seconds));
+            Backoff::new(SHORTEST, LONGEST).next(None, after).1
+        };
+        assert_eq!(asked(40), Duration::from_secs(40));
+        assert_eq!(asked(86_400), RETRY_AFTER_MAX);
+    }
+}

@@ -1,0 +1,201 @@
+//! Reading a stream for as long as it lives: [`Feed`] connects, resumes after every loss, tells of
+//! every try, and ends when the stream is over for good.
+//!
+//! `eventsource-client` parses each response; its reconnecting is switched off, since it retries in
+//! silence, by status alone, and forgets what a stream says between events. A task of its own reads
+//! and parses; the feed takes what it has read in batches, a bounded number of which wait.
+
+mod connection;
+mod translate;
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::Stream;
+use thiserror::Error;
+use tokio::{sync::mpsc, task::AbortHandle};
+
+use crate::{
+    client::{Client, ClientError, backoff::Backoff},
+    event::{ClientId, End, Format, Gap, UnixMillis},
+    message::Message,
+};
+
+use connection::{Connection, Ended};
+use translate::Translator;
+
+/// The shortest and the longest wait before a try.
+const DELAYS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
+/// How many batches may wait for a reader before the stream is no longer read.
+const BATCHES: usize = 2;
+
+/// How a stream is read.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// What to ask the server for. A server that is not codechat's sends text all the same.
+    pub format: Format,
+    /// Replay only so many of the messages that the channel holds; default all.
+    pub tail: Option<u64>,
+    /// Go on trying where nothing answers at the very first try; default is to give up.
+    pub wait: bool,
+    /// Go on after this event of an earlier reading.
+    pub last_event_id: Option<String>,
+}
+
+/// What happens on a stream.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Update {
+    /// A connection was accepted; each time.
+    Connected {
+        /// What the events are written in: JSON only where the server says so.
+        format: Format,
+    },
+    /// A message came.
+    Message(Received),
+    /// Messages are gone; the stream goes on after them.
+    Gap(Gap),
+    /// The channel ended; nothing comes after this.
+    End(End),
+    /// The server knows the stream to be over (204); nothing comes after this.
+    Gone,
+    /// A sign of life without news; several at once count as one.
+    Heartbeat,
+    /// A try failed or a connection was lost; the next try comes after `delay`.
+    Retrying {
+        /// How many tries have failed since the last event, from 1.
+        attempt: u32,
+        /// How long it is until the next one.
+        delay: Duration,
+        /// What happened.
+        reason: String,
+    },
+}
+
+/// A message as it came.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Received {
+    /// The last event ID at this message; empty where the stream has set none.
+    pub id: String,
+    /// The event's name as the stream gives it, `message` where it gives none.
+    pub event: String,
+    /// When the server took it, where the ID tells.
+    pub time: Option<UnixMillis>,
+    /// What was said.
+    pub message: Message,
+    /// The event's data as it came, lines joined by LF.
+    pub data: String,
+}
+
+/// Why a feed gives up.
+#[derive(Clone, Debug, Error)]
+pub enum FeedError {
+    /// Nothing answers at the first try, or the server refuses for good.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// Something answers that is no event stream.
+    #[error("{url} answers with {kind} instead of an event stream, beginning with {start:?}")]
+    NotAStream {
+        /// What was asked for.
+        url: String,
+        /// The answer's content type.
+        kind: String,
+        /// The start of its body, made short.
+        start: String,
+    },
+    /// One line or one event is beyond what can be held.
+    #[error("the stream has {0}, so it cannot be read")]
+    TooLong(String),
+}
+
+/// A stream's updates. Ends after [`Update::End`], [`Update::Gone`] or an error; dropping it closes
+/// the connection at once.
+pub struct Feed {
+    batches: mpsc::Receiver<Vec<Item>>,
+    batch: std::vec::IntoIter<Item>,
+    task: AbortHandle,
+}
+
+type Item = Result<Update, FeedError>;
+
+impl Feed {
+    pub(super) fn open(client: Client, id: ClientId, options: Options) -> Self {
+        let (sender, batches) = mpsc::channel(BATCHES);
+        let task = tokio::spawn(run(client, id, options, sender));
+        Self {
+            batches,
+            batch: Vec::new().into_iter(),
+            task: task.abort_handle(),
+        }
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl fmt::Debug for Feed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed").finish_non_exhaustive()
+    }
+}
+
+impl Stream for Feed {
+    type Item = Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        loop {
+            if let Some(item) = self.batch.next() {
+                return Poll::Ready(Some(item));
+            }
+            match std::task::ready!(self.batches.poll_recv(cx)) {
+                Some(batch) => self.batch = batch.into_iter(),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+/// Connects and reads, again and again, until the stream is over or nobody listens.
+async fn run(client: Client, id: ClientId, options: Options, out: mpsc::Sender<Vec<Item>>) {
+    let connection = Connection::new(&client, id, &options);
+    let mut translator = Translator::new(options.last_event_id.as_deref().unwrap_or_default());
+    let mut backoff = Backoff::new(DELAYS.0, DELAYS.1);
+    let mut first = !options.wait;
+    loop {
+        let ended = connection.read(&mut translator, &mut backoff, &out).await;
+        let (reason, retry_after) = match ended {
+            Ended::Over => return,
+            Ended::Failed(error) => {
+                let _ = out.send(vec![Err(error)]).await;
+                return;
+            }
+            Ended::NotThere(lost) if first => {
+                let error = lost.at(client.server()).into();
+                let _ = out.send(vec![Err(error)]).await;
+                return;
+            }
+            Ended::NotThere(lost) => (lost.why, None),
+            Ended::Lost {
+                reason,
+                retry_after,
+            } => (reason, retry_after),
+        };
+        first = false;
+        let (attempt, delay) = backoff.next(connection.floor(), retry_after);
+        let retrying = Update::Retrying {
+            attempt,
+            delay,
+            reason,
+        };
+        if out.send(vec![Ok(retrying)]).await.is_err() {
+            return;
+        }
+        tokio::time::sleep(delay).await;
+    }
+}

@@ -1,0 +1,246 @@
+//! One request for a stream and the reading of its answer.
+
+use std::{
+    future::poll_fn,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use eventsource_client::{BoxStream, Client as _, ClientBuilder, Error, ReconnectOptions, SSE};
+use futures_util::StreamExt;
+use tokio::sync::mpsc;
+
+use crate::{
+    client::{
+        Client, ClientError,
+        backoff::Backoff,
+        error::Lost,
+        feed::{
+            FeedError, Item, Options, Update,
+            translate::{Raw, Sender, Translator},
+        },
+        transport::{Memory, NoStream, Transport},
+    },
+    event::{ClientId, Format},
+    wire,
+};
+
+/// How much a batch takes: so many updates, or so many bytes.
+const BATCH: usize = 256;
+const BATCH_BYTES: usize = 256 << 10;
+/// So many heartbeats are missed, in halves, before a connection is taken for dead.
+const HALF_HEARTBEATS: u32 = 5;
+
+/// How a connection ended.
+pub(super) enum Ended {
+    /// For good, or nobody listens any more.
+    Over,
+    /// For good, with an error.
+    Failed(FeedError),
+    /// It was not even made.
+    NotThere(Lost),
+    /// A next one may do better.
+    Lost {
+        reason: String,
+        retry_after: Option<Duration>,
+    },
+}
+
+/// Asks for a stream, each time from where the last reading ended.
+pub(super) struct Connection {
+    client: Client,
+    id: ClientId,
+    format: Format,
+    tail: Option<u64>,
+    transport: Transport,
+}
+
+impl Connection {
+    pub(super) fn new(client: &Client, id: ClientId, options: &Options) -> Self {
+        Self {
+            client: client.clone(),
+            id,
+            format: options.format,
+            tail: options.tail,
+            transport: Transport {
+                http: client.http.clone(),
+                authorization: client.authorization.clone(),
+                memory: Memory::new(options.last_event_id.clone().unwrap_or_default()),
+                patience: client.heartbeat * HALF_HEARTBEATS / 2,
+            },
+        }
+    }
+
+    /// The least time to wait that the stream has asked for.
+    pub(super) fn floor(&self) -> Option<Duration> {
+        self.transport.memory.recall().retry
+    }
+
+    /// Connects once and reads to the connection's end.
+    pub(super) async fn read(
+        &self,
+        translator: &mut Translator,
+        backoff: &mut Backoff,
+        out: &mpsc::Sender<Vec<Item>>,
+    ) -> Ended {
+        let cursor = self.transport.memory.recall().last_id;
+        let url = self.url(&cursor);
+        let stream = match self.stream(&url) {
+            Ok(stream) => stream,
+            Err(error) => return ended(&error, &url),
+        };
+        let mut reader = Reader {
+            stream,
+            translator,
+            backoff,
+            cursor,
+            batch: Vec::new(),
+            bytes: 0,
+        };
+        loop {
+            let error = poll_fn(|cx| reader.poll_batch(cx)).await;
+            let over = matches!(reader.batch.last(), Some(Ok(Update::End(_))));
+            let batch = std::mem::take(&mut reader.batch);
+            reader.bytes = 0;
+            if !batch.is_empty() && out.send(batch).await.is_err() || over {
+                return Ended::Over;
+            }
+            let Some(error) = error else { continue };
+            let ended = ended(&error, &url);
+            if matches!(ended, Ended::Over) {
+                let _ = out.send(vec![Ok(Update::Gone)]).await;
+            }
+            return ended;
+        }
+    }
+
+    fn url(&self, cursor: &str) -> String {
+        let mut query = Vec::new();
+        if self.format == Format::Json {
+            query.push(format!("format={}", self.format.as_str()));
+        }
+        if let Some(tail) = self.tail.filter(|_| cursor.is_empty()) {
+            query.push(format!("tail={tail}"));
+        }
+        let mut path = wire::stream_path(self.id);
+        if !query.is_empty() {
+            path.push('?');
+            path.push_str(&query.join("&"));
+        }
+        self.client.server().join(&path).into()
+    }
+
+    fn stream(&self, url: &str) -> Result<BoxStream<Result<SSE, Error>>, Error> {
+        let once = ReconnectOptions::reconnect(false).retry_initial(false);
+        let client = ClientBuilder::for_url(url)?
+            .header(wire::CLIENT_ID_HEADER, &self.id.to_string())?
+            .redirect_limit(0)
+            .reconnect(once.build())
+            .build_with_transport(self.transport.clone());
+        Ok(client.stream())
+    }
+}
+
+/// What an error means for the feed.
+fn ended(error: &Error, url: &str) -> Ended {
+    let lost = |reason| Ended::Lost {
+        reason,
+        retry_after: None,
+    };
+    let no_stream = match error {
+        Error::Transport(transport) => transport.inner().downcast_ref::<NoStream>(),
+        Error::Eof | Error::UnexpectedEof => {
+            return lost("the server closed the stream".into());
+        }
+        _ => None,
+    };
+    let Some(no_stream) = no_stream else {
+        return lost(error.to_string());
+    };
+    match no_stream.clone() {
+        NoStream::Over => Ended::Over,
+        NoStream::Lost(why) if !why.connected => Ended::NotThere(why),
+        NoStream::Lost(why) => lost(why.why),
+        NoStream::Refused(refusal) if refusal.is_passing() => Ended::Lost {
+            reason: no_stream.to_string(),
+            retry_after: refusal.retry_after,
+        },
+        NoStream::Refused(refusal) => Ended::Failed(ClientError::from(refusal).into()),
+        NoStream::Other { kind, start } => Ended::Failed(FeedError::NotAStream {
+            url: url.into(),
+            kind,
+            start,
+        }),
+        NoStream::Silent(_) => lost(no_stream.to_string()),
+        NoStream::TooLong => Ended::Failed(FeedError::TooLong(no_stream.to_string())),
+    }
+}
+
+/// Gathers what is ready into batches.
+struct Reader<'a> {
+    stream: BoxStream<Result<SSE, Error>>,
+    translator: &'a mut Translator,
+    backoff: &'a mut Backoff,
+    /// The last event ID at the connection's beginning, which holds until the stream sets another.
+    cursor: String,
+    batch: Vec<Item>,
+    bytes: usize,
+}
+
+impl Reader<'_> {
+    /// Is ready once the batch has something that should not wait, or with what ends the stream.
+    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Error>> {
+        while self.batch.len() < BATCH && self.bytes < BATCH_BYTES {
+            let Poll::Ready(read) = self.stream.poll_next_unpin(cx) else {
+                if self.batch.is_empty() {
+                    return Poll::Pending;
+                }
+                break;
+            };
+            match read {
+                Some(Ok(read)) => self.take(read),
+                Some(Err(error)) => return Poll::Ready(Some(error)),
+                None => return Poll::Ready(Some(Error::Eof)),
+            }
+            if matches!(self.batch.last(), Some(Ok(Update::End(_)))) {
+                break;
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    fn take(&mut self, read: SSE) {
+        let update = match read {
+            SSE::Connected(details) => {
+                let format = details.response().get_header_value(wire::FORMAT_HEADER);
+                let named = format.ok().flatten().map(str::parse::<Format>);
+                let sender = match named {
+                    Some(named) => Sender::Codechat(named.unwrap_or_default()),
+                    None => Sender::Foreign,
+                };
+                let format = match sender {
+                    Sender::Codechat(format) => format,
+                    Sender::Foreign => Format::Text,
+                };
+                self.translator.begin(sender, !self.cursor.is_empty());
+                Some(Update::Connected { format })
+            }
+            SSE::Comment(_) => match self.batch.last() {
+                Some(Ok(Update::Heartbeat)) => None,
+                _ => Some(Update::Heartbeat),
+            },
+            SSE::Event(event) => {
+                self.backoff.reset();
+                self.bytes += event.data.len();
+                self.translator.read(Raw {
+                    id: event.id.unwrap_or_else(|| self.cursor.clone()),
+                    name: event.event_type,
+                    data: event.data,
+                })
+            }
+        };
+        if let Some(update) = update {
+            self.batch.push(Ok(update));
+        }
+    }
+}

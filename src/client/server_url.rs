@@ -1,0 +1,171 @@
+//! Where a server is: an address that the rest of the client can put paths behind.
+
+use std::{fmt, str::FromStr};
+
+use reqwest::Url;
+use thiserror::Error;
+
+/// A server's address: `http` or `https`, a host, perhaps a port and a path that a reverse proxy
+/// puts before codechat's own. Printed without a trailing slash.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServerUrl(Url);
+
+/// Why a text is no server's address. Each says what to write instead.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum BadServerUrl {
+    /// No scheme, which is what everybody forgets.
+    #[error("{0:?} has no scheme; write \"http://{0}\"")]
+    NoScheme(String),
+    /// Not HTTP.
+    #[error("a server is reached by http:// or https://, not by {0}://")]
+    Scheme(String),
+    /// Credentials have their own place.
+    #[error(
+        "a server's address takes no user name and no password; give a token with --token-file or CODECHAT_TOKEN"
+    )]
+    UserInfo,
+    /// A `?…` part.
+    #[error("a server's address takes no query; leave out {0:?}")]
+    Query(String),
+    /// A `#…` part.
+    #[error("a server's address takes no fragment; leave out {0:?}")]
+    Fragment(String),
+    /// No address at all; the cause is the parser's.
+    #[error("{text:?} is no server's address ({why}); write one such as \"http://127.0.0.1:2428\"")]
+    Malformed {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl FromStr for ServerUrl {
+    type Err = BadServerUrl;
+
+    fn from_str(text: &str) -> Result<Self, BadServerUrl> {
+        let text = text.trim();
+        let malformed = |why: &str| BadServerUrl::Malformed {
+            text: text.into(),
+            why: why.into(),
+        };
+        if text.is_empty() {
+            return Err(malformed("it is empty"));
+        }
+        if !text.contains("://") {
+            return Err(BadServerUrl::NoScheme(text.trim_start_matches('/').into()));
+        }
+        let mut url = Url::parse(text).map_err(|error| malformed(&error.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(BadServerUrl::Scheme(url.scheme().into()));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(BadServerUrl::UserInfo);
+        }
+        if let Some(query) = url.query() {
+            return Err(BadServerUrl::Query(format!("?{query}")));
+        }
+        if let Some(fragment) = url.fragment() {
+            return Err(BadServerUrl::Fragment(format!("#{fragment}")));
+        }
+        let path = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&path);
+        Ok(Self(url))
+    }
+}
+
+impl ServerUrl {
+    /// The address of a path on this server; `path` begins with a slash and may have a query.
+    pub(crate) fn join(&self, path: &str) -> Url {
+        let mut url = self.0.clone();
+        let (path, query) = match path.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (path, None),
+        };
+        let base = self.0.path().trim_end_matches('/');
+        url.set_path(&format!("{base}{path}"));
+        url.set_query(query);
+        url
+    }
+
+    /// Whether the server is on this very machine, where no proxy can help to reach it.
+    pub(crate) fn is_loopback(&self) -> bool {
+        let host = self.0.host_str().unwrap_or_default();
+        let address = host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost"
+            || host.ends_with(".localhost")
+            || address
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|it| it.is_loopback())
+    }
+
+    /// Whether it is reached without TLS.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.0.scheme() == "http"
+    }
+}
+
+impl fmt::Display for ServerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str().trim_end_matches('/'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_printed_without_its_trailing_slash() {
+        for (given, printed) in [
+            ("http://localhost:2428", "http://localhost:2428"),
+            (" https://example.org/ ", "https://example.org"),
+            ("http://h/tools/chat//", "http://h/tools/chat"),
+            ("http://[::1]:1", "http://[::1]:1"),
+        ] {
+            let url: ServerUrl = given.parse().unwrap();
+            assert_eq!(url.to_string(), printed);
+            assert_eq!(url.to_string().parse(), Ok(url));
+        }
+    }
+
+    #[test]
+    fn a_path_goes_behind_the_base_path() {
+        let url: ServerUrl = "http://h/tools/".parse().unwrap();
+        assert_eq!(url.join("/healthz").as_str(), "http://h/tools/healthz");
+        assert_eq!(url.join("/a?b=c").as_str(), "http://h/tools/a?b=c");
+        let url: ServerUrl = "http://h".parse().unwrap();
+        assert_eq!(url.join("/a").as_str(), "http://h/a");
+    }
+
+    #[test]
+    fn every_mistake_has_its_sentence() {
+        for (given, says) in [
+            ("localhost:2428", "write \"http://localhost:2428\""),
+            ("//h", "write \"http://h\""),
+            ("ftp://h", "not by ftp://"),
+            ("http://u:p@h", "no user name"),
+            ("http://h?a=b", "leave out \"?a=b\""),
+            ("http://h/#x", "leave out \"#x\""),
+            ("http://", "empty host"),
+            ("http://h:99999", "invalid port"),
+            ("", "it is empty"),
+        ] {
+            let error = given.parse::<ServerUrl>().unwrap_err().to_string();
+            assert!(error.contains(says), "{given}: {error}");
+        }
+    }
+
+    #[test]
+    fn this_machine_is_known_by_its_names() {
+        for (url, here) in [
+            ("http://localhost", true),
+            ("http://127.3.2.1:80", true),
+            ("http://[::1]", true),
+            ("http://10.0.0.1", false),
+            ("http://localhost.example.org", false),
+        ] {
+            assert_eq!(url.parse::<ServerUrl>().unwrap().is_loopback(), here);
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! The HTTP under `eventsource-client`: requests go through our own [`Call`], answers that are no
+//! event stream come back as a [`NoStream`], and the bytes of those that are one pass a [`Mender`].
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture, stream::BoxStream};
+use launchdarkly_sdk_transport::{
+    ByteStream, HttpTransport, Request, Response, ResponseFuture, TransportError,
+};
+use reqwest::{
+    StatusCode,
+    header::{HeaderName, HeaderValue},
+};
+use thiserror::Error;
+use tokio::time::{Instant, Sleep};
+
+use crate::{
+    client::{
+        error::{Lost, Refusal, content_type, has_type, root_cause, short, start_of_body},
+        exchange::Call,
+        mend::{LONGEST, Mender},
+    },
+    wire,
+};
+
+/// How much is read of an answer that is no event stream, in bytes.
+const START: usize = 512;
+
+/// Why a request was not answered with an event stream, or why the stream broke.
+#[derive(Clone, Debug, Error)]
+pub(crate) enum NoStream {
+    /// No answer.
+    #[error("{}", .0.why)]
+    Lost(Lost),
+    /// An error for an answer.
+    #[error("{} {}", .0.status, .0.detail)]
+    Refused(Refusal),
+    /// 204: the stream is over, and the client shall not ask again.
+    #[error("over")]
+    Over,
+    /// An answer, but of another kind.
+    #[error("{kind} instead of an event stream")]
+    Other { kind: String, start: String },
+    /// Not a byte for so long.
+    #[error("nothing came for {:.1} s", .0.as_secs_f64())]
+    Silent(Duration),
+    /// A line or an event beyond what can be held.
+    #[error("a line or an event is longer than {} MiB", LONGEST >> 20)]
+    TooLong,
+}
+
+/// What outlives a connection: where its successor goes on, and how soon.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Heard {
+    pub(crate) last_id: String,
+    pub(crate) retry: Option<Duration>,
+}
+
+/// What a stream has told besides its events, shared by the transport and the feed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memory(
+    /// Held for a copy only, never across an await.
+    Arc<Mutex<Heard>>,
+);
+
+impl Memory {
+    pub(crate) fn new(last_id: String) -> Self {
+        let heard = Heard {
+            last_id,
+            retry: None,
+        };
+        Self(Arc::new(Mutex::new(heard)))
+    }
+
+    pub(crate) fn recall(&self) -> Heard {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn note(&self, mender: &Mender) {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if heard.last_id != mender.last_id() {
+            mender.last_id().clone_into(&mut heard.last_id);
+        }
+        heard.retry = mender.retry().or(heard.retry);
+    }
+}
+
+/// Makes one stream's requests, each of which resumes where the one before it ended.
+#[derive(Clone)]
+pub(crate) struct Transport {
+    pub(crate) http: reqwest::Client,
+    pub(crate) authorization: Option<HeaderValue>,
+    pub(crate) memory: Memory,
+    /// So long a connection may be silent.
+    pub(crate) patience: Duration,
+}
+
+impl HttpTransport for Transport {
+    fn request(&self, request: Request<Option<Bytes>>) -> ResponseFuture {
+        let this = self.clone();
+        let answer = async move { this.open(request).await.map_err(TransportError::new) };
+        Box::pin(Exclusive(Mutex::new(answer.boxed())))
+    }
+}
+
+impl Transport {
+    async fn open(self, request: Request<Option<Bytes>>) -> Result<Response<ByteStream>, NoStream> {
+        let call = self.call(request)?;
+        let sent = tokio::time::timeout(self.patience, call.send(&self.http)).await;
+        let response = match sent {
+            Ok(sent) => sent.map_err(NoStream::Lost)?,
+            Err(_) => return Err(NoStream::Silent(self.patience)),
+        };
+        if response.status() == StatusCode::NO_CONTENT {
+            return Err(NoStream::Over);
+        }
+        if !response.status().is_success() {
+            return Err(NoStream::Refused(Refusal::of(response).await));
+        }
+        if !has_type(&response, wire::EVENT_STREAM) {
+            let kind = content_type(&response).map_or_else(|| "no content type".into(), short);
+            let start = start_of_body(response, START).await;
+            let start = short(&String::from_utf8_lossy(&start));
+            return Err(NoStream::Other { kind, start });
+        }
+        let mut head = Response::builder().status(response.status());
+        if let Some(headers) = head.headers_mut() {
+            headers.clone_from(response.headers());
+        }
+        let body: ByteStream = Box::pin(Mended {
+            mender: Mender::new(self.memory.recall().last_id),
+            memory: self.memory,
+            body: Mutex::new(response.bytes_stream().boxed()),
+            ready: VecDeque::new(),
+            broken: None,
+            silence: Box::pin(tokio::time::sleep(self.patience)),
+            listening: false,
+            patience: self.patience,
+        });
+        Ok(head
+            .body(body)
+            .expect("status and headers are an answer's own"))
+    }
+
+    /// The parser's request, with what it cannot be trusted with.
+    fn call(&self, request: Request<Option<Bytes>>) -> Result<Call, NoStream> {
+        let (parts, _) = request.into_parts();
+        let url = parts.uri.to_string().parse().map_err(|error| {
+            NoStream::Lost(Lost {
+                connected: false,
+                why: format!("{error}"),
+            })
+        })?;
+        let mut call = Call::new(parts.method, url, parts.headers);
+        if let Some(authorization) = self.authorization.clone() {
+            let name = reqwest::header::AUTHORIZATION;
+            call.headers.insert(name, authorization);
+        }
+        let last_id = self.memory.recall().last_id;
+        // Any text goes, not only ASCII; what no header can carry (control characters) is not sent.
+        if !last_id.is_empty()
+            && let Ok(cursor) = HeaderValue::from_bytes(last_id.as_bytes())
+        {
+            let name = HeaderName::from_static(wire::LAST_EVENT_ID_HEADER);
+            call.headers.insert(name, cursor);
+        }
+        Ok(call)
+    }
+}
+
+/// A response's body, mended.
+struct Mended {
+    body: Mutex<BoxStream<'static, reqwest::Result<Bytes>>>,
+    mender: Mender,
+    memory: Memory,
+    /// What is mended and not yet taken.
+    ready: VecDeque<Bytes>,
+    /// What ends the stream once `ready` is empty.
+    broken: Option<NoStream>,
+    silence: Pin<Box<Sleep>>,
+    /// Whether `silence` runs: it does so only while there is nothing to read, so that a reader
+    /// that was busy elsewhere does not take the connection for dead.
+    listening: bool,
+    patience: Duration,
+}
+
+impl Stream for Mended {
+    type Item = Result<Bytes, TransportError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        loop {
+            if let Some(bytes) = this.ready.pop_front() {
+                return Poll::Ready(Some(Ok(bytes)));
+            }
+            if let Some(broken) = this.broken.clone() {
+                return Poll::Ready(Some(Err(TransportError::new(broken))));
+            }
+            let body = this.body.get_mut().unwrap_or_else(PoisonError::into_inner);
+            let Poll::Ready(chunk) = body.poll_next_unpin(cx) else {
+                return this.poll_silence(cx);
+            };
+            this.listening = false;
+            match chunk {
+                None => return Poll::Ready(None),
+                Some(Ok(chunk)) => this.take(chunk),
+                Some(Err(error)) => {
+                    this.broken = Some(NoStream::Lost(Lost {
+                        connected: true,
+                        why: root_cause(&error),
+                    }));
+                }
+            }
+        }
+    }
+}
+
+impl Mended {
+    fn take(&mut self, chunk: Bytes) {
+        let mended = self.mender.push(chunk, &mut self.ready);
+        self.memory.note(&self.mender);
+        if mended.is_err() {
+            self.broken = Some(NoStream::TooLong);
+        }
+    }
+
+    fn poll_silence<T>(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, TransportError>>> {
+        if !self.listening {
+            self.listening = true;
+            self.silence.as_mut().reset(Instant::now() + self.patience);
+        }
+        self.silence.poll_unpin(cx).map(|()| {
+            let silent = NoStream::Silent(self.patience);
+            self.broken = Some(silent.clone());
+            Some(Err(TransportError::new(silent)))
+        })
+    }
+}
+
+/// Lends a future the `Sync` that the parser asks of its transport: it is only ever polled through
+/// an exclusive reference, so the lock is never taken.
+struct Exclusive<T>(Mutex<BoxFuture<'static, T>>);
+
+impl<T> Future for Exclusive<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let future = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        future.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,246 @@
+//! Any server's stream is read as WHATWG HTML 9.2.6 says, however its bytes are cut.
+
+use codechat::client::feed::{Options, Update};
+use proptest::{collection::vec, prelude::*, sample::Index};
+
+use crate::support::{
+    failure, feed, is_retrying,
+    scripted::{Reply, Scripted},
+    until,
+};
+
+/// An event: its name, its last event ID, its data.
+type Read = (String, String, String);
+
+/// The standard's parser, written down sentence by sentence.
+fn by_the_book(bytes: &[u8]) -> Vec<Read> {
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let mut events = Vec::new();
+    let (mut name, mut id, mut data) = (String::new(), String::new(), String::new());
+    for line in text.split_inclusive('\n') {
+        let Some(line) = line.strip_suffix('\n') else {
+            break;
+        };
+        if line.is_empty() {
+            if data.is_empty() {
+                name.clear();
+                continue;
+            }
+            data.pop();
+            let kind = if name.is_empty() { "message" } else { &name };
+            events.push((kind.into(), id.clone(), std::mem::take(&mut data)));
+            name.clear();
+            continue;
+        }
+        let (field, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match field {
+            "event" => name = value.into(),
+            "data" => {
+                data.push_str(value);
+                data.push('\n');
+            }
+            "id" if !value.contains('\0') => id = value.into(),
+            _ => {}
+        }
+    }
+    events
+}
+
+/// What the feed makes of a stream that comes in these pieces.
+async fn by_the_feed(pieces: &[&[u8]]) -> Vec<Read> {
+    let server = Scripted::start([Reply::pieces(pieces.iter().copied())]).await;
+    let mut feed = feed(&server.url, Options::default());
+    let updates = until(&mut feed, is_retrying).await;
+    let Some(Update::Retrying { reason, .. }) = updates.last() else {
+        unreachable!();
+    };
+    assert_eq!(reason, "the server closed the stream");
+    let event = |update: &Update| match update {
+        Update::Message(it) => Some((it.event.clone(), it.id.clone(), it.data.clone())),
+        _ => None,
+    };
+    updates.iter().filter_map(event).collect()
+}
+
+/// Reads a stream whole and byte by byte, both as the standard says.
+async fn read(stream: impl AsRef<[u8]>) -> Vec<Read> {
+    let stream = stream.as_ref();
+    let events = by_the_feed(&[stream]).await;
+    assert_eq!(events, by_the_book(stream));
+    let bytes: Vec<_> = stream.chunks(1).collect();
+    assert_eq!(by_the_feed(&bytes).await, events, "cut into bytes");
+    events
+}
+
+fn event(name: &str, id: &str, data: &str) -> Read {
+    (name.into(), id.into(), data.into())
+}
+
+fn message(data: &str) -> Read {
+    event("message", "", data)
+}
+
+#[tokio::test]
+async fn invalid_utf_8_becomes_replacement_characters() {
+    let events =
+        read(b"data: a\xff\xe2\x82b\xf0\x9f\x98\x80\n\nid: \xc3\ndata: \xc3\xa4\n\n").await;
+    let expected = [
+        message("a\u{fffd}\u{fffd}b\u{1f600}"),
+        event("message", "\u{fffd}", "ä"),
+    ];
+    assert_eq!(events, expected);
+}
+
+#[tokio::test]
+async fn blocks_of_unknown_fields_are_passed_over() {
+    let events = read("foo: bar\n\ncomment: no\n\ndata : x\n\nDATA: x\n\ndata: a\nbaz\n\n").await;
+    assert_eq!(events, [message("a")]);
+}
+
+#[tokio::test]
+async fn a_bad_retry_is_passed_over() {
+    let events = read("retry: soon\n\nretry: -1\n\nretry\n\nretry: +5\ndata: a\n\n").await;
+    assert_eq!(events, [message("a")]);
+}
+
+#[tokio::test]
+async fn one_byte_order_mark_at_the_start_is_dropped() {
+    assert_eq!(read("\u{feff}data: a\n\n").await, [message("a")]);
+    assert_eq!(
+        read("\u{feff}\u{feff}data: a\n\ndata: b\n\n").await,
+        [message("b")]
+    );
+    assert_eq!(read("data: a\n\n\u{feff}data: b\n\n").await, [message("a")]);
+}
+
+#[tokio::test]
+async fn every_kind_of_line_end_ends_a_line() {
+    let events = read("data: a\r\n\r\ndata: b\r\rdata: c\n\ndata: d\r\n\ndata: e\r\n\r").await;
+    assert_eq!(events, ["a", "b", "c", "d", "e"].map(message));
+}
+
+#[tokio::test]
+async fn data_without_a_colon_or_a_value_is_an_empty_line() {
+    let events = read("data\n\ndata:\n\ndata\ndata\n\n").await;
+    assert_eq!(events, ["", "", "\n"].map(message));
+}
+
+#[tokio::test]
+async fn only_one_leading_space_is_dropped() {
+    let events = read("data:  a \n\ndata:\tb\n\ndata:c: d\n\n").await;
+    assert_eq!(events, [" a ", "\tb", "c: d"].map(message));
+}
+
+#[tokio::test]
+async fn an_id_lasts_until_another_and_one_with_nul_is_none() {
+    let events = read("id: 1\ndata: a\n\ndata: b\n\nid: 2\0\ndata: c\n\nid\ndata: d\n\n").await;
+    let expected = [
+        event("message", "1", "a"),
+        event("message", "1", "b"),
+        event("message", "1", "c"),
+        event("message", "", "d"),
+    ];
+    assert_eq!(events, expected);
+    assert_eq!(read("id: \0\n\ndata: a\n\n").await, [message("a")]);
+}
+
+#[tokio::test]
+async fn an_event_without_data_is_none_but_its_id_lasts() {
+    let events = read("event: x\nid: 5\n\ndata: a\n\n").await;
+    assert_eq!(events, [event("message", "5", "a")]);
+}
+
+#[tokio::test]
+async fn an_empty_event_name_is_message_even_after_another() {
+    let events = read("event: x\nevent:\ndata: a\n\nevent\n\ndata: b\nevent: gap\n\n").await;
+    assert_eq!(events, [message("a"), event("gap", "", "b")]);
+}
+
+#[tokio::test]
+async fn fields_may_come_in_any_order() {
+    let events = read("data: a\nid: 1\ndata: b\nevent: x\n: c\nid: 2\n\n").await;
+    assert_eq!(events, [event("x", "2", "a\nb")]);
+}
+
+#[tokio::test]
+async fn an_event_that_breaks_off_is_none() {
+    assert_eq!(read("data: a\n\ndata: b\nid: 7\n").await, [message("a")]);
+    assert_eq!(read("data: a\n\ndata: b").await, [message("a")]);
+}
+
+#[tokio::test]
+async fn very_many_comments_do_no_harm() {
+    let events = read([":\n".repeat(20_000), "data: a\n\n".into()].concat()).await;
+    assert_eq!(events, [message("a")]);
+}
+
+#[tokio::test]
+async fn an_endless_line_is_a_clear_error() {
+    let line = ["data: a\n\ndata: ", &"x".repeat(65 << 20)].concat();
+    let server = Scripted::start([Reply::stream(line)]).await;
+    let mut feed = feed(&server.url, Options::default());
+    let updates = until(&mut feed, |it| matches!(it, Update::Message(_))).await;
+    assert_eq!(crate::support::texts(&updates), ["a"]);
+    let error = failure(&mut feed).await.to_string();
+    assert!(error.contains("longer than 64 MiB"), "{error}");
+}
+
+/// Pieces of which streams, good and bad, are made.
+fn fragment() -> impl Strategy<Value = Vec<u8>> {
+    let known = [
+        "data",
+        "event",
+        "id",
+        "retry",
+        "comment",
+        ":",
+        ": ",
+        " ",
+        "\n",
+        "\r",
+        "\r\n",
+        "\n\n",
+        "\0",
+        "\u{feff}",
+        "data: ",
+        "data: x\n\n",
+        "id: 1",
+        "event: e\n",
+        "retry: 10\n",
+        ": c\n",
+        "ü",
+        "\u{1f600}",
+        "7",
+        "event:\n",
+        "id\n",
+    ];
+    prop_oneof![
+        8 => proptest::sample::select(known.map(|it| it.as_bytes().to_vec()).to_vec()),
+        1 => "[^\r\n]{0,20}".prop_map(String::into_bytes),
+        1 => vec(any::<u8>(), 0..8),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn any_bytes_in_any_pieces_are_read_as_the_standard_says(
+        mark in any::<bool>(),
+        fragments in vec(fragment(), 0..60),
+        cuts in vec(any::<Index>(), 0..12),
+    ) {
+        let mut stream = if mark { b"\xEF\xBB\xBF".to_vec() } else { Vec::new() };
+        stream.extend(fragments.concat());
+        let mut cuts: Vec<_> = cuts.iter().map(|it| it.index(stream.len() + 1)).collect();
+        cuts.extend([0, stream.len()]);
+        cuts.sort_unstable();
+        let pieces: Vec<_> = cuts.windows(2).map(|it| &stream[it[0]..it[1]]).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let events = runtime.block_on(by_the_feed(&pieces));
+        prop_assert_eq!(events, by_the_book(&stream));
+    }
+}

@@ -1,0 +1,191 @@
+//! What is published is accepted once, whatever happens to the connection.
+
+use codechat::{
+    client::{
+        ClientError, Token,
+        publisher::{PublishError, Publisher, Retry},
+    },
+    event::ClientId,
+    message::Message,
+    wire::answer::Published,
+};
+
+use crate::support::{
+    client,
+    scripted::{Reply, Scripted},
+    soon,
+};
+
+const JSON: &[&str] = &["Content-Type: application/json"];
+
+fn accepted() -> Reply {
+    let body = r#"{"id":"2-9","accepted":2,"subscribers":1,"level":"debug","cancel":true,"operation":null}"#;
+    Reply::answer("202 Accepted", JSON, body)
+}
+
+/// Sends two lines; what came of it, and the tries that failed.
+async fn send(publisher: &mut Publisher) -> (Result<Published, PublishError>, Vec<Retry>) {
+    let mut tries = Vec::new();
+    let body = b"\"a\"\n\"b\"\n".as_slice().into();
+    let sent = soon(publisher.send(body, 2, |it| tries.push(it))).await;
+    (sent, tries)
+}
+
+fn publisher(server: &Scripted) -> Publisher {
+    Publisher::new(client(&server.url), ClientId::random())
+}
+
+#[tokio::test]
+async fn a_body_is_repeated_under_its_key_until_it_is_acknowledged() {
+    let gone = || Reply::raw("");
+    let away = Reply::problem("404 Not Found", &[], "no such client");
+    let busy = Reply::problem("503 Service Unavailable", &[], "shutting down");
+    let mut server = Scripted::start([gone(), away, gone(), busy, accepted(), accepted()]).await;
+    let mut publisher = publisher(&server);
+    let (sent, tries) = send(&mut publisher).await;
+    let sent = sent.unwrap();
+    assert_eq!(
+        (sent.accepted, sent.level.as_deref(), sent.cancel),
+        (2, Some("debug"), true)
+    );
+    assert_eq!(
+        tries.iter().map(|it| it.attempt).collect::<Vec<_>>(),
+        [1, 2, 3, 4]
+    );
+    assert!(tries[1].reason.contains("no such client"), "{tries:?}");
+    let first = server.asked().await;
+    let key = first.header("idempotency-key").unwrap();
+    assert_eq!(first.header("content-type"), Some("application/x-ndjson"));
+    assert_eq!(first.header("authorization"), Some("Bearer secret"));
+    for _ in 1..5 {
+        let repeat = server.asked().await;
+        assert_eq!(repeat.body, "\"a\"\n\"b\"\n");
+        assert_eq!(repeat.header("idempotency-key"), Some(key));
+    }
+    send(&mut publisher).await.0.unwrap();
+    assert_ne!(server.asked().await.header("idempotency-key"), Some(key));
+}
+
+#[tokio::test]
+async fn an_unknown_client_is_an_error_where_no_connection_was_lost() {
+    let away = Reply::problem("404 Not Found", &[], "no such client");
+    let server = Scripted::start([away]).await;
+    let (sent, tries) = send(&mut publisher(&server)).await;
+    assert!(
+        matches!(sent, Err(PublishError::Refused { status: 404, .. })),
+        "{sent:?}"
+    );
+    assert_eq!(tries, []);
+}
+
+#[tokio::test]
+async fn a_refusal_says_how_many_lines_were_taken() {
+    let body = r#"{"detail":"line 2 is no message","accepted":1}"#;
+    let headers = ["Content-Type: application/problem+json"];
+    let server = Scripted::start([Reply::answer("400 Bad Request", &headers, body)]).await;
+    let (sent, _) = send(&mut publisher(&server)).await;
+    assert_eq!(
+        sent.unwrap_err().to_string(),
+        "the server took 1 of 2 lines and refused the rest (400): line 2 is no message"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_was_never_there_is_an_error_at_once() {
+    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = client(&format!("http://{}", nobody.local_addr().unwrap()));
+    drop(nobody);
+    let (sent, tries) = send(&mut Publisher::new(client, ClientId::random())).await;
+    let Err(PublishError::Client(error)) = sent else {
+        panic!("{sent:?}");
+    };
+    assert!(error.is_not_there(), "{error}");
+    assert_eq!(tries, []);
+}
+
+#[tokio::test]
+async fn one_message_is_repeated_once_after_a_lost_connection() {
+    let mut server = Scripted::start([Reply::raw(""), accepted()]).await;
+    let id = ClientId::random();
+    let client = client(&server.url);
+    let published = soon(client.publish(id, &Message::text("a"), "k1")).await;
+    assert_eq!(published.unwrap().accepted, 2);
+    for _ in 0..2 {
+        let request = server.asked().await;
+        assert_eq!(request.line, format!("POST /api/v1/sse/debug/{id}"));
+        assert_eq!(request.header("idempotency-key"), Some("k1"));
+        assert_eq!(request.header("content-type"), Some("application/json"));
+        assert_eq!(request.body, r#"{"message":"a"}"#);
+    }
+    let server = Scripted::start([Reply::raw(""), Reply::raw("")]).await;
+    let lost = crate::support::client(&server.url);
+    let lost = soon(lost.publish(id, &Message::text("a"), "k2")).await;
+    assert!(matches!(lost, Err(ClientError::Lost { .. })), "{lost:?}");
+}
+
+#[tokio::test]
+async fn an_id_is_issued_and_stopped() {
+    let id = ClientId::random();
+    let body = format!(
+        r#"{{"clientId":"{id}","streamUrl":"s","publishUrl":"p","stopUrl":"t","idleTimeoutSeconds":900}}"#
+    );
+    let stopped = Reply::answer("200 OK", &[], "Debug message stream stopped.");
+    let mut server = Scripted::start([Reply::answer("200 OK", JSON, &body), stopped]).await;
+    let client = client(&server.url);
+    let (issued, connected) = soon(client.connect()).await.unwrap();
+    assert_eq!((issued, connected.idle_timeout_seconds), (id, 900));
+    soon(client.stop(id)).await.unwrap();
+    assert_eq!(server.asked().await.line, "GET /api/v1/sse/connect");
+    assert_eq!(
+        server.asked().await.line,
+        format!("POST /api/v1/sse/debug/stop/{id}")
+    );
+}
+
+#[tokio::test]
+async fn another_kind_of_server_is_told_from_codechat() {
+    let page = Reply::answer("200 OK", &["Content-Type: text/html"], "<html>hi");
+    let server = Scripted::start([page, Reply::answer("404 Not Found", &[], "nope\r\n")]).await;
+    let client = client(&server.url);
+    let error = soon(client.connect()).await.unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("not as a codechat server does: text/html"),
+        "{text}"
+    );
+    let error = soon(client.broadcast(&Message::text("a")))
+        .await
+        .unwrap_err();
+    assert_eq!(error.status(), Some(404));
+    assert_eq!(error.to_string(), "the server refused (404): nope");
+}
+
+#[tokio::test]
+async fn a_body_goes_on_to_the_same_origin_only() {
+    let here = Reply::answer("307 Temporary", &["Location: /there"], "");
+    let away = Reply::answer("308 Permanent", &["Location: http://example.invalid/"], "");
+    let moved = Reply::answer("301 Moved", &["Location: /there"], "");
+    let mut server = Scripted::start([here, away, moved]).await;
+    let client = client(&server.url);
+    let error = soon(client.broadcast(&Message::text("a")))
+        .await
+        .unwrap_err();
+    assert_eq!(error.status(), Some(308));
+    assert!(
+        error.to_string().contains("http://example.invalid/"),
+        "{error}"
+    );
+    server.asked().await;
+    assert_eq!(server.asked().await.line, "POST /there");
+    let error = soon(client.broadcast(&Message::text("a")))
+        .await
+        .unwrap_err();
+    assert_eq!(error.status(), Some(301));
+}
+
+#[test]
+fn a_token_is_not_shown() {
+    assert_eq!(format!("{:?}", Token::new("secret\n")), "Token(…)");
+    let client = client("http://127.0.0.1:1");
+    assert!(!format!("{client:?}").contains("secret"));
+}

@@ -1,0 +1,292 @@
+//! A feed tells of every try, resumes where it was, repeats nothing, and ends when the stream does.
+
+use std::time::Duration;
+
+use codechat::{
+    client::{
+        Client, ClientError,
+        feed::{FeedError, Options, Update},
+    },
+    event::{ClientId, Format},
+};
+use futures_util::StreamExt;
+
+use crate::support::{
+    client, failure, feed, is_retrying, next,
+    scripted::{Reply, Scripted},
+    soon, texts, told, until,
+};
+
+const MESSAGE: &str = "id: 1\ndata: a\n\n";
+
+fn delays(updates: &[Update]) -> Vec<(u32, Duration)> {
+    let delay = |update: &Update| match update {
+        Update::Retrying { attempt, delay, .. } => Some((*attempt, *delay)),
+        _ => None,
+    };
+    updates.iter().filter_map(delay).collect()
+}
+
+#[tokio::test]
+async fn the_request_says_what_is_wanted_and_by_whom() {
+    let mut server = Scripted::start([]).await;
+    let id = ClientId::random();
+    let options = Options {
+        format: Format::Json,
+        tail: Some(5),
+        ..Options::default()
+    };
+    let _feed = client(&format!("{}/base/", server.url)).subscribe(id, options);
+    let request = server.asked().await;
+    let line = format!("GET /base/api/v1/sse/debug/{id}?format=json&tail=5");
+    assert_eq!(request.line, line);
+    assert_eq!(request.header("accept"), Some("text/event-stream"));
+    assert_eq!(
+        request.header("sse-client-id"),
+        Some(id.to_string().as_str())
+    );
+    assert_eq!(request.header("authorization"), Some("Bearer secret"));
+    assert_eq!(request.header("last-event-id"), None);
+}
+
+#[tokio::test]
+async fn a_lost_stream_is_resumed_after_the_last_id_without_the_tail() {
+    let stream = "id: ü7\ndata: a\n\nid: 8\n\nid: 9\ndata: never finished\n";
+    let mut server = Scripted::start([Reply::stream(stream), Reply::stream("data: b\n\n")]).await;
+    let options = Options {
+        tail: Some(3),
+        ..Options::default()
+    };
+    let mut feed = feed(&server.url, options);
+    until(&mut feed, is_retrying).await;
+    let updates = until(&mut feed, is_retrying).await;
+    let Update::Message(message) = &updates[1] else {
+        panic!("{updates:?}");
+    };
+    assert_eq!(
+        message.id, "8",
+        "an event without an ID does not forget the last one"
+    );
+    assert!(server.asked().await.line.ends_with("?tail=3"));
+    for _ in 0..2 {
+        let request = server.asked().await;
+        assert!(!request.line.contains('?'), "{}", request.line);
+        assert_eq!(request.header("last-event-id"), Some("8"));
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_in_any_script_is_sent_and_one_that_no_header_carries_is_not() {
+    for (id, sent) in [("ü", Some("ü")), ("\u{1}", None)] {
+        let mut server = Scripted::start([]).await;
+        let options = Options {
+            last_event_id: Some(id.into()),
+            ..Options::default()
+        };
+        let _feed = feed(&server.url, options);
+        assert_eq!(server.asked().await.header("last-event-id"), sent);
+    }
+}
+
+#[tokio::test]
+async fn back_off_grows_and_starts_anew_at_the_first_event() {
+    let empty = || Reply::stream(": nothing\n\n");
+    let updates = told(
+        [empty(), empty(), Reply::stream(MESSAGE)],
+        Options::default(),
+    )
+    .await;
+    let tries = delays(&updates);
+    assert_eq!(tries.iter().map(|it| it.0).collect::<Vec<_>>(), [1, 2, 1]);
+    for (attempt, delay) in tries {
+        let delay = delay.as_millis();
+        let most = if attempt == 1 { 375 } else { 500 };
+        assert!((250..=most).contains(&delay), "{attempt}: {delay}");
+    }
+    assert!(updates.contains(&Update::Heartbeat));
+}
+
+#[tokio::test]
+async fn a_streams_retry_is_a_floor_even_without_data() {
+    let updates = told([Reply::stream("retry: 2000\n")], Options::default()).await;
+    let [(1, delay)] = delays(&updates)[..] else {
+        panic!("{updates:?}");
+    };
+    assert!((2000..=2125).contains(&delay.as_millis()), "{delay:?}");
+}
+
+#[tokio::test]
+async fn a_retry_beyond_the_bounds_is_brought_within_them() {
+    for (retry, least, most) in [("0", 250, 375), ("99999999999999999999", 30_000, 30_000)] {
+        let stream = format!("retry: {retry}\ndata: a\n\n");
+        let updates = told([Reply::stream(stream)], Options::default()).await;
+        let delay = delays(&updates)[0].1.as_millis();
+        assert!((least..=most).contains(&delay), "{retry}: {delay}");
+    }
+}
+
+#[tokio::test]
+async fn no_content_is_the_end() {
+    let over = Reply::answer("204 No Content", &[], "");
+    let server = Scripted::start([Reply::stream(MESSAGE), over]).await;
+    let mut feed = feed(&server.url, Options::default());
+    let updates = until(&mut feed, |it| *it == Update::Gone).await;
+    assert_eq!(texts(&updates), ["a"]);
+    assert!(soon(feed.next()).await.is_none());
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_stream_is_quoted() {
+    let page = format!("<html>\r\n<h1>It works!</h1>{}", "x".repeat(10_000));
+    let reply = Reply::answer("200 OK", &["Content-Type: text/html"], &page);
+    let server = Scripted::start([reply]).await;
+    let error = failure(&mut feed(&server.url, Options::default()))
+        .await
+        .to_string();
+    assert!(
+        error.contains("text/html instead of an event stream"),
+        "{error}"
+    );
+    assert!(error.contains("<html> <h1>It works!</h1>xx"), "{error}");
+    assert!(error.len() < 500, "{error}");
+}
+
+#[tokio::test]
+async fn a_refusal_ends_the_feed_with_its_detail() {
+    for status in [400, 401, 403, 404, 410] {
+        let reply = Reply::problem(&format!("{status} No"), &[], "because of this");
+        let server = Scripted::start([reply]).await;
+        let error = failure(&mut feed(&server.url, Options::default())).await;
+        assert!(error.to_string().contains("because of this"), "{error}");
+        let FeedError::Client(error) = error else {
+            panic!("{error}");
+        };
+        assert_eq!(error.status(), Some(status));
+    }
+}
+
+#[tokio::test]
+async fn a_busy_server_is_asked_again_when_it_says() {
+    let busy = Reply::problem(
+        "503 Service Unavailable",
+        &["Retry-After: 2"],
+        "shutting down",
+    );
+    let limited = Reply::problem("429 Too Many Requests", &["Retry-After: 1"], "too many");
+    for (reply, least) in [(busy, 2000), (limited, 1000)] {
+        let updates = told([reply], Options::default()).await;
+        let [Update::Retrying { delay, reason, .. }] = &updates[..] else {
+            panic!("{updates:?}");
+        };
+        assert_eq!(delay.as_millis(), least);
+        assert!(reason.contains("shutting down") || reason.contains("too many"));
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_is_told_of() {
+    let broken = Reply::stream_with("Content-Length: 500\r\n", MESSAGE);
+    for reply in [broken, Reply::raw("")] {
+        let updates = told([reply], Options::default()).await;
+        let Some(Update::Retrying { reason, .. }) = updates.last() else {
+            panic!("{updates:?}");
+        };
+        assert!(
+            !reason.is_empty() && !reason.contains("http://"),
+            "{reason}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_silent_connection_is_taken_for_dead() {
+    let server = Scripted::start([Reply::stream(MESSAGE).hold(), Reply::default().hold()]).await;
+    let options = codechat::client::Options {
+        heartbeat: Duration::from_millis(40),
+        token: None,
+    };
+    let client = Client::new(server.url.parse().unwrap(), options).unwrap();
+    let mut feed = client.subscribe(ClientId::random(), Options::default());
+    for _ in ["in a stream", "before the head"] {
+        let updates = until(&mut feed, is_retrying).await;
+        let Some(Update::Retrying { reason, .. }) = updates.last() else {
+            unreachable!();
+        };
+        assert_eq!(reason, "nothing came for 0.1 s");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_an_error_or_waited_for() {
+    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", nobody.local_addr().unwrap());
+    drop(nobody);
+    let error = failure(&mut feed(&url, Options::default())).await;
+    let FeedError::Client(error @ ClientError::NotThere { .. }) = error else {
+        panic!("{error}");
+    };
+    let text = error.to_string();
+    assert!(
+        text.starts_with(&format!("nothing answers at {url}: connection refused")),
+        "{text}"
+    );
+    let patient = Options {
+        wait: true,
+        ..Options::default()
+    };
+    let mut feed = feed(&url, patient);
+    for expected in 1..=2 {
+        let Update::Retrying {
+            attempt, reason, ..
+        } = next(&mut feed).await
+        else {
+            panic!("not a try");
+        };
+        assert_eq!((attempt, reason.as_str()), (expected, "connection refused"));
+    }
+}
+
+#[tokio::test]
+async fn secrets_follow_a_redirect_to_the_same_origin_only() {
+    let mut other = Scripted::start([Reply::stream(MESSAGE)]).await;
+    for status in ["301 Moved", "302 Found", "307 Temporary", "308 Permanent"] {
+        let here = Reply::answer(status, &["Location: /there?x=1"], "");
+        let away = Reply::answer(status, &[&format!("Location: {}/away", other.url)], "");
+        let mut server = Scripted::start([here, away]).await;
+        let _feed = feed(&server.url, Options::default());
+        server.asked().await;
+        let same = server.asked().await;
+        assert_eq!(same.line, "GET /there?x=1");
+        assert!(same.header("authorization").is_some());
+        assert!(same.header("sse-client-id").is_some());
+        let cross = other.asked().await;
+        assert_eq!(cross.line, "GET /away");
+        assert_eq!(cross.header("authorization"), None);
+        assert_eq!(cross.header("sse-client-id"), None);
+        assert_eq!(cross.header("accept"), Some("text/event-stream"));
+    }
+}
+
+#[tokio::test]
+async fn redirects_in_a_circle_are_given_up() {
+    let circle = (0..11).map(|_| Reply::answer("302 Found", &["Location: /"], ""));
+    let server = Scripted::start(circle).await;
+    let mut feed = feed(&server.url, Options::default());
+    let Update::Retrying { reason, .. } = next(&mut feed).await else {
+        panic!("not a try");
+    };
+    assert_eq!(reason, "it redirects more than 10 times");
+}
+
+#[tokio::test]
+async fn dropping_a_feed_closes_its_connection() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let feed = feed(&url, Options::default());
+    let (mut socket, _) = soon(listener.accept()).await.unwrap();
+    drop(feed);
+    let mut sink = tokio::io::sink();
+    let reading = tokio::io::copy(&mut socket, &mut sink);
+    // However it closes, it closes.
+    let _ = soon(reading).await;
+}

@@ -1,0 +1,185 @@
+//! A server that says what a test tells it to, byte for byte, and shows what it was asked.
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    task::JoinSet,
+};
+
+use super::soon;
+
+/// Answers each connection with the next of its replies; holds those beyond them open, unanswered.
+pub(crate) struct Scripted {
+    pub(crate) url: String,
+    requests: mpsc::UnboundedReceiver<Request>,
+    _task: JoinSet<()>,
+}
+
+/// A request as it came.
+#[derive(Debug)]
+pub(crate) struct Request {
+    /// Method and target.
+    pub(crate) line: String,
+    pub(crate) body: String,
+    head: String,
+}
+
+/// What a connection gets for its request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reply {
+    bytes: Vec<u8>,
+    hold: bool,
+}
+
+impl Scripted {
+    pub(crate) async fn start(replies: impl IntoIterator<Item = Reply>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let replies: Vec<_> = replies.into_iter().collect();
+        let (asked, requests) = mpsc::unbounded_channel();
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            let mut held = JoinSet::new();
+            let mut replies = replies.into_iter();
+            while let Ok((socket, _)) = listener.accept().await {
+                let silence = Reply::default().hold();
+                let reply = replies.next().unwrap_or(silence);
+                held.spawn(answer(socket, reply, asked.clone()));
+            }
+        });
+        Self {
+            url,
+            requests,
+            _task: task,
+        }
+    }
+
+    /// The next request.
+    pub(crate) async fn asked(&mut self) -> Request {
+        soon(self.requests.recv()).await.unwrap()
+    }
+}
+
+async fn answer(mut socket: TcpStream, reply: Reply, asked: mpsc::UnboundedSender<Request>) {
+    let Some(request) = Request::read(&mut socket).await else {
+        return;
+    };
+    let _ = asked.send(request);
+    // Who has read enough may leave in the middle.
+    let _ = socket.write_all(&reply.bytes).await;
+    if reply.hold {
+        let _ = socket.read(&mut [0]).await;
+    } else {
+        // Not a reset, which could overtake what was said.
+        let _ = socket.shutdown().await;
+        while matches!(socket.read(&mut [0; 1024]).await, Ok(1..)) {}
+    }
+}
+
+impl Request {
+    async fn read(socket: &mut TcpStream) -> Option<Self> {
+        let mut bytes = Vec::new();
+        loop {
+            if let Some(at) = bytes.windows(4).position(|it| it == b"\r\n\r\n") {
+                let head = String::from_utf8_lossy(&bytes[..at]).into_owned();
+                let line = head.lines().next()?.trim_end_matches(" HTTP/1.1").into();
+                let mut request = Self {
+                    line,
+                    body: String::new(),
+                    head,
+                };
+                let length = request
+                    .header("content-length")
+                    .map(|it| it.parse::<usize>());
+                let end = at + 4 + length.map_or(0, Result::unwrap);
+                while bytes.len() < end {
+                    socket
+                        .read_buf(&mut bytes)
+                        .await
+                        .ok()
+                        .filter(|it| *it > 0)?;
+                }
+                request.body = String::from_utf8(bytes[at + 4..end].to_vec()).unwrap();
+                return Some(request);
+            }
+            socket
+                .read_buf(&mut bytes)
+                .await
+                .ok()
+                .filter(|it| *it > 0)?;
+        }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let fields = self.head.lines().skip(1);
+        let mut values = fields.filter_map(|line| {
+            let (given, value) = line.split_once(':')?;
+            given.eq_ignore_ascii_case(name).then(|| value.trim())
+        });
+        values.next()
+    }
+}
+
+impl Reply {
+    /// Anything at all.
+    pub(crate) fn raw(bytes: impl AsRef<[u8]>) -> Self {
+        Self {
+            bytes: bytes.as_ref().into(),
+            hold: false,
+        }
+    }
+
+    /// A whole answer: status with its reason, header lines, body.
+    pub(crate) fn answer(status: &str, headers: &[&str], body: &str) -> Self {
+        let headers: String = headers.iter().map(|it| format!("{it}\r\n")).collect();
+        Self::raw(format!(
+            "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n{body}",
+            body.len()
+        ))
+    }
+
+    /// A problem object.
+    pub(crate) fn problem(status: &str, headers: &[&str], detail: &str) -> Self {
+        let kind = ["Content-Type: application/problem+json"];
+        let headers = [&kind, headers].concat();
+        Self::answer(status, &headers, &format!(r#"{{"detail":"{detail}"}}"#))
+    }
+
+    /// Some server's stream, which ends with its connection.
+    pub(crate) fn stream(body: impl AsRef<[u8]>) -> Self {
+        Self::stream_with("", body)
+    }
+
+    /// A codechat server's stream.
+    pub(crate) fn codechat(format: &str, body: impl AsRef<[u8]>) -> Self {
+        Self::stream_with(&format!("Sse-Format: {format}\r\n"), body)
+    }
+
+    /// A stream with more header lines.
+    pub(crate) fn stream_with(headers: &str, body: impl AsRef<[u8]>) -> Self {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream; charset=utf-8\r\n{headers}\r\n"
+        );
+        Self::raw([head.as_bytes(), body.as_ref()].concat())
+    }
+
+    /// Some server's stream in exactly these pieces.
+    pub(crate) fn pieces<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut reply = Self::stream_with("Transfer-Encoding: chunked\r\n", "");
+        for piece in pieces.into_iter().filter(|it| !it.is_empty()) {
+            let size = format!("{:x}\r\n", piece.len());
+            reply
+                .bytes
+                .extend([size.as_bytes(), piece, b"\r\n"].concat());
+        }
+        reply.bytes.extend(b"0\r\n\r\n");
+        reply
+    }
+
+    /// Leaves the connection open after what was said.
+    pub(crate) fn hold(mut self) -> Self {
+        self.hold = true;
+        self
+    }
+}
