@@ -31,8 +31,12 @@ enum Command {
 /// Which server to speak with.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ServerArgs {
-    /// The server to speak with [default: http://127.0.0.1:2428]
-    #[arg(long, value_name = "URL", env = "CODECHAT_SERVER")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "CODECHAT_SERVER",
+        help = "The server to speak with [default: http://127.0.0.1:2428]"
+    )]
     server: Option<ServerUrl>,
 }
 
@@ -48,8 +52,10 @@ impl ServerArgs {
     /// # Errors
     /// Where the HTTP library does not start.
     pub fn client(&self) -> anyhow::Result<Client> {
-        let default = || format!("http://{}", serve::DEFAULT_LISTEN).parse().expect("a good URL");
-        let server = self.server.clone().unwrap_or_else(default);
+        let server = match &self.server {
+            Some(server) => server.clone(),
+            None => format!("http://{}", serve::DEFAULT_LISTEN).parse()?,
+        };
         Ok(Client::new(server, Options::default())?)
     }
 }

@@ -152,7 +152,7 @@ impl Client {
         key: &str,
     ) -> Result<answer::Published, ClientError> {
         let mut call = self.call(Method::POST, &wire::stream_path(id), Some(id));
-        call.carry(wire::JSON, object(message));
+        call.carry(wire::JSON, wire::json::publication(message).into());
         call.name(key)?;
         match self.json(call.clone()).await {
             Err(ClientError::Lost { .. }) => self.json(call).await,
@@ -166,7 +166,7 @@ impl Client {
     /// [`ClientError`], where no server answers or it refuses.
     pub async fn broadcast(&self, message: &Message) -> Result<answer::Broadcast, ClientError> {
         let mut call = self.call(Method::POST, wire::BROADCAST_PATH, None);
-        call.carry(wire::JSON, object(message));
+        call.carry(wire::JSON, wire::json::publication(message).into());
         self.json(call).await
     }
 
@@ -238,16 +238,6 @@ impl Call {
         let name = HeaderName::from_static(wire::IDEMPOTENCY_KEY_HEADER);
         self.headers.insert(name, value);
         Ok(())
-    }
-}
-
-/// A message as an object even where its text is all.
-fn object(message: &Message) -> Bytes {
-    let line = wire::json::publication_line(message);
-    if line.starts_with(b"\"") {
-        [b"{\"message\":", line.as_slice(), b"}"].concat().into()
-    } else {
-        line.into()
     }
 }
 

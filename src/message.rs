@@ -62,8 +62,18 @@ impl Message {
     /// Whether its text is all it says.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        let Self { text: _, level, operation, progress, outcome, event, fields, system } = self;
-        let said = level.is_some() || outcome.is_some() || progress.is_some() || operation.is_some();
+        let Self {
+            text: _,
+            level,
+            operation,
+            progress,
+            outcome,
+            event,
+            fields,
+            system,
+        } = self;
+        let said =
+            level.is_some() || outcome.is_some() || progress.is_some() || operation.is_some();
         !(said || event.is_some() || fields.is_some() || *system)
     }
 

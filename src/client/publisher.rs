@@ -72,6 +72,17 @@ pub enum PublishError {
     },
 }
 
+impl PublishError {
+    /// How many lines of the body stand all the same.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        match self {
+            Self::Client(_) => 0,
+            Self::Refused { accepted, .. } => *accepted,
+        }
+    }
+}
+
 /// How one try went.
 enum Tried {
     Accepted(Published),
@@ -94,7 +105,7 @@ impl Publisher {
         }
     }
 
-    /// Sends one ndjson body of `lines` messages, each a `wire::json::publication_line` and an LF,
+    /// Sends one ndjson body of `lines` messages, each a `wire::json::push_publication` and an LF,
     /// until it is acknowledged; `report` is told of every failed try.
     ///
     /// There is no time limit: the server may hold the request back for as long as its readers

@@ -1,9 +1,6 @@
 //! `codechat send`: publishes its arguments as one message, or each line of its input.
 
-use std::{
-    io::{self, Read, Write},
-    time::Duration,
-};
+use std::io::{self, Read, Write};
 
 use anyhow::{Context, anyhow, bail};
 use bytes::Bytes;
@@ -36,7 +33,12 @@ const READ_BYTES: usize = 64 * 1024;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The client ID to publish to
-    #[arg(long, value_name = "ID", env = "SSE_CLIENT_ID", required_unless_present = "all")]
+    #[arg(
+        long,
+        value_name = "ID",
+        env = "SSE_CLIENT_ID",
+        required_unless_present = "all"
+    )]
     id: Option<ClientId>,
 
     #[command(flatten)]
@@ -100,7 +102,9 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
             Ok(Exit::Done)
         }
         Some(id) if is_one => {
-            client.publish(id, &message, &Uuid::new_v4().to_string()).await?;
+            client
+                .publish(id, &message, &Uuid::new_v4().to_string())
+                .await?;
             Ok(Exit::Done)
         }
         Some(id) => send_lines(client, id, message, args.tee).await,
@@ -128,11 +132,17 @@ async fn send_lines(
         undelivered += batch.lines;
     }
     if let Err(error) = sent {
-        let exit = error.downcast_ref::<Interrupted>().map_or(Exit::Error, |it| it.0);
+        let exit = error
+            .downcast_ref::<Interrupted>()
+            .map_or(Exit::Error, |it| it.0);
         if undelivered == 0 && exit != Exit::Error {
             return Ok(exit);
         }
-        let lines = if undelivered == 1 { "1 line was" } else { &format!("{undelivered} lines were") };
+        let lines = if undelivered == 1 {
+            "1 line was"
+        } else {
+            &format!("{undelivered} lines were")
+        };
         talk::line(&format!("{lines} read but not delivered: {error:#}"));
         return Ok(if undelivered > 0 { Exit::Error } else { exit });
     }
@@ -154,7 +164,9 @@ async fn send_batches(
             batch.append(more);
         }
         *undelivered = batch.lines;
-        let sent = publisher.send(Bytes::from(batch.body), batch.lines, report).await;
+        let sent = publisher
+            .send(Bytes::from(batch.body), batch.lines, report)
+            .await;
         if let Err(error) = sent {
             *undelivered -= error.accepted().min(*undelivered);
             return Err(error);
@@ -164,10 +176,16 @@ async fn send_batches(
     Ok(())
 }
 
-fn report(retry: &Retry) {
-    let Retry { attempt, delay, reason } = retry;
-    let delay = humantime::format_duration(Duration::from_millis(delay.as_millis() as u64));
-    talk::line(&format!("not delivered yet, try {attempt} in {delay} ({reason})"));
+fn report(retry: Retry) {
+    let Retry {
+        attempt,
+        delay,
+        reason,
+    } = retry;
+    let delay = talk::duration(delay);
+    talk::line(&format!(
+        "not delivered yet, try {attempt} in {delay} ({reason})"
+    ));
 }
 
 /// Reads stdin into batches until it ends or nobody takes them. A line is a message as soon as it is
@@ -183,12 +201,19 @@ fn read_stdin(prototype: Message, tee: bool, reads: &mpsc::Sender<Batch>) -> io:
             read => read?,
         };
         if let Some(stdout) = &mut copy
-            && stdout.write_all(&buffer[..read]).and_then(|()| stdout.flush()).is_err()
+            && stdout
+                .write_all(&buffer[..read])
+                .and_then(|()| stdout.flush())
+                .is_err()
         {
             // Whoever read the copy has seen enough; the messages still go out.
             copy = None;
         }
-        let batch = if read == 0 { lines.finish() } else { lines.push(&buffer[..read]) };
+        let batch = if read == 0 {
+            lines.finish()
+        } else {
+            lines.push(&buffer[..read])
+        };
         if batch.lines > 0 && reads.blocking_send(batch).is_err() {
             return Ok(());
         }

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use bytesize::ByteSize;
-use clap::ValueEnum;
+use clap::{Parser, ValueEnum};
 use humantime::parse_duration;
 use tokio::net::TcpListener;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
@@ -130,6 +130,19 @@ pub struct LimitArgs {
 }
 
 impl LimitArgs {
+    /// The bounds that the environment sets, or the defaults: for a server that has no command line.
+    ///
+    /// # Errors
+    /// Where a variable is malformed.
+    pub fn from_environment() -> Result<Self, clap::Error> {
+        #[derive(Parser)]
+        struct Environment {
+            #[command(flatten)]
+            limits: LimitArgs,
+        }
+        Environment::try_parse_from(["codechat"]).map(|it| it.limits)
+    }
+
     /// What bounds the hub.
     #[must_use]
     pub fn limits(&self) -> Limits {

@@ -33,6 +33,7 @@ const LEAVE: Duration = Duration::from_secs(2);
 
 /// Watch a debug stream
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Args {
     /// The client ID to attach to; without it, a new one is asked for
     #[arg(long, value_name = "ID", env = "CODECHAT_ID")]
@@ -145,8 +146,14 @@ impl Session {
         if args.print_id {
             pipe.line(&id.to_string());
         }
-        let server = if is_named { format!(" --server {}", client.server()) } else { String::new() };
-        talk::line(&format!("client ID {id}; to publish: codechat send --id {id}{server} MESSAGE"));
+        let server = if is_named {
+            format!(" --server {}", client.server())
+        } else {
+            String::new()
+        };
+        talk::line(&format!(
+            "client ID {id}; to publish: codechat send --id {id}{server} MESSAGE"
+        ));
 
         let mut model = Model::new(Goals {
             count: args.count,
@@ -274,7 +281,10 @@ impl OwnServer {
             let _ = stopped.await;
         };
         let serving = server::serve(vec![listener], hub, limits.options(LEAVE), shutdown);
-        Ok(Self { stop, task: tokio::spawn(serving) })
+        Ok(Self {
+            stop,
+            task: tokio::spawn(serving),
+        })
     }
 
     async fn end(self) {

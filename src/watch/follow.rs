@@ -38,7 +38,9 @@ pub async fn follow(
                 Err(Closed) => return Ok(Left::OutputClosed),
             },
         };
-        let Some(update) = next.transpose()? else { return Ok(Left::Over(Verdict::Done)) };
+        let Some(update) = next.transpose()? else {
+            return Ok(Left::Over(Verdict::Done));
+        };
         if matches!(update, Update::Connected { .. }) {
             connected();
         }

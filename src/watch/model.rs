@@ -41,7 +41,9 @@ impl FromStr for FailOn {
 
     /// A level's name means the level; anything else is a regular expression.
     fn from_str(text: &str) -> Result<Self, regex::Error> {
-        text.parse().map(Self::Level).or_else(|_| text.parse().map(Self::Text))
+        text.parse()
+            .map(Self::Level)
+            .or_else(|_| text.parse().map(Self::Text))
     }
 }
 
@@ -77,7 +79,10 @@ impl Model {
     /// A watch that has seen nothing.
     #[must_use]
     pub fn new(goals: Goals) -> Self {
-        Self { goals, ..Self::default() }
+        Self {
+            goals,
+            ..Self::default()
+        }
     }
 
     /// Publishers' messages that came.
@@ -109,7 +114,12 @@ impl Model {
 
     fn message(&mut self, message: &Message) -> Option<Verdict> {
         // Failure goes first: a message may both fail and be the last one waited for.
-        if self.goals.fail_on.as_ref().is_some_and(|it| it.matches(message)) {
+        if self
+            .goals
+            .fail_on
+            .as_ref()
+            .is_some_and(|it| it.matches(message))
+        {
             return Some(Verdict::Failed);
         }
         if message.system {
@@ -123,7 +133,11 @@ impl Model {
             return Some(if ok { Verdict::Done } else { Verdict::Failed });
         }
         let is_last = self.goals.count.is_some_and(|count| self.received >= count)
-            || self.goals.until.as_ref().is_some_and(|it| it.is_match(&message.text));
+            || self
+                .goals
+                .until
+                .as_ref()
+                .is_some_and(|it| it.is_match(&message.text));
         is_last.then_some(Verdict::Done)
     }
 }
@@ -136,6 +150,7 @@ mod tests {
     fn message(message: Message) -> Update {
         Update::Message(Received {
             id: String::new(),
+            event: "debug".into(),
             time: None,
             data: message.text.clone(),
             message,
@@ -148,7 +163,10 @@ mod tests {
 
     #[test]
     fn a_watch_ends_at_its_count_which_the_servers_own_messages_do_not_reach() {
-        let mut model = Model::new(Goals { count: Some(2), ..Goals::default() });
+        let mut model = Model::new(Goals {
+            count: Some(2),
+            ..Goals::default()
+        });
         assert_eq!(model.update(&message(Message::system(None, "hello"))), None);
         assert_eq!(model.update(&text("a")), None);
         assert_eq!(model.update(&text("b")), Some(Verdict::Done));
@@ -162,22 +180,34 @@ mod tests {
             (Outcome::Failed, Verdict::Failed),
             (Outcome::Cancelled, Verdict::Failed),
         ] {
-            let mut model = Model::new(Goals { until_done: true, ..Goals::default() });
+            let mut model = Model::new(Goals {
+                until_done: true,
+                ..Goals::default()
+            });
             assert_eq!(model.update(&text("working")), None);
-            let done = Message { outcome: Some(outcome), ..Message::default() };
+            let done = Message {
+                outcome: Some(outcome),
+                ..Message::default()
+            };
             assert_eq!(model.update(&message(done)), Some(verdict));
         }
     }
 
     #[test]
     fn failing_on_a_level_means_that_level_or_worse() {
-        let goals = || Goals { fail_on: Some("warn".parse().unwrap()), ..Goals::default() };
+        let goals = || Goals {
+            fail_on: Some("warn".parse().unwrap()),
+            ..Goals::default()
+        };
         for (level, verdict) in [
             (Level::Info, None),
             (Level::Warn, Some(Verdict::Failed)),
             (Level::Error, Some(Verdict::Failed)),
         ] {
-            let levelled = Message { level: Some(level), ..Message::text("x") };
+            let levelled = Message {
+                level: Some(level),
+                ..Message::text("x")
+            };
             assert_eq!(Model::new(goals()).update(&message(levelled)), verdict);
         }
         let fail_on: FailOn = "pan+ic".parse().unwrap();
@@ -186,17 +216,32 @@ mod tests {
 
     #[test]
     fn failure_goes_before_the_count() {
-        let goals =
-            Goals { count: Some(1), fail_on: Some("bad".parse().unwrap()), ..Goals::default() };
-        assert_eq!(Model::new(goals).update(&text("bad")), Some(Verdict::Failed));
+        let goals = Goals {
+            count: Some(1),
+            fail_on: Some("bad".parse().unwrap()),
+            ..Goals::default()
+        };
+        assert_eq!(
+            Model::new(goals).update(&text("bad")),
+            Some(Verdict::Failed)
+        );
     }
 
     #[test]
     fn losses_are_counted_and_an_idle_end_can_be_outlived() {
-        let mut model = Model::new(Goals { stay: true, ..Goals::default() });
-        assert_eq!(model.update(&Update::Gap(Gap::Known { from: 3, to: 5 })), None);
+        let mut model = Model::new(Goals {
+            stay: true,
+            ..Goals::default()
+        });
+        assert_eq!(
+            model.update(&Update::Gap(Gap::Known { from: 3, to: 5 })),
+            None
+        );
         assert_eq!(model.lost(), 3);
         assert_eq!(model.update(&Update::End(End::Idle)), Some(Verdict::Again));
-        assert_eq!(model.update(&Update::End(End::Stopped)), Some(Verdict::Done));
+        assert_eq!(
+            model.update(&Update::End(End::Stopped)),
+            Some(Verdict::Done)
+        );
     }
 }

@@ -45,7 +45,11 @@ impl Pipe {
     /// Lines in `format` on stdout; for a terminal, say whether to keep colours.
     #[must_use]
     pub fn new(format: LineFormat, terminal: Option<Colour>) -> Self {
-        Self { format, terminal, output: Output::new() }
+        Self {
+            format,
+            terminal,
+            output: Output::new(),
+        }
     }
 
     /// Writes a line of our own on stdout.
@@ -80,9 +84,15 @@ impl Pipe {
                 }
             }
             Update::Gone => talk::aside("this client's stream has ended"),
-            Update::Retrying { attempt, delay, reason } => {
-                let delay = humantime::format_duration(rounded(*delay));
-                talk::line(&format!("reconnecting, try {attempt} in {delay} ({reason})"));
+            Update::Retrying {
+                attempt,
+                delay,
+                reason,
+            } => {
+                let delay = talk::duration(*delay);
+                talk::line(&format!(
+                    "reconnecting, try {attempt} in {delay} ({reason})"
+                ));
             }
             Update::Connected { .. } | Update::Heartbeat => {}
         }
@@ -141,16 +151,20 @@ struct Output {
 
 impl Output {
     fn new() -> Self {
-        let (queue, mut writes) = mpsc::channel::<Vec<u8>>(WRITES_WAITING);
+        let (queue, mut waiting) = mpsc::channel::<Vec<u8>>(WRITES_WAITING);
         let writer = task::spawn_blocking(move || {
             let mut stdout = io::stdout().lock();
-            while let Some(bytes) = writes.blocking_recv() {
+            while let Some(bytes) = waiting.blocking_recv() {
                 stdout.write_all(&bytes)?;
                 stdout.flush()?;
             }
             Ok(())
         });
-        Self { buffer: Vec::new(), queue, writer }
+        Self {
+            buffer: Vec::new(),
+            queue,
+            writer,
+        }
     }
 
     async fn flush(&mut self) -> Result<(), Closed> {
@@ -170,10 +184,4 @@ impl Output {
             _ => Ok(()),
         }
     }
-}
-
-/// A delay as people read it: to the tenth of a second.
-fn rounded(delay: std::time::Duration) -> std::time::Duration {
-    let tenths = (delay.as_millis() + 50) / 100;
-    std::time::Duration::from_millis(u64::try_from(tenths * 100).unwrap_or(u64::MAX))
 }

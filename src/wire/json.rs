@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::{
     event::{Event, Gap, UnixMillis},
-    message::{Invalid, Message, Progress},
+    message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress},
 };
 
 /// Why a publisher's JSON is no message. The text names the member or the place.
@@ -53,6 +53,9 @@ pub fn parse_line(line: &str) -> Result<Message, BadMessage> {
 }
 
 /// Appends a publication's line of ndjson, without its line end: a bare string where the text is all.
+///
+/// # Panics
+/// Never: what a message holds can be written.
 pub fn push_publication(line: &mut Vec<u8>, message: &Message) {
     let written = if message.is_plain() {
         serde_json::to_writer(line, &message.text)
@@ -240,21 +243,15 @@ impl<'a> Object<'a> {
             id: None,
             time: None,
             message: &message.text,
-            level: message.level.map(crate::message::Level::as_str),
-            operation: message
-                .operation
-                .as_ref()
-                .map(super::super::message::Operation::as_str),
+            level: message.level.map(Level::as_str),
+            operation: message.operation.as_ref().map(Operation::as_str),
             progress: message.progress.as_ref().map(|it| ProgressObject {
                 current: it.current(),
                 total: it.total(),
                 unit: it.unit().map(Into::into),
             }),
-            outcome: message.outcome.map(crate::message::Outcome::as_str),
-            event: message
-                .event
-                .as_ref()
-                .map(super::super::message::EventName::as_str),
+            outcome: message.outcome.map(Outcome::as_str),
+            event: message.event.as_ref().map(EventName::as_str),
             fields: message
                 .fields
                 .as_ref()

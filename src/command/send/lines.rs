@@ -32,7 +32,11 @@ pub(super) struct Lines {
 
 impl Lines {
     pub(super) fn new(prototype: Message) -> Self {
-        Self { prototype, partial: Vec::new(), in_pieces: false }
+        Self {
+            prototype,
+            partial: Vec::new(),
+            in_pieces: false,
+        }
     }
 
     /// The messages that these bytes complete.
@@ -45,7 +49,9 @@ impl Lines {
         }
         self.partial.extend_from_slice(&bytes[start..]);
         while self.partial.len() > PIECE_BYTES {
-            let rest = self.partial.split_off(whole_characters(&self.partial[..PIECE_BYTES]));
+            let rest = self
+                .partial
+                .split_off(whole_characters(&self.partial[..PIECE_BYTES]));
             let piece = mem::replace(&mut self.partial, rest);
             self.piece(&piece, &mut batch);
             self.in_pieces = true;
@@ -109,7 +115,10 @@ fn whole_characters(bytes: &[u8]) -> usize {
     const LONGEST: usize = 4;
     let tail_start = bytes.len().saturating_sub(LONGEST - 1);
     let is_lead = |byte: u8| byte >= 0b1100_0000;
-    let Some(lead) = (tail_start..bytes.len()).rev().find(|&at| is_lead(bytes[at])) else {
+    let Some(lead) = (tail_start..bytes.len())
+        .rev()
+        .find(|&at| is_lead(bytes[at]))
+    else {
         return bytes.len();
     };
     let needs = match bytes[lead] {
@@ -117,7 +126,11 @@ fn whole_characters(bytes: &[u8]) -> usize {
         0b1110_0000..=0b1110_1111 => 3,
         _ => 4,
     };
-    if lead + needs > bytes.len() { lead } else { bytes.len() }
+    if lead + needs > bytes.len() {
+        lead
+    } else {
+        bytes.len()
+    }
 }
 
 #[cfg(test)]
@@ -130,7 +143,10 @@ mod tests {
         let mut texts = Vec::new();
         for batch in batches {
             let body = String::from_utf8(batch.body).unwrap();
-            let lines: Vec<_> = body.lines().map(|line| json::parse_line(line).unwrap().text).collect();
+            let lines: Vec<_> = body
+                .lines()
+                .map(|line| json::parse_line(line).unwrap().text)
+                .collect();
             assert_eq!(lines.len() as u64, batch.lines);
             texts.extend(lines);
         }
@@ -156,7 +172,10 @@ mod tests {
         let at_limit = "x".repeat(PIECE_BYTES);
         assert_eq!(cut(&[at_limit.as_bytes(), b"\n"]), [at_limit.as_str()]);
         assert_eq!(cut(&[at_limit.as_bytes(), b"\r\n"]), [at_limit.as_str()]);
-        assert_eq!(cut(&[at_limit.as_bytes(), b"y\n"]), [at_limit.as_str(), "y"]);
+        assert_eq!(
+            cut(&[at_limit.as_bytes(), b"y\n"]),
+            [at_limit.as_str(), "y"]
+        );
     }
 
     #[test]
