@@ -127,6 +127,10 @@ pub struct LimitArgs {
         default_value = "1GiB"
     )]
     max_memory: ByteSize,
+
+    /// Write every stream through the HTTP library, none directly: to compare the two
+    #[arg(long, env = "CODECHAT_PLAIN_STREAMS", hide = true)]
+    plain_streams: bool,
 }
 
 impl LimitArgs {
@@ -169,6 +173,7 @@ impl LimitArgs {
             body_timeout: self.body_timeout,
             grace,
             max_message: bytes(self.max_message),
+            plain_streams: self.plain_streams,
         }
     }
 }
