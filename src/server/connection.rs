@@ -152,6 +152,8 @@ async fn answer(
         .remove::<OpenStream>()
         .and_then(|it| it.take())
     {
+        // The router has counted the empty body that stood in for it.
+        response.headers_mut().remove(header::CONTENT_LENGTH);
         if direct {
             response
                 .headers_mut()
