@@ -26,11 +26,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Gets an ID, subscribes on the same connection, reads the greeting, leaves; 16 do so all the time.
 pub(crate) async fn cycles(server: &Server, scale: Scale) -> anyhow::Result<Vec<Figure>> {
-    let cycles = scale.of(20_000);
-    let (start, before) = (Instant::now(), server.cpu()?);
+    let cycles = scale.of(30_000);
+    let meter = server.meter()?;
     each(cycles, server.address, |_, _| ()).await?;
-    let (time, cpu) = (start.elapsed(), server.cpu()? - before);
-    Ok(vec![Figure::rate("cycles", "cycles", cycles, time, cpu)])
+    Ok(vec![Figure::rate(
+        "cycles",
+        "cycles",
+        cycles,
+        meter.took()?,
+    )])
 }
 
 /// The memory of 10,000 streams with an ID each on which nothing happens, and what is left of it when
@@ -42,7 +46,7 @@ pub(crate) async fn idle(server: &Server, scale: Scale) -> anyhow::Result<Vec<Fi
     for round in 0..=ROUNDS {
         let mut streams = Vec::new();
         each(count, server.address, |id, stream| {
-            streams.push((id, stream))
+            streams.push((id, stream));
         })
         .await?;
         if round == 0 {

@@ -78,7 +78,7 @@ pub(crate) async fn latency(server: &Server, scale: Scale) -> anyhow::Result<Vec
     let mut begun = 0;
     let mut ticks = interval(PAUSE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let before = server.cpu()?;
+    let meter = server.meter()?;
     for message in 0..messages {
         ticks.tick().await;
         let request = &mut requests[usize::try_from(message)? % STREAMS];
@@ -97,7 +97,7 @@ pub(crate) async fn latency(server: &Server, scale: Scale) -> anyhow::Result<Vec
         sleep(Duration::from_millis(10)).await;
     }
     ensure!(got() == messages, "{} of {messages} messages came", got());
-    let cpu = (server.cpu()? - before).div_f64(float(messages));
+    let cpu = meter.took()?.cpu.div_f64(float(messages));
     let samples = notes.samples.take().into_iter();
     let mut times: Vec<_> = samples
         .filter_map(|(sent, took)| (sent >= begun).then_some(took))

@@ -18,7 +18,7 @@ const OUR_CORE: &str = "1";
 /// Linux counts a process's time in ticks of this length (`USER_HZ`).
 const TICK: Duration = Duration::from_millis(10);
 /// What a server that does not start, or a program that does not end, is given.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Which of the two is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,10 +127,15 @@ impl Server {
         })
     }
 
-    /// The time it has spent on the core.
-    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
-        let stat = Stat::of(&self.child.id().to_string())?;
-        Ok(stat.own)
+    /// Begins to measure what it takes from now on.
+    pub(crate) fn meter(&self) -> anyhow::Result<Meter> {
+        let process = self.child.id().to_string();
+        let cpu = Stat::of(&process)?.own;
+        Ok(Meter {
+            process,
+            start: Instant::now(),
+            cpu,
+        })
     }
 
     /// The memory it holds, in KiB.
@@ -162,7 +167,24 @@ pub(crate) fn serve(command: &mut Command) {
         .env("CODECHAT_MAX_CLIENTS", "1000000");
 }
 
-/// How long a program took.
+/// Measures a process from some moment on.
+pub(crate) struct Meter {
+    process: String,
+    start: Instant,
+    cpu: Duration,
+}
+
+impl Meter {
+    /// What it has taken since then.
+    pub(crate) fn took(&self) -> anyhow::Result<Took> {
+        Ok(Took {
+            time: self.start.elapsed(),
+            cpu: Stat::of(&self.process)?.own.saturating_sub(self.cpu),
+        })
+    }
+}
+
+/// How long something took, and how long it was on a core for that.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Took {
     pub(crate) time: Duration,
@@ -190,7 +212,7 @@ pub(crate) fn finish(mut child: Child, start: Instant) -> anyhow::Result<Took> {
     Ok(Took {
         time,
         // Of all children that were waited for, and there is one at a time.
-        cpu: after.children - before.children,
+        cpu: after.children.saturating_sub(before.children),
     })
 }
 
@@ -212,12 +234,12 @@ impl Stat {
             .take(4)
             .map(|it| it.parse().unwrap_or(0))
             .collect();
-        let [utime, stime, cutime, cstime] = ticks[..] else {
+        let [user, system, childrens_user, childrens_system] = ticks[..] else {
             bail!("stat is too short");
         };
         Ok(Self {
-            own: TICK * (utime + stime),
-            children: TICK * (cutime + cstime),
+            own: TICK * (user + system),
+            children: TICK * (childrens_user + childrens_system),
         })
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn watch(
     let events = scale.of(1_000_000);
     let server = format!("http://{}", source::start(events)?);
     let path = scratch("watched");
-    let rate = |row, took: Took| Figure::rate(row, "events", events, took.time, took.cpu);
+    let rate = |row, took: Took| Figure::rate(row, "events", events, took);
     let mut figures = Vec::new();
     if subject == Subject::Codechat {
         let mut command = machine.command(&machine.codechat);
@@ -99,7 +99,7 @@ pub(crate) async fn send(
         .args(["send", "--id", &id])
         .args(["--server", &format!("http://{}", server.address)])
         .stdin(Stdio::piped());
-    let (start, before) = (Instant::now(), server.cpu()?);
+    let (start, meter) = (Instant::now(), server.meter()?);
     let mut child = command.spawn()?;
     let mut stdin = child.stdin.take().context("stdin is a pipe")?;
     let line = format!("{}\n", "x".repeat(LINE_BYTES));
@@ -110,7 +110,7 @@ pub(crate) async fn send(
     let took = process::finish(child, start)?;
     let fed = feeder.join();
     fed.ok().context("the feeder panicked")??;
-    let cpu = server.cpu()? - before;
+    let serving = meter.took()?;
     // The number of one more message tells how many came before it.
     let answer = control
         .ask(&publication(&id, "text/plain", "one more"))
@@ -123,7 +123,7 @@ pub(crate) async fn send(
     );
     let sender = took.cpu.as_secs_f64() * 1e6 / float(lines);
     Ok(vec![
-        Figure::rate("send", "lines", lines, took.time, cpu),
+        Figure::rate("send", "lines", lines, serving),
         Figure::new("send, sender's CPU", sender, Unit::Microseconds),
     ])
 }

@@ -1,6 +1,6 @@
 //! Works of publishers and subscribers: `fanout`, `publish8`, `publish32`, `ndjson`.
 
-use std::{cell::Cell, rc::Rc, time::Instant};
+use std::{cell::Cell, rc::Rc};
 
 use anyhow::Context;
 use tokio::task::JoinSet;
@@ -61,9 +61,9 @@ pub(crate) async fn fanout(server: &Server, scale: Scale) -> anyhow::Result<Vec<
         "text/plain",
         &text(TEXT_BYTES),
     ));
-    let messages = scale.of(3_000);
+    let messages = scale.of(6_000);
     let sent = Rc::new(Cell::new(0));
-    let (start, before) = (Instant::now(), server.cpu()?);
+    let meter = server.meter()?;
     let mut publishers = JoinSet::new();
     for _ in 0..FANOUT_PUBLISHERS {
         let mut connection = Connection::open(server.address).await?;
@@ -85,13 +85,11 @@ pub(crate) async fn fanout(server: &Server, scale: Scale) -> anyhow::Result<Vec<
     all(publishers).await?;
     let deliveries = messages * subscribers;
     readers.tally.complete(deliveries).await?;
-    let (time, cpu) = (start.elapsed(), server.cpu()? - before);
     Ok(vec![Figure::rate(
         "fanout",
         "deliveries",
         deliveries,
-        time,
-        cpu,
+        meter.took()?,
     )])
 }
 
@@ -111,8 +109,8 @@ pub(crate) async fn publish(
             .map(|id| http::publication(id, "text/plain", &text))
             .collect(),
     );
-    let each = scale.of(200_000) / publishers as u64;
-    let (start, before) = (Instant::now(), server.cpu()?);
+    let each = scale.of(300_000) / publishers as u64;
+    let meter = server.meter()?;
     let mut tasks = JoinSet::new();
     for publisher in 0..publishers {
         let mut connection = Connection::open(server.address).await?;
@@ -128,8 +126,7 @@ pub(crate) async fn publish(
     all(tasks).await?;
     let messages = each * publishers as u64;
     readers.tally.complete(messages).await?;
-    let (time, cpu) = (start.elapsed(), server.cpu()? - before);
-    Ok(vec![Figure::rate(row, "messages", messages, time, cpu)])
+    Ok(vec![Figure::rate(row, "messages", messages, meter.took()?)])
 }
 
 /// Bodies of 500 lines from four publishers, each to 25 IDs of its own in turn. The next body for an
@@ -138,8 +135,8 @@ pub(crate) async fn ndjson(server: &Server, scale: Scale) -> anyhow::Result<Vec<
     let readers = Readers::open(server, NDJSON_IDS, 1).await?;
     let line = format!("\"{}\"\n", text(TEXT_BYTES));
     let body = line.repeat(usize::try_from(BATCH)?);
-    let rounds = scale.of(40);
-    let (start, before) = (Instant::now(), server.cpu()?);
+    let rounds = scale.of(100);
+    let meter = server.meter()?;
     let mut tasks = JoinSet::new();
     for publisher in 0..NDJSON_PUBLISHERS {
         let mut connection = Connection::open(server.address).await?;
@@ -165,9 +162,11 @@ pub(crate) async fn ndjson(server: &Server, scale: Scale) -> anyhow::Result<Vec<
     all(tasks).await?;
     let messages = rounds * BATCH * NDJSON_IDS as u64;
     readers.tally.complete(messages).await?;
-    let (time, cpu) = (start.elapsed(), server.cpu()? - before);
     Ok(vec![Figure::rate(
-        "ndjson", "messages", messages, time, cpu,
+        "ndjson",
+        "messages",
+        messages,
+        meter.took()?,
     )])
 }
 

@@ -20,7 +20,7 @@ use axum::{
     Json, Router,
     body::{Body, to_bytes},
     extract::{Path, State},
-    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
+    http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Sse, sse::Event, sse::KeepAlive},
     routing::get,
     serve::ListenerExt,
@@ -134,7 +134,7 @@ async fn publish(
     body: Body,
 ) -> Result<impl IntoResponse, StatusCode> {
     let channel = app.channel(id)?;
-    let kind = headers.get(CONTENT_TYPE).map(|it| it.as_bytes());
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let (last, accepted) = if kind == Some(b"application/x-ndjson") {
         publish_lines(&channel, body).await?
     } else {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::process::Took;
+
 /// One number of one work.
 #[derive(Clone, Debug)]
 pub(crate) struct Figure {
@@ -48,19 +50,13 @@ impl Figure {
         }
     }
 
-    /// `count` of `what` in `time`, which took `cpu` in all.
-    pub(crate) fn rate(
-        row: &'static str,
-        what: &'static str,
-        count: u64,
-        time: Duration,
-        cpu: Duration,
-    ) -> Self {
+    /// `count` of `what`, and what they took in all.
+    pub(crate) fn rate(row: &'static str, what: &'static str, count: u64, took: Took) -> Self {
         Self {
             row,
-            value: float(count) / time.as_secs_f64(),
+            value: float(count) / took.time.as_secs_f64(),
             unit: Unit::PerSecond(what),
-            cpu: Some(cpu.div_f64(float(count))),
+            cpu: Some(took.cpu.div_f64(float(count))),
         }
     }
 }

@@ -47,10 +47,6 @@ impl Tally {
         })
     }
 
-    pub(crate) fn total(&self) -> u64 {
-        self.total.get()
-    }
-
     fn count(&self, channel: usize, bytes: &[u8]) {
         let marks = memchr::memchr_iter(MARK, bytes).count() as u64;
         let seen = &self.channels[channel];
