@@ -4,4 +4,5 @@ mod client_parsing;
 mod client_publish;
 mod client_repeats;
 mod client_stream;
+mod generated;
 mod support;
