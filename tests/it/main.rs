@@ -5,4 +5,5 @@ mod client_publish;
 mod client_repeats;
 mod client_stream;
 mod generated;
+mod readme;
 mod support;
