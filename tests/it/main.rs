@@ -4,4 +4,6 @@ mod client_parsing;
 mod client_publish;
 mod client_repeats;
 mod client_stream;
+mod generated;
+mod readme;
 mod support;
