@@ -5,5 +5,8 @@ mod client_publish;
 mod client_repeats;
 mod client_stream;
 mod generated;
+mod hub_history;
+mod hub_life;
 mod readme;
 mod support;
+mod wire_text;
