@@ -20,7 +20,7 @@ use std::{
     net::TcpListener,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
@@ -34,9 +34,9 @@ const ANY_ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
 /// The ports that the README's commands use.
 const PORTS: [u16; 2] = [codechat::command::serve::DEFAULT_PORT, 8000];
 /// So long a port may be in use by another test before this one gives up.
-const PORT_PATIENCE: Duration = Duration::from_secs(60);
+const PORT_PATIENCE: Duration = Duration::from_mins(1);
 /// So long a block may take. The first one may have to build the program.
-const BLOCK_PATIENCE: Duration = Duration::from_secs(300);
+const BLOCK_PATIENCE: Duration = Duration::from_mins(5);
 /// So long it may take until what is expected is shown.
 const SHOW_PATIENCE: Duration = Duration::from_secs(30);
 /// What a terminal says once it is ready for the next block.
@@ -348,11 +348,10 @@ impl Shell {
 
     /// Waits for its end, and checks it.
     fn finish(mut self, block: &Block) -> Result<(), String> {
-        let code = self
-            .wait(BLOCK_PATIENCE)
-            .ok_or_else(|| self.complaint("does not end"))?;
-        if code != Some(block.exit()) {
-            return Err(self.complaint(&format!("ends with {code:?}, not {}", block.exit())));
+        let ended = self.wait(BLOCK_PATIENCE);
+        let status = ended.ok_or_else(|| self.complaint("does not end"))?;
+        if status.code() != Some(block.exit()) {
+            return Err(self.complaint(&format!("ends with {status}, not {}", block.exit())));
         }
         self.shows_expected(block)
     }
@@ -366,11 +365,11 @@ impl Shell {
             .ok_or_else(|| self.complaint("does not end on Ctrl-C"))
     }
 
-    fn wait(&mut self, patience: Duration) -> Option<Option<i32>> {
+    fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
         let start = Instant::now();
         while start.elapsed() < patience {
             if let Some(status) = self.child.try_wait().unwrap() {
-                return Some(status.code());
+                return Some(status);
             }
             thread::sleep(Duration::from_millis(20));
         }
