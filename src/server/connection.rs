@@ -76,8 +76,9 @@ async fn converse(stream: TcpStream, router: Router, options: Options, closing: 
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(options.header_timeout)
+        // Not with `pipeline_flush`: hyper then buffers a body without bound, so that a subscriber that
+        // does not read would seem to, and hold back no streaming publisher.
         .max_buf_size(BUFFER_BYTES)
-        .pipeline_flush(true)
         .serve_connection(io, TowerToHyperService::new(router));
     let mut connection = std::pin::pin!(connection);
     let was_closing = closing.is_cancelled();
