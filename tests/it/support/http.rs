@@ -72,14 +72,7 @@ impl Http {
     pub(crate) async fn stream(&self, target: &str, headers: &[&str]) -> Stream {
         let mut connection = Connection::open(self.address).await;
         connection.ask("GET", target, headers).await;
-        let head = connection.head().await;
-        assert_eq!(head.status, 200, "{head:?}");
-        Stream {
-            connection,
-            head,
-            text: Vec::new(),
-            is_over: false,
-        }
+        connection.into_stream().await
     }
 
     /// A fresh stream, after its greeting.
@@ -117,10 +110,25 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> Self {
-        let socket = soon(TcpStream::connect(address)).await.unwrap();
+        Self::of(soon(TcpStream::connect(address)).await.unwrap())
+    }
+
+    pub(crate) fn of(socket: TcpStream) -> Self {
         Self {
             socket,
             ahead: Vec::new(),
+        }
+    }
+
+    /// The stream that was asked for, from its first byte.
+    pub(crate) async fn into_stream(mut self) -> Stream {
+        let head = self.head().await;
+        assert_eq!(head.status, 200, "{head:?}");
+        Stream {
+            connection: self,
+            head,
+            text: Vec::new(),
+            is_over: false,
         }
     }
 
@@ -310,12 +318,16 @@ impl Stream {
 
     /// The next event; `None` where the stream ends as it should.
     pub(crate) async fn next_event(&mut self) -> Option<Event> {
-        loop {
-            let block = self.block().await?;
-            if !block.starts_with(':') {
-                return Some(Event::read(&block));
+        // As a whole: heartbeats would feed a patience with each read for ever.
+        soon(async {
+            loop {
+                let block = self.block().await?;
+                if !block.starts_with(':') {
+                    return Some(Event::read(&block));
+                }
             }
-        }
+        })
+        .await
     }
 
     /// The data of the next so many events.
