@@ -1,9 +1,11 @@
 //! What codechat promises, one file a promise, over real sockets.
 
+mod architecture;
 mod client_parsing;
 mod client_publish;
 mod client_repeats;
 mod client_stream;
+mod send;
 mod server_faults;
 mod server_flow;
 mod server_life;
@@ -11,3 +13,4 @@ mod server_publish;
 mod server_replay;
 mod server_streaming_publish;
 mod support;
+mod watch_pipe;
