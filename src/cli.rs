@@ -1,9 +1,12 @@
 //! The command line: the verbs, what they share, and the exit codes.
 
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode, time::Duration};
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{
+    Arg, ArgAction, Command as Definition, CommandFactory, FromArgMatches, Parser, Subcommand,
+    builder::BoolishValueParser,
+};
 
 use crate::{
     client::{Client, Options, ServerUrl},
@@ -12,7 +15,12 @@ use crate::{
 
 /// See what your long-running request is doing, live, in your terminal
 #[derive(Debug, Parser)]
-#[command(name = "codechat", version, max_term_width = 100)]
+#[command(
+    name = "codechat",
+    version,
+    max_term_width = 100,
+    after_help = BEGIN
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -24,8 +32,68 @@ enum Command {
     Send(send::Args),
     Serve(serve::Args),
     Completions(completions::Args),
-    /// Print the manual page (view it with: codechat man | man -l -)
+    /// Print the manual page; to view it: codechat man | man -l -
     Man,
+}
+
+/// How to begin, for help and the manual page.
+pub(crate) const BEGIN: &str = "\
+To begin, run `codechat watch`; it tells a client ID, and starts a server where none runs.
+Then, in another terminal: codechat send --id ID 'hello'";
+
+/// The definition of the command line: what help, completions and the manual page are made from.
+///
+/// Help names the environment variables but not what they hold, so that it reads the same everywhere.
+#[must_use]
+pub fn definition() -> Definition {
+    each_argument(Cli::command(), |arg| {
+        let arg = arg.hide_env_values(true);
+        if matches!(arg.get_action(), ArgAction::SetTrue) {
+            // In the environment, 1 and 0 are as good as true and false.
+            arg.value_parser(BoolishValueParser::new())
+        } else {
+            arg
+        }
+    })
+}
+
+/// Reads the command line. An environment variable that is set but empty counts as absent.
+///
+/// # Errors
+/// What is wrong with the command line; also where it asks for help.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let mut definition = each_argument(definition(), without_empty_env);
+    let matches = definition.try_get_matches_from_mut(words)?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))
+}
+
+/// Takes the environment variable from an argument where it is empty.
+pub(crate) fn without_empty_env(arg: Arg) -> Arg {
+    let is_empty = arg
+        .get_env()
+        .and_then(std::env::var_os)
+        .is_some_and(|value| value.is_empty());
+    if is_empty { arg.env(None) } else { arg }
+}
+
+fn each_argument(definition: Definition, change: impl Fn(Arg) -> Arg + Copy) -> Definition {
+    definition
+        .mut_args(change)
+        .mut_subcommands(|verb| verb.mut_args(change))
+}
+
+/// A length of time, for clap.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|_| "a duration is a number and a unit, as in 500ms, 2s or 15m".into())
+}
+
+/// A length of time above 0, for clap: as an interval or a patience, 0 would mean never or always.
+pub(crate) fn interval(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("must be above 0, as in 500ms, 2s or 15m".into()),
+        duration => Ok(duration),
+    }
 }
 
 /// Which server to speak with.
@@ -35,7 +103,7 @@ pub struct ServerArgs {
         long,
         value_name = "URL",
         env = "CODECHAT_SERVER",
-        help = "The server to speak with [default: http://127.0.0.1:2428]"
+        help = "The server's address [default: http://127.0.0.1:2428]"
     )]
     server: Option<ServerUrl>,
 }

@@ -335,7 +335,13 @@ impl Hub {
         }
     }
 
-    /// Whether it takes requests.
+    /// Whether [`Hub::close`] was called.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.shared.is_closing()
+    }
+
+    /// Lets a request in, or not.
     ///
     /// # Errors
     /// [`Refusal::Closing`].

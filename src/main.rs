@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use codechat::cli::{Cli, Exit};
+use codechat::cli::{self, Exit};
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match cli::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(told) => {
             // Help on a closed pipe is nobody's error.
@@ -19,7 +18,7 @@ fn main() -> ExitCode {
             .into();
         }
     };
-    match codechat::cli::run(cli) {
+    match cli::run(cli) {
         Ok(exit) => exit.into(),
         Err(error) => {
             eprintln!("codechat: {error:#}");

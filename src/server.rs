@@ -6,6 +6,7 @@
 
 mod connect;
 mod connection;
+mod direct;
 mod identity;
 mod ndjson;
 mod problem;
@@ -17,10 +18,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{Request, State},
     http::{Method, StatusCode, Uri},
-    middleware::{self, Next},
-    response::Response,
     routing::{get, post},
 };
 use tokio::{net::TcpListener, task::JoinSet, time};
@@ -53,6 +51,8 @@ pub struct Options {
     pub grace: Duration,
     /// The longest text of a message, in bytes of UTF-8.
     pub max_message: usize,
+    /// Write every stream through hyper, none directly: to compare the two.
+    pub plain_streams: bool,
 }
 
 impl Default for Options {
@@ -64,6 +64,7 @@ impl Default for Options {
             body_timeout: Duration::from_secs(30),
             grace: Duration::from_secs(5),
             max_message: 64 * 1024,
+            plain_streams: false,
         }
     }
 }
@@ -84,16 +85,21 @@ pub async fn serve(
     options: Options,
     shutdown: impl Future<Output = ()>,
 ) {
-    let router = router(hub.clone(), options);
+    let app = App {
+        hub: hub.clone(),
+        options: Arc::new(options),
+    };
+    let router = router(app.clone());
     let closing = CancellationToken::new();
     let connections = TaskTracker::new();
     let mut background = JoinSet::new();
     for listener in listeners {
-        let (router, closing, connections) = (router.clone(), closing.clone(), connections.clone());
+        let (app, router) = (app.clone(), router.clone());
+        let (closing, connections) = (closing.clone(), connections.clone());
         background.spawn(connection::accept(
             listener,
+            app,
             router,
-            options,
             closing,
             connections,
         ));
@@ -135,13 +141,9 @@ async fn sweep(hub: Hub) {
 }
 
 /// All doors. The contract they keep is the HTTP API in the README.
-fn router(hub: Hub, options: Options) -> Router {
+fn router(app: App) -> Router {
     let by_id = format!("{}/{{id}}", wire::DEBUG_PATH);
     let stop_by_id = format!("{}/stop/{{id}}", wire::DEBUG_PATH);
-    let app = App {
-        hub,
-        options: Arc::new(options),
-    };
     Router::new()
         .route(wire::CONNECT_PATH, get(connect::connect))
         .route(wire::DEBUG_PATH, post(publish::publish_by_header))
@@ -156,20 +158,7 @@ fn router(hub: Hub, options: Options) -> Router {
         .route(wire::HEALTH_PATH, get(|| async { "ok" }))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(middleware::from_fn_with_state(
-            app.clone(),
-            refuse_while_closing,
-        ))
         .with_state(app)
-}
-
-async fn refuse_while_closing(
-    State(app): State<App>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
-    app.hub.admit()?;
-    Ok(next.run(request).await)
 }
 
 async fn not_found(uri: Uri) -> Problem {

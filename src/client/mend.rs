@@ -17,6 +17,10 @@ use memchr::{memchr, memchr_iter, memchr2, memrchr2};
 /// since nothing else bounds what a reader must hold.
 pub(crate) const LONGEST: usize = 64 << 20;
 
+/// What the parser is handed at once, in bytes, where events end there: it takes a piece apart into
+/// all its lines before it looks at the first, and they should still be in the processor's cache.
+const PIECE: usize = 8 << 10;
+
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 /// An empty `event` field means this name; written out, since the parser takes a block that sets
 /// only empty values for an error.
@@ -168,6 +172,10 @@ impl Mender {
                         told = set.take();
                     } else if let Some(id) = self.set_id.take() {
                         self.last_id = id;
+                    }
+                    if end - stretch >= PIECE {
+                        pass(whole, stretch..end + 1, out);
+                        stretch = end + 1;
                     }
                 }
                 Verdict::Id(value) => {

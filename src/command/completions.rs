@@ -2,17 +2,23 @@
 
 use std::io::{self, Write};
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::cli::{Cli, Exit};
+use crate::cli::{BEGIN, Exit, definition};
 
 /// Print the completion script for a shell
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub struct Args {
     /// The shell to complete in
     shell: Shell,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  codechat completions bash > ~/.local/share/bash-completion/completions/codechat
+  codechat completions zsh > ~/.zfunc/_codechat        # where ~/.zfunc is in $fpath
+  codechat completions fish > ~/.config/fish/completions/codechat.fish";
 
 /// Prints the completion script.
 ///
@@ -34,30 +40,72 @@ pub fn man() -> anyhow::Result<Exit> {
 #[must_use]
 pub fn script(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "codechat", &mut script);
+    clap_complete::generate(shell, &mut definition(), "codechat", &mut script);
     script
 }
 
-/// The manual page: the program's own, then a section for each verb.
-fn manual() -> io::Result<Vec<u8>> {
+/// The manual page: the program, then a section for each verb.
+///
+/// One page, so that it can be read without being installed: the verbs' sections stand in for the
+/// pages of their own that clap would refer to.
+///
+/// # Errors
+/// Never: it is written to memory.
+pub fn manual() -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
-    let mut program = Cli::command();
+    let mut program = definition();
     program.build();
-    clap_mangen::Man::new(program.clone()).render(&mut page)?;
-    for verb in program
-        .get_subcommands()
-        .filter(|it| it.get_name() != "help")
-    {
-        let man = clap_mangen::Man::new(verb.clone());
-        writeln!(
-            page,
-            ".SH \"{}\"",
-            verb.get_bin_name().unwrap_or_default().to_uppercase()
-        )?;
-        man.render_description_section(&mut page)?;
-        man.render_options_section(&mut page)?;
+    let man = clap_mangen::Man::new(program.clone());
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    writeln!(page, ".SH SYNOPSIS")?;
+    let verbs = || {
+        let all = program.get_subcommands();
+        all.filter(|verb| verb.get_name() != "help").cloned()
+    };
+    for mut verb in verbs() {
+        let usage = verb.render_usage().to_string();
+        let usage = usage.trim_start_matches("Usage: ");
+        writeln!(page, ".br\n{}", roff(usage))?;
+    }
+    writeln!(page, ".SH DESCRIPTION\n{}", roff(BEGIN))?;
+    for verb in verbs() {
+        verb_sections(verb, &mut page)?;
     }
     Ok(page)
+}
+
+fn verb_sections(verb: clap::Command, page: &mut Vec<u8>) -> io::Result<()> {
+    let name = verb.get_bin_name().unwrap_or_default().to_uppercase();
+    let examples = verb.get_after_long_help().map(ToString::to_string);
+    let man = clap_mangen::Man::new(verb);
+    let mut body = Vec::new();
+    man.render_description_section(&mut body)?;
+    man.render_options_section(&mut body)?;
+    writeln!(page, ".SH \"{name}\"")?;
+    for line in String::from_utf8_lossy(&body).lines() {
+        match line.strip_prefix(".SH ") {
+            // What the verb is needs no heading below the verb's.
+            Some("DESCRIPTION") => {}
+            Some(section) => writeln!(page, ".SS {section}")?,
+            None => writeln!(page, "{line}")?,
+        }
+    }
+    if let Some(examples) = examples {
+        let examples = examples.trim_start_matches("Examples:\n");
+        writeln!(page, ".SS EXAMPLES\n.nf\n{}\n.fi", roff(examples))?;
+    }
+    Ok(())
+}
+
+/// Text as roff takes it.
+fn roff(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('-', "\\-");
+    let lines = escaped.lines().map(|line| {
+        let is_request = line.starts_with(['.', '\'']);
+        format!("{}{line}", if is_request { "\\&" } else { "" })
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn print(bytes: &[u8]) -> anyhow::Result<Exit> {

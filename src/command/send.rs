@@ -1,9 +1,13 @@
 //! `codechat send`: publishes its arguments as one message, or each line of its input.
 
-use std::io::{self, Read, Write};
+use std::{
+    io::{self, Read, Write},
+    str::FromStr,
+};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 use bytes::Bytes;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -14,7 +18,7 @@ use crate::{
         publisher::{PublishError, Publisher, Retry},
     },
     event::ClientId,
-    message::{EventName, Level, Message, Operation, Outcome, Progress},
+    message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress},
     shutdown::{Signal, Signals},
     talk,
 };
@@ -30,15 +34,15 @@ const READS_WAITING: usize = 16;
 const READ_BYTES: usize = 64 * 1024;
 
 /// Publish messages to a client
+///
+/// The words on the command line make one message. Without any, and without --progress or --outcome,
+/// each line of stdin is a message, sent as soon as it is read; what is not acknowledged is sent again
+/// when the server is back. Bytes that are not UTF-8 become U+FFFD; a line over 64 KiB is sent in pieces.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub struct Args {
     /// The client ID to publish to
-    #[arg(
-        long,
-        value_name = "ID",
-        env = "SSE_CLIENT_ID",
-        required_unless_present = "all"
-    )]
+    #[arg(long, value_name = "ID", env = "SSE_CLIENT_ID")]
     id: Option<ClientId>,
 
     #[command(flatten)]
@@ -52,28 +56,49 @@ pub struct Args {
     #[arg(long, env = "CODECHAT_TEE", conflicts_with = "message")]
     tee: bool,
 
-    /// How much it matters: trace, debug, info, warn or error
-    #[arg(long, env = "CODECHAT_LEVEL")]
+    /// How much it matters
+    #[arg(long, env = "CODECHAT_LEVEL", value_parser = one_of::<Level>(["trace", "debug", "info", "warn", "error"]))]
     level: Option<Level>,
 
-    /// The operation it belongs to
+    /// The operation it belongs to: 1 to 128 characters
     #[arg(long, value_name = "NAME", env = "CODECHAT_OPERATION")]
     operation: Option<Operation>,
 
-    /// How far the operation is, as in 3/120
-    #[arg(long, value_name = "N/TOTAL", env = "CODECHAT_PROGRESS")]
+    /// How far the operation is, as in 3/120, or 3 where the total is not known
+    #[arg(
+        long,
+        value_name = "N/TOTAL",
+        env = "CODECHAT_PROGRESS",
+        allow_hyphen_values = true
+    )]
     progress: Option<Progress>,
 
-    /// The operation ends here: ok, failed or cancelled
-    #[arg(long, env = "CODECHAT_OUTCOME")]
+    /// The operation ends here, in this way
+    #[arg(long, env = "CODECHAT_OUTCOME", value_parser = one_of::<Outcome>(["ok", "failed", "cancelled"]))]
     outcome: Option<Outcome>,
 
-    /// The event name, where it is not debug
+    /// The event name: 1 to 64 of A-Z a-z 0-9 _ . - [default: debug]
     #[arg(long, value_name = "NAME", env = "CODECHAT_EVENT")]
     event: Option<EventName>,
 
     /// The message; without one, each line of stdin is one
     message: Vec<String>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  codechat send --id ID 'Refreshing repository demo'
+  make 2>&1 | codechat send --id ID --tee
+  codechat send --id ID --operation refresh --progress 3/120 'Processed file 3'
+  codechat send --id ID --operation refresh --outcome failed 'Disk full'
+  codechat send --all 'The server restarts at noon'";
+
+/// One of these names, which help and completions then offer.
+fn one_of<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = Invalid> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| name.parse())
 }
 
 /// Publishes, and says what could not be delivered.
@@ -95,7 +120,10 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
     };
     match args.id {
         _ if args.all && !is_one => {
-            bail!("--all takes a message on the command line, as in: codechat send --all MESSAGE")
+            talk::line(
+                "--all takes a message on the command line, as in: codechat send --all MESSAGE",
+            );
+            Ok(Exit::Usage)
         }
         _ if args.all => {
             client.broadcast(&message).await?;
@@ -108,7 +136,12 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
             Ok(Exit::Done)
         }
         Some(id) => send_lines(client, id, message, args.tee).await,
-        None => bail!("--id is missing"),
+        None => {
+            talk::line(
+                "to whom? Name a client with --id ID or SSE_CLIENT_ID (`codechat watch` tells its ID), or all with --all",
+            );
+            Ok(Exit::Usage)
+        }
     }
 }
 

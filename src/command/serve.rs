@@ -5,15 +5,14 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use bytesize::ByteSize;
-use clap::{Parser, ValueEnum};
-use humantime::parse_duration;
+use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 use tokio::net::TcpListener;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use crate::{
-    cli::Exit,
+    cli::{self, Exit, duration, interval},
     hub::{Hub, Limits, LogLimits},
     server::{self, FRAMES, Options},
     shutdown::Signals,
@@ -25,25 +24,30 @@ pub const DEFAULT_PORT: u16 = 2428;
 pub const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT);
 
-/// Run the server
+/// Run a server until a signal ends it
+///
+/// It keeps each client's newest messages in memory, writes nothing to disk, and says on stderr where
+/// it listens. SIGINT or SIGTERM ends it: every stream gets a farewell, and the program ends within
+/// --grace with exit code 0. A second signal ends it at once.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// Where to listen; may be given several times; port 0 picks a free one
+    /// Where to listen, on loopback; repeatable; port 0 picks a free one
     #[arg(
         long, value_name = "ADDR:PORT", env = "CODECHAT_LISTEN", value_delimiter = ',',
-        default_values_t = [DEFAULT_LISTEN]
+        default_values_t = [DEFAULT_LISTEN], value_parser = parse_address
     )]
     listen: Vec<SocketAddr>,
 
-    #[command(flatten)]
-    limits: LimitArgs,
-
-    /// Clients that do not take their farewell at shutdown are cut after this
-    #[arg(long, value_name = "DUR", env = "CODECHAT_GRACE", default_value = "5s", value_parser = parse_duration)]
+    /// How long clients may take over their farewell at shutdown before they are cut
+    #[arg(long, value_name = "DUR", env = "CODECHAT_GRACE", default_value = "5s", value_parser = duration)]
     grace: Duration,
 
-    /// What to log: error, warn, info, debug, trace, or a filter such as codechat=debug
-    #[arg(long, value_name = "LEVEL", env = "CODECHAT_LOG")]
+    #[arg(
+        long, value_name = "LEVEL", env = "CODECHAT_LOG", value_parser = parse_log,
+        help = "What to log: off, error, warn, info, debug, trace, or a filter such as codechat=debug \
+                [default: what RUST_LOG says, or info]"
+    )]
     log: Option<String>,
 
     /// How to write the log
@@ -54,7 +58,19 @@ pub struct Args {
         default_value = "text"
     )]
     log_format: LogFormat,
+
+    // Last, since its help heading would hold for all that follow.
+    #[command(flatten)]
+    limits: LimitArgs,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  codechat serve
+  codechat serve --listen 127.0.0.1:0 --log debug
+  codechat serve --listen 127.0.0.1:2428 --listen '[::1]:2428' --idle-timeout 1h
+
+Durations are a number and a unit, as in 500ms, 2s, 15m. Sizes are as in 64KiB, 1MiB, 1GiB.";
 
 /// How to write the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -69,45 +85,47 @@ enum LogFormat {
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitArgs {
-    /// A client without activity for so long ends
-    #[arg(long, value_name = "DUR", env = "CODECHAT_IDLE_TIMEOUT", default_value = "15m", value_parser = parse_duration)]
+    /// A client ends after so long without activity: no stream opened, no message delivered
+    #[arg(long, value_name = "DUR", env = "CODECHAT_IDLE_TIMEOUT", default_value = "15m", value_parser = interval)]
     idle_timeout: Duration,
 
-    /// A comment is sent on a stream that was quiet for so long
-    #[arg(long, value_name = "DUR", env = "CODECHAT_HEARTBEAT", default_value = "15s", value_parser = parse_interval)]
+    /// A stream that was quiet for so long gets a comment, so that both ends know it lives
+    #[arg(long, value_name = "DUR", env = "CODECHAT_HEARTBEAT", default_value = "15s", value_parser = interval)]
     heartbeat: Duration,
 
     /// A subscriber that takes no bytes for so long, while some wait, is closed
-    #[arg(long, value_name = "DUR", env = "CODECHAT_STALL_TIMEOUT", default_value = "5s", value_parser = parse_interval)]
+    #[arg(long, value_name = "DUR", env = "CODECHAT_STALL_TIMEOUT", default_value = "5s", value_parser = interval)]
     stall_timeout: Duration,
 
     /// The head of a request must come within this
-    #[arg(long, value_name = "DUR", env = "CODECHAT_HEADER_TIMEOUT", default_value = "10s", value_parser = parse_interval)]
+    #[arg(long, value_name = "DUR", env = "CODECHAT_HEADER_TIMEOUT", default_value = "10s", value_parser = interval)]
     header_timeout: Duration,
 
     /// The body of a request that is not a stream must come within this
-    #[arg(long, value_name = "DUR", env = "CODECHAT_BODY_TIMEOUT", default_value = "30s", value_parser = parse_interval)]
+    #[arg(long, value_name = "DUR", env = "CODECHAT_BODY_TIMEOUT", default_value = "30s", value_parser = interval)]
     body_timeout: Duration,
 
-    /// Messages that each client's log keeps
+    /// Messages that the log of each client keeps: the newest
     #[arg(long, value_name = "N", env = "CODECHAT_LOG_MESSAGES", default_value = "1024", value_parser = parse_count)]
     log_messages: usize,
 
-    /// Bytes that each client's log keeps
+    /// Bytes that the log of each client keeps
     #[arg(
         long,
         value_name = "SIZE",
         env = "CODECHAT_LOG_BYTES",
-        default_value = "1MiB"
+        default_value = "1MiB",
+        value_parser = parse_size
     )]
     log_bytes: ByteSize,
 
-    /// The longest text of a message
+    /// The longest text of one message, in UTF-8
     #[arg(
         long,
         value_name = "SIZE",
         env = "CODECHAT_MAX_MESSAGE",
-        default_value = "64KiB"
+        default_value = "64KiB",
+        value_parser = parse_size
     )]
     max_message: ByteSize,
 
@@ -124,9 +142,14 @@ pub struct LimitArgs {
         long,
         value_name = "SIZE",
         env = "CODECHAT_MAX_MEMORY",
-        default_value = "1GiB"
+        default_value = "1GiB",
+        value_parser = parse_size
     )]
     max_memory: ByteSize,
+
+    /// Write every stream through the HTTP library, none directly: to compare the two
+    #[arg(long, env = "CODECHAT_PLAIN_STREAMS", hide = true)]
+    plain_streams: bool,
 }
 
 impl LimitArgs {
@@ -134,13 +157,23 @@ impl LimitArgs {
     ///
     /// # Errors
     /// Where a variable is malformed.
-    pub fn from_environment() -> Result<Self, clap::Error> {
+    pub fn from_environment() -> anyhow::Result<Self> {
         #[derive(Parser)]
         struct Environment {
             #[command(flatten)]
             limits: LimitArgs,
         }
-        Environment::try_parse_from(["codechat"]).map(|it| it.limits)
+        let definition = Environment::command().mut_args(cli::without_empty_env);
+        let limits = definition
+            .try_get_matches_from(["codechat"])
+            .and_then(|matches| Environment::from_arg_matches(&matches))
+            .map(|it| it.limits);
+        limits.map_err(|error| {
+            // Clap's text goes on with hints about a command line that is not there.
+            let text = error.to_string();
+            let line = text.lines().next().unwrap_or_default();
+            anyhow!("in the environment: {}", line.trim_start_matches("error: "))
+        })
     }
 
     /// What bounds the hub.
@@ -169,6 +202,7 @@ impl LimitArgs {
             body_timeout: self.body_timeout,
             grace,
             max_message: bytes(self.max_message),
+            plain_streams: self.plain_streams,
         }
     }
 }
@@ -231,7 +265,7 @@ pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
         } else {
             ""
         };
-        anyhow::anyhow!("listen on {address}: {error}{hint}")
+        anyhow!("listen on {address}: {error}{hint}")
     })
 }
 
@@ -265,23 +299,42 @@ fn start_log(filter: Option<&str>, format: LogFormat) -> anyhow::Result<()> {
             .try_init(),
         LogFormat::Json => log.json().try_init(),
     }
-    .map_err(|error| anyhow::anyhow!("start the log: {error}"))
+    .map_err(|error| anyhow!("start the log: {error}"))
 }
 
-/// A duration above 0: as an interval or a patience, 0 would mean never or always.
-fn parse_interval(text: &str) -> Result<Duration, String> {
-    match parse_duration(text) {
-        Ok(Duration::ZERO) => Err("must be above 0, as in 500ms, 2s or 15m".into()),
-        Ok(duration) => Ok(duration),
-        Err(error) => Err(error.to_string()),
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "an address is an IP number and a port, as in 127.0.0.1:2428 or [::1]:2428".into()
+    })
+}
+
+/// Levels alone, or per target. A word that is neither would be taken for a target, and silence all.
+fn parse_log(text: &str) -> Result<String, String> {
+    let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
+    let is_directive = |word: &str| match word.split_once('=') {
+        Some((target, level)) => !target.is_empty() && is_level(level),
+        None => is_level(word),
+    };
+    if text.split(',').all(is_directive) {
+        Ok(text.into())
+    } else {
+        Err("must be off, error, warn, info, debug, trace, or such as warn,codechat=debug".into())
+    }
+}
+
+fn parse_size(text: &str) -> Result<ByteSize, String> {
+    match text.parse() {
+        Ok(ByteSize(0)) => Err("must be above 0, as in 64KiB or 1MiB".into()),
+        Ok(size) => Ok(size),
+        Err(_) => Err("a size is a number and a unit, as in 64KiB or 1MiB".into()),
     }
 }
 
 fn parse_count(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) => Err("must be at least 1".into()),
+        Ok(0) => Err("must be 1 or more".into()),
         Ok(count) => Ok(count),
-        Err(_) => Err("must be a whole number".into()),
+        Err(_) => Err("must be a whole number, 1 or more".into()),
     }
 }
 

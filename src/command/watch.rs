@@ -8,13 +8,12 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use humantime::parse_duration;
 use regex::Regex;
 use tokio::{sync::oneshot, task::JoinHandle, time};
 
 use super::serve::{self, DEFAULT_LISTEN, LimitArgs};
 use crate::{
-    cli::{Exit, ServerArgs},
+    cli::{Exit, ServerArgs, duration},
     client::{Client, ClientError, feed},
     event::{ClientId, Format},
     hub::Hub,
@@ -31,26 +30,34 @@ use crate::{
 /// How long leaving may take: telling the server, and the last lines to a reader that dawdles.
 const LEAVE: Duration = Duration::from_secs(2);
 
-/// Watch a debug stream
+/// Show a client's messages as they come
+///
+/// Messages go to stdout, everything else to stderr. Without --id, the server issues a new client ID.
+/// Where no server is named and none listens on 127.0.0.1:2428, this command is the server too, for as
+/// long as it runs; the environment variables in `codechat serve --help` set its limits.
+///
+/// A lost connection is made again and resumed after the last message; messages that are gone by then
+/// are reported. A client that this command opened ends with it.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// The client ID to attach to; without it, a new one is asked for
+    /// The client ID to watch [default: a new one]
     #[arg(long, value_name = "ID", env = "CODECHAT_ID")]
     id: Option<ClientId>,
 
     #[command(flatten)]
     server: ServerArgs,
 
-    /// How to write messages
+    /// How to write messages [default: text]
     #[arg(long, env = "CODECHAT_FORMAT")]
     format: Option<LineFormat>,
 
-    /// Begin with only the newest N messages that the server holds
-    #[arg(long, value_name = "N", env = "CODECHAT_TAIL")]
+    /// Begin with only the newest N messages that the server holds [default: all]
+    #[arg(long, value_name = "N", env = "CODECHAT_TAIL", value_parser = parse_tail, allow_negative_numbers = true)]
     tail: Option<u64>,
 
-    /// Print the client ID as the first line
+    /// Print the client ID as the first line on stdout
     #[arg(long, env = "CODECHAT_PRINT_ID")]
     print_id: bool,
 
@@ -62,29 +69,52 @@ pub struct Args {
     #[arg(long, env = "CODECHAT_WAIT")]
     wait: bool,
 
-    /// Go on under the same ID when the server ends it because nothing happens
+    /// Go on under the same ID when the server ends the stream for idleness
     #[arg(long, env = "CODECHAT_STAY")]
     stay: bool,
 
     /// End after so many messages
-    #[arg(short = 'n', long, value_name = "COUNT", env = "CODECHAT_COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short = 'n', long, value_name = "COUNT", env = "CODECHAT_COUNT", value_parser = parse_count, allow_negative_numbers = true)]
     count: Option<u64>,
 
     /// End at a message that matches
     #[arg(long, value_name = "REGEX", env = "CODECHAT_UNTIL")]
     until: Option<Regex>,
 
-    /// End when an operation ends, with 3 unless it ended well
+    /// End at a message with an outcome: exit code 0 if it is ok, else 3
     #[arg(long, env = "CODECHAT_UNTIL_DONE")]
     until_done: bool,
 
-    /// End with 3 at a message that matches, or that has this level or a worse one
+    /// End with exit code 3 at a message that matches, or that has this level or a worse one
     #[arg(long, value_name = "REGEX|LEVEL", env = "CODECHAT_FAIL_ON")]
     fail_on: Option<FailOn>,
 
-    /// End with 4 after so long
-    #[arg(long, value_name = "DUR", env = "CODECHAT_TIMEOUT", value_parser = parse_duration)]
+    /// End with exit code 4 after so long
+    #[arg(long, value_name = "DUR", env = "CODECHAT_TIMEOUT", value_parser = duration)]
     timeout: Option<Duration>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  codechat watch
+  codechat watch --id ID --tail 10
+  codechat watch --format json | jq .message
+  codechat watch --id-file id --until-done --timeout 10m
+  codechat watch --fail-on error > messages.txt
+
+Exit codes: 0 done, 1 error, 2 wrong usage, 3 failed (--until-done, --fail-on), 4 --timeout,
+130 SIGINT, 143 SIGTERM or SIGHUP.";
+
+fn parse_tail(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| "must be a whole number, 0 or more; 0 shows only new messages".into())
+}
+
+fn parse_count(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("must be a whole number, 1 or more".into()),
+        Ok(count) => Ok(count),
+    }
 }
 
 /// Watches until the stream, a goal, the time limit or a signal ends it.

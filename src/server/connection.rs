@@ -1,18 +1,22 @@
 //! Connections: accepting them, speaking HTTP/1 on them, and closing those that stall.
 
 use std::{
+    convert::Infallible,
+    future::poll_fn,
     io,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
 
-use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderValue, Method, Request, Response, Version, header},
+    response::IntoResponse,
 };
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -20,8 +24,14 @@ use tokio::{
     time::{Sleep, sleep},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::Service;
 
-use super::Options;
+use super::{
+    App,
+    direct::{Handoff, Writer},
+    problem::Problem,
+    stream::{OpenStream, StreamBody},
+};
 
 /// Bounds what one connection buffers, in bytes, each way.
 const BUFFER_BYTES: usize = 16 * 1024;
@@ -31,8 +41,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Accepts connections until the task is ended; those that come while `closing` are answered too.
 pub(super) async fn accept(
     listener: TcpListener,
+    app: App,
     router: Router,
-    options: Options,
     closing: CancellationToken,
     connections: TaskTracker,
 ) {
@@ -54,7 +64,9 @@ pub(super) async fn accept(
             tracing::info!("accepting connections again");
             troubled = false;
         }
-        connections.spawn(converse(stream, router.clone(), options, closing.clone()));
+        let (app, router) = (app.clone(), router.clone());
+        let (closing, tracker) = (closing.clone(), connections.clone());
+        connections.spawn(converse(stream, app, router, closing, tracker));
     }
 }
 
@@ -67,32 +79,91 @@ fn is_about_one_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn converse(stream: TcpStream, router: Router, options: Options, closing: CancellationToken) {
+/// Speaks HTTP on one connection until it ends, or until it has become a stream.
+async fn converse(
+    stream: TcpStream,
+    app: App,
+    router: Router,
+    closing: CancellationToken,
+    connections: TaskTracker,
+) {
+    let options = *app.options;
     if let Err(error) = prepare(&stream, options.heartbeat) {
         tracing::debug!(%error, "connection lost before its first request");
         return;
     }
-    let io = TokioIo::new(Stalling::new(stream, options.stall_timeout));
-    let connection = http1::Builder::new()
+    let handoff = Handoff::default();
+    let io = Stalling::new(stream, options.stall_timeout, handoff.clone());
+    let service = service_fn(|request| answer(request, &app, &router, &handoff));
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(options.header_timeout)
-        // Not with `pipeline_flush`: hyper then buffers a body without bound, so that a subscriber that
-        // does not read would seem to, and hold back no streaming publisher.
         .max_buf_size(BUFFER_BYTES)
-        .serve_connection(io, TowerToHyperService::new(router));
-    let mut connection = std::pin::pin!(connection);
-    let was_closing = closing.is_cancelled();
+        .serve_connection(TokioIo::new(io), service);
+    let converse = poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
+        Poll::Ready(ended) => Poll::Ready(Err(ended)),
+        Poll::Pending => handoff
+            .take()
+            .map_or(Poll::Pending, |stream| Poll::Ready(Ok(stream))),
+    });
     let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
+        outcome = converse => match outcome {
+            Ok(stream) => {
+                let parts = connection.into_parts();
+                let socket = parts.io.into_inner().stream;
+                let writer = Writer::new(socket, stream, options.stall_timeout, parts.read_buf.len());
+                connections.spawn(async {
+                    if let Err(error) = writer.await {
+                        tracing::debug!(%error, "stream ended");
+                    }
+                });
+                return;
+            }
+            Err(ended) => ended,
+        },
         // One that came after the closing began has yet to be told so.
-        () = closing.cancelled(), if !was_closing => {
-            connection.as_mut().graceful_shutdown();
+        () = closing.cancelled(), if !app.hub.is_closing() => {
+            Pin::new(&mut connection).graceful_shutdown();
             connection.await
         }
     };
     if let Err(error) = ended {
         tracing::debug!(error = %crate::error_chain(&error), "connection ended");
     }
+}
+
+/// Answers one request. An answer that is a stream gets its body here, where it is known whether the
+/// connection can be taken over.
+async fn answer(
+    request: Request<Incoming>,
+    app: &App,
+    router: &Router,
+    handoff: &Handoff,
+) -> Result<Response<Body>, Infallible> {
+    if let Err(refusal) = app.hub.admit() {
+        return Ok(Problem::from(refusal).into_response());
+    }
+    let direct = request.version() == Version::HTTP_11
+        && request.method() == Method::GET
+        && !app.options.plain_streams;
+    let mut response = router.clone().call(request.map(Body::new)).await?;
+    if let Some(stream) = response
+        .extensions_mut()
+        .remove::<OpenStream>()
+        .and_then(|it| it.take())
+    {
+        // The router has counted the empty body that stood in for it.
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        if direct {
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+            *response.body_mut() = Body::new(handoff.offer(stream));
+        } else {
+            *response.body_mut() = Body::new(StreamBody::new(stream));
+        }
+    }
+    Ok(response)
 }
 
 fn prepare(stream: &TcpStream, heartbeat: Duration) -> io::Result<()> {
@@ -114,15 +185,17 @@ fn prepare(stream: &TcpStream, heartbeat: Duration) -> io::Result<()> {
 struct Stalling {
     stream: TcpStream,
     timeout: Duration,
+    handoff: Handoff,
     /// Set while a write waits.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl Stalling {
-    fn new(stream: TcpStream, timeout: Duration) -> Self {
+    fn new(stream: TcpStream, timeout: Duration, handoff: Handoff) -> Self {
         Self {
             stream,
             timeout,
+            handoff,
             deadline: None,
         }
     }
@@ -183,6 +256,7 @@ impl AsyncWrite for Stalling {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.handoff.flushed();
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 

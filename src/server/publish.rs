@@ -5,8 +5,8 @@ use std::str::FromStr;
 use axum::{
     Json,
     body::Body,
-    extract::{Query, State},
-    http::{HeaderMap, StatusCode, header},
+    extract::{Query, Request, State},
+    http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -43,49 +43,41 @@ const DRAIN_TIME: Duration = Duration::from_secs(1);
 pub(super) async fn publish(
     State(app): State<App>,
     PathClient(id): PathClient,
-    Query(parameters): Parameters,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, Problem> {
-    publish_to(app, id, &parameters, &headers, body).await
+    publish_to(&app, id, request).await
 }
 
 pub(super) async fn publish_by_header(
     State(app): State<App>,
     HeaderClient(id): HeaderClient,
-    Query(parameters): Parameters,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, Problem> {
-    publish_to(app, id, &parameters, &headers, body).await
+    publish_to(&app, id, request).await
 }
 
 pub(super) async fn broadcast(
     State(app): State<App>,
-    Query(parameters): Parameters,
-    headers: HeaderMap,
-    mut body: Body,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let message = match Kind::of(&headers)? {
+    let (parts, mut body) = request.into_parts();
+    let message = match Kind::of(&parts.headers)? {
         Kind::Ndjson => {
             let detail = "a broadcast takes one message, as text or application/json, not application/x-ndjson";
-            Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            Err(Problem::new(status, detail))
         }
-        kind => read_message(&app, kind, &parameters, &mut body).await,
+        kind => read_message(&app, kind, &parts, &mut body).await,
     };
     let message = drained(message, &mut body).await?;
-    let clients = app.hub.broadcast(&message, idempotency_key(&headers)?)?;
+    let key = idempotency_key(&parts.headers)?;
+    let clients = app.hub.broadcast(&message, key)?;
     Ok((StatusCode::ACCEPTED, Json(Broadcast { clients })).into_response())
 }
 
-async fn publish_to(
-    app: App,
-    id: ClientId,
-    parameters: &[(String, String)],
-    headers: &HeaderMap,
-    mut body: Body,
-) -> Result<Response, Problem> {
-    let published = try_publish(&app, id, parameters, headers, &mut body).await;
+async fn publish_to(app: &App, id: ClientId, request: Request) -> Result<Response, Problem> {
+    let (parts, mut body) = request.into_parts();
+    let published = try_publish(app, id, &parts, &mut body).await;
     let receipt = drained(published, &mut body).await?;
     let answer = Published {
         id: receipt.last.map(|it| it.to_string()),
@@ -101,18 +93,17 @@ async fn publish_to(
 async fn try_publish(
     app: &App,
     id: ClientId,
-    parameters: &[(String, String)],
-    headers: &HeaderMap,
+    parts: &Parts,
     body: &mut Body,
 ) -> Result<Receipt, Problem> {
-    let key = idempotency_key(headers)?;
-    match Kind::of(headers)? {
+    let key = idempotency_key(&parts.headers)?;
+    match Kind::of(&parts.headers)? {
         Kind::Ndjson => {
             let publisher = app.hub.publisher(id, key.map(Into::into))?;
             ndjson::publish(publisher, body, app.options.max_message).await
         }
         kind => {
-            let message = read_message(app, kind, parameters, body).await?;
+            let message = read_message(app, kind, parts, body).await?;
             Ok(app.hub.publish(id, message, key)?)
         }
     }
@@ -153,7 +144,7 @@ impl Kind {
 async fn read_message(
     app: &App,
     kind: Kind,
-    parameters: &[(String, String)],
+    parts: &Parts,
     body: &mut Body,
 ) -> Result<Message, Problem> {
     let max = app.options.max_message;
@@ -178,6 +169,9 @@ async fn read_message(
         })?;
         return check_size(message, max);
     }
+    let Query(parameters) = Parameters::try_from_uri(&parts.uri)
+        .map_err(|error| Problem::bad_request(error.body_text()))?;
+    let parameters = parameters.as_slice();
     let message = Message {
         text: text.into(),
         level: optional(parameters, "level")?,

@@ -4,12 +4,13 @@ use std::{
     convert::Infallible,
     mem,
     pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use axum::{
-    body::Body,
+    Extension,
     extract::{Query, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
@@ -45,6 +46,7 @@ pub(super) async fn subscribe(
         other => other?,
     };
     tracing::debug!(client = id.short(), start = ?subscription.start(), "subscribed");
+    let stream = Stream::new(subscription, app.options.heartbeat);
     let head = [
         (header::CONTENT_TYPE.as_str(), wire::EVENT_STREAM.to_owned()),
         (
@@ -56,11 +58,8 @@ pub(super) async fn subscribe(
         (wire::CLIENT_ID_HEADER, id.to_string()),
         (wire::FORMAT_HEADER, format.as_str().to_owned()),
     ];
-    Ok((
-        head,
-        Body::new(StreamBody::new(subscription, app.options.heartbeat)),
-    )
-        .into_response())
+    // The connection decides how the stream is written.
+    Ok((head, Extension(OpenStream::new(stream))).into_response())
 }
 
 /// The first parameter of this name.
@@ -96,21 +95,16 @@ fn position(parameters: &[(String, String)], headers: &HeaderMap) -> Result<Posi
     }
 }
 
-/// A stream's body: all frames that are due go into one write, and a comment where nothing was due
-/// for a heartbeat.
-struct StreamBody {
+/// What one subscriber's stream says, and when.
+pub(super) struct Stream {
     /// `None` once the last bytes are out.
     subscription: Option<Subscription>,
     /// What goes out before the first frame.
     first: Vec<u8>,
     heartbeat: Duration,
-    /// Fires at `written + heartbeat`, or before and is set again: that costs less than setting it at
-    /// every write.
-    timer: Pin<Box<Sleep>>,
-    written: Instant,
 }
 
-impl StreamBody {
+impl Stream {
     fn new(subscription: Subscription, heartbeat: Duration) -> Self {
         let first = match subscription.start() {
             Start::Fresh => {
@@ -119,22 +113,40 @@ impl StreamBody {
             Start::Resumed => sse::RESUMED.to_vec(),
             Start::Restarted => Vec::new(),
         };
-        let timer = Box::pin(sleep(heartbeat));
         Self {
             subscription: Some(subscription),
             first,
             heartbeat,
-            timer,
-            written: Instant::now(),
         }
     }
 
-    /// Appends all that is due.
-    fn gather(&mut self, out: &mut Vec<u8>, cx: &mut Context<'_>) {
-        while out.len() < WRITE_BYTES
-            && let Some(subscription) = &mut self.subscription
-            && let Poll::Ready(delivery) = subscription.poll_read(out, WRITE_BYTES, cx)
-        {
+    /// Whether all has been said.
+    pub(super) fn is_over(&self) -> bool {
+        self.subscription.is_none() && self.first.is_empty()
+    }
+
+    /// A comment is due where nothing was said for so long.
+    pub(super) fn heartbeat(&self) -> Duration {
+        self.heartbeat
+    }
+
+    /// Appends that comment.
+    #[expect(clippy::unused_self, reason = "it is the stream that says it")]
+    pub(super) fn beat(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(sse::HEARTBEAT);
+    }
+
+    /// Appends all that is due, up to one write's worth; true where more may be. Otherwise the task
+    /// is woken when more comes.
+    pub(super) fn gather(&mut self, out: &mut Vec<u8>, cx: &mut Context<'_>) -> bool {
+        out.append(&mut mem::take(&mut self.first));
+        while let Some(subscription) = &mut self.subscription {
+            if out.len() >= WRITE_BYTES {
+                return true;
+            }
+            let Poll::Ready(delivery) = subscription.poll_read(out, WRITE_BYTES, cx) else {
+                return false;
+            };
             let last = subscription.last();
             match delivery {
                 Delivery::Events => {}
@@ -148,29 +160,63 @@ impl StreamBody {
                 }
                 Delivery::Closing => {
                     let retry = spread_retry(subscription.client_id());
-                    out.extend(sse::farewell(
-                        last,
-                        unix_millis(),
-                        retry,
-                        subscription.format(),
-                    ));
+                    let format = subscription.format();
+                    out.extend(sse::farewell(last, unix_millis(), retry, format));
                     self.subscription = None;
                 }
             }
+        }
+        false
+    }
+}
+
+/// A stream on its way from the handler to the connection, which alone knows whether it can be
+/// written directly. (Extensions are cloned; a stream cannot be.)
+#[derive(Clone)]
+pub(super) struct OpenStream(Arc<Mutex<Option<Stream>>>);
+
+impl OpenStream {
+    fn new(stream: Stream) -> Self {
+        Self(Arc::new(Mutex::new(Some(stream))))
+    }
+
+    /// The stream; taken once.
+    pub(super) fn take(&self) -> Option<Stream> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// A stream as an ordinary body: all frames that are due go into one write, and a comment where
+/// nothing was due for a heartbeat.
+pub(super) struct StreamBody {
+    stream: Stream,
+    /// Fires at `written + heartbeat`, or before and is set again: that costs less than setting it at
+    /// every write.
+    timer: Pin<Box<Sleep>>,
+    written: Instant,
+}
+
+impl StreamBody {
+    pub(super) fn new(stream: Stream) -> Self {
+        let timer = Box::pin(sleep(stream.heartbeat));
+        Self {
+            stream,
+            timer,
+            written: Instant::now(),
         }
     }
 
     fn poll_heartbeat(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             ready!(self.timer.as_mut().poll(cx));
-            let due = self.written + self.heartbeat;
-            let is_due = due <= Instant::now();
-            self.timer.as_mut().reset(if is_due {
-                Instant::now() + self.heartbeat
+            let (due, now) = (self.written + self.stream.heartbeat, Instant::now());
+            let next = if due <= now {
+                now + self.stream.heartbeat
             } else {
                 due
-            });
-            if is_due {
+            };
+            self.timer.as_mut().reset(next);
+            if due <= now {
                 return Poll::Ready(());
             }
         }
@@ -185,14 +231,14 @@ impl http_body::Body for StreamBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let mut out = mem::take(&mut self.first);
-        self.gather(&mut out, cx);
+        let mut out = Vec::new();
+        self.stream.gather(&mut out, cx);
         if out.is_empty() {
-            if self.subscription.is_none() {
+            if self.stream.is_over() {
                 return Poll::Ready(None);
             }
             ready!(self.poll_heartbeat(cx));
-            out.extend_from_slice(sse::HEARTBEAT);
+            self.stream.beat(&mut out);
         }
         self.written = Instant::now();
         Poll::Ready(Some(Ok(Frame::data(out.into()))))

@@ -10,10 +10,10 @@ use crate::support::{
 };
 
 /// An event: its name, its last event ID, its data.
-type Read = (String, String, String);
+pub(crate) type Read = (String, String, String);
 
 /// The standard's parser, written down sentence by sentence.
-fn by_the_book(bytes: &[u8]) -> Vec<Read> {
+pub(crate) fn by_the_book(bytes: &[u8]) -> Vec<Read> {
     let text = String::from_utf8_lossy(bytes);
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let text = text.replace("\r\n", "\n").replace('\r', "\n");

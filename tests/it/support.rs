@@ -79,11 +79,13 @@ pub(crate) fn is_retrying(update: &Update) -> bool {
 
 /// The texts of the messages among updates.
 pub(crate) fn texts(updates: &[Update]) -> Vec<&str> {
-    let text = |update| match update {
-        &Update::Message(ref it) => Some(it.message.text.as_str()),
-        _ => None,
-    };
-    updates.iter().filter_map(text).collect()
+    let mut texts = Vec::new();
+    for update in updates {
+        if let Update::Message(it) = update {
+            texts.push(it.message.text.as_str());
+        }
+    }
+    texts
 }
 
 /// Reads what the replies say, up to the try after the last of them.

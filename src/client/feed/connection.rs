@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How much a batch takes: so many updates, or so many bytes.
-const BATCH: usize = 256;
+const BATCH: usize = 64;
 const BATCH_BYTES: usize = 256 << 10;
 /// So many heartbeats are missed, in halves, before a connection is taken for dead.
 const HALF_HEARTBEATS: u32 = 5;
@@ -100,7 +100,9 @@ impl Connection {
         loop {
             let error = poll_fn(|cx| reader.poll_batch(cx)).await;
             let over = matches!(reader.batch.last(), Some(Ok(Update::End(_))));
-            let batch = std::mem::take(&mut reader.batch);
+            // The next batch will be about as long as this one.
+            let next = Vec::with_capacity(reader.batch.len());
+            let batch = std::mem::replace(&mut reader.batch, next);
             reader.bytes = 0;
             if !batch.is_empty() && out.send(batch).await.is_err() || over {
                 return Ended::Over;

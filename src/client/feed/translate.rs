@@ -59,11 +59,13 @@ impl Translator {
         let Sender::Codechat(format) = self.sender else {
             let mut message = Message::text(event.data.as_str());
             message.event = other_than_default(&event.name);
-            return Some(Update::Message(received(event, message)));
+            let id = event.id.parse().ok();
+            return Some(Update::Message(received(event, id, message)));
         };
+        let id = event.id.parse::<EventId>().ok();
         match event.name.as_str() {
             sse::GAP => {
-                self.seen = event.id.parse().ok().or(self.seen);
+                self.seen = id.or(self.seen);
                 let gap = json::parse_gap(&event.data);
                 return Some(Update::Gap(gap.unwrap_or(Gap::Unknown)));
             }
@@ -75,18 +77,17 @@ impl Translator {
             Format::Json => json::parse_event(&event.data),
             Format::Text => None,
         };
-        let message = parsed.unwrap_or_else(|| self.text(&event));
+        let message = parsed.unwrap_or_else(|| self.text(&event, id));
         self.greeting_due = false;
-        if self.is_repeat(&event, &message) {
+        if id.is_some_and(|id| self.is_repeat(id, &message)) {
             return None;
         }
-        Some(Update::Message(received(event, message)))
+        Some(Update::Message(received(event, id, message)))
     }
 
     /// A message of which only the text is known. Whether the server itself says it can then only
     /// be told by what it says and where.
-    fn text(&self, event: &Raw) -> Message {
-        let id = event.id.parse::<EventId>().ok();
+    fn text(&self, event: &Raw, id: Option<EventId>) -> Message {
         let greeting = self.greeting_due && event.data == sse::GREETING;
         let not_beyond = |id: EventId| self.seen.is_some_and(|seen| id.seq <= seen.seq);
         let farewell = event.data == sse::FAREWELL && id.is_some_and(not_beyond);
@@ -102,10 +103,7 @@ impl Translator {
     /// Numbers rise by one in a channel, and a channel's successor under the same ID starts again
     /// at 1, later. So a message is a repeat if neither its number nor its time is beyond the last
     /// one's. The server's own messages repeat the ID of the message before them and are none.
-    fn is_repeat(&mut self, event: &Raw, message: &Message) -> bool {
-        let Ok(id) = event.id.parse::<EventId>() else {
-            return false;
-        };
+    fn is_repeat(&mut self, id: EventId, message: &Message) -> bool {
         let is_new = self
             .seen
             .is_none_or(|seen| id.seq > seen.seq || id.time > seen.time);
@@ -124,9 +122,9 @@ fn other_than_default(name: &str) -> Option<crate::message::EventName> {
     }
 }
 
-fn received(event: Raw, message: Message) -> Received {
+fn received(event: Raw, id: Option<EventId>, message: Message) -> Received {
     Received {
-        time: event.id.parse::<EventId>().ok().map(|it| it.time),
+        time: id.map(|it| it.time),
         id: event.id,
         event: event.name,
         data: event.data,

@@ -89,9 +89,7 @@ impl Request {
                     body: String::new(),
                     head,
                 };
-                let length = request
-                    .header("content-length")
-                    .map(|it| it.parse::<usize>());
+                let length = request.header("content-length").map(str::parse::<usize>);
                 let end = at + 4 + length.map_or(0, Result::unwrap);
                 while bytes.len() < end {
                     socket
@@ -132,7 +130,7 @@ impl Reply {
 
     /// A whole answer: status with its reason, header lines, body.
     pub(crate) fn answer(status: &str, headers: &[&str], body: &str) -> Self {
-        let headers: String = headers.iter().map(|it| format!("{it}\r\n")).collect();
+        let headers = [headers, &[""]].concat().join("\r\n");
         Self::raw(format!(
             "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n{body}",
             body.len()

@@ -1,0 +1,222 @@
+//! What a server does under load, and what the programs around it take, beside what a competent
+//! person writes in a hundred lines (`reference`), in the same run on the same machine.
+//!
+//! ```text
+//! cargo bench --bench load                      # everything, several minutes
+//! cargo bench --bench load -- --quick           # everything, a tenth of it, each once
+//! cargo bench --bench load -- fanout latency    # some works
+//! cargo bench --bench load -- --binary PATH     # another codechat than the one just built
+//! ```
+//!
+//! It needs Linux. What is measured runs on the first core, alone; the load and everything else on the
+//! second. Works: `fanout`, `publish8`, `publish32`, `ndjson`, `cycles`, `latency`, `idle`, `watch`,
+//! `send`, `start`; each one's file says what it does. Servers are started anew for each.
+//!
+//! In the table, `ratio` says how many times as good codechat is as the reference (as curl, for
+//! `watch`): above 1 is better in every row, whatever the unit. `CPU` is what one message (one cycle,
+//! one line) cost the process under test, kernel included. Rates move with what else the machine does;
+//! the CPU and the ratio move less. A full run shows the middle one of three rounds.
+//!
+//! The program fails where a work was not done right, and only there: every delivery is counted, and
+//! one too few or too many is a failure. How fast it was is for people to judge.
+
+mod connections;
+mod http;
+mod latency;
+mod process;
+mod programs;
+mod publishing;
+mod reference;
+mod source;
+mod table;
+mod tally;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, bail};
+
+use process::{Machine, Server, Subject};
+use table::Figure;
+
+/// How much of the work is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scale {
+    Full,
+    Quick,
+}
+
+impl Scale {
+    /// So many, or a tenth of them.
+    fn of(self, full: u64) -> u64 {
+        match self {
+            Self::Full => full,
+            Self::Quick => full / 10,
+        }
+    }
+
+    fn is_quick(self) -> bool {
+        self == Self::Quick
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Work {
+    Fanout,
+    Publish8,
+    Publish32,
+    Ndjson,
+    Cycles,
+    Latency,
+    Idle,
+    Watch,
+    Send,
+    Start,
+}
+
+impl Work {
+    const ALL: [(&str, Self); 10] = [
+        ("fanout", Self::Fanout),
+        ("publish8", Self::Publish8),
+        ("publish32", Self::Publish32),
+        ("ndjson", Self::Ndjson),
+        ("cycles", Self::Cycles),
+        ("latency", Self::Latency),
+        ("idle", Self::Idle),
+        ("watch", Self::Watch),
+        ("send", Self::Send),
+        ("start", Self::Start),
+    ];
+
+    /// What the reference's broadcasts hold: as little as loses nothing, since each is paid for whole
+    /// when its client comes.
+    fn capacity(self) -> usize {
+        match self {
+            Self::Fanout | Self::Ndjson => 1024,
+            _ => 64,
+        }
+    }
+
+    async fn run(
+        self,
+        machine: &Machine,
+        subject: Subject,
+        scale: Scale,
+    ) -> anyhow::Result<Vec<Figure>> {
+        match self {
+            Self::Watch => return programs::watch(machine, subject, scale),
+            Self::Start => return programs::start(machine, subject, scale),
+            _ => {}
+        }
+        let server = &Server::start(machine, subject, self.capacity())?;
+        match self {
+            Self::Fanout => publishing::fanout(server, scale).await,
+            Self::Publish8 => publishing::publish(server, scale, "publish8", 8).await,
+            Self::Publish32 => publishing::publish(server, scale, "publish32", 32).await,
+            Self::Ndjson => publishing::ndjson(server, scale).await,
+            Self::Cycles => connections::cycles(server, scale).await,
+            Self::Latency => latency::latency(server, scale).await,
+            Self::Idle => connections::idle(server, scale).await,
+            Self::Send => programs::send(machine, server, scale).await,
+            Self::Watch | Self::Start => unreachable!("they need no server of ours"),
+        }
+    }
+
+    /// All rounds of both, by turns, and the middle of each.
+    fn measure(self, machine: &Machine, scale: Scale) -> anyhow::Result<[Vec<Figure>; 2]> {
+        let rounds = match self {
+            _ if scale.is_quick() => 1,
+            Self::Idle | Self::Start => 1,
+            _ => 3,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let mut measured = [Vec::new(), Vec::new()];
+        for _ in 0..rounds {
+            for (subject, figures) in [Subject::Codechat, Subject::Reference]
+                .iter()
+                .zip(&mut measured)
+            {
+                // Ends with it whatever the work has left running.
+                let tasks = tokio::task::LocalSet::new();
+                let work = tasks.run_until(self.run(machine, *subject, scale));
+                let done = runtime.block_on(work);
+                figures.push(done.with_context(|| format!("{subject:?}"))?);
+            }
+        }
+        Ok(measured.map(table::middle))
+    }
+}
+
+struct Args {
+    works: Vec<(&'static str, Work)>,
+    scale: Scale,
+    codechat: PathBuf,
+}
+
+impl Args {
+    fn parse(args: impl IntoIterator<Item = String>) -> anyhow::Result<Self> {
+        let mut parsed = Self {
+            works: Vec::new(),
+            scale: Scale::Full,
+            codechat: env!("CARGO_BIN_EXE_codechat").into(),
+        };
+        let mut args = args.into_iter();
+        while let Some(arg) = args.next() {
+            match arg.as_str() {
+                "--bench" => {}
+                "--quick" => parsed.scale = Scale::Quick,
+                "--binary" => parsed.codechat = args.next().context("--binary PATH")?.into(),
+                name => {
+                    let Some(work) = Work::ALL.into_iter().find(|it| it.0 == name) else {
+                        let all = Work::ALL.map(|it| it.0).join(", ");
+                        bail!("there is no work {name:?}; there are {all}");
+                    };
+                    parsed.works.push(work);
+                }
+            }
+        }
+        if parsed.works.is_empty() {
+            parsed.works = Work::ALL.into();
+        }
+        Ok(parsed)
+    }
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let args: Vec<_> = std::env::args().skip(1).collect();
+    if !cfg!(target_os = "linux") {
+        println!("this benchmark needs Linux: it reads /proc and binds processes to cores");
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let [first, capacity] = &args[..]
+        && first == "--reference"
+    {
+        reference::run(capacity.parse()?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !args.iter().any(|it| it == "--bench") {
+        println!("run this by `cargo bench --bench load`");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let args = Args::parse(args)?;
+    rlimit::increase_nofile_limit(u64::MAX).context("raise the limit of open files")?;
+    let machine = Machine::new(args.codechat);
+    let mut measured = Vec::new();
+    let mut exit = ExitCode::SUCCESS;
+    for (name, work) in args.works {
+        eprintln!("{name} …");
+        match work.measure(&machine, args.scale) {
+            Ok(figures) => measured.push(figures),
+            Err(error) => {
+                eprintln!("{name} FAILED: {error:#}");
+                exit = ExitCode::FAILURE;
+            }
+        }
+    }
+    table::head();
+    for [codechat, reference] in measured {
+        table::rows(&codechat, &reference);
+    }
+    Ok(exit)
+}

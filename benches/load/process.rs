@@ -1,0 +1,245 @@
+//! Other programs: starting them on a core of their own, and what the system says about them.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, ChildStderr, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail, ensure};
+
+/// The core of the process under test.
+const ITS_CORE: &str = "0";
+/// The core of this program and of everything else.
+const OUR_CORE: &str = "1";
+/// Linux counts a process's time in ticks of this length (`USER_HZ`).
+const TICK: Duration = Duration::from_millis(10);
+/// What a server that does not start, or a program that does not end, is given.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// Which of the two is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    Codechat,
+    Reference,
+}
+
+/// What everybody needs to know about the machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Machine {
+    /// Whether processes can be bound to a core.
+    pub(crate) pins: bool,
+    /// The program to measure.
+    pub(crate) codechat: PathBuf,
+}
+
+impl Machine {
+    /// Binds this process to its core, before it has threads.
+    pub(crate) fn new(codechat: PathBuf) -> Self {
+        let bound = Command::new("taskset")
+            .args(["-pc", OUR_CORE, &std::process::id().to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        let pins = bound.is_ok_and(|it| it.success());
+        if !pins {
+            eprintln!(
+                "taskset is missing, or there is one core only: the load and what is loaded share cores, so the rates are too low"
+            );
+        }
+        Self { pins, codechat }
+    }
+
+    /// A command on the core of what is measured, with nothing of our environment in its way.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let mut command = if self.pins {
+            let mut taskset = Command::new("taskset");
+            taskset.args(["-c", ITS_CORE]).arg(program);
+            taskset
+        } else {
+            Command::new(program)
+        };
+        clear(&mut command);
+        command
+    }
+}
+
+/// Takes the caller's settings, all but `PATH`, out of a command's environment.
+pub(crate) fn clear(command: &mut Command) {
+    command.env_clear();
+    if let Some(path) = std::env::var_os("PATH") {
+        command.env("PATH", path);
+    }
+}
+
+/// A server process. Dropping it ends it.
+pub(crate) struct Server {
+    child: Child,
+    /// Held, so that what it says later has somewhere to go.
+    _stderr: BufReader<ChildStderr>,
+    pub(crate) address: SocketAddr,
+}
+
+impl Server {
+    /// Starts a server; the reference's broadcasts hold `capacity` events.
+    pub(crate) fn start(
+        machine: &Machine,
+        subject: Subject,
+        capacity: usize,
+    ) -> anyhow::Result<Self> {
+        let command = match subject {
+            Subject::Codechat => {
+                let mut command = machine.command(&machine.codechat);
+                serve(&mut command);
+                command
+            }
+            Subject::Reference => {
+                let mut command = machine.command(&std::env::current_exe()?);
+                command.args(["--reference", &capacity.to_string()]);
+                command
+            }
+        };
+        Self::listening(command)
+    }
+
+    /// Runs a command that says where it listens, and waits until it has.
+    pub(crate) fn listening(mut command: Command) -> anyhow::Result<Self> {
+        let mut child = command.stderr(Stdio::piped()).spawn()?;
+        let mut stderr = BufReader::new(child.stderr.take().context("stderr is a pipe")?);
+        let mut line = String::new();
+        stderr.read_line(&mut line)?;
+        let address = line
+            .split_once("http://")
+            .and_then(|(_, rest)| rest.split(';').next())
+            .and_then(|address| address.trim().parse().ok());
+        let Some(address) = address else {
+            let _ = child.kill();
+            let _ = child.wait();
+            bail!("the server does not listen: {line}");
+        };
+        Ok(Self {
+            child,
+            _stderr: stderr,
+            address,
+        })
+    }
+
+    /// Begins to measure what it takes from now on.
+    pub(crate) fn meter(&self) -> anyhow::Result<Meter> {
+        let process = self.child.id().to_string();
+        let cpu = Stat::of(&process)?.own;
+        Ok(Meter {
+            process,
+            start: Instant::now(),
+            cpu,
+        })
+    }
+
+    /// The memory it holds, in KiB.
+    pub(crate) fn memory(&self) -> anyhow::Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:"));
+        let number = line.and_then(|it| it.split_whitespace().next());
+        number.context("no VmRSS")?.parse().context("VmRSS")
+    }
+
+    /// How many files it has open.
+    pub(crate) fn files(&self) -> anyhow::Result<usize> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The arguments of a codechat server, with the bounds that the works would meet raised.
+pub(crate) fn serve(command: &mut Command) {
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--log", "error"])
+        .env("CODECHAT_MAX_SUBSCRIBERS", "100000")
+        .env("CODECHAT_MAX_CLIENTS", "1000000");
+}
+
+/// Measures a process from some moment on.
+pub(crate) struct Meter {
+    process: String,
+    start: Instant,
+    cpu: Duration,
+}
+
+impl Meter {
+    /// What it has taken since then.
+    pub(crate) fn took(&self) -> anyhow::Result<Took> {
+        Ok(Took {
+            time: self.start.elapsed(),
+            cpu: Stat::of(&self.process)?.own.saturating_sub(self.cpu),
+        })
+    }
+}
+
+/// How long something took, and how long it was on a core for that.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Took {
+    pub(crate) time: Duration,
+    pub(crate) cpu: Duration,
+}
+
+/// Waits for a program that was started at `start` to end well.
+pub(crate) fn finish(mut child: Child, start: Instant) -> anyhow::Result<Took> {
+    let before = Stat::of("self")?;
+    let deadline = start + PATIENCE;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if Instant::now() > deadline {
+            child.kill()?;
+            child.wait()?;
+            bail!("the program did not end within {PATIENCE:?}");
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    let time = start.elapsed();
+    let after = Stat::of("self")?;
+    ensure!(status.success(), "the program failed: {status}");
+    Ok(Took {
+        time,
+        // Of all children that were waited for, and there is one at a time.
+        cpu: after.children.saturating_sub(before.children),
+    })
+}
+
+/// What `/proc/…/stat` tells about time (proc(5)).
+struct Stat {
+    own: Duration,
+    children: Duration,
+}
+
+impl Stat {
+    fn of(process: &str) -> anyhow::Result<Self> {
+        /// Where `utime` stands after the name, which may hold anything but ends in a parenthesis.
+        const UTIME: usize = 11;
+        let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+        let (_, fields) = stat.rsplit_once(')').context("no name in stat")?;
+        let ticks: Vec<u32> = fields
+            .split_whitespace()
+            .skip(UTIME)
+            .take(4)
+            .map(|it| it.parse().unwrap_or(0))
+            .collect();
+        let [user, system, childrens_user, childrens_system] = ticks[..] else {
+            bail!("stat is too short");
+        };
+        Ok(Self {
+            own: TICK * (user + system),
+            children: TICK * (childrens_user + childrens_system),
+        })
+    }
+}

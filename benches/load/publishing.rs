@@ -1,0 +1,179 @@
+//! Works of publishers and subscribers: `fanout`, `publish8`, `publish32`, `ndjson`.
+
+use std::{cell::Cell, rc::Rc};
+
+use anyhow::Context;
+use tokio::task::JoinSet;
+
+use crate::{
+    Scale,
+    http::{self, Connection},
+    process::Server,
+    table::Figure,
+    tally::{Tally, text},
+};
+
+/// How long a message's text is, in bytes.
+const TEXT_BYTES: usize = 120;
+/// How many messages one ndjson body carries.
+const BATCH: u64 = 500;
+const NDJSON_IDS: usize = 100;
+const NDJSON_PUBLISHERS: usize = 4;
+const FANOUT_SUBSCRIBERS: usize = 1_000;
+const FANOUT_PUBLISHERS: usize = 4;
+/// So many messages may be on their way to 1,000 subscribers: far below what would be lost, and far
+/// above what keeps a server busy.
+const FANOUT_WINDOW: u64 = 64;
+const PUBLISH_IDS: usize = 1_000;
+
+/// Client IDs with subscribers, and who counts what those get.
+struct Readers {
+    tally: Rc<Tally>,
+    ids: Vec<String>,
+}
+
+impl Readers {
+    async fn open(server: &Server, ids: usize, subscribers: usize) -> anyhow::Result<Self> {
+        let tally = Tally::new(ids);
+        let mut control = Connection::open(server.address).await?;
+        let mut readers = Self {
+            tally,
+            ids: Vec::new(),
+        };
+        for channel in 0..ids {
+            let id = control.connect().await?;
+            for _ in 0..subscribers {
+                let tally = &readers.tally;
+                tally.subscribe(server.address, &id, channel).await?;
+            }
+            readers.ids.push(id);
+        }
+        Ok(readers)
+    }
+}
+
+/// One ID, 1,000 subscribers, single messages from four publishers.
+pub(crate) async fn fanout(server: &Server, scale: Scale) -> anyhow::Result<Vec<Figure>> {
+    let subscribers = FANOUT_SUBSCRIBERS as u64;
+    let readers = Readers::open(server, 1, FANOUT_SUBSCRIBERS).await?;
+    let request = Rc::new(http::publication(
+        &readers.ids[0],
+        "text/plain",
+        &text(TEXT_BYTES),
+    ));
+    let messages = scale.of(6_000);
+    let sent = Rc::new(Cell::new(0));
+    let meter = server.meter()?;
+    let mut publishers = JoinSet::new();
+    for _ in 0..FANOUT_PUBLISHERS {
+        let mut connection = Connection::open(server.address).await?;
+        let (tally, request, sent) = (
+            Rc::clone(&readers.tally),
+            Rc::clone(&request),
+            Rc::clone(&sent),
+        );
+        publishers.spawn_local(async move {
+            while sent.get() < messages {
+                sent.set(sent.get() + 1);
+                let due = sent.get().saturating_sub(FANOUT_WINDOW) * subscribers;
+                tally.reach(0, due).await?;
+                connection.publish(&request).await?;
+            }
+            anyhow::Ok(())
+        });
+    }
+    all(publishers).await?;
+    let deliveries = messages * subscribers;
+    readers.tally.complete(deliveries).await?;
+    Ok(vec![Figure::rate(
+        "fanout",
+        "deliveries",
+        deliveries,
+        meter.took()?,
+    )])
+}
+
+/// Single messages, one after the other on each of `publishers` connections, to 1,000 IDs in turn.
+pub(crate) async fn publish(
+    server: &Server,
+    scale: Scale,
+    row: &'static str,
+    publishers: usize,
+) -> anyhow::Result<Vec<Figure>> {
+    let readers = Readers::open(server, PUBLISH_IDS, 1).await?;
+    let text = text(TEXT_BYTES);
+    let requests: Rc<Vec<_>> = Rc::new(
+        readers
+            .ids
+            .iter()
+            .map(|id| http::publication(id, "text/plain", &text))
+            .collect(),
+    );
+    let each = scale.of(300_000) / publishers as u64;
+    let meter = server.meter()?;
+    let mut tasks = JoinSet::new();
+    for publisher in 0..publishers {
+        let mut connection = Connection::open(server.address).await?;
+        let requests = Rc::clone(&requests);
+        tasks.spawn_local(async move {
+            let mine = requests.iter().cycle().skip(publisher).step_by(publishers);
+            for (request, _) in mine.zip(0..each) {
+                connection.publish(request).await?;
+            }
+            anyhow::Ok(())
+        });
+    }
+    all(tasks).await?;
+    let messages = each * publishers as u64;
+    readers.tally.complete(messages).await?;
+    Ok(vec![Figure::rate(row, "messages", messages, meter.took()?)])
+}
+
+/// Bodies of 500 lines from four publishers, each to 25 IDs of its own in turn. The next body for an
+/// ID goes out when the one before it has been delivered, since the reference has no flow control.
+pub(crate) async fn ndjson(server: &Server, scale: Scale) -> anyhow::Result<Vec<Figure>> {
+    let readers = Readers::open(server, NDJSON_IDS, 1).await?;
+    let line = format!("\"{}\"\n", text(TEXT_BYTES));
+    let body = line.repeat(usize::try_from(BATCH)?);
+    let rounds = scale.of(100);
+    let meter = server.meter()?;
+    let mut tasks = JoinSet::new();
+    for publisher in 0..NDJSON_PUBLISHERS {
+        let mut connection = Connection::open(server.address).await?;
+        let tally = Rc::clone(&readers.tally);
+        let mine: Vec<_> = (publisher..NDJSON_IDS)
+            .step_by(NDJSON_PUBLISHERS)
+            .map(|channel| {
+                let id = &readers.ids[channel];
+                let request = http::publication(id, "application/x-ndjson", &body);
+                (channel, request)
+            })
+            .collect();
+        tasks.spawn_local(async move {
+            for round in 0..rounds {
+                for (channel, request) in &mine {
+                    tally.reach(*channel, round * BATCH).await?;
+                    connection.publish(request).await?;
+                }
+            }
+            anyhow::Ok(())
+        });
+    }
+    all(tasks).await?;
+    let messages = rounds * BATCH * NDJSON_IDS as u64;
+    readers.tally.complete(messages).await?;
+    Ok(vec![Figure::rate(
+        "ndjson",
+        "messages",
+        messages,
+        meter.took()?,
+    )])
+}
+
+/// Waits for all tasks, or the first that fails.
+async fn all(mut tasks: JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
+    while let Some(ended) = tasks.join_next().await {
+        ended.context("a task panicked")??;
+    }
+    Ok(())
+}

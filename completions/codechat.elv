@@ -1,0 +1,112 @@
+
+use builtin;
+use str;
+
+set edit:completion:arg-completer[codechat] = {|@words|
+    fn spaces {|n|
+        builtin:repeat $n ' ' | str:join ''
+    }
+    fn cand {|text desc|
+        edit:complex-candidate $text &display=$text' '(spaces (- 14 (wcswidth $text)))$desc
+    }
+    var command = 'codechat'
+    for word $words[1..-1] {
+        if (str:has-prefix $word '-') {
+            break
+        }
+        set command = $command';'$word
+    }
+    var completions = [
+        &'codechat'= {
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand -V 'Print version'
+            cand --version 'Print version'
+            cand watch 'Show a client''s messages as they come'
+            cand send 'Publish messages to a client'
+            cand serve 'Run a server until a signal ends it'
+            cand completions 'Print the completion script for a shell'
+            cand man 'Print the manual page; to view it: codechat man | man -l -'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'codechat;watch'= {
+            cand --id 'The client ID to watch [default: a new one]'
+            cand --server 'The server''s address [default: http://127.0.0.1:2428]'
+            cand --format 'How to write messages [default: text]'
+            cand --tail 'Begin with only the newest N messages that the server holds [default: all]'
+            cand --id-file 'Write the client ID, and only that, to a file once the stream is open'
+            cand -n 'End after so many messages'
+            cand --count 'End after so many messages'
+            cand --until 'End at a message that matches'
+            cand --fail-on 'End with exit code 3 at a message that matches, or that has this level or a worse one'
+            cand --timeout 'End with exit code 4 after so long'
+            cand --print-id 'Print the client ID as the first line on stdout'
+            cand --wait 'If no server answers, wait for one'
+            cand --stay 'Go on under the same ID when the server ends the stream for idleness'
+            cand --until-done 'End at a message with an outcome: exit code 0 if it is ok, else 3'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'codechat;send'= {
+            cand --id 'The client ID to publish to'
+            cand --server 'The server''s address [default: http://127.0.0.1:2428]'
+            cand --level 'How much it matters'
+            cand --operation 'The operation it belongs to: 1 to 128 characters'
+            cand --progress 'How far the operation is, as in 3/120, or 3 where the total is not known'
+            cand --outcome 'The operation ends here, in this way'
+            cand --event 'The event name: 1 to 64 of A-Z a-z 0-9 _ . - [default: debug]'
+            cand --all 'Publish to every client of the server; takes one message, not lines'
+            cand --tee 'Copy stdin to stdout'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'codechat;serve'= {
+            cand --listen 'Where to listen, on loopback; repeatable; port 0 picks a free one'
+            cand --grace 'How long clients may take over their farewell at shutdown before they are cut'
+            cand --log 'What to log: off, error, warn, info, debug, trace, or a filter such as codechat=debug [default: what RUST_LOG says, or info]'
+            cand --log-format 'How to write the log'
+            cand --idle-timeout 'A client ends after so long without activity: no stream opened, no message delivered'
+            cand --heartbeat 'A stream that was quiet for so long gets a comment, so that both ends know it lives'
+            cand --stall-timeout 'A subscriber that takes no bytes for so long, while some wait, is closed'
+            cand --header-timeout 'The head of a request must come within this'
+            cand --body-timeout 'The body of a request that is not a stream must come within this'
+            cand --log-messages 'Messages that the log of each client keeps: the newest'
+            cand --log-bytes 'Bytes that the log of each client keeps'
+            cand --max-message 'The longest text of one message, in UTF-8'
+            cand --max-clients 'Clients at a time'
+            cand --max-subscribers 'Subscribers of one client at a time'
+            cand --max-memory 'Memory for all logs together'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'codechat;completions'= {
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'codechat;man'= {
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'codechat;help'= {
+            cand watch 'Show a client''s messages as they come'
+            cand send 'Publish messages to a client'
+            cand serve 'Run a server until a signal ends it'
+            cand completions 'Print the completion script for a shell'
+            cand man 'Print the manual page; to view it: codechat man | man -l -'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'codechat;help;watch'= {
+        }
+        &'codechat;help;send'= {
+        }
+        &'codechat;help;serve'= {
+        }
+        &'codechat;help;completions'= {
+        }
+        &'codechat;help;man'= {
+        }
+        &'codechat;help;help'= {
+        }
+    ]
+    $completions[$command]
+}

@@ -1,0 +1,91 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_codechat_global_optspecs
+    string join \n h/help V/version
+end
+
+function __fish_codechat_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_codechat_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_codechat_using_subcommand
+    set -l cmd (__fish_codechat_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c codechat -n "__fish_codechat_needs_command" -s h -l help -d 'Print help'
+complete -c codechat -n "__fish_codechat_needs_command" -s V -l version -d 'Print version'
+complete -c codechat -n "__fish_codechat_needs_command" -f -a "watch" -d 'Show a client\'s messages as they come'
+complete -c codechat -n "__fish_codechat_needs_command" -f -a "send" -d 'Publish messages to a client'
+complete -c codechat -n "__fish_codechat_needs_command" -f -a "serve" -d 'Run a server until a signal ends it'
+complete -c codechat -n "__fish_codechat_needs_command" -f -a "completions" -d 'Print the completion script for a shell'
+complete -c codechat -n "__fish_codechat_needs_command" -f -a "man" -d 'Print the manual page; to view it: codechat man | man -l -'
+complete -c codechat -n "__fish_codechat_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l id -d 'The client ID to watch [default: a new one]' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l server -d 'The server\'s address [default: http://127.0.0.1:2428]' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l format -d 'How to write messages [default: text]' -r -f -a "text\t'The text, many lines where it has many'
+json\t'NDJSON: an object a line, with id and time'
+raw\t'The data as it came in the stream'"
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l tail -d 'Begin with only the newest N messages that the server holds [default: all]' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l id-file -d 'Write the client ID, and only that, to a file once the stream is open' -r -F
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -s n -l count -d 'End after so many messages' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l until -d 'End at a message that matches' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l fail-on -d 'End with exit code 3 at a message that matches, or that has this level or a worse one' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l timeout -d 'End with exit code 4 after so long' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l print-id -d 'Print the client ID as the first line on stdout'
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l wait -d 'If no server answers, wait for one'
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l stay -d 'Go on under the same ID when the server ends the stream for idleness'
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l until-done -d 'End at a message with an outcome: exit code 0 if it is ok, else 3'
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c codechat -n "__fish_codechat_using_subcommand send" -l id -d 'The client ID to publish to' -r
+complete -c codechat -n "__fish_codechat_using_subcommand send" -l server -d 'The server\'s address [default: http://127.0.0.1:2428]' -r
+complete -c codechat -n "__fish_codechat_using_subcommand send" -l level -d 'How much it matters' -r -f -a "trace\t''
+debug\t''
+info\t''
+warn\t''
+error\t''"
+complete -c codechat -n "__fish_codechat_using_subcommand send" -l operation -d 'The operation it belongs to: 1 to 128 characters' -r
+complete -c codechat -n "__fish_codechat_using_subcommand send" -l progress -d 'How far the operation is, as in 3/120, or 3 where the total is not known' -r
+complete -c codechat -n "__fish_codechat_using_subcommand send" -l outcome -d 'The operation ends here, in this way' -r -f -a "ok\t''
+failed\t''
+cancelled\t''"
+complete -c codechat -n "__fish_codechat_using_subcommand send" -l event -d 'The event name: 1 to 64 of A-Z a-z 0-9 _ . - [default: debug]' -r
+complete -c codechat -n "__fish_codechat_using_subcommand send" -l all -d 'Publish to every client of the server; takes one message, not lines'
+complete -c codechat -n "__fish_codechat_using_subcommand send" -l tee -d 'Copy stdin to stdout'
+complete -c codechat -n "__fish_codechat_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l listen -d 'Where to listen, on loopback; repeatable; port 0 picks a free one' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l grace -d 'How long clients may take over their farewell at shutdown before they are cut' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log -d 'What to log: off, error, warn, info, debug, trace, or a filter such as codechat=debug [default: what RUST_LOG says, or info]' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log-format -d 'How to write the log' -r -f -a "text\t'A line each, for people'
+json\t'An object each, for programs'"
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l idle-timeout -d 'A client ends after so long without activity: no stream opened, no message delivered' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l heartbeat -d 'A stream that was quiet for so long gets a comment, so that both ends know it lives' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l stall-timeout -d 'A subscriber that takes no bytes for so long, while some wait, is closed' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l header-timeout -d 'The head of a request must come within this' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l body-timeout -d 'The body of a request that is not a stream must come within this' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log-messages -d 'Messages that the log of each client keeps: the newest' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log-bytes -d 'Bytes that the log of each client keeps' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l max-message -d 'The longest text of one message, in UTF-8' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l max-clients -d 'Clients at a time' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l max-subscribers -d 'Subscribers of one client at a time' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l max-memory -d 'Memory for all logs together' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c codechat -n "__fish_codechat_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c codechat -n "__fish_codechat_using_subcommand man" -s h -l help -d 'Print help'
+complete -c codechat -n "__fish_codechat_using_subcommand help; and not __fish_seen_subcommand_from watch send serve completions man help" -f -a "watch" -d 'Show a client\'s messages as they come'
+complete -c codechat -n "__fish_codechat_using_subcommand help; and not __fish_seen_subcommand_from watch send serve completions man help" -f -a "send" -d 'Publish messages to a client'
+complete -c codechat -n "__fish_codechat_using_subcommand help; and not __fish_seen_subcommand_from watch send serve completions man help" -f -a "serve" -d 'Run a server until a signal ends it'
+complete -c codechat -n "__fish_codechat_using_subcommand help; and not __fish_seen_subcommand_from watch send serve completions man help" -f -a "completions" -d 'Print the completion script for a shell'
+complete -c codechat -n "__fish_codechat_using_subcommand help; and not __fish_seen_subcommand_from watch send serve completions man help" -f -a "man" -d 'Print the manual page; to view it: codechat man | man -l -'
+complete -c codechat -n "__fish_codechat_using_subcommand help; and not __fish_seen_subcommand_from watch send serve completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
