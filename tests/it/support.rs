@@ -1,6 +1,10 @@
 //! What several promises need to be looked at.
 
+pub(crate) mod cutter;
+pub(crate) mod http;
+pub(crate) mod process;
 pub(crate) mod scripted;
+pub(crate) mod server;
 
 use std::time::Duration;
 

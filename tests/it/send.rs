@@ -1,0 +1,197 @@
+//! `codechat send` delivers what it is given: words, or each line as it is read.
+
+use crate::support::process::{Running, Serve};
+
+const LONG: usize = 64 * 1024;
+
+#[tokio::test]
+async fn words_are_one_message_with_what_the_options_say() {
+    let server = Serve::start(&[]).await;
+    let (mut watcher, id) = server.watch(&["--format", "json"]).await;
+    server.sent(&id, &["two", "words"]).await;
+    let options = [
+        "--level",
+        "warn",
+        "--operation",
+        "refresh",
+        "--progress",
+        "3/120",
+        "--event",
+        "build",
+    ];
+    server
+        .sent(&id, &[&options[..], &["all of it"]].concat())
+        .await;
+    server.sent(&id, &["--outcome", "ok"]).await;
+    let mut objects = Vec::new();
+    for _ in 0..3 {
+        let mut object: serde_json::Value = serde_json::from_str(&watcher.line().await).unwrap();
+        let members = object.as_object_mut().unwrap();
+        assert!(members.remove("id").is_some() && members.remove("time").is_some());
+        objects.push(object);
+    }
+    let expected = [
+        serde_json::json!({"message": "two words"}),
+        serde_json::json!({
+            "message": "all of it", "level": "warn", "operation": "refresh",
+            "progress": {"current": 3, "total": 120}, "event": "build",
+        }),
+        serde_json::json!({"message": "", "outcome": "ok"}),
+    ];
+    assert_eq!(objects, expected);
+}
+
+#[tokio::test]
+async fn each_line_is_delivered_as_it_is_read() {
+    let server = Serve::start(&[]).await;
+    let (mut watcher, id) = server.watch(&[]).await;
+    let mut sender = server.send(&id, &["--tee"]);
+    for number in 0..5 {
+        let line = format!("line {number}\n");
+        sender.write(&line).await;
+        assert_eq!(watcher.line().await, line);
+        assert_eq!(sender.line().await, line, "tee");
+    }
+    sender.write("without an end").await;
+    let ended = sender.end().await;
+    assert_eq!(
+        (ended.code, ended.stdout.as_str()),
+        (Some(0), "without an end")
+    );
+    assert_eq!(watcher.line().await, "without an end\n");
+}
+
+#[tokio::test]
+async fn no_byte_is_dropped_that_can_be_told() {
+    let server = Serve::start(&[]).await;
+    let (mut watcher, id) = server.watch(&["--format", "json"]).await;
+    let mut sender = server.send(&id, &[]);
+    let long = "é".repeat(LONG);
+    let input = [
+        b"\n".as_slice(),
+        b"cr\r\n",
+        b"two\r\r\n",
+        b"a\rb\n",
+        b"\xff\xc3(\n",
+        b"\"quoted\" {\"message\":1}\n",
+        long.as_bytes(),
+        b"\n\nlast",
+    ];
+    sender.write(input.concat()).await;
+    assert_eq!(sender.end().await.code, Some(0));
+    let mut texts = Vec::new();
+    loop {
+        let object: serde_json::Value = serde_json::from_str(&watcher.line().await).unwrap();
+        texts.push(object["message"].as_str().unwrap().to_owned());
+        if texts.last().unwrap() == "last" {
+            break;
+        }
+    }
+    let expected = [
+        "",
+        "cr",
+        "two\r",
+        "a\rb",
+        "\u{fffd}\u{fffd}(",
+        "\"quoted\" {\"message\":1}",
+    ];
+    assert_eq!(texts[..6], expected);
+    let pieces = &texts[6..texts.len() - 2];
+    assert!(pieces.len() >= 2 && pieces.iter().all(|it| it.len() <= LONG));
+    assert_eq!(pieces.concat(), long);
+    assert_eq!(texts[texts.len() - 2], "");
+}
+
+#[tokio::test]
+async fn the_level_of_lines_is_what_the_option_says() {
+    let server = Serve::start(&[]).await;
+    let (mut watcher, id) = server.watch(&["--format", "json"]).await;
+    let mut sender = server.send(&id, &["--level", "error"]);
+    sender.write("a\n").await;
+    assert!(watcher.line().await.contains(r#""level":"error""#));
+    assert_eq!(sender.end().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn all_watchers_get_a_broadcast_which_takes_words() {
+    let server = Serve::start(&[]).await;
+    let (mut first, _) = server.watch(&[]).await;
+    let (mut second, _) = server.watch(&[]).await;
+    let all = ["send", "--server", &server.url, "--all"];
+    let ended = Running::codechat([&all[..], &["to", "all"]].concat())
+        .end()
+        .await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(first.line().await, "to all\n");
+    assert_eq!(second.line().await, "to all\n");
+    let ended = Running::codechat(all).end().await;
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("--all"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn what_is_not_delivered_is_counted_and_an_error() {
+    let server = Serve::start(&[]).await;
+    let unknown = "00000000-0000-4000-8000-000000000000";
+    let ended = server.send(unknown, &["words"]).end().await;
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("no client with this ID"), "{ended:?}");
+    let mut sender = server.send(unknown, &[]);
+    sender.write("1\n2\n3\n").await;
+    let ended = sender.end().await;
+    assert_eq!(ended.code, Some(1));
+    assert!(
+        ended.stderr.contains("3 lines were read but not delivered"),
+        "{ended:?}"
+    );
+
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", nobody.local_addr().unwrap());
+    drop(nobody);
+    let ended = Running::codechat(["send", "--server", &url, "--id", unknown, "x"])
+        .end()
+        .await;
+    assert_eq!(ended.code, Some(1));
+    assert!(
+        ended.stderr.contains(&format!("nothing answers at {url}")),
+        "{ended:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_line_that_cannot_go_out_yet_is_counted_when_interrupted() {
+    let server = Serve::start(&[]).await;
+    let (mut watcher, id) = server.watch(&[]).await;
+    let mut sender = server.send(&id, &[]);
+    sender.write("delivered\n").await;
+    assert_eq!(watcher.line().await, "delivered\n");
+    server.process.signal("KILL").await;
+    sender.write("kept\n").await;
+    sender.says("not delivered yet, try 1").await;
+    sender.signal("INT").await;
+    let ended = sender.end().await;
+    assert_eq!(ended.code, Some(1));
+    assert!(
+        ended
+            .stderr
+            .contains("1 line was read but not delivered: interrupted"),
+        "{ended:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_command_line_that_makes_no_sense_is_usage() {
+    for args in [
+        &["send"][..],
+        &["send", "--id", "x", "y"],
+        &["send", "--all", "--tee"],
+        &["x"],
+    ] {
+        let ended = Running::codechat(args).end().await;
+        assert_eq!(
+            (ended.code, ended.stdout.as_str()),
+            (Some(2), ""),
+            "{args:?}"
+        );
+    }
+}

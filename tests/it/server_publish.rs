@@ -1,0 +1,441 @@
+//! What a publisher sends is accepted as the protocol says, or refused with its reason.
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    http::{Stream, stream_of},
+    server::Server,
+};
+
+const JSON: &str = "Content-Type: application/json";
+const NDJSON: &str = "Content-Type: application/x-ndjson";
+
+async fn json_stream(server: &Server, id: &str) -> Stream {
+    let target = format!("{}?format=json", stream_of(id));
+    let mut stream = server.stream(&target, &[]).await;
+    assert_eq!(stream.event().await.json()["system"], true);
+    stream
+}
+
+/// A message without the stamps of the server.
+fn unstamped(event: &crate::support::http::Event) -> Value {
+    let mut object = event.json();
+    let members = object.as_object_mut().unwrap();
+    members.remove("id").unwrap();
+    members.remove("time").unwrap();
+    object
+}
+
+#[tokio::test]
+async fn every_content_type_makes_a_message() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    let mut stream = json_stream(&server, &id).await;
+    let object = r#" {"message":"from json","level":"error"} "#;
+    let from_json = json!({"message": "from json", "level": "error"});
+    for (kind, body, expected) in [
+        ("", "a=1&b", json!({"message": "a=1&b"})),
+        ("text/plain", "{}", json!({"message": "{}"})),
+        (
+            "application/x-www-form-urlencoded",
+            "hello",
+            json!({"message": "hello"}),
+        ),
+        ("application/octet-stream", "é\n", json!({"message": "é\n"})),
+        ("application/json", object, from_json.clone()),
+        ("Application/JSON; charset=utf-8", object, from_json),
+        (
+            "application/x-ndjson",
+            "\"bare\"\r\n",
+            json!({"message": "bare"}),
+        ),
+        (
+            "application/x-ndjson",
+            r#"{"message":"last line"}"#,
+            json!({"message": "last line"}),
+        ),
+    ] {
+        let header = format!("Content-Type: {kind}");
+        let headers: &[&str] = if kind.is_empty() { &[] } else { &[&header] };
+        let answer = server.post(&stream_of(&id), headers, body).await;
+        assert_eq!(
+            (answer.status, &answer.json()["accepted"]),
+            (202, &json!(1)),
+            "{kind}"
+        );
+        let event = stream.event().await;
+        assert_eq!(answer.json()["id"], event.id, "{kind}");
+        assert_eq!(unstamped(&event), expected, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn the_header_names_the_client_where_the_path_does_not() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    let header = format!("Sse-Client-ID: {id}");
+    assert_eq!(
+        server
+            .post("/api/v1/sse/debug", &[&header], "hi")
+            .await
+            .status,
+        202
+    );
+    assert_eq!(server.watch(&id).await.data(1).await, ["hi"]);
+    for headers in [&[][..], &["Sse-Client-ID:"]] {
+        let detail = server
+            .post("/api/v1/sse/debug", headers, "hi")
+            .await
+            .detail(400);
+        assert!(detail.contains("Sse-Client-ID"), "{detail}");
+    }
+    let other = ["Sse-Client-ID: 00000000-0000-4000-8000-000000000000"];
+    server.post(&stream_of(&id), &other, "hi").await.detail(400);
+}
+
+#[tokio::test]
+async fn query_parameters_say_the_rest_of_a_text() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    let mut stream = json_stream(&server, &id).await;
+    let query = "level=warn&operation=refresh%20repo&progress=3/120&outcome=failed&event=build.x";
+    let target = format!("{}?{query}", stream_of(&id));
+    assert_eq!(server.post(&target, &[], "text").await.status, 202);
+    let event = stream.event().await;
+    assert_eq!(event.name, "build.x");
+    let expected = json!({
+        "message": "text", "level": "warn", "operation": "refresh repo",
+        "progress": {"current": 3, "total": 120}, "outcome": "failed", "event": "build.x",
+    });
+    assert_eq!(unstamped(&event), expected);
+    for (query, expected) in [
+        ("level=loud", "level"),
+        ("operation=", "operation"),
+        ("progress=x", "progress"),
+        ("progress=-1/2", "progress"),
+        ("outcome=maybe", "outcome"),
+        ("event=a%20b", "event"),
+        ("event=end", "event"),
+    ] {
+        let target = format!("{}?{query}", stream_of(&id));
+        let detail = server.post(&target, &[], "text").await.detail(400);
+        assert!(detail.contains(expected), "{query}: {detail}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_message_is_refused_with_its_place() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    let long = "x".repeat(129);
+    for (body, expected) in [
+        (r#"{"message":"a","colour":"red"}"#, "colour"),
+        (r#"{"message":"a","system":true}"#, "system"),
+        (r#"{"level":"info"}"#, "message"),
+        (r#"{"message":7}"#, "string"),
+        (r#"{"message":"a","level":"loud"}"#, "level"),
+        (
+            &format!(r#"{{"message":"a","operation":"{long}"}}"#),
+            "operation",
+        ),
+        (r#"{"message":"a","progress":{"current":-1}}"#, "progress"),
+        (
+            r#"{"message":"a","progress":{"current":1,"total":0}}"#,
+            "progress",
+        ),
+        (
+            r#"{"message":"a","progress":{"current":1,"speed":2}}"#,
+            "speed",
+        ),
+        (r#"{"message":"a","outcome":"fine"}"#, "outcome"),
+        (r#"{"message":"a","event":"control"}"#, "event"),
+        (r#"{"message":"a","fields":[1]}"#, "fields"),
+        (r#"{"message":"a"} x"#, "trailing"),
+        (r#"{"message":"a""#, "EOF"),
+        ("", "EOF"),
+    ] {
+        let detail = server
+            .post(&stream_of(&id), &[JSON], body)
+            .await
+            .detail(400);
+        assert!(detail.contains(expected), "{body}: {detail}");
+    }
+    let empty = server.post(&stream_of(&id), &[], "").await.detail(400);
+    assert!(empty.contains("empty"), "{empty}");
+    server.publish(&id, "good").await;
+    assert_eq!(
+        server.watch(&id).await.event().await.seq(),
+        1,
+        "nothing of it was taken"
+    );
+}
+
+#[tokio::test]
+async fn text_that_is_not_utf8_is_refused_with_its_offset() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    let text = server.post(&stream_of(&id), &[], b"abc\xff").await;
+    assert_eq!(text.json()["offset"], 3);
+    let detail = text.detail(400);
+    assert!(detail.contains("byte offset 3"), "{detail}");
+    let json = server
+        .post(&stream_of(&id), &[JSON], b"{\"message\":\"\xc3(\"}")
+        .await;
+    assert!(
+        json.detail(400).contains("byte offset 12"),
+        "{}",
+        json.text()
+    );
+    let lines = server
+        .post(&stream_of(&id), &[NDJSON], b"\"a\"\n\"\x80\"\n")
+        .await;
+    let detail = lines.detail(400);
+    assert!(
+        detail.contains("line 2") && detail.contains("byte offset 1"),
+        "{detail}"
+    );
+}
+
+#[tokio::test]
+async fn a_bad_line_ends_its_request_and_all_lines_before_it_stand() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    let mut stream = server.watch(&id).await;
+    for (bad, expected) in [
+        ("{\"message\":1}", "string"),
+        ("{\"message\":\"a\",\"typo\":1}", "typo"),
+        ("17", "JSON"),
+        ("{\"message\":\"unfinished", "EOF"),
+    ] {
+        let body = format!("\"one\"\n\n{{\"message\":\"two\"}}\n{bad}\n\"never\"\n");
+        let answer = server.post(&stream_of(&id), &[NDJSON], body).await;
+        let detail = answer.detail(400);
+        assert!(
+            detail.contains("line 4") && detail.contains(expected),
+            "{detail}"
+        );
+        assert_eq!(answer.json()["line"], 4);
+        assert_eq!(answer.json()["accepted"], 2);
+        assert_eq!(stream.data(2).await, ["one", "two"]);
+    }
+    server.publish(&id, "then").await;
+    assert_eq!(
+        stream.data(1).await,
+        ["then"],
+        "a refused request did not break off"
+    );
+}
+
+#[tokio::test]
+async fn what_is_over_its_limit_is_413() {
+    let server = Server::with(|_, options| options.max_message = 100).await;
+    let id = server.connect().await;
+    let target = stream_of(&id);
+    let (fits, large) = ("é".repeat(50), format!("{}x", "é".repeat(50)));
+    let object = |text: &str| json!({ "message": text }).to_string();
+    let escaped = format!("{{\"message\":\"{}\"}}", "\\u0001".repeat(100));
+    let fields = json!({"message": fits, "fields": {"x": "y".repeat(4000)}}).to_string();
+    for (kind, body) in [
+        ("Content-Type: text/plain", fits.as_str()),
+        (JSON, &object(&fits)),
+        (JSON, &escaped),
+        (JSON, &fields),
+        (NDJSON, &object(&fits)),
+    ] {
+        assert_eq!(
+            server.post(&target, &[kind], body).await.status,
+            202,
+            "{kind} {body}"
+        );
+    }
+    let fields = json!({"message": fits, "fields": {"x": "y".repeat(5000)}}).to_string();
+    for (kind, body) in [
+        ("Content-Type: text/plain", large.as_str()),
+        ("Content-Type: text/plain", &"x".repeat(1 << 20)),
+        (JSON, &object(&large)),
+        (JSON, &fields),
+    ] {
+        let detail = server.post(&target, &[kind], body).await.detail(413);
+        assert!(detail.contains("limit"), "{detail}");
+    }
+    for bad in [object(&large), "\"".to_owned() + &"x".repeat(1 << 20)] {
+        let answer = server
+            .post(&target, &[NDJSON], format!("\"one\"\n{bad}"))
+            .await;
+        let detail = answer.detail(413);
+        assert!(detail.contains("line 2"), "{detail}");
+        assert_eq!(answer.json()["accepted"], 1);
+    }
+}
+
+#[tokio::test]
+async fn a_channel_that_is_not_there_is_404() {
+    let server = Server::start().await;
+    let ended = server.connect().await;
+    server.stop(&ended).await;
+    for id in ["00000000-0000-4000-8000-000000000000", &ended] {
+        for kind in ["Content-Type: text/plain", JSON, NDJSON] {
+            let body = r#"{"message":"a"}"#;
+            let detail = server.post(&stream_of(id), &[kind], body).await.detail(404);
+            assert!(detail.contains("/api/v1/sse/connect"), "{detail}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_a_message_is_415() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    let multipart = ["Content-Type: multipart/form-data; boundary=x"];
+    server
+        .post(&stream_of(&id), &multipart, "--x--")
+        .await
+        .detail(415);
+    for kind in [multipart[0], NDJSON] {
+        server
+            .post("/api/v1/sse/broadcast", &[kind], "\"a\"\n")
+            .await
+            .detail(415);
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_a_path_does_not_have_is_405_with_those_it_has() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    for (method, target, allowed) in [
+        ("POST", "/api/v1/sse/connect".to_owned(), &["GET"][..]),
+        ("GET", "/api/v1/sse/debug".to_owned(), &["POST"]),
+        ("PUT", stream_of(&id), &["GET", "POST", "DELETE"]),
+        ("GET", "/api/v1/sse/broadcast".to_owned(), &["POST"]),
+        (
+            "DELETE",
+            format!("/api/v1/sse/debug/stop/{id}"),
+            &["GET", "POST"],
+        ),
+    ] {
+        let answer = server.request(method, &target, &[], "").await;
+        answer.detail(405);
+        let allow = answer.head.header("allow").unwrap();
+        let mut named: Vec<_> = allow
+            .split(',')
+            .map(str::trim)
+            .filter(|it| *it != "HEAD")
+            .collect();
+        named.sort_unstable();
+        let mut allowed = allowed.to_vec();
+        allowed.sort_unstable();
+        assert_eq!(named, allowed, "{method} {target}");
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_key_adds_nothing_and_gets_the_first_answer() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    let other = server.connect().await;
+    let key = "Idempotency-Key: the key ü";
+    let first = server.post(&stream_of(&id), &[key], "first").await;
+    server.publish(&id, "between").await;
+    let again = server.post(&stream_of(&id), &[key], "something else").await;
+    assert_eq!((again.status, again.json()), (202, first.json()));
+    assert_eq!(
+        server
+            .post(&stream_of(&other), &[key], "other")
+            .await
+            .status,
+        202
+    );
+    let lines = "\"x\"\n\"y\"\n";
+    let keyed = [NDJSON, "Idempotency-Key: lines"];
+    let first = server.post(&stream_of(&id), &keyed, lines).await;
+    let again = server.post(&stream_of(&id), &keyed, lines).await;
+    assert_eq!(again.json()["accepted"], 2);
+    assert_eq!(again.json()["id"], first.json()["id"]);
+    server.publish(&id, "after").await;
+    let mut stream = server.watch(&id).await;
+    assert_eq!(
+        stream.data(5).await,
+        ["first", "between", "x", "y", "after"]
+    );
+    assert_eq!(
+        server.watch(&other).await.data(1).await,
+        ["other"],
+        "keys are a channel's own"
+    );
+    let long = format!("Idempotency-Key: {}", "k".repeat(129));
+    server
+        .post(&stream_of(&id), &[&long], "x")
+        .await
+        .detail(400);
+}
+
+#[tokio::test]
+async fn what_a_limit_refuses_is_429_with_a_time_to_come_back() {
+    let server = Server::with(|limits, _| {
+        limits.clients = 1;
+        limits.subscribers = 1;
+        limits.memory = 15_000;
+    })
+    .await;
+    let id = server.connect().await;
+    let mut stream = server.watch(&id).await;
+    let unknown = stream_of("00000000-0000-4000-8000-000000000000");
+    let subscribed = server.get(&stream_of(&id)).await;
+    let opened = [
+        server.get("/api/v1/sse/connect").await,
+        server.get(&unknown).await,
+    ];
+    let mut refused = vec![(subscribed, "--max-subscribers")];
+    refused.extend(opened.map(|it| (it, "--max-clients")));
+    for _ in 0..2 {
+        server.publish(&id, "x".repeat(5000)).await;
+    }
+    refused.push((
+        server.post(&stream_of(&id), &[], "more").await,
+        "--max-memory",
+    ));
+    for (answer, expected) in &refused {
+        let detail = answer.detail(429);
+        assert!(detail.contains(expected), "{detail}");
+        let retry = answer.head.header("retry-after").unwrap();
+        assert!(retry.parse::<u32>().unwrap() > 0, "{retry}");
+    }
+    assert_eq!(
+        stream.data(2).await.concat().len(),
+        10_000,
+        "what is open goes on"
+    );
+    drop(stream);
+    server.stats(|it| it.subscribers == 0).await;
+    server.watch(&id).await;
+    server.stop(&id).await;
+    server.connect().await;
+}
+
+#[tokio::test]
+async fn for_want_of_memory_the_longest_idle_unwatched_channel_ends_first() {
+    // A message's text counts twice: as it is, and as it stands in a stream.
+    let server = Server::with(|limits, _| limits.memory = 60_000).await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let id = server.connect().await;
+        server.publish(&id, "x".repeat(8000)).await;
+        ids.push(id);
+        // The next one is younger by the clock, which counts milliseconds.
+        tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+    }
+    let mut watched = server.watch(&ids[0]).await;
+    assert_eq!(watched.event().await.data.len(), 8000);
+    let busy = server.connect().await;
+    for _ in 0..2 {
+        server.publish(&busy, "x".repeat(8000)).await;
+    }
+    server
+        .post(&stream_of(&ids[1]), &[], "late")
+        .await
+        .detail(404);
+    assert_eq!(server.hub.stats().channels, 3, "one was enough");
+    server.publish(&ids[0], "watched").await;
+    assert_eq!(watched.data(1).await, ["watched"]);
+}

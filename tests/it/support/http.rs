@@ -1,0 +1,373 @@
+//! HTTP/1.1 and event streams read by hand, so that nothing of codechat's own is trusted about bytes.
+
+use std::net::SocketAddr;
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::soon;
+
+/// A server's address, and what can be asked there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Http {
+    pub(crate) address: SocketAddr,
+}
+
+impl Http {
+    /// One request on a connection of its own.
+    pub(crate) async fn request(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[&str],
+        body: impl AsRef<[u8]>,
+    ) -> Answer {
+        let mut connection = Connection::open(self.address).await;
+        let body = body.as_ref();
+        let length = format!("Content-Length: {}", body.len());
+        let headers = [headers, &["Connection: close", &length]].concat();
+        connection.ask(method, target, &headers).await;
+        connection.say(body).await;
+        connection.answer().await
+    }
+
+    pub(crate) async fn get(&self, target: &str) -> Answer {
+        self.request("GET", target, &[], "").await
+    }
+
+    pub(crate) async fn post(
+        &self,
+        target: &str,
+        headers: &[&str],
+        body: impl AsRef<[u8]>,
+    ) -> Answer {
+        self.request("POST", target, headers, body).await
+    }
+
+    /// A new client ID.
+    pub(crate) async fn connect(&self) -> String {
+        let answer = self.get("/api/v1/sse/connect").await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()["clientId"].as_str().unwrap().to_owned()
+    }
+
+    /// Publishes a text; its event ID.
+    pub(crate) async fn publish(&self, id: &str, text: impl AsRef<[u8]>) -> String {
+        let answer = self.post(&stream_of(id), &[], text).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+        answer.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn stop(&self, id: &str) {
+        let answer = self
+            .post(&format!("/api/v1/sse/debug/stop/{id}"), &[], "")
+            .await;
+        assert_eq!(answer.text(), "Debug message stream stopped.");
+    }
+
+    /// A stream, from its first byte.
+    pub(crate) async fn stream(&self, target: &str, headers: &[&str]) -> Stream {
+        let mut connection = Connection::open(self.address).await;
+        connection.ask("GET", target, headers).await;
+        connection.into_stream().await
+    }
+
+    /// A fresh stream, after its greeting.
+    pub(crate) async fn watch(&self, id: &str) -> Stream {
+        let mut stream = self.stream(&stream_of(id), &[]).await;
+        assert_eq!(
+            stream.event().await.data,
+            "Starting server communication..."
+        );
+        stream
+    }
+
+    /// A streaming publisher: an ndjson request whose body is still to come.
+    pub(crate) async fn publisher(&self, id: &str, headers: &[&str]) -> Connection {
+        let mut connection = Connection::open(self.address).await;
+        let kind = [
+            "Content-Type: application/x-ndjson",
+            "Transfer-Encoding: chunked",
+        ];
+        let headers = [headers, &kind].concat();
+        connection.ask("POST", &stream_of(id), &headers).await;
+        connection
+    }
+}
+
+pub(crate) fn stream_of(id: &str) -> String {
+    format!("/api/v1/sse/debug/{id}")
+}
+
+/// A connection, and what of it was read too far.
+pub(crate) struct Connection {
+    pub(crate) socket: TcpStream,
+    ahead: Vec<u8>,
+}
+
+impl Connection {
+    pub(crate) async fn open(address: SocketAddr) -> Self {
+        Self::of(soon(TcpStream::connect(address)).await.unwrap())
+    }
+
+    pub(crate) fn of(socket: TcpStream) -> Self {
+        Self {
+            socket,
+            ahead: Vec::new(),
+        }
+    }
+
+    /// The stream that was asked for, from its first byte.
+    pub(crate) async fn into_stream(mut self) -> Stream {
+        let head = self.head().await;
+        assert_eq!(head.status, 200, "{head:?}");
+        Stream {
+            connection: self,
+            head,
+            text: Vec::new(),
+            is_over: false,
+        }
+    }
+
+    pub(crate) async fn say(&mut self, bytes: impl AsRef<[u8]>) {
+        soon(self.socket.write_all(bytes.as_ref())).await.unwrap();
+    }
+
+    /// A request's head.
+    pub(crate) async fn ask(&mut self, method: &str, target: &str, headers: &[&str]) {
+        let headers: String = headers.iter().map(|it| format!("{it}\r\n")).collect();
+        let address = self.socket.peer_addr().unwrap();
+        let head = format!("{method} {target} HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n");
+        self.say(head).await;
+    }
+
+    /// A piece of a chunked body; an empty one ends it.
+    pub(crate) async fn say_chunk(&mut self, bytes: impl AsRef<[u8]>) {
+        let bytes = bytes.as_ref();
+        let size = format!("{:x}\r\n", bytes.len());
+        self.say([size.as_bytes(), bytes, b"\r\n"].concat()).await;
+    }
+
+    pub(crate) async fn head(&mut self) -> Head {
+        let bytes = self.until(b"\r\n\r\n").await;
+        let text = String::from_utf8(bytes).unwrap();
+        let status = text.get(9..12).and_then(|it| it.parse().ok());
+        Head {
+            status: status.unwrap_or_else(|| panic!("not an answer: {text:?}")),
+            text,
+        }
+    }
+
+    /// A whole answer.
+    pub(crate) async fn answer(&mut self) -> Answer {
+        let head = self.head().await;
+        let mut body = Vec::new();
+        if let Some(length) = head.header("content-length") {
+            body = self.exactly(length.parse().unwrap()).await;
+        } else if head.header("transfer-encoding") == Some("chunked") {
+            while let Some(chunk) = self.chunk().await {
+                body.extend(chunk);
+            }
+        }
+        Answer {
+            status: head.status,
+            head,
+            body,
+        }
+    }
+
+    /// Asserts that the peer closes without another byte.
+    pub(crate) async fn closed(&mut self) {
+        assert_eq!(String::from_utf8_lossy(&self.ahead), "");
+        let mut rest = Vec::new();
+        // It may be reset: that is closed too.
+        let _ = soon(self.socket.read_to_end(&mut rest)).await;
+        assert_eq!(String::from_utf8_lossy(&rest), "");
+    }
+
+    /// The next chunk; `None` for the last one.
+    pub(crate) async fn chunk(&mut self) -> Option<Vec<u8>> {
+        let line = String::from_utf8(self.until(b"\r\n").await).unwrap();
+        let size = usize::from_str_radix(line.trim_end(), 16).unwrap();
+        let mut chunk = self.exactly(size + 2).await;
+        assert!(chunk.ends_with(b"\r\n"));
+        chunk.truncate(size);
+        (size > 0).then_some(chunk)
+    }
+
+    async fn until(&mut self, end: &[u8]) -> Vec<u8> {
+        loop {
+            let at = self.ahead.windows(end.len()).position(|it| it == end);
+            if let Some(at) = at {
+                return self.ahead.drain(..at + end.len()).collect();
+            }
+            self.more().await;
+        }
+    }
+
+    async fn exactly(&mut self, count: usize) -> Vec<u8> {
+        while self.ahead.len() < count {
+            self.more().await;
+        }
+        self.ahead.drain(..count).collect()
+    }
+
+    async fn more(&mut self) {
+        let read = soon(self.socket.read_buf(&mut self.ahead)).await.unwrap();
+        let ahead = String::from_utf8_lossy(&self.ahead);
+        assert!(
+            read > 0,
+            "the connection ended in the middle, after {ahead:?}"
+        );
+    }
+}
+
+/// A status line and the header fields.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) status: u16,
+    pub(crate) text: String,
+}
+
+impl Head {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.text.lines().skip(1).find_map(|line| {
+            let (given, value) = line.split_once(':')?;
+            given.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: Head,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// What a problem object says, after a look at the rest of it.
+    pub(crate) fn detail(&self, status: u16) -> String {
+        assert_eq!(self.status, status, "{}", self.text());
+        let kind = self.head.header("content-type");
+        assert_eq!(kind, Some("application/problem+json"));
+        let problem = self.json();
+        assert_eq!(problem["status"], status);
+        for member in ["type", "title"] {
+            assert!(!problem[member].as_str().unwrap().is_empty(), "{problem}");
+        }
+        problem["detail"].as_str().unwrap().to_owned()
+    }
+}
+
+/// An open stream.
+pub(crate) struct Stream {
+    pub(crate) connection: Connection,
+    pub(crate) head: Head,
+    /// Of its body, what was not yet given out.
+    text: Vec<u8>,
+    is_over: bool,
+}
+
+/// An event, by what a simple client takes of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) data: String,
+}
+
+impl Stream {
+    /// All up to and with the next blank line, byte for byte; `None` where the stream ends as it should.
+    pub(crate) async fn block(&mut self) -> Option<String> {
+        loop {
+            if let Some(at) = self.text.windows(2).position(|it| it == b"\n\n") {
+                let block = self.text.drain(..at + 2).collect();
+                return Some(String::from_utf8(block).unwrap());
+            }
+            if self.is_over {
+                assert_eq!(
+                    String::from_utf8_lossy(&self.text),
+                    "",
+                    "an unfinished event"
+                );
+                return None;
+            }
+            match self.connection.chunk().await {
+                Some(chunk) => self.text.extend(chunk),
+                None => self.is_over = true,
+            }
+        }
+    }
+
+    /// The next event; comments are passed over.
+    pub(crate) async fn event(&mut self) -> Event {
+        self.next_event().await.expect("the stream ended")
+    }
+
+    /// The next event; `None` where the stream ends as it should.
+    pub(crate) async fn next_event(&mut self) -> Option<Event> {
+        // As a whole: heartbeats would feed a patience with each read for ever.
+        soon(async {
+            loop {
+                let block = self.block().await?;
+                if !block.starts_with(':') {
+                    return Some(Event::read(&block));
+                }
+            }
+        })
+        .await
+    }
+
+    /// The data of the next so many events.
+    pub(crate) async fn data(&mut self, count: usize) -> Vec<String> {
+        let mut data = Vec::new();
+        while data.len() < count {
+            data.push(self.event().await.data);
+        }
+        data
+    }
+
+    /// Asserts that the stream ends as it should, now.
+    pub(crate) async fn ended(&mut self) {
+        assert_eq!(self.block().await, None);
+    }
+}
+
+impl Event {
+    fn read(block: &str) -> Self {
+        let values = |name: &str| {
+            let values: Vec<_> = block
+                .lines()
+                .filter_map(|it| it.strip_prefix(name))
+                .collect();
+            values.join("\n")
+        };
+        Self {
+            id: values("id: "),
+            name: values("event: "),
+            data: values("data: "),
+        }
+    }
+
+    /// The number in its ID.
+    pub(crate) fn seq(&self) -> u64 {
+        let (seq, _) = self.id.split_once('-').unwrap();
+        seq.parse().unwrap()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.data).unwrap()
+    }
+}

@@ -1,0 +1,73 @@
+//! A real server inside the test, with its hub in sight.
+
+use std::ops::Deref;
+
+use codechat::{
+    hub::{Hub, Limits, Stats},
+    server::{FRAMES, Options, serve},
+};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+use super::{PATIENCE, http::Http, soon};
+
+pub(crate) struct Server {
+    pub(crate) hub: Hub,
+    http: Http,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl Deref for Server {
+    type Target = Http;
+
+    fn deref(&self) -> &Http {
+        &self.http
+    }
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        Self::with(|_, _| {}).await
+    }
+
+    /// A server with other limits and options than the defaults.
+    pub(crate) async fn with(change: impl FnOnce(&mut Limits, &mut Options)) -> Self {
+        let (mut limits, mut options) = (Limits::default(), Options::default());
+        change(&mut limits, &mut options);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let hub = Hub::new(limits, FRAMES);
+        let (stop, stopped) = oneshot::channel();
+        let shutdown = async {
+            let _ = stopped.await;
+        };
+        let serving = serve(vec![listener], hub.clone(), options, shutdown);
+        Self {
+            hub,
+            http: Http { address },
+            stop: Some(stop),
+            task: tokio::spawn(serving),
+        }
+    }
+
+    /// Tells it to shut down.
+    pub(crate) fn shut_down(&mut self) {
+        let _ = self.stop.take().expect("told once").send(());
+    }
+
+    /// Waits until it has shut down.
+    pub(crate) async fn down(self) {
+        soon(self.task).await.unwrap();
+    }
+
+    /// Waits until its hub's numbers are as wanted.
+    pub(crate) async fn stats(&self, wanted: impl Fn(Stats) -> bool) {
+        let waiting = async {
+            while !wanted(self.hub.stats()) {
+                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            }
+        };
+        let reached = tokio::time::timeout(PATIENCE, waiting).await;
+        reached.unwrap_or_else(|_| panic!("it stays at {:?}", self.hub.stats()));
+    }
+}
