@@ -7,6 +7,7 @@ use clap::{
     Arg, ArgAction, Command as Definition, CommandFactory, FromArgMatches, Parser, Subcommand,
     builder::BoolishValueParser,
 };
+use tokio::runtime;
 
 use crate::{
     client::{Client, Options, ServerUrl},
@@ -167,16 +168,28 @@ impl From<Exit> for ExitCode {
 /// Whatever kept it from doing its work; the text says what to do.
 pub fn run(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
-        Command::Watch(args) => block_on(watch::run(args)),
-        Command::Send(args) => block_on(send::run(args)),
-        Command::Serve(args) => block_on(serve::run(args)),
+        Command::Watch(args) => block_on(one_thread(), watch::run(args)),
+        Command::Send(args) => block_on(one_thread(), send::run(args)),
+        Command::Serve(args) => block_on(runtime::Builder::new_multi_thread(), serve::run(args)),
         Command::Completions(args) => completions::run(&args),
         Command::Man => completions::man(),
     }
 }
 
-fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Runtime::new().context("start the asynchronous runtime")?;
+/// A watcher and a publisher do one thing after the other; handing it from thread to thread would
+/// only cost them.
+fn one_thread() -> runtime::Builder {
+    runtime::Builder::new_current_thread()
+}
+
+fn block_on<T>(
+    mut runtime: runtime::Builder,
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let runtime = runtime
+        .enable_all()
+        .build()
+        .context("start the asynchronous runtime")?;
     let result = runtime.block_on(work);
     // A read of stdin that is still waiting must not keep the program from ending.
     runtime.shutdown_background();

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Gets an ID, subscribes on the same connection, reads the greeting, leaves; 16 do so all the time.
 pub(crate) async fn cycles(server: &Server, scale: Scale) -> anyhow::Result<Vec<Figure>> {
-    let cycles = scale.of(30_000);
+    let cycles = scale.of(20_000);
     let meter = server.meter()?;
     each(cycles, server.address, |_, _| ()).await?;
     Ok(vec![Figure::rate(

@@ -202,21 +202,17 @@ fn main() -> anyhow::Result<ExitCode> {
     let args = Args::parse(args)?;
     rlimit::increase_nofile_limit(u64::MAX).context("raise the limit of open files")?;
     let machine = Machine::new(args.codechat);
-    let mut measured = Vec::new();
     let mut exit = ExitCode::SUCCESS;
+    table::head();
     for (name, work) in args.works {
         eprintln!("{name} …");
         match work.measure(&machine, args.scale) {
-            Ok(figures) => measured.push(figures),
+            Ok([codechat, reference]) => table::rows(&codechat, &reference),
             Err(error) => {
                 eprintln!("{name} FAILED: {error:#}");
                 exit = ExitCode::FAILURE;
             }
         }
-    }
-    table::head();
-    for [codechat, reference] in measured {
-        table::rows(&codechat, &reference);
     }
     Ok(exit)
 }

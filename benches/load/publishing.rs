@@ -61,7 +61,7 @@ pub(crate) async fn fanout(server: &Server, scale: Scale) -> anyhow::Result<Vec<
         "text/plain",
         &text(TEXT_BYTES),
     ));
-    let messages = scale.of(6_000);
+    let messages = scale.of(3_000);
     let sent = Rc::new(Cell::new(0));
     let meter = server.meter()?;
     let mut publishers = JoinSet::new();
@@ -109,7 +109,7 @@ pub(crate) async fn publish(
             .map(|id| http::publication(id, "text/plain", &text))
             .collect(),
     );
-    let each = scale.of(300_000) / publishers as u64;
+    let each = scale.of(160_000) / publishers as u64;
     let meter = server.meter()?;
     let mut tasks = JoinSet::new();
     for publisher in 0..publishers {
@@ -135,7 +135,7 @@ pub(crate) async fn ndjson(server: &Server, scale: Scale) -> anyhow::Result<Vec<
     let readers = Readers::open(server, NDJSON_IDS, 1).await?;
     let line = format!("\"{}\"\n", text(TEXT_BYTES));
     let body = line.repeat(usize::try_from(BATCH)?);
-    let rounds = scale.of(100);
+    let rounds = scale.of(50);
     let meter = server.meter()?;
     let mut tasks = JoinSet::new();
     for publisher in 0..NDJSON_PUBLISHERS {

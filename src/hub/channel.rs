@@ -289,10 +289,11 @@ impl Channel {
             return Poll::Ready(Err(Refusal::Ended));
         }
         let slowest = state.readers.iter().flatten().map(|it| it.next).min();
+        let already = key.and_then(|key| state.receipt(key));
         let now = unix_millis();
         let mut full = false;
         while let Some(message) = messages.pop_front() {
-            if let Some(already) = key.and_then(|key| state.receipt(key))
+            if let Some(already) = already
                 && already.accepted > receipt.accepted
             {
                 // An earlier try of this request got this far, and further.
@@ -302,16 +303,20 @@ impl Channel {
             }
             let prepared = state.log.prepare(message, now, self.shared.frames);
             let first_after = state.log.first_after(&prepared);
-            if first_after > state.log.first() && slowest.is_some_and(|next| next < first_after) {
+            let would_drop = first_after > state.log.first();
+            if would_drop && slowest.is_some_and(|next| next < first_after) {
                 messages.push_front(prepared.into_message());
                 full = true;
                 break;
             }
             receipt.last = Some(self.append(&mut state, prepared));
             receipt.accepted += 1;
-            receipt.subscribers = state.reader_count();
-            if let Some(key) = key {
-                state.keyed(key, *receipt).receipt = *receipt;
+        }
+        receipt.subscribers = state.reader_count();
+        if let Some(key) = key {
+            let keyed = state.keyed(key, *receipt);
+            if keyed.receipt.accepted < receipt.accepted {
+                keyed.receipt = *receipt;
             }
         }
         if full {

@@ -1,7 +1,7 @@
 //! Which client a request is about: by its path, its `Sse-Client-ID` header, or both.
 
 use axum::{
-    extract::{FromRequestParts, Path},
+    extract::FromRequestParts,
     http::{HeaderMap, request::Parts},
 };
 
@@ -17,11 +17,10 @@ pub(super) struct HeaderClient(pub(super) ClientId);
 impl<S: Send + Sync> FromRequestParts<S> for PathClient {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let id = match Path::<String>::from_request_parts(parts, state).await {
-            Ok(Path(text)) => parse(&text, "the path")?,
-            Err(_) => return Err(malformed("the path")),
-        };
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        // Wherever a path names a client, it does so last.
+        let last = parts.uri.path().rsplit('/').next().unwrap_or_default();
+        let id = parse(last, "the path")?;
         match from_header(&parts.headers)? {
             Some(other) if other != id => Err(Problem::bad_request(
                 "the header Sse-Client-ID names another client than the path; send the same ID in both, or leave the header out",

@@ -161,10 +161,10 @@ async fn read_message(
         );
         Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
     })??;
-    let text =
-        std::str::from_utf8(&bytes).map_err(|error| Problem::not_utf8(error.valid_up_to()))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|error| Problem::not_utf8(error.utf8_error().valid_up_to()))?;
     if kind == Kind::Json {
-        let message = json::parse_message(text).map_err(|error| {
+        let message = json::parse_message(&text).map_err(|error| {
             Problem::bad_request(format!("the body is no message object: {error}"))
         })?;
         return check_size(message, max);
@@ -173,7 +173,7 @@ async fn read_message(
         .map_err(|error| Problem::bad_request(error.body_text()))?;
     let parameters = parameters.as_slice();
     let message = Message {
-        text: text.into(),
+        text,
         level: optional(parameters, "level")?,
         operation: optional(parameters, "operation")?,
         progress: optional(parameters, "progress")?,

@@ -3,8 +3,6 @@
 //! Line ends are LF. Every frame of an event carries an `id:`, because some clients forget the last
 //! ID at an event without one.
 
-use std::io::Write;
-
 use crate::{
     event::{End, Event, EventId, Format, Gap, UnixMillis},
     message::{DEFAULT_EVENT, Message},
@@ -102,7 +100,14 @@ fn retry(millis: u64) -> Vec<u8> {
 fn open(id: EventId, name: &str, data_len: usize) -> Vec<u8> {
     const FIELDS_MAX: usize = 64;
     let mut frame = Vec::with_capacity(FIELDS_MAX + name.len() + data_len);
-    writeln!(frame, "id: {id}\nevent: {name}").expect("a Vec takes every write");
+    let mut digits = itoa::Buffer::new();
+    frame.extend_from_slice(b"id: ");
+    frame.extend_from_slice(digits.format(id.seq).as_bytes());
+    frame.push(b'-');
+    frame.extend_from_slice(digits.format(id.time).as_bytes());
+    frame.extend_from_slice(b"\nevent: ");
+    frame.extend_from_slice(name.as_bytes());
+    frame.push(b'\n');
     frame
 }
 
