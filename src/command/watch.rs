@@ -208,15 +208,12 @@ impl Session {
         };
         let mut id_file = args.id_file.as_deref();
         loop {
-            let mut written = Ok(());
             let mut feed = client.subscribe(id, options.clone());
             let followed = follow(&mut feed, &mut model, pipe, || {
-                if let Some(path) = id_file.take() {
-                    written = write_id(path, id);
-                }
+                // At once: whoever waits for the file must not wait for ever.
+                id_file.take().map_or(Ok(()), |path| write_id(path, id))
             });
             let left = followed.await?;
-            written?;
             match left {
                 Left::Over(Verdict::Again) => options.tail = None,
                 Left::Over(Verdict::Failed) => return Ok(Exit::Failed),

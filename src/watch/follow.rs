@@ -6,7 +6,7 @@ use super::{
     model::{Model, Verdict},
     pipe::{Closed, Pipe},
 };
-use crate::client::feed::{Feed, FeedError, Update};
+use crate::client::feed::{Feed, Update};
 
 /// Why a view has no more to show.
 #[derive(Debug)]
@@ -23,13 +23,13 @@ pub enum Left {
 /// Giving this future up loses nothing: what was shown is in the pipe.
 ///
 /// # Errors
-/// Where the stream cannot be had any more.
+/// Where the stream cannot be had any more, or `connected` fails.
 pub async fn follow(
     feed: &mut Feed,
     model: &mut Model,
     pipe: &mut Pipe,
-    mut connected: impl FnMut(),
-) -> Result<Left, FeedError> {
+    mut connected: impl FnMut() -> anyhow::Result<()>,
+) -> anyhow::Result<Left> {
     loop {
         let next = match feed.next().now_or_never() {
             Some(next) => next,
@@ -42,7 +42,7 @@ pub async fn follow(
             return Ok(Left::Over(Verdict::Done));
         };
         if matches!(update, Update::Connected { .. }) {
-            connected();
+            connected()?;
         }
         pipe.show(&update);
         if let Some(verdict) = model.update(&update) {

@@ -125,7 +125,7 @@ async fn all_watchers_get_a_broadcast_which_takes_words() {
     assert_eq!(first.line().await, "to all\n");
     assert_eq!(second.line().await, "to all\n");
     let ended = Running::codechat(all).end().await;
-    assert_eq!(ended.code, Some(1));
+    assert_eq!(ended.code, Some(2));
     assert!(ended.stderr.contains("--all"), "{ended:?}");
 }
 

@@ -5,15 +5,17 @@ use std::{
     path::{Path, PathBuf},
     process::Stdio,
     sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
 };
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader},
     process::{Child, ChildStdin, Command},
     sync::mpsc,
+    time::timeout,
 };
 
-use super::{http::Http, soon};
+use super::{PATIENCE, http::Http, soon};
 
 /// Every codechat that a test starts: nothing of the tester's environment speaks to it.
 pub(crate) fn codechat<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> Command {
@@ -112,10 +114,20 @@ impl Running {
     }
 
     /// Closes its stdin and waits for its end.
-    pub(crate) async fn end(mut self) -> Ended {
+    pub(crate) async fn end(self) -> Ended {
+        self.end_within(PATIENCE).await
+    }
+
+    /// The same for a program that has much to do.
+    pub(crate) async fn end_within(self, patience: Duration) -> Ended {
+        let ended = timeout(patience, self.ended()).await;
+        ended.expect("the program does not end")
+    }
+
+    async fn ended(mut self) -> Ended {
         self.stdin = None;
         let (stdout, stderr) = (self.stdout.rest().await, self.stderr.rest().await);
-        let status = soon(self.child.wait()).await.unwrap();
+        let status = self.child.wait().await.unwrap();
         Ended {
             code: status.code(),
             stdout,
@@ -156,7 +168,7 @@ impl Lines {
 
     async fn rest(&mut self) -> String {
         let mut rest = String::new();
-        while let Some(line) = self.next().await {
+        while let Some(line) = self.0.recv().await {
             rest += &line;
         }
         rest
