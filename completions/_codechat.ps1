@@ -82,6 +82,7 @@ Register-ArgumentCompleter -Native -CommandName 'codechat' -ScriptBlock {
             [CompletionResult]::new('--max-clients', '--max-clients', [CompletionResultType]::ParameterName, 'Clients at a time')
             [CompletionResult]::new('--max-subscribers', '--max-subscribers', [CompletionResultType]::ParameterName, 'Subscribers of one client at a time')
             [CompletionResult]::new('--max-memory', '--max-memory', [CompletionResultType]::ParameterName, 'Memory for all logs together')
+            [CompletionResult]::new('--plain-streams', '--plain-streams', [CompletionResultType]::ParameterName, 'Write every stream through the HTTP library, none directly: to compare the two')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break

@@ -76,6 +76,7 @@ set edit:completion:arg-completer[codechat] = {|@words|
             cand --max-clients 'Clients at a time'
             cand --max-subscribers 'Subscribers of one client at a time'
             cand --max-memory 'Memory for all logs together'
+            cand --plain-streams 'Write every stream through the HTTP library, none directly: to compare the two'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }

@@ -120,12 +120,12 @@ impl ServerArgs {
     ///
     /// # Errors
     /// Where the HTTP library does not start.
-    pub fn client(&self) -> anyhow::Result<Client> {
+    pub fn client(&self, options: Options) -> anyhow::Result<Client> {
         let server = match &self.server {
             Some(server) => server.clone(),
             None => format!("http://{}", serve::DEFAULT_LISTEN).parse()?,
         };
-        Ok(Client::new(server, Options::default())?)
+        Ok(Client::new(server, options)?)
     }
 }
 

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::{
     cli::{Exit, ServerArgs},
     client::{
-        Client,
+        Client, Options,
         publisher::{PublishError, Publisher, Retry},
     },
     event::ClientId,
@@ -106,7 +106,7 @@ where
 /// # Errors
 /// Where the server is not there, or refuses; the text says what to do.
 pub async fn run(args: Args) -> anyhow::Result<Exit> {
-    let client = args.server.client()?;
+    let client = args.server.client(Options::default())?;
     // An outcome or a progress speaks of one moment, so it makes one message, with or without words.
     let is_one = !args.message.is_empty() || args.outcome.is_some() || args.progress.is_some();
     let message = Message {

@@ -13,11 +13,11 @@ use tokio::{sync::oneshot, task::JoinHandle, time};
 
 use super::serve::{self, DEFAULT_LISTEN, LimitArgs};
 use crate::{
-    cli::{Exit, ServerArgs, duration},
-    client::{Client, ClientError, feed},
+    cli::{Exit, ServerArgs, duration, interval},
+    client::{self, Client, ClientError, feed},
     event::{ClientId, Format},
     hub::Hub,
-    server::{self, FRAMES},
+    server::{self, FRAMES, Options},
     shutdown::{Signal, Signals},
     talk,
     watch::{
@@ -88,6 +88,11 @@ pub struct Args {
     /// End with exit code 3 at a message that matches, or that has this level or a worse one
     #[arg(long, value_name = "REGEX|LEVEL", env = "CODECHAT_FAIL_ON")]
     fail_on: Option<FailOn>,
+
+    /// How often the server says something on a quiet stream: a connection that is silent for 2.5 times
+    /// as long is made again
+    #[arg(long, value_name = "DUR", env = "CODECHAT_HEARTBEAT", default_value = "15s", value_parser = interval)]
+    heartbeat: Duration,
 
     /// End with exit code 4 after so long
     #[arg(long, value_name = "DUR", env = "CODECHAT_TIMEOUT", value_parser = duration)]
@@ -170,9 +175,12 @@ struct Session {
 
 impl Session {
     async fn watch(&mut self, args: Args, pipe: &mut Pipe) -> anyhow::Result<Exit> {
-        let client = args.server.client()?;
+        let client = args.server.client(client::Options {
+            heartbeat: args.heartbeat,
+            token: None,
+        })?;
         let is_named = args.server.is_named();
-        let id = self.open(&client, args.id, is_named, args.wait).await?;
+        let id = self.open(&client, &args).await?;
         if args.print_id {
             pipe.line(&id.to_string());
         }
@@ -216,24 +224,18 @@ impl Session {
 
     /// The ID to watch, from a server that is there. Where none was named and none is there, this
     /// program becomes one.
-    async fn open(
-        &mut self,
-        client: &Client,
-        attach: Option<ClientId>,
-        is_named: bool,
-        wait: bool,
-    ) -> anyhow::Result<ClientId> {
-        if !is_named && !wait && !is_there(client).await {
-            self.server = Some(OwnServer::start().await?);
+    async fn open(&mut self, client: &Client, args: &Args) -> anyhow::Result<ClientId> {
+        if !args.server.is_named() && !args.wait && !is_there(client).await {
+            self.server = Some(OwnServer::start(args.heartbeat).await?);
             talk::line(&format!(
                 "no server answers at {0}, so this watcher is one, for as long as it runs",
                 client.server()
             ));
         }
-        if let Some(id) = attach {
+        if let Some(id) = args.id {
             return Ok(id);
         }
-        let id = connect(client, wait).await?;
+        let id = connect(client, args.wait).await?;
         self.opened = Some((client.clone(), id));
         Ok(id)
     }
@@ -296,18 +298,22 @@ struct OwnServer {
 }
 
 impl OwnServer {
-    async fn start() -> anyhow::Result<Self> {
+    async fn start(heartbeat: Duration) -> anyhow::Result<Self> {
         let listener = match serve::listen(DEFAULT_LISTEN).await {
             Ok(listener) => listener,
             Err(error) => bail!("no server answers, and starting one failed: {error:#}"),
         };
         let limits = LimitArgs::from_environment()?;
+        let options = Options {
+            heartbeat,
+            ..limits.options(LEAVE)
+        };
         let hub = Hub::new(limits.limits(), FRAMES);
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async {
             let _ = stopped.await;
         };
-        let serving = server::serve(vec![listener], hub, limits.options(LEAVE), shutdown);
+        let serving = server::serve(vec![listener], hub, options, shutdown);
         Ok(Self {
             stop,
             task: tokio::spawn(serving),

@@ -85,6 +85,9 @@ impl Reader {
     }
 }
 
+/// A reader that left: its cursor, what it had read, how much it had lost.
+type Away = (EventId, Vec<(u64, String)>, u64);
+
 #[derive(Clone, Debug)]
 enum Step {
     Publish(String),
@@ -123,7 +126,7 @@ proptest! {
         let id = hub.connect().unwrap();
         let mut published: Vec<String> = Vec::new();
         let mut readers: Vec<Reader> = Vec::new();
-        let mut away: Vec<(EventId, Vec<(u64, String)>, u64)> = Vec::new();
+        let mut away: Vec<Away> = Vec::new();
         for step in steps {
             match step {
                 Step::Publish(text) => {

@@ -1,7 +1,6 @@
 //! What codechat promises, one file a promise, over real sockets.
 
 mod architecture;
-mod browser;
 mod client_parsing;
 mod client_publish;
 mod client_repeats;
@@ -9,7 +8,6 @@ mod client_stream;
 mod generated;
 mod hub_history;
 mod hub_life;
-mod lossless;
 mod readme;
 mod send;
 mod server_faults;

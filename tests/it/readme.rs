@@ -78,6 +78,7 @@ fn the_limits_are_the_flags_of_the_server() {
     let mut flags: Vec<_> = serve
         .get_arguments()
         .filter(|it| it.get_help_heading() == Some("Limits") || it.get_id() == "grace")
+        .filter(|it| !it.is_hide_set())
         .map(|it| {
             let default = it.get_default_values()[0].to_str().unwrap().to_owned();
             let variable = it.get_env().unwrap().to_str().unwrap().to_owned();
