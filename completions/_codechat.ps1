@@ -43,6 +43,7 @@ Register-ArgumentCompleter -Native -CommandName 'codechat' -ScriptBlock {
             [CompletionResult]::new('--count', '--count', [CompletionResultType]::ParameterName, 'End after so many messages')
             [CompletionResult]::new('--until', '--until', [CompletionResultType]::ParameterName, 'End at a message that matches')
             [CompletionResult]::new('--fail-on', '--fail-on', [CompletionResultType]::ParameterName, 'End with exit code 3 at a message that matches, or that has this level or a worse one')
+            [CompletionResult]::new('--heartbeat', '--heartbeat', [CompletionResultType]::ParameterName, 'How often the server says something on a quiet stream: a connection that is silent for 2.5 times as long is made again')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'End with exit code 4 after so long')
             [CompletionResult]::new('--print-id', '--print-id', [CompletionResultType]::ParameterName, 'Print the client ID as the first line on stdout')
             [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'If no server answers, wait for one')

@@ -39,6 +39,7 @@ set edit:completion:arg-completer[codechat] = {|@words|
             cand --count 'End after so many messages'
             cand --until 'End at a message that matches'
             cand --fail-on 'End with exit code 3 at a message that matches, or that has this level or a worse one'
+            cand --heartbeat 'How often the server says something on a quiet stream: a connection that is silent for 2.5 times as long is made again'
             cand --timeout 'End with exit code 4 after so long'
             cand --print-id 'Print the client ID as the first line on stdout'
             cand --wait 'If no server answers, wait for one'

@@ -36,12 +36,13 @@ complete -c codechat -n "__fish_codechat_using_subcommand watch" -l id -d 'The c
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l server -d 'The server\'s address [default: http://127.0.0.1:2428]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l format -d 'How to write messages [default: text]' -r -f -a "text\t'The text, many lines where it has many'
 json\t'NDJSON: an object a line, with id and time'
-raw\t'The data as it came in the stream'"
+raw\t'The text as it came, control characters too, even on a terminal'"
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l tail -d 'Begin with only the newest N messages that the server holds [default: all]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l id-file -d 'Write the client ID, and only that, to a file once the stream is open' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -s n -l count -d 'End after so many messages' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l until -d 'End at a message that matches' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l fail-on -d 'End with exit code 3 at a message that matches, or that has this level or a worse one' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l heartbeat -d 'How often the server says something on a quiet stream: a connection that is silent for 2.5 times as long is made again' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l timeout -d 'End with exit code 4 after so long' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l print-id -d 'Print the client ID as the first line on stdout'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l wait -d 'If no server answers, wait for one'
