@@ -241,7 +241,7 @@ _codechat() {
             return 0
             ;;
         codechat__subcmd__serve)
-            opts="-h --listen --grace --log --log-format --idle-timeout --heartbeat --stall-timeout --header-timeout --body-timeout --log-messages --log-bytes --max-message --max-clients --max-subscribers --max-memory --plain-streams --help"
+            opts="-h --listen --grace --log --log-format --allowed-host --cors-origin --idle-timeout --heartbeat --stall-timeout --header-timeout --body-timeout --log-messages --log-bytes --max-message --max-clients --max-subscribers --max-memory --plain-streams --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -261,6 +261,14 @@ _codechat() {
                     ;;
                 --log-format)
                     COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --allowed-host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cors-origin)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --idle-timeout)
@@ -315,7 +323,7 @@ _codechat() {
             return 0
             ;;
         codechat__subcmd__watch)
-            opts="-n -h --id --server --format --tail --print-id --id-file --wait --stay --count --until --until-done --fail-on --timeout --help"
+            opts="-n -h --id --server --format --tail --print-id --id-file --wait --stay --count --until --until-done --fail-on --heartbeat --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -354,6 +362,10 @@ _codechat() {
                     return 0
                     ;;
                 --fail-on)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --heartbeat)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -42,6 +42,7 @@ complete -c codechat -n "__fish_codechat_using_subcommand watch" -l id-file -d '
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -s n -l count -d 'End after so many messages' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l until -d 'End at a message that matches' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l fail-on -d 'End with exit code 3 at a message that matches, or that has this level or a worse one' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l heartbeat -d 'How often the server says something on a quiet stream: a connection that is silent for 2.5 times as long is made again' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l timeout -d 'End with exit code 4 after so long' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l print-id -d 'Print the client ID as the first line on stdout'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l wait -d 'If no server answers, wait for one'
@@ -69,6 +70,8 @@ complete -c codechat -n "__fish_codechat_using_subcommand serve" -l grace -d 'Ho
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log -d 'What to log: off, error, warn, info, debug, trace, or a filter such as codechat=debug [default: what RUST_LOG says, or info]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log-format -d 'How to write the log' -r -f -a "text\t'A line each, for people'
 json\t'An object each, for programs'"
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l allowed-host -d 'A name that the server is reached by, besides localhost and the addresses it listens on; repeatable' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l cors-origin -d 'An origin whose web pages may use the server, as in http://localhost:3000; repeatable' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l idle-timeout -d 'A client ends after so long without activity: no stream opened, no message delivered' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l heartbeat -d 'A stream that was quiet for so long gets a comment, so that both ends know it lives' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l stall-timeout -d 'A subscriber that takes no bytes for so long, while some wait, is closed' -r

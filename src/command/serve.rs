@@ -1,5 +1,7 @@
 //! `codechat serve`: binds, says where, and serves until it is told to end.
 
+mod access;
+
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Duration,
@@ -11,6 +13,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 use tokio::net::TcpListener;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
+use self::access::AccessArgs;
 use crate::{
     cli::{self, Exit, duration, interval},
     hub::{Hub, Limits, LogLimits},
@@ -59,7 +62,17 @@ pub struct Args {
     )]
     log_format: LogFormat,
 
-    // Last, since its help heading would hold for all that follow.
+    // Last, since their help headings would hold for all that follow.
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// What a server takes from its command line or its environment, wherever it runs.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Settings {
+    #[command(flatten)]
+    access: AccessArgs,
+
     #[command(flatten)]
     limits: LimitArgs,
 }
@@ -152,8 +165,8 @@ pub struct LimitArgs {
     plain_streams: bool,
 }
 
-impl LimitArgs {
-    /// The bounds that the environment sets, or the defaults: for a server that has no command line.
+impl Settings {
+    /// What the environment sets, or the defaults: for a server that has no command line.
     ///
     /// # Errors
     /// Where a variable is malformed.
@@ -161,14 +174,14 @@ impl LimitArgs {
         #[derive(Parser)]
         struct Environment {
             #[command(flatten)]
-            limits: LimitArgs,
+            settings: Settings,
         }
         let definition = Environment::command().mut_args(cli::without_empty_env);
-        let limits = definition
+        let settings = definition
             .try_get_matches_from(["codechat"])
             .and_then(|matches| Environment::from_arg_matches(&matches))
-            .map(|it| it.limits);
-        limits.map_err(|error| {
+            .map(|it| it.settings);
+        settings.map_err(|error| {
             // Clap's text goes on with hints about a command line that is not there.
             let text = error.to_string();
             let line = text.lines().next().unwrap_or_default();
@@ -179,30 +192,33 @@ impl LimitArgs {
     /// What bounds the hub.
     #[must_use]
     pub fn limits(&self) -> Limits {
+        let limits = &self.limits;
         let log = LogLimits {
-            messages: self.log_messages,
-            bytes: bytes(self.log_bytes),
+            messages: limits.log_messages,
+            bytes: bytes(limits.log_bytes),
         };
         Limits {
             log,
-            clients: self.max_clients,
-            subscribers: self.max_subscribers,
-            memory: bytes(self.max_memory),
-            idle_timeout: self.idle_timeout,
+            clients: limits.max_clients,
+            subscribers: limits.max_subscribers,
+            memory: bytes(limits.max_memory),
+            idle_timeout: limits.idle_timeout,
         }
     }
 
-    /// What bounds the server around it.
+    /// What bounds the server around it, and who may use it.
     #[must_use]
     pub fn options(&self, grace: Duration) -> Options {
+        let limits = &self.limits;
         Options {
-            heartbeat: self.heartbeat,
-            stall_timeout: self.stall_timeout,
-            header_timeout: self.header_timeout,
-            body_timeout: self.body_timeout,
+            heartbeat: limits.heartbeat,
+            stall_timeout: limits.stall_timeout,
+            header_timeout: limits.header_timeout,
+            body_timeout: limits.body_timeout,
             grace,
-            max_message: bytes(self.max_message),
-            plain_streams: self.plain_streams,
+            max_message: bytes(limits.max_message),
+            plain_streams: limits.plain_streams,
+            access: self.access.access(),
         }
     }
 }
@@ -229,7 +245,7 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         );
     }
 
-    let hub = Hub::new(args.limits.limits(), FRAMES);
+    let hub = Hub::new(args.settings.limits(), FRAMES);
     let (second, told) = (tokio::sync::Notify::new(), tokio::sync::Notify::new());
     let shutdown = async { told.notified().await };
     let watch_signals = async {
@@ -240,7 +256,7 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         second.notify_one();
         std::future::pending::<()>().await;
     };
-    let serving = server::serve(listeners, hub, args.limits.options(args.grace), shutdown);
+    let serving = server::serve(listeners, hub, args.settings.options(args.grace), shutdown);
     tokio::select! {
         () = serving => {}
         () = second.notified() => tracing::warn!("ending at once"),

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use regex::Regex;
 use tokio::{sync::oneshot, task::JoinHandle, time};
 
-use super::serve::{self, DEFAULT_LISTEN, LimitArgs};
+use super::serve::{self, DEFAULT_LISTEN, Settings};
 use crate::{
     cli::{Exit, ServerArgs, duration, interval},
     client::{self, Client, ClientError, feed},
@@ -303,12 +303,12 @@ impl OwnServer {
             Ok(listener) => listener,
             Err(error) => bail!("no server answers, and starting one failed: {error:#}"),
         };
-        let limits = LimitArgs::from_environment()?;
+        let settings = Settings::from_environment()?;
         let options = Options {
             heartbeat,
-            ..limits.options(LEAVE)
+            ..settings.options(LEAVE)
         };
-        let hub = Hub::new(limits.limits(), FRAMES);
+        let hub = Hub::new(settings.limits(), FRAMES);
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async {
             let _ = stopped.await;

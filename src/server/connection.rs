@@ -1,21 +1,16 @@
 //! Connections: accepting them, speaking HTTP/1 on them, and closing those that stall.
 
 use std::{
-    convert::Infallible,
     future::poll_fn,
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use axum::{
-    Router,
-    body::Body,
-    http::{HeaderValue, Method, Request, Response, Version, header},
-    response::IntoResponse,
-};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use axum::Router;
+use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tokio::{
@@ -24,13 +19,11 @@ use tokio::{
     time::{Sleep, sleep},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::Service;
 
 use super::{
     App,
     direct::{Handoff, Writer},
-    problem::Problem,
-    stream::{OpenStream, StreamBody},
+    exchange::answer,
 };
 
 /// Bounds what one connection buffers, in bytes, each way.
@@ -90,7 +83,7 @@ async fn converse(
     closing: CancellationToken,
     connections: TaskTracker,
 ) {
-    let options = *app.options;
+    let options = Arc::clone(&app.options);
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "connection lost before its first request");
@@ -134,40 +127,6 @@ async fn converse(
     if let Err(error) = ended {
         tracing::debug!(error = %crate::error_chain(&error), "connection ended");
     }
-}
-
-/// Answers one request. An answer that is a stream gets its body here, where it is known whether the
-/// connection can be taken over.
-async fn answer(
-    request: Request<Incoming>,
-    app: &App,
-    router: &Router,
-    handoff: &Handoff,
-) -> Result<Response<Body>, Infallible> {
-    if let Err(refusal) = app.hub.admit() {
-        return Ok(Problem::from(refusal).into_response());
-    }
-    let direct = request.version() == Version::HTTP_11
-        && request.method() == Method::GET
-        && !app.options.plain_streams;
-    let mut response = router.clone().call(request.map(Body::new)).await?;
-    if let Some(stream) = response
-        .extensions_mut()
-        .remove::<OpenStream>()
-        .and_then(|it| it.take())
-    {
-        // The router has counted the empty body that stood in for it.
-        response.headers_mut().remove(header::CONTENT_LENGTH);
-        if direct {
-            response
-                .headers_mut()
-                .insert(header::CONNECTION, HeaderValue::from_static("close"));
-            *response.body_mut() = Body::new(handoff.offer(stream));
-        } else {
-            *response.body_mut() = Body::new(StreamBody::new(stream));
-        }
-    }
-    Ok(response)
 }
 
 /// Sets what every accepted socket inherits.

@@ -1,5 +1,6 @@
 //! What codechat promises, one file a promise, over real sockets.
 
+mod access;
 mod architecture;
 mod client_parsing;
 mod client_publish;
