@@ -2,6 +2,7 @@
 
 mod access;
 mod architecture;
+mod browser;
 mod client_parsing;
 mod client_publish;
 mod client_repeats;
@@ -9,11 +10,13 @@ mod client_stream;
 mod generated;
 mod hub_history;
 mod hub_life;
+mod lossless;
 mod readme;
 mod send;
 mod server_faults;
 mod server_flow;
 mod server_life;
+mod server_limits;
 mod server_publish;
 mod server_replay;
 mod server_streaming_publish;
