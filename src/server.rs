@@ -5,6 +5,7 @@
 //! hyper, `stream` writes frames, and axum routes.
 
 mod access;
+mod authorized;
 mod connect;
 mod connection;
 mod direct;

@@ -3,11 +3,11 @@
 mod access;
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 use bytesize::ByteSize;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 use tokio::net::TcpListener;
@@ -19,6 +19,7 @@ use crate::{
     hub::{Hub, Limits, LogLimits},
     server::{self, FRAMES, Options},
     shutdown::Signals,
+    token::Token,
 };
 
 /// The port that everything here uses when none is named: CHAT on a phone's keys.
@@ -35,7 +36,8 @@ pub const DEFAULT_LISTEN: SocketAddr =
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// Where to listen, on loopback; repeatable; port 0 picks a free one
+    /// Where to listen; repeatable; port 0 picks a free one. Beyond loopback it takes a token, or
+    /// --no-auth
     #[arg(
         long, value_name = "ADDR:PORT", env = "CODECHAT_LISTEN", value_delimiter = ',',
         default_values_t = [DEFAULT_LISTEN], value_parser = parse_address
@@ -208,7 +210,7 @@ impl Settings {
 
     /// What bounds the server around it, and who may use it.
     #[must_use]
-    pub fn options(&self, grace: Duration) -> Options {
+    pub fn options(&self, grace: Duration, token: Option<Token>) -> Options {
         let limits = &self.limits;
         Options {
             heartbeat: limits.heartbeat,
@@ -218,7 +220,7 @@ impl Settings {
             grace,
             max_message: bytes(limits.max_message),
             plain_streams: limits.plain_streams,
-            access: self.access.access(),
+            access: self.access.access(token),
         }
     }
 }
@@ -234,6 +236,7 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         tracing::warn!(%error, "cannot raise the limit of open files");
     }
     let mut signals = Signals::new().context("receive signals")?;
+    let token = args.settings.access.token(&args.listen)?;
     let mut listeners = Vec::new();
     for address in args.listen {
         listeners.push(listen(address).await?);
@@ -256,7 +259,12 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         second.notify_one();
         std::future::pending::<()>().await;
     };
-    let serving = server::serve(listeners, hub, args.settings.options(args.grace), shutdown);
+    let serving = server::serve(
+        listeners,
+        hub,
+        args.settings.options(args.grace, token),
+        shutdown,
+    );
     tokio::select! {
         () = serving => {}
         () = second.notified() => tracing::warn!("ending at once"),
@@ -265,16 +273,11 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Binds an address that is safe to listen on.
+/// Binds an address.
 ///
 /// # Errors
-/// Where it is beyond loopback, in use, or not this machine's; the text says what to do.
+/// Where it is in use, or not this machine's; the text says what to do.
 pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    if !address.ip().to_canonical().is_loopback() {
-        bail!(
-            "refusing to listen on {address}: whoever reaches it could read and write every stream; listen on 127.0.0.1 and reach it through ssh -L or a reverse proxy"
-        );
-    }
     TcpListener::bind(address).await.map_err(|error| {
         let hint = if error.kind() == std::io::ErrorKind::AddrInUse {
             "; is codechat running there already? Name another with --listen 127.0.0.1:PORT"
@@ -287,10 +290,15 @@ pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 
 /// The line that a newcomer can act on.
 fn invitation(address: SocketAddr) -> String {
-    let server = if address == DEFAULT_LISTEN {
+    let near = match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => (Ipv4Addr::LOCALHOST, address.port()).into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => (Ipv6Addr::LOCALHOST, address.port()).into(),
+        _ => address,
+    };
+    let server = if near == DEFAULT_LISTEN {
         String::new()
     } else {
-        format!(" --server http://{address}")
+        format!(" --server http://{near}")
     };
     format!(
         "codechat: listening on http://{address}; in another terminal, run: codechat watch{server}"

@@ -19,6 +19,7 @@ use axum::{
 use thiserror::Error;
 
 use super::problem::Problem;
+use crate::token::Token;
 
 /// What a page of an allowed origin may send.
 const METHODS: &str = "GET, POST, DELETE";
@@ -32,6 +33,8 @@ const PREFLIGHT_AGE: &str = "600";
 /// Whom a server lets in, beyond what it lets in anyway.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
+    /// What clients must show; see the README for which requests. `None` asks for nothing.
+    pub token: Option<Token>,
     /// Names that the server is reached by, besides loopback's and the addresses it listens on.
     pub hosts: Vec<AllowedHost>,
     /// Web pages that may use the server, besides its own.

@@ -12,6 +12,7 @@ const CONNECT: &str = "/api/v1/sse/connect";
 
 async fn start(hosts: &[&str], origins: &[&str]) -> Server {
     let access = Access {
+        token: None,
         hosts: hosts.iter().map(|it| it.parse().unwrap()).collect(),
         origins: origins.iter().map(|it| it.parse().unwrap()).collect(),
     };

@@ -21,5 +21,6 @@ mod server_publish;
 mod server_replay;
 mod server_streaming_publish;
 mod support;
+mod token;
 mod watch_pipe;
 mod wire_text;
