@@ -323,7 +323,12 @@ fn start_log(filter: Option<&str>, format: LogFormat) -> anyhow::Result<()> {
             .try_init(),
         LogFormat::Json => log.json().try_init(),
     }
-    .map_err(|error| anyhow!("start the log: {error}"))
+    .map_err(|error| anyhow!("start the log: {error}"))?;
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "{panic}");
+    }));
+    Ok(())
 }
 
 fn parse_address(text: &str) -> Result<SocketAddr, String> {

@@ -1,6 +1,7 @@
 //! Connections: accepting them, speaking HTTP/1 on them, and closing those that stall.
 
 use std::{
+    convert::Infallible,
     future::poll_fn,
     io,
     pin::Pin,
@@ -23,7 +24,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     App,
     direct::{Handoff, Writer},
-    exchange::answer,
+    exchange::Exchange,
 };
 
 /// Bounds what one connection buffers, in bytes, each way.
@@ -44,8 +45,8 @@ pub(super) async fn accept(
     }
     let mut troubled = false;
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) if is_about_one_connection(&error) => continue,
             Err(error) => {
                 if !troubled {
@@ -60,9 +61,13 @@ pub(super) async fn accept(
             tracing::info!("accepting connections again");
             troubled = false;
         }
-        let (app, router) = (app.clone(), router.clone());
+        let exchange = Exchange {
+            app: app.clone(),
+            router: router.clone(),
+            peer,
+        };
         let (closing, tracker) = (closing.clone(), connections.clone());
-        connections.spawn(converse(stream, app, router, closing, tracker));
+        connections.spawn(converse(stream, exchange, closing, tracker));
     }
 }
 
@@ -78,12 +83,11 @@ fn is_about_one_connection(error: &io::Error) -> bool {
 /// Speaks HTTP on one connection until it ends, or until it has become a stream.
 async fn converse(
     stream: TcpStream,
-    app: App,
-    router: Router,
+    exchange: Exchange,
     closing: CancellationToken,
     connections: TaskTracker,
 ) {
-    let options = Arc::clone(&app.options);
+    let options = Arc::clone(&exchange.app.options);
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "connection lost before its first request");
@@ -91,7 +95,9 @@ async fn converse(
     }
     let handoff = Handoff::default();
     let io = Stalling::new(stream, options.stall_timeout, handoff.clone());
-    let service = service_fn(|request| answer(request, &app, &router, &handoff));
+    let service = service_fn(async |request| {
+        Ok::<_, Infallible>(exchange.answer(request, Some(&handoff)).await)
+    });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(options.header_timeout)
@@ -119,7 +125,7 @@ async fn converse(
             Err(ended) => ended,
         },
         // One that came after the closing began has yet to be told so.
-        () = closing.cancelled(), if !app.hub.is_closing() => {
+        () = closing.cancelled(), if !exchange.app.hub.is_closing() => {
             Pin::new(&mut connection).graceful_shutdown();
             connection.await
         }

@@ -17,6 +17,7 @@ mod server_faults;
 mod server_flow;
 mod server_life;
 mod server_limits;
+mod server_panics;
 mod server_publish;
 mod server_replay;
 mod server_streaming_publish;
