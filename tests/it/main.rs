@@ -1,6 +1,7 @@
 //! What codechat promises, one file a promise, over real sockets.
 
 mod architecture;
+mod browser;
 mod client_parsing;
 mod client_publish;
 mod client_repeats;
@@ -8,6 +9,7 @@ mod client_stream;
 mod generated;
 mod hub_history;
 mod hub_life;
+mod lossless;
 mod readme;
 mod send;
 mod server_faults;
