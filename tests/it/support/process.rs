@@ -87,10 +87,6 @@ impl Running {
         soon(stdin.flush()).await.unwrap();
     }
 
-    pub(crate) fn close_stdin(&mut self) {
-        self.stdin = None;
-    }
-
     /// Closes our end of its stdout.
     pub(crate) fn close_stdout(&mut self) {
         self.stdout = Lines::none();
