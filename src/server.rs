@@ -7,6 +7,7 @@
 mod connect;
 mod connection;
 mod direct;
+mod framing;
 mod identity;
 mod ndjson;
 mod problem;

@@ -29,6 +29,7 @@ use tower::Service;
 use super::{
     App,
     direct::{Handoff, Writer},
+    framing,
     problem::Problem,
     stream::{OpenStream, StreamBody},
 };
@@ -147,6 +148,10 @@ async fn answer(
     if let Err(refusal) = app.hub.admit() {
         return Ok(Problem::from(refusal).into_response());
     }
+    let is_chunked = match framing::is_chunked(request.headers()) {
+        Ok(is_chunked) => is_chunked,
+        Err(problem) => return Ok(framing::end(problem.into_response())),
+    };
     let direct = request.version() == Version::HTTP_11
         && request.method() == Method::GET
         && !app.options.plain_streams;
@@ -167,7 +172,11 @@ async fn answer(
             *response.body_mut() = Body::new(StreamBody::new(stream));
         }
     }
-    Ok(response)
+    Ok(if is_chunked {
+        framing::end(response)
+    } else {
+        response
+    })
 }
 
 /// Sets what every accepted socket inherits.

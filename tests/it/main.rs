@@ -7,6 +7,7 @@ mod client_publish;
 mod client_repeats;
 mod client_stream;
 mod generated;
+mod hostile;
 mod hub_history;
 mod hub_life;
 mod lossless;
