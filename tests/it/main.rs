@@ -8,6 +8,7 @@ mod client_repeats;
 mod client_stream;
 mod generated;
 mod hostile;
+mod hostile_connections;
 mod hub_history;
 mod hub_life;
 mod lossless;
