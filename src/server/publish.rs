@@ -230,13 +230,29 @@ async fn read_body(body: &mut Body, limit: usize) -> Result<Vec<u8>, Problem> {
 /// The next bytes of a body; trailers are passed over.
 pub(super) async fn next_chunk(body: &mut Body) -> Result<Option<Bytes>, Problem> {
     while let Some(frame) = body.frame().await {
-        let frame =
-            frame.map_err(|error| Problem::bad_request(format!("the body broke off: {error}")))?;
+        let frame = frame.map_err(|error| broken_off(&error))?;
         if let Ok(data) = frame.into_data() {
             return Ok(Some(data));
         }
     }
     Ok(None)
+}
+
+/// A body that ends too early is the network's fault, so its status is one that says to try again.
+fn broken_off(error: &axum::Error) -> Problem {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    let mut is_cut_short = false;
+    while let Some(error) = cause {
+        let kind = error.downcast_ref().map(std::io::Error::kind);
+        is_cut_short |= kind == Some(std::io::ErrorKind::UnexpectedEof);
+        cause = error.source();
+    }
+    let status = if is_cut_short {
+        StatusCode::REQUEST_TIMEOUT
+    } else {
+        StatusCode::BAD_REQUEST
+    };
+    Problem::new(status, format!("the body broke off: {error}"))
 }
 
 async fn drained<T>(result: Result<T, Problem>, body: &mut Body) -> Result<T, Problem> {

@@ -80,6 +80,24 @@ async fn a_client_that_closes_its_half_is_answered_or_closed_and_leaves_nothing(
 }
 
 #[tokio::test]
+async fn a_body_that_is_cut_short_is_to_be_sent_again() {
+    let server = Server::start().await;
+    let path = stream_of(&server.connect().await);
+    for (kind, body) in [
+        ("text/plain", "Content-Length: 9\r\n\r\nhalf"),
+        ("application/x-ndjson", "Content-Length: 9\r\n\r\n\"a\"\n"),
+        ("text/plain", "Transfer-Encoding: chunked\r\n\r\n9\r\nhalf"),
+    ] {
+        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n");
+        let mut connection = Connection::open(server.address).await;
+        connection.say(head + body).await;
+        connection.socket.shutdown().await.unwrap();
+        let detail = connection.answer().await.detail(408);
+        assert!(detail.starts_with("the body broke off"), "{detail}");
+    }
+}
+
+#[tokio::test]
 async fn what_comes_behind_the_request_for_a_stream_does_not_disturb_it() {
     for server in each().await {
         let (id, other) = (server.connect().await, server.connect().await);
