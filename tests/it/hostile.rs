@@ -80,7 +80,7 @@ impl Besieged {
     }
 
     /// Asserts that the bystander gets its own message next, and that the server has not panicked.
-    async fn is_unharmed(mut self) {
+    async fn stays_unharmed(mut self) {
         self.server.http.publish(&self.bystander, "its own").await;
         assert_eq!(self.stream.event().await.data, "its own");
         drop(self.stream);
@@ -151,7 +151,7 @@ async fn a_body_whose_length_is_ambiguous_is_refused_with_all_that_follows() {
                 .refuses(besieged.smuggling(headers, "0\r\n\r\n"))
                 .await;
         }
-        besieged.is_unharmed().await;
+        besieged.stays_unharmed().await;
     }
 }
 
@@ -166,7 +166,7 @@ async fn a_chunked_request_is_the_last_one_on_its_connection() {
             let answer = besieged.answer(request).await;
             assert_eq!(statuses(&answer), [202], "{answer}");
         }
-        besieged.is_unharmed().await;
+        besieged.stays_unharmed().await;
     }
 }
 
@@ -190,7 +190,7 @@ async fn a_chunked_body_that_is_none_is_refused() {
             let request = besieged.smuggling("Transfer-Encoding: chunked", body);
             besieged.refuses(request).await;
         }
-        besieged.is_unharmed().await;
+        besieged.stays_unharmed().await;
     }
 }
 
@@ -221,7 +221,7 @@ async fn a_head_that_is_too_large_or_malformed_is_refused() {
                 .refuses(format!("{line}\r\nHost: localhost\r\n\r\n"))
                 .await;
         }
-        besieged.is_unharmed().await;
+        besieged.stays_unharmed().await;
     }
 }
 
@@ -265,7 +265,7 @@ async fn a_target_that_names_nothing_is_refused() {
                     .await;
             }
         }
-        besieged.is_unharmed().await;
+        besieged.stays_unharmed().await;
     }
 }
 
@@ -281,7 +281,7 @@ async fn an_absolute_target_means_its_path_here_or_is_refused() {
             .answer(format!("GET http://elsewhere.example/nowhere {head}"))
             .await;
         assert!(matches!(statuses(&foreign)[..], [403 | 404]), "{foreign}");
-        besieged.is_unharmed().await;
+        besieged.stays_unharmed().await;
     }
 }
 
@@ -303,7 +303,7 @@ async fn an_unknown_method_is_refused_at_every_door() {
                 besieged.refuses(format!("{method} {door} {head}")).await;
             }
         }
-        besieged.is_unharmed().await;
+        besieged.stays_unharmed().await;
     }
 }
 
@@ -334,7 +334,7 @@ async fn http_1_0_can_connect_publish_and_read_a_stream() {
         assert!(body.starts_with("retry: 1000\n"), "{body}");
         assert!(body.contains("\ndata: hi\n\n"), "{body}");
         assert!(body.ends_with("event: end\ndata: stopped\n\n"), "{body}");
-        besieged.is_unharmed().await;
+        besieged.stays_unharmed().await;
     }
 }
 
@@ -354,7 +354,7 @@ async fn head_is_answered_at_each_door_without_a_body() {
             assert_eq!(statuses(&answer), [status, 200], "{door}: {answer}");
             assert!(answer.ends_with("\r\n\r\nok"), "{door}: {answer}");
         }
-        besieged.is_unharmed().await;
+        besieged.stays_unharmed().await;
     }
 }
 
@@ -372,6 +372,6 @@ async fn requests_that_come_together_are_answered_in_their_order() {
         let mut stream = besieged.server.http.watch(&besieged.own).await;
         let told: Vec<_> = (10..60).map(|it| it.to_string()).collect();
         assert_eq!(stream.data(50).await, told);
-        besieged.is_unharmed().await;
+        besieged.stays_unharmed().await;
     }
 }
