@@ -6,6 +6,7 @@ mod client_parsing;
 mod client_publish;
 mod client_repeats;
 mod client_stream;
+mod faults;
 mod generated;
 mod hostile;
 mod hostile_connections;
