@@ -6,6 +6,8 @@
 
 mod channel;
 mod expiry;
+mod keys;
+mod limits;
 mod log;
 mod publisher;
 mod subscription;
@@ -16,10 +18,8 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
-use thiserror::Error;
 use tokio::time::Instant;
 
 use self::{
@@ -27,8 +27,10 @@ use self::{
     expiry::{Candidates, Tombstones},
 };
 pub use self::{
-    channel::{KEYS, Position},
+    channel::Position,
     expiry::{TOMBSTONE_AGE, TOMBSTONES},
+    keys::KEYS,
+    limits::{Limits, Refusal},
     log::LogLimits,
     publisher::{BROKEN_OFF, Publisher},
     subscription::{Delivery, Start, Subscription},
@@ -45,67 +47,6 @@ pub struct Frames {
     pub text: fn(&Event) -> Vec<u8>,
     /// For [`Format::Json`]; called the first time somebody reads the event in it.
     pub json: fn(&Event) -> Vec<u8>,
-}
-
-/// What bounds the hub.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Each channel's log.
-    pub log: LogLimits,
-    /// Channels.
-    pub clients: usize,
-    /// Subscribers of one channel.
-    pub subscribers: usize,
-    /// All logs together, in bytes.
-    pub memory: usize,
-    /// A channel without activity for so long ends.
-    pub idle_timeout: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            log: LogLimits {
-                messages: 1024,
-                bytes: 1 << 20,
-            },
-            clients: 100_000,
-            subscribers: 64,
-            memory: 1 << 30,
-            idle_timeout: Duration::from_mins(15),
-        }
-    }
-}
-
-/// Why the hub refuses something.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum Refusal {
-    /// No such channel.
-    #[error(
-        "no client with this ID is known here; get an ID from /api/v1/sse/connect, or let the watcher subscribe first"
-    )]
-    Unknown,
-    /// The channel has ended.
-    #[error("this client's stream has ended; get a new ID from /api/v1/sse/connect")]
-    Ended,
-    /// [`Limits::clients`] is reached.
-    #[error(
-        "the limit of {0} clients is reached; stop one, or start the server with a higher --max-clients"
-    )]
-    TooManyClients(usize),
-    /// [`Limits::subscribers`] is reached.
-    #[error(
-        "the limit of {0} subscribers of one client is reached; close one, or start the server with a higher --max-subscribers"
-    )]
-    TooManySubscribers(usize),
-    /// [`Limits::memory`] is spent, and every channel is being watched.
-    #[error(
-        "the memory budget of {0} bytes for all logs is spent; stop a client, or start the server with a higher --max-memory"
-    )]
-    OutOfMemory(usize),
-    /// The hub is closing.
-    #[error("the server is shutting down; try again when it is back")]
-    Closing,
 }
 
 /// What became of a publish request.

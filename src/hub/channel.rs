@@ -14,14 +14,15 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use super::{Receipt, Refusal, Shared, log::Log};
+use super::{
+    Receipt, Refusal, Shared,
+    keys::Keys,
+    log::{Log, Prepared},
+};
 use crate::{
     event::{ClientId, End, EventId, Format, Gap, UnixMillis, unix_millis},
     message::Message,
 };
-
-/// How many idempotency keys a channel remembers: the newest.
-pub const KEYS: usize = 64;
 
 pub(super) struct Channel {
     pub(super) id: ClientId,
@@ -39,18 +40,8 @@ struct State {
     /// Streaming publishers that wait for readers, by their ticket.
     writers: Vec<(u64, Waker)>,
     next_ticket: u64,
-    /// Oldest first.
-    keys: VecDeque<Keyed>,
+    keys: Keys,
     end: Option<End>,
-}
-
-/// What is remembered of a request that may be repeated.
-struct Keyed {
-    key: Box<str>,
-    /// What of it stands, for a streaming request so far.
-    receipt: Receipt,
-    /// Streaming tries; see [`super::Publisher`].
-    tries: u32,
 }
 
 struct Reader {
@@ -98,7 +89,7 @@ impl Channel {
             readers: Vec::new(),
             writers: Vec::new(),
             next_ticket: 0,
-            keys: VecDeque::new(),
+            keys: Keys::default(),
             end: None,
         };
         let active = AtomicU64::new(shared.now());
@@ -255,7 +246,7 @@ impl Channel {
         if state.end.is_some() {
             return Err(Refusal::Ended);
         }
-        if let Some(receipt) = key.and_then(|key| state.receipt(key)) {
+        if let Some(receipt) = key.and_then(|key| state.keys.receipt(key)) {
             return Ok(receipt);
         }
         let prepared = state
@@ -268,7 +259,7 @@ impl Channel {
             subscribers: state.reader_count(),
         };
         if let Some(key) = key {
-            state.keyed(key, receipt);
+            state.keys.note(key, receipt);
         }
         wake_readers(state);
         Ok(receipt)
@@ -289,7 +280,7 @@ impl Channel {
             return Poll::Ready(Err(Refusal::Ended));
         }
         let slowest = state.readers.iter().flatten().map(|it| it.next).min();
-        let already = key.and_then(|key| state.receipt(key));
+        let already = key.and_then(|key| state.keys.receipt(key));
         let now = unix_millis();
         let mut full = false;
         while let Some(message) = messages.pop_front() {
@@ -314,10 +305,7 @@ impl Channel {
         }
         receipt.subscribers = state.reader_count();
         if let Some(key) = key {
-            let keyed = state.keyed(key, *receipt);
-            if keyed.receipt.accepted < receipt.accepted {
-                keyed.receipt = *receipt;
-            }
+            state.keys.note(key, *receipt);
         }
         if full {
             state.wait(ticket, cx.waker());
@@ -338,23 +326,13 @@ impl Channel {
     /// Begins a try at the request with this key, and says the how manieth it is.
     pub(super) fn begin_try(&self, key: &str) -> u32 {
         let mut state = self.lock();
-        let receipt = Receipt {
-            last: None,
-            accepted: 0,
-            subscribers: state.reader_count(),
-        };
-        let keyed = state.keyed(key, receipt);
-        keyed.tries += 1;
-        keyed.tries
+        let subscribers = state.reader_count();
+        state.keys.begin_try(key, subscribers)
     }
 
     /// How many tries the request with this key has seen; `None` where it is forgotten.
     pub(super) fn tries(&self, key: &str) -> Option<u32> {
-        self.lock()
-            .keys
-            .iter()
-            .find(|it| *it.key == *key)
-            .map(|it| it.tries)
+        self.lock().keys.tries(key)
     }
 
     /// Ends the channel; readers still get what the log holds. False where it had ended before.
@@ -389,7 +367,7 @@ impl Channel {
         wake_all(self.lock());
     }
 
-    fn append(&self, state: &mut State, prepared: super::log::Prepared) -> EventId {
+    fn append(&self, state: &mut State, prepared: Prepared) -> EventId {
         let before = state.log.memory();
         let id = state.log.append(prepared);
         let after = state.log.memory();
@@ -428,29 +406,6 @@ impl Drop for Channel {
 impl State {
     fn reader_count(&self) -> usize {
         self.readers.iter().flatten().count()
-    }
-
-    fn receipt(&self, key: &str) -> Option<Receipt> {
-        self.keys
-            .iter()
-            .find(|it| *it.key == *key)
-            .map(|it| it.receipt)
-    }
-
-    fn keyed(&mut self, key: &str, receipt: Receipt) -> &mut Keyed {
-        let known = self.keys.iter().position(|it| *it.key == *key);
-        let index = known.unwrap_or_else(|| {
-            if self.keys.len() >= KEYS {
-                self.keys.pop_front();
-            }
-            self.keys.push_back(Keyed {
-                key: key.into(),
-                receipt,
-                tries: 0,
-            });
-            self.keys.len() - 1
-        });
-        &mut self.keys[index]
     }
 
     fn wait(&mut self, ticket: &mut Option<u64>, waker: &Waker) {

@@ -167,7 +167,7 @@ async fn answer(
             response
                 .headers_mut()
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
-            *response.body_mut() = Body::new(handoff.offer(stream));
+            *response.body_mut() = Body::new(handoff.body(stream));
         } else {
             *response.body_mut() = Body::new(StreamBody::new(stream));
         }

@@ -54,30 +54,32 @@ struct State {
     stream: Mutex<Option<Stream>>,
 }
 
-/// Hyper has put the head into its buffer, since it asks for the body.
-const HEAD_BUFFERED: u8 = 1;
+/// Hyper has put the head and the first bytes into its buffer, since it asks for more.
+const BUFFERED: u8 = 1;
 /// Hyper has written its buffer out.
-const HEAD_WRITTEN: u8 = 2;
+const WRITTEN: u8 = 2;
 
 impl Handoff {
-    /// Offers a stream for takeover. The answer gets the body that is returned, which gives nothing.
-    pub(super) fn offer(&self, stream: Stream) -> HandoffBody {
-        *self.0.stream.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
-        HandoffBody(self.clone())
+    /// The body for an answer whose stream is to be taken over.
+    pub(super) fn body(&self, stream: Stream) -> HandoffBody {
+        HandoffBody {
+            handoff: self.clone(),
+            stream: Some(stream),
+        }
     }
 
     /// To be called where hyper flushes the socket, which it does when its own buffer is empty.
     pub(super) fn flushed(&self) {
-        let steps = (HEAD_BUFFERED, HEAD_WRITTEN);
+        let steps = (BUFFERED, WRITTEN);
         let _ = self
             .0
             .step
             .compare_exchange(steps.0, steps.1, Ordering::AcqRel, Ordering::Relaxed);
     }
 
-    /// The stream, once the head is out and nothing is between it and the socket.
+    /// The stream, once its first bytes are out and nothing is between it and the socket.
     pub(super) fn take(&self) -> Option<Stream> {
-        if self.0.step.load(Ordering::Acquire) == HEAD_WRITTEN {
+        if self.0.step.load(Ordering::Acquire) == WRITTEN {
             self.0
                 .stream
                 .lock()
@@ -89,19 +91,36 @@ impl Handoff {
     }
 }
 
-/// The body that hyper sees: asked for once, it never gives anything.
-pub(super) struct HandoffBody(Handoff);
+/// The body that hyper sees: what is due at once, which thus goes out in one write with the head, and
+/// then nothing more.
+pub(super) struct HandoffBody {
+    handoff: Handoff,
+    /// Until it was asked for the first bytes.
+    stream: Option<Stream>,
+}
 
 impl http_body::Body for HandoffBody {
     type Data = Bytes;
     type Error = Infallible;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let state = &self.0.0.step;
-        let _ = state.compare_exchange(0, HEAD_BUFFERED, Ordering::AcqRel, Ordering::Relaxed);
+        let this = &mut *self;
+        let State {
+            step,
+            stream: offered,
+        } = &*this.handoff.0;
+        if let Some(mut stream) = this.stream.take() {
+            let mut first = Vec::new();
+            stream.gather(&mut first, cx);
+            *offered.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
+            if !first.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(first.into()))));
+            }
+        }
+        let _ = step.compare_exchange(0, BUFFERED, Ordering::AcqRel, Ordering::Relaxed);
         Poll::Pending
     }
 }

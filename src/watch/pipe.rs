@@ -25,7 +25,7 @@ pub enum LineFormat {
     Text,
     /// NDJSON: an object a line, with id and time
     Json,
-    /// The data as it came in the stream
+    /// The text as it came, control characters too, even on a terminal
     Raw,
 }
 
@@ -125,7 +125,8 @@ impl Pipe {
     fn message(&mut self, received: &Received) {
         let message = &received.message;
         match (self.format, self.terminal) {
-            (LineFormat::Text, None) => self.line(&message.text),
+            // A stream's data in text are the message's text.
+            (LineFormat::Text, None) | (LineFormat::Raw, _) => self.line(&message.text),
             (LineFormat::Text, Some(colour)) => {
                 for line in text::safe_lines(&message.text, colour) {
                     self.line(&line);
@@ -136,7 +137,6 @@ impl Pipe {
                 self.output.buffer.extend_from_slice(&object);
                 self.output.buffer.push(b'\n');
             }
-            (LineFormat::Raw, _) => self.line(&received.data),
         }
     }
 }

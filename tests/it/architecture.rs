@@ -105,8 +105,8 @@ fn no_layer_knows_what_it_must_not() {
             }
             seen += 1;
             for known in &uses {
-                let is = |it: &&&str| known == **it || known.starts_with(&format!("{it}::"));
-                if never.iter().find(is).is_some() {
+                let is = |it: &&str| known == it || known.starts_with(&format!("{it}::"));
+                if never.iter().any(is) {
                     wrong.push(format!("src/{}.rs uses {known}", name.display()));
                 }
             }

@@ -1,4 +1,4 @@
-//! A browser's own EventSource understands the stream: it shows what comes, resumes, and stops.
+//! A browser's own `EventSource` understands the stream: it shows what comes, resumes, and stops.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -95,7 +95,7 @@ fn is_there(program: &str) -> bool {
     std::env::split_paths(&path).any(|it| it.join(program).is_file())
 }
 
-/// A web page that opens an EventSource, and tells what it sees.
+/// A web page that opens an `EventSource`, and tells what it sees.
 struct Page {
     url: String,
     told: mpsc::UnboundedReceiver<String>,

@@ -18,6 +18,7 @@ mod send;
 mod server_faults;
 mod server_flow;
 mod server_life;
+mod server_limits;
 mod server_publish;
 mod server_replay;
 mod server_streaming_publish;

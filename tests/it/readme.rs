@@ -99,7 +99,7 @@ fn the_limits_are_the_flags_of_the_server() {
 }
 
 /// A turn with the default port: one at a time on this machine.
-fn turn() -> File {
+pub(crate) fn turn() -> File {
     let path = std::env::temp_dir().join("codechat-default-port.lock");
     let file = File::options()
         .create(true)

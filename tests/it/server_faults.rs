@@ -12,7 +12,7 @@ use crate::support::{
     soon,
 };
 
-const NEVER: Duration = Duration::from_secs(3600);
+const NEVER: Duration = Duration::from_hours(1);
 const LARGE: usize = 60_000;
 
 /// A subscriber that reads nothing until it is asked to, and whose system takes little for it.
@@ -37,7 +37,7 @@ fn large(number: u64) -> String {
 /// Reads on to the message of this number; every message must be told or missed, once, in order.
 /// How many were missed.
 async fn read_to(stream: &mut Stream, last: u64) -> u64 {
-    let (mut next, mut lost) = (1, 0);
+    let (mut next, mut missed) = (1, 0);
     while next <= last {
         let event = stream.event().await;
         if event.name == "gap" {
@@ -46,7 +46,7 @@ async fn read_to(stream: &mut Stream, last: u64) -> u64 {
             let to = gap["to"].as_u64().unwrap();
             assert_eq!(gap["missed"], to + 1 - next);
             assert_eq!(event.seq(), to);
-            lost += to + 1 - next;
+            missed += to + 1 - next;
             next = to + 1;
         } else if event.seq() > 0 {
             assert_eq!(event.seq(), next);
@@ -55,7 +55,7 @@ async fn read_to(stream: &mut Stream, last: u64) -> u64 {
             next += 1;
         }
     }
-    lost
+    missed
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use crate::support::{
     soon,
 };
 
-const NEVER: Duration = Duration::from_secs(3600);
+const NEVER: Duration = Duration::from_hours(1);
 
 #[tokio::test]
 async fn a_quiet_stream_beats() {

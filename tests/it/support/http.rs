@@ -138,10 +138,13 @@ impl Connection {
 
     /// A request's head.
     pub(crate) async fn ask(&mut self, method: &str, target: &str, headers: &[&str]) {
-        let headers: String = headers.iter().map(|it| format!("{it}\r\n")).collect();
         let address = self.socket.peer_addr().unwrap();
-        let head = format!("{method} {target} HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n");
-        self.say(head).await;
+        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {address}\r\n");
+        for header in headers {
+            head += header;
+            head += "\r\n";
+        }
+        self.say(head + "\r\n").await;
     }
 
     /// A piece of a chunked body; an empty one ends it.

@@ -32,7 +32,13 @@ impl Server {
 
     /// A server with other limits and options than the defaults.
     pub(crate) async fn with(change: impl FnOnce(&mut Limits, &mut Options)) -> Self {
-        let (mut limits, mut options) = (Limits::default(), Options::default());
+        // The variable that the program takes too: with it, all tests see streams that hyper writes.
+        let plain_streams = std::env::var_os("CODECHAT_PLAIN_STREAMS").is_some();
+        let mut limits = Limits::default();
+        let mut options = Options {
+            plain_streams,
+            ..Options::default()
+        };
         change(&mut limits, &mut options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,0 +1,68 @@
+//! What bounds the hub, and what it says where a bound is reached.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::LogLimits;
+
+/// What bounds the hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Each channel's log.
+    pub log: LogLimits,
+    /// Channels.
+    pub clients: usize,
+    /// Subscribers of one channel.
+    pub subscribers: usize,
+    /// All logs together, in bytes.
+    pub memory: usize,
+    /// A channel without activity for so long ends.
+    pub idle_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            log: LogLimits {
+                messages: 1024,
+                bytes: 1 << 20,
+            },
+            clients: 100_000,
+            subscribers: 64,
+            memory: 1 << 30,
+            idle_timeout: Duration::from_mins(15),
+        }
+    }
+}
+
+/// Why the hub refuses something.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum Refusal {
+    /// No such channel.
+    #[error(
+        "no client with this ID is known here; get an ID from /api/v1/sse/connect, or let the watcher subscribe first"
+    )]
+    Unknown,
+    /// The channel has ended.
+    #[error("this client's stream has ended; get a new ID from /api/v1/sse/connect")]
+    Ended,
+    /// [`Limits::clients`] is reached.
+    #[error(
+        "the limit of {0} clients is reached; stop one, or start the server with a higher --max-clients"
+    )]
+    TooManyClients(usize),
+    /// [`Limits::subscribers`] is reached.
+    #[error(
+        "the limit of {0} subscribers of one client is reached; close one, or start the server with a higher --max-subscribers"
+    )]
+    TooManySubscribers(usize),
+    /// [`Limits::memory`] is spent, and every channel is being watched.
+    #[error(
+        "the memory budget of {0} bytes for all logs is spent; stop a client, or start the server with a higher --max-memory"
+    )]
+    OutOfMemory(usize),
+    /// The hub is closing.
+    #[error("the server is shutting down; try again when it is back")]
+    Closing,
+}
