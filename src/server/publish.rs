@@ -39,6 +39,8 @@ const JSON_ESCAPE_MAX: usize = 6;
 /// writing would otherwise see its connection reset instead of the reason.
 const DRAIN_BYTES: usize = 4 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(1);
+/// The same while the server shuts down, which should not take long.
+const CLOSING_DRAIN_TIME: Duration = Duration::from_millis(200);
 
 pub(super) async fn publish(
     State(app): State<App>,
@@ -256,7 +258,7 @@ fn broken_off(error: &axum::Error) -> Problem {
 }
 
 async fn drained<T>(result: Result<T, Problem>, body: &mut Body) -> Result<T, Problem> {
-    if result.is_err() {
+    if let Err(problem) = &result {
         let drain = async {
             let mut read = 0;
             while let Ok(Some(chunk)) = next_chunk(body).await {
@@ -267,7 +269,11 @@ async fn drained<T>(result: Result<T, Problem>, body: &mut Body) -> Result<T, Pr
             }
         };
         // Whether it ended or ran out of time, the answer is due.
-        let _ = timeout(DRAIN_TIME, drain).await;
+        let time = match problem.status() {
+            StatusCode::SERVICE_UNAVAILABLE => CLOSING_DRAIN_TIME,
+            _ => DRAIN_TIME,
+        };
+        let _ = timeout(time, drain).await;
     }
     result
 }

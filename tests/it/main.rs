@@ -22,6 +22,7 @@ mod server_limits;
 mod server_publish;
 mod server_replay;
 mod server_streaming_publish;
+mod shutdown;
 mod support;
 mod watch_pipe;
 mod wire_text;
