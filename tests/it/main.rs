@@ -14,6 +14,7 @@ mod hub_history;
 mod hub_life;
 mod lossless;
 mod readme;
+mod reverse_proxy;
 mod send;
 mod server_faults;
 mod server_flow;
