@@ -7,6 +7,7 @@ mod client_publish;
 mod client_repeats;
 mod client_stream;
 mod faults;
+mod fuzz;
 mod generated;
 mod hostile;
 mod hostile_connections;
