@@ -20,7 +20,7 @@ use std::{
     },
 };
 
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 use self::{
     channel::Channel,
@@ -97,6 +97,8 @@ struct Shared {
     memory: AtomicUsize,
     subscribers: AtomicUsize,
     closing: AtomicBool,
+    /// Told once `closing` is set.
+    closed: Notify,
 }
 
 impl Shared {
@@ -121,6 +123,7 @@ impl Hub {
             memory: AtomicUsize::new(0),
             subscribers: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
+            closed: Notify::new(),
         };
         let registry = Registry {
             shards: std::array::from_fn(|_| Mutex::default()),
@@ -284,6 +287,7 @@ impl Hub {
     /// Refuses everything from now on and lets every subscription run out with [`Delivery::Closing`].
     pub fn close(&self) {
         self.shared.closing.store(true, Ordering::Release);
+        self.shared.closed.notify_waiters();
         for channel in self.channels() {
             channel.wake();
         }

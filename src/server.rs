@@ -10,6 +10,7 @@ mod connect;
 mod connection;
 mod direct;
 mod exchange;
+mod framing;
 mod identity;
 mod ndjson;
 mod problem;

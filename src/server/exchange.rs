@@ -17,6 +17,7 @@ use super::{
     App,
     access::preflight,
     direct::Handoff,
+    framing,
     problem::Problem,
     stream::{OpenStream, StreamBody},
 };
@@ -77,6 +78,10 @@ impl Exchange {
         if let Err(refusal) = self.app.hub.admit() {
             return Problem::from(refusal).into_response();
         }
+        let is_chunked = match framing::is_chunked(request.headers()) {
+            Ok(is_chunked) => is_chunked,
+            Err(problem) => return framing::end(problem.into_response()),
+        };
         let handoff = handoff.filter(|_| {
             request.version() == Version::HTTP_11
                 && request.method() == Method::GET
@@ -99,7 +104,11 @@ impl Exchange {
                 *response.body_mut() = Body::new(StreamBody::new(stream));
             }
         }
-        response
+        if is_chunked {
+            framing::end(response)
+        } else {
+            response
+        }
     }
 
     /// Tells of an answer; for a stream, once it begins.
