@@ -93,8 +93,12 @@ fn each_argument(definition: Definition, change: impl Fn(Arg) -> Arg + Copy) -> 
 
 /// A length of time, for clap.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text)
-        .map_err(|_| "a duration is a number and a unit, as in 500ms, 2s or 15m".into())
+    const LONGEST: Duration = Duration::from_hours(24 * 365);
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration > LONGEST => Err("must be a year at the most".into()),
+        Ok(duration) => Ok(duration),
+        Err(_) => Err("a duration is a number and a unit, as in 500ms, 2s or 15m".into()),
+    }
 }
 
 /// A length of time above 0, for clap: as an interval or a patience, 0 would mean never or always.

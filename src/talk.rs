@@ -18,6 +18,22 @@ pub fn aside(text: &str) {
     write("-- ", text, " --");
 }
 
+/// Stderr for a log: where nobody reads it any more, what is written is gone, and that is no error.
+/// (The macros that print to stderr panic there.)
+#[derive(Debug, Default)]
+pub struct Stderr(());
+
+impl Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = io::stderr().write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// A duration as people read it: `0.3 s`, `4 s`, `1m 30s`.
 #[must_use]
 pub fn duration(duration: Duration) -> String {

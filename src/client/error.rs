@@ -7,7 +7,10 @@ use thiserror::Error;
 
 use crate::{
     client::ServerUrl,
-    wire::{self, answer::Problem},
+    wire::{
+        self,
+        answer::{ENDED, Problem},
+    },
 };
 
 /// How much of an error's body is read, and for how long.
@@ -115,6 +118,8 @@ pub(crate) struct Refusal {
     pub(crate) retry_after: Option<Duration>,
     /// How many messages of the request stand nevertheless.
     pub(crate) accepted: Option<u64>,
+    /// Whether the client's stream has ended, which is for good.
+    pub(crate) ended: bool,
 }
 
 impl Refusal {
@@ -136,6 +141,7 @@ impl Refusal {
         let body = start_of_body(response, BODY_MAX).await;
         let problem: Option<Problem> = serde_json::from_slice(&body).ok();
         let accepted = problem.as_ref().and_then(|it| it.accepted);
+        let ended = problem.as_ref().is_some_and(|it| it.kind == ENDED);
         let detail = onward
             .or(problem.map(|it| it.detail))
             .unwrap_or_else(|| short(&String::from_utf8_lossy(&body)));
@@ -148,6 +154,7 @@ impl Refusal {
             },
             retry_after,
             accepted,
+            ended,
         }
     }
 

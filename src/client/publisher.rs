@@ -35,7 +35,10 @@ pub struct Publisher {
     id: ClientId,
     /// Whether anything ever answered.
     reached: bool,
-    /// When the connection was last lost; an accepted body makes up for it.
+    /// Whether anything was ever accepted: then the client was known once.
+    accepted: bool,
+    /// Since when the server is not what it was: the connection was lost, or the client is not known
+    /// any more. An accepted body makes up for it.
     lost: Option<Instant>,
 }
 
@@ -101,6 +104,7 @@ impl Publisher {
             client,
             id,
             reached: false,
+            accepted: false,
             lost: None,
         }
     }
@@ -124,7 +128,7 @@ impl Publisher {
         loop {
             let (reason, retry_after) = match self.attempt(call.clone(), lines).await {
                 Tried::Accepted(published) => {
-                    self.lost = None;
+                    (self.accepted, self.lost) = (true, None);
                     return Ok(published);
                 }
                 Tried::Failed(error) => return Err(error),
@@ -168,8 +172,13 @@ impl Publisher {
             };
         }
         let refusal = Refusal::of(response).await;
+        let is_unknown = refusal.status == 404 && !refusal.ended;
+        if is_unknown && self.accepted {
+            // The server restarted between two bodies; its new self waits for the watcher.
+            self.lost.get_or_insert_with(Instant::now);
+        }
         let coming_back = self.lost.is_some_and(|it| it.elapsed() < RETURN);
-        if refusal.is_passing() || refusal.status == 404 && coming_back {
+        if refusal.is_passing() || is_unknown && coming_back {
             return Tried::Again {
                 reason: format!("{} {}", refusal.status, refusal.detail),
                 retry_after: refusal.retry_after,

@@ -19,6 +19,7 @@ use crate::{
     hub::{Hub, Limits, LogLimits},
     server::{self, FRAMES, Options},
     shutdown::Signals,
+    talk,
     token::Token,
 };
 
@@ -242,10 +243,9 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         listeners.push(listen(address).await?);
     }
     for listener in &listeners {
-        eprintln!(
-            "{}",
-            invitation(listener.local_addr().context("ask for the address")?)
-        );
+        talk::line(&invitation(
+            listener.local_addr().context("ask for the address")?,
+        ));
     }
 
     let hub = Hub::new(args.settings.limits(), FRAMES);
@@ -300,9 +300,7 @@ fn invitation(address: SocketAddr) -> String {
     } else {
         format!(" --server http://{near}")
     };
-    format!(
-        "codechat: listening on http://{address}; in another terminal, run: codechat watch{server}"
-    )
+    format!("listening on http://{address}; in another terminal, run: codechat watch{server}")
 }
 
 /// Begins to log to stderr. `filter` goes before `RUST_LOG`, and that before `info`.
@@ -316,7 +314,8 @@ fn start_log(filter: Option<&str>, format: LogFormat) -> anyhow::Result<()> {
     };
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(talk::Stderr::default)
+        .log_internal_errors(false);
     match format {
         LogFormat::Text => log
             .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))

@@ -136,19 +136,27 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
     let mut pipe = Pipe::new(format, colour);
     let mut session = Session::default();
 
-    let watched = tokio::select! {
+    let mut cut_short = std::pin::pin!(async {
+        tokio::select! {
+            () = after(timeout) => Exit::TimedOut,
+            signal = signals.recv() => match signal {
+                Signal::Interrupt => Exit::Interrupted,
+                Signal::Terminate | Signal::Hangup => Exit::Terminated,
+            },
+        }
+    });
+    let mut watched = tokio::select! {
         watched = session.watch(args, &mut pipe) => watched,
-        () = after(timeout) => Ok(Exit::TimedOut),
-        signal = signals.recv() => Ok(match signal {
-            Signal::Interrupt => Exit::Interrupted,
-            Signal::Terminate | Signal::Hangup => Exit::Terminated,
-        }),
+        exit = &mut cut_short => Ok(exit),
     };
     let written = if matches!(watched, Ok(Exit::Done | Exit::Failed)) {
         // A reader that dawdles gets all of it, unless the user has had enough.
         tokio::select! {
             written = pipe.finish() => written,
-            _ = signals.recv() => Ok(()),
+            exit = cut_short => {
+                watched = Ok(exit);
+                Ok(())
+            }
         }
     } else {
         time::timeout(LEAVE, pipe.finish()).await.unwrap_or(Ok(()))
@@ -233,11 +241,18 @@ impl Session {
         token: Option<Token>,
     ) -> anyhow::Result<ClientId> {
         if !args.server.is_named() && !args.wait && !is_there(client).await {
-            self.server = Some(OwnServer::start(args.heartbeat, token).await?);
-            talk::line(&format!(
-                "no server answers at {0}, so this watcher is one, for as long as it runs",
-                client.server()
-            ));
+            match OwnServer::start(args.heartbeat, token).await {
+                Ok(server) => {
+                    self.server = Some(server);
+                    talk::line(&format!(
+                        "no server answers at {0}, so this watcher is one, for as long as it runs",
+                        client.server()
+                    ));
+                }
+                // Another watcher may have become one in the meantime.
+                Err(_) if is_there(client).await => {}
+                Err(error) => return Err(error),
+            }
         }
         if let Some(id) = args.id {
             return Ok(id);

@@ -51,8 +51,8 @@ impl Tombstones {
 /// Unwatched channels, longest idle first, as one look over all channels found them.
 ///
 /// A look costs as much as there are channels, so it is used up before the next one is made: a
-/// candidate that was active since is passed over, and whoever was not in the list was more recently
-/// active than all who are.
+/// candidate that was active since is passed over. Whoever lost its last reader since the look waits
+/// for the next one.
 #[derive(Default)]
 pub(super) struct Candidates(VecDeque<(u64, ClientId)>);
 

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use super::Receipt;
 
-/// How many keys a channel remembers: the newest.
+/// How many keys a channel remembers: those that were last used.
 pub const KEYS: usize = 64;
 
-/// The newest keys, oldest first.
+/// The keys that were last used, the longest unused first.
 #[derive(Default)]
 pub(super) struct Keys(VecDeque<Keyed>);
 
@@ -54,18 +54,20 @@ impl Keys {
     }
 
     fn entry(&mut self, key: &str, receipt: Receipt) -> &mut Keyed {
-        let index = self.find(key).unwrap_or_else(|| {
+        let known = self.find(key).and_then(|index| self.0.remove(index));
+        let keyed = known.unwrap_or_else(|| {
             if self.0.len() >= KEYS {
                 self.0.pop_front();
             }
-            self.0.push_back(Keyed {
+            Keyed {
                 key: key.into(),
                 receipt,
                 tries: 0,
-            });
-            self.0.len() - 1
+            }
         });
-        &mut self.0[index]
+        self.0.push_back(keyed);
+        let newest = self.0.len() - 1;
+        &mut self.0[newest]
     }
 
     fn find(&self, key: &str) -> Option<usize> {
@@ -94,6 +96,16 @@ mod tests {
         assert_eq!(keys.receipt("0"), None);
         assert_eq!(keys.receipt("1"), Some(receipt(1)));
         assert_eq!(keys.0.len(), KEYS);
+    }
+
+    #[test]
+    fn a_key_in_use_is_not_pushed_out() {
+        let mut keys = Keys::default();
+        for index in 0..2 * KEYS {
+            keys.note("held back", receipt(1 + index as u64));
+            keys.note(&index.to_string(), receipt(1));
+        }
+        assert_eq!(keys.receipt("held back"), Some(receipt(2 * KEYS as u64)));
     }
 
     #[test]

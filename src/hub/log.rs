@@ -16,7 +16,8 @@ use crate::{
 pub struct LogLimits {
     /// Messages; at least 1.
     pub messages: usize,
-    /// Bytes of their text frames. The newest message is kept even where it alone is larger.
+    /// Bytes of their text frames, and of their fields. The newest message is kept even where it alone
+    /// is larger.
     pub bytes: usize,
 }
 
@@ -24,7 +25,7 @@ pub(super) struct Log {
     entries: VecDeque<Entry>,
     limits: LogLimits,
     /// What `limits.bytes` bounds.
-    frame_bytes: usize,
+    bytes: usize,
     /// What the process really holds for the entries, encoded JSON included.
     memory: usize,
     /// The number the next message gets.
@@ -42,6 +43,12 @@ struct Entry {
 }
 
 impl Entry {
+    /// What it counts towards [`LogLimits::bytes`]: all that its publisher said.
+    fn bytes(&self) -> usize {
+        let message = &self.event.message;
+        self.text.len() + message.heap_size() - message.text.len()
+    }
+
     fn memory(&self) -> usize {
         let json = self.json.as_ref().map_or(0, Vec::capacity);
         size_of::<Self>() + self.text.capacity() + json + self.event.message.heap_size()
@@ -53,7 +60,7 @@ impl Log {
         Self {
             entries: VecDeque::new(),
             limits,
-            frame_bytes: 0,
+            bytes: 0,
             memory: 0,
             next: 1,
             dropped_at: created,
@@ -109,13 +116,13 @@ impl Log {
     pub(super) fn first_after(&self, prepared: &Prepared) -> u64 {
         let mut first = self.first();
         let mut count = self.entries.len() + 1;
-        let mut bytes = self.frame_bytes + prepared.0.text.len();
+        let mut bytes = self.bytes + prepared.0.bytes();
         for entry in &self.entries {
             if count <= self.limits.messages && bytes <= self.limits.bytes {
                 break;
             }
             count -= 1;
-            bytes -= entry.text.len();
+            bytes -= entry.bytes();
             first += 1;
         }
         first
@@ -128,16 +135,16 @@ impl Log {
         let id = entry.event.id;
         self.next += 1;
         self.newest_at = id.time;
-        self.frame_bytes += entry.text.len();
+        self.bytes += entry.bytes();
         self.memory += entry.memory();
         self.entries.push_back(entry);
         while self.entries.len() > self.limits.messages
-            || (self.frame_bytes > self.limits.bytes && self.entries.len() > 1)
+            || (self.bytes > self.limits.bytes && self.entries.len() > 1)
         {
             let Some(dropped) = self.entries.pop_front() else {
                 break;
             };
-            self.frame_bytes -= dropped.text.len();
+            self.bytes -= dropped.bytes();
             self.memory -= dropped.memory();
             self.dropped_at = dropped.event.id.time;
         }
@@ -278,6 +285,26 @@ mod tests {
                 prop_assert_eq!(log.memory(), log.entries.iter().map(Entry::memory).sum::<usize>());
             }
         }
+    }
+
+    #[test]
+    fn fields_count_towards_the_bytes() {
+        let mut log = Log::new(
+            LogLimits {
+                messages: 100,
+                bytes: 100,
+            },
+            0,
+        );
+        for _ in 0..10 {
+            let fields = Some("x".repeat(40).into());
+            let message = Message {
+                fields,
+                ..Message::text("y")
+            };
+            log.append(log.prepare(message, 0, FRAMES));
+        }
+        assert_eq!(log.entries.len(), 2);
     }
 
     #[test]

@@ -22,7 +22,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    App,
+    App, Options,
     direct::{Handoff, Writer},
     exchange::Exchange,
 };
@@ -40,7 +40,7 @@ pub(super) async fn accept(
     closing: CancellationToken,
     connections: TaskTracker,
 ) {
-    if let Err(error) = prepare(&listener, app.options.heartbeat) {
+    if let Err(error) = prepare(&listener, &app.options) {
         tracing::warn!(%error, "cannot set the options of the listening socket");
     }
     let mut troubled = false;
@@ -140,16 +140,18 @@ async fn converse(
 }
 
 /// Sets what every accepted socket inherits.
-fn prepare(listener: &TcpListener, heartbeat: Duration) -> io::Result<()> {
+fn prepare(listener: &TcpListener, options: &Options) -> io::Result<()> {
     let socket = SockRef::from(listener);
     // Linux hands these down to the sockets that are accepted, which saves two calls for each.
     socket.set_tcp_nodelay(true)?;
     // A peer that vanished without a word acknowledges nothing. The kernel then gives the connection
-    // up one heartbeat after the first heartbeat that it could not deliver.
+    // up one heartbeat after the first heartbeat that it could not deliver. A reader that pauses looks
+    // the same to it, so it must have more patience than the stall timeout.
+    let patience = options.heartbeat.max(options.stall_timeout * 2);
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    socket.set_tcp_user_timeout(Some(heartbeat))?;
+    socket.set_tcp_user_timeout(Some(patience))?;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let _ = heartbeat;
+    let _ = patience;
     Ok(())
 }
 

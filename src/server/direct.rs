@@ -65,6 +65,7 @@ impl Handoff {
         HandoffBody {
             handoff: self.clone(),
             stream: Some(stream),
+            over: false,
         }
     }
 
@@ -97,6 +98,8 @@ pub(super) struct HandoffBody {
     handoff: Handoff,
     /// Until it was asked for the first bytes.
     stream: Option<Stream>,
+    /// Whether the first bytes were the last ones.
+    over: bool,
 }
 
 impl http_body::Body for HandoffBody {
@@ -115,10 +118,18 @@ impl http_body::Body for HandoffBody {
         if let Some(mut stream) = this.stream.take() {
             let mut first = Vec::new();
             stream.gather(&mut first, cx);
+            if stream.is_over() {
+                // Nothing is left to take over; hyper ends the answer.
+                this.over = true;
+                return Poll::Ready(Some(Ok(Frame::data(first.into()))));
+            }
             *offered.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
             if !first.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(first.into()))));
             }
+        }
+        if this.over {
+            return Poll::Ready(None);
         }
         let _ = step.compare_exchange(0, BUFFERED, Ordering::AcqRel, Ordering::Relaxed);
         Poll::Pending
@@ -235,8 +246,12 @@ impl Writer {
                 Err(error) => return Err(error),
             }
         }
-        self.waiting = Vec::new();
-        self.sent = 0;
+        if !self.waiting.is_empty() {
+            (self.waiting, self.sent) = (Vec::new(), 0);
+            // From waiting for the client back to waiting for the next heartbeat.
+            let due = self.written + self.stream.heartbeat();
+            self.timer.as_mut().reset(due);
+        }
         Ok(Poll::Ready(()))
     }
 

@@ -18,6 +18,7 @@ const CLOSING_RETRY_SECONDS: u16 = 1;
 /// An error answer.
 #[derive(Debug)]
 pub(super) struct Problem {
+    kind: &'static str,
     status: StatusCode,
     detail: String,
     retry_seconds: Option<u16>,
@@ -30,6 +31,7 @@ impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         let detail = detail.into();
         Self {
+            kind: "about:blank",
             status,
             detail,
             retry_seconds: None,
@@ -93,7 +95,12 @@ impl From<Refusal> for Problem {
             | Refusal::OutOfMemory(_) => (StatusCode::TOO_MANY_REQUESTS, Some(LIMIT_RETRY_SECONDS)),
             Refusal::Closing => (StatusCode::SERVICE_UNAVAILABLE, Some(CLOSING_RETRY_SECONDS)),
         };
+        let kind = match refusal {
+            Refusal::Ended => answer::ENDED,
+            _ => "about:blank",
+        };
         Self {
+            kind,
             retry_seconds,
             ..Self::new(status, refusal.to_string())
         }
@@ -103,7 +110,7 @@ impl From<Refusal> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = answer::Problem {
-            kind: "about:blank".into(),
+            kind: self.kind.into(),
             title: self.status.canonical_reason().unwrap_or_default().into(),
             status: self.status.as_u16(),
             detail: self.detail,

@@ -34,12 +34,15 @@ pub async fn follow(
         let next = match feed.next().now_or_never() {
             Some(next) => next,
             None => match pipe.flush().await {
-                Ok(()) => feed.next().await,
+                Ok(()) => tokio::select! {
+                    next = feed.next() => next,
+                    () = pipe.closed() => return Ok(Left::OutputClosed),
+                },
                 Err(Closed) => return Ok(Left::OutputClosed),
             },
         };
         let Some(update) = next.transpose()? else {
-            return Ok(Left::Over(Verdict::Done));
+            anyhow::bail!("reading the stream broke off, which is a bug; please report it");
         };
         if matches!(update, Update::Connected { .. }) {
             connected()?;

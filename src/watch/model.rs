@@ -51,7 +51,7 @@ impl FailOn {
     fn matches(&self, message: &Message) -> bool {
         match self {
             Self::Level(worst) => message.level.is_some_and(|level| level >= *worst),
-            Self::Text(regex) => regex.is_match(&message.text),
+            Self::Text(regex) => !message.system && regex.is_match(&message.text),
         }
     }
 }
@@ -212,6 +212,25 @@ mod tests {
         }
         let fail_on: FailOn = "pan+ic".parse().unwrap();
         assert!(fail_on.matches(&Message::text("it pannnics")));
+    }
+
+    #[test]
+    fn the_servers_own_words_are_no_failure_but_its_errors_are() {
+        let fails = |fail_on: &str, message| {
+            let fail_on = Some(fail_on.parse().unwrap());
+            Model::new(Goals {
+                fail_on,
+                ..Goals::default()
+            })
+            .update(&message)
+        };
+        let greeting = message(Message::system(None, "Starting server communication..."));
+        assert_eq!(fails("server", greeting), None);
+        let lost = message(Message::system(
+            Some(Level::Error),
+            "Publisher disconnected",
+        ));
+        assert_eq!(fails("error", lost), Some(Verdict::Failed));
     }
 
     #[test]

@@ -112,6 +112,11 @@ impl Pipe {
         self.output.flush().await
     }
 
+    /// Waits until nobody reads stdout any more, which shows at the first write that fails.
+    pub async fn closed(&self) {
+        self.output.queue.closed().await;
+    }
+
     /// Waits until all is written.
     ///
     /// # Errors

@@ -58,6 +58,9 @@ pub struct Broadcast {
     pub clients: usize,
 }
 
+/// The [`Problem::kind`] that tells a client whose stream has ended from one that is not known.
+pub const ENDED: &str = "/problems/ended";
+
 /// An error (RFC 9457), with the members that help a program to go on from it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Problem {
