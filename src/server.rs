@@ -6,11 +6,13 @@
 
 mod access;
 mod authorized;
+mod clients;
 mod connect;
 mod connection;
 mod direct;
 mod exchange;
 mod identity;
+mod metrics;
 mod ndjson;
 mod problem;
 mod publish;
@@ -28,7 +30,7 @@ use tokio::{net::TcpListener, task::JoinSet, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::access::{Access, AllowedHost, AllowedOrigin, NotAHost, NotAnOrigin};
-use self::{access::Gate, problem::Problem};
+use self::{access::Gate, metrics::Metrics, problem::Problem};
 use crate::{
     hub::{Frames, Hub},
     wire::{self, sse},
@@ -82,6 +84,7 @@ struct App {
     hub: Hub,
     options: Arc<Options>,
     gate: Arc<Gate>,
+    metrics: Arc<Metrics>,
 }
 
 /// Serves `hub` on `listeners` until `shutdown` is ready; then says farewell on every stream, answers
@@ -102,6 +105,7 @@ pub async fn serve(
         hub: hub.clone(),
         gate: Arc::new(Gate::new(&options.access, &listening)),
         options: Arc::new(options),
+        metrics: Arc::default(),
     };
     let router = router(app.clone());
     let closing = CancellationToken::new();
@@ -165,6 +169,8 @@ fn router(app: App) -> Router {
         )
         .route(&stop_by_id, get(stop::stop).post(stop::stop))
         .route(wire::BROADCAST_PATH, post(publish::broadcast))
+        .route(wire::CLIENTS_PATH, get(clients::clients))
+        .route(wire::METRICS_PATH, get(metrics::metrics))
         .route(wire::HEALTH_PATH, get(|| async { "ok" }))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

@@ -25,6 +25,7 @@ use super::{
     App,
     direct::{Handoff, Writer},
     exchange::Exchange,
+    metrics::Metrics,
 };
 
 /// Bounds what one connection buffers, in bytes, each way.
@@ -94,7 +95,13 @@ async fn converse(
         return;
     }
     let handoff = Handoff::default();
-    let io = Stalling::new(stream, options.stall_timeout, handoff.clone());
+    let io = Stalling {
+        stream,
+        timeout: options.stall_timeout,
+        handoff: handoff.clone(),
+        metrics: Arc::clone(&exchange.app.metrics),
+        deadline: None,
+    };
     let service = service_fn(async |request| {
         Ok::<_, Infallible>(exchange.answer(request, Some(&handoff)).await)
     });
@@ -158,20 +165,12 @@ struct Stalling {
     stream: TcpStream,
     timeout: Duration,
     handoff: Handoff,
+    metrics: Arc<Metrics>,
     /// Set while a write waits.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl Stalling {
-    fn new(stream: TcpStream, timeout: Duration, handoff: Handoff) -> Self {
-        Self {
-            stream,
-            timeout,
-            handoff,
-            deadline: None,
-        }
-    }
-
     fn watch<T>(
         &mut self,
         write: Poll<io::Result<T>>,
@@ -185,6 +184,7 @@ impl Stalling {
             .deadline
             .get_or_insert_with(|| Box::pin(sleep(self.timeout)));
         deadline.as_mut().poll(cx).map(|()| {
+            self.metrics.stalled.add(1);
             tracing::debug!(timeout = ?self.timeout, "closing a connection that takes no bytes");
             Err(io::Error::new(
                 io::ErrorKind::TimedOut,

@@ -162,6 +162,8 @@ fn route_of(path: &str) -> &'static str {
         wire::CONNECT_PATH => wire::CONNECT_PATH,
         wire::DEBUG_PATH => wire::DEBUG_PATH,
         wire::BROADCAST_PATH => wire::BROADCAST_PATH,
+        wire::CLIENTS_PATH => wire::CLIENTS_PATH,
+        wire::METRICS_PATH => wire::METRICS_PATH,
         wire::HEALTH_PATH => wire::HEALTH_PATH,
         _ => match path
             .strip_prefix(wire::DEBUG_PATH)

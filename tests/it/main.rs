@@ -11,6 +11,7 @@ mod generated;
 mod hub_history;
 mod hub_life;
 mod lossless;
+mod metrics;
 mod readme;
 mod send;
 mod server_faults;
