@@ -14,10 +14,12 @@ mod exchange;
 mod identity;
 mod metrics;
 mod ndjson;
+mod paced;
 mod problem;
 mod publish;
 mod stop;
 mod stream;
+mod tls;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -30,6 +32,7 @@ use tokio::{net::TcpListener, task::JoinSet, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::access::{Access, AllowedHost, AllowedOrigin, NotAHost, NotAnOrigin};
+pub use self::tls::{Tls, TlsError};
 use self::{access::Gate, metrics::Metrics, problem::Problem};
 use crate::{
     hub::{Frames, Hub},
@@ -61,6 +64,8 @@ pub struct Options {
     pub plain_streams: bool,
     /// Whom it lets in.
     pub access: Access,
+    /// Speak HTTPS with this certificate, rather than HTTP.
+    pub tls: Option<Tls>,
 }
 
 impl Default for Options {
@@ -74,6 +79,7 @@ impl Default for Options {
             max_message: 64 * 1024,
             plain_streams: false,
             access: Access::default(),
+            tls: None,
         }
     }
 }

@@ -26,10 +26,11 @@ use super::{
     direct::{Handoff, Writer},
     exchange::Exchange,
     metrics::Metrics,
+    tls,
 };
 
 /// Bounds what one connection buffers, in bytes, each way.
-const BUFFER_BYTES: usize = 16 * 1024;
+pub(super) const BUFFER_BYTES: usize = 16 * 1024;
 /// How long accepting rests when no connection can be taken (at the limit of open files, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -95,13 +96,16 @@ async fn converse(
         return;
     }
     let handoff = Handoff::default();
-    let io = Stalling {
+    let stream = Stalling {
         stream,
         timeout: options.stall_timeout,
         handoff: handoff.clone(),
         metrics: Arc::clone(&exchange.app.metrics),
         deadline: None,
     };
+    if let Some(tls) = options.tls.clone() {
+        return tls::converse(stream, tls, exchange, closing).await;
+    }
     let service = service_fn(async |request| {
         Ok::<_, Infallible>(exchange.answer(request, Some(&handoff)).await)
     });
@@ -109,7 +113,7 @@ async fn converse(
         .timer(TokioTimer::new())
         .header_read_timeout(options.header_timeout)
         .max_buf_size(BUFFER_BYTES)
-        .serve_connection(TokioIo::new(io), service);
+        .serve_connection(TokioIo::new(stream), service);
     let converse = poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
         Poll::Ready(ended) => Poll::Ready(Err(ended)),
         Poll::Pending => handoff
@@ -161,7 +165,7 @@ fn prepare(listener: &TcpListener, heartbeat: Duration) -> io::Result<()> {
 /// This is the one place that knows whether a reader makes progress: a slow one that takes a byte now
 /// and then is waited for, one that takes none is closed, leaves its channel, and with that no longer
 /// holds back a streaming publisher.
-struct Stalling {
+pub(super) struct Stalling {
     stream: TcpStream,
     timeout: Duration,
     handoff: Handoff,

@@ -17,6 +17,7 @@ use super::{
     App,
     access::preflight,
     direct::Handoff,
+    paced::PacedBody,
     problem::Problem,
     stream::{OpenStream, StreamBody},
 };
@@ -77,8 +78,9 @@ impl Exchange {
         if let Err(refusal) = self.app.hub.admit() {
             return Problem::from(refusal).into_response();
         }
+        let version = request.version();
         let handoff = handoff.filter(|_| {
-            request.version() == Version::HTTP_11
+            version == Version::HTTP_11
                 && request.method() == Method::GET
                 && !self.app.options.plain_streams
         });
@@ -95,6 +97,9 @@ impl Exchange {
                     .headers_mut()
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));
                 *response.body_mut() = Body::new(handoff.body(stream));
+            } else if version == Version::HTTP_2 {
+                let patience = self.app.options.stall_timeout;
+                *response.body_mut() = Body::new(PacedBody::new(stream, patience));
             } else {
                 *response.body_mut() = Body::new(StreamBody::new(stream));
             }

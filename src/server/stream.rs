@@ -230,6 +230,11 @@ impl StreamBody {
         }
     }
 
+    /// To be called where its reader is given up since it takes no bytes.
+    pub(super) fn stalled(&self) {
+        self.stream.stalled();
+    }
+
     fn poll_heartbeat(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             ready!(self.timer.as_mut().poll(cx));

@@ -23,6 +23,7 @@ mod server_publish;
 mod server_replay;
 mod server_streaming_publish;
 mod support;
+mod tls;
 mod token;
 mod watch_pipe;
 mod wire_text;
