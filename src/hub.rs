@@ -21,7 +21,7 @@ use std::{
     },
 };
 
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 pub use self::{
     census::{ClientInfo, Stats},
@@ -90,6 +90,8 @@ struct Shared {
     published: AtomicU64,
     delivered: AtomicU64,
     closing: AtomicBool,
+    /// Told once `closing` is set.
+    closed: Notify,
 }
 
 impl Shared {
@@ -116,6 +118,7 @@ impl Hub {
             published: AtomicU64::new(0),
             delivered: AtomicU64::new(0),
             closing: AtomicBool::new(false),
+            closed: Notify::new(),
         };
         let registry = Registry {
             shards: std::array::from_fn(|_| Mutex::default()),
@@ -279,6 +282,7 @@ impl Hub {
     /// Refuses everything from now on and lets every subscription run out with [`Delivery::Closing`].
     pub fn close(&self) {
         self.shared.closing.store(true, Ordering::Release);
+        self.shared.closed.notify_waiters();
         for channel in self.channels() {
             channel.wake();
         }

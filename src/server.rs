@@ -11,6 +11,7 @@ mod connect;
 mod connection;
 mod direct;
 mod exchange;
+mod framing;
 mod identity;
 mod metrics;
 mod ndjson;

@@ -60,6 +60,18 @@ impl Publisher {
         .await
     }
 
+    /// Ready once the hub closes: a publisher that waits for its next message must hear of it too.
+    pub fn closed(&self) -> impl Future<Output = ()> + use<> {
+        let shared = Arc::clone(&self.hub.shared);
+        async move {
+            // In this order nothing is missed in between.
+            let closed = shared.closed.notified();
+            if !shared.is_closing() {
+                closed.await;
+            }
+        }
+    }
+
     /// Whether a broken request may be repeated as the same one.
     #[must_use]
     pub fn is_repeatable(&self) -> bool {

@@ -114,35 +114,39 @@ async fn converse(
         .header_read_timeout(options.header_timeout)
         .max_buf_size(BUFFER_BYTES)
         .serve_connection(TokioIo::new(stream), service);
-    let converse = poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
-        Poll::Ready(ended) => Poll::Ready(Err(ended)),
-        Poll::Pending => handoff
-            .take()
-            .map_or(Poll::Pending, |stream| Poll::Ready(Ok(stream))),
-    });
-    let ended = tokio::select! {
-        outcome = converse => match outcome {
-            Ok(stream) => {
-                let parts = connection.into_parts();
-                let socket = parts.io.into_inner().stream;
-                let writer = Writer::new(socket, stream, options.stall_timeout, parts.read_buf.len());
-                connections.spawn(async {
-                    if let Err(error) = writer.await {
-                        tracing::debug!(%error, "stream ended");
-                    }
-                });
-                return;
-            }
-            Err(ended) => ended,
-        },
-        // One that came after the closing began has yet to be told so.
-        () = closing.cancelled(), if !exchange.app.hub.is_closing() => {
+    let mut closing = std::pin::pin!(closing.cancelled());
+    // One that came after the closing began has yet to be told so.
+    let mut told = exchange.app.hub.is_closing();
+    let outcome = poll_fn(|cx| {
+        if !told && closing.as_mut().poll(cx).is_ready() {
+            told = true;
             Pin::new(&mut connection).graceful_shutdown();
-            connection.await
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(error = %crate::error_chain(&error), "connection ended");
+        match Pin::new(&mut connection).poll(cx) {
+            Poll::Ready(ended) => Poll::Ready(Err(ended)),
+            Poll::Pending => match handoff.take() {
+                Some(stream) => Poll::Ready(Ok(stream)),
+                None => Poll::Pending,
+            },
+        }
+    })
+    .await;
+    match outcome {
+        Ok(stream) => {
+            let parts = connection.into_parts();
+            let socket = parts.io.into_inner().stream;
+            let unasked = parts.read_buf.len();
+            let writer = Writer::new(socket, stream, options.stall_timeout, unasked);
+            connections.spawn(async {
+                if let Err(error) = writer.await {
+                    tracing::debug!(%error, "stream ended");
+                }
+            });
+        }
+        Err(Err(error)) => {
+            tracing::debug!(error = %crate::error_chain(&error), "connection ended");
+        }
+        Err(Ok(())) => {}
     }
 }
 

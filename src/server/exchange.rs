@@ -17,6 +17,7 @@ use super::{
     App,
     access::preflight,
     direct::Handoff,
+    framing,
     paced::PacedBody,
     problem::Problem,
     stream::{OpenStream, StreamBody},
@@ -78,6 +79,10 @@ impl Exchange {
         if let Err(refusal) = self.app.hub.admit() {
             return Problem::from(refusal).into_response();
         }
+        let is_chunked = match framing::is_chunked(request.headers()) {
+            Ok(is_chunked) => is_chunked,
+            Err(problem) => return framing::end(problem.into_response()),
+        };
         let version = request.version();
         let handoff = handoff.filter(|_| {
             version == Version::HTTP_11
@@ -104,7 +109,11 @@ impl Exchange {
                 *response.body_mut() = Body::new(StreamBody::new(stream));
             }
         }
-        response
+        if is_chunked {
+            framing::end(response)
+        } else {
+            response
+        }
     }
 
     /// Tells of an answer; for a stream, once it begins.

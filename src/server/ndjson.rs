@@ -1,6 +1,6 @@
 //! Streaming publishers: a message per line, published as it arrives, held back as the hub asks.
 
-use std::{collections::VecDeque, mem, time::Duration};
+use std::{collections::VecDeque, mem, pin::pin, time::Duration};
 
 use axum::{body::Body, http::StatusCode};
 
@@ -28,8 +28,17 @@ pub(super) async fn publish(
     let mut publisher = Unfinished(Some(publisher));
     let mut lines = Lines::new(max_message);
     let mut queue = VecDeque::new();
+    let mut closed = pin!(publisher.get().closed());
     loop {
-        let chunk = match next_chunk(body).await {
+        let next = tokio::select! {
+            biased;
+            next = next_chunk(body) => next,
+            () = closed.as_mut() => {
+                let accepted = publisher.finish().accepted;
+                return Err(refused(Refusal::Closing).after(accepted));
+            }
+        };
+        let chunk = match next {
             Ok(chunk) => chunk,
             Err(broken) => return Err(broken.after(publisher.get().accepted())),
         };

@@ -40,6 +40,8 @@ const JSON_ESCAPE_MAX: usize = 6;
 /// writing would otherwise see its connection reset instead of the reason.
 const DRAIN_BYTES: usize = 4 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(1);
+/// The same while the server shuts down, which should not take long.
+const CLOSING_DRAIN_TIME: Duration = Duration::from_millis(200);
 
 pub(super) async fn publish(
     State(app): State<App>,
@@ -252,8 +254,7 @@ async fn read_body(body: &mut Body, limit: usize) -> Result<Vec<u8>, Problem> {
 /// The next bytes of a body; trailers are passed over.
 pub(super) async fn next_chunk(body: &mut Body) -> Result<Option<Bytes>, Problem> {
     while let Some(frame) = body.frame().await {
-        let frame =
-            frame.map_err(|error| Problem::bad_request(format!("the body broke off: {error}")))?;
+        let frame = frame.map_err(|error| broken_off(&error))?;
         if let Ok(data) = frame.into_data() {
             return Ok(Some(data));
         }
@@ -261,8 +262,25 @@ pub(super) async fn next_chunk(body: &mut Body) -> Result<Option<Bytes>, Problem
     Ok(None)
 }
 
+/// A body that ends too early is the network's fault, so its status is one that says to try again.
+fn broken_off(error: &axum::Error) -> Problem {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    let mut is_cut_short = false;
+    while let Some(error) = cause {
+        let kind = error.downcast_ref().map(std::io::Error::kind);
+        is_cut_short |= kind == Some(std::io::ErrorKind::UnexpectedEof);
+        cause = error.source();
+    }
+    let status = if is_cut_short {
+        StatusCode::REQUEST_TIMEOUT
+    } else {
+        StatusCode::BAD_REQUEST
+    };
+    Problem::new(status, format!("the body broke off: {error}"))
+}
+
 async fn drained<T>(result: Result<T, Problem>, body: &mut Body) -> Result<T, Problem> {
-    if result.is_err() {
+    if let Err(problem) = &result {
         let drain = async {
             let mut read = 0;
             while let Ok(Some(chunk)) = next_chunk(body).await {
@@ -273,7 +291,11 @@ async fn drained<T>(result: Result<T, Problem>, body: &mut Body) -> Result<T, Pr
             }
         };
         // Whether it ended or ran out of time, the answer is due.
-        let _ = timeout(DRAIN_TIME, drain).await;
+        let time = match problem.status() {
+            StatusCode::SERVICE_UNAVAILABLE => CLOSING_DRAIN_TIME,
+            _ => DRAIN_TIME,
+        };
+        let _ = timeout(time, drain).await;
     }
     result
 }

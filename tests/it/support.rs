@@ -1,6 +1,8 @@
 //! What several promises need to be looked at.
 
+pub(crate) mod chance;
 pub(crate) mod cutter;
+pub(crate) mod fault_proxy;
 pub(crate) mod http;
 pub(crate) mod process;
 pub(crate) mod scripted;

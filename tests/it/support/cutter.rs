@@ -9,7 +9,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::soon;
+use super::{fault_proxy::call_back_at_once, soon};
 
 /// Forwards each connection, and cuts it both ways after the next of its budgets; those beyond the
 /// last budget are left whole.
@@ -67,14 +67,5 @@ async fn forward(client: TcpStream, server: SocketAddr, budget: u64) {
     tokio::select! {
         _ = io::copy(&mut from_client, &mut to_server) => {}
         () = answers => {}
-    }
-}
-
-/// Lets the client come back without the second that the server asks it to wait, so that many cuts
-/// fit into one test.
-fn call_back_at_once(bytes: &mut [u8]) {
-    const ASKED: &[u8] = b"retry: 1000\n";
-    if let Some(at) = bytes.windows(ASKED.len()).position(|it| it == ASKED) {
-        bytes[at..at + ASKED.len()].copy_from_slice(b"retry: 0001\n");
     }
 }

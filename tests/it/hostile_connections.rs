@@ -1,0 +1,221 @@
+//! Connections that end early, half-close, say more than they were asked or say nothing at all cost
+//! nobody else anything.
+
+use std::time::{Duration, Instant};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinSet,
+};
+
+use crate::support::{
+    http::{Connection, stream_of},
+    process::Serve,
+    server::Server,
+    soon,
+};
+
+/// A server for each way of writing streams.
+async fn each() -> [Server; 2] {
+    let plain = |plain| {
+        Server::with(move |_, options| {
+            options.plain_streams = plain;
+            // What hyper does not read, since it is not asked for, it finds out about by writing.
+            options.heartbeat = Duration::from_millis(100);
+        })
+    };
+    [plain(false).await, plain(true).await]
+}
+
+async fn rest(socket: &mut TcpStream) -> Vec<u8> {
+    let mut rest = Vec::new();
+    // It may be reset: that is closed too.
+    let _ = soon(socket.read_to_end(&mut rest)).await;
+    rest
+}
+
+#[tokio::test]
+async fn a_request_may_break_off_at_any_byte() {
+    for server in each().await {
+        let id = server.connect().await;
+        let mut stream = server.watch(&id).await;
+        let path = stream_of(&id);
+        let head =
+            format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello");
+        let get = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        for request in [head, get] {
+            for end in 0..request.len() - 1 {
+                let mut connection = Connection::open(server.address).await;
+                connection.say(&request[..end]).await;
+            }
+        }
+        server.stats(|it| it.subscribers == 1).await;
+        server.publish(&id, "whole").await;
+        assert_eq!(stream.event().await.data, "whole");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_closes_its_half_is_answered_or_closed_and_leaves_nothing() {
+    for server in each().await {
+        let id = server.connect().await;
+        let path = stream_of(&id);
+        let get = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let post = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n");
+        for request in [
+            get,
+            format!("{post}hi"),
+            format!("{post}h"),
+            post,
+            "GET".into(),
+        ] {
+            let mut connection = Connection::open(server.address).await;
+            connection.say(&request).await;
+            connection.socket.shutdown().await.unwrap();
+            rest(&mut connection.socket).await;
+        }
+        server.stats(|it| it.subscribers == 0).await;
+        server.publish(&id, "after").await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_cut_short_is_to_be_sent_again() {
+    let server = Server::start().await;
+    let path = stream_of(&server.connect().await);
+    for (kind, body) in [
+        ("text/plain", "Content-Length: 9\r\n\r\nhalf"),
+        ("application/x-ndjson", "Content-Length: 9\r\n\r\n\"a\"\n"),
+        ("text/plain", "Transfer-Encoding: chunked\r\n\r\n9\r\nhalf"),
+    ] {
+        let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n");
+        let mut connection = Connection::open(server.address).await;
+        connection.say(head + body).await;
+        connection.socket.shutdown().await.unwrap();
+        let detail = connection.answer().await.detail(408);
+        assert!(detail.starts_with("the body broke off"), "{detail}");
+    }
+}
+
+#[tokio::test]
+async fn what_comes_behind_the_request_for_a_stream_does_not_disturb_it() {
+    for server in each().await {
+        let (id, other) = (server.connect().await, server.connect().await);
+        let (path, theirs) = (stream_of(&id), stream_of(&other));
+        let mut connection = Connection::open(server.address).await;
+        let behind =
+            format!("POST {theirs} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\nbehind");
+        connection
+            .say(format!(
+                "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n{behind}"
+            ))
+            .await;
+        let mut stream = connection.into_stream().await;
+        stream.event().await;
+        server.publish(&id, "on the stream").await;
+        assert_eq!(stream.event().await.data, "on the stream");
+        server.publish(&other, "their own").await;
+        let mut their_stream = server.watch(&other).await;
+        assert_eq!(their_stream.event().await.data, "their own");
+        server.stop(&id).await;
+        assert_eq!(stream.event().await.name, "end");
+        stream.ended().await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_floods_its_own_stream_hurts_itself_only() {
+    for server in each().await {
+        let (id, other) = (server.connect().await, server.connect().await);
+        let mut theirs = server.watch(&other).await;
+        let mut flood = server.watch(&id).await.connection.socket;
+        let junk = vec![b'x'; 1 << 20];
+        let flooding = async {
+            // It is cut, or nobody reads it.
+            let _ = tokio::time::timeout(Duration::from_secs(1), flood.write_all(&junk)).await;
+        };
+        let others = async {
+            for number in 0..100 {
+                server.publish(&other, number.to_string()).await;
+                assert_eq!(theirs.event().await.data, number.to_string());
+            }
+        };
+        tokio::join!(flooding, others);
+        drop(flood);
+        server.stats(|it| it.subscribers == 1).await;
+    }
+}
+
+#[tokio::test]
+async fn head_on_a_stream_leaves_no_subscriber() {
+    for server in each().await {
+        let id = server.connect().await;
+        let mut connection = Connection::open(server.address).await;
+        connection.ask("HEAD", &stream_of(&id), &[]).await;
+        let head = connection.head().await;
+        assert_eq!(head.header("content-type"), Some("text/event-stream"));
+        server.stats(|it| it.subscribers == 0).await;
+    }
+}
+
+/// A thousand connections that say nothing, or a head or a body byte by byte.
+async fn crowd(server: &Serve, id: &str) -> Vec<TcpStream> {
+    let path = stream_of(id);
+    let begins = [
+        String::new(),
+        format!("GET {path} HTTP/1.1\r\nX: "),
+        format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000\r\n\r\n"),
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n"
+        ),
+    ];
+    let mut crowd = Vec::new();
+    for begin in begins.iter().cycle().take(1000) {
+        let mut connection = Connection::open(server.http.address).await;
+        connection.say(begin).await;
+        crowd.push(connection.socket);
+    }
+    crowd
+}
+
+#[tokio::test]
+async fn a_thousand_slow_and_silent_clients_do_not_stop_a_real_one() {
+    const PATIENCE: &str = "3s";
+    let limits = ["--header-timeout", PATIENCE, "--body-timeout", PATIENCE];
+    for more in [&[][..], &["--plain-streams"]] {
+        let server = Serve::start(&[&limits, more].concat()).await;
+        let (slow, id) = (server.http.connect().await, server.http.connect().await);
+        let mut stream = server.http.watch(&id).await;
+        let mut crowd = crowd(&server, &slow).await;
+        let begin = Instant::now();
+        for number in 0..50 {
+            for socket in crowd.iter_mut().skip(number % 4).step_by(4) {
+                // Some have been closed by now.
+                let _ = socket.try_write(b"x");
+            }
+            server.http.publish(&id, number.to_string()).await;
+            assert_eq!(stream.event().await.data, number.to_string());
+        }
+        println!(
+            "50 messages beside 1,000 slow clients: {:?}",
+            begin.elapsed()
+        );
+        let mut ends = JoinSet::new();
+        for mut socket in crowd {
+            ends.spawn(async move { rest(&mut socket).await });
+        }
+        for answer in ends.join_all().await {
+            let answer = String::from_utf8(answer).unwrap();
+            let refused = answer.is_empty() || answer.starts_with("HTTP/1.1 4");
+            assert!(refused, "{answer}");
+        }
+        server.http.publish(&id, "then").await;
+        assert_eq!(stream.event().await.data, "then");
+        drop(stream);
+        server.process.signal("TERM").await;
+        let ended = server.process.end().await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+    }
+}
