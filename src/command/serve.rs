@@ -178,7 +178,9 @@ impl Settings {
             #[command(flatten)]
             settings: Settings,
         }
-        let definition = Environment::command().mut_args(cli::without_empty_env);
+        let definition = Environment::command()
+            .mut_args(cli::boolish)
+            .mut_args(cli::without_empty_env);
         let settings = definition
             .try_get_matches_from(["codechat"])
             .and_then(|matches| Environment::from_arg_matches(&matches))
