@@ -77,6 +77,8 @@ Register-ArgumentCompleter -Native -CommandName 'codechat' -ScriptBlock {
             [CompletionResult]::new('--token-file', '--token-file', [CompletionResultType]::ParameterName, 'A file with the server''s token [default: the token in the variable CODECHAT_TOKEN, if any]')
             [CompletionResult]::new('--allowed-host', '--allowed-host', [CompletionResultType]::ParameterName, 'A name that the server is reached by, besides localhost and the addresses it listens on; repeatable')
             [CompletionResult]::new('--cors-origin', '--cors-origin', [CompletionResultType]::ParameterName, 'An origin whose web pages may use the server, as in http://localhost:3000; repeatable')
+            [CompletionResult]::new('--tls-cert', '--tls-cert', [CompletionResultType]::ParameterName, 'Speak HTTPS with the certificate in this file: PEM, with its chain')
+            [CompletionResult]::new('--tls-key', '--tls-key', [CompletionResultType]::ParameterName, 'The key of that certificate: PEM')
             [CompletionResult]::new('--idle-timeout', '--idle-timeout', [CompletionResultType]::ParameterName, 'A client ends after so long without activity: no stream opened, no message delivered')
             [CompletionResult]::new('--heartbeat', '--heartbeat', [CompletionResultType]::ParameterName, 'A stream that was quiet for so long gets a comment, so that both ends know it lives')
             [CompletionResult]::new('--stall-timeout', '--stall-timeout', [CompletionResultType]::ParameterName, 'A subscriber that takes no bytes for so long, while some wait, is closed')

@@ -71,6 +71,8 @@ set edit:completion:arg-completer[codechat] = {|@words|
             cand --token-file 'A file with the server''s token [default: the token in the variable CODECHAT_TOKEN, if any]'
             cand --allowed-host 'A name that the server is reached by, besides localhost and the addresses it listens on; repeatable'
             cand --cors-origin 'An origin whose web pages may use the server, as in http://localhost:3000; repeatable'
+            cand --tls-cert 'Speak HTTPS with the certificate in this file: PEM, with its chain'
+            cand --tls-key 'The key of that certificate: PEM'
             cand --idle-timeout 'A client ends after so long without activity: no stream opened, no message delivered'
             cand --heartbeat 'A stream that was quiet for so long gets a comment, so that both ends know it lives'
             cand --stall-timeout 'A subscriber that takes no bytes for so long, while some wait, is closed'

@@ -75,6 +75,8 @@ json\t'An object each, for programs'"
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l token-file -d 'A file with the server\'s token [default: the token in the variable CODECHAT_TOKEN, if any]' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l allowed-host -d 'A name that the server is reached by, besides localhost and the addresses it listens on; repeatable' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l cors-origin -d 'An origin whose web pages may use the server, as in http://localhost:3000; repeatable' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l tls-cert -d 'Speak HTTPS with the certificate in this file: PEM, with its chain' -r -F
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l tls-key -d 'The key of that certificate: PEM' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l idle-timeout -d 'A client ends after so long without activity: no stream opened, no message delivered' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l heartbeat -d 'A stream that was quiet for so long gets a comment, so that both ends know it lives' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l stall-timeout -d 'A subscriber that takes no bytes for so long, while some wait, is closed' -r

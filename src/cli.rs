@@ -55,15 +55,16 @@ Then, in another terminal: codechat send --id ID 'hello'";
 /// Help names the environment variables but not what they hold, so that it reads the same everywhere.
 #[must_use]
 pub fn definition() -> Definition {
-    each_argument(Cli::command(), |arg| {
-        let arg = arg.hide_env_values(true);
-        if matches!(arg.get_action(), ArgAction::SetTrue) {
-            // In the environment, 1 and 0 are as good as true and false.
-            arg.value_parser(BoolishValueParser::new())
-        } else {
-            arg
-        }
-    })
+    each_argument(Cli::command(), |arg| boolish(arg.hide_env_values(true)))
+}
+
+/// In the environment, 1 and 0 are as good as true and false.
+pub(crate) fn boolish(arg: Arg) -> Arg {
+    if matches!(arg.get_action(), ArgAction::SetTrue) {
+        arg.value_parser(BoolishValueParser::new())
+    } else {
+        arg
+    }
 }
 
 /// Reads the command line. An environment variable that is set but empty counts as absent.

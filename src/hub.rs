@@ -4,6 +4,7 @@
 //! hands out bytes that it was told how to encode ([`Frames`]); it knows no HTTP, no JSON library
 //! and no terminal, and does no I/O. Its locks are short and never held across an `.await`.
 
+mod census;
 mod channel;
 mod expiry;
 mod keys;
@@ -16,17 +17,14 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
 use tokio::{sync::Notify, time::Instant};
 
-use self::{
-    channel::Channel,
-    expiry::{Candidates, Tombstones},
-};
 pub use self::{
+    census::{ClientInfo, Stats},
     channel::Position,
     expiry::{TOMBSTONE_AGE, TOMBSTONES},
     keys::KEYS,
@@ -34,6 +32,10 @@ pub use self::{
     log::LogLimits,
     publisher::{BROKEN_OFF, Publisher},
     subscription::{Delivery, Start, Subscription},
+};
+use self::{
+    channel::Channel,
+    expiry::{Candidates, Tombstones},
 };
 use crate::{
     event::{ClientId, End, Event, EventId, Format},
@@ -58,17 +60,6 @@ pub struct Receipt {
     pub accepted: u64,
     /// How many subscribers the channel had.
     pub subscribers: usize,
-}
-
-/// How much there is of everything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stats {
-    /// Channels that have not ended.
-    pub channels: usize,
-    /// Open subscriptions.
-    pub subscribers: usize,
-    /// Bytes that all logs hold.
-    pub memory: usize,
 }
 
 /// Shards of the registry; a power of two, enough that two cores rarely meet.
@@ -96,6 +87,8 @@ struct Shared {
     started: Instant,
     memory: AtomicUsize,
     subscribers: AtomicUsize,
+    published: AtomicU64,
+    delivered: AtomicU64,
     closing: AtomicBool,
     /// Told once `closing` is set.
     closed: Notify,
@@ -122,6 +115,8 @@ impl Hub {
             started: Instant::now(),
             memory: AtomicUsize::new(0),
             subscribers: AtomicUsize::new(0),
+            published: AtomicU64::new(0),
+            delivered: AtomicU64::new(0),
             closing: AtomicBool::new(false),
             closed: Notify::new(),
         };
@@ -290,16 +285,6 @@ impl Hub {
         self.shared.closed.notify_waiters();
         for channel in self.channels() {
             channel.wake();
-        }
-    }
-
-    /// How much there is of everything.
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        Stats {
-            channels: self.registry.clients.load(Ordering::Relaxed),
-            subscribers: self.shared.subscribers.load(Ordering::Relaxed),
-            memory: self.shared.memory.load(Ordering::Relaxed),
         }
     }
 

@@ -6,17 +6,21 @@
 
 mod access;
 mod authorized;
+mod clients;
 mod connect;
 mod connection;
 mod direct;
 mod exchange;
 mod framing;
 mod identity;
+mod metrics;
 mod ndjson;
+mod paced;
 mod problem;
 mod publish;
 mod stop;
 mod stream;
+mod tls;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -29,7 +33,8 @@ use tokio::{net::TcpListener, task::JoinSet, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::access::{Access, AllowedHost, AllowedOrigin, NotAHost, NotAnOrigin};
-use self::{access::Gate, problem::Problem};
+pub use self::tls::{Tls, TlsError};
+use self::{access::Gate, metrics::Metrics, problem::Problem};
 use crate::{
     hub::{Frames, Hub},
     wire::{self, sse},
@@ -60,6 +65,8 @@ pub struct Options {
     pub plain_streams: bool,
     /// Whom it lets in.
     pub access: Access,
+    /// Speak HTTPS with this certificate, rather than HTTP.
+    pub tls: Option<Tls>,
 }
 
 impl Default for Options {
@@ -73,6 +80,7 @@ impl Default for Options {
             max_message: 64 * 1024,
             plain_streams: false,
             access: Access::default(),
+            tls: None,
         }
     }
 }
@@ -83,6 +91,7 @@ struct App {
     hub: Hub,
     options: Arc<Options>,
     gate: Arc<Gate>,
+    metrics: Arc<Metrics>,
 }
 
 /// Serves `hub` on `listeners` until `shutdown` is ready; then says farewell on every stream, answers
@@ -103,6 +112,7 @@ pub async fn serve(
         hub: hub.clone(),
         gate: Arc::new(Gate::new(&options.access, &listening)),
         options: Arc::new(options),
+        metrics: Arc::default(),
     };
     let router = router(app.clone());
     let closing = CancellationToken::new();
@@ -166,6 +176,8 @@ fn router(app: App) -> Router {
         )
         .route(&stop_by_id, get(stop::stop).post(stop::stop))
         .route(wire::BROADCAST_PATH, post(publish::broadcast))
+        .route(wire::CLIENTS_PATH, get(clients::clients))
+        .route(wire::METRICS_PATH, get(metrics::metrics))
         .route(wire::HEALTH_PATH, get(|| async { "ok" }))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

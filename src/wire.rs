@@ -35,6 +35,10 @@ pub const CONNECT_PATH: &str = "/api/v1/sse/connect";
 pub const DEBUG_PATH: &str = "/api/v1/sse/debug";
 /// Publishes to every client.
 pub const BROADCAST_PATH: &str = "/api/v1/sse/broadcast";
+/// Lists every client.
+pub const CLIENTS_PATH: &str = "/api/v1/sse/clients";
+/// What has happened, in numbers.
+pub const METRICS_PATH: &str = "/metrics";
 /// Says whether the server is up.
 pub const HEALTH_PATH: &str = "/healthz";
 

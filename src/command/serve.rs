@@ -179,7 +179,9 @@ impl Settings {
             #[command(flatten)]
             settings: Settings,
         }
-        let definition = Environment::command().mut_args(cli::without_empty_env);
+        let definition = Environment::command()
+            .mut_args(cli::boolish)
+            .mut_args(cli::without_empty_env);
         let settings = definition
             .try_get_matches_from(["codechat"])
             .and_then(|matches| Environment::from_arg_matches(&matches))
@@ -222,6 +224,7 @@ impl Settings {
             max_message: bytes(limits.max_message),
             plain_streams: limits.plain_streams,
             access: self.access.access(token),
+            tls: None,
         }
     }
 }
@@ -238,16 +241,22 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
     }
     let mut signals = Signals::new().context("receive signals")?;
     let token = args.settings.access.token(&args.listen)?;
+    let tls = args.settings.access.tls()?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let mut listeners = Vec::new();
-    for address in args.listen {
-        listeners.push(listen(address).await?);
+    for address in &args.listen {
+        listeners.push(listen(*address).await?);
     }
     for listener in &listeners {
-        talk::line(&invitation(
-            listener.local_addr().context("ask for the address")?,
-        ));
+        let address = listener.local_addr().context("ask for the address")?;
+        talk::line(&invitation(scheme, address));
     }
 
+    if tls.is_none()
+        && let Some(address) = access::beyond_loopback(&args.listen)
+    {
+        tracing::warn!(%address, "what goes beyond this machine is not encrypted; to mend it: --tls-cert and --tls-key, or a TLS proxy before it");
+    }
     let hub = Hub::new(args.settings.limits(), FRAMES);
     let (second, told) = (tokio::sync::Notify::new(), tokio::sync::Notify::new());
     let shutdown = async { told.notified().await };
@@ -259,12 +268,11 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         second.notify_one();
         std::future::pending::<()>().await;
     };
-    let serving = server::serve(
-        listeners,
-        hub,
-        args.settings.options(args.grace, token),
-        shutdown,
-    );
+    let options = Options {
+        tls,
+        ..args.settings.options(args.grace, token)
+    };
+    let serving = server::serve(listeners, hub, options, shutdown);
     tokio::select! {
         () = serving => {}
         () = second.notified() => tracing::warn!("ending at once"),
@@ -289,18 +297,18 @@ pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// The line that a newcomer can act on.
-fn invitation(address: SocketAddr) -> String {
+fn invitation(scheme: &str, address: SocketAddr) -> String {
     let near = match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => (Ipv4Addr::LOCALHOST, address.port()).into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => (Ipv6Addr::LOCALHOST, address.port()).into(),
         _ => address,
     };
-    let server = if near == DEFAULT_LISTEN {
+    let server = if near == DEFAULT_LISTEN && scheme == "http" {
         String::new()
     } else {
-        format!(" --server http://{near}")
+        format!(" --server {scheme}://{near}")
     };
-    format!("listening on http://{address}; in another terminal, run: codechat watch{server}")
+    format!("listening on {scheme}://{address}; in another terminal, run: codechat watch{server}")
 }
 
 /// Begins to log to stderr. `filter` goes before `RUST_LOG`, and that before `info`.

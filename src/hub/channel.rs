@@ -115,6 +115,12 @@ impl Channel {
         self.lock().reader_count()
     }
 
+    /// How many readers there are, and how many messages there ever were.
+    pub(super) fn census(&self) -> (usize, u64) {
+        let state = self.lock();
+        (state.reader_count(), state.log.next() - 1)
+    }
+
     /// Adds a reader; `None` where the channel has ended.
     pub(super) fn enter(&self, from: Position) -> Option<Result<Entrance, Refusal>> {
         let mut state = self.lock();
@@ -368,6 +374,7 @@ impl Channel {
     }
 
     fn append(&self, state: &mut State, prepared: Prepared) -> EventId {
+        self.shared.published.fetch_add(1, Ordering::Relaxed);
         let before = state.log.memory();
         let id = state.log.append(prepared);
         let after = state.log.memory();

@@ -106,6 +106,9 @@ impl Subscription {
             .poll_read(self.place, self.format, out, max, cx)
             .map(|read| match read {
                 Read::Frames(last) => {
+                    let read = last.seq.saturating_sub(self.last.seq);
+                    let delivered = &self.channel.shared().delivered;
+                    delivered.fetch_add(read, Ordering::Relaxed);
                     self.last = last;
                     Delivery::Events
                 }

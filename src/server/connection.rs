@@ -25,10 +25,12 @@ use super::{
     App, Options,
     direct::{Handoff, Writer},
     exchange::Exchange,
+    metrics::Metrics,
+    tls,
 };
 
 /// Bounds what one connection buffers, in bytes, each way.
-const BUFFER_BYTES: usize = 16 * 1024;
+pub(super) const BUFFER_BYTES: usize = 16 * 1024;
 /// How long accepting rests when no connection can be taken (at the limit of open files, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -94,7 +96,16 @@ async fn converse(
         return;
     }
     let handoff = Handoff::default();
-    let io = Stalling::new(stream, options.stall_timeout, handoff.clone());
+    let stream = Stalling {
+        stream,
+        timeout: options.stall_timeout,
+        handoff: handoff.clone(),
+        metrics: Arc::clone(&exchange.app.metrics),
+        deadline: None,
+    };
+    if let Some(tls) = options.tls.clone() {
+        return tls::converse(stream, tls, exchange, closing).await;
+    }
     let service = service_fn(async |request| {
         Ok::<_, Infallible>(exchange.answer(request, Some(&handoff)).await)
     });
@@ -102,7 +113,7 @@ async fn converse(
         .timer(TokioTimer::new())
         .header_read_timeout(options.header_timeout)
         .max_buf_size(BUFFER_BYTES)
-        .serve_connection(TokioIo::new(io), service);
+        .serve_connection(TokioIo::new(stream), service);
     let mut closing = std::pin::pin!(closing.cancelled());
     // One that came after the closing began has yet to be told so.
     let mut told = exchange.app.hub.is_closing();
@@ -160,24 +171,16 @@ fn prepare(listener: &TcpListener, options: &Options) -> io::Result<()> {
 /// This is the one place that knows whether a reader makes progress: a slow one that takes a byte now
 /// and then is waited for, one that takes none is closed, leaves its channel, and with that no longer
 /// holds back a streaming publisher.
-struct Stalling {
+pub(super) struct Stalling {
     stream: TcpStream,
     timeout: Duration,
     handoff: Handoff,
+    metrics: Arc<Metrics>,
     /// Set while a write waits.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl Stalling {
-    fn new(stream: TcpStream, timeout: Duration, handoff: Handoff) -> Self {
-        Self {
-            stream,
-            timeout,
-            handoff,
-            deadline: None,
-        }
-    }
-
     fn watch<T>(
         &mut self,
         write: Poll<io::Result<T>>,
@@ -191,6 +194,7 @@ impl Stalling {
             .deadline
             .get_or_insert_with(|| Box::pin(sleep(self.timeout)));
         deadline.as_mut().poll(cx).map(|()| {
+            self.metrics.stalled.add(1);
             tracing::debug!(timeout = ?self.timeout, "closing a connection that takes no bytes");
             Err(io::Error::new(
                 io::ErrorKind::TimedOut,

@@ -285,6 +285,7 @@ impl Writer {
             if Instant::now() < due {
                 self.timer.as_mut().reset(due);
             } else if stalls {
+                self.stream.stalled();
                 let error = io::Error::new(io::ErrorKind::TimedOut, "the client takes no bytes");
                 return Poll::Ready(error);
             } else {

@@ -18,6 +18,7 @@ use super::{
     access::preflight,
     direct::Handoff,
     framing,
+    paced::PacedBody,
     problem::Problem,
     stream::{OpenStream, StreamBody},
 };
@@ -82,8 +83,9 @@ impl Exchange {
             Ok(is_chunked) => is_chunked,
             Err(problem) => return framing::end(problem.into_response()),
         };
+        let version = request.version();
         let handoff = handoff.filter(|_| {
-            request.version() == Version::HTTP_11
+            version == Version::HTTP_11
                 && request.method() == Method::GET
                 && !self.app.options.plain_streams
         });
@@ -100,6 +102,9 @@ impl Exchange {
                     .headers_mut()
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));
                 *response.body_mut() = Body::new(handoff.body(stream));
+            } else if version == Version::HTTP_2 {
+                let patience = self.app.options.stall_timeout;
+                *response.body_mut() = Body::new(PacedBody::new(stream, patience));
             } else {
                 *response.body_mut() = Body::new(StreamBody::new(stream));
             }
@@ -171,6 +176,8 @@ fn route_of(path: &str) -> &'static str {
         wire::CONNECT_PATH => wire::CONNECT_PATH,
         wire::DEBUG_PATH => wire::DEBUG_PATH,
         wire::BROADCAST_PATH => wire::BROADCAST_PATH,
+        wire::CLIENTS_PATH => wire::CLIENTS_PATH,
+        wire::METRICS_PATH => wire::METRICS_PATH,
         wire::HEALTH_PATH => wire::HEALTH_PATH,
         _ => match path
             .strip_prefix(wire::DEBUG_PATH)

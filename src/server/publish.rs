@@ -11,7 +11,7 @@ use axum::{
 };
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, Instant, timeout};
 
 use super::{
     App,
@@ -124,8 +124,11 @@ async fn try_publish(
             ndjson::publish(publisher, body, app.options.max_message).await
         }
         kind => {
+            let begun = Instant::now();
             let message = read_message(app, kind, parts, body).await?;
-            Ok(app.hub.publish(id, message, key)?)
+            let receipt = app.hub.publish(id, message, key)?;
+            app.metrics.publish.observe(begun.elapsed());
+            Ok(receipt)
         }
     }
 }

@@ -19,7 +19,9 @@ use bytes::Bytes;
 use http_body::Frame;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{App, authorized::Authorized, identity::PathClient, problem::Problem};
+use super::{
+    App, authorized::Authorized, identity::PathClient, metrics::Metrics, problem::Problem,
+};
 use crate::{
     event::{ClientId, EventId, Format, unix_millis},
     hub::{Delivery, Position, Refusal, Start, Subscription},
@@ -53,7 +55,7 @@ pub(super) async fn subscribe(
         other => other?,
     };
     tracing::debug!(client = id.short(), start = ?subscription.start(), "subscribed");
-    let stream = Stream::new(subscription, app.options.heartbeat);
+    let stream = Stream::new(subscription, app.options.heartbeat, app.metrics);
     let head = [
         (header::CONTENT_TYPE.as_str(), wire::EVENT_STREAM.to_owned()),
         (
@@ -109,10 +111,11 @@ pub(super) struct Stream {
     /// What goes out before the first frame.
     first: Vec<u8>,
     heartbeat: Duration,
+    metrics: Arc<Metrics>,
 }
 
 impl Stream {
-    fn new(subscription: Subscription, heartbeat: Duration) -> Self {
+    fn new(subscription: Subscription, heartbeat: Duration, metrics: Arc<Metrics>) -> Self {
         let first = match subscription.start() {
             Start::Fresh => {
                 sse::greeting(subscription.last(), unix_millis(), subscription.format())
@@ -124,6 +127,7 @@ impl Stream {
             subscription: Some(subscription),
             first,
             heartbeat,
+            metrics,
         }
     }
 
@@ -146,6 +150,18 @@ impl Stream {
     /// Appends all that is due, up to one write's worth; true where more may be. Otherwise the task
     /// is woken when more comes.
     pub(super) fn gather(&mut self, out: &mut Vec<u8>, cx: &mut Context<'_>) -> bool {
+        let before = out.len();
+        let more = self.append(out, cx);
+        self.metrics.bytes.add(out.len() - before);
+        more
+    }
+
+    /// To be called where its reader is given up since it takes no bytes.
+    pub(super) fn stalled(&self) {
+        self.metrics.stalled.add(1);
+    }
+
+    fn append(&mut self, out: &mut Vec<u8>, cx: &mut Context<'_>) -> bool {
         out.append(&mut mem::take(&mut self.first));
         while let Some(subscription) = &mut self.subscription {
             if out.len() >= WRITE_BYTES {
@@ -159,6 +175,7 @@ impl Stream {
                 Delivery::Events => {}
                 Delivery::Gap(gap, id) => {
                     tracing::debug!(client = subscription.client_id().short(), %gap, "gap");
+                    self.metrics.gaps.add(1);
                     out.extend(sse::gap(id, gap));
                 }
                 Delivery::End(end) => {
@@ -211,6 +228,11 @@ impl StreamBody {
             timer,
             written: Instant::now(),
         }
+    }
+
+    /// To be called where its reader is given up since it takes no bytes.
+    pub(super) fn stalled(&self) {
+        self.stream.stalled();
     }
 
     fn poll_heartbeat(&mut self, cx: &mut Context<'_>) -> Poll<()> {

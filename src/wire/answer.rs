@@ -61,6 +61,29 @@ pub struct Broadcast {
 /// The [`Problem::kind`] that tells a client whose stream has ended from one that is not known.
 pub const ENDED: &str = "/problems/ended";
 
+/// Every client of a server.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Clients {
+    /// The one that was opened first comes first.
+    pub clients: Vec<Client>,
+}
+
+/// One client of a server.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Client {
+    /// Its ID, in canonical lower case.
+    pub client_id: String,
+    /// How many streams of it are open.
+    pub subscribers: usize,
+    /// How many messages it was ever sent.
+    pub messages: u64,
+    /// When it was opened, in RFC 3339.
+    pub created: String,
+    /// When a stream last opened or a message was last delivered.
+    pub last_activity: String,
+}
+
 /// An error (RFC 9457), with the members that help a program to go on from it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Problem {

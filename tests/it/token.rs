@@ -278,7 +278,8 @@ async fn a_server_beyond_loopback_has_a_token_or_is_told_to_do_without() {
     let file = file.to_str().unwrap();
     for (flags, status) in [(&["--no-auth"][..], 200), (&["--token-file", file], 401)] {
         let args = [&["serve", "--listen", "0.0.0.0:0"], flags].concat();
-        let serve = Serve::of(Running::codechat(args)).await;
+        let mut serve = Serve::of(Running::codechat(args)).await;
+        serve.process.says("not encrypted").await;
         let mut http = serve.http;
         http.address.set_ip([127, 0, 0, 1].into());
         assert_eq!(http.get(CONNECT).await.status, status);

@@ -1,12 +1,12 @@
 //! Who may use a server: the flags, and what they must be together.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::bail;
 
 use crate::{
     cli::TokenArgs,
-    server::{Access, AllowedHost, AllowedOrigin, NotAHost, NotAnOrigin},
+    server::{Access, AllowedHost, AllowedOrigin, NotAHost, NotAnOrigin, Tls},
     token::Token,
 };
 
@@ -35,6 +35,24 @@ pub(super) struct AccessArgs {
         value_parser = |text: &str| text.parse::<AllowedOrigin>() as Result<_, NotAnOrigin>
     )]
     cors_origin: Vec<AllowedOrigin>,
+
+    /// Speak HTTPS with the certificate in this file: PEM, with its chain
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "CODECHAT_TLS_CERT",
+        requires = "tls_key"
+    )]
+    tls_cert: Option<PathBuf>,
+
+    /// The key of that certificate: PEM
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "CODECHAT_TLS_KEY",
+        requires = "tls_cert"
+    )]
+    tls_key: Option<PathBuf>,
 }
 
 impl AccessArgs {
@@ -48,14 +66,22 @@ impl AccessArgs {
         if token.is_some() && self.no_auth {
             bail!("--no-auth asks for no token, but one is given; leave out one of the two");
         }
-        let beyond = listen
-            .iter()
-            .find(|it| !it.ip().to_canonical().is_loopback());
-        match beyond {
+        match beyond_loopback(listen) {
             Some(address) if token.is_none() && !self.no_auth => bail!(
                 "refusing to listen on {address} without a token: whoever reaches it could get client IDs and broadcast; give one with --token-file or CODECHAT_TOKEN, or say --no-auth, or listen on 127.0.0.1 and reach it through ssh -L"
             ),
             _ => Ok(token),
+        }
+    }
+
+    /// The certificate and the key, if any.
+    ///
+    /// # Errors
+    /// Where they cannot be read, or are no pair.
+    pub(super) fn tls(&self) -> anyhow::Result<Option<Tls>> {
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(cert), Some(key)) => Ok(Some(Tls::load(cert, key)?)),
+            _ => Ok(None),
         }
     }
 
@@ -68,4 +94,11 @@ impl AccessArgs {
             origins: self.cors_origin.clone(),
         }
     }
+}
+
+/// The first address that others than this machine can reach.
+pub(super) fn beyond_loopback(listen: &[SocketAddr]) -> Option<&SocketAddr> {
+    listen
+        .iter()
+        .find(|it| !it.ip().to_canonical().is_loopback())
 }

@@ -1,0 +1,188 @@
+//! HTTPS: the certificate and its key, and connections that speak TLS, with HTTP/2 for those that ask for
+//! it (ALPN, RFC 7301).
+//!
+//! Streams go through the ordinary body here: what is written must be encrypted and framed, so there is
+//! no socket to take back.
+
+use std::{
+    convert::Infallible,
+    fmt,
+    path::{Path, PathBuf},
+    pin::pin,
+    sync::Arc,
+};
+
+use axum::http::Request;
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::{
+    ServerConfig,
+    crypto::ring,
+    pki_types::{
+        CertificateDer, PrivateKeyDer,
+        pem::{self, PemObject},
+    },
+};
+use thiserror::Error;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    connection::{BUFFER_BYTES, Stalling},
+    exchange::Exchange,
+};
+
+const HTTP_2: &[u8] = b"h2";
+const HTTP_1: &[u8] = b"http/1.1";
+/// Requests at a time on one connection of HTTP/2.
+const CONCURRENT: u32 = 256;
+
+/// What a server shows for itself.
+#[derive(Clone)]
+pub struct Tls(Arc<ServerConfig>);
+
+/// Why a certificate and a key are of no use.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    /// A file that cannot be read, or holds something else.
+    #[error("read the {what} from {}: {why}", .path.display())]
+    File {
+        /// `certificate` or `key`.
+        what: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// They are not a pair, or of a kind that is not known.
+    #[error("the certificate in {} and the key in {} do not go together: {why}", .cert.display(), .key.display())]
+    Pair {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// What is wrong with them.
+        why: rustls::Error,
+    },
+}
+
+impl Tls {
+    /// Reads a certificate with its chain, its own first, and its key, both in PEM.
+    ///
+    /// # Errors
+    /// Where a file cannot be read, or the two are no pair.
+    pub fn load(cert: &Path, key: &Path) -> Result<Self, TlsError> {
+        let file = |what, path: &Path, error: &pem::Error| TlsError::File {
+            what,
+            path: path.into(),
+            why: match error {
+                pem::Error::Io(error) => error.to_string(),
+                pem::Error::NoItemsFound => format!("there is no {what} in PEM in it"),
+                // What is malformed may be a key, which is not to be quoted.
+                _ => "it is not well-formed PEM".into(),
+            },
+        };
+        let chain = CertificateDer::pem_file_iter(cert)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .and_then(|chain| {
+                if chain.is_empty() {
+                    Err(pem::Error::NoItemsFound)
+                } else {
+                    Ok(chain)
+                }
+            })
+            .map_err(|error| file("certificate", cert, &error))?;
+        let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| file("key", key, &error))?;
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| {
+                builder
+                    .with_no_client_auth()
+                    .with_single_cert(chain, secret)
+            });
+        let mut config = config.map_err(|why| TlsError::Pair {
+            cert: cert.into(),
+            key: key.into(),
+            why,
+        })?;
+        config.alpn_protocols = vec![HTTP_2.into(), HTTP_1.into()];
+        Ok(Self(Arc::new(config)))
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tls(…)")
+    }
+}
+
+/// Speaks HTTPS on one connection until it ends. The handshake has no more time than a request's head.
+pub(super) async fn converse(
+    stream: Stalling,
+    tls: Tls,
+    exchange: Exchange,
+    closing: CancellationToken,
+) {
+    let options = Arc::clone(&exchange.app.options);
+    let handshake = timeout(
+        options.header_timeout,
+        TlsAcceptor::from(tls.0).accept(stream),
+    );
+    // One that came after the closing began has yet to be told so.
+    let is_early = !exchange.app.hub.is_closing();
+    let shaken = tokio::select! {
+        shaken = handshake => shaken,
+        () = closing.cancelled(), if is_early => return,
+    };
+    let stream = match shaken {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return tracing::debug!(%error, "no TLS connection"),
+        Err(_) => return tracing::debug!("a TLS handshake took too long"),
+    };
+    let is_http_2 = stream.get_ref().1.alpn_protocol() == Some(HTTP_2);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let exchange = exchange.clone();
+        async move { Ok::<_, Infallible>(exchange.answer(request, None).await) }
+    });
+    let io = TokioIo::new(stream);
+    let ended = if is_http_2 {
+        let mut connection = pin!(
+            http2::Builder::new(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .keep_alive_interval(options.heartbeat)
+                .keep_alive_timeout(options.heartbeat)
+                .max_concurrent_streams(CONCURRENT)
+                .serve_connection(io, service)
+        );
+        tokio::select! {
+            ended = &mut connection => ended,
+            () = closing.cancelled(), if is_early => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        }
+    } else {
+        let mut connection = pin!(
+            http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(options.header_timeout)
+                .max_buf_size(BUFFER_BYTES)
+                .serve_connection(io, service)
+        );
+        tokio::select! {
+            ended = &mut connection => ended,
+            () = closing.cancelled(), if is_early => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(error = %crate::error_chain(&error), "connection ended");
+    }
+}

@@ -1,0 +1,232 @@
+//! HTTPS, with HTTP/1.1 and HTTP/2. The certificate in `tls/` is for localhost and 127.0.0.1, and of an
+//! authority whose key was thrown away; it holds for a hundred years.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use codechat::server::{Options, Tls};
+
+use crate::support::{
+    http::{Connection, stream_of},
+    process::{Running, Scratch, codechat, opened},
+    server::Server,
+    soon,
+};
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/it/tls")
+        .join(name)
+}
+
+fn tls() -> Tls {
+    Tls::load(&file("cert.pem"), &file("key.pem")).unwrap()
+}
+
+async fn start(change: impl FnOnce(&mut Options)) -> Server {
+    Server::with(|_, options| {
+        options.tls = Some(tls());
+        change(options);
+    })
+    .await
+}
+
+/// A client that speaks this version of HTTP only.
+fn client(version: reqwest::Version) -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let authority = std::fs::read(file("ca.pem")).unwrap();
+    let authority = reqwest::Certificate::from_pem(&authority).unwrap();
+    let client = reqwest::Client::builder()
+        .tls_certs_only([authority])
+        .no_proxy();
+    let client = if version == reqwest::Version::HTTP_2 {
+        client.http2_prior_knowledge()
+    } else {
+        client.http1_only()
+    };
+    client.build().unwrap()
+}
+
+async fn read_until(stream: &mut reqwest::Response, what: &str) -> String {
+    let mut text = String::new();
+    while !text.contains(what) {
+        let chunk = soon(stream.chunk()).await.unwrap();
+        let chunk = chunk.unwrap_or_else(|| panic!("it ended after {text}"));
+        text += std::str::from_utf8(&chunk).unwrap();
+    }
+    text
+}
+
+#[tokio::test]
+async fn everything_is_there_over_https_in_both_versions() {
+    for version in [reqwest::Version::HTTP_11, reqwest::Version::HTTP_2] {
+        let mut server = start(|_| {}).await;
+        let client = client(version);
+        let url = |path: &str| format!("https://localhost:{}{path}", server.address.port());
+        let connect = client
+            .get(url("/api/v1/sse/connect"))
+            .header("Accept", "text/plain");
+        let connected = soon(connect.send()).await.unwrap();
+        assert_eq!(connected.version(), version);
+        let id = soon(connected.text()).await.unwrap().trim().to_owned();
+        let mut stream = soon(client.get(url(&stream_of(&id))).send()).await.unwrap();
+        assert_eq!(stream.headers()["content-type"], "text/event-stream");
+        read_until(&mut stream, "Starting server communication...\n\n").await;
+        let text = "x".repeat(50_000);
+        let posted = client.post(url(&stream_of(&id))).body(text.clone()).send();
+        assert_eq!(soon(posted).await.unwrap().status(), 202);
+        assert!(read_until(&mut stream, "\n\n").await.contains(&text));
+
+        // What holds for every request holds here.
+        let elsewhere = client
+            .get(url("/healthz"))
+            .header("Origin", "https://evil.example");
+        assert_eq!(soon(elsewhere.send()).await.unwrap().status(), 403);
+        let own = client.get(url("/healthz")).header("Origin", url(""));
+        assert_eq!(soon(own.send()).await.unwrap().status(), 200);
+        let rebound = client.get(url("/healthz")).header("Host", "evil.example");
+        assert_eq!(soon(rebound.send()).await.unwrap().status(), 403);
+
+        server.shut_down();
+        read_until(&mut stream, "Server shutting down...\n\n").await;
+        assert_eq!(soon(stream.text()).await.unwrap(), "");
+        drop(client);
+        server.down().await;
+    }
+}
+
+#[tokio::test]
+async fn a_reader_over_http_2_that_takes_nothing_leaves_its_channel() {
+    let server = start(|options| options.stall_timeout = Duration::from_millis(200)).await;
+    let client = client(reqwest::Version::HTTP_2);
+    let id = server.hub.connect().unwrap();
+    let url = format!(
+        "https://localhost:{}{}",
+        server.address.port(),
+        stream_of(&id.to_string())
+    );
+    let mut idle = soon(client.get(&url).send()).await.unwrap();
+    read_until(&mut idle, "Starting").await;
+    // Nobody reads on, though the connection is well: others on it get their answers.
+    let publish = async || {
+        let posted = client.post(&url).body("x".repeat(60_000)).send();
+        assert_eq!(soon(posted).await.unwrap().status(), 202);
+    };
+    let mut sent = 0;
+    while server.hub.stats().subscribers > 0 {
+        publish().await;
+        sent += 1;
+        assert!(sent < 5_000, "it is never given up");
+    }
+    publish().await;
+    // If it reads on, it gets what was on its way, and learns that there is no more.
+    while let Ok(chunk) = soon(idle.chunk()).await {
+        assert!(chunk.is_some(), "that is no end of a stream");
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_has_no_more_time_than_a_head_and_plain_http_is_no_handshake() {
+    let server = start(|options| options.header_timeout = Duration::from_millis(100)).await;
+    Connection::open(server.address).await.closed().await;
+    let mut half = Connection::open(server.address).await;
+    half.say([0x16, 3, 1]).await;
+    half.closed().await;
+    let mut plain = Connection::open(server.address).await;
+    plain.ask("GET", "/healthz", &[]).await;
+    let mut answer = Vec::new();
+    let _ = soon(tokio::io::AsyncReadExt::read_to_end(
+        &mut plain.socket,
+        &mut answer,
+    ))
+    .await;
+    assert!(!answer.starts_with(b"HTTP"));
+    let client = client(reqwest::Version::HTTP_11);
+    let url = format!("https://127.0.0.1:{}/healthz", server.address.port());
+    assert_eq!(soon(client.get(url).send()).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn serve_watch_and_send_speak_https() {
+    let (cert, key) = (file("cert.pem"), file("key.pem"));
+    let flags = [
+        "--tls-cert",
+        cert.to_str().unwrap(),
+        "--tls-key",
+        key.to_str().unwrap(),
+    ];
+    let mut serve = Running::codechat([&["serve", "--listen", "127.0.0.1:0"][..], &flags].concat());
+    let line = serve.says("listening on https://").await;
+    let url = line
+        .split_whitespace()
+        .find(|it| it.starts_with("https://"))
+        .unwrap();
+    let url = url.trim_end_matches(';');
+    assert!(
+        line.contains(&format!("codechat watch --server {url}")),
+        "{line}"
+    );
+    let client = |words: &[&str]| {
+        let mut command = codechat([words, &["--server", url]].concat());
+        command
+            .env("SSL_CERT_FILE", file("ca.pem"))
+            .stdout(Stdio::piped());
+        Running::start(&mut command)
+    };
+    let (mut watcher, id) = opened(client(&["watch"])).await;
+    assert_eq!(
+        client(&["send", "--id", &id, "hello"]).end().await.code,
+        Some(0)
+    );
+    assert_eq!(watcher.line().await, "hello\n");
+    let distrusts = Running::codechat(["watch", "--server", url]).end().await;
+    assert_eq!(distrusts.code, Some(1));
+    assert!(
+        distrusts.stderr.contains("ertificate"),
+        "{}",
+        distrusts.stderr
+    );
+}
+
+#[tokio::test]
+async fn files_that_are_of_no_use_are_an_error_in_one_line() {
+    let scratch = Scratch::new();
+    let (empty, broken) = (scratch.path("empty"), scratch.path("broken"));
+    std::fs::write(&empty, "").unwrap();
+    let text = "-----BEGIN PRIVATE KEY-----\nhunter2!\n-----END PRIVATE KEY-----\n";
+    std::fs::write(&broken, text).unwrap();
+    let (cert, key, other) = (file("cert.pem"), file("key.pem"), file("other.pem"));
+    let nowhere = PathBuf::from("/nowhere/x.pem");
+    for (cert, key, says) in [
+        (
+            &nowhere,
+            &key,
+            "read the certificate from /nowhere/x.pem: No such file",
+        ),
+        (
+            &cert,
+            &nowhere,
+            "read the key from /nowhere/x.pem: No such file",
+        ),
+        (&empty, &key, "there is no certificate in PEM in it"),
+        (&key, &key, "there is no certificate in PEM in it"),
+        (&cert, &empty, "there is no key in PEM in it"),
+        (&cert, &cert, "there is no key in PEM in it"),
+        (&cert, &broken, "it is not well-formed PEM"),
+        (&cert, &other, "do not go together"),
+    ] {
+        let words = ["serve", "--listen", "127.0.0.1:0", "--tls-cert"];
+        let files = [cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
+        let ended = Running::codechat([&words[..], &files].concat()).end().await;
+        assert_eq!(ended.code, Some(1));
+        assert!(ended.stderr.contains(says), "{}", ended.stderr);
+        assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+        assert!(!ended.stderr.contains("hunter"), "{}", ended.stderr);
+    }
+    let alone = Running::codechat(["serve", "--tls-cert", "x"]).end().await;
+    assert_eq!(alone.code, Some(2));
+    assert!(alone.stderr.contains("--tls-key"), "{}", alone.stderr);
+}
