@@ -32,7 +32,7 @@ const AT_ONCE: usize = 40;
 const HEARTBEAT: Duration = Duration::from_millis(200);
 /// How long one try of a single message may take.
 const ANSWER: Duration = Duration::from_secs(1);
-const SCHEDULE: Duration = Duration::from_secs(60);
+const SCHEDULE: Duration = Duration::from_mins(1);
 const LAST: &str = "the last message";
 
 /// Whoever takes part in a schedule, each behind a proxy of its own.
@@ -49,6 +49,7 @@ impl Party {
         let faults = Faults {
             seed,
             connections: chance.below(6),
+            spared: 0,
             bits: 14,
         };
         let proxy = FaultProxy::start(server.address, faults).await;

@@ -1,6 +1,6 @@
 //! Numbers that look random and come again with the same seed, so that a failure can be repeated.
 
-/// SplitMix64.
+/// `SplitMix64`.
 #[derive(Clone, Debug)]
 pub(crate) struct Chance(u64);
 
