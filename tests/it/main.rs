@@ -25,6 +25,7 @@ mod server_publish;
 mod server_replay;
 mod server_streaming_publish;
 mod shutdown;
+mod soak;
 mod support;
 mod watch_pipe;
 mod wire_text;
