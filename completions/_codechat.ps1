@@ -36,6 +36,7 @@ Register-ArgumentCompleter -Native -CommandName 'codechat' -ScriptBlock {
         'codechat;watch' {
             [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'The client ID to watch [default: a new one]')
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s address [default: http://127.0.0.1:2428]')
+            [CompletionResult]::new('--token-file', '--token-file', [CompletionResultType]::ParameterName, 'A file with the server''s token [default: the token in the variable CODECHAT_TOKEN, if any]')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'How to write messages [default: text]')
             [CompletionResult]::new('--tail', '--tail', [CompletionResultType]::ParameterName, 'Begin with only the newest N messages that the server holds [default: all]')
             [CompletionResult]::new('--id-file', '--id-file', [CompletionResultType]::ParameterName, 'Write the client ID, and only that, to a file once the stream is open')
@@ -43,6 +44,7 @@ Register-ArgumentCompleter -Native -CommandName 'codechat' -ScriptBlock {
             [CompletionResult]::new('--count', '--count', [CompletionResultType]::ParameterName, 'End after so many messages')
             [CompletionResult]::new('--until', '--until', [CompletionResultType]::ParameterName, 'End at a message that matches')
             [CompletionResult]::new('--fail-on', '--fail-on', [CompletionResultType]::ParameterName, 'End with exit code 3 at a message that matches, or that has this level or a worse one')
+            [CompletionResult]::new('--heartbeat', '--heartbeat', [CompletionResultType]::ParameterName, 'How often the server says something on a quiet stream: a connection that is silent for 2.5 times as long is made again')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'End with exit code 4 after so long')
             [CompletionResult]::new('--print-id', '--print-id', [CompletionResultType]::ParameterName, 'Print the client ID as the first line on stdout')
             [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'If no server answers, wait for one')
@@ -55,6 +57,7 @@ Register-ArgumentCompleter -Native -CommandName 'codechat' -ScriptBlock {
         'codechat;send' {
             [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'The client ID to publish to')
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s address [default: http://127.0.0.1:2428]')
+            [CompletionResult]::new('--token-file', '--token-file', [CompletionResultType]::ParameterName, 'A file with the server''s token [default: the token in the variable CODECHAT_TOKEN, if any]')
             [CompletionResult]::new('--level', '--level', [CompletionResultType]::ParameterName, 'How much it matters')
             [CompletionResult]::new('--operation', '--operation', [CompletionResultType]::ParameterName, 'The operation it belongs to: 1 to 128 characters')
             [CompletionResult]::new('--progress', '--progress', [CompletionResultType]::ParameterName, 'How far the operation is, as in 3/120, or 3 where the total is not known')
@@ -67,10 +70,13 @@ Register-ArgumentCompleter -Native -CommandName 'codechat' -ScriptBlock {
             break
         }
         'codechat;serve' {
-            [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Where to listen, on loopback; repeatable; port 0 picks a free one')
+            [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Where to listen; repeatable; port 0 picks a free one. Beyond loopback it takes a token, or --no-auth')
             [CompletionResult]::new('--grace', '--grace', [CompletionResultType]::ParameterName, 'How long clients may take over their farewell at shutdown before they are cut')
             [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'What to log: off, error, warn, info, debug, trace, or a filter such as codechat=debug [default: what RUST_LOG says, or info]')
             [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'How to write the log')
+            [CompletionResult]::new('--token-file', '--token-file', [CompletionResultType]::ParameterName, 'A file with the server''s token [default: the token in the variable CODECHAT_TOKEN, if any]')
+            [CompletionResult]::new('--allowed-host', '--allowed-host', [CompletionResultType]::ParameterName, 'A name that the server is reached by, besides localhost and the addresses it listens on; repeatable')
+            [CompletionResult]::new('--cors-origin', '--cors-origin', [CompletionResultType]::ParameterName, 'An origin whose web pages may use the server, as in http://localhost:3000; repeatable')
             [CompletionResult]::new('--idle-timeout', '--idle-timeout', [CompletionResultType]::ParameterName, 'A client ends after so long without activity: no stream opened, no message delivered')
             [CompletionResult]::new('--heartbeat', '--heartbeat', [CompletionResultType]::ParameterName, 'A stream that was quiet for so long gets a comment, so that both ends know it lives')
             [CompletionResult]::new('--stall-timeout', '--stall-timeout', [CompletionResultType]::ParameterName, 'A subscriber that takes no bytes for so long, while some wait, is closed')
@@ -82,6 +88,7 @@ Register-ArgumentCompleter -Native -CommandName 'codechat' -ScriptBlock {
             [CompletionResult]::new('--max-clients', '--max-clients', [CompletionResultType]::ParameterName, 'Clients at a time')
             [CompletionResult]::new('--max-subscribers', '--max-subscribers', [CompletionResultType]::ParameterName, 'Subscribers of one client at a time')
             [CompletionResult]::new('--max-memory', '--max-memory', [CompletionResultType]::ParameterName, 'Memory for all logs together')
+            [CompletionResult]::new('--no-auth', '--no-auth', [CompletionResultType]::ParameterName, 'Ask nobody for a token, even beyond loopback')
             [CompletionResult]::new('--plain-streams', '--plain-streams', [CompletionResultType]::ParameterName, 'Write every stream through the HTTP library, none directly: to compare the two')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')

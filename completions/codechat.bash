@@ -199,7 +199,7 @@ _codechat() {
             return 0
             ;;
         codechat__subcmd__send)
-            opts="-h --id --server --all --tee --level --operation --progress --outcome --event --help"
+            opts="-h --id --server --token-file --all --tee --level --operation --progress --outcome --event --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -210,6 +210,10 @@ _codechat() {
                     return 0
                     ;;
                 --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -241,7 +245,7 @@ _codechat() {
             return 0
             ;;
         codechat__subcmd__serve)
-            opts="-h --listen --grace --log --log-format --idle-timeout --heartbeat --stall-timeout --header-timeout --body-timeout --log-messages --log-bytes --max-message --max-clients --max-subscribers --max-memory --plain-streams --help"
+            opts="-h --listen --grace --log --log-format --token-file --no-auth --allowed-host --cors-origin --idle-timeout --heartbeat --stall-timeout --header-timeout --body-timeout --log-messages --log-bytes --max-message --max-clients --max-subscribers --max-memory --plain-streams --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -261,6 +265,18 @@ _codechat() {
                     ;;
                 --log-format)
                     COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allowed-host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cors-origin)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --idle-timeout)
@@ -315,7 +331,7 @@ _codechat() {
             return 0
             ;;
         codechat__subcmd__watch)
-            opts="-n -h --id --server --format --tail --print-id --id-file --wait --stay --count --until --until-done --fail-on --timeout --help"
+            opts="-n -h --id --server --token-file --format --tail --print-id --id-file --wait --stay --count --until --until-done --fail-on --heartbeat --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -326,6 +342,10 @@ _codechat() {
                     return 0
                     ;;
                 --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -354,6 +374,10 @@ _codechat() {
                     return 0
                     ;;
                 --fail-on)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --heartbeat)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

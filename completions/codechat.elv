@@ -32,6 +32,7 @@ set edit:completion:arg-completer[codechat] = {|@words|
         &'codechat;watch'= {
             cand --id 'The client ID to watch [default: a new one]'
             cand --server 'The server''s address [default: http://127.0.0.1:2428]'
+            cand --token-file 'A file with the server''s token [default: the token in the variable CODECHAT_TOKEN, if any]'
             cand --format 'How to write messages [default: text]'
             cand --tail 'Begin with only the newest N messages that the server holds [default: all]'
             cand --id-file 'Write the client ID, and only that, to a file once the stream is open'
@@ -39,6 +40,7 @@ set edit:completion:arg-completer[codechat] = {|@words|
             cand --count 'End after so many messages'
             cand --until 'End at a message that matches'
             cand --fail-on 'End with exit code 3 at a message that matches, or that has this level or a worse one'
+            cand --heartbeat 'How often the server says something on a quiet stream: a connection that is silent for 2.5 times as long is made again'
             cand --timeout 'End with exit code 4 after so long'
             cand --print-id 'Print the client ID as the first line on stdout'
             cand --wait 'If no server answers, wait for one'
@@ -50,6 +52,7 @@ set edit:completion:arg-completer[codechat] = {|@words|
         &'codechat;send'= {
             cand --id 'The client ID to publish to'
             cand --server 'The server''s address [default: http://127.0.0.1:2428]'
+            cand --token-file 'A file with the server''s token [default: the token in the variable CODECHAT_TOKEN, if any]'
             cand --level 'How much it matters'
             cand --operation 'The operation it belongs to: 1 to 128 characters'
             cand --progress 'How far the operation is, as in 3/120, or 3 where the total is not known'
@@ -61,10 +64,13 @@ set edit:completion:arg-completer[codechat] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'codechat;serve'= {
-            cand --listen 'Where to listen, on loopback; repeatable; port 0 picks a free one'
+            cand --listen 'Where to listen; repeatable; port 0 picks a free one. Beyond loopback it takes a token, or --no-auth'
             cand --grace 'How long clients may take over their farewell at shutdown before they are cut'
             cand --log 'What to log: off, error, warn, info, debug, trace, or a filter such as codechat=debug [default: what RUST_LOG says, or info]'
             cand --log-format 'How to write the log'
+            cand --token-file 'A file with the server''s token [default: the token in the variable CODECHAT_TOKEN, if any]'
+            cand --allowed-host 'A name that the server is reached by, besides localhost and the addresses it listens on; repeatable'
+            cand --cors-origin 'An origin whose web pages may use the server, as in http://localhost:3000; repeatable'
             cand --idle-timeout 'A client ends after so long without activity: no stream opened, no message delivered'
             cand --heartbeat 'A stream that was quiet for so long gets a comment, so that both ends know it lives'
             cand --stall-timeout 'A subscriber that takes no bytes for so long, while some wait, is closed'
@@ -76,6 +82,7 @@ set edit:completion:arg-completer[codechat] = {|@words|
             cand --max-clients 'Clients at a time'
             cand --max-subscribers 'Subscribers of one client at a time'
             cand --max-memory 'Memory for all logs together'
+            cand --no-auth 'Ask nobody for a token, even beyond loopback'
             cand --plain-streams 'Write every stream through the HTTP library, none directly: to compare the two'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'

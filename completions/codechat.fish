@@ -34,14 +34,16 @@ complete -c codechat -n "__fish_codechat_needs_command" -f -a "man" -d 'Print th
 complete -c codechat -n "__fish_codechat_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l id -d 'The client ID to watch [default: a new one]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l server -d 'The server\'s address [default: http://127.0.0.1:2428]' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l token-file -d 'A file with the server\'s token [default: the token in the variable CODECHAT_TOKEN, if any]' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l format -d 'How to write messages [default: text]' -r -f -a "text\t'The text, many lines where it has many'
 json\t'NDJSON: an object a line, with id and time'
-raw\t'The data as it came in the stream'"
+raw\t'The text as it came, control characters too, even on a terminal'"
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l tail -d 'Begin with only the newest N messages that the server holds [default: all]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l id-file -d 'Write the client ID, and only that, to a file once the stream is open' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -s n -l count -d 'End after so many messages' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l until -d 'End at a message that matches' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l fail-on -d 'End with exit code 3 at a message that matches, or that has this level or a worse one' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l heartbeat -d 'How often the server says something on a quiet stream: a connection that is silent for 2.5 times as long is made again' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l timeout -d 'End with exit code 4 after so long' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l print-id -d 'Print the client ID as the first line on stdout'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l wait -d 'If no server answers, wait for one'
@@ -50,6 +52,7 @@ complete -c codechat -n "__fish_codechat_using_subcommand watch" -l until-done -
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l id -d 'The client ID to publish to' -r
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l server -d 'The server\'s address [default: http://127.0.0.1:2428]' -r
+complete -c codechat -n "__fish_codechat_using_subcommand send" -l token-file -d 'A file with the server\'s token [default: the token in the variable CODECHAT_TOKEN, if any]' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l level -d 'How much it matters' -r -f -a "trace\t''
 debug\t''
 info\t''
@@ -64,11 +67,14 @@ complete -c codechat -n "__fish_codechat_using_subcommand send" -l event -d 'The
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l all -d 'Publish to every client of the server; takes one message, not lines'
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l tee -d 'Copy stdin to stdout'
 complete -c codechat -n "__fish_codechat_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c codechat -n "__fish_codechat_using_subcommand serve" -l listen -d 'Where to listen, on loopback; repeatable; port 0 picks a free one' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l listen -d 'Where to listen; repeatable; port 0 picks a free one. Beyond loopback it takes a token, or --no-auth' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l grace -d 'How long clients may take over their farewell at shutdown before they are cut' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log -d 'What to log: off, error, warn, info, debug, trace, or a filter such as codechat=debug [default: what RUST_LOG says, or info]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log-format -d 'How to write the log' -r -f -a "text\t'A line each, for people'
 json\t'An object each, for programs'"
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l token-file -d 'A file with the server\'s token [default: the token in the variable CODECHAT_TOKEN, if any]' -r -F
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l allowed-host -d 'A name that the server is reached by, besides localhost and the addresses it listens on; repeatable' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l cors-origin -d 'An origin whose web pages may use the server, as in http://localhost:3000; repeatable' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l idle-timeout -d 'A client ends after so long without activity: no stream opened, no message delivered' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l heartbeat -d 'A stream that was quiet for so long gets a comment, so that both ends know it lives' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l stall-timeout -d 'A subscriber that takes no bytes for so long, while some wait, is closed' -r
@@ -80,6 +86,7 @@ complete -c codechat -n "__fish_codechat_using_subcommand serve" -l max-message 
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l max-clients -d 'Clients at a time' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l max-subscribers -d 'Subscribers of one client at a time' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l max-memory -d 'Memory for all logs together' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l no-auth -d 'Ask nobody for a token, even beyond loopback'
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l plain-streams -d 'Write every stream through the HTTP library, none directly: to compare the two'
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c codechat -n "__fish_codechat_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'

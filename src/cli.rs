@@ -1,8 +1,14 @@
 //! The command line: the verbs, what they share, and the exit codes.
 
-use std::{ffi::OsString, process::ExitCode, time::Duration};
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{
     Arg, ArgAction, Command as Definition, CommandFactory, FromArgMatches, Parser, Subcommand,
     builder::BoolishValueParser,
@@ -12,6 +18,8 @@ use tokio::runtime;
 use crate::{
     client::{Client, Options, ServerUrl},
     command::{completions, send, serve, watch},
+    talk,
+    token::Token,
 };
 
 /// See what your long-running request is doing, live, in your terminal
@@ -107,6 +115,9 @@ pub struct ServerArgs {
         help = "The server's address [default: http://127.0.0.1:2428]"
     )]
     server: Option<ServerUrl>,
+
+    #[command(flatten)]
+    token: TokenArgs,
 }
 
 impl ServerArgs {
@@ -114,6 +125,14 @@ impl ServerArgs {
     #[must_use]
     pub fn is_named(&self) -> bool {
         self.server.is_some()
+    }
+
+    /// The token that was given, if any.
+    ///
+    /// # Errors
+    /// Those of [`TokenArgs::read`].
+    pub fn token(&self) -> anyhow::Result<Option<Token>> {
+        self.token.read()
     }
 
     /// A client of that server, or of the default one.
@@ -128,6 +147,64 @@ impl ServerArgs {
         Ok(Client::new(server, options)?)
     }
 }
+
+/// The token, which is never on the command line: every user of the machine can read that.
+#[derive(Clone, Debug, clap::Args)]
+pub struct TokenArgs {
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "CODECHAT_TOKEN_FILE",
+        help = "A file with the server's token [default: the token in the variable CODECHAT_TOKEN, if any]"
+    )]
+    token_file: Option<PathBuf>,
+}
+
+impl TokenArgs {
+    /// The token that was given, if any. Says so where everybody can read its file.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or what was given is no token.
+    pub fn read(&self) -> anyhow::Result<Option<Token>> {
+        const VARIABLE: &str = "CODECHAT_TOKEN";
+        let (token, place) = if let Some(path) = &self.token_file {
+            let place = path.display().to_string();
+            let bytes = fs::read(path).with_context(|| format!("read the token from {place}"))?;
+            warn_where_exposed(path);
+            // Not UTF-8 is not ASCII either, which is told below.
+            (Token::new(String::from_utf8_lossy(&bytes)), place)
+        } else if let Some(value) = std::env::var_os(VARIABLE).filter(|it| !it.is_empty()) {
+            (Token::new(value.to_string_lossy()), VARIABLE.to_owned())
+        } else {
+            return Ok(None);
+        };
+        if token.is_empty() {
+            bail!("the token in {place} is empty; write one there, as in: openssl rand -hex 32");
+        }
+        if !token.is_sendable() {
+            bail!("the token in {place} must be one word of visible ASCII characters");
+        }
+        Ok(Some(token))
+    }
+}
+
+/// A secret in a file that others can read is none.
+#[cfg(unix)]
+fn warn_where_exposed(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    const OTHERS_READ_OR_WRITE: u32 = 0o006;
+    let exposed = fs::metadata(path)
+        .is_ok_and(|it| it.is_file() && it.permissions().mode() & OTHERS_READ_OR_WRITE != 0);
+    if exposed {
+        let path = path.display();
+        talk::line(&format!(
+            "warning: every user of this machine can read or change the token in {path}; to mend it: chmod 600 {path}"
+        ));
+    }
+}
+
+#[cfg(not(unix))]
+fn warn_where_exposed(_: &Path) {}
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

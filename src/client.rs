@@ -13,7 +13,7 @@ pub mod publisher;
 mod server_url;
 mod transport;
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::{
@@ -27,6 +27,7 @@ use crate::{
     wire::{self, answer},
 };
 
+pub use crate::token::Token;
 pub use error::ClientError;
 pub use server_url::{BadServerUrl, ServerUrl};
 
@@ -59,23 +60,6 @@ impl Default for Options {
     }
 }
 
-/// A secret that no log shows.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
-
-impl Token {
-    /// Wraps it; white space around it, such as a file's last line end, is no part of it.
-    pub fn new(token: impl AsRef<str>) -> Self {
-        Self(token.as_ref().trim().into())
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(…)")
-    }
-}
-
 /// Speaks with one server. Cheap to clone; clones share their connections.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -93,8 +77,8 @@ impl Client {
     pub fn new(server: ServerUrl, options: Options) -> Result<Self, ClientError> {
         // An error means that one is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let authorization = options.token.map(|Token(token)| {
-            let mut value = HeaderValue::try_from(format!("Bearer {token}"))?;
+        let authorization = options.token.map(|token| {
+            let mut value = HeaderValue::try_from(format!("Bearer {}", token.reveal()))?;
             value.set_sensitive(true);
             Ok::<_, reqwest::header::InvalidHeaderValue>(value)
         });

@@ -164,13 +164,36 @@ impl Hub {
         format: Format,
         from: Position,
     ) -> Result<Subscription, Refusal> {
+        self.enter(id, format, from, || self.open(id))
+    }
+
+    /// Opens a subscription on a channel that is there; none is made.
+    ///
+    /// # Errors
+    /// [`Refusal::Unknown`], and those of [`Hub::subscribe`].
+    pub fn attach(
+        &self,
+        id: ClientId,
+        format: Format,
+        from: Position,
+    ) -> Result<Subscription, Refusal> {
+        self.enter(id, format, from, || Err(Refusal::Unknown))
+    }
+
+    fn enter(
+        &self,
+        id: ClientId,
+        format: Format,
+        from: Position,
+        missing: impl Fn() -> Result<Arc<Channel>, Refusal>,
+    ) -> Result<Subscription, Refusal> {
         loop {
             self.admit()?;
             let known = self.channel(id);
             if known.is_none() && matches!(from, Position::After(_)) && self.has_ended(id) {
                 return Err(Refusal::Ended);
             }
-            let channel = known.map_or_else(|| self.open(id), Ok)?;
+            let channel = known.map_or_else(&missing, Ok)?;
             let Some(entrance) = channel.enter(from) else {
                 // It ended since it was looked up, and is on its way out of the registry.
                 std::thread::yield_now();

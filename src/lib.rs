@@ -14,8 +14,9 @@
 //! | [`hub`] | channels: a bounded log each, and positions in it | `message`, `event` |
 //! | [`wire`] | bytes ⇄ values: frames, JSON, paths, header names | `message`, `event` |
 //! | [`text`], [`talk`] | foreign text made safe for a terminal; the program's own lines on stderr | nothing; `text` |
-//! | [`server`] | the HTTP doors to the hub, and the accept loop | `hub`, `wire` and below |
-//! | [`client`] | reading a stream, publishing, and beginning again after a loss | `wire` and below |
+//! | [`token`] | the secret between a server and its clients | nothing |
+//! | [`server`] | the HTTP doors to the hub, and the accept loop | `hub`, `wire`, `token` and below |
+//! | [`client`] | reading a stream, publishing, and beginning again after a loss | `wire`, `token` and below |
 //! | [`watch`] | what a watcher has seen, when it is over, and how it is written | `client`, `wire`, `talk`, `text` and below |
 //! | [`shutdown`] | signals | nothing |
 //! | [`command`], [`cli`] | the verbs and their flags; exit codes | all of the above |
@@ -52,6 +53,7 @@ pub mod server;
 pub mod shutdown;
 pub mod talk;
 pub mod text;
+pub mod token;
 pub mod watch;
 pub mod wire;
 

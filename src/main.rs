@@ -4,9 +4,6 @@ use std::process::ExitCode;
 
 use codechat::cli::{self, Exit};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = match cli::parse(std::env::args_os()) {
         Ok(cli) => cli,

@@ -4,9 +4,12 @@
 //! idle stream; axum's `Sse` cannot carry ready-encoded frames. So `connection` speaks HTTP with
 //! hyper, `stream` writes frames, and axum routes.
 
+mod access;
+mod authorized;
 mod connect;
 mod connection;
 mod direct;
+mod exchange;
 mod framing;
 mod identity;
 mod ndjson;
@@ -25,7 +28,8 @@ use axum::{
 use tokio::{net::TcpListener, task::JoinSet, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::problem::Problem;
+pub use self::access::{Access, AllowedHost, AllowedOrigin, NotAHost, NotAnOrigin};
+use self::{access::Gate, problem::Problem};
 use crate::{
     hub::{Frames, Hub},
     wire::{self, sse},
@@ -37,8 +41,8 @@ pub const FRAMES: Frames = Frames {
     json: sse::json_frame,
 };
 
-/// What bounds the server's patience and its requests.
-#[derive(Clone, Copy, Debug)]
+/// What bounds the server's patience and its requests, and who may ask.
+#[derive(Clone, Debug)]
 pub struct Options {
     /// A comment is sent on a stream that was quiet for so long.
     pub heartbeat: Duration,
@@ -54,6 +58,8 @@ pub struct Options {
     pub max_message: usize,
     /// Write every stream through hyper, none directly: to compare the two.
     pub plain_streams: bool,
+    /// Whom it lets in.
+    pub access: Access,
 }
 
 impl Default for Options {
@@ -66,6 +72,7 @@ impl Default for Options {
             grace: Duration::from_secs(5),
             max_message: 64 * 1024,
             plain_streams: false,
+            access: Access::default(),
         }
     }
 }
@@ -75,6 +82,7 @@ impl Default for Options {
 struct App {
     hub: Hub,
     options: Arc<Options>,
+    gate: Arc<Gate>,
 }
 
 /// Serves `hub` on `listeners` until `shutdown` is ready; then says farewell on every stream, answers
@@ -86,8 +94,14 @@ pub async fn serve(
     options: Options,
     shutdown: impl Future<Output = ()>,
 ) {
+    let grace = options.grace;
+    let listening: Vec<_> = listeners
+        .iter()
+        .filter_map(|it| it.local_addr().ok())
+        .collect();
     let app = App {
         hub: hub.clone(),
+        gate: Arc::new(Gate::new(&options.access, &listening)),
         options: Arc::new(options),
     };
     let router = router(app.clone());
@@ -112,11 +126,7 @@ pub async fn serve(
     hub.close();
     closing.cancel();
     connections.close();
-    if time::timeout(options.grace, connections.wait())
-        .await
-        .is_err()
-    {
-        let grace = options.grace;
+    if time::timeout(grace, connections.wait()).await.is_err() {
         tracing::warn!(
             open = connections.len(),
             ?grace,

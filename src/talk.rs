@@ -18,12 +18,17 @@ pub fn aside(text: &str) {
     write("-- ", text, " --");
 }
 
-/// A duration as people read it: to the tenth of a second.
+/// A duration as people read it: `0.3 s`, `4 s`, `1m 30s`.
 #[must_use]
 pub fn duration(duration: Duration) -> String {
     let tenths = (duration.as_millis() + 50) / 100;
-    let rounded = Duration::from_millis(u64::try_from(tenths * 100).unwrap_or(u64::MAX));
-    humantime::format_duration(rounded).to_string()
+    match (tenths / 10, tenths % 10) {
+        (60.., _) => {
+            humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
+        }
+        (seconds, 0) => format!("{seconds} s"),
+        (seconds, tenth) => format!("{seconds}.{tenth} s"),
+    }
 }
 
 fn write(before: &str, text: &str, after: &str) {
@@ -39,5 +44,23 @@ pub fn colour(output: &impl IsTerminal) -> Colour {
         Colour::Strip
     } else {
         Colour::Keep
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_short_to_read() {
+        for (millis, text) in [
+            (0, "0 s"),
+            (260, "0.3 s"),
+            (1300, "1.3 s"),
+            (4000, "4 s"),
+            (90_400, "1m 30s"),
+        ] {
+            assert_eq!(duration(Duration::from_millis(millis)), text);
+        }
     }
 }

@@ -106,7 +106,10 @@ where
 /// # Errors
 /// Where the server is not there, or refuses; the text says what to do.
 pub async fn run(args: Args) -> anyhow::Result<Exit> {
-    let client = args.server.client(Options::default())?;
+    let client = args.server.client(Options {
+        token: args.server.token()?,
+        ..Options::default()
+    })?;
     // An outcome or a progress speaks of one moment, so it makes one message, with or without words.
     let is_one = !args.message.is_empty() || args.outcome.is_some() || args.progress.is_some();
     let message = Message {

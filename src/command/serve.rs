@@ -1,21 +1,25 @@
 //! `codechat serve`: binds, says where, and serves until it is told to end.
 
+mod access;
+
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 use bytesize::ByteSize;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 use tokio::net::TcpListener;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
+use self::access::AccessArgs;
 use crate::{
     cli::{self, Exit, duration, interval},
     hub::{Hub, Limits, LogLimits},
     server::{self, FRAMES, Options},
     shutdown::Signals,
+    token::Token,
 };
 
 /// The port that everything here uses when none is named: CHAT on a phone's keys.
@@ -32,7 +36,8 @@ pub const DEFAULT_LISTEN: SocketAddr =
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// Where to listen, on loopback; repeatable; port 0 picks a free one
+    /// Where to listen; repeatable; port 0 picks a free one. Beyond loopback it takes a token, or
+    /// --no-auth
     #[arg(
         long, value_name = "ADDR:PORT", env = "CODECHAT_LISTEN", value_delimiter = ',',
         default_values_t = [DEFAULT_LISTEN], value_parser = parse_address
@@ -59,7 +64,17 @@ pub struct Args {
     )]
     log_format: LogFormat,
 
-    // Last, since its help heading would hold for all that follow.
+    // Last, since their help headings would hold for all that follow.
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// What a server takes from its command line or its environment, wherever it runs.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Settings {
+    #[command(flatten)]
+    access: AccessArgs,
+
     #[command(flatten)]
     limits: LimitArgs,
 }
@@ -152,8 +167,8 @@ pub struct LimitArgs {
     plain_streams: bool,
 }
 
-impl LimitArgs {
-    /// The bounds that the environment sets, or the defaults: for a server that has no command line.
+impl Settings {
+    /// What the environment sets, or the defaults: for a server that has no command line.
     ///
     /// # Errors
     /// Where a variable is malformed.
@@ -161,14 +176,14 @@ impl LimitArgs {
         #[derive(Parser)]
         struct Environment {
             #[command(flatten)]
-            limits: LimitArgs,
+            settings: Settings,
         }
         let definition = Environment::command().mut_args(cli::without_empty_env);
-        let limits = definition
+        let settings = definition
             .try_get_matches_from(["codechat"])
             .and_then(|matches| Environment::from_arg_matches(&matches))
-            .map(|it| it.limits);
-        limits.map_err(|error| {
+            .map(|it| it.settings);
+        settings.map_err(|error| {
             // Clap's text goes on with hints about a command line that is not there.
             let text = error.to_string();
             let line = text.lines().next().unwrap_or_default();
@@ -179,30 +194,33 @@ impl LimitArgs {
     /// What bounds the hub.
     #[must_use]
     pub fn limits(&self) -> Limits {
+        let limits = &self.limits;
         let log = LogLimits {
-            messages: self.log_messages,
-            bytes: bytes(self.log_bytes),
+            messages: limits.log_messages,
+            bytes: bytes(limits.log_bytes),
         };
         Limits {
             log,
-            clients: self.max_clients,
-            subscribers: self.max_subscribers,
-            memory: bytes(self.max_memory),
-            idle_timeout: self.idle_timeout,
+            clients: limits.max_clients,
+            subscribers: limits.max_subscribers,
+            memory: bytes(limits.max_memory),
+            idle_timeout: limits.idle_timeout,
         }
     }
 
-    /// What bounds the server around it.
+    /// What bounds the server around it, and who may use it.
     #[must_use]
-    pub fn options(&self, grace: Duration) -> Options {
+    pub fn options(&self, grace: Duration, token: Option<Token>) -> Options {
+        let limits = &self.limits;
         Options {
-            heartbeat: self.heartbeat,
-            stall_timeout: self.stall_timeout,
-            header_timeout: self.header_timeout,
-            body_timeout: self.body_timeout,
+            heartbeat: limits.heartbeat,
+            stall_timeout: limits.stall_timeout,
+            header_timeout: limits.header_timeout,
+            body_timeout: limits.body_timeout,
             grace,
-            max_message: bytes(self.max_message),
-            plain_streams: self.plain_streams,
+            max_message: bytes(limits.max_message),
+            plain_streams: limits.plain_streams,
+            access: self.access.access(token),
         }
     }
 }
@@ -218,6 +236,7 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         tracing::warn!(%error, "cannot raise the limit of open files");
     }
     let mut signals = Signals::new().context("receive signals")?;
+    let token = args.settings.access.token(&args.listen)?;
     let mut listeners = Vec::new();
     for address in args.listen {
         listeners.push(listen(address).await?);
@@ -229,7 +248,7 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         );
     }
 
-    let hub = Hub::new(args.limits.limits(), FRAMES);
+    let hub = Hub::new(args.settings.limits(), FRAMES);
     let (second, told) = (tokio::sync::Notify::new(), tokio::sync::Notify::new());
     let shutdown = async { told.notified().await };
     let watch_signals = async {
@@ -240,7 +259,12 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         second.notify_one();
         std::future::pending::<()>().await;
     };
-    let serving = server::serve(listeners, hub, args.limits.options(args.grace), shutdown);
+    let serving = server::serve(
+        listeners,
+        hub,
+        args.settings.options(args.grace, token),
+        shutdown,
+    );
     tokio::select! {
         () = serving => {}
         () = second.notified() => tracing::warn!("ending at once"),
@@ -249,16 +273,11 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Binds an address that is safe to listen on.
+/// Binds an address.
 ///
 /// # Errors
-/// Where it is beyond loopback, in use, or not this machine's; the text says what to do.
+/// Where it is in use, or not this machine's; the text says what to do.
 pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    if !address.ip().to_canonical().is_loopback() {
-        bail!(
-            "refusing to listen on {address}: whoever reaches it could read and write every stream; listen on 127.0.0.1 and reach it through ssh -L or a reverse proxy"
-        );
-    }
     TcpListener::bind(address).await.map_err(|error| {
         let hint = if error.kind() == std::io::ErrorKind::AddrInUse {
             "; is codechat running there already? Name another with --listen 127.0.0.1:PORT"
@@ -271,10 +290,15 @@ pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 
 /// The line that a newcomer can act on.
 fn invitation(address: SocketAddr) -> String {
-    let server = if address == DEFAULT_LISTEN {
+    let near = match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => (Ipv4Addr::LOCALHOST, address.port()).into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => (Ipv6Addr::LOCALHOST, address.port()).into(),
+        _ => address,
+    };
+    let server = if near == DEFAULT_LISTEN {
         String::new()
     } else {
-        format!(" --server http://{address}")
+        format!(" --server http://{near}")
     };
     format!(
         "codechat: listening on http://{address}; in another terminal, run: codechat watch{server}"
@@ -299,7 +323,12 @@ fn start_log(filter: Option<&str>, format: LogFormat) -> anyhow::Result<()> {
             .try_init(),
         LogFormat::Json => log.json().try_init(),
     }
-    .map_err(|error| anyhow!("start the log: {error}"))
+    .map_err(|error| anyhow!("start the log: {error}"))?;
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "{panic}");
+    }));
+    Ok(())
 }
 
 fn parse_address(text: &str) -> Result<SocketAddr, String> {

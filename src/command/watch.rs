@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use regex::Regex;
 use tokio::{sync::oneshot, task::JoinHandle, time};
 
-use super::serve::{self, DEFAULT_LISTEN, LimitArgs};
+use super::serve::{self, DEFAULT_LISTEN, Settings};
 use crate::{
     cli::{Exit, ServerArgs, duration, interval},
     client::{self, Client, ClientError, feed},
@@ -20,6 +20,7 @@ use crate::{
     server::{self, FRAMES, Options},
     shutdown::{Signal, Signals},
     talk,
+    token::Token,
     watch::{
         follow::{Left, follow},
         model::{FailOn, Goals, Model, Verdict},
@@ -175,12 +176,13 @@ struct Session {
 
 impl Session {
     async fn watch(&mut self, args: Args, pipe: &mut Pipe) -> anyhow::Result<Exit> {
+        let token = args.server.token()?;
         let client = args.server.client(client::Options {
             heartbeat: args.heartbeat,
-            token: None,
+            token: token.clone(),
         })?;
         let is_named = args.server.is_named();
-        let id = self.open(&client, &args).await?;
+        let id = self.open(&client, &args, token).await?;
         if args.print_id {
             pipe.line(&id.to_string());
         }
@@ -224,9 +226,14 @@ impl Session {
 
     /// The ID to watch, from a server that is there. Where none was named and none is there, this
     /// program becomes one.
-    async fn open(&mut self, client: &Client, args: &Args) -> anyhow::Result<ClientId> {
+    async fn open(
+        &mut self,
+        client: &Client,
+        args: &Args,
+        token: Option<Token>,
+    ) -> anyhow::Result<ClientId> {
         if !args.server.is_named() && !args.wait && !is_there(client).await {
-            self.server = Some(OwnServer::start(args.heartbeat).await?);
+            self.server = Some(OwnServer::start(args.heartbeat, token).await?);
             talk::line(&format!(
                 "no server answers at {0}, so this watcher is one, for as long as it runs",
                 client.server()
@@ -298,17 +305,17 @@ struct OwnServer {
 }
 
 impl OwnServer {
-    async fn start(heartbeat: Duration) -> anyhow::Result<Self> {
+    async fn start(heartbeat: Duration, token: Option<Token>) -> anyhow::Result<Self> {
         let listener = match serve::listen(DEFAULT_LISTEN).await {
             Ok(listener) => listener,
             Err(error) => bail!("no server answers, and starting one failed: {error:#}"),
         };
-        let limits = LimitArgs::from_environment()?;
+        let settings = Settings::from_environment()?;
         let options = Options {
             heartbeat,
-            ..limits.options(LEAVE)
+            ..settings.options(LEAVE, token)
         };
-        let hub = Hub::new(limits.limits(), FRAMES);
+        let hub = Hub::new(settings.limits(), FRAMES);
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async {
             let _ = stopped.await;

@@ -7,11 +7,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{App, problem::Problem};
+use super::{App, authorized::Authorized, problem::Problem};
 use crate::wire::{self, answer::Connected};
 
 pub(super) async fn connect(
     State(app): State<App>,
+    _: Authorized,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let id = app.hub.connect()?;

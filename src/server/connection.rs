@@ -5,17 +5,13 @@ use std::{
     future::poll_fn,
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use axum::{
-    Router,
-    body::Body,
-    http::{HeaderValue, Method, Request, Response, Version, header},
-    response::IntoResponse,
-};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use axum::Router;
+use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tokio::{
@@ -24,14 +20,11 @@ use tokio::{
     time::{Sleep, sleep},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::Service;
 
 use super::{
     App,
     direct::{Handoff, Writer},
-    framing,
-    problem::Problem,
-    stream::{OpenStream, StreamBody},
+    exchange::Exchange,
 };
 
 /// Bounds what one connection buffers, in bytes, each way.
@@ -52,8 +45,8 @@ pub(super) async fn accept(
     }
     let mut troubled = false;
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) if is_about_one_connection(&error) => continue,
             Err(error) => {
                 if !troubled {
@@ -68,9 +61,13 @@ pub(super) async fn accept(
             tracing::info!("accepting connections again");
             troubled = false;
         }
-        let (app, router) = (app.clone(), router.clone());
+        let exchange = Exchange {
+            app: app.clone(),
+            router: router.clone(),
+            peer,
+        };
         let (closing, tracker) = (closing.clone(), connections.clone());
-        connections.spawn(converse(stream, app, router, closing, tracker));
+        connections.spawn(converse(stream, exchange, closing, tracker));
     }
 }
 
@@ -86,12 +83,11 @@ fn is_about_one_connection(error: &io::Error) -> bool {
 /// Speaks HTTP on one connection until it ends, or until it has become a stream.
 async fn converse(
     stream: TcpStream,
-    app: App,
-    router: Router,
+    exchange: Exchange,
     closing: CancellationToken,
     connections: TaskTracker,
 ) {
-    let options = *app.options;
+    let options = Arc::clone(&exchange.app.options);
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "connection lost before its first request");
@@ -99,84 +95,48 @@ async fn converse(
     }
     let handoff = Handoff::default();
     let io = Stalling::new(stream, options.stall_timeout, handoff.clone());
-    let service = service_fn(|request| answer(request, &app, &router, &handoff));
+    let service = service_fn(async |request| {
+        Ok::<_, Infallible>(exchange.answer(request, Some(&handoff)).await)
+    });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(options.header_timeout)
         .max_buf_size(BUFFER_BYTES)
         .serve_connection(TokioIo::new(io), service);
-    let converse = poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
-        Poll::Ready(ended) => Poll::Ready(Err(ended)),
-        Poll::Pending => handoff
-            .take()
-            .map_or(Poll::Pending, |stream| Poll::Ready(Ok(stream))),
-    });
-    let ended = tokio::select! {
-        outcome = converse => match outcome {
-            Ok(stream) => {
-                let parts = connection.into_parts();
-                let socket = parts.io.into_inner().stream;
-                let writer = Writer::new(socket, stream, options.stall_timeout, parts.read_buf.len());
-                connections.spawn(async {
-                    if let Err(error) = writer.await {
-                        tracing::debug!(%error, "stream ended");
-                    }
-                });
-                return;
-            }
-            Err(ended) => ended,
-        },
-        // One that came after the closing began has yet to be told so.
-        () = closing.cancelled(), if !app.hub.is_closing() => {
+    let mut closing = std::pin::pin!(closing.cancelled());
+    // One that came after the closing began has yet to be told so.
+    let mut told = exchange.app.hub.is_closing();
+    let outcome = poll_fn(|cx| {
+        if !told && closing.as_mut().poll(cx).is_ready() {
+            told = true;
             Pin::new(&mut connection).graceful_shutdown();
-            connection.await
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(error = %crate::error_chain(&error), "connection ended");
-    }
-}
-
-/// Answers one request. An answer that is a stream gets its body here, where it is known whether the
-/// connection can be taken over.
-async fn answer(
-    request: Request<Incoming>,
-    app: &App,
-    router: &Router,
-    handoff: &Handoff,
-) -> Result<Response<Body>, Infallible> {
-    if let Err(refusal) = app.hub.admit() {
-        return Ok(Problem::from(refusal).into_response());
-    }
-    let is_chunked = match framing::is_chunked(request.headers()) {
-        Ok(is_chunked) => is_chunked,
-        Err(problem) => return Ok(framing::end(problem.into_response())),
-    };
-    let direct = request.version() == Version::HTTP_11
-        && request.method() == Method::GET
-        && !app.options.plain_streams;
-    let mut response = router.clone().call(request.map(Body::new)).await?;
-    if let Some(stream) = response
-        .extensions_mut()
-        .remove::<OpenStream>()
-        .and_then(|it| it.take())
-    {
-        // The router has counted the empty body that stood in for it.
-        response.headers_mut().remove(header::CONTENT_LENGTH);
-        if direct {
-            response
-                .headers_mut()
-                .insert(header::CONNECTION, HeaderValue::from_static("close"));
-            *response.body_mut() = Body::new(handoff.body(stream));
-        } else {
-            *response.body_mut() = Body::new(StreamBody::new(stream));
+        match Pin::new(&mut connection).poll(cx) {
+            Poll::Ready(ended) => Poll::Ready(Err(ended)),
+            Poll::Pending => match handoff.take() {
+                Some(stream) => Poll::Ready(Ok(stream)),
+                None => Poll::Pending,
+            },
         }
-    }
-    Ok(if is_chunked {
-        framing::end(response)
-    } else {
-        response
     })
+    .await;
+    match outcome {
+        Ok(stream) => {
+            let parts = connection.into_parts();
+            let socket = parts.io.into_inner().stream;
+            let unasked = parts.read_buf.len();
+            let writer = Writer::new(socket, stream, options.stall_timeout, unasked);
+            connections.spawn(async {
+                if let Err(error) = writer.await {
+                    tracing::debug!(%error, "stream ended");
+                }
+            });
+        }
+        Err(Err(error)) => {
+            tracing::debug!(error = %crate::error_chain(&error), "connection ended");
+        }
+        Err(Ok(())) => {}
+    }
 }
 
 /// Sets what every accepted socket inherits.

@@ -123,6 +123,10 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_seconds {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if self.status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer");
+            headers.insert(header::WWW_AUTHENTICATE, scheme);
+        }
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

@@ -15,6 +15,7 @@ use tokio::time::{Duration, timeout};
 
 use super::{
     App,
+    authorized::Authorized,
     identity::{HeaderClient, PathClient},
     ndjson,
     problem::Problem,
@@ -44,32 +45,31 @@ const CLOSING_DRAIN_TIME: Duration = Duration::from_millis(200);
 
 pub(super) async fn publish(
     State(app): State<App>,
+    access: Result<Authorized, Problem>,
     PathClient(id): PathClient,
     request: Request,
 ) -> Result<Response, Problem> {
-    publish_to(&app, id, request).await
+    publish_to(&app, access, id, request).await
 }
 
 pub(super) async fn publish_by_header(
     State(app): State<App>,
+    access: Result<Authorized, Problem>,
     HeaderClient(id): HeaderClient,
     request: Request,
 ) -> Result<Response, Problem> {
-    publish_to(&app, id, request).await
+    publish_to(&app, access, id, request).await
 }
 
 pub(super) async fn broadcast(
     State(app): State<App>,
+    access: Result<Authorized, Problem>,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, mut body) = request.into_parts();
-    let message = match Kind::of(&parts.headers)? {
-        Kind::Ndjson => {
-            let detail = "a broadcast takes one message, as text or application/json, not application/x-ndjson";
-            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            Err(Problem::new(status, detail))
-        }
-        kind => read_message(&app, kind, &parts, &mut body).await,
+    let message = match access {
+        Ok(Authorized) => read_broadcast(&app, &parts, &mut body).await,
+        Err(refused) => Err(refused),
     };
     let message = drained(message, &mut body).await?;
     let key = idempotency_key(&parts.headers)?;
@@ -77,9 +77,28 @@ pub(super) async fn broadcast(
     Ok((StatusCode::ACCEPTED, Json(Broadcast { clients })).into_response())
 }
 
-async fn publish_to(app: &App, id: ClientId, request: Request) -> Result<Response, Problem> {
+async fn read_broadcast(app: &App, parts: &Parts, body: &mut Body) -> Result<Message, Problem> {
+    match Kind::of(&parts.headers)? {
+        Kind::Ndjson => {
+            let detail = "a broadcast takes one message, as text or application/json, not application/x-ndjson";
+            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            Err(Problem::new(status, detail))
+        }
+        kind => read_message(app, kind, parts, body).await,
+    }
+}
+
+async fn publish_to(
+    app: &App,
+    access: Result<Authorized, Problem>,
+    id: ClientId,
+    request: Request,
+) -> Result<Response, Problem> {
     let (parts, mut body) = request.into_parts();
-    let published = try_publish(app, id, &parts, &mut body).await;
+    let published = match access {
+        Ok(Authorized) => try_publish(app, id, &parts, &mut body).await,
+        Err(refused) => Err(refused),
+    };
     let receipt = drained(published, &mut body).await?;
     let answer = Published {
         id: receipt.last.map(|it| it.to_string()),

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use http_body::Frame;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{App, identity::PathClient, problem::Problem};
+use super::{App, authorized::Authorized, identity::PathClient, problem::Problem};
 use crate::{
     event::{ClientId, EventId, Format, unix_millis},
     hub::{Delivery, Position, Refusal, Start, Subscription},
@@ -40,9 +40,16 @@ pub(super) async fn subscribe(
     let format = parameter(&parameters, "format").map_or(Ok(Format::Text), str::parse);
     let format = format.map_err(|error| Problem::bad_request(error.to_string()))?;
     let position = position(&parameters, &headers)?;
-    let subscription = match app.hub.subscribe(id, format, position) {
+    let access = Authorized::of(&headers, &app);
+    let subscribed = match access {
+        Ok(Authorized) => app.hub.subscribe(id, format, position),
+        // A client that is there is known by its ID alone.
+        Err(_) => app.hub.attach(id, format, position),
+    };
+    let subscription = match subscribed {
         // Tells an EventSource to stop reconnecting (WHATWG HTML 9.2.3).
         Err(Refusal::Ended) => return Ok(StatusCode::NO_CONTENT.into_response()),
+        Err(Refusal::Unknown) => return Err(access.err().unwrap_or(Refusal::Unknown.into())),
         other => other?,
     };
     tracing::debug!(client = id.short(), start = ?subscription.start(), "subscribed");

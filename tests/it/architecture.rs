@@ -72,6 +72,18 @@ const NEVER: &[(&[&str], &[&str])] = &[
     ),
     (&["watch/model"], &["crossterm", "ratatui", "tokio"]),
     (
+        &["token"],
+        &[
+            "crate::client",
+            "crate::server",
+            "crate::hub",
+            "crate::wire",
+            "tracing",
+            "serde",
+            "clap",
+        ],
+    ),
+    (
         &["text"],
         &[
             "crate::client",
@@ -85,7 +97,7 @@ const NEVER: &[(&[&str], &[&str])] = &[
     (
         &[
             "hub", "message", "event", "wire", "server", "client", "watch", "text", "talk",
-            "shutdown",
+            "shutdown", "token",
         ],
         &["crate::command", "crate::cli"],
     ),

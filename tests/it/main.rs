@@ -1,5 +1,6 @@
 //! What codechat promises, one file a promise, over real sockets.
 
+mod access;
 mod architecture;
 mod browser;
 mod client_parsing;
@@ -21,11 +22,13 @@ mod server_faults;
 mod server_flow;
 mod server_life;
 mod server_limits;
+mod server_panics;
 mod server_publish;
 mod server_replay;
 mod server_streaming_publish;
 mod shutdown;
 mod soak;
 mod support;
+mod token;
 mod watch_pipe;
 mod wire_text;

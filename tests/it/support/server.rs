@@ -40,9 +40,13 @@ impl Server {
             ..Options::default()
         };
         change(&mut limits, &mut options);
+        Self::of(Hub::new(limits, FRAMES), options).await
+    }
+
+    /// A server around this hub.
+    pub(crate) async fn of(hub: Hub, options: Options) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let hub = Hub::new(limits, FRAMES);
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {
             let _ = stopped.await;

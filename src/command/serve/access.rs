@@ -1,0 +1,71 @@
+//! Who may use a server: the flags, and what they must be together.
+
+use std::net::SocketAddr;
+
+use anyhow::bail;
+
+use crate::{
+    cli::TokenArgs,
+    server::{Access, AllowedHost, AllowedOrigin, NotAHost, NotAnOrigin},
+    token::Token,
+};
+
+/// Who may use a server, wherever it runs.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Access")]
+pub(super) struct AccessArgs {
+    #[command(flatten)]
+    token: TokenArgs,
+
+    /// Ask nobody for a token, even beyond loopback
+    #[arg(long, env = "CODECHAT_NO_AUTH")]
+    no_auth: bool,
+
+    /// A name that the server is reached by, besides localhost and the addresses it listens on;
+    /// repeatable
+    #[arg(
+        long, value_name = "HOST", env = "CODECHAT_ALLOWED_HOST", value_delimiter = ',',
+        value_parser = |text: &str| text.parse::<AllowedHost>() as Result<_, NotAHost>
+    )]
+    allowed_host: Vec<AllowedHost>,
+
+    #[arg(
+        help = "An origin whose web pages may use the server, as in http://localhost:3000; repeatable",
+        long, value_name = "ORIGIN", env = "CODECHAT_CORS_ORIGIN", value_delimiter = ',',
+        value_parser = |text: &str| text.parse::<AllowedOrigin>() as Result<_, NotAnOrigin>
+    )]
+    cors_origin: Vec<AllowedOrigin>,
+}
+
+impl AccessArgs {
+    /// The token that clients must show, if any.
+    ///
+    /// # Errors
+    /// Where it cannot be read, and where somebody beyond this machine could do without one and
+    /// nobody said that they may.
+    pub(super) fn token(&self, listen: &[SocketAddr]) -> anyhow::Result<Option<Token>> {
+        let token = self.token.read()?;
+        if token.is_some() && self.no_auth {
+            bail!("--no-auth asks for no token, but one is given; leave out one of the two");
+        }
+        let beyond = listen
+            .iter()
+            .find(|it| !it.ip().to_canonical().is_loopback());
+        match beyond {
+            Some(address) if token.is_none() && !self.no_auth => bail!(
+                "refusing to listen on {address} without a token: whoever reaches it could get client IDs and broadcast; give one with --token-file or CODECHAT_TOKEN, or say --no-auth, or listen on 127.0.0.1 and reach it through ssh -L"
+            ),
+            _ => Ok(token),
+        }
+    }
+
+    /// Whom the server lets in.
+    #[must_use]
+    pub(super) fn access(&self, token: Option<Token>) -> Access {
+        Access {
+            token,
+            hosts: self.allowed_host.clone(),
+            origins: self.cors_origin.clone(),
+        }
+    }
+}

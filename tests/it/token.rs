@@ -1,0 +1,297 @@
+//! A server with a token lets in those who have it, and shows it to nobody.
+
+use std::{os::unix::fs::PermissionsExt, path::PathBuf, process::Stdio};
+
+use codechat::{client::Token, server::Access};
+
+use crate::support::{
+    http::stream_of,
+    process::{Running, Scratch, Serve, codechat},
+    server::Server,
+};
+
+const SECRET: &str = "hvs.Wq8-T0p_s3cret~42";
+const RIGHT: &str = "Authorization: Bearer hvs.Wq8-T0p_s3cret~42";
+const CONNECT: &str = "/api/v1/sse/connect";
+
+async fn start() -> Server {
+    Server::with(|_, options| {
+        options.access = Access {
+            token: Some(Token::new(SECRET)),
+            origins: vec!["http://localhost:3000".parse().unwrap()],
+            ..Access::default()
+        };
+    })
+    .await
+}
+
+/// A client ID of a server that asks for its token.
+async fn connect(server: &Server) -> String {
+    let answer = server.request("GET", CONNECT, &[RIGHT], "").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()["clientId"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn every_door_that_gives_or_takes_asks_for_the_token() {
+    let server = start().await;
+    let id = connect(&server).await;
+    let by_header = format!("Sse-Client-ID: {id}");
+    let doors = [
+        ("GET", CONNECT.to_owned(), 200),
+        ("POST", stream_of(&id), 202),
+        ("POST", "/api/v1/sse/debug".into(), 202),
+        ("POST", "/api/v1/sse/broadcast".into(), 202),
+    ];
+    let before = server.hub.stats();
+    for (method, target, _) in &doors {
+        for wrong in [
+            "X-Nothing: at all",
+            "Authorization: Bearer wrong",
+            "Authorization: Bearer",
+            "Authorization: Bearer ",
+            "Authorization: Basic aHZzLldxOC1UMHBfczNjcmV0fjQyOg==",
+            &format!("Authorization: {SECRET}"),
+            &format!("{RIGHT}x"),
+            &RIGHT[..RIGHT.len() - 1],
+            &RIGHT.to_uppercase(),
+            &format!("{RIGHT}\r\nAuthorization: Bearer wrong"),
+            &format!("Authorization: Bearer wrong\r\n{RIGHT}"),
+            &format!("Cookie: token={SECRET}"),
+        ] {
+            let headers = [wrong, &by_header];
+            let answer = server.request(method, target, &headers, "hello").await;
+            let detail = answer.detail(401);
+            assert!(detail.contains("--token-file"), "{detail}");
+            assert!(!answer.text().contains(SECRET), "{wrong}");
+            assert_eq!(answer.head.header("www-authenticate"), Some("Bearer"));
+        }
+        let query = format!("{target}?token={SECRET}&access_token={SECRET}");
+        let answer = server.request(method, &query, &[&by_header], "hello").await;
+        answer.detail(401);
+    }
+    assert_eq!(server.hub.stats(), before);
+    for (method, target, status) in &doors {
+        for right in [RIGHT.to_owned(), RIGHT.replace("Bearer ", "bearer  ")] {
+            let headers = [&*right, &by_header];
+            // An ID that the path does not name is no part of these requests.
+            let headers = if target == CONNECT {
+                &headers[..1]
+            } else {
+                &headers
+            };
+            let answer = server.request(method, target, headers, "hello").await;
+            assert_eq!(answer.status, *status, "{target}: {}", answer.text());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_streaming_publisher_without_the_token_leaves_nothing() {
+    let server = start().await;
+    let id = connect(&server).await;
+    let mut publisher = server.publisher(&id, &[]).await;
+    publisher.say_chunk("\"a\"\n").await;
+    publisher.say_chunk("").await;
+    publisher.answer().await.detail(401);
+    let mut stream = server.watch(&id).await;
+    let answer = server.post(&stream_of(&id), &[RIGHT], "first").await;
+    assert_eq!(answer.status, 202);
+    assert_eq!(stream.event().await.data, "first");
+}
+
+#[tokio::test]
+async fn reading_a_known_stream_and_stopping_one_need_the_id_alone() {
+    let server = start().await;
+    let id = connect(&server).await;
+    let mut stream = server.watch(&id).await;
+    let address = stream_of(&id);
+    drop(
+        server
+            .stream(&address, &["Authorization: Bearer wrong"])
+            .await,
+    );
+    server.stop(&id).await;
+    assert_eq!(stream.event().await.name, "end");
+
+    // With a cursor the browser learns that it is over; without one a new stream would begin.
+    let resumed = server.request("GET", &address, &["Last-Event-ID: 0-1"], "");
+    assert_eq!(resumed.await.status, 204);
+    server.get(&stream_of(&id)).await.detail(401);
+    let again = server.stream(&stream_of(&id), &[RIGHT]).await;
+    assert_eq!(again.head.status, 200);
+
+    let unknown = stream_of("3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b");
+    let before = server.hub.stats();
+    server.get(&unknown).await.detail(401);
+    let cursor = ["Last-Event-ID: 1-1732262400123"];
+    server
+        .request("GET", &unknown, &cursor, "")
+        .await
+        .detail(401);
+    assert_eq!(server.hub.stats(), before);
+    assert_eq!(server.stream(&unknown, &[RIGHT]).await.head.status, 200);
+
+    for open in ["/healthz", "/nothing"] {
+        assert_ne!(server.get(open).await.status, 401);
+    }
+    let preflight = [
+        "Origin: http://localhost:3000",
+        "Access-Control-Request-Method: POST",
+    ];
+    let answer = server.request("OPTIONS", CONNECT, &preflight, "").await;
+    assert_eq!(answer.status, 204);
+    let answer = server.request("GET", CONNECT, &preflight[..1], "").await;
+    answer.detail(401);
+    let allowed = answer.head.header("access-control-allow-origin");
+    assert_eq!(
+        allowed,
+        Some("http://localhost:3000"),
+        "the page may read why"
+    );
+}
+
+fn token_file(scratch: &Scratch, name: &str, token: &str, mode: u32) -> PathBuf {
+    let path = scratch.path(name);
+    std::fs::write(&path, token).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+    path
+}
+
+#[tokio::test]
+async fn serve_watch_and_send_take_the_token_and_show_it_nowhere() {
+    let scratch = Scratch::new();
+    let file = token_file(&scratch, "token", &format!("{SECRET}\n"), 0o600);
+    let file = file.to_str().unwrap();
+    let mut serve = Serve::start(&["--token-file", file, "--log", "trace"]).await;
+    let (mut watcher, id) = serve.watch(&["--token-file", file]).await;
+    serve.sent(&id, &["--token-file", file, "by file"]).await;
+    assert_eq!(watcher.line().await, "by file\n");
+    let mut by_variable = codechat(["send", "--server", &serve.url, "--id", &id, "by variable"]);
+    let by_variable = by_variable
+        .env("CODECHAT_TOKEN", SECRET)
+        .stdout(Stdio::piped());
+    assert_eq!(Running::start(by_variable).end().await.code, Some(0));
+    assert_eq!(watcher.line().await, "by variable\n");
+    let mut lines = serve.send(&id, &["--token-file", file]);
+    lines.write("a line\n").await;
+    assert_eq!(lines.end().await.code, Some(0));
+    assert_eq!(watcher.line().await, "a line\n");
+
+    for arguments in [
+        &["send", "--id", &id, "hello"][..],
+        &["send", "--all", "hello"],
+        &["watch"],
+    ] {
+        let mut command = codechat(arguments);
+        command
+            .env("CODECHAT_SERVER", &serve.url)
+            .env("CODECHAT_TOKEN", "wrong-one");
+        let ended = Running::start(command.stdout(Stdio::piped())).end().await;
+        assert_eq!(ended.code, Some(1));
+        assert!(ended.stderr.contains("401"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("--token-file"), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("wrong-one"), "{}", ended.stderr);
+    }
+
+    for process in [&serve.process, &watcher] {
+        let words = std::fs::read_to_string(format!("/proc/{}/cmdline", process.pid())).unwrap();
+        assert!(!words.contains(SECRET));
+    }
+    watcher.signal("TERM").await;
+    let watcher = watcher.end().await;
+    assert!(!format!("{watcher:?}").contains(SECRET));
+    serve.process.says("client stopped").await;
+    serve.process.signal("TERM").await;
+    let log = serve.process.end().await.stderr;
+    for secret in [SECRET, "wrong-one", &id[9..]] {
+        assert!(!log.contains(secret), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_everybody_can_read_gets_a_warning_that_says_how_to_mend_it() {
+    let scratch = Scratch::new();
+    let open = token_file(&scratch, "open", SECRET, 0o644);
+    let closed = token_file(&scratch, "closed", SECRET, 0o640);
+    let listen = ["serve", "--listen", "127.0.0.1:0", "--token-file"];
+    let serve = Running::codechat([&listen[..], &[open.to_str().unwrap()]].concat());
+    let warning = format!("chmod 600 {}", open.display());
+    let mut serve = serve;
+    let line = serve.says("warning").await;
+    assert!(line.contains(&warning), "{line}");
+    serve.says("listening on").await;
+
+    let mut serve = Running::codechat([&listen[..], &[closed.to_str().unwrap()]].concat());
+    serve.says("listening on").await;
+    serve.signal("TERM").await;
+    assert!(!serve.end().await.stderr.contains("warning"));
+}
+
+#[tokio::test]
+async fn what_is_no_token_is_an_error_that_does_not_quote_it() {
+    let scratch = Scratch::new();
+    for (name, text, says) in [
+        ("empty", " \n", "is empty"),
+        ("words", "hunter2 hunter3", "one word"),
+        ("lines", "hunter2\nhunter3\n", "one word"),
+        ("foreign", "hunter2\u{e9}", "one word"),
+    ] {
+        let file = token_file(&scratch, name, text, 0o600);
+        for verb in [
+            &["serve", "--listen", "127.0.0.1:0"][..],
+            &["watch"],
+            &["send", "--all", "x"],
+        ] {
+            let ended =
+                Running::codechat([verb, &["--token-file", file.to_str().unwrap()]].concat());
+            let ended = ended.end().await;
+            assert_eq!(ended.code, Some(1), "{verb:?} {name}");
+            assert!(ended.stderr.contains(says), "{}", ended.stderr);
+            assert!(!ended.stderr.contains("hunter"), "{}", ended.stderr);
+        }
+    }
+    let ended = Running::codechat(["serve", "--token-file", "/nowhere/token"])
+        .end()
+        .await;
+    assert_eq!(ended.code, Some(1));
+    assert!(
+        ended.stderr.contains("read the token from /nowhere/token"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[tokio::test]
+async fn a_server_beyond_loopback_has_a_token_or_is_told_to_do_without() {
+    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:2428"] {
+        let ended = Running::codechat(["serve", "--listen", address])
+            .end()
+            .await;
+        assert_eq!(ended.code, Some(1));
+        for way in ["--token-file", "--no-auth", "ssh -L"] {
+            assert!(ended.stderr.contains(way), "{}", ended.stderr);
+        }
+    }
+    let scratch = Scratch::new();
+    let file = token_file(&scratch, "token", SECRET, 0o600);
+    let file = file.to_str().unwrap();
+    for (flags, status) in [(&["--no-auth"][..], 200), (&["--token-file", file], 401)] {
+        let args = [&["serve", "--listen", "0.0.0.0:0"], flags].concat();
+        let serve = Serve::of(Running::codechat(args)).await;
+        let mut http = serve.http;
+        http.address.set_ip([127, 0, 0, 1].into());
+        assert_eq!(http.get(CONNECT).await.status, status);
+    }
+    let both = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--no-auth",
+        "--token-file",
+        file,
+    ];
+    let ended = Running::codechat(both).end().await;
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("leave out one"), "{}", ended.stderr);
+}
