@@ -16,7 +16,7 @@ use crate::support::{
 };
 
 const CHROMIUM: &str = "chromium";
-const SWITCHES: [&str; 11] = [
+const SWITCHES: [&str; 10] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -26,8 +26,6 @@ const SWITCHES: [&str; 11] = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    // The page's origin is not the server's.
-    "--disable-web-security",
     // Else it may end once the page is loaded.
     "--remote-debugging-port=0",
 ];
@@ -40,11 +38,15 @@ async fn an_event_source_shows_resumes_and_stops() {
         eprintln!("skipped: {hint}");
         return;
     }
-    let server = Server::start().await;
+    // The page's origin is not the server's, which therefore has to let it in.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let allowed = origin.parse().unwrap();
+    let server = Server::with(|_, options| options.access.origins.push(allowed)).await;
     let id = server.connect().await;
     // Cut in the middle of the second message.
     let cutter = Cutter::start(server.address, vec![900]).await;
-    let mut page = Page::serve(&format!("{}{}", cutter.url, stream_of(&id))).await;
+    let mut page = Page::serve(listener, &format!("{}{}", cutter.url, stream_of(&id)));
     let profile = Scratch::new();
     let mut browser = clean(CHROMIUM);
     browser
@@ -103,8 +105,7 @@ struct Page {
 }
 
 impl Page {
-    async fn serve(stream: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    fn serve(listener: TcpListener, stream: &str) -> Self {
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let (sender, told) = mpsc::unbounded_channel();
         let html = PAGE.replace("STREAM", stream);

@@ -41,8 +41,9 @@ async fn a_request_may_break_off_at_any_byte() {
         let id = server.connect().await;
         let mut stream = server.watch(&id).await;
         let path = stream_of(&id);
-        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
-        let get = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+        let head =
+            format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello");
+        let get = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         for request in [head, get] {
             for end in 0..request.len() - 1 {
                 let mut connection = Connection::open(server.address).await;
@@ -60,8 +61,8 @@ async fn a_client_that_closes_its_half_is_answered_or_closed_and_leaves_nothing(
     for server in each().await {
         let id = server.connect().await;
         let path = stream_of(&id);
-        let get = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
-        let post = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n");
+        let get = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let post = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n");
         for request in [
             get,
             format!("{post}hi"),
@@ -88,7 +89,7 @@ async fn a_body_that_is_cut_short_is_to_be_sent_again() {
         ("application/x-ndjson", "Content-Length: 9\r\n\r\n\"a\"\n"),
         ("text/plain", "Transfer-Encoding: chunked\r\n\r\n9\r\nhalf"),
     ] {
-        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n");
+        let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n");
         let mut connection = Connection::open(server.address).await;
         connection.say(head + body).await;
         connection.socket.shutdown().await.unwrap();
@@ -104,9 +105,11 @@ async fn what_comes_behind_the_request_for_a_stream_does_not_disturb_it() {
         let (path, theirs) = (stream_of(&id), stream_of(&other));
         let mut connection = Connection::open(server.address).await;
         let behind =
-            format!("POST {theirs} HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nbehind");
+            format!("POST {theirs} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\nbehind");
         connection
-            .say(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n{behind}"))
+            .say(format!(
+                "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n{behind}"
+            ))
             .await;
         let mut stream = connection.into_stream().await;
         stream.event().await;
@@ -162,8 +165,10 @@ async fn crowd(server: &Serve, id: &str) -> Vec<TcpStream> {
     let begins = [
         String::new(),
         format!("GET {path} HTTP/1.1\r\nX: "),
-        format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\r\n"),
-        format!("POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n"),
+        format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000\r\n\r\n"),
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n"
+        ),
     ];
     let mut crowd = Vec::new();
     for begin in begins.iter().cycle().take(1000) {
