@@ -49,6 +49,7 @@ impl Party {
         let faults = Faults {
             seed,
             connections: chance.below(6),
+            spared: 0,
             bits: 14,
         };
         let proxy = FaultProxy::start(server.address, faults).await;

@@ -28,6 +28,7 @@ mod server_publish;
 mod server_replay;
 mod server_streaming_publish;
 mod shutdown;
+mod soak;
 mod support;
 mod tls;
 mod token;

@@ -12,8 +12,9 @@ use tokio::{
 
 use super::chance::Chance;
 
-/// So much of what a client said can be said again.
-const REPLAYED: usize = 64 * 1024;
+/// What a client said is said again where it is no more than this: so little that the server still
+/// remembers the keys of all requests in it.
+const REPLAYED: usize = 8 * 1024;
 /// So much goes byte by byte; the rest would only take time.
 const BYTEWISE: usize = 1000;
 /// A stalled connection is cut after this, at the latest.
@@ -25,7 +26,9 @@ pub(crate) struct Faults {
     pub(crate) seed: u64,
     /// The first so many connections; those after them are left whole.
     pub(crate) connections: u64,
-    /// A fault comes within the first `2^bits` bytes of a direction.
+    /// None comes within the first so many bytes of a direction.
+    pub(crate) spared: u64,
+    /// Each comes within the next `2^bits` bytes.
     pub(crate) bits: u64,
 }
 
@@ -46,7 +49,7 @@ impl FaultProxy {
             let mut count = 0;
             while let Ok((client, _)) = listener.accept().await {
                 count += 1;
-                let mut plan = || Plan::new(&mut chance, faults.bits);
+                let mut plan = || Plan::new(&mut chance, faults);
                 let plans = if count > faults.connections {
                     [Plan::HARMLESS; 2]
                 } else {
@@ -107,7 +110,7 @@ impl Plan {
         fault: Fault::Cut,
     };
 
-    fn new(chance: &mut Chance, bits: u64) -> Self {
+    fn new(chance: &mut Chance, faults: Faults) -> Self {
         let pace = match chance.below(6) {
             0 => Pace::Bytewise,
             1 => Pace::Delayed(Duration::from_millis(chance.below(20))),
@@ -115,7 +118,7 @@ impl Plan {
         };
         let after = match chance.below(3) {
             0 => u64::MAX,
-            _ => chance.size(bits),
+            _ => faults.spared + chance.size(faults.bits),
         };
         let fault = match chance.below(5) {
             0 => Fault::Reset,
@@ -153,7 +156,7 @@ async fn forward(mut client: TcpStream, address: SocketAddr, plans: [Plan; 2], r
         }
     }
     drop((client, server));
-    if replays {
+    if replays && said.len() <= REPLAYED {
         say_again(address, &said).await;
     }
 }
@@ -181,7 +184,7 @@ async fn carry(
         left -= read as u64;
         let bytes = &mut buffer[..read];
         call_back_at_once(bytes);
-        if said.len() < REPLAYED {
+        if said.len() <= REPLAYED {
             said.extend_from_slice(bytes);
         }
         let mut slowly = 0;

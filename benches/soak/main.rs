@@ -1,0 +1,45 @@
+//! A server under publishers, watchers, faults of the network, slow readers and restarts, for as long
+//! as it is told, and a count of everything.
+//!
+//! ```text
+//! cargo bench --bench soak                      # three minutes
+//! cargo bench --bench soak -- --seconds 3600
+//! ```
+//!
+//! It fails where anything was lost without a word, or came twice or in another order on one server.
+//! What a restart does is allowed: what was in its memory is gone, which watchers are told, and what
+//! it had not acknowledged is sent again. Of the memory, the first number is that of a server which has
+//! just begun, the second that of the last one after its work.
+
+#[path = "../../tests/it/support/chance.rs"]
+mod chance;
+#[path = "../../tests/it/support/fault_proxy.rs"]
+mod fault_proxy;
+mod run;
+mod tally;
+
+use std::{process::ExitCode, time::Duration};
+
+const USUAL: u64 = 180;
+
+fn main() -> ExitCode {
+    let words: Vec<_> = std::env::args().collect();
+    let after = words.iter().skip_while(|it| *it != "--seconds").nth(1);
+    let seconds = match after.map(|it| it.parse()) {
+        None => USUAL,
+        Some(Ok(seconds)) => seconds,
+        Some(Err(_)) => {
+            eprintln!("soak: --seconds takes a number");
+            return ExitCode::from(2);
+        }
+    };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
+    let time = Duration::from_secs(seconds);
+    let tally = runtime.block_on(run::soak(env!("CARGO_BIN_EXE_codechat"), time));
+    println!("{tally}");
+    if tally.is_good() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
