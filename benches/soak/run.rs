@@ -90,6 +90,8 @@ async fn channel(
             // Each connection brings something, so that nobody has to wait ever longer.
             spared: 2000,
             bits: 17,
+            // What was refused for want of a watcher is sent again under another key.
+            replays: false,
         };
         let proxy = FaultProxy::start(server, faults).await;
         let client = client(&proxy.url);

@@ -51,6 +51,7 @@ impl Party {
             connections: chance.below(6),
             spared: 0,
             bits: 14,
+            replays: true,
         };
         let proxy = FaultProxy::start(server.address, faults).await;
         let options = Options {

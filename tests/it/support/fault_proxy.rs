@@ -30,6 +30,8 @@ pub(crate) struct Faults {
     pub(crate) spared: u64,
     /// Each comes within the next `2^bits` bytes.
     pub(crate) bits: u64,
+    /// Whether the server sometimes hears again what a client said.
+    pub(crate) replays: bool,
 }
 
 /// Forwards to a server, and does harm on the way.
@@ -55,7 +57,7 @@ impl FaultProxy {
                 } else {
                     [plan(), plan()]
                 };
-                let replays = count <= faults.connections && chance.one_in(3);
+                let replays = faults.replays && count <= faults.connections && chance.one_in(3);
                 open.spawn(forward(client, server, plans, replays));
                 while open.try_join_next().is_some() {}
             }
