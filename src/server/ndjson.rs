@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, mem, pin::pin, time::Duration};
 
-use axum::{body::Body, http::StatusCode};
+use axum::body::Body;
 
 use super::{
     problem::Problem,
@@ -35,7 +35,7 @@ pub(super) async fn publish(
             next = next_chunk(body) => next,
             () = closed.as_mut() => {
                 let accepted = publisher.finish().accepted;
-                return Err(refused(Refusal::Closing).after(accepted));
+                return Err(Problem::from(Refusal::Closing).after(accepted));
             }
         };
         let chunk = match next {
@@ -48,7 +48,7 @@ pub(super) async fn publish(
         };
         if let Err(refusal) = publisher.get().send(&mut queue).await {
             let accepted = publisher.finish().accepted;
-            return Err(refused(refusal).after(accepted));
+            return Err(Problem::from(refusal).after(accepted));
         }
         if let Err(problem) = parsed {
             let accepted = publisher.finish().accepted;
@@ -57,13 +57,6 @@ pub(super) async fn publish(
         if chunk.is_none() {
             return Ok(publisher.finish());
         }
-    }
-}
-
-fn refused(refusal: Refusal) -> Problem {
-    match refusal {
-        Refusal::Ended => Problem::new(StatusCode::NOT_FOUND, refusal.to_string()),
-        other => other.into(),
     }
 }
 

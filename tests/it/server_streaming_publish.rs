@@ -58,6 +58,30 @@ async fn a_streaming_body_has_no_time_limit_and_another_has() {
 }
 
 #[tokio::test]
+async fn a_stream_that_is_stopped_is_told_apart_from_one_that_is_not_known() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    let mut stream = server.watch(&id).await;
+    let mut publisher = server.publisher(&id, &[]).await;
+    publisher.say_chunk("\"a\"\n").await;
+    assert_eq!(stream.event().await.data, "a");
+    server.stop(&id).await;
+    publisher.say_chunk("\"b\"\n").await;
+    let answer = publisher.answer().await;
+    assert!(answer.detail(404).contains("has ended"));
+    let problem = answer.json();
+    assert_eq!(problem["type"], "/problems/ended");
+    assert_eq!(problem["accepted"], 1);
+
+    let unknown = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
+    let answer = server.post(&stream_of(unknown), &[], "a").await;
+    assert_eq!(
+        (answer.status, &answer.json()["type"]),
+        (404, &json!("about:blank"))
+    );
+}
+
+#[tokio::test]
 async fn a_publisher_without_a_key_that_breaks_off_is_told_of_at_once() {
     let server = Server::start().await;
     let id = server.connect().await;
