@@ -228,6 +228,8 @@ pub enum Exit {
     Interrupted,
     /// By SIGTERM, or because the terminal is gone.
     Terminated,
+    /// As the command that was run ended: see [`crate::child::exit_code`].
+    Child(u8),
 }
 
 impl From<Exit> for ExitCode {
@@ -240,6 +242,7 @@ impl From<Exit> for ExitCode {
             Exit::TimedOut => 4,
             Exit::Interrupted => 130,
             Exit::Terminated => 143,
+            Exit::Child(code) => code,
         })
     }
 }

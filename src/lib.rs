@@ -18,7 +18,7 @@
 //! | [`server`] | the HTTP doors to the hub, and the accept loop | `hub`, `wire`, `token` and below |
 //! | [`client`] | reading a stream, publishing, and beginning again after a loss | `wire`, `token` and below |
 //! | [`watch`] | what a watcher has seen, when it is over, and how it is written | `client`, `wire`, `talk`, `text` and below |
-//! | [`shutdown`] | signals | nothing |
+//! | [`shutdown`], [`child`] | signals; commands that are run | nothing |
 //! | [`command`], [`cli`] | the verbs and their flags; exit codes | all of the above |
 //!
 //! # What carries it
@@ -43,6 +43,7 @@
 //! - No lock held across an `.await`, and no `process::exit`: only `main` turns a result into a code.
 //! - No disk: what the server holds is gone with it.
 
+pub mod child;
 pub mod cli;
 pub mod client;
 pub mod command;
