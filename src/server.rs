@@ -7,8 +7,10 @@
 mod access;
 mod authorized;
 mod clients;
+mod comeback;
 mod connect;
 mod connection;
+mod control;
 mod direct;
 mod exchange;
 mod framing;
@@ -164,6 +166,7 @@ async fn sweep(hub: Hub) {
 /// All doors. The contract they keep is the HTTP API in the README.
 fn router(app: App) -> Router {
     let by_id = format!("{}/{{id}}", wire::DEBUG_PATH);
+    let control_by_id = format!("{}/control/{{id}}", wire::DEBUG_PATH);
     let stop_by_id = format!("{}/stop/{{id}}", wire::DEBUG_PATH);
     Router::new()
         .route(wire::CONNECT_PATH, get(connect::connect))
@@ -174,6 +177,7 @@ fn router(app: App) -> Router {
                 .post(publish::publish)
                 .delete(stop::stop),
         )
+        .route(&control_by_id, get(control::listen).post(control::ask))
         .route(&stop_by_id, get(stop::stop).post(stop::stop))
         .route(wire::BROADCAST_PATH, post(publish::broadcast))
         .route(wire::CLIENTS_PATH, get(clients::clients))
