@@ -172,12 +172,7 @@ async fn read_message(
     body: &mut Body,
 ) -> Result<Message, Problem> {
     let max = app.options.max_message;
-    let limit = if kind == Kind::Text {
-        max
-    } else {
-        json_limit(max)
-    };
-    let read = timeout(app.options.body_timeout, read_body(body, limit)).await;
+    let read = timeout(app.options.body_timeout, read_body(body, kind, max)).await;
     let bytes = read.map_err(|_| {
         let detail = format!(
             "the body did not come within {:?}",
@@ -221,16 +216,20 @@ fn optional<T: FromStr<Err = Invalid>>(
     value.map_err(|error: Invalid| Problem::bad_request(error.to_string()))
 }
 
-/// The most bytes of JSON that a message of `max` bytes of text can take.
-pub(super) fn json_limit(max: usize) -> usize {
-    (max + JSON_EXTRA) * JSON_ESCAPE_MAX
+/// Checks the length of a message's JSON, as it came, against the most that a message of `max` bytes of text
+/// can take.
+pub(super) fn check_json(length: usize, max: usize) -> Result<(), Problem> {
+    let limit = (max + JSON_EXTRA) * JSON_ESCAPE_MAX;
+    if length > limit {
+        return Err(Problem::too_large("the message's JSON", limit));
+    }
+    Ok(())
 }
 
 /// Checks a message that came as JSON: its text alone, and its text with all else.
 pub(super) fn check_size(message: Message, max: usize) -> Result<Message, Problem> {
-    if message.text.len() > max {
-        Err(Problem::too_large("the message's text", max))
-    } else if message.heap_size() > max + JSON_EXTRA {
+    check_text(message.text.len(), max)?;
+    if message.heap_size() > max + JSON_EXTRA {
         Err(Problem::too_large(
             "the message with its fields",
             max + JSON_EXTRA,
@@ -240,12 +239,22 @@ pub(super) fn check_size(message: Message, max: usize) -> Result<Message, Proble
     }
 }
 
-async fn read_body(body: &mut Body, limit: usize) -> Result<Vec<u8>, Problem> {
+fn check_text(length: usize, max: usize) -> Result<(), Problem> {
+    if length > max {
+        return Err(Problem::too_large("the message's text", max));
+    }
+    Ok(())
+}
+
+async fn read_body(body: &mut Body, kind: Kind, max: usize) -> Result<Vec<u8>, Problem> {
+    let check = if kind == Kind::Text {
+        check_text
+    } else {
+        check_json
+    };
     let mut bytes = Vec::new();
     while let Some(chunk) = next_chunk(body).await? {
-        if bytes.len() + chunk.len() > limit {
-            return Err(Problem::too_large("the message", limit));
-        }
+        check(bytes.len() + chunk.len(), max)?;
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
