@@ -169,13 +169,19 @@ impl Channel {
     }
 
     /// Whether a cursor names a place in this channel's history rather than in that of an earlier
-    /// channel with the same ID.
+    /// channel with the same ID. The clock may have been set back since that one, so that a later time
+    /// alone proves nothing.
     fn owns(&self, log: &Log, cursor: EventId) -> bool {
-        cursor.time >= self.created
-            && cursor.seq < log.next()
-            && log
-                .id_of(cursor.seq)
-                .is_none_or(|id| id.time == cursor.time)
+        if cursor.seq == 0 {
+            return cursor.time == self.created;
+        }
+        if let Some(id) = log.id_of(cursor.seq) {
+            return id == cursor;
+        }
+        // It was dropped: taken between the channel's creation and the newest that was dropped.
+        let newest_dropped = log.id_before(log.first());
+        cursor.seq <= newest_dropped.seq
+            && (self.created..=newest_dropped.time).contains(&cursor.time)
     }
 
     /// Reads on from the reader's place, or leaves its waker.
