@@ -7,10 +7,6 @@
 use std::{
     collections::VecDeque,
     mem,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
     task::{Context, Poll, Waker},
 };
 
@@ -18,6 +14,7 @@ use super::{
     Receipt, Refusal, Shared,
     keys::Keys,
     log::{Log, Prepared},
+    sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, PoisonError},
 };
 use crate::{
     event::{ClientId, End, EventId, Format, Gap, UnixMillis, unix_millis},
@@ -290,6 +287,10 @@ impl Channel {
         let mut state = self.lock();
         if state.end.is_some() {
             return Poll::Ready(Err(Refusal::Ended));
+        }
+        // Under the lock: who closes wakes the writers after that, so none begins to wait unseen.
+        if self.shared.is_closing() {
+            return Poll::Ready(Err(Refusal::Closing));
         }
         let slowest = state.readers.iter().flatten().map(|it| it.next).min();
         let already = key.and_then(|key| state.keys.receipt(key));
