@@ -84,7 +84,7 @@ Register-ArgumentCompleter -Native -CommandName 'codechat' -ScriptBlock {
             [CompletionResult]::new('--idle-timeout', '--idle-timeout', [CompletionResultType]::ParameterName, 'A client ends after so long without activity: no stream opened, no message delivered')
             [CompletionResult]::new('--heartbeat', '--heartbeat', [CompletionResultType]::ParameterName, 'A stream that was quiet for so long gets a comment, so that both ends know it lives')
             [CompletionResult]::new('--stall-timeout', '--stall-timeout', [CompletionResultType]::ParameterName, 'A subscriber that takes no bytes for so long, while some wait, is closed')
-            [CompletionResult]::new('--header-timeout', '--header-timeout', [CompletionResultType]::ParameterName, 'The head of a request must come within this')
+            [CompletionResult]::new('--header-timeout', '--header-timeout', [CompletionResultType]::ParameterName, 'The head of a request must come within this; a connection without a request is closed after it')
             [CompletionResult]::new('--body-timeout', '--body-timeout', [CompletionResultType]::ParameterName, 'The body of a request that is not a stream must come within this')
             [CompletionResult]::new('--log-messages', '--log-messages', [CompletionResultType]::ParameterName, 'Messages that the log of each client keeps: the newest')
             [CompletionResult]::new('--log-bytes', '--log-bytes', [CompletionResultType]::ParameterName, 'Bytes that the log of each client keeps')

@@ -78,7 +78,7 @@ set edit:completion:arg-completer[codechat] = {|@words|
             cand --idle-timeout 'A client ends after so long without activity: no stream opened, no message delivered'
             cand --heartbeat 'A stream that was quiet for so long gets a comment, so that both ends know it lives'
             cand --stall-timeout 'A subscriber that takes no bytes for so long, while some wait, is closed'
-            cand --header-timeout 'The head of a request must come within this'
+            cand --header-timeout 'The head of a request must come within this; a connection without a request is closed after it'
             cand --body-timeout 'The body of a request that is not a stream must come within this'
             cand --log-messages 'Messages that the log of each client keeps: the newest'
             cand --log-bytes 'Bytes that the log of each client keeps'

@@ -87,7 +87,7 @@ complete -c codechat -n "__fish_codechat_using_subcommand serve" -l tls-key -d '
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l idle-timeout -d 'A client ends after so long without activity: no stream opened, no message delivered' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l heartbeat -d 'A stream that was quiet for so long gets a comment, so that both ends know it lives' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l stall-timeout -d 'A subscriber that takes no bytes for so long, while some wait, is closed' -r
-complete -c codechat -n "__fish_codechat_using_subcommand serve" -l header-timeout -d 'The head of a request must come within this' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l header-timeout -d 'The head of a request must come within this; a connection without a request is closed after it' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l body-timeout -d 'The body of a request that is not a stream must come within this' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log-messages -d 'Messages that the log of each client keeps: the newest' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log-bytes -d 'Bytes that the log of each client keeps' -r

@@ -13,14 +13,12 @@ mod limits;
 mod log;
 mod publisher;
 mod subscription;
+mod sync;
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-    },
-};
+#[cfg(all(test, codechat_loom))]
+mod interleavings;
+
+use std::collections::HashMap;
 
 use tokio::{sync::Notify, time::Instant};
 
@@ -38,6 +36,9 @@ pub use self::{
 use self::{
     channel::Channel,
     expiry::{Candidates, Tombstones},
+    sync::{
+        Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError, SHARDS,
+    },
 };
 use crate::{
     event::{ClientId, End, Event, EventId, Format},
@@ -66,9 +67,6 @@ pub struct Receipt {
     /// What is asked of its publishers.
     pub wish: Wish,
 }
-
-/// Shards of the registry; a power of two, enough that two cores rarely meet.
-const SHARDS: usize = 64;
 
 /// Every channel by its ID. Cloning it gives another handle to the same hub.
 #[derive(Clone)]
@@ -102,7 +100,7 @@ struct Shared {
 impl Shared {
     /// The hub's clock: milliseconds since it began.
     fn now(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        sync::millis_since(self.started)
     }
 
     fn is_closing(&self) -> bool {
@@ -196,7 +194,7 @@ impl Hub {
             let channel = known.map_or_else(&missing, Ok)?;
             let Some(entrance) = channel.enter(from) else {
                 // It ended since it was looked up, and is on its way out of the registry.
-                std::thread::yield_now();
+                sync::yield_now();
                 continue;
             };
             let entrance = entrance?;

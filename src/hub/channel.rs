@@ -9,10 +9,6 @@ mod control;
 use std::{
     collections::VecDeque,
     mem,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
     task::{Context, Poll, Waker},
 };
 
@@ -21,6 +17,7 @@ use super::{
     control::Control,
     keys::Keys,
     log::{Log, Prepared},
+    sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, PoisonError},
 };
 use crate::{
     event::{ClientId, End, EventId, Format, Gap, UnixMillis, unix_millis},
@@ -177,13 +174,19 @@ impl Channel {
     }
 
     /// Whether a cursor names a place in this channel's history rather than in that of an earlier
-    /// channel with the same ID.
+    /// channel with the same ID. The clock may have been set back since that one, so that a later time
+    /// alone proves nothing.
     fn owns(&self, log: &Log, cursor: EventId) -> bool {
-        cursor.time >= self.created
-            && cursor.seq < log.next()
-            && log
-                .id_of(cursor.seq)
-                .is_none_or(|id| id.time == cursor.time)
+        if cursor.seq == 0 {
+            return cursor.time == self.created;
+        }
+        if let Some(id) = log.id_of(cursor.seq) {
+            return id == cursor;
+        }
+        // It was dropped: taken between the channel's creation and the newest that was dropped.
+        let newest_dropped = log.id_before(log.first());
+        cursor.seq <= newest_dropped.seq
+            && (self.created..=newest_dropped.time).contains(&cursor.time)
     }
 
     /// Reads on from the reader's place, or leaves its waker.
@@ -295,6 +298,10 @@ impl Channel {
         let mut state = self.lock();
         if state.end.is_some() {
             return Poll::Ready(Err(Refusal::Ended));
+        }
+        // Under the lock: who closes wakes the writers after that, so none begins to wait unseen.
+        if self.shared.is_closing() {
+            return Poll::Ready(Err(Refusal::Closing));
         }
         let slowest = state.readers.iter().flatten().map(|it| it.next).min();
         let already = key.and_then(|key| state.keys.receipt(key));

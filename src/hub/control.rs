@@ -6,11 +6,10 @@
 
 use std::{
     mem,
-    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
-use super::channel::Channel;
+use super::{channel::Channel, sync::Arc};
 use crate::{
     event::{ClientId, End},
     message::Operation,

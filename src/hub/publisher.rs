@@ -1,8 +1,8 @@
 //! A streaming publisher: many messages in one request, held back where a reader would lose some.
 
-use std::{collections::VecDeque, future::poll_fn, mem, sync::Arc};
+use std::{collections::VecDeque, future::poll_fn, mem};
 
-use super::{Hub, Receipt, Refusal, channel::Channel};
+use super::{Hub, Receipt, Refusal, channel::Channel, sync::Arc};
 use crate::message::{Message, Operation};
 
 /// What stands in the channel where a streaming publisher broke off.
@@ -59,7 +59,6 @@ impl Publisher {
             self.operation = newest.cloned();
         }
         poll_fn(|cx| {
-            self.hub.admit()?;
             let (key, receipt, ticket) = (self.key.as_deref(), &mut self.receipt, &mut self.ticket);
             self.channel
                 .poll_publish(messages, key, receipt, ticket, cx)

@@ -7,7 +7,7 @@ use axum::body::Body;
 use super::{
     comeback::drop_later,
     problem::Problem,
-    publish::{check_size, json_limit, next_chunk},
+    publish::{check_json, check_size, next_chunk},
 };
 use crate::{
     hub::{Publisher, Receipt, Refusal},
@@ -116,11 +116,7 @@ impl Lines {
             }
         }
         self.partial.extend_from_slice(&chunk[start..]);
-        if self.partial.len() > json_limit(self.max_message) {
-            self.number += 1;
-            return Err(Problem::too_large("the message", self.max_message));
-        }
-        Ok(())
+        check_json(self.partial.len(), self.max_message).inspect_err(|_| self.number += 1)
     }
 
     /// The last line may lack its end.
@@ -133,9 +129,7 @@ impl Lines {
 
     /// A line's message; a blank line has none.
     fn message(&self, line: &[u8]) -> Result<Option<Message>, Problem> {
-        if line.len() > json_limit(self.max_message) {
-            return Err(Problem::too_large("the message", self.max_message));
-        }
+        check_json(line.len(), self.max_message)?;
         let line =
             std::str::from_utf8(line).map_err(|error| Problem::not_utf8(error.valid_up_to()))?;
         if line.trim().is_empty() {

@@ -24,6 +24,7 @@ mod server_faults;
 mod server_flow;
 mod server_life;
 mod server_limits;
+mod server_log;
 mod server_panics;
 mod server_publish;
 mod server_replay;
