@@ -1,6 +1,6 @@
 //! Streaming publishers: a message per line, published as it arrives, held back as the hub asks.
 
-use std::{collections::VecDeque, mem, pin::pin, time::Duration};
+use std::{collections::VecDeque, mem, pin::pin};
 
 use axum::body::Body;
 
@@ -11,12 +11,8 @@ use super::{
 use crate::{
     hub::{Publisher, Receipt, Refusal},
     message::Message,
-    wire::json,
+    wire::{COMEBACK, json},
 };
-
-/// A publisher whose request may be repeated gets so long to come back before the channel is told
-/// that it broke off.
-const COMEBACK: Duration = Duration::from_secs(2);
 
 /// Publishes the body's lines one after the other. A line that is no message ends the request; all
 /// lines before it stand.
