@@ -269,6 +269,7 @@ impl Channel {
         };
         if let Some(key) = key {
             state.keys.note(key, receipt);
+            state.keys.finish(key);
         }
         wake_readers(state);
         Ok(receipt)
@@ -341,6 +342,11 @@ impl Channel {
         let mut state = self.lock();
         let subscribers = state.reader_count();
         state.keys.begin_try(key, subscribers)
+    }
+
+    /// The request with this key came to its end.
+    pub(super) fn finish_try(&self, key: &str) {
+        self.lock().keys.finish(key);
     }
 
     /// How many tries the request with this key has seen; `None` where it is forgotten.
