@@ -1,10 +1,11 @@
 //! Streaming publishers: a message per line, published as it arrives, held back as the hub asks.
 
-use std::{collections::VecDeque, mem, pin::pin, time::Duration};
+use std::{collections::VecDeque, mem, pin::pin};
 
 use axum::body::Body;
 
 use super::{
+    comeback::drop_later,
     problem::Problem,
     publish::{check_json, check_size, next_chunk},
 };
@@ -13,10 +14,6 @@ use crate::{
     message::Message,
     wire::json,
 };
-
-/// A publisher whose request may be repeated gets so long to come back before the channel is told
-/// that it broke off.
-const COMEBACK: Duration = Duration::from_secs(2);
 
 /// Publishes the body's lines one after the other. A line that is no message ends the request; all
 /// lines before it stand.
@@ -78,13 +75,9 @@ impl Unfinished {
 impl Drop for Unfinished {
     fn drop(&mut self) {
         if let Some(publisher) = self.0.take()
-            && publisher.is_repeatable()
+            && publisher.may_come_back()
         {
-            // Dropping it says that it broke off, unless it is back by then.
-            tokio::spawn(async move {
-                tokio::time::sleep(COMEBACK).await;
-                drop(publisher);
-            });
+            drop_later(publisher);
         }
     }
 }
