@@ -46,10 +46,12 @@ Register-ArgumentCompleter -Native -CommandName 'codechat' -ScriptBlock {
             [CompletionResult]::new('--fail-on', '--fail-on', [CompletionResultType]::ParameterName, 'End with exit code 3 at a message that matches, or that has this level or a worse one')
             [CompletionResult]::new('--heartbeat', '--heartbeat', [CompletionResultType]::ParameterName, 'How often the server says something on a quiet stream: a connection that is silent for 2.5 times as long is made again')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'End with exit code 4 after so long')
+            [CompletionResult]::new('--ask-level', '--ask-level', [CompletionResultType]::ParameterName, 'Ask for this level of detail; none takes it back')
             [CompletionResult]::new('--print-id', '--print-id', [CompletionResultType]::ParameterName, 'Print the client ID as the first line on stdout')
             [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'If no server answers, wait for one')
             [CompletionResult]::new('--stay', '--stay', [CompletionResultType]::ParameterName, 'Go on under the same ID when the server ends the stream for idleness')
             [CompletionResult]::new('--until-done', '--until-done', [CompletionResultType]::ParameterName, 'End at a message with an outcome: exit code 0 if it is ok, else 3')
+            [CompletionResult]::new('--cancel', '--cancel', [CompletionResultType]::ParameterName, 'Ask whatever runs to stop; a publisher does so if and when it sees fit')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break

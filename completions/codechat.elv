@@ -42,10 +42,12 @@ set edit:completion:arg-completer[codechat] = {|@words|
             cand --fail-on 'End with exit code 3 at a message that matches, or that has this level or a worse one'
             cand --heartbeat 'How often the server says something on a quiet stream: a connection that is silent for 2.5 times as long is made again'
             cand --timeout 'End with exit code 4 after so long'
+            cand --ask-level 'Ask for this level of detail; none takes it back'
             cand --print-id 'Print the client ID as the first line on stdout'
             cand --wait 'If no server answers, wait for one'
             cand --stay 'Go on under the same ID when the server ends the stream for idleness'
             cand --until-done 'End at a message with an outcome: exit code 0 if it is ok, else 3'
+            cand --cancel 'Ask whatever runs to stop; a publisher does so if and when it sees fit'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }

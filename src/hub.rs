@@ -6,6 +6,7 @@
 
 mod census;
 mod channel;
+mod control;
 mod expiry;
 mod keys;
 mod limits;
@@ -24,6 +25,7 @@ use tokio::{sync::Notify, time::Instant};
 pub use self::{
     census::{ClientInfo, Stats},
     channel::Position,
+    control::{CONTROL_STREAMS, ControlStream, Told},
     expiry::{TOMBSTONE_AGE, TOMBSTONES},
     keys::KEYS,
     limits::{Limits, Refusal},
@@ -40,7 +42,8 @@ use self::{
 };
 use crate::{
     event::{ClientId, End, Event, EventId, Format},
-    message::Message,
+    message::{Message, Operation},
+    wish::{Audience, Request, Wish},
 };
 
 /// How events are written into streams. Plain functions, so that the hub need not know the wire.
@@ -53,7 +56,7 @@ pub struct Frames {
 }
 
 /// What became of a publish request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
     /// The last message's place; `None` where there was none.
     pub last: Option<EventId>,
@@ -61,6 +64,8 @@ pub struct Receipt {
     pub accepted: u64,
     /// How many subscribers the channel had.
     pub subscribers: usize,
+    /// What is asked of its publishers.
+    pub wish: Wish,
 }
 
 /// Every channel by its ID. Cloning it gives another handle to the same hub.
@@ -225,6 +230,33 @@ impl Hub {
     pub fn publisher(&self, id: ClientId, key: Option<Box<str>>) -> Result<Publisher, Refusal> {
         self.admit()?;
         Ok(Publisher::new(self.clone(), self.known(id)?, key))
+    }
+
+    /// Asks a channel's publishers for something, and says how things stand then.
+    ///
+    /// # Errors
+    /// [`Refusal::Unknown`], [`Refusal::Ended`], [`Refusal::Closing`].
+    pub fn ask(&self, id: ClientId, request: Request) -> Result<Audience, Refusal> {
+        self.admit()?;
+        self.known(id)?.ask(request)
+    }
+
+    /// Opens a control stream, which stands for the publisher of `operation` where one is named. It
+    /// counts neither as a subscriber nor as activity.
+    ///
+    /// # Errors
+    /// [`Refusal::Unknown`], [`Refusal::Ended`], [`Refusal::TooManyControlStreams`],
+    /// [`Refusal::Closing`].
+    pub fn listen(
+        &self,
+        id: ClientId,
+        operation: Option<Operation>,
+    ) -> Result<ControlStream, Refusal> {
+        self.admit()?;
+        let channel = self.known(id)?;
+        let stands = operation.is_some();
+        let ticket = channel.listen(operation)?;
+        Ok(ControlStream::new(channel, ticket, stands))
     }
 
     /// Publishes a message to every channel that has not ended, and says to how many.

@@ -7,8 +7,10 @@
 mod access;
 mod authorized;
 mod clients;
+mod comeback;
 mod connect;
 mod connection;
+mod control;
 mod direct;
 mod exchange;
 mod framing;
@@ -164,10 +166,12 @@ async fn sweep(hub: Hub) {
 /// All doors. The contract they keep is the HTTP API in the README.
 fn router(app: App) -> Router {
     let by_id = format!("{}/{{id}}", wire::DEBUG_PATH);
+    let control_by_id = format!("{}/control/{{id}}", wire::DEBUG_PATH);
     let stop_by_id = format!("{}/stop/{{id}}", wire::DEBUG_PATH);
     let one_stream = get(stream::subscribe)
         .post(publish::publish)
         .delete(stop::stop);
+    let wishes = get(control::listen).post(control::ask);
     let stopping = get(stop::stop).post(stop::stop);
     Router::new()
         .route(
@@ -176,6 +180,7 @@ fn router(app: App) -> Router {
         )
         .route(wire::DEBUG_PATH, post(publish::publish_by_header))
         .route(&by_id, without_head("GET, POST, DELETE", one_stream))
+        .route(&control_by_id, without_head("GET, POST", wishes))
         .route(&stop_by_id, without_head("GET, POST", stopping))
         .route(wire::BROADCAST_PATH, post(publish::broadcast))
         .route(wire::CLIENTS_PATH, get(clients::clients))

@@ -28,6 +28,8 @@ use crate::{
     },
 };
 
+mod ask;
+
 /// How long leaving may take: telling the server, and the last lines to a reader that dawdles.
 const LEAVE: Duration = Duration::from_secs(2);
 
@@ -98,6 +100,9 @@ pub struct Args {
     /// End with exit code 4 after so long
     #[arg(long, value_name = "DUR", env = "CODECHAT_TIMEOUT", value_parser = duration)]
     timeout: Option<Duration>,
+
+    #[command(flatten)]
+    ask: ask::AskArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -107,6 +112,7 @@ Examples:
   codechat watch --format json | jq .message
   codechat watch --id-file id --until-done --timeout 10m
   codechat watch --fail-on error > messages.txt
+  codechat watch --id ID --cancel
 
 Exit codes: 0 done, 1 error, 2 wrong usage, 3 failed (--until-done, --fail-on), 4 --timeout,
 130 SIGINT, 143 SIGTERM or SIGHUP.";
@@ -128,6 +134,9 @@ fn parse_count(text: &str) -> Result<u64, String> {
 /// # Errors
 /// Where the server is not there, refuses, or has no stream; the text says what to do.
 pub async fn run(args: Args) -> anyhow::Result<Exit> {
+    if let (Some(request), Some(id)) = (args.ask.request(), args.id) {
+        return ask::run(&args.server, id, &request).await;
+    }
     let mut signals = Signals::new().context("receive signals")?;
     let timeout = args.timeout;
     let stdout = io::stdout();

@@ -4,6 +4,8 @@
 //! resuming are the same code. Each channel has one short lock, never held across an `.await` and
 //! never held while another is taken; wakers are called after it is released.
 
+mod control;
+
 use std::{
     collections::VecDeque,
     mem,
@@ -12,6 +14,7 @@ use std::{
 
 use super::{
     Receipt, Refusal, Shared,
+    control::Control,
     keys::Keys,
     log::{Log, Prepared},
     sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, PoisonError},
@@ -38,6 +41,8 @@ struct State {
     writers: Vec<(u64, Waker)>,
     next_ticket: u64,
     keys: Keys,
+    /// Made once somebody asks for something, or listens: few channels have one.
+    control: Option<Box<Control>>,
     end: Option<End>,
 }
 
@@ -87,6 +92,7 @@ impl Channel {
             writers: Vec::new(),
             next_ticket: 0,
             keys: Keys::default(),
+            control: None,
             end: None,
         };
         let active = AtomicU64::new(shared.now());
@@ -158,6 +164,8 @@ impl Channel {
             state.readers.push(reader);
             state.readers.len() - 1
         };
+        state.audience_changed();
+        wake_readers(state);
         Some(Ok(Entrance {
             place,
             before,
@@ -244,7 +252,8 @@ impl Channel {
             state.readers.pop();
         }
         let waiting = mem::take(&mut state.writers);
-        drop(state);
+        state.audience_changed();
+        wake_readers(state);
         wake_writers(waiting);
     }
 
@@ -256,7 +265,8 @@ impl Channel {
             return Err(Refusal::Ended);
         }
         if let Some(receipt) = key.and_then(|key| state.keys.receipt(key)) {
-            return Ok(receipt);
+            let wish = state.wish();
+            return Ok(Receipt { wish, ..receipt });
         }
         let prepared = state
             .log
@@ -266,10 +276,10 @@ impl Channel {
             last: Some(last),
             accepted: 1,
             subscribers: state.reader_count(),
+            wish: state.wish(),
         };
         if let Some(key) = key {
-            state.keys.note(key, receipt);
-            state.keys.finish(key);
+            state.keys.finish(key, &receipt);
         }
         wake_readers(state);
         Ok(receipt)
@@ -298,7 +308,7 @@ impl Channel {
         let now = unix_millis();
         let mut full = false;
         while let Some(message) = messages.pop_front() {
-            if let Some(already) = already
+            if let Some(already) = &already
                 && already.accepted > receipt.accepted
             {
                 // An earlier try of this request got this far, and further.
@@ -319,7 +329,7 @@ impl Channel {
         }
         receipt.subscribers = state.reader_count();
         if let Some(key) = key {
-            state.keys.note(key, *receipt);
+            state.keys.note(key, receipt);
         }
         if full {
             state.wait(ticket, cx.waker());
@@ -345,8 +355,8 @@ impl Channel {
     }
 
     /// The request with this key came to its end.
-    pub(super) fn finish_try(&self, key: &str) {
-        self.lock().keys.finish(key);
+    pub(super) fn finish_try(&self, key: &str, receipt: &Receipt) {
+        self.lock().keys.finish(key, receipt);
     }
 
     /// How many tries the request with this key has seen; `None` where it is forgotten.
@@ -388,6 +398,12 @@ impl Channel {
 
     fn append(&self, state: &mut State, prepared: Prepared) -> EventId {
         self.shared.published.fetch_add(1, Ordering::Relaxed);
+        if let Some(control) = &mut state.control
+            && let message = prepared.message()
+            && message.outcome.is_some()
+        {
+            control.operation_is_over(message.operation.as_ref());
+        }
         let before = state.log.memory();
         let id = state.log.append(prepared);
         let after = state.log.memory();
@@ -440,13 +456,13 @@ impl State {
     }
 }
 
+/// Wakes the readers that wait, and the control streams where there is news for them.
 fn wake_readers(mut state: MutexGuard<'_, State>) {
-    let wakers: Vec<_> = state
-        .readers
-        .iter_mut()
-        .flatten()
-        .filter_map(|it| it.waker.take())
-        .collect();
+    let readers = state.readers.iter_mut().flatten();
+    let mut wakers: Vec<_> = readers.filter_map(|it| it.waker.take()).collect();
+    if let Some(control) = &mut state.control {
+        wakers.extend(control.take_wakers());
+    }
     drop(state);
     wakers.into_iter().for_each(Waker::wake);
 }
@@ -458,6 +474,7 @@ fn wake_writers(waiting: Vec<(u64, Waker)>) {
 }
 
 fn wake_all(mut state: MutexGuard<'_, State>) {
+    state.audience_changed();
     let waiting = mem::take(&mut state.writers);
     wake_readers(state);
     wake_writers(waiting);

@@ -34,33 +34,32 @@ struct Keyed {
 impl Keys {
     /// What stands of the request with this key.
     pub(super) fn receipt(&self, key: &str) -> Option<Receipt> {
-        self.get(key).map(|it| it.receipt)
+        self.get(key).map(|it| it.receipt.clone())
     }
 
     /// Notes what stands of the request with this key. A try that got less far than an earlier one
     /// changes nothing.
-    pub(super) fn note(&mut self, key: &str, receipt: Receipt) {
-        let keyed = self.entry(key, receipt);
-        if keyed.receipt.accepted < receipt.accepted {
-            keyed.receipt = receipt;
-        }
+    pub(super) fn note(&mut self, key: &str, receipt: &Receipt) {
+        self.entry(key, receipt).reach(receipt);
     }
 
-    /// Notes that the request with this key came to its end.
-    pub(super) fn finish(&mut self, key: &str) {
-        if let Some(keyed) = self.unfinished.take(key) {
-            self.finished.push(keyed);
-        }
+    /// Notes that the request with this key came to its end, and what of it stands.
+    pub(super) fn finish(&mut self, key: &str, receipt: &Receipt) {
+        let known = self.unfinished.take(key);
+        let mut keyed = known
+            .or_else(|| self.finished.take(key))
+            .unwrap_or_else(|| Keyed::new(key, receipt));
+        keyed.reach(receipt);
+        self.finished.push(keyed);
     }
 
     /// Begins a streaming try at the request with this key, and says the how manieth it is.
     pub(super) fn begin_try(&mut self, key: &str, subscribers: usize) -> u32 {
-        let nothing = Receipt {
-            last: None,
-            accepted: 0,
+        let nothing_yet = Receipt {
             subscribers,
+            ..Receipt::default()
         };
-        let keyed = self.entry(key, nothing);
+        let keyed = self.entry(key, &nothing_yet);
         keyed.tries += 1;
         keyed.tries
     }
@@ -76,16 +75,29 @@ impl Keys {
     }
 
     /// What is remembered of this key, which is used now; a new one has not come to its end.
-    fn entry(&mut self, key: &str, receipt: Receipt) -> &mut Keyed {
+    fn entry(&mut self, key: &str, receipt: &Receipt) -> &mut Keyed {
         if let Some(known) = self.finished.take(key) {
             return self.finished.push(known);
         }
-        let keyed = self.unfinished.take(key).unwrap_or_else(|| Keyed {
-            key: key.into(),
-            receipt,
-            tries: 0,
-        });
+        let known = self.unfinished.take(key);
+        let keyed = known.unwrap_or_else(|| Keyed::new(key, receipt));
         self.unfinished.push(keyed)
+    }
+}
+
+impl Keyed {
+    fn new(key: &str, receipt: &Receipt) -> Self {
+        Self {
+            key: key.into(),
+            receipt: receipt.clone(),
+            tries: 0,
+        }
+    }
+
+    fn reach(&mut self, receipt: &Receipt) {
+        if self.receipt.accepted < receipt.accepted {
+            self.receipt = receipt.clone();
+        }
     }
 }
 
@@ -111,15 +123,13 @@ mod tests {
 
     fn receipt(accepted: u64) -> Receipt {
         Receipt {
-            last: None,
             accepted,
-            subscribers: 0,
+            ..Receipt::default()
         }
     }
 
     fn end(keys: &mut Keys, key: &str) {
-        keys.note(key, receipt(1));
-        keys.finish(key);
+        keys.finish(key, &receipt(1));
     }
 
     #[test]
@@ -139,20 +149,25 @@ mod tests {
             (keys.tries("broken 0"), keys.tries("broken 1")),
             (None, Some(1))
         );
-        assert_eq!(keys.receipt("1"), Some(receipt(1)));
+        end(&mut keys, "one more");
+        assert_eq!(
+            keys.tries("broken 1"),
+            Some(1),
+            "who ends pushes out who ended"
+        );
     }
 
     #[test]
     fn a_request_that_broke_off_is_remembered_however_many_others_end() {
         let mut keys = Keys::default();
         keys.begin_try("broken", 0);
-        keys.note("broken", receipt(5));
+        keys.note("broken", &receipt(5));
         for index in 0..2 * KEYS {
             end(&mut keys, &index.to_string());
         }
         assert_eq!(keys.receipt("broken"), Some(receipt(5)));
         assert_eq!(keys.begin_try("broken", 0), 2);
-        keys.finish("broken");
+        keys.finish("broken", &receipt(3));
         assert_eq!(keys.receipt("broken"), Some(receipt(5)));
     }
 
@@ -160,7 +175,7 @@ mod tests {
     fn a_key_in_use_is_not_pushed_out() {
         let mut keys = Keys::default();
         for index in 0..2 * KEYS {
-            keys.note("held back", receipt(1 + index as u64));
+            keys.note("held back", &receipt(1 + index as u64));
             end(&mut keys, &index.to_string());
         }
         assert_eq!(keys.receipt("held back"), Some(receipt(2 * KEYS as u64)));
@@ -170,9 +185,9 @@ mod tests {
     fn a_try_that_got_less_far_takes_nothing_back() {
         let mut keys = Keys::default();
         assert_eq!(keys.begin_try("a", 0), 1);
-        keys.note("a", receipt(5));
+        keys.note("a", &receipt(5));
         assert_eq!(keys.begin_try("a", 0), 2);
-        keys.note("a", receipt(3));
+        keys.note("a", &receipt(3));
         assert_eq!(keys.receipt("a"), Some(receipt(5)));
         assert_eq!((keys.tries("a"), keys.tries("b")), (Some(2), None));
     }

@@ -5,13 +5,14 @@ use std::{collections::VecDeque, mem, pin::pin};
 use axum::body::Body;
 
 use super::{
+    comeback::drop_later,
     problem::Problem,
     publish::{check_json, check_size, next_chunk},
 };
 use crate::{
     hub::{Publisher, Receipt, Refusal},
     message::Message,
-    wire::{COMEBACK, json},
+    wire::json,
 };
 
 /// Publishes the body's lines one after the other. A line that is no message ends the request; all
@@ -74,13 +75,9 @@ impl Unfinished {
 impl Drop for Unfinished {
     fn drop(&mut self) {
         if let Some(publisher) = self.0.take()
-            && publisher.is_repeatable()
+            && publisher.may_come_back()
         {
-            // Dropping it says that it broke off, unless it is back by then.
-            tokio::spawn(async move {
-                tokio::time::sleep(COMEBACK).await;
-                drop(publisher);
-            });
+            drop_later(publisher);
         }
     }
 }

@@ -123,7 +123,9 @@ impl Model {
             return Some(Verdict::Failed);
         }
         if message.system {
-            return None;
+            // Its publisher is gone, and with it the outcome that was waited for.
+            let is_lost = message.level == Some(Level::Error) && message.operation.is_some();
+            return (self.goals.until_done && is_lost).then_some(Verdict::Failed);
         }
         self.received += 1;
         if self.goals.until_done
@@ -191,6 +193,26 @@ mod tests {
             };
             assert_eq!(model.update(&message(done)), Some(verdict));
         }
+    }
+
+    #[test]
+    fn an_operation_whose_publisher_is_gone_has_failed() {
+        let lost = |operation: Option<&str>| {
+            message(Message {
+                operation: operation.map(|it| it.parse().unwrap()),
+                ..Message::system(Some(Level::Error), "Publisher disconnected")
+            })
+        };
+        let model = |until_done| {
+            Model::new(Goals {
+                until_done,
+                ..Goals::default()
+            })
+        };
+        let build = Some("build");
+        assert_eq!(model(true).update(&lost(build)), Some(Verdict::Failed));
+        assert_eq!(model(true).update(&lost(None)), None, "another may go on");
+        assert_eq!(model(false).update(&lost(build)), None);
     }
 
     #[test]
