@@ -9,24 +9,25 @@ use std::{
 
 use anyhow::{Context, bail};
 use regex::Regex;
-use tokio::{sync::oneshot, task::JoinHandle, time};
+use tokio::time;
 
-use super::serve::{self, DEFAULT_LISTEN, Settings};
 use crate::{
     cli::{Exit, ServerArgs, duration, interval},
-    client::{self, Client, ClientError, feed},
-    event::{ClientId, Format},
-    hub::Hub,
-    server::{self, FRAMES, Options},
+    event::ClientId,
     shutdown::{Signal, Signals},
     talk,
-    token::Token,
     watch::{
+        clock::Clock,
         follow::{Left, follow},
         model::{FailOn, Goals, Model, Verdict},
         pipe::{LineFormat, Pipe},
     },
 };
+
+mod own_server;
+mod session;
+
+use session::Session;
 
 /// How long leaving may take: telling the server, and the last lines to a reader that dawdles.
 const LEAVE: Duration = Duration::from_secs(2);
@@ -146,7 +147,7 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         }
     });
     let mut watched = tokio::select! {
-        watched = session.watch(args, &mut pipe) => watched,
+        watched = watch(&mut session, args, &mut pipe) => watched,
         exit = &mut cut_short => Ok(exit),
     };
     let written = if matches!(watched, Ok(Exit::Done | Exit::Failed)) {
@@ -174,126 +175,30 @@ async fn after(timeout: Option<Duration>) {
     }
 }
 
-/// What has to be undone on leaving.
-#[derive(Default)]
-struct Session {
-    /// The channel that this watch opened, while it may still be open.
-    opened: Option<(Client, ClientId)>,
-    server: Option<OwnServer>,
-}
-
-impl Session {
-    async fn watch(&mut self, args: Args, pipe: &mut Pipe) -> anyhow::Result<Exit> {
-        let token = args.server.token()?;
-        let client = args.server.client(client::Options {
-            heartbeat: args.heartbeat,
-            token: token.clone(),
-        })?;
-        let is_named = args.server.is_named();
-        let id = self.open(&client, &args, token).await?;
-        if args.print_id {
-            pipe.line(&id.to_string());
-        }
-        let server = if is_named {
-            format!(" --server {}", client.server())
-        } else {
-            String::new()
-        };
-        talk::line(&format!(
-            "client ID {id}; to publish: codechat send --id {id}{server} MESSAGE"
-        ));
-
-        let mut model = Model::new(Goals {
-            count: args.count,
-            until: args.until,
-            until_done: args.until_done,
-            fail_on: args.fail_on,
-            stay: args.stay,
-        });
-        let mut options = feed::Options {
-            format: Format::Json,
-            tail: args.tail,
-            wait: args.wait,
-            last_event_id: None,
-        };
-        let mut id_file = args.id_file.as_deref();
-        loop {
-            let mut feed = client.subscribe(id, options.clone());
-            let followed = follow(&mut feed, &mut model, pipe, || {
-                // At once: whoever waits for the file must not wait for ever.
-                id_file.take().map_or(Ok(()), |path| write_id(path, id))
-            });
-            let left = followed.await?;
-            match left {
-                Left::Over(Verdict::Again) => options.tail = None,
-                Left::Over(Verdict::Failed) => return Ok(Exit::Failed),
-                Left::Over(Verdict::Done) | Left::OutputClosed => return Ok(Exit::Done),
-            }
-        }
+/// Shows what comes until the stream or a goal ends the watch.
+async fn watch(session: &mut Session, args: Args, pipe: &mut Pipe) -> anyhow::Result<Exit> {
+    let (id, mut updates) = session.open(&args).await?;
+    if args.print_id {
+        pipe.line(&id.to_string());
     }
-
-    /// The ID to watch, from a server that is there. Where none was named and none is there, this
-    /// program becomes one.
-    async fn open(
-        &mut self,
-        client: &Client,
-        args: &Args,
-        token: Option<Token>,
-    ) -> anyhow::Result<ClientId> {
-        if !args.server.is_named() && !args.wait && !is_there(client).await {
-            match OwnServer::start(args.heartbeat, token).await {
-                Ok(server) => {
-                    self.server = Some(server);
-                    talk::line(&format!(
-                        "no server answers at {0}, so this watcher is one, for as long as it runs",
-                        client.server()
-                    ));
-                }
-                // Another watcher may have become one in the meantime.
-                Err(_) if is_there(client).await => {}
-                Err(error) => return Err(error),
-            }
-        }
-        if let Some(id) = args.id {
-            return Ok(id);
-        }
-        let id = connect(client, args.wait).await?;
-        self.opened = Some((client.clone(), id));
-        Ok(id)
-    }
-
-    /// Stops the channel this watch opened, and its own server. Bounded: a server that is gone takes
-    /// the channel with it.
-    async fn leave(self) {
-        if let Some((client, id)) = self.opened {
-            let _ = time::timeout(LEAVE, client.stop(id)).await;
-        }
-        if let Some(server) = self.server {
-            server.end().await;
-        }
-    }
-}
-
-/// Whether something listens there that can be spoken with; what it says is another question.
-async fn is_there(client: &Client) -> bool {
-    let address = DEFAULT_LISTEN;
-    debug_assert_eq!(client.server().to_string(), format!("http://{address}"));
-    tokio::net::TcpStream::connect(address).await.is_ok()
-}
-
-async fn connect(client: &Client, wait: bool) -> Result<ClientId, ClientError> {
-    const PAUSE: Duration = Duration::from_millis(500);
-    let mut told = false;
-    loop {
-        match client.connect().await {
-            Err(error) if wait && error.is_not_there() => {
-                if !told {
-                    talk::line(&format!("waiting for a server at {}", client.server()));
-                    told = true;
-                }
-                time::sleep(PAUSE).await;
-            }
-            answer => return answer.map(|(id, _)| id),
+    let mut model = Model::new(Goals {
+        count: args.count,
+        until: args.until,
+        until_done: args.until_done,
+        fail_on: args.fail_on,
+        stay: args.stay,
+    });
+    let clock = Clock::default();
+    let mut id_file = args.id_file.as_deref();
+    let followed = follow(&mut updates, &clock, &mut model, pipe, || {
+        // At once: whoever waits for the file must not wait for ever.
+        id_file.take().map_or(Ok(()), |path| write_id(path, id))
+    });
+    match followed.await? {
+        Left::Over(Verdict::Failed) => Ok(Exit::Failed),
+        Left::Over(Verdict::Done) | Left::OutputClosed => Ok(Exit::Done),
+        Left::Ended => {
+            bail!("reading the stream broke off, which is a bug; please report it")
         }
     }
 }
@@ -311,39 +216,4 @@ fn write_id(path: &Path, id: ClientId) -> anyhow::Result<()> {
     std::fs::write(&part, id.to_string())
         .and_then(|()| std::fs::rename(&part, path))
         .with_context(context)
-}
-
-/// A server inside this program.
-struct OwnServer {
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
-}
-
-impl OwnServer {
-    async fn start(heartbeat: Duration, token: Option<Token>) -> anyhow::Result<Self> {
-        let listener = match serve::listen(DEFAULT_LISTEN).await {
-            Ok(listener) => listener,
-            Err(error) => bail!("no server answers, and starting one failed: {error:#}"),
-        };
-        let settings = Settings::from_environment()?;
-        let options = Options {
-            heartbeat,
-            ..settings.options(LEAVE, token)
-        };
-        let hub = Hub::new(settings.limits(), FRAMES);
-        let (stop, stopped) = oneshot::channel::<()>();
-        let shutdown = async {
-            let _ = stopped.await;
-        };
-        let serving = server::serve(vec![listener], hub, options, shutdown);
-        Ok(Self {
-            stop,
-            task: tokio::spawn(serving),
-        })
-    }
-
-    async fn end(self) {
-        let _ = self.stop.send(());
-        let _ = self.task.await;
-    }
 }

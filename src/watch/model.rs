@@ -1,11 +1,12 @@
 //! What a watch has seen, and when it is over.
 //!
-//! Pure: updates come in, a verdict comes out.
+//! Pure: updates come in, each with the time since the watch began, and a verdict comes out.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 use regex::Regex;
 
+use super::operations::{Operations, is_loss};
 use crate::{
     client::feed::Update,
     event::{End, Gap},
@@ -63,8 +64,6 @@ pub enum Verdict {
     Done,
     /// What was watched failed.
     Failed,
-    /// The stream was ended for idleness, and the watch is to go on under the same ID.
-    Again,
 }
 
 /// What a watch has seen so far.
@@ -73,6 +72,8 @@ pub struct Model {
     goals: Goals,
     received: u64,
     lost: u64,
+    /// `None` where no view shows them: following each costs more than writing a line does.
+    operations: Option<Operations>,
 }
 
 impl Model {
@@ -83,6 +84,21 @@ impl Model {
             goals,
             ..Self::default()
         }
+    }
+
+    /// The same, which also follows the messages' operations.
+    #[must_use]
+    pub fn with_operations(self, operations: Operations) -> Self {
+        Self {
+            operations: Some(operations),
+            ..self
+        }
+    }
+
+    /// What is being worked on, where that is followed.
+    #[must_use]
+    pub fn operations(&self) -> Option<&Operations> {
+        self.operations.as_ref()
     }
 
     /// Publishers' messages that came.
@@ -98,15 +114,20 @@ impl Model {
     }
 
     /// Takes note of an update; some verdict when the watch is over with it.
-    pub fn update(&mut self, update: &Update) -> Option<Verdict> {
+    pub fn update(&mut self, update: &Update, now: Duration) -> Option<Verdict> {
         match update {
-            Update::Message(received) => self.message(&received.message),
+            Update::Message(received) => {
+                if let Some(operations) = &mut self.operations {
+                    operations.update(&received.message, now);
+                }
+                self.message(&received.message)
+            }
             Update::Gap(gap) => {
                 self.lost += gap.missed().unwrap_or_default();
                 debug_assert!(matches!(gap, Gap::Unknown) || gap.missed().is_some());
                 None
             }
-            Update::End(End::Idle) if self.goals.stay => Some(Verdict::Again),
+            Update::End(End::Idle) if self.goals.stay => None,
             Update::End(_) | Update::Gone => Some(Verdict::Done),
             Update::Connected { .. } | Update::Heartbeat | Update::Retrying { .. } => None,
         }
@@ -123,7 +144,9 @@ impl Model {
             return Some(Verdict::Failed);
         }
         if message.system {
-            return None;
+            // Whoever should have told the outcome never will.
+            let is_lost = self.goals.until_done && is_loss(message);
+            return is_lost.then_some(Verdict::Failed);
         }
         self.received += 1;
         if self.goals.until_done
@@ -147,6 +170,8 @@ mod tests {
     use super::*;
     use crate::client::feed::Received;
 
+    const NOW: Duration = Duration::ZERO;
+
     fn message(message: Message) -> Update {
         Update::Message(Received {
             id: String::new(),
@@ -167,9 +192,12 @@ mod tests {
             count: Some(2),
             ..Goals::default()
         });
-        assert_eq!(model.update(&message(Message::system(None, "hello"))), None);
-        assert_eq!(model.update(&text("a")), None);
-        assert_eq!(model.update(&text("b")), Some(Verdict::Done));
+        assert_eq!(
+            model.update(&message(Message::system(None, "hello")), NOW),
+            None
+        );
+        assert_eq!(model.update(&text("a"), NOW), None);
+        assert_eq!(model.update(&text("b"), NOW), Some(Verdict::Done));
         assert_eq!(model.received(), 2);
     }
 
@@ -184,13 +212,25 @@ mod tests {
                 until_done: true,
                 ..Goals::default()
             });
-            assert_eq!(model.update(&text("working")), None);
+            assert_eq!(model.update(&text("working"), NOW), None);
             let done = Message {
                 outcome: Some(outcome),
                 ..Message::default()
             };
-            assert_eq!(model.update(&message(done)), Some(verdict));
+            assert_eq!(model.update(&message(done), NOW), Some(verdict));
         }
+    }
+
+    #[test]
+    fn a_publisher_that_is_gone_will_tell_no_outcome() {
+        let lost = message(Message::system(Some(Level::Error), "gone"));
+        let goals = |until_done| Goals {
+            until_done,
+            ..Goals::default()
+        };
+        let verdict = |until_done| Model::new(goals(until_done)).update(&lost, NOW);
+        assert_eq!(verdict(true), Some(Verdict::Failed));
+        assert_eq!(verdict(false), None);
     }
 
     #[test]
@@ -208,7 +248,7 @@ mod tests {
                 level: Some(level),
                 ..Message::text("x")
             };
-            assert_eq!(Model::new(goals()).update(&message(levelled)), verdict);
+            assert_eq!(Model::new(goals()).update(&message(levelled), NOW), verdict);
         }
         let fail_on: FailOn = "pan+ic".parse().unwrap();
         assert!(fail_on.matches(&Message::text("it pannnics")));
@@ -222,7 +262,7 @@ mod tests {
                 fail_on,
                 ..Goals::default()
             })
-            .update(&message)
+            .update(&message, NOW)
         };
         let greeting = message(Message::system(None, "Starting server communication..."));
         assert_eq!(fails("server", greeting), None);
@@ -241,7 +281,7 @@ mod tests {
             ..Goals::default()
         };
         assert_eq!(
-            Model::new(goals).update(&text("bad")),
+            Model::new(goals).update(&text("bad"), NOW),
             Some(Verdict::Failed)
         );
     }
@@ -253,13 +293,13 @@ mod tests {
             ..Goals::default()
         });
         assert_eq!(
-            model.update(&Update::Gap(Gap::Known { from: 3, to: 5 })),
+            model.update(&Update::Gap(Gap::Known { from: 3, to: 5 }), NOW),
             None
         );
         assert_eq!(model.lost(), 3);
-        assert_eq!(model.update(&Update::End(End::Idle)), Some(Verdict::Again));
+        assert_eq!(model.update(&Update::End(End::Idle), NOW), None);
         assert_eq!(
-            model.update(&Update::End(End::Stopped)),
+            model.update(&Update::End(End::Stopped), NOW),
             Some(Verdict::Done)
         );
     }

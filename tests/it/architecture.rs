@@ -70,7 +70,10 @@ const NEVER: &[(&[&str], &[&str])] = &[
         &["watch"],
         &["crate::server", "crate::hub", "axum", "hyper", "reqwest"],
     ),
-    (&["watch/model"], &["crossterm", "ratatui", "tokio"]),
+    (
+        &["watch/model", "watch/operations"],
+        &["crossterm", "ratatui", "tokio", "crate::talk"],
+    ),
     (
         &["token"],
         &[
