@@ -5,8 +5,10 @@
 //! [`follow`] carries updates from a stream, such as a [`live`] one, to both, at the [`clock`]'s time.
 
 pub mod clock;
+pub mod figures;
 pub mod follow;
 pub mod live;
 pub mod model;
 pub mod operations;
 pub mod pipe;
+mod progress;
