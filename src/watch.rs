@@ -12,3 +12,6 @@ pub mod model;
 pub mod operations;
 pub mod pipe;
 mod progress;
+pub mod record;
+pub mod replay;
+pub mod summary;

@@ -71,8 +71,8 @@ const NEVER: &[(&[&str], &[&str])] = &[
         &["crate::server", "crate::hub", "axum", "hyper", "reqwest"],
     ),
     (
-        &["watch/model", "watch/operations"],
-        &["crossterm", "ratatui", "tokio", "crate::talk"],
+        &["watch/model", "watch/operations", "watch/summary"],
+        &["crossterm", "ratatui", "tokio"],
     ),
     (
         &["token"],
