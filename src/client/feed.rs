@@ -5,7 +5,7 @@
 //! silence, by status alone, and forgets what a stream says between events. A task of its own reads
 //! and parses; the feed takes what it has read in batches, a bounded number of which wait.
 
-mod connection;
+pub(super) mod connection;
 mod translate;
 
 use std::{

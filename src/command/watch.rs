@@ -24,6 +24,7 @@ use crate::{
     },
 };
 
+mod ask;
 mod job;
 mod lines;
 mod own_server;
@@ -139,6 +140,9 @@ pub struct Args {
     /// environment; it has stdin and stdout for itself, messages go to stderr
     #[arg(last = true, value_name = "CMD", conflicts_with = "print_id")]
     command: Vec<OsString>,
+
+    #[command(flatten)]
+    ask: ask::AskArgs,
 }
 
 impl Args {
@@ -178,6 +182,7 @@ Examples:
   codechat watch -- curl -s -H 'Sse-Client-ID: {id}' http://localhost:8000/refresh | jq .
   codechat watch --record today.ndjson
   codechat watch --replay today.ndjson --speed 10
+  codechat watch --id ID --cancel
 
 Exit codes: 0 done, 1 error, 2 wrong usage, 3 failed (--until-done, --fail-on), 4 --timeout,
 130 SIGINT, 143 SIGTERM or SIGHUP. With CMD, its own, unless the watch itself has failed.";
@@ -199,6 +204,9 @@ fn parse_count(text: &str) -> Result<u64, String> {
 /// # Errors
 /// Where the server is not there, refuses, or has no stream; the text says what to do.
 pub async fn run(args: Args) -> anyhow::Result<Exit> {
+    if let (Some(request), Some(id)) = (args.ask.request(), args.id) {
+        return ask::run(&args.server, id, &request).await;
+    }
     if args.command.is_empty() {
         lines::run(args).await
     } else {

@@ -251,13 +251,14 @@ fn command(words: &[OsString], stream: &Stream) -> anyhow::Result<Command> {
         Some(text) => text.replace("{id}", &id).into(),
         None => word.clone(),
     });
-    let publish_url = format!("{}{}", stream.server, wire::stream_path(stream.id));
+    let server = stream.client.server().to_string();
+    let publish_url = format!("{server}{}", wire::stream_path(stream.id));
     let mut command = Command::new(program);
     command
         .args(arguments)
         .env("SSE_CLIENT_ID", &id)
         .env("CODECHAT_PUBLISH_URL", publish_url)
-        .env("CODECHAT_SERVER", stream.server.to_string())
+        .env("CODECHAT_SERVER", server)
         .kill_on_drop(true);
     Ok(command)
 }

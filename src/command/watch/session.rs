@@ -7,7 +7,7 @@ use tokio::time;
 use super::{Args, LEAVE, own_server::OwnServer};
 use crate::{
     client::{
-        self, Client, ClientError, ServerUrl,
+        self, Client, ClientError,
         feed::{self, FeedError, Update},
     },
     command::serve::DEFAULT_LISTEN,
@@ -20,7 +20,7 @@ use crate::{
 /// What is watched.
 pub(super) struct Stream {
     pub(super) id: ClientId,
-    pub(super) server: ServerUrl,
+    pub(super) client: Client,
     pub(super) updates: Updates,
 }
 
@@ -44,9 +44,8 @@ impl Session {
             token: token.clone(),
         })?;
         let id = self.id(&client, args, token).await?;
-        let server = client.server().clone();
         let named = if args.server.is_named() {
-            format!(" --server {server}")
+            format!(" --server {}", client.server())
         } else {
             String::new()
         };
@@ -65,14 +64,14 @@ impl Session {
         };
         // A command may be silent for longer than the server's patience.
         let stay = args.stay || !args.command.is_empty();
-        let live = Live::open(client, id, options, stay);
+        let live = Live::open(client.clone(), id, options, stay);
         let updates: Updates = match &args.record {
             Some(path) => Box::new(Recorded::new(live, clock.clone(), path.clone())),
             None => Box::new(live),
         };
         Ok(Stream {
             id,
-            server,
+            client,
             updates,
         })
     }
