@@ -45,6 +45,10 @@ complete -c codechat -n "__fish_codechat_using_subcommand watch" -l until -d 'En
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l fail-on -d 'End with exit code 3 at a message that matches, or that has this level or a worse one' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l heartbeat -d 'How often the server says something on a quiet stream: a connection that is silent for 2.5 times as long is made again' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l timeout -d 'End with exit code 4 after so long' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l record -d 'Write all that happens to a file that is not there yet, to be shown again with --replay' -r -F
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l replay -d 'Show a recording, without any server' -r -F
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l speed -d 'How many times as fast as it happened a recording is shown: a number, or max for no pauses' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l linger -d 'After CMD has ended, wait so long at the most for messages that are still on their way' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l ask-level -d 'Ask for this level of detail; none takes it back' -r -f -a "trace\t''
 debug\t''
 info\t''
@@ -55,6 +59,9 @@ complete -c codechat -n "__fish_codechat_using_subcommand watch" -l print-id -d 
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l wait -d 'If no server answers, wait for one'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l stay -d 'Go on under the same ID when the server ends the stream for idleness'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l until-done -d 'End at a message with an outcome: exit code 0 if it is ok, else 3'
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l no-guess -d 'Take progress only from messages that tell it, never from texts such as "12 of 40"'
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l summary -d 'In the end, say how it went: outcome, times, levels, losses [default: on a terminal, with CMD or --until-done]'
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l no-summary -d 'Say nothing in the end'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l cancel -d 'Ask whatever runs to stop; a publisher does so if and when it sees fit'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l id -d 'The client ID to publish to' -r

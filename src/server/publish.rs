@@ -244,8 +244,9 @@ pub(super) fn check_json(length: usize, max: usize) -> Result<(), Problem> {
 
 /// Checks a message that came as JSON: its text alone, and its text with all else.
 pub(super) fn check_size(message: Message, max: usize) -> Result<Message, Problem> {
-    check_text(message.text.len(), max)?;
-    if message.heap_size() > max + JSON_EXTRA {
+    if message.text.len() > max {
+        Err(Problem::too_large("the message's text", max))
+    } else if message.heap_size() > max + JSON_EXTRA {
         Err(Problem::too_large(
             "the message with its fields",
             max + JSON_EXTRA,
