@@ -3,10 +3,12 @@
 
 use std::{
     fs,
+    io::Write,
     path::Path,
     time::{Duration, Instant},
 };
 
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use serde_json::Value;
 
 use crate::support::{
@@ -371,4 +373,30 @@ async fn lines_of_stdin_end_where_a_watcher_asks_to_cancel() {
         (Some(3), &"cancelled".into())
     );
     assert_eq!(sender.end().await.code, Some(3));
+}
+
+#[tokio::test]
+async fn ctrl_c_in_a_terminal_reaches_the_command_once() {
+    let mut stage = Stage::set().await;
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_codechat"));
+    command.env_clear();
+    command.env("PATH", std::env::var_os("PATH").unwrap());
+    let script = format!("trap 'echo interrupted' INT; trap 'exit 4' TERM; {WAITS}");
+    let server = ["send", "--server", &stage.server.url, "--id", &stage.id];
+    command.args([&server[..], &["--", "sh", "-c", &script]].concat());
+    let terminal = native_pty_system().openpty(PtySize::default()).unwrap();
+    let mut sender = terminal.slave.spawn_command(command).unwrap();
+    let mut keys = terminal.master.take_writer().unwrap();
+    stage.line().await;
+    stage.ready().await;
+    keys.write_all(b"\x03").unwrap();
+    assert_eq!(stage.line().await, "interrupted");
+    let pid = sender.process_id().unwrap().to_string();
+    let kill = std::process::Command::new("kill").arg(pid).status();
+    assert!(kill.unwrap().success());
+    let ended = soon(tokio::task::spawn_blocking(move || sender.wait())).await;
+    assert_eq!(ended.unwrap().unwrap().exit_code(), 4);
+    let (watched, last) = stage.done().await;
+    assert_eq!(last["outcome"], "cancelled");
+    assert!(!watched.stdout.contains("interrupted"), "{watched:?}");
 }
