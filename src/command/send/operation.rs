@@ -87,6 +87,7 @@ pub(super) async fn run(client: Client, id: ClientId, order: Order) -> anyhow::R
     let left_over = tokio::select! {
         refused = conclude => refused.map(|it| it.to_string()),
         _ = signals.recv() => Some("interrupted".into()),
+        never = wishes.ignored() => match never {},
     };
     let code = child::exit_code(end.status);
     if tally.undelivered() == 0 {

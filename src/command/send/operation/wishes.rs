@@ -1,6 +1,6 @@
 //! What watchers ask of the operation while it runs.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use tokio::time::timeout;
 
@@ -68,6 +68,13 @@ impl Wishes {
             {
                 return asked;
             }
+        }
+    }
+
+    /// Goes on listening, so that the control stream stands, but to nothing in particular.
+    pub(super) async fn ignored(&mut self) -> Infallible {
+        loop {
+            self.next().await;
         }
     }
 
