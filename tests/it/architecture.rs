@@ -70,7 +70,10 @@ const NEVER: &[(&[&str], &[&str])] = &[
         &["watch"],
         &["crate::server", "crate::hub", "axum", "hyper", "reqwest"],
     ),
-    (&["watch/model"], &["crossterm", "ratatui", "tokio"]),
+    (
+        &["watch/model", "watch/operations", "watch/summary"],
+        &["crossterm", "ratatui", "tokio"],
+    ),
     (
         &["token"],
         &[
