@@ -34,5 +34,7 @@ mod soak;
 mod support;
 mod tls;
 mod token;
+mod watch_job;
 mod watch_pipe;
+mod watch_record;
 mod wire_text;
