@@ -148,9 +148,12 @@ async fn the_exit_code_is_the_commands() {
 #[tokio::test]
 async fn a_command_knows_the_id_and_where_to_publish() {
     let server = Serve::start(&[]).await;
-    let script = "echo \"$1\"; echo $SSE_CLIENT_ID; echo $CODECHAT_PUBLISH_URL; cat; \
+    let scratch = Scratch::new();
+    let file = scratch.path("id");
+    let script = "echo \"$1\"; echo $SSE_CLIENT_ID; cat \"$2\"; echo $CODECHAT_PUBLISH_URL; cat; \
          curl -s -d one $CODECHAT_PUBLISH_URL > /dev/null; \"$0\" send two";
-    let words = ["--", "sh", "-c", script, CODECHAT, "ID={id}={id}"];
+    let file = file.to_str().unwrap();
+    let words = ["--id-file", file, "--", "sh", "-c", script, CODECHAT, "ID={id}={id}", file];
     let mut job = running(&server, &words);
     job.write("stdin is its own\n").await;
     let line = job.says("client ID ").await;
@@ -159,7 +162,7 @@ async fn a_command_knows_the_id_and_where_to_publish() {
     assert_eq!(
         ended.stdout,
         format!(
-            "ID={id}={id}\n{id}\n{}/api/v1/sse/debug/{id}\nstdin is its own\n",
+            "ID={id}={id}\n{id}\n{id}{}/api/v1/sse/debug/{id}\nstdin is its own\n",
             server.url
         )
     );
