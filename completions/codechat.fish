@@ -67,19 +67,25 @@ complete -c codechat -n "__fish_codechat_using_subcommand watch" -s h -l help -d
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l id -d 'The client ID to publish to' -r
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l server -d 'The server\'s address [default: http://127.0.0.1:2428]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l token-file -d 'A file with the server\'s token [default: the token in the variable CODECHAT_TOKEN, if any]' -r -F
-complete -c codechat -n "__fish_codechat_using_subcommand send" -l level -d 'How much it matters' -r -f -a "trace\t''
+complete -c codechat -n "__fish_codechat_using_subcommand send" -l on-level-signal -d 'Send the command this signal when the level that watchers want changes' -r -f -a "HUP\t''
+USR1\t''
+USR2\t''
+WINCH\t''
+CONT\t''"
+complete -c codechat -n "__fish_codechat_using_subcommand send" -l level -d 'How much it matters [default for the command\'s stdout: info]' -r -f -a "trace\t''
 debug\t''
 info\t''
 warn\t''
 error\t''"
-complete -c codechat -n "__fish_codechat_using_subcommand send" -l operation -d 'The operation it belongs to: 1 to 128 characters' -r
+complete -c codechat -n "__fish_codechat_using_subcommand send" -l operation -d 'The operation it belongs to: 1 to 128 characters [default for a command: its name]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l progress -d 'How far the operation is, as in 3/120, or 3 where the total is not known' -r
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l outcome -d 'The operation ends here, in this way' -r -f -a "ok\t''
 failed\t''
 cancelled\t''"
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l event -d 'The event name: 1 to 64 of A-Z a-z 0-9 _ . - [default: debug]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l all -d 'Publish to every client of the server; takes one message, not lines'
-complete -c codechat -n "__fish_codechat_using_subcommand send" -l tee -d 'Copy stdin to stdout'
+complete -c codechat -n "__fish_codechat_using_subcommand send" -l tee -d 'Copy stdin to stdout, or show the command\'s output here too'
+complete -c codechat -n "__fish_codechat_using_subcommand send" -l pty -d 'Run the command on a terminal of its own, so that it writes colours, and each line at once'
 complete -c codechat -n "__fish_codechat_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l listen -d 'Where to listen; repeatable; port 0 picks a free one. Beyond loopback it takes a token, or --no-auth' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l grace -d 'How long clients may take over their farewell at shutdown before they are cut' -r

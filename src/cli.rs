@@ -19,6 +19,7 @@ use tokio::runtime;
 use crate::{
     client::{Client, Options, ServerUrl},
     command::{completions, send, serve, watch},
+    shutdown::Signal,
     talk,
     token::Token,
 };
@@ -240,6 +241,15 @@ pub enum Exit {
     Terminated,
     /// As the command that was run ended: see [`crate::child::exit_code`].
     Child(u8),
+}
+
+impl From<Signal> for Exit {
+    fn from(signal: Signal) -> Self {
+        match signal {
+            Signal::Interrupt => Self::Interrupted,
+            Signal::Terminate | Signal::Hangup => Self::Terminated,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {

@@ -279,7 +279,7 @@ impl Channel {
             wish: state.wish(),
         };
         if let Some(key) = key {
-            state.keys.note(key, &receipt);
+            state.keys.finish(key, &receipt);
         }
         wake_readers(state);
         Ok(receipt)
@@ -352,6 +352,11 @@ impl Channel {
         let mut state = self.lock();
         let subscribers = state.reader_count();
         state.keys.begin_try(key, subscribers)
+    }
+
+    /// The request with this key came to its end.
+    pub(super) fn finish_try(&self, key: &str, receipt: &Receipt) {
+        self.lock().keys.finish(key, receipt);
     }
 
     /// How many tries the request with this key has seen; `None` where it is forgotten.

@@ -204,10 +204,16 @@ impl Pipe {
                     self.line(&line);
                 }
             }
-            (LineFormat::Json, _) => {
+            (LineFormat::Json, terminal) => {
                 let object = json::stamped_object(&received.id, received.time, message);
-                self.output.buffer.extend_from_slice(&object);
-                self.output.buffer.push(b'\n');
+                if terminal.is_some() {
+                    // JSON escapes but the first 32 of what a terminal must not see.
+                    let object = String::from_utf8_lossy(&object);
+                    self.line(&text::safe_line(&object, Colour::Strip));
+                } else {
+                    self.output.buffer.extend_from_slice(&object);
+                    self.output.buffer.push(b'\n');
+                }
             }
         }
     }

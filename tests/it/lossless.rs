@@ -111,7 +111,7 @@ async fn a_watcher_that_pauses_in_the_middle_misses_nothing() {
         }
     })
     .await;
-    watcher.signal("STOP").await;
+    watcher.pause().await;
     let stopped_at = size();
     tokio::time::sleep(PAUSE).await;
     assert_eq!(size(), stopped_at, "it did pause");

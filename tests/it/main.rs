@@ -32,6 +32,7 @@ mod server_streaming_publish;
 mod shutdown;
 mod soak;
 mod support;
+mod terminal;
 mod tls;
 mod token;
 mod watch_job;
