@@ -36,5 +36,7 @@ mod support;
 mod terminal;
 mod tls;
 mod token;
+mod watch_job;
 mod watch_pipe;
+mod watch_record;
 mod wire_text;
