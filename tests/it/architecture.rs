@@ -30,6 +30,14 @@ const NEVER: &[(&[&str], &[&str])] = &[
     ),
     (&["message", "event", "wish"], &["crate::hub", "tokio"]),
     (
+        &[
+            "command/send/lines",
+            "command/send/operation/child_lines",
+            "command/send/operation/voice",
+        ],
+        &["tokio", "rustix", "crate::client"],
+    ),
+    (
         &["wire"],
         &[
             "crate::hub",

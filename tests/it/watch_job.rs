@@ -153,7 +153,17 @@ async fn a_command_knows_the_id_and_where_to_publish() {
     let script = "echo \"$1\"; echo $SSE_CLIENT_ID; cat \"$2\"; echo $CODECHAT_PUBLISH_URL; cat; \
          curl -s -d one $CODECHAT_PUBLISH_URL > /dev/null; \"$0\" send two";
     let file = file.to_str().unwrap();
-    let words = ["--id-file", file, "--", "sh", "-c", script, CODECHAT, "ID={id}={id}", file];
+    let words = [
+        "--id-file",
+        file,
+        "--",
+        "sh",
+        "-c",
+        script,
+        CODECHAT,
+        "ID={id}={id}",
+        file,
+    ];
     let mut job = running(&server, &words);
     job.write("stdin is its own\n").await;
     let line = job.says("client ID ").await;
