@@ -153,7 +153,17 @@ async fn a_command_knows_the_id_and_where_to_publish() {
     let script = "echo \"$1\"; echo $SSE_CLIENT_ID; cat \"$2\"; echo $CODECHAT_PUBLISH_URL; cat; \
          curl -s -d one $CODECHAT_PUBLISH_URL > /dev/null; \"$0\" send two";
     let file = file.to_str().unwrap();
-    let words = ["--id-file", file, "--", "sh", "-c", script, CODECHAT, "ID={id}={id}", file];
+    let words = [
+        "--id-file",
+        file,
+        "--",
+        "sh",
+        "-c",
+        script,
+        CODECHAT,
+        "ID={id}={id}",
+        file,
+    ];
     let mut job = running(&server, &words);
     job.write("stdin is its own\n").await;
     let line = job.says("client ID ").await;
@@ -205,10 +215,19 @@ async fn a_message_that_means_failure_ends_the_command_and_so_does_the_time_limi
     assert_eq!(ended.code, Some(3), "{ended:?}");
     let ended = watch(&server, &["--timeout", "500ms", "--", "sleep", "1000"]).await;
     assert_eq!(ended.code, Some(4), "{ended:?}");
-    // What will not end is ended.
-    let script = "trap '' TERM; while true; do sleep 0.1; done";
+    // What will not end is ended, and with it what it has started.
+    let script =
+        "trap '' TERM; sleep 1000 > /dev/null 2>&1 & echo $!; while true; do sleep 0.1; done";
     let ended = watch(&server, &["--timeout", "500ms", "--", "sh", "-c", script]).await;
     assert_eq!(ended.code, Some(4), "{ended:?}");
+    assert!(!is_alive(ended.stdout.trim()).await);
+}
+
+/// Whether there is a process of this ID.
+async fn is_alive(pid: &str) -> bool {
+    let mut kill = clean("kill");
+    let status = soon(kill.args(["-0", pid]).stderr(Stdio::null()).status()).await;
+    status.unwrap().success()
 }
 
 #[tokio::test]
