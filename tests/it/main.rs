@@ -20,6 +20,7 @@ mod metrics;
 mod readme;
 mod reverse_proxy;
 mod send;
+mod send_command;
 mod server_faults;
 mod server_flow;
 mod server_life;
