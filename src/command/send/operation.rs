@@ -39,7 +39,7 @@ use crate::{
     talk,
 };
 use output::{Left, Output};
-use process::{Pipes, Target};
+use process::Pipes;
 use voice::{Ended, Voice};
 
 /// The variable that tells the command which level of detail was wanted when it started.
@@ -171,7 +171,7 @@ async fn conclude(
 /// A command that runs.
 struct Run {
     child: Child,
-    target: Target,
+    target: child::Target,
     begun: Instant,
     /// What it is sent when the wanted level changes.
     on_level: Option<Number>,
@@ -185,7 +185,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(child: Child, target: Target, on_level: Option<Number>) -> Self {
+    fn new(child: Child, target: child::Target, on_level: Option<Number>) -> Self {
         Self {
             child,
             target,
