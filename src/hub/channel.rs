@@ -428,14 +428,16 @@ impl State {
 }
 
 fn wake_readers(mut state: MutexGuard<'_, State>) {
-    let wakers: Vec<_> = state
+    let mut wakers = state
         .readers
         .iter_mut()
         .flatten()
-        .filter_map(|it| it.waker.take())
-        .collect();
+        .filter_map(|it| it.waker.take());
+    // Most channels have one reader, for which a list would be an allocation at each message.
+    let first = wakers.next();
+    let others: Vec<_> = wakers.collect();
     drop(state);
-    wakers.into_iter().for_each(Waker::wake);
+    first.into_iter().chain(others).for_each(Waker::wake);
 }
 
 fn wake_writers(waiting: Vec<(u64, Waker)>) {

@@ -100,15 +100,22 @@ async fn publish_to(
         Err(refused) => Err(refused),
     };
     let receipt = drained(published, &mut body).await?;
-    let answer = Published {
-        id: receipt.last.map(|it| it.to_string()),
+    let mut body = Vec::new();
+    answer(&receipt).write(&mut body);
+    let kind = [(header::CONTENT_TYPE, wire::JSON)];
+    Ok((StatusCode::ACCEPTED, kind, body).into_response())
+}
+
+/// What is answered to it.
+pub(super) fn answer(receipt: &Receipt) -> Published {
+    Published {
+        id: receipt.last,
         accepted: receipt.accepted,
         subscribers: receipt.subscribers,
         level: None,
         cancel: false,
         operation: None,
-    };
-    Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+    }
 }
 
 async fn try_publish(
@@ -134,8 +141,8 @@ async fn try_publish(
 }
 
 /// What a body is, by its content type.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
     Text,
     Json,
     Ndjson,
@@ -143,24 +150,34 @@ enum Kind {
 
 impl Kind {
     fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        let Some(value) = headers.get(header::CONTENT_TYPE) else {
+        let value = headers.get(header::CONTENT_TYPE);
+        Self::of_value(value.map(|it| it.to_str().unwrap_or_default()))
+    }
+
+    /// By the value of the header `Content-Type`.
+    pub(super) fn of_value(value: Option<&str>) -> Result<Self, Problem> {
+        let Some(value) = value else {
             return Ok(Self::Text);
         };
-        let value = value.to_str().unwrap_or_default();
-        let essence = value
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase();
-        match essence.as_str() {
-            wire::JSON => Ok(Self::Json),
-            wire::NDJSON => Ok(Self::Ndjson),
-            multipart if multipart.starts_with("multipart/") => {
-                let detail = "a multipart body cannot be a message; send text, application/json or application/x-ndjson";
-                Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
-            }
-            _ => Ok(Self::Text),
+        let essence = value.split(';').next().unwrap_or_default().trim();
+        let main = essence.split('/').next().unwrap_or_default();
+        if essence.eq_ignore_ascii_case(wire::JSON) {
+            Ok(Self::Json)
+        } else if essence.eq_ignore_ascii_case(wire::NDJSON) {
+            Ok(Self::Ndjson)
+        } else if main.len() < essence.len() && main.eq_ignore_ascii_case("multipart") {
+            let detail = "a multipart body cannot be a message; send text, application/json or application/x-ndjson";
+            Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+        } else {
+            Ok(Self::Text)
+        }
+    }
+
+    /// The most bytes that its body may have, where a message's text may have `max`.
+    pub(super) fn limit(self, max: usize) -> usize {
+        match self {
+            Self::Text => max,
+            Self::Json | Self::Ndjson => json_limit(max),
         }
     }
 }
@@ -172,12 +189,7 @@ async fn read_message(
     body: &mut Body,
 ) -> Result<Message, Problem> {
     let max = app.options.max_message;
-    let limit = if kind == Kind::Text {
-        max
-    } else {
-        json_limit(max)
-    };
-    let read = timeout(app.options.body_timeout, read_body(body, limit)).await;
+    let read = timeout(app.options.body_timeout, read_body(body, kind.limit(max))).await;
     let bytes = read.map_err(|_| {
         let detail = format!(
             "the body did not come within {:?}",
@@ -185,7 +197,19 @@ async fn read_message(
         );
         Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
     })??;
-    let text = String::from_utf8(bytes)
+    let Query(parameters) = Parameters::try_from_uri(&parts.uri)
+        .map_err(|error| Problem::bad_request(error.body_text()))?;
+    message(kind, bytes, &parameters, max)
+}
+
+/// The message that a body is. Where it is text, `parameters` say the rest.
+pub(super) fn message(
+    kind: Kind,
+    body: Vec<u8>,
+    parameters: &[(String, String)],
+    max: usize,
+) -> Result<Message, Problem> {
+    let text = String::from_utf8(body)
         .map_err(|error| Problem::not_utf8(error.utf8_error().valid_up_to()))?;
     if kind == Kind::Json {
         let message = json::parse_message(&text).map_err(|error| {
@@ -193,9 +217,6 @@ async fn read_message(
         })?;
         return check_size(message, max);
     }
-    let Query(parameters) = Parameters::try_from_uri(&parts.uri)
-        .map_err(|error| Problem::bad_request(error.body_text()))?;
-    let parameters = parameters.as_slice();
     let message = Message {
         text,
         level: optional(parameters, "level")?,

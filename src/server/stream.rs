@@ -54,9 +54,14 @@ pub(super) async fn subscribe(
         Err(Refusal::Unknown) => return Err(access.err().unwrap_or(Refusal::Unknown.into())),
         other => other?,
     };
-    tracing::debug!(client = id.short(), start = ?subscription.start(), "subscribed");
-    let stream = Stream::new(subscription, app.options.heartbeat, app.metrics);
-    let head = [
+    let stream = Stream::open(subscription, &app);
+    // The connection decides how the stream is written.
+    Ok((head(id, format), Extension(OpenStream::new(stream))).into_response())
+}
+
+/// What the head of a stream's answer says.
+pub(super) fn head(id: ClientId, format: Format) -> [(&'static str, String); 6] {
+    [
         (header::CONTENT_TYPE.as_str(), wire::EVENT_STREAM.to_owned()),
         (
             header::CACHE_CONTROL.as_str(),
@@ -66,9 +71,7 @@ pub(super) async fn subscribe(
         ("x-content-type-options", "nosniff".to_owned()),
         (wire::CLIENT_ID_HEADER, id.to_string()),
         (wire::FORMAT_HEADER, format.as_str().to_owned()),
-    ];
-    // The connection decides how the stream is written.
-    Ok((head, Extension(OpenStream::new(stream))).into_response())
+    ]
 }
 
 /// The first parameter of this name.
@@ -115,7 +118,9 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    fn new(subscription: Subscription, heartbeat: Duration, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn open(subscription: Subscription, app: &App) -> Self {
+        let client = subscription.client_id();
+        tracing::debug!(client = client.short(), start = ?subscription.start(), "subscribed");
         let first = match subscription.start() {
             Start::Fresh => {
                 sse::greeting(subscription.last(), unix_millis(), subscription.format())
@@ -126,8 +131,8 @@ impl Stream {
         Self {
             subscription: Some(subscription),
             first,
-            heartbeat,
-            metrics,
+            heartbeat: app.options.heartbeat,
+            metrics: Arc::clone(&app.metrics),
         }
     }
 

@@ -57,7 +57,7 @@ const WORDS: [&[u8]; 24] = [
 ];
 
 /// Inputs of one target: the corpus, and so many more that are made from it.
-fn inputs(target: &str, more: usize) -> Vec<Vec<u8>> {
+pub(crate) fn inputs(target: &str, more: usize) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");
     let mut paths: Vec<_> = fs::read_dir(folder.join(target))
         .unwrap()
@@ -111,7 +111,7 @@ fn change(input: &mut Vec<u8>, chance: &mut Chance, corpus: &[Vec<u8>]) {
     }
 }
 
-fn shown(input: &[u8]) -> String {
+pub(crate) fn shown(input: &[u8]) -> String {
     input.escape_ascii().to_string()
 }
 
@@ -170,7 +170,7 @@ fn contains(bytes: &[u8], what: &[u8]) -> bool {
 }
 
 /// The request with an ID that the server knows.
-fn with_id(request: &[u8], id: &str) -> Vec<u8> {
+pub(crate) fn with_id(request: &[u8], id: &str) -> Vec<u8> {
     const PLACE: &[u8] = b"{id}";
     let mut rest = request;
     let mut whole = Vec::new();
