@@ -4,10 +4,19 @@ use std::{
     ffi::{OsStr, OsString},
     io,
     process::ExitStatus,
+    time::Duration,
 };
 
 use thiserror::Error;
-use tokio::process::{Child, Command};
+use tokio::{
+    process::{Child, Command},
+    time,
+};
+
+use crate::shutdown::Signal;
+
+/// So long a command that was told to end may take, before it is ended.
+pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A command could not be started.
 #[derive(Debug, Error)]
@@ -18,6 +27,15 @@ pub struct StartError {
 }
 
 impl StartError {
+    /// This program could not be started, for this reason.
+    #[must_use]
+    pub fn new(program: &OsStr, source: io::Error) -> Self {
+        Self {
+            program: program.to_owned(),
+            source,
+        }
+    }
+
     /// The exit code that a shell gives: 127 where there is no such command, 126 where there is one
     /// that cannot be run.
     #[must_use]
@@ -35,10 +53,8 @@ impl StartError {
 /// # Errors
 /// Where it is not found or may not be run.
 pub fn start(command: &mut Command) -> Result<Child, StartError> {
-    command.spawn().map_err(|source| StartError {
-        program: command.as_std().get_program().to_owned(),
-        source,
-    })
+    let child = command.spawn();
+    child.map_err(|source| StartError::new(command.as_std().get_program(), source))
 }
 
 /// The exit code that a shell gives for how a command ended: its own, or 128 and the signal's number.
@@ -50,6 +66,40 @@ pub fn exit_code(status: ExitStatus) -> u8 {
     }
     // Codes are a byte wherever a shell may ask for them.
     u8::try_from(status.code().unwrap_or(1) & 0xff).unwrap_or(1)
+}
+
+/// Sends a command a signal. One that has ended needs none.
+#[cfg(unix)]
+pub fn send(child: &Child, signal: Signal) {
+    use rustix::process::{Pid, Signal as Number, kill_process};
+    let number = match signal {
+        Signal::Interrupt => Number::INT,
+        Signal::Terminate => Number::TERM,
+        Signal::Hangup => Number::HUP,
+    };
+    let id = child.id().and_then(|it| i32::try_from(it).ok());
+    if let Some(pid) = id.and_then(Pid::from_raw) {
+        let _ = kill_process(pid, number);
+    }
+}
+
+#[cfg(not(unix))]
+pub fn send(_: &Child, _: Signal) {}
+
+/// Ends a command: it is told to end, and ended after [`PATIENCE`].
+///
+/// # Errors
+/// Where the system does not tell how it ended.
+pub async fn end(child: &mut Child) -> io::Result<ExitStatus> {
+    #[cfg(unix)]
+    {
+        send(child, Signal::Terminate);
+        if let Ok(status) = time::timeout(PATIENCE, child.wait()).await {
+            return status;
+        }
+    }
+    child.kill().await?;
+    child.wait().await
 }
 
 /// A command line from its words.

@@ -2,7 +2,8 @@
 
 use std::{
     ffi::OsString,
-    fs,
+    fs::{self, File},
+    io::Read,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -18,6 +19,7 @@ use tokio::runtime;
 use crate::{
     client::{Client, Options, ServerUrl},
     command::{completions, send, serve, watch},
+    shutdown::Signal,
     talk,
     token::Token,
 };
@@ -172,9 +174,18 @@ impl TokenArgs {
     /// Where the file cannot be read, or what was given is no token.
     pub fn read(&self) -> anyhow::Result<Option<Token>> {
         const VARIABLE: &str = "CODECHAT_TOKEN";
+        const TOKEN_BYTES: u64 = 4096;
         let (token, place) = if let Some(path) = &self.token_file {
             let place = path.display().to_string();
-            let bytes = fs::read(path).with_context(|| format!("read the token from {place}"))?;
+            let mut bytes = Vec::new();
+            File::open(path)
+                .and_then(|file| file.take(TOKEN_BYTES + 1).read_to_end(&mut bytes))
+                .with_context(|| format!("read the token from {place}"))?;
+            if bytes.len() as u64 > TOKEN_BYTES {
+                bail!(
+                    "the token in {place} is over the limit of {TOKEN_BYTES} bytes; is that the right file?"
+                );
+            }
             warn_where_exposed(path);
             // Not UTF-8 is not ASCII either, which is told below.
             (Token::new(String::from_utf8_lossy(&bytes)), place)
@@ -230,6 +241,15 @@ pub enum Exit {
     Terminated,
     /// As the command that was run ended: see [`crate::child::exit_code`].
     Child(u8),
+}
+
+impl From<Signal> for Exit {
+    fn from(signal: Signal) -> Self {
+        match signal {
+            Signal::Interrupt => Self::Interrupted,
+            Signal::Terminate | Signal::Hangup => Self::Terminated,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {

@@ -4,8 +4,11 @@
 //! the format is a change here. It knows no sockets and no HTTP library; header names are text.
 
 pub mod answer;
+pub mod control;
 pub mod json;
 pub mod sse;
+
+use std::time::Duration;
 
 use crate::event::ClientId;
 
@@ -19,6 +22,9 @@ pub const LAST_EVENT_ID_HEADER: &str = "last-event-id";
 pub const IDEMPOTENCY_KEY_HEADER: &str = "idempotency-key";
 /// The longest idempotency key, in bytes.
 pub const IDEMPOTENCY_KEY_MAX: usize = 128;
+/// So long a request that broke off and has a key may take to come back before the channel is told that its
+/// publisher is gone.
+pub const COMEBACK: Duration = Duration::from_secs(2);
 
 /// The media type of a stream (WHATWG HTML 9.2.5).
 pub const EVENT_STREAM: &str = "text/event-stream";
@@ -46,6 +52,12 @@ pub const HEALTH_PATH: &str = "/healthz";
 #[must_use]
 pub fn stream_path(id: ClientId) -> String {
     format!("{DEBUG_PATH}/{id}")
+}
+
+/// Where wishes to one client's publishers are left and heard.
+#[must_use]
+pub fn control_path(id: ClientId) -> String {
+    format!("{DEBUG_PATH}/control/{id}")
 }
 
 /// Where one client's stream is stopped.

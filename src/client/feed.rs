@@ -5,7 +5,7 @@
 //! silence, by status alone, and forgets what a stream says between events. A task of its own reads
 //! and parses; the feed takes what it has read in batches, a bounded number of which wait.
 
-mod connection;
+pub(super) mod connection;
 mod translate;
 
 use std::{
@@ -109,6 +109,10 @@ pub enum FeedError {
     /// One line or one event is beyond what can be held.
     #[error("the stream has {0}, so it cannot be read")]
     TooLong(String),
+    /// A recording that is made of the stream cannot be written, or one that stands in for it cannot be
+    /// read.
+    #[error("{0}")]
+    Recording(String),
 }
 
 /// A stream's updates. Ends after [`Update::End`], [`Update::Gone`] or an error; dropping it closes

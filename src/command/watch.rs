@@ -1,32 +1,34 @@
 //! `codechat watch`: gets a client ID, or attaches to one, and shows what comes.
 
 use std::{
-    future::pending,
+    ffi::OsString,
     io::{self, IsTerminal},
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use regex::Regex;
-use tokio::{sync::oneshot, task::JoinHandle, time};
 
-use super::serve::{self, DEFAULT_LISTEN, Settings};
 use crate::{
     cli::{Exit, ServerArgs, duration, interval},
-    client::{self, Client, ClientError, feed},
-    event::{ClientId, Format},
-    hub::Hub,
-    server::{self, FRAMES, Options},
-    shutdown::{Signal, Signals},
+    event::ClientId,
     talk,
-    token::Token,
     watch::{
-        follow::{Left, follow},
-        model::{FailOn, Goals, Model, Verdict},
-        pipe::{LineFormat, Pipe},
+        clock::Clock,
+        model::{FailOn, Goals, Model},
+        operations::Operations,
+        pipe::LineFormat,
+        replay::Speed,
+        summary,
     },
 };
+
+mod ask;
+mod job;
+mod lines;
+mod own_server;
+mod session;
 
 /// How long leaving may take: telling the server, and the last lines to a reader that dawdles.
 const LEAVE: Duration = Duration::from_secs(2);
@@ -98,6 +100,76 @@ pub struct Args {
     /// End with exit code 4 after so long
     #[arg(long, value_name = "DUR", env = "CODECHAT_TIMEOUT", value_parser = duration)]
     timeout: Option<Duration>,
+
+    /// Take progress only from messages that tell it, never from texts such as "12 of 40"
+    #[arg(long, env = "CODECHAT_NO_GUESS")]
+    no_guess: bool,
+
+    /// In the end, say how it went: outcome, times, levels, losses [default: on a terminal, with CMD or
+    /// --until-done]
+    #[arg(long, env = "CODECHAT_SUMMARY", overrides_with = "no_summary")]
+    summary: bool,
+
+    /// Say nothing in the end
+    #[arg(long, env = "CODECHAT_NO_SUMMARY", overrides_with = "summary")]
+    no_summary: bool,
+
+    /// Write all that happens to a file that is not there yet, to be shown again with --replay
+    #[arg(long, value_name = "FILE", env = "CODECHAT_RECORD")]
+    record: Option<PathBuf>,
+
+    /// Show a recording, without any server
+    #[arg(long, value_name = "FILE", env = "CODECHAT_REPLAY", conflicts_with_all = ["record", "command"])]
+    replay: Option<PathBuf>,
+
+    /// How many times as fast as it happened a recording is shown: a number, or max for no pauses
+    #[arg(
+        long,
+        value_name = "TIMES",
+        env = "CODECHAT_SPEED",
+        default_value = "1",
+        allow_negative_numbers = true
+    )]
+    speed: Speed,
+
+    /// After CMD has ended, wait so long at the most for messages that are still on their way
+    #[arg(long, value_name = "DUR", env = "CODECHAT_LINGER", default_value = "5s", value_parser = duration)]
+    linger: Duration,
+
+    /// A command to run once the stream is open, with the client ID in the place of {id} and in its
+    /// environment; it has stdin and stdout for itself, messages go to stderr
+    #[arg(last = true, value_name = "CMD", conflicts_with = "print_id")]
+    command: Vec<OsString>,
+
+    #[command(flatten)]
+    ask: ask::AskArgs,
+}
+
+impl Args {
+    /// What the watch is to keep account of; of operations only where somebody gets to see them.
+    fn model(&self, shows_progress: bool) -> Model {
+        let mut model = Model::new(Goals {
+            count: self.count,
+            until: self.until.clone(),
+            until_done: self.until_done,
+            fail_on: self.fail_on.clone(),
+            stay: self.stay || !self.command.is_empty(),
+        });
+        if self.wants_summary() {
+            model = model.with_summary();
+        }
+        if shows_progress || self.wants_summary() {
+            model = model.with_operations(Operations::new(!self.no_guess));
+        }
+        model
+    }
+
+    /// Whether to say how it went. Scripts get what they ask for, people what helps them.
+    fn wants_summary(&self) -> bool {
+        let is_told_an_end = self.until_done || !self.command.is_empty();
+        let by_default = is_told_an_end && io::stderr().is_terminal() && !self.no_summary;
+        self.summary || by_default
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -107,9 +179,13 @@ Examples:
   codechat watch --format json | jq .message
   codechat watch --id-file id --until-done --timeout 10m
   codechat watch --fail-on error > messages.txt
+  codechat watch -- curl -s -H 'Sse-Client-ID: {id}' http://localhost:8000/refresh | jq .
+  codechat watch --record today.ndjson
+  codechat watch --replay today.ndjson --speed 10
+  codechat watch --id ID --cancel
 
 Exit codes: 0 done, 1 error, 2 wrong usage, 3 failed (--until-done, --fail-on), 4 --timeout,
-130 SIGINT, 143 SIGTERM or SIGHUP.";
+130 SIGINT, 143 SIGTERM or SIGHUP. With CMD, its own, unless the watch itself has failed.";
 
 fn parse_tail(text: &str) -> Result<u64, String> {
     text.parse()
@@ -128,173 +204,21 @@ fn parse_count(text: &str) -> Result<u64, String> {
 /// # Errors
 /// Where the server is not there, refuses, or has no stream; the text says what to do.
 pub async fn run(args: Args) -> anyhow::Result<Exit> {
-    let mut signals = Signals::new().context("receive signals")?;
-    let timeout = args.timeout;
-    let stdout = io::stdout();
-    let format = args.format.unwrap_or(LineFormat::Text);
-    let colour = stdout.is_terminal().then(|| talk::colour(&stdout));
-    let mut pipe = Pipe::new(format, colour);
-    let mut session = Session::default();
-
-    let mut cut_short = std::pin::pin!(async {
-        tokio::select! {
-            () = after(timeout) => Exit::TimedOut,
-            signal = signals.recv() => match signal {
-                Signal::Interrupt => Exit::Interrupted,
-                Signal::Terminate | Signal::Hangup => Exit::Terminated,
-            },
-        }
-    });
-    let mut watched = tokio::select! {
-        watched = session.watch(args, &mut pipe) => watched,
-        exit = &mut cut_short => Ok(exit),
-    };
-    let written = if matches!(watched, Ok(Exit::Done | Exit::Failed)) {
-        // A reader that dawdles gets all of it, unless the user has had enough.
-        tokio::select! {
-            written = pipe.finish() => written,
-            exit = cut_short => {
-                watched = Ok(exit);
-                Ok(())
-            }
-        }
+    if let (Some(request), Some(id)) = (args.ask.request(), args.id) {
+        return ask::run(&args.server, id, &request).await;
+    }
+    if args.command.is_empty() {
+        lines::run(args).await
     } else {
-        time::timeout(LEAVE, pipe.finish()).await.unwrap_or(Ok(()))
-    };
-    session.leave().await;
-    let exit = watched?;
-    written.context("write to stdout")?;
-    Ok(exit)
-}
-
-async fn after(timeout: Option<Duration>) {
-    match timeout {
-        Some(timeout) => time::sleep(timeout).await,
-        None => pending().await,
+        job::run(args).await
     }
 }
 
-/// What has to be undone on leaving.
-#[derive(Default)]
-struct Session {
-    /// The channel that this watch opened, while it may still be open.
-    opened: Option<(Client, ClientId)>,
-    server: Option<OwnServer>,
-}
-
-impl Session {
-    async fn watch(&mut self, args: Args, pipe: &mut Pipe) -> anyhow::Result<Exit> {
-        let token = args.server.token()?;
-        let client = args.server.client(client::Options {
-            heartbeat: args.heartbeat,
-            token: token.clone(),
-        })?;
-        let is_named = args.server.is_named();
-        let id = self.open(&client, &args, token).await?;
-        if args.print_id {
-            pipe.line(&id.to_string());
-        }
-        let server = if is_named {
-            format!(" --server {}", client.server())
-        } else {
-            String::new()
-        };
-        talk::line(&format!(
-            "client ID {id}; to publish: codechat send --id {id}{server} MESSAGE"
-        ));
-
-        let mut model = Model::new(Goals {
-            count: args.count,
-            until: args.until,
-            until_done: args.until_done,
-            fail_on: args.fail_on,
-            stay: args.stay,
-        });
-        let mut options = feed::Options {
-            format: Format::Json,
-            tail: args.tail,
-            wait: args.wait,
-            last_event_id: None,
-        };
-        let mut id_file = args.id_file.as_deref();
-        loop {
-            let mut feed = client.subscribe(id, options.clone());
-            let followed = follow(&mut feed, &mut model, pipe, || {
-                // At once: whoever waits for the file must not wait for ever.
-                id_file.take().map_or(Ok(()), |path| write_id(path, id))
-            });
-            let left = followed.await?;
-            match left {
-                Left::Over(Verdict::Again) => options.tail = None,
-                Left::Over(Verdict::Failed) => return Ok(Exit::Failed),
-                Left::Over(Verdict::Done) | Left::OutputClosed => return Ok(Exit::Done),
-            }
-        }
-    }
-
-    /// The ID to watch, from a server that is there. Where none was named and none is there, this
-    /// program becomes one.
-    async fn open(
-        &mut self,
-        client: &Client,
-        args: &Args,
-        token: Option<Token>,
-    ) -> anyhow::Result<ClientId> {
-        if !args.server.is_named() && !args.wait && !is_there(client).await {
-            match OwnServer::start(args.heartbeat, token).await {
-                Ok(server) => {
-                    self.server = Some(server);
-                    talk::line(&format!(
-                        "no server answers at {0}, so this watcher is one, for as long as it runs",
-                        client.server()
-                    ));
-                }
-                // Another watcher may have become one in the meantime.
-                Err(_) if is_there(client).await => {}
-                Err(error) => return Err(error),
-            }
-        }
-        if let Some(id) = args.id {
-            return Ok(id);
-        }
-        let id = connect(client, args.wait).await?;
-        self.opened = Some((client.clone(), id));
-        Ok(id)
-    }
-
-    /// Stops the channel this watch opened, and its own server. Bounded: a server that is gone takes
-    /// the channel with it.
-    async fn leave(self) {
-        if let Some((client, id)) = self.opened {
-            let _ = time::timeout(LEAVE, client.stop(id)).await;
-        }
-        if let Some(server) = self.server {
-            server.end().await;
-        }
-    }
-}
-
-/// Whether something listens there that can be spoken with; what it says is another question.
-async fn is_there(client: &Client) -> bool {
-    let address = DEFAULT_LISTEN;
-    debug_assert_eq!(client.server().to_string(), format!("http://{address}"));
-    tokio::net::TcpStream::connect(address).await.is_ok()
-}
-
-async fn connect(client: &Client, wait: bool) -> Result<ClientId, ClientError> {
-    const PAUSE: Duration = Duration::from_millis(500);
-    let mut told = false;
-    loop {
-        match client.connect().await {
-            Err(error) if wait && error.is_not_there() => {
-                if !told {
-                    talk::line(&format!("waiting for a server at {}", client.server()));
-                    told = true;
-                }
-                time::sleep(PAUSE).await;
-            }
-            answer => return answer.map(|(id, _)| id),
-        }
+/// Says how it went, where the model has kept account of that.
+fn summarize(model: &Model, clock: &Clock) {
+    let lines = summary::lines(model, clock.now());
+    if !lines.is_empty() {
+        talk::line(&lines.join("\n"));
     }
 }
 
@@ -311,39 +235,4 @@ fn write_id(path: &Path, id: ClientId) -> anyhow::Result<()> {
     std::fs::write(&part, id.to_string())
         .and_then(|()| std::fs::rename(&part, path))
         .with_context(context)
-}
-
-/// A server inside this program.
-struct OwnServer {
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
-}
-
-impl OwnServer {
-    async fn start(heartbeat: Duration, token: Option<Token>) -> anyhow::Result<Self> {
-        let listener = match serve::listen(DEFAULT_LISTEN).await {
-            Ok(listener) => listener,
-            Err(error) => bail!("no server answers, and starting one failed: {error:#}"),
-        };
-        let settings = Settings::from_environment()?;
-        let options = Options {
-            heartbeat,
-            ..settings.options(LEAVE, token)
-        };
-        let hub = Hub::new(settings.limits(), FRAMES);
-        let (stop, stopped) = oneshot::channel::<()>();
-        let shutdown = async {
-            let _ = stopped.await;
-        };
-        let serving = server::serve(vec![listener], hub, options, shutdown);
-        Ok(Self {
-            stop,
-            task: tokio::spawn(serving),
-        })
-    }
-
-    async fn end(self) {
-        let _ = self.stop.send(());
-        let _ = self.task.await;
-    }
 }

@@ -268,13 +268,12 @@ fn answer_one(
         }
         Door::Publish(id, kind) => {
             let max = app.options.max_message;
-            if request.body.len() > kind.limit(max) {
-                return None;
-            }
-            let message = publish::message(kind, request.body.into(), &[], max).ok()?;
+            kind.check(request.body.len(), max).ok()?;
+            let text = str::from_utf8(request.body).ok()?.to_owned();
+            let message = publish::message(kind, text, &[], max).ok()?;
             let receipt = app.hub.publish(id, message, None).ok()?;
             app.metrics.publish.observe(begun.elapsed());
-            answer::accepted(&publish::answer(&receipt), answers);
+            answer::accepted(&publish::answer(receipt), answers);
             (Method::POST, BY_ID, Some(id), StatusCode::ACCEPTED)
         }
     };

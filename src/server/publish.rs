@@ -30,6 +30,7 @@ use crate::{
         answer::{Broadcast, Published},
         json,
     },
+    wish::Wish,
 };
 
 /// A message's JSON may be so much larger than its text, in bytes.
@@ -101,20 +102,21 @@ async fn publish_to(
     };
     let receipt = drained(published, &mut body).await?;
     let mut body = Vec::new();
-    answer(&receipt).write(&mut body);
+    answer(receipt).write(&mut body);
     let kind = [(header::CONTENT_TYPE, wire::JSON)];
     Ok((StatusCode::ACCEPTED, kind, body).into_response())
 }
 
 /// What is answered to it.
-pub(super) fn answer(receipt: &Receipt) -> Published {
+pub(super) fn answer(receipt: Receipt) -> Published {
+    let Wish { level, cancel } = receipt.wish;
     Published {
         id: receipt.last,
         accepted: receipt.accepted,
         subscribers: receipt.subscribers,
-        level: None,
-        cancel: false,
-        operation: None,
+        level: level.map(|it| it.to_string()),
+        cancel: cancel.is_some(),
+        operation: cancel.and_then(|it| it.operation.map(|it| it.as_str().into())),
     }
 }
 
@@ -173,11 +175,11 @@ impl Kind {
         }
     }
 
-    /// The most bytes that its body may have, where a message's text may have `max`.
-    pub(super) fn limit(self, max: usize) -> usize {
+    /// Checks the length of its body, where a message's text may have `max` bytes.
+    pub(super) fn check(self, length: usize, max: usize) -> Result<(), Problem> {
         match self {
-            Self::Text => max,
-            Self::Json | Self::Ndjson => json_limit(max),
+            Self::Text => check_text(length, max),
+            Self::Json | Self::Ndjson => check_json(length, max),
         }
     }
 }
@@ -189,28 +191,19 @@ async fn read_message(
     body: &mut Body,
 ) -> Result<Message, Problem> {
     let max = app.options.max_message;
-    let read = timeout(app.options.body_timeout, read_body(body, kind.limit(max))).await;
-    let bytes = read.map_err(|_| {
-        let detail = format!(
-            "the body did not come within {:?}",
-            app.options.body_timeout
-        );
-        Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
-    })??;
+    let text = read_text(app, body, |length| kind.check(length, max)).await?;
     let Query(parameters) = Parameters::try_from_uri(&parts.uri)
         .map_err(|error| Problem::bad_request(error.body_text()))?;
-    message(kind, bytes, &parameters, max)
+    message(kind, text, &parameters, max)
 }
 
 /// The message that a body is. Where it is text, `parameters` say the rest.
 pub(super) fn message(
     kind: Kind,
-    body: Vec<u8>,
+    text: String,
     parameters: &[(String, String)],
     max: usize,
 ) -> Result<Message, Problem> {
-    let text = String::from_utf8(body)
-        .map_err(|error| Problem::not_utf8(error.utf8_error().valid_up_to()))?;
     if kind == Kind::Json {
         let message = json::parse_message(&text).map_err(|error| {
             Problem::bad_request(format!("the body is no message object: {error}"))
@@ -234,7 +227,25 @@ pub(super) fn message(
     Ok(message)
 }
 
-fn optional<T: FromStr<Err = Invalid>>(
+/// A whole body as text, for as long as `check` has nothing against its length.
+pub(super) async fn read_text(
+    app: &App,
+    body: &mut Body,
+    check: impl Fn(usize) -> Result<(), Problem>,
+) -> Result<String, Problem> {
+    let read = timeout(app.options.body_timeout, read_body(body, check)).await;
+    let bytes = read.map_err(|_| {
+        let detail = format!(
+            "the body did not come within {:?}",
+            app.options.body_timeout
+        );
+        Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
+    })??;
+    String::from_utf8(bytes).map_err(|error| Problem::not_utf8(error.utf8_error().valid_up_to()))
+}
+
+/// What the query parameter of this name says, where there is one.
+pub(super) fn optional<T: FromStr<Err = Invalid>>(
     parameters: &[(String, String)],
     name: &str,
 ) -> Result<Option<T>, Problem> {
@@ -242,9 +253,14 @@ fn optional<T: FromStr<Err = Invalid>>(
     value.map_err(|error: Invalid| Problem::bad_request(error.to_string()))
 }
 
-/// The most bytes of JSON that a message of `max` bytes of text can take.
-pub(super) fn json_limit(max: usize) -> usize {
-    (max + JSON_EXTRA) * JSON_ESCAPE_MAX
+/// Checks the length of a message's JSON, as it came, against the most that a message of `max` bytes of text
+/// can take.
+pub(super) fn check_json(length: usize, max: usize) -> Result<(), Problem> {
+    let limit = (max + JSON_EXTRA) * JSON_ESCAPE_MAX;
+    if length > limit {
+        return Err(Problem::too_large("the message's JSON", limit));
+    }
+    Ok(())
 }
 
 /// Checks a message that came as JSON: its text alone, and its text with all else.
@@ -261,12 +277,20 @@ pub(super) fn check_size(message: Message, max: usize) -> Result<Message, Proble
     }
 }
 
-async fn read_body(body: &mut Body, limit: usize) -> Result<Vec<u8>, Problem> {
+fn check_text(length: usize, max: usize) -> Result<(), Problem> {
+    if length > max {
+        return Err(Problem::too_large("the message's text", max));
+    }
+    Ok(())
+}
+
+async fn read_body(
+    body: &mut Body,
+    check: impl Fn(usize) -> Result<(), Problem>,
+) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
     while let Some(chunk) = next_chunk(body).await? {
-        if bytes.len() + chunk.len() > limit {
-            return Err(Problem::too_large("the message", limit));
-        }
+        check(bytes.len() + chunk.len())?;
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
@@ -300,7 +324,8 @@ fn broken_off(error: &axum::Error) -> Problem {
     Problem::new(status, format!("the body broke off: {error}"))
 }
 
-async fn drained<T>(result: Result<T, Problem>, body: &mut Body) -> Result<T, Problem> {
+/// Reads the rest of a refused request's body: see [`DRAIN_BYTES`].
+pub(super) async fn drained<T>(result: Result<T, Problem>, body: &mut Body) -> Result<T, Problem> {
     if let Err(problem) = &result {
         let drain = async {
             let mut read = 0;

@@ -1,12 +1,13 @@
 //! Carries updates from the stream to the model and the view, a burst at a time.
 
-use futures_util::{FutureExt, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt};
 
 use super::{
+    clock::Clock,
     model::{Model, Verdict},
-    pipe::{Closed, Pipe},
+    pipe::Pipe,
 };
-use crate::client::feed::{Feed, Update};
+use crate::client::feed::{FeedError, Update};
 
 /// Why a view has no more to show.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub enum Left {
     Over(Verdict),
     /// Nobody reads stdout any more.
     OutputClosed,
+    /// The updates ended by themselves, as those of a recording do.
+    Ended,
 }
 
 /// Shows what comes until the watch is over. Everything that has come is shown before it is flushed,
@@ -25,31 +28,38 @@ pub enum Left {
 /// # Errors
 /// Where the stream cannot be had any more, or `connected` fails.
 pub async fn follow(
-    feed: &mut Feed,
+    updates: &mut (impl Stream<Item = Result<Update, FeedError>> + Unpin),
+    clock: &Clock,
     model: &mut Model,
     pipe: &mut Pipe,
     mut connected: impl FnMut() -> anyhow::Result<()>,
 ) -> anyhow::Result<Left> {
     loop {
-        let next = match feed.next().now_or_never() {
+        let next = match updates.next().now_or_never() {
             Some(next) => next,
-            None => match pipe.flush().await {
-                Ok(()) => tokio::select! {
-                    next = feed.next() => next,
-                    () = pipe.closed() => return Ok(Left::OutputClosed),
-                },
-                Err(Closed) => return Ok(Left::OutputClosed),
+            None if pipe.flush().await.is_err() => return Ok(Left::OutputClosed),
+            None => tokio::select! {
+                next = updates.next() => next,
+                () = pipe.closed() => return Ok(Left::OutputClosed),
+                () = pipe.due() => {
+                    pipe.draw(model, clock.now());
+                    continue;
+                }
             },
         };
         let Some(update) = next.transpose()? else {
-            anyhow::bail!("reading the stream broke off, which is a bug; please report it");
+            return Ok(Left::Ended);
         };
         if matches!(update, Update::Connected { .. }) {
             connected()?;
         }
         pipe.show(&update);
-        if let Some(verdict) = model.update(&update) {
+        let now = clock.now();
+        if let Some(verdict) = model.update(&update, now) {
             return Ok(Left::Over(verdict));
+        }
+        if pipe.is_due() {
+            pipe.draw(model, now);
         }
         if pipe.is_full() && pipe.flush().await.is_err() {
             return Ok(Left::OutputClosed);

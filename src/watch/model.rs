@@ -1,11 +1,15 @@
 //! What a watch has seen, and when it is over.
 //!
-//! Pure: updates come in, a verdict comes out.
+//! Pure: updates come in, each with the time since the watch began, and a verdict comes out.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 use regex::Regex;
 
+use super::{
+    operations::{Operations, is_loss},
+    summary::Tally,
+};
 use crate::{
     client::feed::Update,
     event::{End, Gap},
@@ -61,10 +65,10 @@ impl FailOn {
 pub enum Verdict {
     /// The stream ended, or what was waited for came.
     Done,
-    /// What was watched failed.
+    /// What was waited for failed, was cancelled, or will never come.
     Failed,
-    /// The stream was ended for idleness, and the watch is to go on under the same ID.
-    Again,
+    /// A message came that means failure by [`Goals::fail_on`].
+    Alarm,
 }
 
 /// What a watch has seen so far.
@@ -73,6 +77,11 @@ pub struct Model {
     goals: Goals,
     received: u64,
     lost: u64,
+    is_connected: bool,
+    /// `None` where no view shows them: following each costs more than writing a line does.
+    operations: Option<Operations>,
+    /// `None` where no summary is wanted.
+    tally: Option<Tally>,
 }
 
 impl Model {
@@ -83,6 +92,34 @@ impl Model {
             goals,
             ..Self::default()
         }
+    }
+
+    /// The same, which also follows the messages' operations.
+    #[must_use]
+    pub fn with_operations(self, operations: Operations) -> Self {
+        Self {
+            operations: Some(operations),
+            ..self
+        }
+    }
+
+    /// The same, which also keeps the account that a summary is made of.
+    #[must_use]
+    pub fn with_summary(self) -> Self {
+        Self {
+            tally: Some(Tally::default()),
+            ..self
+        }
+    }
+
+    pub(super) fn tally(&self) -> Option<&Tally> {
+        self.tally.as_ref()
+    }
+
+    /// What is being worked on, where that is followed.
+    #[must_use]
+    pub fn operations(&self) -> Option<&Operations> {
+        self.operations.as_ref()
     }
 
     /// Publishers' messages that came.
@@ -97,18 +134,48 @@ impl Model {
         self.lost
     }
 
+    /// Whether the stream's connection stands.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.is_connected
+    }
+
+    /// Whether there were operations, and all of them have ended, as far as they are followed.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.operations
+            .as_ref()
+            .is_some_and(|it| it.all().next().is_some() && it.running().next().is_none())
+    }
+
     /// Takes note of an update; some verdict when the watch is over with it.
-    pub fn update(&mut self, update: &Update) -> Option<Verdict> {
+    pub fn update(&mut self, update: &Update, now: Duration) -> Option<Verdict> {
+        if let Some(tally) = &mut self.tally {
+            tally.update(update, now);
+        }
         match update {
-            Update::Message(received) => self.message(&received.message),
+            Update::Message(received) => {
+                if let Some(operations) = &mut self.operations {
+                    operations.update(&received.message, now);
+                }
+                self.message(&received.message)
+            }
             Update::Gap(gap) => {
                 self.lost += gap.missed().unwrap_or_default();
                 debug_assert!(matches!(gap, Gap::Unknown) || gap.missed().is_some());
                 None
             }
-            Update::End(End::Idle) if self.goals.stay => Some(Verdict::Again),
+            Update::End(End::Idle) if self.goals.stay => None,
             Update::End(_) | Update::Gone => Some(Verdict::Done),
-            Update::Connected { .. } | Update::Heartbeat | Update::Retrying { .. } => None,
+            Update::Connected { .. } => {
+                self.is_connected = true;
+                None
+            }
+            Update::Retrying { .. } => {
+                self.is_connected = false;
+                None
+            }
+            Update::Heartbeat => None,
         }
     }
 
@@ -120,10 +187,12 @@ impl Model {
             .as_ref()
             .is_some_and(|it| it.matches(message))
         {
-            return Some(Verdict::Failed);
+            return Some(Verdict::Alarm);
         }
         if message.system {
-            return None;
+            // Its publisher is gone, and with it the outcome that was waited for.
+            let is_lost = is_loss(message) && message.operation.is_some();
+            return (self.goals.until_done && is_lost).then_some(Verdict::Failed);
         }
         self.received += 1;
         if self.goals.until_done
@@ -147,6 +216,8 @@ mod tests {
     use super::*;
     use crate::client::feed::Received;
 
+    const NOW: Duration = Duration::ZERO;
+
     fn message(message: Message) -> Update {
         Update::Message(Received {
             id: String::new(),
@@ -167,9 +238,12 @@ mod tests {
             count: Some(2),
             ..Goals::default()
         });
-        assert_eq!(model.update(&message(Message::system(None, "hello"))), None);
-        assert_eq!(model.update(&text("a")), None);
-        assert_eq!(model.update(&text("b")), Some(Verdict::Done));
+        assert_eq!(
+            model.update(&message(Message::system(None, "hello")), NOW),
+            None
+        );
+        assert_eq!(model.update(&text("a"), NOW), None);
+        assert_eq!(model.update(&text("b"), NOW), Some(Verdict::Done));
         assert_eq!(model.received(), 2);
     }
 
@@ -184,13 +258,37 @@ mod tests {
                 until_done: true,
                 ..Goals::default()
             });
-            assert_eq!(model.update(&text("working")), None);
+            assert_eq!(model.update(&text("working"), NOW), None);
             let done = Message {
                 outcome: Some(outcome),
                 ..Message::default()
             };
-            assert_eq!(model.update(&message(done)), Some(verdict));
+            assert_eq!(model.update(&message(done), NOW), Some(verdict));
         }
+    }
+
+    #[test]
+    fn an_operation_whose_publisher_is_gone_has_failed() {
+        let lost = |operation: Option<&str>| {
+            message(Message {
+                operation: operation.map(|it| it.parse().unwrap()),
+                ..Message::system(Some(Level::Error), "Publisher disconnected")
+            })
+        };
+        let model = |until_done| {
+            Model::new(Goals {
+                until_done,
+                ..Goals::default()
+            })
+        };
+        let build = Some("build");
+        assert_eq!(model(true).update(&lost(build), NOW), Some(Verdict::Failed));
+        assert_eq!(
+            model(true).update(&lost(None), NOW),
+            None,
+            "another may go on"
+        );
+        assert_eq!(model(false).update(&lost(build), NOW), None);
     }
 
     #[test]
@@ -201,14 +299,14 @@ mod tests {
         };
         for (level, verdict) in [
             (Level::Info, None),
-            (Level::Warn, Some(Verdict::Failed)),
-            (Level::Error, Some(Verdict::Failed)),
+            (Level::Warn, Some(Verdict::Alarm)),
+            (Level::Error, Some(Verdict::Alarm)),
         ] {
             let levelled = Message {
                 level: Some(level),
                 ..Message::text("x")
             };
-            assert_eq!(Model::new(goals()).update(&message(levelled)), verdict);
+            assert_eq!(Model::new(goals()).update(&message(levelled), NOW), verdict);
         }
         let fail_on: FailOn = "pan+ic".parse().unwrap();
         assert!(fail_on.matches(&Message::text("it pannnics")));
@@ -222,7 +320,7 @@ mod tests {
                 fail_on,
                 ..Goals::default()
             })
-            .update(&message)
+            .update(&message, NOW)
         };
         let greeting = message(Message::system(None, "Starting server communication..."));
         assert_eq!(fails("server", greeting), None);
@@ -230,7 +328,7 @@ mod tests {
             Some(Level::Error),
             "Publisher disconnected",
         ));
-        assert_eq!(fails("error", lost), Some(Verdict::Failed));
+        assert_eq!(fails("error", lost), Some(Verdict::Alarm));
     }
 
     #[test]
@@ -241,8 +339,8 @@ mod tests {
             ..Goals::default()
         };
         assert_eq!(
-            Model::new(goals).update(&text("bad")),
-            Some(Verdict::Failed)
+            Model::new(goals).update(&text("bad"), NOW),
+            Some(Verdict::Alarm)
         );
     }
 
@@ -253,13 +351,13 @@ mod tests {
             ..Goals::default()
         });
         assert_eq!(
-            model.update(&Update::Gap(Gap::Known { from: 3, to: 5 })),
+            model.update(&Update::Gap(Gap::Known { from: 3, to: 5 }), NOW),
             None
         );
         assert_eq!(model.lost(), 3);
-        assert_eq!(model.update(&Update::End(End::Idle)), Some(Verdict::Again));
+        assert_eq!(model.update(&Update::End(End::Idle), NOW), None);
         assert_eq!(
-            model.update(&Update::End(End::Stopped)),
+            model.update(&Update::End(End::Stopped), NOW),
             Some(Verdict::Done)
         );
     }

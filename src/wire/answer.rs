@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::event::{ClientId, EventId};
+use crate::{
+    event::{ClientId, EventId},
+    wire::control,
+    wish::Wish,
+};
 
 /// A client ID was issued.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -53,6 +57,13 @@ pub struct Published {
 }
 
 impl Published {
+    /// What watchers ask for.
+    #[must_use]
+    pub fn wish(&self) -> Wish {
+        let (level, operation) = (self.level.as_deref(), self.operation.as_deref());
+        control::wish(level, self.cancel, operation)
+    }
+
     /// Appends it as JSON. By hand, since it is said to every message: serde takes ten times as long,
     /// which was a tenth of what a message cost.
     pub fn write(&self, out: &mut Vec<u8>) {
@@ -69,7 +80,20 @@ impl Published {
         out.extend_from_slice(digits.format(self.accepted).as_bytes());
         out.extend_from_slice(b",\"subscribers\":");
         out.extend_from_slice(digits.format(self.subscribers).as_bytes());
-        out.extend_from_slice(b",\"level\":null,\"cancel\":false,\"operation\":null}");
+        out.extend_from_slice(b",\"level\":");
+        push_text(self.level.as_deref(), out);
+        out.extend_from_slice(b",\"cancel\":");
+        out.extend_from_slice(if self.cancel { b"true" } else { b"false" });
+        out.extend_from_slice(b",\"operation\":");
+        push_text(self.operation.as_deref(), out);
+        out.push(b'}');
+    }
+}
+
+fn push_text(text: Option<&str>, out: &mut Vec<u8>) {
+    match text {
+        Some(text) => out.extend(serde_json::Value::from(text).to_string().into_bytes()),
+        None => out.extend_from_slice(b"null"),
     }
 }
 
@@ -151,15 +175,25 @@ mod tests {
             seq: 17,
             time: 1_732_262_400_123,
         };
-        for (id, accepted, subscribers) in [(None, 0, 0), (Some(id), 1, 64), (Some(id), 500, 1)] {
-            let answer = Published {
-                id,
-                accepted,
-                subscribers,
-                level: None,
-                cancel: false,
-                operation: None,
-            };
+        let answer = Published {
+            id: Some(id),
+            accepted: 1,
+            subscribers: 64,
+            level: None,
+            cancel: false,
+            operation: None,
+        };
+        let none = Published {
+            id: None,
+            ..answer.clone()
+        };
+        let wanted = Published {
+            level: Some("debug".into()),
+            cancel: true,
+            operation: Some("a \"quoted\" name".into()),
+            ..answer.clone()
+        };
+        for answer in [answer, none, wanted] {
             let mut json = Vec::new();
             answer.write(&mut json);
             let read: Published = serde_json::from_slice(&json).unwrap();

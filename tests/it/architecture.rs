@@ -8,7 +8,7 @@ use std::{
 /// Files that begin with one of these know none of those.
 const NEVER: &[(&[&str], &[&str])] = &[
     (
-        &["hub", "message", "event"],
+        &["hub", "message", "event", "wish"],
         &[
             "axum",
             "reqwest",
@@ -29,7 +29,7 @@ const NEVER: &[(&[&str], &[&str])] = &[
             "crate::text",
         ],
     ),
-    (&["message", "event"], &["crate::hub", "tokio"]),
+    (&["message", "event", "wish"], &["crate::hub", "tokio"]),
     (
         &["wire"],
         &[
@@ -72,7 +72,10 @@ const NEVER: &[(&[&str], &[&str])] = &[
         &["watch"],
         &["crate::server", "crate::hub", "axum", "hyper", "reqwest"],
     ),
-    (&["watch/model"], &["crossterm", "ratatui", "tokio"]),
+    (
+        &["watch/model", "watch/operations", "watch/summary"],
+        &["crossterm", "ratatui", "tokio"],
+    ),
     (
         &["token"],
         &[
@@ -98,7 +101,7 @@ const NEVER: &[(&[&str], &[&str])] = &[
     ),
     (
         &[
-            "hub", "message", "event", "wire", "server", "client", "watch", "text", "talk",
+            "hub", "message", "event", "wish", "wire", "server", "client", "watch", "text", "talk",
             "shutdown", "token",
         ],
         &["crate::command", "crate::cli"],

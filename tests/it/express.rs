@@ -15,7 +15,10 @@ use tokio::{
 };
 
 use crate::{
-    fuzz::{inputs, shown, with_id},
+    fuzz::{
+        inputs,
+        targets::{shown, with_id},
+    },
     support::{
         http::{Connection, stream_of},
         server::Server,
@@ -28,7 +31,7 @@ const KNOWN: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
 /// Ends a connection. (Where a client closes its half, hyper may drop a request that is not answered.)
 const LAST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 /// What is not whole ends after this.
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_secs(1);
 /// What hyper does not read, since it is not asked for, it finds out about by writing.
 const QUICK: Duration = Duration::from_millis(50);
 /// Of a stream, which goes on, so many bytes are compared behind its head.
@@ -107,7 +110,7 @@ fn without_what_varies(answers: &[u8]) -> String {
 
 async fn same_answers(servers: &[Server; 2], pieces: &[Vec<u8>]) -> String {
     let [express, hyper] = servers;
-    let (express, hyper) = (answers(express, pieces).await, answers(hyper, pieces).await);
+    let (express, hyper) = tokio::join!(answers(express, pieces), answers(hyper, pieces));
     assert_eq!(express, hyper, "to {}", shown(&pieces.concat()));
     express
 }
@@ -134,6 +137,7 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
         1 => Just("/api/v1/sse/debug/{id}?level=warn"),
         1 => Just("/api/v1/sse/debug/3F2B8C1E-5D47-4A9B-8E60-1C2D3E4F5A6B"),
         1 => Just("/api/v1/sse/debug/00000000-0000-4000-8000-000000000000"),
+        1 => Just("/api/v1/sse/debug/control/{id}"),
         1 => Just("/healthz"),
     ];
     let method = prop_oneof![6 => Just("POST"), 2 => Just("GET"), 1 => Just("HEAD")];
@@ -173,6 +177,7 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
         4 => "[a-z ~]{0,60}".prop_map(String::into_bytes),
         2 => Just(br#"{"message":"a\nb","level":"warn"}"#.to_vec()),
         1 => Just(br#"{"message":1}"#.to_vec()),
+        1 => Just(br#"{"level":"debug","cancel":true,"operation":"a\"b"}"#.to_vec()),
         1 => Just(b"a\xff".to_vec()),
         1 => Just(vec![b'x'; 200]),
     ];
@@ -254,7 +259,7 @@ async fn a_connection_that_was_used_and_rests_is_closed_in_time() {
     for plain_requests in [false, true] {
         let server = Server::with(|_, options| {
             options.plain_requests = plain_requests;
-            options.header_timeout = Duration::from_millis(200);
+            options.header_timeout = Duration::from_millis(500);
         });
         let server = server.await;
         let id = server.connect().await;

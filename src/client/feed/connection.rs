@@ -32,7 +32,7 @@ const BATCH_BYTES: usize = 256 << 10;
 const HALF_HEARTBEATS: u32 = 5;
 
 /// How a connection ended.
-pub(super) enum Ended {
+pub(in crate::client) enum Ended {
     /// For good, or nobody listens any more.
     Over,
     /// For good, with an error.
@@ -62,12 +62,7 @@ impl Connection {
             id,
             format: options.format,
             tail: options.tail,
-            transport: Transport {
-                http: client.http.clone(),
-                authorization: client.authorization.clone(),
-                memory: Memory::new(options.last_event_id.clone().unwrap_or_default()),
-                patience: client.heartbeat * HALF_HEARTBEATS / 2,
-            },
+            transport: transport(client, options.last_event_id.clone().unwrap_or_default()),
         }
     }
 
@@ -85,7 +80,7 @@ impl Connection {
     ) -> Ended {
         let cursor = self.transport.memory.recall().last_id;
         let url = self.url(&cursor);
-        let stream = match self.stream(&url) {
+        let stream = match open(&self.transport, self.id, &url) {
             Ok(stream) => stream,
             Err(error) => return ended(&error, &url),
         };
@@ -131,32 +126,43 @@ impl Connection {
         }
         self.client.server().join(&path).into()
     }
+}
 
-    fn stream(&self, url: &str) -> Result<BoxStream<Result<SSE, Error>>, Error> {
-        let once = ReconnectOptions::reconnect(false).retry_initial(false);
-        let client = ClientBuilder::for_url(url)?
-            .header(wire::CLIENT_ID_HEADER, &self.id.to_string())?
-            .redirect_limit(0)
-            .reconnect(once.build())
-            .build_with_transport(self.transport.clone());
-        Ok(client.stream())
+/// What the requests for one stream go through, the first of them with this cursor.
+pub(in crate::client) fn transport(client: &Client, last_event_id: String) -> Transport {
+    Transport {
+        http: client.http.clone(),
+        authorization: client.authorization.clone(),
+        memory: Memory::new(last_event_id),
+        patience: client.heartbeat * HALF_HEARTBEATS / 2,
     }
 }
 
+/// Asks for a stream, once.
+pub(in crate::client) fn open(
+    transport: &Transport,
+    id: ClientId,
+    url: &str,
+) -> Result<BoxStream<Result<SSE, Error>>, Error> {
+    let once = ReconnectOptions::reconnect(false).retry_initial(false);
+    let client = ClientBuilder::for_url(url)?
+        .header(wire::CLIENT_ID_HEADER, &id.to_string())?
+        .redirect_limit(0)
+        .reconnect(once.build())
+        .build_with_transport(transport.clone());
+    Ok(client.stream())
+}
+
 /// What an error means for the feed.
-fn ended(error: &Error, url: &str) -> Ended {
+pub(in crate::client) fn ended(error: &Error, url: &str) -> Ended {
     let lost = |reason| Ended::Lost {
         reason,
         retry_after: None,
     };
-    let no_stream = match error {
-        Error::Transport(transport) => transport.inner().downcast_ref::<NoStream>(),
-        Error::Eof | Error::UnexpectedEof => {
-            return lost("the server closed the stream".into());
-        }
-        _ => None,
-    };
-    let Some(no_stream) = no_stream else {
+    if matches!(error, Error::Eof | Error::UnexpectedEof) {
+        return lost("the server closed the stream".into());
+    }
+    let Some(no_stream) = no_stream(error) else {
         return lost(error.to_string());
     };
     match no_stream.clone() {
@@ -175,6 +181,14 @@ fn ended(error: &Error, url: &str) -> Ended {
         }),
         NoStream::Silent(_) => lost(no_stream.to_string()),
         NoStream::TooLong => Ended::Failed(FeedError::TooLong(no_stream.to_string())),
+    }
+}
+
+/// Why there is no stream, where our transport says so.
+pub(in crate::client) fn no_stream(error: &Error) -> Option<&NoStream> {
+    match error {
+        Error::Transport(transport) => transport.inner().downcast_ref(),
+        _ => None,
     }
 }
 

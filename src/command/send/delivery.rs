@@ -1,0 +1,119 @@
+//! What was read, on its way to the server: all that waits goes into one request, and what stands
+//! there is counted.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::lines::Batch;
+use crate::{
+    client::publisher::{PublishError, Publisher, Retry},
+    talk,
+    wire::answer::Published,
+};
+
+/// A request carries at most so many bytes of ndjson, unless a single line has more.
+const BATCH_BYTES: usize = 1 << 20;
+/// So many reads may wait to be sent before no more is read.
+pub(super) const READS_WAITING: usize = 16;
+/// So much is read at once.
+pub(super) const READ_BYTES: usize = 64 * 1024;
+
+/// How many lines were read, and how many of them the server has.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    read: AtomicU64,
+    delivered: AtomicU64,
+    enough: AtomicBool,
+}
+
+impl Tally {
+    pub(super) fn read(&self, lines: u64) {
+        self.read.fetch_add(lines, Relaxed);
+    }
+
+    /// Asks whoever reads to read no more.
+    pub(super) fn stop_reading(&self) {
+        self.enough.store(true, Relaxed);
+    }
+
+    pub(super) fn has_enough(&self) -> bool {
+        self.enough.load(Relaxed)
+    }
+
+    fn delivered(&self, lines: u64) {
+        self.delivered.fetch_add(lines, Relaxed);
+    }
+
+    pub(super) fn undelivered(&self) -> u64 {
+        let delivered = self.delivered.load(Relaxed);
+        self.read.load(Relaxed).saturating_sub(delivered)
+    }
+
+    /// Says how many lines were not delivered, and why.
+    pub(super) fn report(&self, why: &str) {
+        let lines = match self.undelivered() {
+            1 => "1 line was".to_owned(),
+            lines => format!("{lines} lines were"),
+        };
+        talk::line(&format!("{lines} read but not delivered: {why}"));
+    }
+}
+
+/// Sends what has been read until there is no more, or an answer is one to stop at: then true.
+pub(super) async fn deliver(
+    publisher: &mut Publisher,
+    waiting: &mut mpsc::Receiver<Batch>,
+    tally: &Tally,
+    stops: impl Fn(&Published) -> bool,
+) -> Result<bool, PublishError> {
+    while let Some(mut batch) = waiting.recv().await {
+        while batch.body.len() < BATCH_BYTES
+            && let Ok(more) = waiting.try_recv()
+        {
+            batch.append(more);
+        }
+        let sent = deliver_batch(publisher, batch, tally).await?;
+        if stops(&sent) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Sends what was read until it is acknowledged, and counts it.
+pub(super) async fn deliver_batch(
+    publisher: &mut Publisher,
+    batch: Batch,
+    tally: &Tally,
+) -> Result<Published, PublishError> {
+    let lines = batch.lines;
+    let sent = send(publisher, batch).await;
+    tally.delivered(match &sent {
+        Ok(_) => lines,
+        Err(error) => error.accepted().min(lines),
+    });
+    sent
+}
+
+/// Sends a batch until it is acknowledged.
+pub(super) async fn send(
+    publisher: &mut Publisher,
+    batch: Batch,
+) -> Result<Published, PublishError> {
+    let body = Bytes::from(batch.body);
+    publisher.send(body, batch.lines, report).await
+}
+
+fn report(retry: Retry) {
+    let Retry {
+        attempt,
+        delay,
+        reason,
+    } = retry;
+    let delay = talk::duration(delay);
+    talk::line(&format!(
+        "not delivered yet, try {attempt} in {delay} ({reason})"
+    ));
+}

@@ -1,0 +1,49 @@
+//! The server inside `codechat watch`, where no other answers: one command is enough to begin.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use tokio::{sync::oneshot, task::JoinHandle};
+
+use super::LEAVE;
+use crate::{
+    command::serve::{self, DEFAULT_LISTEN, Settings},
+    hub::Hub,
+    server::{self, FRAMES, Options},
+    token::Token,
+};
+
+/// A server inside this program.
+pub(super) struct OwnServer {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl OwnServer {
+    pub(super) async fn start(heartbeat: Duration, token: Option<Token>) -> anyhow::Result<Self> {
+        let listener = match serve::listen(DEFAULT_LISTEN).await {
+            Ok(listener) => listener,
+            Err(error) => bail!("no server answers, and starting one failed: {error:#}"),
+        };
+        let settings = Settings::from_environment()?;
+        let options = Options {
+            heartbeat,
+            ..settings.options(LEAVE, token)
+        };
+        let hub = Hub::new(settings.limits(), FRAMES);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let shutdown = async {
+            let _ = stopped.await;
+        };
+        let serving = server::serve(vec![listener], hub, options, shutdown);
+        Ok(Self {
+            stop,
+            task: tokio::spawn(serving),
+        })
+    }
+
+    pub(super) async fn end(self) {
+        let _ = self.stop.send(());
+        let _ = self.task.await;
+    }
+}

@@ -1,0 +1,143 @@
+//! What a watch holds on a server: a channel it opened, maybe the server itself. Both go with it.
+
+use std::time::Duration;
+
+use tokio::time;
+
+use super::{Args, LEAVE, own_server::OwnServer};
+use crate::{
+    client::{
+        self, Client, ClientError,
+        feed::{self, FeedError, Update},
+    },
+    command::serve::DEFAULT_LISTEN,
+    event::{ClientId, Format},
+    talk,
+    token::Token,
+    watch::{clock::Clock, live::Live, record::Recorded},
+};
+
+/// What is watched.
+pub(super) struct Stream {
+    pub(super) id: ClientId,
+    pub(super) client: Client,
+    pub(super) updates: Updates,
+}
+
+/// What happens on a stream, wherever it comes from.
+pub(super) type Updates = Box<dyn futures_util::Stream<Item = Result<Update, FeedError>> + Unpin>;
+
+/// What has to be undone on leaving.
+#[derive(Default)]
+pub(super) struct Session {
+    /// The channel that this watch opened, while it may still be open.
+    opened: Option<(Client, ClientId)>,
+    server: Option<OwnServer>,
+}
+
+impl Session {
+    /// Gets an ID and subscribes to it; says the ID, and records what comes where that is wanted.
+    pub(super) async fn open(&mut self, args: &Args, clock: &Clock) -> anyhow::Result<Stream> {
+        let token = args.server.token()?;
+        let client = args.server.client(client::Options {
+            heartbeat: args.heartbeat,
+            token: token.clone(),
+        })?;
+        let id = self.id(&client, args, token).await?;
+        let named = if args.server.is_named() {
+            format!(" --server {}", client.server())
+        } else {
+            String::new()
+        };
+        if args.command.is_empty() {
+            talk::line(&format!(
+                "client ID {id}; to publish: codechat send --id {id}{named} MESSAGE"
+            ));
+        } else {
+            talk::line(&format!("client ID {id}"));
+        }
+        let options = feed::Options {
+            format: Format::Json,
+            tail: args.tail,
+            wait: args.wait,
+            last_event_id: None,
+        };
+        // A command may be silent for longer than the server's patience.
+        let stay = args.stay || !args.command.is_empty();
+        let live = Live::open(client.clone(), id, options, stay);
+        let updates: Updates = match &args.record {
+            Some(path) => Box::new(Recorded::new(live, clock.clone(), path.clone())),
+            None => Box::new(live),
+        };
+        Ok(Stream {
+            id,
+            client,
+            updates,
+        })
+    }
+
+    /// The ID to watch, from a server that is there. Where none was named and none is there, this
+    /// program becomes one.
+    async fn id(
+        &mut self,
+        client: &Client,
+        args: &Args,
+        token: Option<Token>,
+    ) -> anyhow::Result<ClientId> {
+        if !args.server.is_named() && !args.wait && !is_there(client).await {
+            match OwnServer::start(args.heartbeat, token).await {
+                Ok(server) => {
+                    self.server = Some(server);
+                    talk::line(&format!(
+                        "no server answers at {0}, so this watcher is one, for as long as it runs",
+                        client.server()
+                    ));
+                }
+                // Another watcher may have become one in the meantime.
+                Err(_) if is_there(client).await => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(id) = args.id {
+            return Ok(id);
+        }
+        let id = connect(client, args.wait).await?;
+        self.opened = Some((client.clone(), id));
+        Ok(id)
+    }
+
+    /// Stops the channel this watch opened, and its own server. Bounded: a server that is gone takes
+    /// the channel with it.
+    pub(super) async fn leave(self) {
+        if let Some((client, id)) = self.opened {
+            let _ = time::timeout(LEAVE, client.stop(id)).await;
+        }
+        if let Some(server) = self.server {
+            server.end().await;
+        }
+    }
+}
+
+/// Whether something listens there that can be spoken with; what it says is another question.
+async fn is_there(client: &Client) -> bool {
+    let address = DEFAULT_LISTEN;
+    debug_assert_eq!(client.server().to_string(), format!("http://{address}"));
+    tokio::net::TcpStream::connect(address).await.is_ok()
+}
+
+async fn connect(client: &Client, wait: bool) -> Result<ClientId, ClientError> {
+    const PAUSE: Duration = Duration::from_millis(500);
+    let mut told = false;
+    loop {
+        match client.connect().await {
+            Err(error) if wait && error.is_not_there() => {
+                if !told {
+                    talk::line(&format!("waiting for a server at {}", client.server()));
+                    told = true;
+                }
+                time::sleep(PAUSE).await;
+            }
+            answer => return answer.map(|(id, _)| id),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! What stands for a publisher whose connection broke: kept for a while, so that it can come back
+//! before the channel is told that it is gone.
+
+use tokio::time::sleep;
+
+use crate::wire::COMEBACK;
+
+/// Drops it after [`COMEBACK`].
+pub(super) fn drop_later(gone: impl Send + 'static) {
+    tokio::spawn(async {
+        sleep(COMEBACK).await;
+        drop(gone);
+    });
+}

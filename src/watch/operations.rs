@@ -1,0 +1,468 @@
+//! What is being worked on, as its messages tell: how far each operation is, how fast it goes, how
+//! it ended. The progress line and the pane both show this.
+//!
+//! Pure: every call is told the time since the watch began, so that a recording played at any speed
+//! gives the same figures as the stream did.
+
+mod guess;
+mod rate;
+
+use std::{collections::VecDeque, time::Duration};
+
+use crate::message::{Level, Message, Operation, Outcome, Progress};
+
+use guess::Guess;
+use rate::Rate;
+
+/// So many operations are remembered. Beyond it the oldest one that has ended goes, or the oldest.
+pub const OPERATIONS_MAX: usize = 100;
+/// An operation that has said nothing for so long may be stuck, which is then told.
+pub const STALLED_AFTER: Duration = Duration::from_secs(10);
+/// While its last guess is younger than this, an operation is not taken to count something else.
+const GUESS_HOLDS: Duration = Duration::from_secs(3);
+/// An estimate beyond this is none.
+const ETA_MAX: Duration = Duration::from_hours(24 * 365);
+
+/// Whether the server says that a publisher is gone before it had finished.
+#[must_use]
+pub fn is_loss(message: &Message) -> bool {
+    message.system && message.level == Some(Level::Error)
+}
+
+/// Every operation that a stream's messages spoke of, the newest [`OPERATIONS_MAX`].
+#[derive(Debug)]
+pub struct Operations {
+    guess: bool,
+    /// The one that began first comes first.
+    known: VecDeque<OperationState>,
+    /// The last percentage in a text that had no progress to go with yet: it takes a second one, and a
+    /// higher one, to tell a progress from a disk's load.
+    percent: Option<f64>,
+}
+
+impl Operations {
+    /// No operations yet. With `guess`, a progress may also be read from plain text.
+    #[must_use]
+    pub fn new(guess: bool) -> Self {
+        Self {
+            guess,
+            known: VecDeque::new(),
+            percent: None,
+        }
+    }
+
+    /// Every remembered one, the one that began first first.
+    #[must_use]
+    pub fn all(&self) -> impl DoubleEndedIterator<Item = &OperationState> {
+        self.known.iter()
+    }
+
+    /// Those that have not ended, the one that began first first.
+    #[must_use]
+    pub fn running(&self) -> impl DoubleEndedIterator<Item = &OperationState> {
+        self.all().filter(|it| it.is_running())
+    }
+
+    /// Takes note of a message, a publisher's or the server's.
+    pub fn update(&mut self, message: &Message, now: Duration) {
+        if is_loss(message) {
+            self.lose(message, now);
+        }
+        if message.system {
+            return;
+        }
+        let name = message.operation.as_ref().map(Operation::as_str);
+        let guess = if self.guess && message.progress.is_none() {
+            guess::guess(&message.text)
+        } else {
+            None
+        };
+        let index = match self.known.iter().rposition(|it| it.name() == name) {
+            Some(index) if self.known[index].outcome.is_none() => index,
+            _ if name.is_none() && !self.begins(message, guess.as_ref()) => return,
+            _ => self.begin(name, now),
+        };
+        let state = &mut self.known[index];
+        state.update(message, now);
+        if let Some(guess) = guess {
+            let doubtful = guess.is_percent && state.progress.is_none();
+            let before = self.percent.take();
+            if !doubtful || before.is_some_and(|before| before < guess.progress.current()) {
+                state.guessed(guess.progress, now);
+            } else {
+                self.percent = Some(guess.progress.current());
+            }
+        }
+    }
+
+    /// Whether a message without an operation's name begins one all the same.
+    fn begins(&mut self, message: &Message, guess: Option<&Guess>) -> bool {
+        if message.progress.is_some() || message.outcome.is_some() {
+            return true;
+        }
+        let Some(guess) = guess else { return false };
+        let current = guess.progress.current();
+        if guess.is_percent && self.percent.is_none_or(|before| before >= current) {
+            self.percent = Some(current);
+            return false;
+        }
+        // What is complete when it is first heard of is a result, not a progress.
+        guess.progress.total().is_some_and(|total| current < total)
+    }
+
+    fn begin(&mut self, name: Option<&str>, now: Duration) -> usize {
+        if self.known.len() >= OPERATIONS_MAX {
+            let ended = self.known.iter().position(|it| !it.is_running());
+            self.known.remove(ended.unwrap_or(0));
+        }
+        self.known.push_back(OperationState::new(name, now));
+        self.known.len() - 1
+    }
+
+    /// A publisher is gone: its operation's, where the server names one. Where it does not, it is
+    /// that of the messages without a name, or of the only operation there is.
+    fn lose(&mut self, message: &Message, now: Duration) {
+        let name = message.operation.as_ref().map(Operation::as_str);
+        let running = || (0..self.known.len()).filter(|it| self.known[*it].is_running());
+        let only = || {
+            running()
+                .next()
+                .filter(|_| name.is_none() && running().count() == 1)
+        };
+        let lost = running()
+            .rfind(|it| self.known[*it].name() == name)
+            .or_else(only);
+        if let Some(index) = lost {
+            self.known[index].lost = true;
+            self.known[index].ended_at = Some(now);
+        }
+    }
+}
+
+/// What is known of one operation.
+#[derive(Debug)]
+pub struct OperationState {
+    name: Option<Box<str>>,
+    messages: u64,
+    began_at: Duration,
+    last_sign: Duration,
+    ended_at: Option<Duration>,
+    outcome: Option<Outcome>,
+    lost: bool,
+    progress: Option<Progress>,
+    /// When the progress was last guessed; `None` where a publisher tells it.
+    guessed_at: Option<Duration>,
+    rate: Rate,
+}
+
+impl OperationState {
+    fn new(name: Option<&str>, now: Duration) -> Self {
+        Self {
+            name: name.map(Into::into),
+            messages: 0,
+            began_at: now,
+            last_sign: now,
+            ended_at: None,
+            outcome: None,
+            lost: false,
+            progress: None,
+            guessed_at: None,
+            rate: Rate::default(),
+        }
+    }
+
+    /// Its name; `None` for what is told without one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// How many messages it has sent.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// How far it is, where it was told or could be guessed.
+    #[must_use]
+    pub fn progress(&self) -> Option<&Progress> {
+        self.progress.as_ref()
+    }
+
+    /// How much of it is done, from 0 to 1, where its total is known.
+    #[must_use]
+    pub fn fraction(&self) -> Option<f64> {
+        let progress = self.progress.as_ref()?;
+        Some((progress.current() / progress.total()?).min(1.0))
+    }
+
+    /// How much it gets done in a second, as of late.
+    #[must_use]
+    pub fn rate(&self, now: Duration) -> Option<f64> {
+        self.rate.per_second(self.ended_at.unwrap_or(now))
+    }
+
+    /// How long it will take if it goes on as of late. `None` where that is not known, and once it has
+    /// ended.
+    #[must_use]
+    pub fn eta(&self, now: Duration) -> Option<Duration> {
+        let progress = self.progress.as_ref().filter(|_| self.is_running())?;
+        let left = (progress.total()? - progress.current()).max(0.0);
+        Duration::try_from_secs_f64(left / self.rate(now)?)
+            .ok()
+            .filter(|eta| *eta < ETA_MAX)
+    }
+
+    /// How long it has been going on, or went on.
+    #[must_use]
+    pub fn elapsed(&self, now: Duration) -> Duration {
+        self.ended_at.unwrap_or(now).saturating_sub(self.began_at)
+    }
+
+    /// How long it has said nothing, once that is longer than [`STALLED_AFTER`]. An operation that has
+    /// done all it said it would is not stuck.
+    #[must_use]
+    pub fn stalled(&self, now: Duration) -> Option<Duration> {
+        let quiet = now.saturating_sub(self.last_sign);
+        let may_be = self.is_running() && self.fraction().is_none_or(|it| it < 1.0);
+        (may_be && quiet > STALLED_AFTER).then_some(quiet)
+    }
+
+    /// How it ended, where that was told.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.outcome
+    }
+
+    /// Whether the server said that its publisher is gone, and nothing came from it since.
+    #[must_use]
+    pub fn lost(&self) -> bool {
+        self.lost
+    }
+
+    /// When it began, since the watch did.
+    #[must_use]
+    pub fn began_at(&self) -> Duration {
+        self.began_at
+    }
+
+    /// When its outcome or its loss was told, since the watch began.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<Duration> {
+        self.ended_at
+    }
+
+    fn is_running(&self) -> bool {
+        self.ended_at.is_none()
+    }
+
+    fn update(&mut self, message: &Message, now: Duration) {
+        self.messages += 1;
+        self.last_sign = now;
+        // A publisher that speaks is not gone.
+        self.lost = false;
+        self.outcome = message.outcome;
+        self.ended_at = message.outcome.map(|_| now);
+        if let Some(progress) = &message.progress {
+            self.guessed_at = None;
+            self.advance(progress.clone(), now);
+        }
+    }
+
+    /// Takes a guess, where it goes on from the one before. Texts may count two things in turns (files,
+    /// and the parts of each); one gauge can show one of them.
+    fn guessed(&mut self, guess: Progress, now: Duration) {
+        if let Some(progress) = &self.progress {
+            let Some(guessed_at) = self.guessed_at else {
+                return;
+            };
+            let goes_on = progress.total() == guess.total() && progress.unit() == guess.unit();
+            let holds = now.saturating_sub(guessed_at) < GUESS_HOLDS;
+            if !goes_on && holds && self.fraction().is_some_and(|it| it < 1.0) {
+                return;
+            }
+        }
+        self.guessed_at = Some(now);
+        self.advance(guess, now);
+    }
+
+    fn advance(&mut self, progress: Progress, now: Duration) {
+        let goes_on = self.progress.as_ref().is_some_and(|before| {
+            before.total() == progress.total()
+                && before.unit() == progress.unit()
+                && before.current() <= progress.current()
+        });
+        if !goes_on {
+            self.rate = Rate::default();
+        }
+        self.rate.advance(progress.current(), now);
+        self.progress = Some(progress);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(seconds: f64) -> Duration {
+        Duration::from_secs_f64(seconds)
+    }
+
+    fn told(operation: &str, current: f64, total: f64) -> Message {
+        Message {
+            operation: Some(operation.parse().unwrap()),
+            progress: Some(Progress::new(current, Some(total), Some("files")).unwrap()),
+            ..Message::default()
+        }
+    }
+
+    fn ends(operation: Option<&str>, outcome: Outcome) -> Message {
+        Message {
+            operation: operation.map(|it| it.parse().unwrap()),
+            outcome: Some(outcome),
+            ..Message::default()
+        }
+    }
+
+    fn loss(operation: Option<&str>) -> Message {
+        Message {
+            operation: operation.map(|it| it.parse().unwrap()),
+            ..Message::system(Some(Level::Error), "gone")
+        }
+    }
+
+    fn names(operations: &Operations) -> Vec<Option<&str>> {
+        operations.running().map(OperationState::name).collect()
+    }
+
+    /// What the texts, one a second, make of the operation without a name.
+    fn guessed(texts: &[&str]) -> Option<(f64, Option<f64>)> {
+        let mut operations = Operations::new(true);
+        for (second, text) in texts.iter().enumerate() {
+            operations.update(&Message::text(*text), Duration::from_secs(second as u64));
+        }
+        let progress = operations.running().next()?.progress()?;
+        Some((progress.current(), progress.total()))
+    }
+
+    #[test]
+    fn progress_gives_a_fraction_a_rate_and_a_time_to_go() {
+        let mut operations = Operations::new(true);
+        for step in 0..=10 {
+            operations.update(
+                &told("refresh", f64::from(step), 40.0),
+                seconds(f64::from(step) / 2.0),
+            );
+        }
+        let now = seconds(5.0);
+        let state = operations.running().next().unwrap();
+        assert_eq!(state.name(), Some("refresh"));
+        assert_eq!(state.fraction(), Some(0.25));
+        assert_eq!(state.rate(now), Some(2.0));
+        assert_eq!(state.eta(now), Some(seconds(15.0)));
+        assert_eq!(state.elapsed(now), seconds(5.0));
+        assert_eq!(state.stalled(seconds(14.0)), None);
+        assert_eq!(state.stalled(seconds(17.0)), Some(seconds(12.0)));
+    }
+
+    #[test]
+    fn an_outcome_ends_an_operation_and_a_message_after_it_begins_another() {
+        let mut operations = Operations::new(true);
+        operations.update(&told("a", 1.0, 2.0), seconds(0.0));
+        operations.update(&told("b", 1.0, 2.0), seconds(1.0));
+        operations.update(&ends(Some("a"), Outcome::Failed), seconds(3.0));
+        assert_eq!(names(&operations), [Some("b")]);
+        let ended = operations.all().next().unwrap();
+        assert_eq!(ended.outcome(), Some(Outcome::Failed));
+        assert_eq!(ended.elapsed(seconds(9.0)), seconds(3.0));
+        assert_eq!(
+            (ended.eta(seconds(9.0)), ended.stalled(seconds(99.0))),
+            (None, None)
+        );
+        operations.update(&told("a", 1.0, 2.0), seconds(4.0));
+        assert_eq!(names(&operations), [Some("b"), Some("a")]);
+        assert_eq!(operations.all().count(), 3);
+    }
+
+    #[test]
+    fn a_lost_publisher_ends_its_operation_until_it_speaks_again() {
+        let mut operations = Operations::new(true);
+        operations.update(&told("a", 1.0, 2.0), seconds(0.0));
+        operations.update(&told("b", 1.0, 2.0), seconds(0.0));
+        operations.update(&loss(None), seconds(1.0));
+        assert_eq!(operations.running().count(), 2, "either may be meant");
+        operations.update(&loss(Some("a")), seconds(1.0));
+        assert_eq!(names(&operations), [Some("b")]);
+        assert!(operations.all().next().unwrap().lost());
+        operations.update(&loss(None), seconds(2.0));
+        assert_eq!(operations.running().count(), 0, "only b can be meant");
+        operations.update(&told("a", 2.0, 2.0), seconds(3.0));
+        assert_eq!(names(&operations), [Some("a")]);
+        assert!(!operations.all().next().unwrap().lost());
+    }
+
+    #[test]
+    fn what_has_no_name_is_an_operation_if_it_has_progress_or_an_outcome() {
+        let mut operations = Operations::new(true);
+        operations.update(&Message::text("hello"), seconds(0.0));
+        assert_eq!(operations.all().count(), 0);
+        operations.update(&Message::text("Processed file 1 of 40"), seconds(1.0));
+        operations.update(&Message::text("thinking"), seconds(8.0));
+        let state = operations.running().next().unwrap();
+        assert_eq!((state.name(), state.fraction()), (None, Some(0.025)));
+        assert_eq!(
+            state.stalled(seconds(12.0)),
+            None,
+            "any text is a sign of life"
+        );
+        operations.update(&ends(None, Outcome::Ok), seconds(9.0));
+        assert_eq!(operations.running().count(), 0);
+        operations.update(&Message::text("40 of 40 files are in"), seconds(9.0));
+        assert_eq!(operations.all().count(), 1, "a result is no operation");
+    }
+
+    #[test]
+    fn guesses_follow_one_count_and_never_what_a_publisher_tells() {
+        let files = (3.0, Some(120.0));
+        assert_eq!(
+            guessed(&["file 3 of 120", "part 1/5", "part 2/5"]),
+            Some(files)
+        );
+        assert_eq!(guessed(&["file 3 of 3"]), None);
+        assert_eq!(
+            guessed(&["file 2 of 3", "file 3 of 3", "part 1/5"]),
+            Some((1.0, Some(5.0)))
+        );
+        let quiet = ["file 2 of 3", "", "", "", "part 1/5"];
+        assert_eq!(guessed(&quiet), Some((1.0, Some(5.0))));
+        assert_eq!(guessed(&["load is 30 %"]), None);
+        assert_eq!(guessed(&["load is 30 %", "load is 20 %"]), None);
+        assert_eq!(guessed(&["30 %", "40 %"]), Some((40.0, Some(100.0))));
+
+        let mut operations = Operations::new(true);
+        let mut message = told("a", 3.0, 120.0);
+        operations.update(&message, seconds(0.0));
+        message.progress = None;
+        message.text = "part 1/5".into();
+        operations.update(&message, seconds(9.0));
+        assert_eq!(operations.running().next().unwrap().fraction(), Some(0.025));
+        let mut operations = Operations::new(false);
+        operations.update(&message, seconds(0.0));
+        assert_eq!(operations.running().next().unwrap().progress(), None);
+    }
+
+    #[test]
+    fn only_so_many_are_remembered_and_those_that_ended_go_first() {
+        let mut operations = Operations::new(true);
+        for number in 0..OPERATIONS_MAX {
+            operations.update(&told(&number.to_string(), 1.0, 2.0), seconds(0.0));
+        }
+        operations.update(&ends(Some("7"), Outcome::Ok), seconds(1.0));
+        for name in ["x", "y"] {
+            operations.update(&told(name, 1.0, 2.0), seconds(2.0));
+        }
+        let known: Vec<_> = operations.all().map(|it| it.name().unwrap()).collect();
+        assert_eq!(known.len(), OPERATIONS_MAX);
+        assert!(!known.contains(&"7") && !known.contains(&"0") && known.contains(&"1"));
+    }
+}

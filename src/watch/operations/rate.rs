@@ -1,0 +1,122 @@
+//! How fast a number grows, as of late.
+//!
+//! Messages come in bursts: all that a log holds when a watcher attaches, all that a buffer held when
+//! it was flushed. So what comes within [`TOGETHER`] is one sample, and the rate is that between
+//! samples, never that within one.
+
+use std::{collections::VecDeque, time::Duration};
+
+/// What comes within so long of its sample's begin belongs to it.
+const TOGETHER: Duration = Duration::from_millis(250);
+/// Samples older than this count no more...
+const WINDOW: Duration = Duration::from_secs(30);
+/// ...unless there are no more than so many. With [`TOGETHER`], this bounds them.
+const SAMPLES_MIN: usize = 6;
+
+#[derive(Debug, Default)]
+pub(super) struct Rate {
+    samples: VecDeque<Sample>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    begin: Duration,
+    at: Duration,
+    value: f64,
+}
+
+impl Rate {
+    /// The number is now `value`, which is not below the one before.
+    pub(super) fn advance(&mut self, value: f64, now: Duration) {
+        match self.samples.back_mut() {
+            Some(last) if now.saturating_sub(last.begin) < TOGETHER => {
+                last.at = now;
+                last.value = value;
+            }
+            _ => self.samples.push_back(Sample {
+                begin: now,
+                at: now,
+                value,
+            }),
+        }
+        while self.samples.len() > SAMPLES_MIN && now.saturating_sub(self.samples[1].at) >= WINDOW {
+            self.samples.pop_front();
+        }
+    }
+
+    /// How much it grows in a second. `None` before two samples, and where it does not grow.
+    ///
+    /// The time since the last sample counts from when the next one is overdue: the rate stands still
+    /// between two steps, and sinks while none comes.
+    pub(super) fn per_second(&self, now: Duration) -> Option<f64> {
+        let (first, last) = (self.samples.front()?, self.samples.back()?);
+        let steps = u32::try_from(self.samples.len()).ok()?.checked_sub(1)?;
+        let taken = last.at.saturating_sub(first.at);
+        let overdue = now
+            .saturating_sub(last.at)
+            .saturating_sub(taken.checked_div(steps)?);
+        let rate = (last.value - first.value) / (taken + overdue).as_secs_f64();
+        (rate.is_finite() && rate > 0.0).then_some(rate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rate(values: impl IntoIterator<Item = (f64, f64)>) -> Rate {
+        let mut rate = Rate::default();
+        for (at, value) in values {
+            rate.advance(value, Duration::from_secs_f64(at));
+        }
+        rate
+    }
+
+    fn after(rate: &Rate, seconds: f64) -> Option<f64> {
+        rate.per_second(Duration::from_secs_f64(seconds))
+    }
+
+    #[test]
+    fn a_burst_at_the_beginning_is_no_rate() {
+        let log = (0..500).map(|it| (f64::from(it) / 1e6, f64::from(it)));
+        let mut rate = rate(log);
+        assert_eq!(after(&rate, 0.1), None);
+        rate.advance(501.0, Duration::from_secs(1));
+        rate.advance(503.0, Duration::from_secs(2));
+        let told = after(&rate, 2.0).unwrap();
+        assert!((told - 2.0).abs() < 0.01, "{told}");
+    }
+
+    #[test]
+    fn a_burst_after_a_silence_is_the_silences_rate() {
+        let steady = (0..10).map(|it| (f64::from(it), f64::from(it)));
+        let flushed = (0..=20).map(|it| (29.0 + f64::from(it) / 1e3, f64::from(9 + it)));
+        let rate = rate(steady.chain(flushed));
+        let told = after(&rate, 29.1).unwrap();
+        assert!((told - 1.0).abs() < 0.01, "{told}");
+    }
+
+    #[test]
+    fn it_stands_between_steps_and_sinks_when_none_comes() {
+        let rate = rate((0..5).map(|it| (f64::from(it), f64::from(it) * 3.0)));
+        assert_eq!(after(&rate, 4.0), Some(3.0));
+        assert_eq!(after(&rate, 4.9), Some(3.0));
+        assert!(after(&rate, 30.0).unwrap() < 0.5);
+    }
+
+    #[test]
+    fn what_was_long_ago_counts_no_more_where_there_is_newer() {
+        let slow = (0..20).map(|it| (f64::from(it), f64::from(it)));
+        let fast = (0..400).map(|it| (20.0 + f64::from(it) / 10.0, 20.0 + f64::from(it)));
+        let rate = rate(slow.chain(fast));
+        let told = after(&rate, 60.0).unwrap();
+        assert!((told - 10.0).abs() < 0.1, "{told}");
+        assert!(
+            rate.samples.len() <= SAMPLES_MIN + 121,
+            "{}",
+            rate.samples.len()
+        );
+        let hourly = self::rate((0..4).map(|it| (f64::from(it) * 3600.0, f64::from(it))));
+        assert!((after(&hourly, 3.0 * 3600.0).unwrap() * 3600.0 - 1.0).abs() < 1e-9);
+    }
+}
