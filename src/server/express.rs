@@ -80,6 +80,7 @@ pub(super) async fn converse(
         socket,
         exchange,
         unsent: Vec::new(),
+        host: Box::default(),
         next: None,
         asked: Instant::now(),
         waits: false,
@@ -100,6 +101,8 @@ struct Express<'a> {
     exchange: &'a Exchange,
     /// What the socket did not take yet. No request is read before it has.
     unsent: Vec<u8>,
+    /// The last `Host` that was let in; most requests of a connection have the same.
+    host: Box<str>,
     /// What follows once all is sent.
     next: Option<Next>,
     /// When something last came.
@@ -194,7 +197,7 @@ impl Express<'_> {
                 .and_then(|request| {
                     // Where a handler panics, nothing has happened yet. Hyper's way then fails in the
                     // same manner, and says so.
-                    let trying = || answer_one(self.exchange, &request, begun, answers, cx);
+                    let trying = || self.answer_one(&request, begun, answers, cx);
                     let answered = catch_unwind(AssertUnwindSafe(trying)).ok().flatten();
                     answered.map(|it| (it, request.length))
                 });
@@ -215,6 +218,55 @@ impl Express<'_> {
                 begun = Instant::now();
             }
         }
+    }
+
+    /// Answers a request by what its ordinary handler does; `None`, with nothing done, where that would not
+    /// succeed.
+    fn answer_one(
+        &mut self,
+        request: &Plain,
+        begun: Instant,
+        answers: &mut Vec<u8>,
+        cx: &mut Context<'_>,
+    ) -> Option<Answered> {
+        let app = &self.exchange.app;
+        if *self.host != *request.host {
+            if !app.gate.knows(request.host) {
+                return None;
+            }
+            self.host = request.host.into();
+        }
+        let mut answered = Answered::Whole;
+        let (method, route, client, status) = match request.door {
+            Door::Connect => {
+                connect(app, answers)?;
+                (Method::GET, wire::CONNECT_PATH, None, StatusCode::OK)
+            }
+            Door::Subscribe(id) => {
+                answered = Answered::Stream(subscribe(app, id, answers, cx)?);
+                (Method::GET, BY_ID, Some(id), StatusCode::OK)
+            }
+            Door::Publish(id, kind) => {
+                let max = app.options.max_message;
+                kind.check(request.body.len(), max).ok()?;
+                let text = str::from_utf8(request.body).ok()?.to_owned();
+                let message = publish::message(kind, text, &[], max).ok()?;
+                let receipt = app.hub.publish(id, message, None).ok()?;
+                app.metrics.publish.observe(begun.elapsed());
+                answer::accepted(&publish::answer(receipt), answers);
+                (Method::POST, BY_ID, Some(id), StatusCode::ACCEPTED)
+            }
+        };
+        let seen = Seen {
+            method,
+            route,
+            client: client
+                .filter(|_| tracing::enabled!(tracing::Level::DEBUG))
+                .map(|it| it.short()),
+            begun,
+        };
+        self.exchange.log(&seen, status);
+        Some(answered)
     }
 
     fn send(&mut self, answers: &mut Vec<u8>, cx: &mut Context<'_>) -> io::Result<()> {
@@ -241,52 +293,6 @@ impl Express<'_> {
             timer.as_mut().reset(due);
         }
     }
-}
-
-/// Answers a request by what its ordinary handler does; `None`, with nothing done, where that would not
-/// succeed.
-fn answer_one(
-    exchange: &Exchange,
-    request: &Plain,
-    begun: Instant,
-    answers: &mut Vec<u8>,
-    cx: &mut Context<'_>,
-) -> Option<Answered> {
-    let app = &exchange.app;
-    if !app.gate.knows(request.host) {
-        return None;
-    }
-    let mut answered = Answered::Whole;
-    let (method, route, client, status) = match request.door {
-        Door::Connect => {
-            connect(app, answers)?;
-            (Method::GET, wire::CONNECT_PATH, None, StatusCode::OK)
-        }
-        Door::Subscribe(id) => {
-            answered = Answered::Stream(subscribe(app, id, answers, cx)?);
-            (Method::GET, BY_ID, Some(id), StatusCode::OK)
-        }
-        Door::Publish(id, kind) => {
-            let max = app.options.max_message;
-            kind.check(request.body.len(), max).ok()?;
-            let text = str::from_utf8(request.body).ok()?.to_owned();
-            let message = publish::message(kind, text, &[], max).ok()?;
-            let receipt = app.hub.publish(id, message, None).ok()?;
-            app.metrics.publish.observe(begun.elapsed());
-            answer::accepted(&publish::answer(receipt), answers);
-            (Method::POST, BY_ID, Some(id), StatusCode::ACCEPTED)
-        }
-    };
-    let seen = Seen {
-        method,
-        route,
-        client: client
-            .filter(|_| tracing::enabled!(tracing::Level::DEBUG))
-            .map(|it| it.short()),
-        begun,
-    };
-    exchange.log(&seen, status);
-    Some(answered)
 }
 
 fn connect(app: &App, answers: &mut Vec<u8>) -> Option<()> {

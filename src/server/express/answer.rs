@@ -2,13 +2,16 @@
 
 use std::{
     cell::RefCell,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use axum::http::StatusCode;
 
 use super::super::direct;
-use crate::wire::{self, answer::Published};
+use crate::{
+    event::{UnixMillis, unix_millis},
+    wire::{self, answer::Published},
+};
 
 thread_local! {
     /// The header `Date` of some second (since 1970), which is the same for all of that second.
@@ -21,13 +24,15 @@ thread_local! {
 pub(super) fn accepted(answer: &Published, out: &mut Vec<u8>) {
     const BEGINNING: &[u8] =
         b"HTTP/1.1 202 Accepted\r\ncontent-type: application/json\r\ncontent-length: ";
+    // The message was taken just now: another look at the clock would say the same.
+    let now = answer.id.map_or_else(unix_millis, |it| it.time);
     BODY.with_borrow_mut(|body| {
         body.clear();
         answer.write(body);
         out.extend_from_slice(BEGINNING);
         out.extend_from_slice(itoa::Buffer::new().format(body.len()).as_bytes());
         out.extend_from_slice(b"\r\n");
-        date(out);
+        date(now, out);
         out.extend_from_slice(b"\r\n");
         out.extend_from_slice(body);
     });
@@ -45,7 +50,7 @@ pub(super) fn json(status: StatusCode, headers: &[(&str, String)], body: &[u8], 
         itoa::Buffer::new().format(body.len()),
         out,
     );
-    date(out);
+    date(unix_millis(), out);
     out.extend_from_slice(b"\r\n");
     out.extend_from_slice(body);
 }
@@ -58,7 +63,7 @@ pub(super) fn stream(headers: &[(&str, String)], out: &mut Vec<u8>) {
     }
     header("connection", "close", out);
     header("transfer-encoding", "chunked", out);
-    date(out);
+    date(unix_millis(), out);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -92,12 +97,11 @@ fn header(name: &str, value: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn date(out: &mut Vec<u8>) {
-    let now = SystemTime::now();
-    let second = now.duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
+fn date(now: UnixMillis, out: &mut Vec<u8>) {
+    let second = now / 1000;
     DATE.with_borrow_mut(|(written, text)| {
         if *written != second || text.is_empty() {
-            let date = httpdate::fmt_http_date(now);
+            let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(second));
             (*written, *text) = (second, format!("date: {date}\r\n"));
         }
         out.extend_from_slice(text.as_bytes());
