@@ -13,6 +13,7 @@ use anyhow::{Context, bail};
 use clap::{
     Arg, ArgAction, Command as Definition, CommandFactory, FromArgMatches, Parser, Subcommand,
     builder::BoolishValueParser,
+    error::{ContextKind, ContextValue},
 };
 use tokio::runtime;
 
@@ -75,8 +76,20 @@ pub(crate) fn boolish(arg: Arg) -> Arg {
 /// What is wrong with the command line; also where it asks for help.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let mut definition = each_argument(definition(), without_empty_env);
-    let matches = definition.try_get_matches_from_mut(words)?;
+    let matches = definition.try_get_matches_from_mut(words);
+    let matches = matches.map_err(without_secret)?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))
+}
+
+/// Takes a server's address out of an error: what is wrong with it may be that a password or a token is
+/// in it.
+fn without_secret(mut error: clap::Error) -> clap::Error {
+    let argument = error.get(ContextKind::InvalidArg);
+    if argument.is_some_and(|it| it.to_string().starts_with("--server")) {
+        let hidden = ContextValue::String("…".into());
+        error.insert(ContextKind::InvalidValue, hidden);
+    }
+    error
 }
 
 /// Takes the environment variable from an argument where it is empty.

@@ -57,6 +57,7 @@ pub struct Args {
         long,
         value_name = "SIGNAL",
         env = "CODECHAT_ON_LEVEL_SIGNAL",
+        conflicts_with = "message",
         value_parser = PossibleValuesParser::new(LEVEL_SIGNALS)
     )]
     on_level_signal: Option<String>,

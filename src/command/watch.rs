@@ -41,6 +41,8 @@ const LEAVE: Duration = Duration::from_secs(2);
 ///
 /// A lost connection is made again and resumed after the last message; messages that are gone by then
 /// are reported. A client that this command opened ends with it.
+///
+/// With CMD, the stream is open before CMD runs, and followed until what CMD has set off is told.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_long_help = EXAMPLES)]

@@ -1,8 +1,8 @@
 //! Idempotency keys: what a channel remembers of requests that may be repeated.
 //!
 //! A request that came to its end is repeated at once or never, where its answer was lost. One that broke
-//! off comes back, perhaps much later, and meanwhile others may publish a lot. So each sort has its own
-//! list, and no request that ends pushes one out that has not.
+//! off, at its first try or when it was repeated, comes back perhaps much later, and meanwhile others may
+//! publish a lot. So each sort has its own list, and no request that ends pushes one out that has not.
 
 use std::collections::VecDeque;
 
@@ -40,15 +40,12 @@ impl Keys {
     /// Notes what stands of the request with this key. A try that got less far than an earlier one
     /// changes nothing.
     pub(super) fn note(&mut self, key: &str, receipt: &Receipt) {
-        self.entry(key, receipt).reach(receipt);
+        self.under_way(key, receipt).reach(receipt);
     }
 
     /// Notes that the request with this key came to its end, and what of it stands.
     pub(super) fn finish(&mut self, key: &str, receipt: &Receipt) {
-        let known = self.unfinished.take(key);
-        let mut keyed = known
-            .or_else(|| self.finished.take(key))
-            .unwrap_or_else(|| Keyed::new(key, receipt));
+        let mut keyed = self.take(key, receipt);
         keyed.reach(receipt);
         self.finished.push(keyed);
     }
@@ -59,7 +56,7 @@ impl Keys {
             subscribers,
             ..Receipt::default()
         };
-        let keyed = self.entry(key, &nothing_yet);
+        let keyed = self.under_way(key, &nothing_yet);
         keyed.tries += 1;
         keyed.tries
     }
@@ -74,14 +71,16 @@ impl Keys {
         all.find(|it| *it.key == *key)
     }
 
-    /// What is remembered of this key, which is used now; a new one has not come to its end.
-    fn entry(&mut self, key: &str, receipt: &Receipt) -> &mut Keyed {
-        if let Some(known) = self.finished.take(key) {
-            return self.finished.push(known);
-        }
-        let known = self.unfinished.take(key);
-        let keyed = known.unwrap_or_else(|| Keyed::new(key, receipt));
+    /// What is remembered of this key, which is under way now, again perhaps.
+    fn under_way(&mut self, key: &str, receipt: &Receipt) -> &mut Keyed {
+        let keyed = self.take(key, receipt);
         self.unfinished.push(keyed)
+    }
+
+    fn take(&mut self, key: &str, receipt: &Receipt) -> Keyed {
+        let known = self.unfinished.take(key);
+        let known = known.or_else(|| self.finished.take(key));
+        known.unwrap_or_else(|| Keyed::new(key, receipt))
     }
 }
 
@@ -167,8 +166,14 @@ mod tests {
         }
         assert_eq!(keys.receipt("broken"), Some(receipt(5)));
         assert_eq!(keys.begin_try("broken", 0), 2);
-        keys.finish("broken", &receipt(3));
-        assert_eq!(keys.receipt("broken"), Some(receipt(5)));
+        keys.finish("broken", &receipt(6));
+
+        // Its answer was lost, and the try after that broke off.
+        keys.begin_try("broken", 0);
+        for index in 0..2 * KEYS {
+            end(&mut keys, &index.to_string());
+        }
+        assert_eq!(keys.receipt("broken"), Some(receipt(6)));
     }
 
     #[test]

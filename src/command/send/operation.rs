@@ -10,7 +10,7 @@ mod process;
 mod voice;
 mod wishes;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use anyhow::Context;
 use rustix::process::Signal as Number;
@@ -35,7 +35,7 @@ use crate::{
     },
     event::ClientId,
     message::Outcome,
-    shutdown::{Signal, Signals},
+    shutdown::{Origins, Signal},
     talk,
 };
 use output::{Left, Output};
@@ -43,8 +43,6 @@ use process::{Pipes, Target};
 use voice::{Ended, Voice};
 use wishes::Wishes;
 
-/// A command that a watcher cancelled gets so long to end before it is ended.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// The variable that tells the command which level of detail was wanted when it started.
 const WANTED_LEVEL: &str = "CODECHAT_WANTED_LEVEL";
 
@@ -53,13 +51,13 @@ const WANTED_LEVEL: &str = "CODECHAT_WANTED_LEVEL";
 /// # Errors
 /// Where the server is not there or refuses before anything was run; the text says what to do.
 pub(super) async fn run(client: Client, id: ClientId, order: Order) -> anyhow::Result<Exit> {
-    let mut signals = Signals::new().context("receive signals")?;
+    let mut signals = Origins::new().context("receive signals")?;
     let voice = Voice::new(&order);
     let tally = Arc::new(Tally::default());
     let mut publisher = Publisher::new(client.clone(), id);
     let begun = tokio::select! {
         begun = begin(&client, id, &voice, &mut publisher) => begun?,
-        signal = signals.recv() => return Ok(signal.into()),
+        (signal, _) = signals.recv() => return Ok(signal.into()),
     };
     let Some(mut wishes) = begun else {
         return Ok(Exit::Terminated);
@@ -245,7 +243,7 @@ impl Run {
     async fn follow(
         &mut self,
         wishes: &mut Wishes,
-        signals: &mut Signals,
+        signals: &mut Origins,
     ) -> anyhow::Result<Ended> {
         let mut status = None;
         let mut is_held = false;
@@ -260,8 +258,8 @@ impl Run {
                     is_held |= matches!(left, Ok(Left::Held));
                 }
                 asked = wishes.next() => self.obey(asked, status.is_none()),
-                signal = signals.recv() => match status {
-                    None => self.pass_on(signal),
+                (signal, by_terminal) = signals.recv() => match status {
+                    None => self.pass_on(signal, by_terminal),
                     // What it left behind need not be waited for.
                     Some(_) => self.outputs.abort_all(),
                 },
@@ -294,21 +292,20 @@ impl Run {
         if asked.cancel {
             talk::line("a watcher asked to cancel");
             self.told_to_end |= is_running;
-            self.kill_at = Some(Instant::now() + PATIENCE);
+            self.kill_at = Some(Instant::now() + child::PATIENCE);
             self.target.signal_all(Number::TERM);
         }
     }
 
-    fn pass_on(&mut self, signal: Signal) {
+    fn pass_on(&mut self, signal: Signal, by_terminal: bool) {
         self.told_to_end = true;
-        let (number, is_the_terminals) = match signal {
-            Signal::Interrupt => (Number::INT, true),
-            Signal::Hangup => (Number::HUP, true),
-            Signal::Terminate => (Number::TERM, false),
-        };
-        // The terminal has sent it to the command already, where that hears it.
-        if !(is_the_terminals && self.target.hears_the_terminal()) {
-            self.target.signal_all(number);
+        // What the terminal sends, the command has heard already where it shares the terminal.
+        if !(by_terminal && self.target.hears_the_terminal()) {
+            self.target.signal_all(match signal {
+                Signal::Interrupt => Number::INT,
+                Signal::Terminate => Number::TERM,
+                Signal::Hangup => Number::HUP,
+            });
         }
     }
 

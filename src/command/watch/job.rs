@@ -218,6 +218,8 @@ impl Messages {
             Err(error) => talk::line(&format!("no message comes any more: {error:#}")),
         }
         self.updates = None;
+        // Its last words, which no pause will bring out now.
+        let _ = self.pipe.flush().await;
         talk::unpin();
         None
     }

@@ -85,6 +85,21 @@ impl Running {
         assert!(soon(kill.status()).await.unwrap().success());
     }
 
+    /// Stops it with SIGSTOP; when this returns, every thread of it stands still.
+    pub(crate) async fn pause(&self) {
+        self.signal("STOP").await;
+        let threads = format!("/proc/{}/task", self.pid());
+        let moves = |stat: String| !stat.rsplit(") ").next().unwrap().starts_with('T');
+        soon(async {
+            while std::fs::read_dir(&threads).unwrap().any(|thread| {
+                std::fs::read_to_string(thread.unwrap().path().join("stat")).is_ok_and(moves)
+            }) {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+
     pub(crate) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
         let stdin = self.stdin.as_mut().expect("stdin is open");
         soon(stdin.write_all(bytes.as_ref())).await.unwrap();
