@@ -11,13 +11,17 @@ mod translate;
 use std::{
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use futures_util::Stream;
 use thiserror::Error;
-use tokio::{sync::mpsc, task::AbortHandle};
+use tokio::{
+    sync::{Notify, mpsc},
+    task::AbortHandle,
+};
 
 use crate::{
     client::{Client, ClientError, backoff::Backoff},
@@ -117,6 +121,8 @@ pub struct Feed {
     batches: mpsc::Receiver<Vec<Item>>,
     batch: std::vec::IntoIter<Item>,
     task: AbortHandle,
+    /// Told when the connection is to be made again.
+    again: Arc<Notify>,
 }
 
 type Item = Result<Update, FeedError>;
@@ -124,12 +130,20 @@ type Item = Result<Update, FeedError>;
 impl Feed {
     pub(super) fn open(client: Client, id: ClientId, options: Options) -> Self {
         let (sender, batches) = mpsc::channel(BATCHES);
-        let task = tokio::spawn(run(client, id, options, sender));
+        let again = Arc::new(Notify::new());
+        let task = tokio::spawn(run(client, id, options, sender, again.clone()));
         Self {
             batches,
             batch: Vec::new().into_iter(),
             task: task.abort_handle(),
+            again,
         }
+    }
+
+    /// Makes the connection again now, whether there is one or the next try is waited for. What was
+    /// read is kept, and the next connection goes on after it.
+    pub fn reconnect(&self) {
+        self.again.notify_one();
     }
 }
 
@@ -162,15 +176,23 @@ impl Stream for Feed {
 }
 
 /// Connects and reads, again and again, until the stream is over or nobody listens.
-async fn run(client: Client, id: ClientId, options: Options, out: mpsc::Sender<Vec<Item>>) {
+async fn run(
+    client: Client,
+    id: ClientId,
+    options: Options,
+    out: mpsc::Sender<Vec<Item>>,
+    again: Arc<Notify>,
+) {
     let connection = Connection::new(&client, id, &options);
     let mut translator = Translator::new(options.last_event_id.as_deref().unwrap_or_default());
     let mut backoff = Backoff::new(DELAYS.0, DELAYS.1);
     let mut first = !options.wait;
     loop {
-        let ended = connection.read(&mut translator, &mut backoff, &out).await;
+        let read = connection.read(&mut translator, &mut backoff, &out, &again);
+        let ended = read.await;
         let (reason, retry_after) = match ended {
             Ended::Over => return,
+            Ended::Again => continue,
             Ended::Failed(error) => {
                 let _ = out.send(vec![Err(error)]).await;
                 return;
@@ -196,6 +218,9 @@ async fn run(client: Client, id: ClientId, options: Options, out: mpsc::Sender<V
         if out.send(vec![Ok(retrying)]).await.is_err() {
             return;
         }
-        tokio::time::sleep(delay).await;
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = again.notified() => {}
+        }
     }
 }

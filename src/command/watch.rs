@@ -20,11 +20,13 @@ use crate::{
         clock::Clock,
         follow::{Left, follow},
         model::{FailOn, Goals, Model, Verdict},
+        pane::theme::Background,
         pipe::{LineFormat, Pipe},
     },
 };
 
 mod own_server;
+mod pane;
 mod session;
 
 use session::Session;
@@ -99,6 +101,26 @@ pub struct Args {
     /// End with exit code 4 after so long
     #[arg(long, value_name = "DUR", env = "CODECHAT_TIMEOUT", value_parser = duration)]
     timeout: Option<Duration>,
+
+    /// Which background the pane's colours are for
+    #[arg(long, env = "CODECHAT_THEME", default_value = "auto")]
+    theme: Background,
+
+    /// Draw the pane with ASCII characters only
+    #[arg(long, env = "CODECHAT_ASCII")]
+    ascii: bool,
+}
+
+impl Args {
+    fn model(&self) -> Model {
+        Model::new(Goals {
+            count: self.count,
+            until: self.until.clone(),
+            until_done: self.until_done,
+            fail_on: self.fail_on.clone(),
+            stay: self.stay,
+        })
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -129,6 +151,9 @@ fn parse_count(text: &str) -> Result<u64, String> {
 /// # Errors
 /// Where the server is not there, refuses, or has no stream; the text says what to do.
 pub async fn run(args: Args) -> anyhow::Result<Exit> {
+    if pane::is_wanted(&args) {
+        return pane::run(args).await;
+    }
     let mut signals = Signals::new().context("receive signals")?;
     let timeout = args.timeout;
     let stdout = io::stdout();
@@ -181,13 +206,7 @@ async fn watch(session: &mut Session, args: Args, pipe: &mut Pipe) -> anyhow::Re
     if args.print_id {
         pipe.line(&id.to_string());
     }
-    let mut model = Model::new(Goals {
-        count: args.count,
-        until: args.until,
-        until_done: args.until_done,
-        fail_on: args.fail_on,
-        stay: args.stay,
-    });
+    let mut model = args.model();
     let clock = Clock::default();
     let mut id_file = args.id_file.as_deref();
     let followed = follow(&mut updates, &clock, &mut model, pipe, || {

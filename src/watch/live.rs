@@ -44,6 +44,19 @@ impl Live {
     }
 }
 
+impl Live {
+    /// Who subscribed.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Makes the connection again now: see [`Feed::reconnect`].
+    pub fn reconnect(&self) {
+        self.feed.reconnect();
+    }
+}
+
 impl Stream for Live {
     type Item = Result<Update, FeedError>;
 

@@ -16,6 +16,8 @@ mod hub_history;
 mod hub_life;
 mod lossless;
 mod metrics;
+mod pane_keys;
+mod pane_screens;
 mod readme;
 mod reverse_proxy;
 mod send;

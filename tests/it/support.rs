@@ -2,6 +2,7 @@
 
 pub(crate) mod chance;
 pub(crate) mod cutter;
+pub(crate) mod drawn;
 pub(crate) mod fault_proxy;
 pub(crate) mod http;
 pub(crate) mod process;

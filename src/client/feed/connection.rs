@@ -8,7 +8,7 @@ use std::{
 
 use eventsource_client::{BoxStream, Client as _, ClientBuilder, Error, ReconnectOptions, SSE};
 use futures_util::StreamExt;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::{
     client::{
@@ -37,6 +37,8 @@ pub(super) enum Ended {
     Over,
     /// For good, with an error.
     Failed(FeedError),
+    /// Because it was asked to be made anew.
+    Again,
     /// It was not even made.
     NotThere(Lost),
     /// A next one may do better.
@@ -82,6 +84,7 @@ impl Connection {
         translator: &mut Translator,
         backoff: &mut Backoff,
         out: &mpsc::Sender<Vec<Item>>,
+        again: &Notify,
     ) -> Ended {
         let cursor = self.transport.memory.recall().last_id;
         let url = self.url(&cursor);
@@ -98,7 +101,13 @@ impl Connection {
             bytes: 0,
         };
         loop {
-            let error = poll_fn(|cx| reader.poll_batch(cx)).await;
+            let error = tokio::select! {
+                // First: only where nothing is left to be read may the connection be given up, for
+                // the next one goes on after what came on this one.
+                biased;
+                error = poll_fn(|cx| reader.poll_batch(cx)) => error,
+                () = again.notified() => return Ended::Again,
+            };
             let over = matches!(reader.batch.last(), Some(Ok(Update::End(_))));
             // The next batch will be about as long as this one.
             let next = Vec::with_capacity(reader.batch.len());
