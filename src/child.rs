@@ -4,10 +4,19 @@ use std::{
     ffi::{OsStr, OsString},
     io,
     process::ExitStatus,
+    time::Duration,
 };
 
 use thiserror::Error;
-use tokio::process::{Child, Command};
+use tokio::{
+    process::{Child, Command},
+    time,
+};
+
+use crate::shutdown::Signal;
+
+/// So long a command that was told to end may take, before it is ended.
+pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A command could not be started.
 #[derive(Debug, Error)]
@@ -50,6 +59,40 @@ pub fn exit_code(status: ExitStatus) -> u8 {
     }
     // Codes are a byte wherever a shell may ask for them.
     u8::try_from(status.code().unwrap_or(1) & 0xff).unwrap_or(1)
+}
+
+/// Sends a command a signal. One that has ended needs none.
+#[cfg(unix)]
+pub fn send(child: &Child, signal: Signal) {
+    use rustix::process::{Pid, Signal as Number, kill_process};
+    let number = match signal {
+        Signal::Interrupt => Number::INT,
+        Signal::Terminate => Number::TERM,
+        Signal::Hangup => Number::HUP,
+    };
+    let id = child.id().and_then(|it| i32::try_from(it).ok());
+    if let Some(pid) = id.and_then(Pid::from_raw) {
+        let _ = kill_process(pid, number);
+    }
+}
+
+#[cfg(not(unix))]
+pub fn send(_: &Child, _: Signal) {}
+
+/// Ends a command: it is told to end, and ended after [`PATIENCE`].
+///
+/// # Errors
+/// Where the system does not tell how it ended.
+pub async fn end(child: &mut Child) -> io::Result<ExitStatus> {
+    #[cfg(unix)]
+    {
+        send(child, Signal::Terminate);
+        if let Ok(status) = time::timeout(PATIENCE, child.wait()).await {
+            return status;
+        }
+    }
+    child.kill().await?;
+    child.wait().await
 }
 
 /// A command line from its words.

@@ -2,6 +2,12 @@
 
 use std::io;
 
+#[cfg(unix)]
+mod origin;
+
+#[cfg(unix)]
+pub use origin::Origins;
+
 /// A signal that asks the program to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
@@ -15,6 +21,7 @@ pub enum Signal {
 
 /// The program's signals, from when this is made: each one is then received here rather than ending
 /// the program.
+#[derive(Debug)]
 pub struct Signals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
@@ -77,6 +84,27 @@ impl Signals {
             std::future::pending::<()>().await;
         }
         Signal::Interrupt
+    }
+}
+
+/// The program's signals and their senders, as far as the system tells.
+#[cfg(not(unix))]
+#[derive(Debug)]
+pub struct Origins(Signals);
+
+#[cfg(not(unix))]
+impl Origins {
+    /// Begins to receive signals.
+    ///
+    /// # Errors
+    /// Never on this system.
+    pub fn new() -> io::Result<Self> {
+        Signals::new().map(Self)
+    }
+
+    /// The next signal, and whether the terminal sent it.
+    pub async fn recv(&mut self) -> (Signal, bool) {
+        (self.0.recv().await, true)
     }
 }
 

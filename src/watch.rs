@@ -7,6 +7,7 @@
 //! [`follow`] carries updates from a stream, such as a [`live`] one, to both, at the [`clock`]'s time.
 
 pub mod clock;
+pub mod figures;
 pub mod follow;
 pub mod keys;
 pub mod live;
@@ -14,5 +15,6 @@ pub mod model;
 pub mod operations;
 pub mod pane;
 pub mod pipe;
+mod progress;
 pub mod screen;
 pub mod update;

@@ -1,35 +1,30 @@
 //! `codechat watch`: gets a client ID, or attaches to one, and shows what comes.
 
 use std::{
-    future::pending,
-    io::{self, IsTerminal},
+    ffi::OsString,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use regex::Regex;
-use tokio::time;
 
 use crate::{
     cli::{Exit, ServerArgs, duration, interval},
     event::ClientId,
-    shutdown::{Signal, Signals},
-    talk,
     watch::{
-        clock::Clock,
-        follow::{Left, follow},
-        model::{FailOn, Goals, Model, Verdict},
+        model::{FailOn, Goals, Model},
+        operations::Operations,
         pane::theme::Background,
-        pipe::{LineFormat, Pipe},
+        pipe::LineFormat,
     },
 };
 
+mod job;
+mod lines;
 mod own_server;
 mod pane;
 mod session;
-
-use session::Session;
 
 /// How long leaving may take: telling the server, and the last lines to a reader that dawdles.
 const LEAVE: Duration = Duration::from_secs(2);
@@ -109,6 +104,19 @@ pub struct Args {
     /// Draw the pane with ASCII characters only
     #[arg(long, env = "CODECHAT_ASCII")]
     ascii: bool,
+
+    /// Take progress only from messages that tell it, never from texts such as "12 of 40"
+    #[arg(long, env = "CODECHAT_NO_GUESS")]
+    no_guess: bool,
+
+    /// After CMD has ended, wait so long at the most for messages that are still on their way
+    #[arg(long, value_name = "DUR", env = "CODECHAT_LINGER", default_value = "5s", value_parser = duration)]
+    linger: Duration,
+
+    /// A command to run once the stream is open, with the client ID in the place of {id} and in its
+    /// environment; it has stdin and stdout for itself, messages go to stderr
+    #[arg(last = true, value_name = "CMD", conflicts_with = "print_id")]
+    command: Vec<OsString>,
 }
 
 impl Args {
@@ -118,8 +126,12 @@ impl Args {
             until: self.until.clone(),
             until_done: self.until_done,
             fail_on: self.fail_on.clone(),
-            stay: self.stay,
+            stay: self.stay || !self.command.is_empty(),
         })
+    }
+
+    fn operations(&self) -> Operations {
+        Operations::new(!self.no_guess)
     }
 }
 
@@ -151,74 +163,12 @@ fn parse_count(text: &str) -> Result<u64, String> {
 /// # Errors
 /// Where the server is not there, refuses, or has no stream; the text says what to do.
 pub async fn run(args: Args) -> anyhow::Result<Exit> {
-    if pane::is_wanted(&args) {
-        return pane::run(args).await;
-    }
-    let mut signals = Signals::new().context("receive signals")?;
-    let timeout = args.timeout;
-    let stdout = io::stdout();
-    let format = args.format.unwrap_or(LineFormat::Text);
-    let colour = stdout.is_terminal().then(|| talk::colour(&stdout));
-    let mut pipe = Pipe::new(format, colour);
-    let mut session = Session::default();
-
-    let mut cut_short = std::pin::pin!(async {
-        tokio::select! {
-            () = after(timeout) => Exit::TimedOut,
-            signal = signals.recv() => match signal {
-                Signal::Interrupt => Exit::Interrupted,
-                Signal::Terminate | Signal::Hangup => Exit::Terminated,
-            },
-        }
-    });
-    let mut watched = tokio::select! {
-        watched = watch(&mut session, args, &mut pipe) => watched,
-        exit = &mut cut_short => Ok(exit),
-    };
-    let written = if matches!(watched, Ok(Exit::Done | Exit::Failed)) {
-        // A reader that dawdles gets all of it, unless the user has had enough.
-        tokio::select! {
-            written = pipe.finish() => written,
-            exit = cut_short => {
-                watched = Ok(exit);
-                Ok(())
-            }
-        }
+    if !args.command.is_empty() {
+        job::run(args).await
+    } else if pane::is_wanted(&args) {
+        pane::run(args).await
     } else {
-        time::timeout(LEAVE, pipe.finish()).await.unwrap_or(Ok(()))
-    };
-    session.leave().await;
-    let exit = watched?;
-    written.context("write to stdout")?;
-    Ok(exit)
-}
-
-async fn after(timeout: Option<Duration>) {
-    match timeout {
-        Some(timeout) => time::sleep(timeout).await,
-        None => pending().await,
-    }
-}
-
-/// Shows what comes until the stream or a goal ends the watch.
-async fn watch(session: &mut Session, args: Args, pipe: &mut Pipe) -> anyhow::Result<Exit> {
-    let (id, mut updates) = session.open(&args).await?;
-    if args.print_id {
-        pipe.line(&id.to_string());
-    }
-    let mut model = args.model();
-    let clock = Clock::default();
-    let mut id_file = args.id_file.as_deref();
-    let followed = follow(&mut updates, &clock, &mut model, pipe, || {
-        // At once: whoever waits for the file must not wait for ever.
-        id_file.take().map_or(Ok(()), |path| write_id(path, id))
-    });
-    match followed.await? {
-        Left::Over(Verdict::Failed) => Ok(Exit::Failed),
-        Left::Over(Verdict::Done) | Left::OutputClosed => Ok(Exit::Done),
-        Left::Ended => {
-            bail!("reading the stream broke off, which is a bug; please report it")
-        }
+        lines::run(args).await
     }
 }
 

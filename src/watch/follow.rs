@@ -5,7 +5,7 @@ use futures_util::{FutureExt, Stream, StreamExt};
 use super::{
     clock::Clock,
     model::{Model, Verdict},
-    pipe::{Closed, Pipe},
+    pipe::Pipe,
 };
 use crate::client::feed::{FeedError, Update};
 
@@ -37,12 +37,14 @@ pub async fn follow(
     loop {
         let next = match updates.next().now_or_never() {
             Some(next) => next,
-            None => match pipe.flush().await {
-                Ok(()) => tokio::select! {
-                    next = updates.next() => next,
-                    () = pipe.closed() => return Ok(Left::OutputClosed),
-                },
-                Err(Closed) => return Ok(Left::OutputClosed),
+            None if pipe.flush().await.is_err() => return Ok(Left::OutputClosed),
+            None => tokio::select! {
+                next = updates.next() => next,
+                () = pipe.closed() => return Ok(Left::OutputClosed),
+                () = pipe.due() => {
+                    pipe.draw(model, clock.now());
+                    continue;
+                }
             },
         };
         let Some(update) = next.transpose()? else {
@@ -52,8 +54,12 @@ pub async fn follow(
             connected()?;
         }
         pipe.show(&update);
-        if let Some(verdict) = model.update(&update, clock.now()) {
+        let now = clock.now();
+        if let Some(verdict) = model.update(&update, now) {
             return Ok(Left::Over(verdict));
+        }
+        if pipe.is_due() {
+            pipe.draw(model, now);
         }
         if pipe.is_full() && pipe.flush().await.is_err() {
             return Ok(Left::OutputClosed);

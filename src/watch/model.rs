@@ -62,8 +62,10 @@ impl FailOn {
 pub enum Verdict {
     /// The stream ended, or what was waited for came.
     Done,
-    /// What was watched failed.
+    /// What was waited for failed, was cancelled, or will never come.
     Failed,
+    /// A message came that means failure by [`Goals::fail_on`].
+    Alarm,
 }
 
 /// What a watch has seen so far.
@@ -72,6 +74,7 @@ pub struct Model {
     goals: Goals,
     received: u64,
     lost: u64,
+    is_connected: bool,
     /// `None` where no view shows them: following each costs more than writing a line does.
     operations: Option<Operations>,
 }
@@ -113,6 +116,20 @@ impl Model {
         self.lost
     }
 
+    /// Whether the stream's connection stands.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.is_connected
+    }
+
+    /// Whether there were operations, and all of them have ended, as far as they are followed.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.operations
+            .as_ref()
+            .is_some_and(|it| it.all().next().is_some() && it.running().next().is_none())
+    }
+
     /// Takes note of an update; some verdict when the watch is over with it.
     pub fn update(&mut self, update: &Update, now: Duration) -> Option<Verdict> {
         match update {
@@ -129,7 +146,15 @@ impl Model {
             }
             Update::End(End::Idle) if self.goals.stay => None,
             Update::End(_) | Update::Gone => Some(Verdict::Done),
-            Update::Connected { .. } | Update::Heartbeat | Update::Retrying { .. } => None,
+            Update::Connected { .. } => {
+                self.is_connected = true;
+                None
+            }
+            Update::Retrying { .. } => {
+                self.is_connected = false;
+                None
+            }
+            Update::Heartbeat => None,
         }
     }
 
@@ -141,12 +166,12 @@ impl Model {
             .as_ref()
             .is_some_and(|it| it.matches(message))
         {
-            return Some(Verdict::Failed);
+            return Some(Verdict::Alarm);
         }
         if message.system {
-            // Whoever should have told the outcome never will.
-            let is_lost = self.goals.until_done && is_loss(message);
-            return is_lost.then_some(Verdict::Failed);
+            // Its publisher is gone, and with it the outcome that was waited for.
+            let is_lost = is_loss(message) && message.operation.is_some();
+            return (self.goals.until_done && is_lost).then_some(Verdict::Failed);
         }
         self.received += 1;
         if self.goals.until_done
@@ -222,15 +247,27 @@ mod tests {
     }
 
     #[test]
-    fn a_publisher_that_is_gone_will_tell_no_outcome() {
-        let lost = message(Message::system(Some(Level::Error), "gone"));
-        let goals = |until_done| Goals {
-            until_done,
-            ..Goals::default()
+    fn an_operation_whose_publisher_is_gone_has_failed() {
+        let lost = |operation: Option<&str>| {
+            message(Message {
+                operation: operation.map(|it| it.parse().unwrap()),
+                ..Message::system(Some(Level::Error), "Publisher disconnected")
+            })
         };
-        let verdict = |until_done| Model::new(goals(until_done)).update(&lost, NOW);
-        assert_eq!(verdict(true), Some(Verdict::Failed));
-        assert_eq!(verdict(false), None);
+        let model = |until_done| {
+            Model::new(Goals {
+                until_done,
+                ..Goals::default()
+            })
+        };
+        let build = Some("build");
+        assert_eq!(model(true).update(&lost(build), NOW), Some(Verdict::Failed));
+        assert_eq!(
+            model(true).update(&lost(None), NOW),
+            None,
+            "another may go on"
+        );
+        assert_eq!(model(false).update(&lost(build), NOW), None);
     }
 
     #[test]
@@ -241,8 +278,8 @@ mod tests {
         };
         for (level, verdict) in [
             (Level::Info, None),
-            (Level::Warn, Some(Verdict::Failed)),
-            (Level::Error, Some(Verdict::Failed)),
+            (Level::Warn, Some(Verdict::Alarm)),
+            (Level::Error, Some(Verdict::Alarm)),
         ] {
             let levelled = Message {
                 level: Some(level),
@@ -270,7 +307,7 @@ mod tests {
             Some(Level::Error),
             "Publisher disconnected",
         ));
-        assert_eq!(fails("error", lost), Some(Verdict::Failed));
+        assert_eq!(fails("error", lost), Some(Verdict::Alarm));
     }
 
     #[test]
@@ -282,7 +319,7 @@ mod tests {
         };
         assert_eq!(
             Model::new(goals).update(&text("bad"), NOW),
-            Some(Verdict::Failed)
+            Some(Verdict::Alarm)
         );
     }
 

@@ -1,10 +1,15 @@
-//! Pipe mode: a line a message on stdout, everything else on stderr.
+//! Pipe mode: a line a message on stdout, everything else on stderr. Beside a command that has stdout
+//! for itself, messages are on stderr too.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, IsTerminal, Write},
+    time::Duration,
+};
 
 use serde_json::json;
 use tokio::{sync::mpsc, task};
 
+use super::{model::Model, progress::ProgressLine};
 use crate::{
     client::feed::{Received, Update},
     event::End,
@@ -29,44 +34,72 @@ pub enum LineFormat {
     Raw,
 }
 
+/// Where messages are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// On stdout, and all else on stderr.
+    Stdout,
+    /// On stderr, between all else.
+    Stderr,
+}
+
 /// Writes updates as lines.
 pub struct Pipe {
     format: LineFormat,
+    target: Target,
     /// Set where a terminal is written to, which foreign text must not control.
     terminal: Option<Colour>,
     output: Output,
+    progress: Option<ProgressLine>,
 }
 
-/// Stdout is closed: nobody reads any more.
+/// Nobody reads the messages any more.
 #[derive(Debug)]
 pub struct Closed;
 
 impl Pipe {
-    /// Lines in `format` on stdout; for a terminal, say whether to keep colours.
+    /// Lines in `format` on `target`, with what is being worked on below all lines on stderr.
     #[must_use]
-    pub fn new(format: LineFormat, terminal: Option<Colour>) -> Self {
+    pub fn new(target: Target, format: LineFormat) -> Self {
+        let terminal = match target {
+            Target::Stdout => terminal(&io::stdout()),
+            Target::Stderr => terminal(&io::stderr()),
+        };
+        // Where messages and progress are on one terminal without a common writer, they would mix.
+        let is_apart = target == Target::Stderr || terminal.is_none();
         Self {
             format,
+            target,
             terminal,
-            output: Output::new(),
+            output: Output::new(target),
+            progress: ProgressLine::on_stderr().filter(|_| is_apart),
         }
     }
 
-    /// Writes a line of our own on stdout.
+    /// Whether it shows what is being worked on, so that the model has to follow that.
+    #[must_use]
+    pub fn shows_progress(&self) -> bool {
+        self.progress.is_some()
+    }
+
+    /// Writes a line of our own between the messages.
     pub fn line(&mut self, line: &str) {
         self.output.buffer.extend_from_slice(line.as_bytes());
         self.output.buffer.push(b'\n');
     }
 
-    /// Shows an update. On stdout it is there after the next [`Pipe::flush`].
+    /// Shows an update. A message is there after the next [`Pipe::flush`].
     pub fn show(&mut self, update: &Update) {
+        if let Some(progress) = &mut self.progress {
+            progress.news();
+        }
         match update {
             Update::Message(received) if received.message.system => {
-                talk::aside(&received.message.text);
+                self.aside(&received.message.text);
             }
             Update::Message(received) => self.message(received),
             Update::Gap(gap) => {
-                talk::aside(&gap.to_string());
+                self.aside(&gap.to_string());
                 if self.format == LineFormat::Json {
                     let mut object: serde_json::Value =
                         serde_json::from_slice(&json::gap_object(*gap)).unwrap_or_default();
@@ -75,7 +108,7 @@ impl Pipe {
                 }
             }
             Update::End(end) => {
-                talk::aside(match end {
+                self.aside(match end {
                     End::Stopped => "stopped",
                     End::Idle => "ended: nothing happened for the idle timeout",
                 });
@@ -83,14 +116,14 @@ impl Pipe {
                     self.line(&json!({"event": "end", "reason": end.as_str()}).to_string());
                 }
             }
-            Update::Gone => talk::aside("this client's stream has ended"),
+            Update::Gone => self.aside("this client's stream has ended"),
             Update::Retrying {
                 attempt,
                 delay,
                 reason,
             } => {
                 let delay = talk::duration(*delay);
-                talk::line(&format!(
+                self.aside(&format!(
                     "reconnecting, try {attempt} in {delay} ({reason})"
                 ));
             }
@@ -104,15 +137,36 @@ impl Pipe {
         self.output.buffer.len() >= WRITE_BYTES
     }
 
-    /// Hands what was shown to stdout. Waits while too much waits there already.
+    /// Whether what is being worked on is to be drawn again, though no pause comes.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.progress.as_ref().is_some_and(ProgressLine::is_due)
+    }
+
+    /// Waits until what is being worked on is to be drawn again.
+    pub async fn due(&self) {
+        match &self.progress {
+            Some(progress) => progress.due().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Draws what is being worked on.
+    pub fn draw(&mut self, model: &Model, now: Duration) {
+        if let (Some(progress), Some(operations)) = (&mut self.progress, model.operations()) {
+            progress.draw(operations, now);
+        }
+    }
+
+    /// Hands what was shown to its writer. Waits while too much waits there already.
     ///
     /// # Errors
-    /// [`Closed`], where nobody reads stdout any more.
+    /// [`Closed`], where nobody reads it any more.
     pub async fn flush(&mut self) -> Result<(), Closed> {
         self.output.flush().await
     }
 
-    /// Waits until nobody reads stdout any more, which shows at the first write that fails.
+    /// Waits until nobody reads the messages any more, which shows at the first write that fails.
     pub async fn closed(&self) {
         self.output.queue.closed().await;
     }
@@ -122,9 +176,22 @@ impl Pipe {
     /// # Errors
     /// Where stdout cannot be written; a closed pipe is none.
     pub async fn finish(mut self) -> io::Result<()> {
+        self.progress = None;
         // A closed stdout says so again, and better, when its writer is asked.
         let _ = self.flush().await;
         self.output.finish().await
+    }
+
+    /// Shows a line that is no message.
+    fn aside(&mut self, text: &str) {
+        match self.target {
+            Target::Stdout => talk::aside(text),
+            // In its place among the messages.
+            Target::Stderr => {
+                let line = talk::aside_line(text);
+                self.output.buffer.extend_from_slice(line.as_bytes());
+            }
+        }
     }
 
     fn message(&mut self, received: &Received) {
@@ -146,7 +213,12 @@ impl Pipe {
     }
 }
 
-/// Stdout, written by a thread of its own: a write may block for as long as the reader likes, and
+/// What to keep of colours, where this is a terminal.
+fn terminal(output: &impl IsTerminal) -> Option<Colour> {
+    output.is_terminal().then(|| talk::colour(output))
+}
+
+/// A target, written by a thread of its own: a write may block for as long as the reader likes, and
 /// signals must be heard meanwhile.
 struct Output {
     buffer: Vec<u8>,
@@ -155,15 +227,14 @@ struct Output {
 }
 
 impl Output {
-    fn new() -> Self {
-        let (queue, mut waiting) = mpsc::channel::<Vec<u8>>(WRITES_WAITING);
-        let writer = task::spawn_blocking(move || {
-            let mut stdout = io::stdout().lock();
-            while let Some(bytes) = waiting.blocking_recv() {
-                stdout.write_all(&bytes)?;
-                stdout.flush()?;
+    fn new(target: Target) -> Self {
+        let (queue, waiting) = mpsc::channel(WRITES_WAITING);
+        let writer = task::spawn_blocking(move || match target {
+            Target::Stdout => write_stdout(waiting),
+            Target::Stderr => {
+                write_stderr(waiting);
+                Ok(())
             }
-            Ok(())
         });
         Self {
             buffer: Vec::new(),
@@ -188,5 +259,20 @@ impl Output {
             Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
             _ => Ok(()),
         }
+    }
+}
+
+fn write_stdout(mut waiting: mpsc::Receiver<Vec<u8>>) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    while let Some(bytes) = waiting.blocking_recv() {
+        stdout.write_all(&bytes)?;
+        stdout.flush()?;
+    }
+    Ok(())
+}
+
+fn write_stderr(mut waiting: mpsc::Receiver<Vec<u8>>) {
+    while let Some(bytes) = waiting.blocking_recv() {
+        talk::lines(&bytes);
     }
 }

@@ -1,27 +1,27 @@
 //! `codechat watch` on a terminal: what the pane is told before it opens, and what its end means.
 
-use std::{
-    io::{self, IsTerminal, Write},
-    time::Duration,
-};
+use std::io::{self, IsTerminal, Write};
 
 use anyhow::{Context, bail};
 use futures_util::future::BoxFuture;
-use tokio::time;
 
-use super::{Args, session::Session, write_id};
+use super::{
+    Args,
+    lines::{after, interrupted},
+    session::{Session, Stream},
+    write_id,
+};
 use crate::{
     cli::Exit,
     client::Client,
     event::{ClientId, unix_millis},
-    shutdown::{Signal, Signals},
+    shutdown::Signals,
     talk,
     text::Colour,
     watch::{
         clock::Clock,
         live::Live,
         model::Verdict,
-        operations::Operations,
         pane::{
             runner::{self, Left, Source},
             theme::Theme,
@@ -57,29 +57,19 @@ pub(super) async fn run(mut args: Args) -> anyhow::Result<Exit> {
     let shown = tokio::select! {
         shown = show(&mut session, &args) => shown,
         () = after(args.timeout) => Ok(Exit::TimedOut),
-        signal = signals.recv() => Ok(match signal {
-            Signal::Interrupt => Exit::Interrupted,
-            Signal::Terminate | Signal::Hangup => Exit::Terminated,
-        }),
+        signal = signals.recv() => Ok(interrupted(signal)),
     };
     session.leave().await;
     shown
 }
 
-async fn after(timeout: Option<Duration>) {
-    match timeout {
-        Some(timeout) => time::sleep(timeout).await,
-        None => std::future::pending().await,
-    }
-}
-
 async fn show(session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
-    let (id, live) = session.open(args).await?;
+    let Stream { id, updates, .. } = session.open(args).await?;
     if args.print_id {
         print(&format!("{id}\n"))?;
     }
     let options = Options {
-        target: target(live.client(), id),
+        target: target(updates.client(), id, args.server.is_named()),
         colour: talk::colour(&io::stdout()),
         began: unix_millis(),
         utc_offset: jiff::Zoned::now().offset().seconds(),
@@ -88,11 +78,11 @@ async fn show(session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
     let coloured = options.colour == Colour::Keep;
     let theme = Theme::new(args.theme, told.as_deref(), coloured, args.ascii);
     let (width, height) = crossterm::terminal::size().context("ask the terminal for its size")?;
-    let model = args.model().with_operations(Operations::new(true));
+    let model = args.model().with_operations(args.operations());
     let screen = Screen::new(options, model, width, height);
     let mut id_file = args.id_file.as_deref();
     let connected = || id_file.take().map_or(Ok(()), |path| write_id(path, id));
-    let left = runner::run(live, screen, &Clock::default(), theme, connected).await?;
+    let left = runner::run(updates, screen, &Clock::default(), theme, connected).await?;
     left_with(left)
 }
 
@@ -103,7 +93,7 @@ fn left_with(left: Left) -> anyhow::Result<Exit> {
     }
     Ok(match left.leave {
         Leave::Now => Exit::Interrupted,
-        Leave::Over(Verdict::Failed) => Exit::Failed,
+        Leave::Over(Verdict::Failed | Verdict::Alarm) => Exit::Failed,
         Leave::Over(Verdict::Done) => Exit::Done,
         Leave::Quit | Leave::Printing => match left.screen.failure() {
             // It was said on a screen that is gone.
@@ -122,8 +112,13 @@ fn print(text: &str) -> anyhow::Result<()> {
 }
 
 /// What is watched, and the lines that publish to it.
-fn target(client: &Client, id: ClientId) -> Target {
+fn target(client: &Client, id: ClientId, is_named: bool) -> Target {
     let server = client.server();
+    let named = if is_named {
+        format!(" --server {server}")
+    } else {
+        String::new()
+    };
     let url = server.join(&wire::stream_path(id));
     let token = if client.has_token() {
         "-H \"Authorization: Bearer $CODECHAT_TOKEN\" "
@@ -134,7 +129,7 @@ fn target(client: &Client, id: ClientId) -> Target {
         server: Some(server.to_string()),
         id: Some(id),
         curl: format!("curl {token}-d hello {url}"),
-        send: format!("codechat send --id {id} --server {server} hello"),
+        send: format!("codechat send --id {id}{named} hello"),
     }
 }
 

@@ -6,13 +6,20 @@ use tokio::time;
 
 use super::{Args, LEAVE, own_server::OwnServer};
 use crate::{
-    client::{self, Client, ClientError, feed},
+    client::{self, Client, ClientError, ServerUrl, feed},
     command::serve::DEFAULT_LISTEN,
     event::{ClientId, Format},
     talk,
     token::Token,
     watch::live::Live,
 };
+
+/// What is watched.
+pub(super) struct Stream {
+    pub(super) id: ClientId,
+    pub(super) server: ServerUrl,
+    pub(super) updates: Live,
+}
 
 /// What has to be undone on leaving.
 #[derive(Default)]
@@ -24,28 +31,39 @@ pub(super) struct Session {
 
 impl Session {
     /// Gets an ID and subscribes to it; says the ID.
-    pub(super) async fn open(&mut self, args: &Args) -> anyhow::Result<(ClientId, Live)> {
+    pub(super) async fn open(&mut self, args: &Args) -> anyhow::Result<Stream> {
         let token = args.server.token()?;
         let client = args.server.client(client::Options {
             heartbeat: args.heartbeat,
             token: token.clone(),
         })?;
         let id = self.id(&client, args, token).await?;
-        let server = if args.server.is_named() {
-            format!(" --server {}", client.server())
+        let server = client.server().clone();
+        let named = if args.server.is_named() {
+            format!(" --server {server}")
         } else {
             String::new()
         };
-        talk::line(&format!(
-            "client ID {id}; to publish: codechat send --id {id}{server} MESSAGE"
-        ));
+        if args.command.is_empty() {
+            talk::line(&format!(
+                "client ID {id}; to publish: codechat send --id {id}{named} MESSAGE"
+            ));
+        } else {
+            talk::line(&format!("client ID {id}"));
+        }
         let options = feed::Options {
             format: Format::Json,
             tail: args.tail,
             wait: args.wait,
             last_event_id: None,
         };
-        Ok((id, Live::open(client, id, options, args.stay)))
+        // A command may be silent for longer than the server's patience.
+        let stay = args.stay || !args.command.is_empty();
+        Ok(Stream {
+            id,
+            server,
+            updates: Live::open(client, id, options, stay),
+        })
     }
 
     /// The ID to watch, from a server that is there. Where none was named and none is there, this

@@ -1,0 +1,261 @@
+//! `codechat watch -- CMD`: the whole job in one command. The stream is open before CMD begins, and is
+//! followed until what CMD has set off is told.
+
+use std::{ffi::OsString, future::pending, io, pin::Pin, process::ExitStatus, time::Duration};
+
+use anyhow::{Context, bail};
+use futures_util::StreamExt;
+use tokio::{
+    process::{Child, Command},
+    time::{self, Instant},
+};
+
+use super::{
+    Args, LEAVE,
+    lines::{after, interrupted},
+    session::{Session, Stream},
+    write_id,
+};
+use crate::{
+    child,
+    cli::Exit,
+    client::feed::Update,
+    shutdown::{Origins, Signal},
+    talk,
+    watch::{
+        clock::Clock,
+        follow::{Left, follow},
+        live::Live,
+        model::{Model, Verdict},
+        pipe::{LineFormat, Pipe, Target},
+    },
+    wire,
+};
+
+/// Once CMD has ended, a stream that is quiet for so long has told it all.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// Runs CMD with a stream that is open, and ends as it does.
+pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
+    let mut job = Job {
+        signals: Origins::new().context("receive signals")?,
+        time_is_up: Box::pin(after(args.timeout)),
+        messages: Messages {
+            updates: None,
+            clock: Clock::default(),
+            model: args.model().with_operations(args.operations()),
+            pipe: Pipe::new(Target::Stderr, args.format.unwrap_or(LineFormat::Text)),
+        },
+        goal: None,
+    };
+    let mut session = Session::default();
+    let exit = job.run(&mut session, &args).await;
+    let _ = time::timeout(LEAVE, job.messages.pipe.finish()).await;
+    session.leave().await;
+    exit
+}
+
+/// All that happens while there is a command to run.
+struct Job {
+    signals: Origins,
+    time_is_up: Pin<Box<dyn Future<Output = ()>>>,
+    messages: Messages,
+    /// What the watch was to wait for, once it came. CMD goes on all the same.
+    goal: Option<Verdict>,
+}
+
+impl Job {
+    async fn run(&mut self, session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
+        let stream = tokio::select! {
+            stream = self.messages.open(session, args) => stream?,
+            () = &mut self.time_is_up => return Ok(Exit::TimedOut),
+            (signal, _) = self.signals.recv() => return Ok(interrupted(signal)),
+        };
+        let child = match child::start(&mut command(&args.command, &stream)?) {
+            Ok(child) => child,
+            Err(error) => {
+                talk::line(&error.to_string());
+                return Ok(Exit::Child(error.exit_code()));
+            }
+        };
+        self.messages.updates = Some(stream.updates);
+        let exit = self.attend(child).await?;
+        let Exit::Child(code) = exit else {
+            return Ok(exit);
+        };
+        self.finish(args, code).await
+    }
+
+    /// Shows messages, passes signals on, and keeps the time, until CMD has ended.
+    async fn attend(&mut self, mut child: Child) -> anyhow::Result<Exit> {
+        // Why CMD was told to end, where that is not its own affair, and when it is ended if it stays.
+        let mut exit = None;
+        let mut kill_at = None;
+        let mut was_interrupted = false;
+        loop {
+            match self.next(&mut child, kill_at).await {
+                Event::Ended(status) => {
+                    let code = child::exit_code(status.context("wait for the command")?);
+                    return Ok(exit.unwrap_or(Exit::Child(code)));
+                }
+                Event::Verdict(Verdict::Alarm) if kill_at.is_none() => exit = Some(Exit::Failed),
+                Event::Verdict(verdict) => {
+                    self.goal.get_or_insert(verdict);
+                    continue;
+                }
+                Event::TimeIsUp => exit = Some(Exit::TimedOut),
+                Event::Signal(signal, by_terminal) if !was_interrupted && kill_at.is_none() => {
+                    was_interrupted = true;
+                    if !by_terminal {
+                        child::send(&child, signal);
+                    }
+                    continue;
+                }
+                Event::Signal(signal, _) => {
+                    exit = Some(interrupted(signal));
+                    child.start_kill().context("end the command")?;
+                }
+                Event::Overdue => child.start_kill().context("end the command")?,
+            }
+            child::send(&child, Signal::Terminate);
+            kill_at = Some(Instant::now() + child::PATIENCE);
+        }
+    }
+
+    async fn next(&mut self, child: &mut Child, kill_at: Option<Instant>) -> Event {
+        let overdue = async {
+            match kill_at {
+                Some(time) => time::sleep_until(time).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            status = child.wait() => Event::Ended(status),
+            Some(verdict) = self.messages.follow() => Event::Verdict(verdict),
+            () = &mut self.time_is_up, if kill_at.is_none() => Event::TimeIsUp,
+            (signal, by_terminal) = self.signals.recv() => Event::Signal(signal, by_terminal),
+            () = overdue => Event::Overdue,
+        }
+    }
+
+    /// Shows what is still to come after CMD has ended with `code`. Work that CMD only handed in goes on
+    /// elsewhere, so what the watch was to wait for is waited for, unless CMD failed.
+    async fn finish(&mut self, args: &Args, code: u8) -> anyhow::Result<Exit> {
+        let has_goal = args.until_done || args.until.is_some() || args.count.is_some();
+        let waits = has_goal && self.goal.is_none() && code == 0;
+        let ending = async {
+            if !waits {
+                return Ok(self.messages.rest(args.linger).await.or(self.goal));
+            }
+            let verdict = self.messages.follow().await;
+            verdict
+                .map(Some)
+                .context("what was to be waited for can come no more")
+        };
+        let cut_short = tokio::select! {
+            verdict = ending => return Ok(match verdict? {
+                Some(Verdict::Alarm) => Exit::Failed,
+                Some(Verdict::Failed) if code == 0 => Exit::Failed,
+                _ => Exit::Child(code),
+            }),
+            () = &mut self.time_is_up => Exit::TimedOut,
+            (signal, _) = self.signals.recv() => interrupted(signal),
+        };
+        Ok(if waits { cut_short } else { Exit::Child(code) })
+    }
+}
+
+/// What happens while CMD runs.
+enum Event {
+    Ended(io::Result<ExitStatus>),
+    Verdict(Verdict),
+    TimeIsUp,
+    Signal(Signal, bool),
+    /// CMD was told to end, and has not.
+    Overdue,
+}
+
+/// The stream, and what is shown of it.
+struct Messages {
+    /// `None` before it is open, and when nothing comes any more.
+    updates: Option<Live>,
+    clock: Clock,
+    model: Model,
+    pipe: Pipe,
+}
+
+impl Messages {
+    /// Subscribes, and waits until that is done: from then on no message is missed.
+    async fn open(&mut self, session: &mut Session, args: &Args) -> anyhow::Result<Stream> {
+        let mut stream = session.open(args).await?;
+        loop {
+            let Some(update) = stream.updates.next().await.transpose()? else {
+                bail!("the stream of {} has ended", stream.id);
+            };
+            self.pipe.show(&update);
+            // Where nobody reads the messages, CMD is run all the same.
+            let _ = self.pipe.flush().await;
+            self.model.update(&update, self.clock.now());
+            if matches!(update, Update::Connected { .. }) {
+                break;
+            }
+        }
+        if let Some(path) = &args.id_file {
+            write_id(path, stream.id)?;
+        }
+        Ok(stream)
+    }
+
+    /// Shows what comes, until a verdict. `None` where nothing comes any more.
+    async fn follow(&mut self) -> Option<Verdict> {
+        let (model, pipe) = (&mut self.model, &mut self.pipe);
+        let updates = self.updates.as_mut()?;
+        match follow(updates, &self.clock, model, pipe, || Ok(())).await {
+            Ok(Left::Over(verdict)) => return Some(verdict),
+            Ok(Left::Ended | Left::OutputClosed) => {}
+            Err(error) => talk::line(&format!("no message comes any more: {error:#}")),
+        }
+        self.updates = None;
+        talk::unpin();
+        None
+    }
+
+    /// Shows what is still on its way: until every operation has its outcome or the stream is quiet,
+    /// for `most` at the most. Some verdict where a message means failure.
+    async fn rest(&mut self, most: Duration) -> Option<Verdict> {
+        let deadline = Instant::now() + most;
+        while !self.model.is_settled() {
+            let received = self.model.received();
+            let quiet = deadline.min(Instant::now() + QUIET);
+            match time::timeout_at(quiet, self.follow()).await {
+                Ok(None) => break,
+                Ok(Some(Verdict::Alarm)) => return Some(Verdict::Alarm),
+                Err(_) if quiet == deadline => break,
+                // While the connection is lost, quiet says nothing.
+                Err(_) if self.model.received() == received && self.model.is_connected() => break,
+                Ok(_) | Err(_) => {}
+            }
+        }
+        None
+    }
+}
+
+/// CMD's process: it knows whom to publish to, and ends with us.
+fn command(words: &[OsString], stream: &Stream) -> anyhow::Result<Command> {
+    let id = stream.id.to_string();
+    let (program, arguments) = words.split_first().context("no command")?;
+    // A word that is not UTF-8 stays as it is.
+    let arguments = arguments.iter().map(|word| match word.to_str() {
+        Some(text) => text.replace("{id}", &id).into(),
+        None => word.clone(),
+    });
+    let publish_url = format!("{}{}", stream.server, wire::stream_path(stream.id));
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env("SSE_CLIENT_ID", &id)
+        .env("CODECHAT_PUBLISH_URL", publish_url)
+        .env("CODECHAT_SERVER", stream.server.to_string())
+        .kill_on_drop(true);
+    Ok(command)
+}
