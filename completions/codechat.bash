@@ -339,7 +339,7 @@ _codechat() {
             return 0
             ;;
         codechat__subcmd__watch)
-            opts="-n -h --id --server --token-file --format --tail --print-id --id-file --wait --stay --count --until --until-done --fail-on --heartbeat --timeout --help"
+            opts="-n -h --id --server --token-file --format --tail --print-id --id-file --wait --stay --count --until --until-done --fail-on --heartbeat --timeout --ask-level --cancel --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -391,6 +391,10 @@ _codechat() {
                     ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ask-level)
+                    COMPREPLY=($(compgen -W "trace debug info warn error none" -- "${cur}"))
                     return 0
                     ;;
                 *)

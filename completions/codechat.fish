@@ -45,10 +45,17 @@ complete -c codechat -n "__fish_codechat_using_subcommand watch" -l until -d 'En
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l fail-on -d 'End with exit code 3 at a message that matches, or that has this level or a worse one' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l heartbeat -d 'How often the server says something on a quiet stream: a connection that is silent for 2.5 times as long is made again' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l timeout -d 'End with exit code 4 after so long' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l ask-level -d 'Ask for this level of detail; none takes it back' -r -f -a "trace\t''
+debug\t''
+info\t''
+warn\t''
+error\t''
+none\t''"
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l print-id -d 'Print the client ID as the first line on stdout'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l wait -d 'If no server answers, wait for one'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l stay -d 'Go on under the same ID when the server ends the stream for idleness'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l until-done -d 'End at a message with an outcome: exit code 0 if it is ok, else 3'
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l cancel -d 'Ask whatever runs to stop; a publisher does so if and when it sees fit'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l id -d 'The client ID to publish to' -r
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l server -d 'The server\'s address [default: http://127.0.0.1:2428]' -r
@@ -80,7 +87,7 @@ complete -c codechat -n "__fish_codechat_using_subcommand serve" -l tls-key -d '
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l idle-timeout -d 'A client ends after so long without activity: no stream opened, no message delivered' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l heartbeat -d 'A stream that was quiet for so long gets a comment, so that both ends know it lives' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l stall-timeout -d 'A subscriber that takes no bytes for so long, while some wait, is closed' -r
-complete -c codechat -n "__fish_codechat_using_subcommand serve" -l header-timeout -d 'The head of a request must come within this' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l header-timeout -d 'The head of a request must come within this; a connection without a request is closed after it' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l body-timeout -d 'The body of a request that is not a stream must come within this' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log-messages -d 'Messages that the log of each client keeps: the newest' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log-bytes -d 'Bytes that the log of each client keeps' -r

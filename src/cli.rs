@@ -2,7 +2,8 @@
 
 use std::{
     ffi::OsString,
-    fs,
+    fs::{self, File},
+    io::Read,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -172,9 +173,18 @@ impl TokenArgs {
     /// Where the file cannot be read, or what was given is no token.
     pub fn read(&self) -> anyhow::Result<Option<Token>> {
         const VARIABLE: &str = "CODECHAT_TOKEN";
+        const TOKEN_BYTES: u64 = 4096;
         let (token, place) = if let Some(path) = &self.token_file {
             let place = path.display().to_string();
-            let bytes = fs::read(path).with_context(|| format!("read the token from {place}"))?;
+            let mut bytes = Vec::new();
+            File::open(path)
+                .and_then(|file| file.take(TOKEN_BYTES + 1).read_to_end(&mut bytes))
+                .with_context(|| format!("read the token from {place}"))?;
+            if bytes.len() as u64 > TOKEN_BYTES {
+                bail!(
+                    "the token in {place} is over the limit of {TOKEN_BYTES} bytes; is that the right file?"
+                );
+            }
             warn_where_exposed(path);
             // Not UTF-8 is not ASCII either, which is told below.
             (Token::new(String::from_utf8_lossy(&bytes)), place)

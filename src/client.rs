@@ -5,6 +5,7 @@
 //! terminal, a command line or the server's own code.
 
 mod backoff;
+pub mod control;
 mod error;
 mod exchange;
 pub mod feed;
@@ -23,8 +24,9 @@ use reqwest::{
 
 use crate::{
     event::ClientId,
-    message::Message,
+    message::{Message, Operation},
     wire::{self, answer},
+    wish::Request,
 };
 
 pub use crate::token::Token;
@@ -158,6 +160,27 @@ impl Client {
         let mut call = self.call(Method::POST, wire::BROADCAST_PATH, None);
         call.carry(wire::JSON, wire::json::publication(message).into());
         self.json(call).await
+    }
+
+    /// Asks one client's publishers for something.
+    ///
+    /// # Errors
+    /// [`ClientError`], where no server answers or it refuses.
+    pub async fn ask(&self, id: ClientId, request: &Request) -> Result<(), ClientError> {
+        let mut call = self.call(Method::POST, &wire::control_path(id), Some(id));
+        call.carry(wire::JSON, wire::control::request_object(request).into());
+        self.within(self.accepted(call)).await.map(drop)
+    }
+
+    /// Listens to what is asked of one client's publishers, until the feed is dropped. Where it is for
+    /// an operation it stands for that operation's publisher: the server tells watchers when it goes
+    /// without an outcome.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    #[must_use]
+    pub fn listen(&self, id: ClientId, operation: Option<&Operation>) -> control::ControlFeed {
+        control::ControlFeed::open(self.clone(), id, operation)
     }
 
     /// Reads a stream, from now until the feed is dropped.

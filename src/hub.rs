@@ -6,26 +6,26 @@
 
 mod census;
 mod channel;
+mod control;
 mod expiry;
 mod keys;
 mod limits;
 mod log;
 mod publisher;
 mod subscription;
+mod sync;
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-    },
-};
+#[cfg(all(test, codechat_loom))]
+mod interleavings;
+
+use std::collections::HashMap;
 
 use tokio::{sync::Notify, time::Instant};
 
 pub use self::{
     census::{ClientInfo, Stats},
     channel::Position,
+    control::{CONTROL_STREAMS, ControlStream, Told},
     expiry::{TOMBSTONE_AGE, TOMBSTONES},
     keys::KEYS,
     limits::{Limits, Refusal},
@@ -36,10 +36,14 @@ pub use self::{
 use self::{
     channel::Channel,
     expiry::{Candidates, Tombstones},
+    sync::{
+        Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError, SHARDS,
+    },
 };
 use crate::{
     event::{ClientId, End, Event, EventId, Format},
-    message::Message,
+    message::{Message, Operation},
+    wish::{Audience, Request, Wish},
 };
 
 /// How events are written into streams. Plain functions, so that the hub need not know the wire.
@@ -52,7 +56,7 @@ pub struct Frames {
 }
 
 /// What became of a publish request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
     /// The last message's place; `None` where there was none.
     pub last: Option<EventId>,
@@ -60,10 +64,9 @@ pub struct Receipt {
     pub accepted: u64,
     /// How many subscribers the channel had.
     pub subscribers: usize,
+    /// What is asked of its publishers.
+    pub wish: Wish,
 }
-
-/// Shards of the registry; a power of two, enough that two cores rarely meet.
-const SHARDS: usize = 64;
 
 /// Every channel by its ID. Cloning it gives another handle to the same hub.
 #[derive(Clone)]
@@ -97,7 +100,7 @@ struct Shared {
 impl Shared {
     /// The hub's clock: milliseconds since it began.
     fn now(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        sync::millis_since(self.started)
     }
 
     fn is_closing(&self) -> bool {
@@ -191,7 +194,7 @@ impl Hub {
             let channel = known.map_or_else(&missing, Ok)?;
             let Some(entrance) = channel.enter(from) else {
                 // It ended since it was looked up, and is on its way out of the registry.
-                std::thread::yield_now();
+                sync::yield_now();
                 continue;
             };
             let entrance = entrance?;
@@ -227,6 +230,33 @@ impl Hub {
     pub fn publisher(&self, id: ClientId, key: Option<Box<str>>) -> Result<Publisher, Refusal> {
         self.admit()?;
         Ok(Publisher::new(self.clone(), self.known(id)?, key))
+    }
+
+    /// Asks a channel's publishers for something, and says how things stand then.
+    ///
+    /// # Errors
+    /// [`Refusal::Unknown`], [`Refusal::Ended`], [`Refusal::Closing`].
+    pub fn ask(&self, id: ClientId, request: Request) -> Result<Audience, Refusal> {
+        self.admit()?;
+        self.known(id)?.ask(request)
+    }
+
+    /// Opens a control stream, which stands for the publisher of `operation` where one is named. It
+    /// counts neither as a subscriber nor as activity.
+    ///
+    /// # Errors
+    /// [`Refusal::Unknown`], [`Refusal::Ended`], [`Refusal::TooManyControlStreams`],
+    /// [`Refusal::Closing`].
+    pub fn listen(
+        &self,
+        id: ClientId,
+        operation: Option<Operation>,
+    ) -> Result<ControlStream, Refusal> {
+        self.admit()?;
+        let channel = self.known(id)?;
+        let stands = operation.is_some();
+        let ticket = channel.listen(operation)?;
+        Ok(ControlStream::new(channel, ticket, stands))
     }
 
     /// Publishes a message to every channel that has not ended, and says to how many.

@@ -10,9 +10,9 @@
 //!
 //! | layer | is | may use |
 //! | --- | --- | --- |
-//! | [`message`], [`event`] | what a publisher may say; what the server has accepted, and its IDs | each other |
-//! | [`hub`] | channels: a bounded log each, and positions in it | `message`, `event` |
-//! | [`wire`] | bytes ⇄ values: frames, JSON, paths, header names | `message`, `event` |
+//! | [`message`], [`event`], [`wish`] | what a publisher may say; what the server has accepted, and its IDs; what a watcher may ask | each other |
+//! | [`hub`] | channels: a bounded log each, positions in it, and the way back | `message`, `event`, `wish` |
+//! | [`wire`] | bytes ⇄ values: frames, JSON, paths, header names | `message`, `event`, `wish` |
 //! | [`text`], [`talk`] | foreign text made safe for a terminal; the program's own lines on stderr | nothing; `text` |
 //! | [`token`] | the secret between a server and its clients | nothing |
 //! | [`server`] | the HTTP doors to the hub, and the accept loop | `hub`, `wire`, `token` and below |
@@ -57,6 +57,7 @@ pub mod text;
 pub mod token;
 pub mod watch;
 pub mod wire;
+pub mod wish;
 
 /// An error with its causes, each once, on one line.
 pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {

@@ -7,8 +7,10 @@
 mod access;
 mod authorized;
 mod clients;
+mod comeback;
 mod connect;
 mod connection;
+mod control;
 mod direct;
 mod exchange;
 mod framing;
@@ -26,8 +28,8 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    http::{Method, StatusCode, Uri},
-    routing::{get, post},
+    http::{Method, StatusCode, Uri, header},
+    routing::{MethodRouter, get, post},
 };
 use tokio::{net::TcpListener, task::JoinSet, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -164,17 +166,22 @@ async fn sweep(hub: Hub) {
 /// All doors. The contract they keep is the HTTP API in the README.
 fn router(app: App) -> Router {
     let by_id = format!("{}/{{id}}", wire::DEBUG_PATH);
+    let control_by_id = format!("{}/control/{{id}}", wire::DEBUG_PATH);
     let stop_by_id = format!("{}/stop/{{id}}", wire::DEBUG_PATH);
+    let one_stream = get(stream::subscribe)
+        .post(publish::publish)
+        .delete(stop::stop);
+    let wishes = get(control::listen).post(control::ask);
+    let stopping = get(stop::stop).post(stop::stop);
     Router::new()
-        .route(wire::CONNECT_PATH, get(connect::connect))
-        .route(wire::DEBUG_PATH, post(publish::publish_by_header))
         .route(
-            &by_id,
-            get(stream::subscribe)
-                .post(publish::publish)
-                .delete(stop::stop),
+            wire::CONNECT_PATH,
+            without_head("GET", get(connect::connect)),
         )
-        .route(&stop_by_id, get(stop::stop).post(stop::stop))
+        .route(wire::DEBUG_PATH, post(publish::publish_by_header))
+        .route(&by_id, without_head("GET, POST, DELETE", one_stream))
+        .route(&control_by_id, without_head("GET, POST", wishes))
+        .route(&stop_by_id, without_head("GET, POST", stopping))
         .route(wire::BROADCAST_PATH, post(publish::broadcast))
         .route(wire::CLIENTS_PATH, get(clients::clients))
         .route(wire::METRICS_PATH, get(metrics::metrics))
@@ -182,6 +189,15 @@ fn router(app: App) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(app)
+}
+
+/// A door whose GET issues, opens or ends something. HEAD asks for the head of GET's answer without what
+/// GET does (RFC 9110, 9.3.2), which such a door cannot give; axum would let it do all of it.
+fn without_head(allowed: &'static str, door: MethodRouter<App>) -> MethodRouter<App> {
+    let refuse = move |method: Method| async move {
+        ([(header::ALLOW, allowed)], method_not_allowed(method).await)
+    };
+    door.head(refuse).fallback(refuse)
 }
 
 async fn not_found(uri: Uri) -> Problem {

@@ -4,6 +4,7 @@
 //! the format is a change here. It knows no sockets and no HTTP library; header names are text.
 
 pub mod answer;
+pub mod control;
 pub mod json;
 pub mod sse;
 
@@ -46,6 +47,12 @@ pub const HEALTH_PATH: &str = "/healthz";
 #[must_use]
 pub fn stream_path(id: ClientId) -> String {
     format!("{DEBUG_PATH}/{id}")
+}
+
+/// Where wishes to one client's publishers are left and heard.
+#[must_use]
+pub fn control_path(id: ClientId) -> String {
+    format!("{DEBUG_PATH}/control/{id}")
 }
 
 /// Where one client's stream is stopped.

@@ -5,7 +5,7 @@
 //! silence, by status alone, and forgets what a stream says between events. A task of its own reads
 //! and parses; the feed takes what it has read in batches, a bounded number of which wait.
 
-mod connection;
+pub(super) mod connection;
 mod translate;
 
 use std::{
@@ -189,10 +189,9 @@ async fn run(
     let mut first = !options.wait;
     loop {
         let read = connection.read(&mut translator, &mut backoff, &out, &again);
-        let ended = read.await;
+        let Some(ended) = read.await else { continue };
         let (reason, retry_after) = match ended {
             Ended::Over => return,
-            Ended::Again => continue,
             Ended::Failed(error) => {
                 let _ = out.send(vec![Err(error)]).await;
                 return;

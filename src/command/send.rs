@@ -3,12 +3,13 @@
 use std::{
     io::{self, Read, Write},
     str::FromStr,
+    time::Duration,
 };
 
 use anyhow::{Context, anyhow};
 use bytes::Bytes;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 use uuid::Uuid;
 
 use crate::{
@@ -32,6 +33,8 @@ const BATCH_BYTES: usize = 1 << 20;
 /// So many reads of stdin may wait to be sent before stdin is not read any more.
 const READS_WAITING: usize = 16;
 const READ_BYTES: usize = 64 * 1024;
+/// Whoever reads stdin gets so long to say what nobody took of it.
+const IN_HAND_WAIT: Duration = Duration::from_millis(200);
 
 /// Publish messages to a client
 ///
@@ -156,7 +159,7 @@ async fn send_lines(
 ) -> anyhow::Result<Exit> {
     let mut signals = Signals::new().context("receive signals")?;
     let (reads, mut waiting) = mpsc::channel(READS_WAITING);
-    let reader = tokio::task::spawn_blocking(move || read_stdin(prototype, tee, &reads));
+    let mut reader = tokio::task::spawn_blocking(move || read_stdin(prototype, tee, &reads));
     let mut publisher = Publisher::new(client, id);
     let mut undelivered = 0;
     let sent = tokio::select! {
@@ -168,6 +171,10 @@ async fn send_lines(
         undelivered += batch.lines;
     }
     if let Err(error) = sent {
+        // Where it does not end now, it waits for more input and has nothing in hand.
+        if let Ok(Ok(Ok(in_hand))) = timeout(IN_HAND_WAIT, &mut reader).await {
+            undelivered += in_hand;
+        }
         let exit = error
             .downcast_ref::<Interrupted>()
             .map_or(Exit::Error, |it| it.0);
@@ -224,9 +231,9 @@ fn report(retry: Retry) {
     ));
 }
 
-/// Reads stdin into batches until it ends or nobody takes them. A line is a message as soon as it is
-/// read.
-fn read_stdin(prototype: Message, tee: bool, reads: &mpsc::Sender<Batch>) -> io::Result<()> {
+/// Reads stdin into batches until it ends or nobody takes them; how many lines nobody took. A line is a
+/// message as soon as it is read.
+fn read_stdin(prototype: Message, tee: bool, reads: &mpsc::Sender<Batch>) -> io::Result<u64> {
     let mut stdin = io::stdin().lock();
     let mut copy = tee.then(|| io::stdout().lock());
     let mut lines = Lines::new(prototype);
@@ -250,11 +257,13 @@ fn read_stdin(prototype: Message, tee: bool, reads: &mpsc::Sender<Batch>) -> io:
         } else {
             lines.push(&buffer[..read])
         };
-        if batch.lines > 0 && reads.blocking_send(batch).is_err() {
-            return Ok(());
+        if batch.lines > 0
+            && let Err(mpsc::error::SendError(batch)) = reads.blocking_send(batch)
+        {
+            return Ok(batch.lines);
         }
         if read == 0 {
-            return Ok(());
+            return Ok(0);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `codechat serve`: binds, says where, and serves until it is told to end.
 
 mod access;
+mod log;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -9,9 +10,8 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use bytesize::ByteSize;
-use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser};
 use tokio::net::TcpListener;
-use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use self::access::AccessArgs;
 use crate::{
@@ -50,7 +50,7 @@ pub struct Args {
     grace: Duration,
 
     #[arg(
-        long, value_name = "LEVEL", env = "CODECHAT_LOG", value_parser = parse_log,
+        long, value_name = "LEVEL", env = "CODECHAT_LOG", value_parser = log::parse_filter,
         help = "What to log: off, error, warn, info, debug, trace, or a filter such as codechat=debug \
                 [default: what RUST_LOG says, or info]"
     )]
@@ -63,7 +63,7 @@ pub struct Args {
         env = "CODECHAT_LOG_FORMAT",
         default_value = "text"
     )]
-    log_format: LogFormat,
+    log_format: log::Format,
 
     // Last, since their help headings would hold for all that follow.
     #[command(flatten)]
@@ -88,15 +88,6 @@ Examples:
 
 Durations are a number and a unit, as in 500ms, 2s, 15m. Sizes are as in 64KiB, 1MiB, 1GiB.";
 
-/// How to write the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum LogFormat {
-    /// A line each, for people
-    Text,
-    /// An object each, for programs
-    Json,
-}
-
 /// The bounds of a server, wherever it runs.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Limits")]
@@ -113,7 +104,7 @@ pub struct LimitArgs {
     #[arg(long, value_name = "DUR", env = "CODECHAT_STALL_TIMEOUT", default_value = "5s", value_parser = interval)]
     stall_timeout: Duration,
 
-    /// The head of a request must come within this
+    /// The head of a request must come within this; a connection without a request is closed after it
     #[arg(long, value_name = "DUR", env = "CODECHAT_HEADER_TIMEOUT", default_value = "10s", value_parser = interval)]
     header_timeout: Duration,
 
@@ -234,7 +225,7 @@ impl Settings {
 /// # Errors
 /// Where it cannot listen, or must not.
 pub async fn run(args: Args) -> anyhow::Result<Exit> {
-    start_log(args.log.as_deref(), args.log_format)?;
+    let _log = log::start(args.log.as_deref(), args.log_format)?;
     // A stream is an open file; the usual soft limit of 1,024 is far below what one server can hold.
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "cannot raise the limit of open files");
@@ -311,51 +302,10 @@ fn invitation(scheme: &str, address: SocketAddr) -> String {
     format!("listening on {scheme}://{address}; in another terminal, run: codechat watch{server}")
 }
 
-/// Begins to log to stderr. `filter` goes before `RUST_LOG`, and that before `info`.
-fn start_log(filter: Option<&str>, format: LogFormat) -> anyhow::Result<()> {
-    let builder = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
-    let filter = match filter {
-        Some(filter) => builder
-            .parse(filter)
-            .with_context(|| format!("--log {filter:?}"))?,
-        None => builder.from_env().context("RUST_LOG")?,
-    };
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(talk::Stderr::default)
-        .log_internal_errors(false);
-    match format {
-        LogFormat::Text => log
-            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-            .try_init(),
-        LogFormat::Json => log.json().try_init(),
-    }
-    .map_err(|error| anyhow!("start the log: {error}"))?;
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string);
-        tracing::error!(place, "{panic}");
-    }));
-    Ok(())
-}
-
 fn parse_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         "an address is an IP number and a port, as in 127.0.0.1:2428 or [::1]:2428".into()
     })
-}
-
-/// Levels alone, or per target. A word that is neither would be taken for a target, and silence all.
-fn parse_log(text: &str) -> Result<String, String> {
-    let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
-    let is_directive = |word: &str| match word.split_once('=') {
-        Some((target, level)) => !target.is_empty() && is_level(level),
-        None => is_level(word),
-    };
-    if text.split(',').all(is_directive) {
-        Ok(text.into())
-    } else {
-        Err("must be off, error, warn, info, debug, trace, or such as warn,codechat=debug".into())
-    }
 }
 
 fn parse_size(text: &str) -> Result<ByteSize, String> {

@@ -20,6 +20,7 @@ use crate::{
     },
 };
 
+mod ask;
 mod job;
 mod lines;
 mod own_server;
@@ -117,6 +118,9 @@ pub struct Args {
     /// environment; it has stdin and stdout for itself, messages go to stderr
     #[arg(last = true, value_name = "CMD", conflicts_with = "print_id")]
     command: Vec<OsString>,
+
+    #[command(flatten)]
+    ask: ask::AskArgs,
 }
 
 impl Args {
@@ -142,6 +146,7 @@ Examples:
   codechat watch --format json | jq .message
   codechat watch --id-file id --until-done --timeout 10m
   codechat watch --fail-on error > messages.txt
+  codechat watch --id ID --cancel
 
 Exit codes: 0 done, 1 error, 2 wrong usage, 3 failed (--until-done, --fail-on), 4 --timeout,
 130 SIGINT, 143 SIGTERM or SIGHUP.";
@@ -163,6 +168,9 @@ fn parse_count(text: &str) -> Result<u64, String> {
 /// # Errors
 /// Where the server is not there, refuses, or has no stream; the text says what to do.
 pub async fn run(args: Args) -> anyhow::Result<Exit> {
+    if let (Some(request), Some(id)) = (args.ask.request(), args.id) {
+        return ask::run(&args.server, id, &request).await;
+    }
     if !args.command.is_empty() {
         job::run(args).await
     } else if pane::is_wanted(&args) {

@@ -1,8 +1,6 @@
 //! What there is in a hub, and what has gone through it.
 
-use std::sync::atomic::Ordering;
-
-use super::Hub;
+use super::{Hub, sync::Ordering};
 use crate::event::{ClientId, UnixMillis, unix_millis};
 
 /// How much there is of everything, and how much there was.

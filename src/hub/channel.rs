@@ -4,20 +4,20 @@
 //! resuming are the same code. Each channel has one short lock, never held across an `.await` and
 //! never held while another is taken; wakers are called after it is released.
 
+mod control;
+
 use std::{
     collections::VecDeque,
     mem,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
     task::{Context, Poll, Waker},
 };
 
 use super::{
     Receipt, Refusal, Shared,
+    control::Control,
     keys::Keys,
     log::{Log, Prepared},
+    sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, PoisonError},
 };
 use crate::{
     event::{ClientId, End, EventId, Format, Gap, UnixMillis, unix_millis},
@@ -41,6 +41,8 @@ struct State {
     writers: Vec<(u64, Waker)>,
     next_ticket: u64,
     keys: Keys,
+    /// Made once somebody asks for something, or listens: few channels have one.
+    control: Option<Box<Control>>,
     end: Option<End>,
 }
 
@@ -90,6 +92,7 @@ impl Channel {
             writers: Vec::new(),
             next_ticket: 0,
             keys: Keys::default(),
+            control: None,
             end: None,
         };
         let active = AtomicU64::new(shared.now());
@@ -161,6 +164,8 @@ impl Channel {
             state.readers.push(reader);
             state.readers.len() - 1
         };
+        state.audience_changed();
+        wake_readers(state);
         Some(Ok(Entrance {
             place,
             before,
@@ -169,13 +174,19 @@ impl Channel {
     }
 
     /// Whether a cursor names a place in this channel's history rather than in that of an earlier
-    /// channel with the same ID.
+    /// channel with the same ID. The clock may have been set back since that one, so that a later time
+    /// alone proves nothing.
     fn owns(&self, log: &Log, cursor: EventId) -> bool {
-        cursor.time >= self.created
-            && cursor.seq < log.next()
-            && log
-                .id_of(cursor.seq)
-                .is_none_or(|id| id.time == cursor.time)
+        if cursor.seq == 0 {
+            return cursor.time == self.created;
+        }
+        if let Some(id) = log.id_of(cursor.seq) {
+            return id == cursor;
+        }
+        // It was dropped: taken between the channel's creation and the newest that was dropped.
+        let newest_dropped = log.id_before(log.first());
+        cursor.seq <= newest_dropped.seq
+            && (self.created..=newest_dropped.time).contains(&cursor.time)
     }
 
     /// Reads on from the reader's place, or leaves its waker.
@@ -241,7 +252,8 @@ impl Channel {
             state.readers.pop();
         }
         let waiting = mem::take(&mut state.writers);
-        drop(state);
+        state.audience_changed();
+        wake_readers(state);
         wake_writers(waiting);
     }
 
@@ -253,7 +265,8 @@ impl Channel {
             return Err(Refusal::Ended);
         }
         if let Some(receipt) = key.and_then(|key| state.keys.receipt(key)) {
-            return Ok(receipt);
+            let wish = state.wish();
+            return Ok(Receipt { wish, ..receipt });
         }
         let prepared = state
             .log
@@ -263,9 +276,10 @@ impl Channel {
             last: Some(last),
             accepted: 1,
             subscribers: state.reader_count(),
+            wish: state.wish(),
         };
         if let Some(key) = key {
-            state.keys.note(key, receipt);
+            state.keys.note(key, &receipt);
         }
         wake_readers(state);
         Ok(receipt)
@@ -285,12 +299,16 @@ impl Channel {
         if state.end.is_some() {
             return Poll::Ready(Err(Refusal::Ended));
         }
+        // Under the lock: who closes wakes the writers after that, so none begins to wait unseen.
+        if self.shared.is_closing() {
+            return Poll::Ready(Err(Refusal::Closing));
+        }
         let slowest = state.readers.iter().flatten().map(|it| it.next).min();
         let already = key.and_then(|key| state.keys.receipt(key));
         let now = unix_millis();
         let mut full = false;
         while let Some(message) = messages.pop_front() {
-            if let Some(already) = already
+            if let Some(already) = &already
                 && already.accepted > receipt.accepted
             {
                 // An earlier try of this request got this far, and further.
@@ -311,7 +329,7 @@ impl Channel {
         }
         receipt.subscribers = state.reader_count();
         if let Some(key) = key {
-            state.keys.note(key, *receipt);
+            state.keys.note(key, receipt);
         }
         if full {
             state.wait(ticket, cx.waker());
@@ -375,6 +393,12 @@ impl Channel {
 
     fn append(&self, state: &mut State, prepared: Prepared) -> EventId {
         self.shared.published.fetch_add(1, Ordering::Relaxed);
+        if let Some(control) = &mut state.control
+            && let message = prepared.message()
+            && message.outcome.is_some()
+        {
+            control.operation_is_over(message.operation.as_ref());
+        }
         let before = state.log.memory();
         let id = state.log.append(prepared);
         let after = state.log.memory();
@@ -427,13 +451,13 @@ impl State {
     }
 }
 
+/// Wakes the readers that wait, and the control streams where there is news for them.
 fn wake_readers(mut state: MutexGuard<'_, State>) {
-    let wakers: Vec<_> = state
-        .readers
-        .iter_mut()
-        .flatten()
-        .filter_map(|it| it.waker.take())
-        .collect();
+    let readers = state.readers.iter_mut().flatten();
+    let mut wakers: Vec<_> = readers.filter_map(|it| it.waker.take()).collect();
+    if let Some(control) = &mut state.control {
+        wakers.extend(control.take_wakers());
+    }
     drop(state);
     wakers.into_iter().for_each(Waker::wake);
 }
@@ -445,6 +469,7 @@ fn wake_writers(waiting: Vec<(u64, Waker)>) {
 }
 
 fn wake_all(mut state: MutexGuard<'_, State>) {
+    state.audience_changed();
     let waiting = mem::take(&mut state.writers);
     wake_readers(state);
     wake_writers(waiting);

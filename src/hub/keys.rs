@@ -22,28 +22,25 @@ struct Keyed {
 impl Keys {
     /// What stands of the request with this key.
     pub(super) fn receipt(&self, key: &str) -> Option<Receipt> {
-        self.find(key).map(|index| self.0[index].receipt)
+        self.find(key).map(|index| self.0[index].receipt.clone())
     }
 
     /// Notes what stands of the request with this key. A try that got less far than an earlier one
     /// changes nothing.
-    pub(super) fn note(&mut self, key: &str, receipt: Receipt) {
+    pub(super) fn note(&mut self, key: &str, receipt: &Receipt) {
         let keyed = self.entry(key, receipt);
         if keyed.receipt.accepted < receipt.accepted {
-            keyed.receipt = receipt;
+            keyed.receipt = receipt.clone();
         }
     }
 
     /// Begins a streaming try at the request with this key, and says the how manieth it is.
     pub(super) fn begin_try(&mut self, key: &str, subscribers: usize) -> u32 {
-        let keyed = self.entry(
-            key,
-            Receipt {
-                last: None,
-                accepted: 0,
-                subscribers,
-            },
-        );
+        let nothing_yet = Receipt {
+            subscribers,
+            ..Receipt::default()
+        };
+        let keyed = self.entry(key, &nothing_yet);
         keyed.tries += 1;
         keyed.tries
     }
@@ -53,7 +50,7 @@ impl Keys {
         self.find(key).map(|index| self.0[index].tries)
     }
 
-    fn entry(&mut self, key: &str, receipt: Receipt) -> &mut Keyed {
+    fn entry(&mut self, key: &str, receipt: &Receipt) -> &mut Keyed {
         let known = self.find(key).and_then(|index| self.0.remove(index));
         let keyed = known.unwrap_or_else(|| {
             if self.0.len() >= KEYS {
@@ -61,7 +58,7 @@ impl Keys {
             }
             Keyed {
                 key: key.into(),
-                receipt,
+                receipt: receipt.clone(),
                 tries: 0,
             }
         });
@@ -81,9 +78,8 @@ mod tests {
 
     fn receipt(accepted: u64) -> Receipt {
         Receipt {
-            last: None,
             accepted,
-            subscribers: 0,
+            ..Receipt::default()
         }
     }
 
@@ -91,7 +87,7 @@ mod tests {
     fn the_newest_keys_are_remembered() {
         let mut keys = Keys::default();
         for index in 0..=KEYS {
-            keys.note(&index.to_string(), receipt(1));
+            keys.note(&index.to_string(), &receipt(1));
         }
         assert_eq!(keys.receipt("0"), None);
         assert_eq!(keys.receipt("1"), Some(receipt(1)));
@@ -102,8 +98,8 @@ mod tests {
     fn a_key_in_use_is_not_pushed_out() {
         let mut keys = Keys::default();
         for index in 0..2 * KEYS {
-            keys.note("held back", receipt(1 + index as u64));
-            keys.note(&index.to_string(), receipt(1));
+            keys.note("held back", &receipt(1 + index as u64));
+            keys.note(&index.to_string(), &receipt(1));
         }
         assert_eq!(keys.receipt("held back"), Some(receipt(2 * KEYS as u64)));
     }
@@ -112,9 +108,9 @@ mod tests {
     fn a_try_that_got_less_far_takes_nothing_back() {
         let mut keys = Keys::default();
         assert_eq!(keys.begin_try("a", 0), 1);
-        keys.note("a", receipt(5));
+        keys.note("a", &receipt(5));
         assert_eq!(keys.begin_try("a", 0), 2);
-        keys.note("a", receipt(3));
+        keys.note("a", &receipt(3));
         assert_eq!(keys.receipt("a"), Some(receipt(5)));
         assert_eq!((keys.tries("a"), keys.tries("b")), (Some(2), None));
     }

@@ -57,6 +57,9 @@ pub enum Refusal {
         "the limit of {0} subscribers of one client is reached; close one, or start the server with a higher --max-subscribers"
     )]
     TooManySubscribers(usize),
+    /// [`super::CONTROL_STREAMS`] is reached.
+    #[error("the limit of {0} control streams of one client is reached; close one")]
+    TooManyControlStreams(usize),
     /// [`Limits::memory`] is spent, and every channel is being watched.
     #[error(
         "the memory budget of {0} bytes for all logs is spent; stop a client, or start the server with a higher --max-memory"

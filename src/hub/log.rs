@@ -188,6 +188,10 @@ impl Log {
 pub(super) struct Prepared(Entry);
 
 impl Prepared {
+    pub(super) fn message(&self) -> &Message {
+        &self.0.event.message
+    }
+
     /// Gives the message back, where it could not be appended yet.
     pub(super) fn into_message(self) -> Message {
         self.0.event.message

@@ -1,16 +1,17 @@
 //! A streaming publisher: many messages in one request, held back where a reader would lose some.
 
-use std::{collections::VecDeque, future::poll_fn, sync::Arc};
+use std::{collections::VecDeque, future::poll_fn, mem};
 
-use super::{Hub, Receipt, Refusal, channel::Channel};
-use crate::message::{Level, Message};
+use super::{Hub, Receipt, Refusal, channel::Channel, sync::Arc};
+use crate::message::{Message, Operation};
 
 /// What stands in the channel where a streaming publisher broke off.
 pub const BROKEN_OFF: &str = "Publisher disconnected before it finished.";
 
 /// One streaming publish request. Dropping it unfinished leaves [`BROKEN_OFF`] in the channel, so
-/// that a watcher can tell a slow publisher from a dead one, unless a later try of the same request
-/// has begun meanwhile: then it is back.
+/// that a watcher can tell a slow publisher from a dead one. Not so where a later try of the same
+/// request has begun meanwhile: then it is back; nor where a control stream stands for its operation:
+/// then that one tells.
 pub struct Publisher {
     hub: Hub,
     channel: Arc<Channel>,
@@ -18,6 +19,8 @@ pub struct Publisher {
     /// Which try of the keyed request this is.
     try_number: u32,
     receipt: Receipt,
+    /// That of the newest message which named one.
+    operation: Option<Operation>,
     ticket: Option<u64>,
     finished: bool,
 }
@@ -25,9 +28,8 @@ pub struct Publisher {
 impl Publisher {
     pub(super) fn new(hub: Hub, channel: Arc<Channel>, key: Option<Box<str>>) -> Self {
         let receipt = Receipt {
-            last: None,
-            accepted: 0,
             subscribers: channel.readers(),
+            ..Receipt::default()
         };
         let try_number = key.as_deref().map_or(0, |key| channel.begin_try(key));
         Self {
@@ -36,6 +38,7 @@ impl Publisher {
             key,
             try_number,
             receipt,
+            operation: None,
             ticket: None,
             finished: false,
         }
@@ -51,8 +54,11 @@ impl Publisher {
     pub async fn send(&mut self, messages: &mut VecDeque<Message>) -> Result<(), Refusal> {
         self.hub.admit()?;
         self.hub.make_room(&self.channel)?;
+        let newest = messages.iter().rev().find_map(|it| it.operation.as_ref());
+        if newest.is_some() && newest != self.operation.as_ref() {
+            self.operation = newest.cloned();
+        }
         poll_fn(|cx| {
-            self.hub.admit()?;
             let (key, receipt, ticket) = (self.key.as_deref(), &mut self.receipt, &mut self.ticket);
             self.channel
                 .poll_publish(messages, key, receipt, ticket, cx)
@@ -72,10 +78,15 @@ impl Publisher {
         }
     }
 
-    /// Whether a broken request may be repeated as the same one.
+    /// Whether a broken request may still be repeated as the same one before the channel is told.
     #[must_use]
-    pub fn is_repeatable(&self) -> bool {
-        self.key.is_some()
+    pub fn may_come_back(&self) -> bool {
+        self.key.is_some() && !self.is_stood_for()
+    }
+
+    fn is_stood_for(&self) -> bool {
+        let operation = self.operation.as_ref();
+        operation.is_some_and(|it| self.channel.stands_for(it))
     }
 
     /// How many messages of this request stand.
@@ -88,7 +99,10 @@ impl Publisher {
     #[must_use]
     pub fn finish(mut self) -> Receipt {
         self.finished = true;
-        self.receipt
+        Receipt {
+            wish: self.channel.wish(),
+            ..mem::take(&mut self.receipt)
+        }
     }
 }
 
@@ -99,11 +113,8 @@ impl Drop for Publisher {
         }
         let tries = self.key.as_deref().and_then(|key| self.channel.tries(key));
         let is_back = tries.is_some_and(|tries| tries > self.try_number);
-        if !self.finished && !is_back {
-            // Where the channel has ended meanwhile there is nobody left to tell.
-            let _ = self
-                .channel
-                .publish(Message::system(Some(Level::Error), BROKEN_OFF), None);
+        if !self.finished && !is_back && !self.is_stood_for() {
+            self.channel.tell_broken_off(None);
         }
     }
 }

@@ -1,11 +1,11 @@
 //! A subscription: one reader's cursor over a channel's log.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    task::{Context, Poll},
-};
+use std::task::{Context, Poll};
 
-use super::channel::{Channel, Entrance, Read};
+use super::{
+    channel::{Channel, Entrance, Read},
+    sync::{Arc, Ordering},
+};
 use crate::event::{ClientId, End, EventId, Format, Gap};
 
 /// What a reader gets, one after the other, without holes: what it did not get is a [`Gap`].

@@ -184,6 +184,7 @@ fn route_of(path: &str) -> &'static str {
             .and_then(|it| it.strip_prefix('/'))
         {
             Some(rest) if !rest.contains('/') => "/api/v1/sse/debug/{id}",
+            Some(rest) if rest.starts_with("control/") => "/api/v1/sse/debug/control/{id}",
             Some(rest) if rest.starts_with("stop/") => "/api/v1/sse/debug/stop/{id}",
             _ => "none",
         },
@@ -217,6 +218,10 @@ mod tests {
         for (path, route) in [
             ("/api/v1/sse/connect".to_owned(), "/api/v1/sse/connect"),
             (format!("/api/v1/sse/debug/{id}"), "/api/v1/sse/debug/{id}"),
+            (
+                format!("/api/v1/sse/debug/control/{id}"),
+                "/api/v1/sse/debug/control/{id}",
+            ),
             (
                 format!("/api/v1/sse/debug/stop/{id}"),
                 "/api/v1/sse/debug/stop/{id}",

@@ -1,22 +1,19 @@
 //! Streaming publishers: a message per line, published as it arrives, held back as the hub asks.
 
-use std::{collections::VecDeque, mem, pin::pin, time::Duration};
+use std::{collections::VecDeque, mem, pin::pin};
 
 use axum::body::Body;
 
 use super::{
+    comeback::drop_later,
     problem::Problem,
-    publish::{check_size, json_limit, next_chunk},
+    publish::{check_json, check_size, next_chunk},
 };
 use crate::{
     hub::{Publisher, Receipt, Refusal},
     message::Message,
     wire::json,
 };
-
-/// A publisher whose request may be repeated gets so long to come back before the channel is told
-/// that it broke off.
-const COMEBACK: Duration = Duration::from_secs(2);
 
 /// Publishes the body's lines one after the other. A line that is no message ends the request; all
 /// lines before it stand.
@@ -78,13 +75,9 @@ impl Unfinished {
 impl Drop for Unfinished {
     fn drop(&mut self) {
         if let Some(publisher) = self.0.take()
-            && publisher.is_repeatable()
+            && publisher.may_come_back()
         {
-            // Dropping it says that it broke off, unless it is back by then.
-            tokio::spawn(async move {
-                tokio::time::sleep(COMEBACK).await;
-                drop(publisher);
-            });
+            drop_later(publisher);
         }
     }
 }
@@ -123,11 +116,7 @@ impl Lines {
             }
         }
         self.partial.extend_from_slice(&chunk[start..]);
-        if self.partial.len() > json_limit(self.max_message) {
-            self.number += 1;
-            return Err(Problem::too_large("the message", self.max_message));
-        }
-        Ok(())
+        check_json(self.partial.len(), self.max_message).inspect_err(|_| self.number += 1)
     }
 
     /// The last line may lack its end.
@@ -140,9 +129,7 @@ impl Lines {
 
     /// A line's message; a blank line has none.
     fn message(&self, line: &[u8]) -> Result<Option<Message>, Problem> {
-        if line.len() > json_limit(self.max_message) {
-            return Err(Problem::too_large("the message", self.max_message));
-        }
+        check_json(line.len(), self.max_message)?;
         let line =
             std::str::from_utf8(line).map_err(|error| Problem::not_utf8(error.valid_up_to()))?;
         if line.trim().is_empty() {

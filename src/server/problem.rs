@@ -92,6 +92,7 @@ impl From<Refusal> for Problem {
             Refusal::Unknown | Refusal::Ended => (StatusCode::NOT_FOUND, None),
             Refusal::TooManyClients(_)
             | Refusal::TooManySubscribers(_)
+            | Refusal::TooManyControlStreams(_)
             | Refusal::OutOfMemory(_) => (StatusCode::TOO_MANY_REQUESTS, Some(LIMIT_RETRY_SECONDS)),
             Refusal::Closing => (StatusCode::SERVICE_UNAVAILABLE, Some(CLOSING_RETRY_SECONDS)),
         };

@@ -30,6 +30,7 @@ use crate::{
         answer::{Broadcast, Published},
         json,
     },
+    wish::Wish,
 };
 
 /// A message's JSON may be so much larger than its text, in bytes.
@@ -100,13 +101,14 @@ async fn publish_to(
         Err(refused) => Err(refused),
     };
     let receipt = drained(published, &mut body).await?;
+    let Wish { level, cancel } = receipt.wish;
     let answer = Published {
         id: receipt.last.map(|it| it.to_string()),
         accepted: receipt.accepted,
         subscribers: receipt.subscribers,
-        level: None,
-        cancel: false,
-        operation: None,
+        level: level.map(|it| it.to_string()),
+        cancel: cancel.is_some(),
+        operation: cancel.and_then(|it| it.operation.map(|it| it.as_str().into())),
     };
     Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
 }
@@ -172,21 +174,11 @@ async fn read_message(
     body: &mut Body,
 ) -> Result<Message, Problem> {
     let max = app.options.max_message;
-    let limit = if kind == Kind::Text {
-        max
-    } else {
-        json_limit(max)
+    let (what, limit) = match kind {
+        Kind::Text => ("the message's text", max),
+        _ => ("the message's JSON", json_limit(max)),
     };
-    let read = timeout(app.options.body_timeout, read_body(body, limit)).await;
-    let bytes = read.map_err(|_| {
-        let detail = format!(
-            "the body did not come within {:?}",
-            app.options.body_timeout
-        );
-        Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
-    })??;
-    let text = String::from_utf8(bytes)
-        .map_err(|error| Problem::not_utf8(error.utf8_error().valid_up_to()))?;
+    let text = read_text(app, body, what, limit).await?;
     if kind == Kind::Json {
         let message = json::parse_message(&text).map_err(|error| {
             Problem::bad_request(format!("the body is no message object: {error}"))
@@ -213,7 +205,26 @@ async fn read_message(
     Ok(message)
 }
 
-fn optional<T: FromStr<Err = Invalid>>(
+/// A whole body of at most `limit` bytes, as text. `what` it is goes into an error.
+pub(super) async fn read_text(
+    app: &App,
+    body: &mut Body,
+    what: &str,
+    limit: usize,
+) -> Result<String, Problem> {
+    let read = timeout(app.options.body_timeout, read_body(body, what, limit)).await;
+    let bytes = read.map_err(|_| {
+        let detail = format!(
+            "the body did not come within {:?}",
+            app.options.body_timeout
+        );
+        Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
+    })??;
+    String::from_utf8(bytes).map_err(|error| Problem::not_utf8(error.utf8_error().valid_up_to()))
+}
+
+/// What the query parameter of this name says, where there is one.
+pub(super) fn optional<T: FromStr<Err = Invalid>>(
     parameters: &[(String, String)],
     name: &str,
 ) -> Result<Option<T>, Problem> {
@@ -222,8 +233,18 @@ fn optional<T: FromStr<Err = Invalid>>(
 }
 
 /// The most bytes of JSON that a message of `max` bytes of text can take.
-pub(super) fn json_limit(max: usize) -> usize {
+fn json_limit(max: usize) -> usize {
     (max + JSON_EXTRA) * JSON_ESCAPE_MAX
+}
+
+/// Checks the length of a message's JSON, as it came, against the most that a message of `max` bytes of text
+/// can take.
+pub(super) fn check_json(length: usize, max: usize) -> Result<(), Problem> {
+    let limit = json_limit(max);
+    if length > limit {
+        return Err(Problem::too_large("the message's JSON", limit));
+    }
+    Ok(())
 }
 
 /// Checks a message that came as JSON: its text alone, and its text with all else.
@@ -240,11 +261,11 @@ pub(super) fn check_size(message: Message, max: usize) -> Result<Message, Proble
     }
 }
 
-async fn read_body(body: &mut Body, limit: usize) -> Result<Vec<u8>, Problem> {
+async fn read_body(body: &mut Body, what: &str, limit: usize) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
     while let Some(chunk) = next_chunk(body).await? {
         if bytes.len() + chunk.len() > limit {
-            return Err(Problem::too_large("the message", limit));
+            return Err(Problem::too_large(what, limit));
         }
         bytes.extend_from_slice(&chunk);
     }
@@ -279,7 +300,8 @@ fn broken_off(error: &axum::Error) -> Problem {
     Problem::new(status, format!("the body broke off: {error}"))
 }
 
-async fn drained<T>(result: Result<T, Problem>, body: &mut Body) -> Result<T, Problem> {
+/// Reads the rest of a refused request's body: see [`DRAIN_BYTES`].
+pub(super) async fn drained<T>(result: Result<T, Problem>, body: &mut Body) -> Result<T, Problem> {
     if let Err(problem) = &result {
         let drain = async {
             let mut read = 0;

@@ -1,4 +1,4 @@
-//! `GET /sse/debug/{clientId}`: one subscriber's stream.
+//! `GET /sse/debug/{clientId}`: one subscriber's stream; and what every stream does, whatever it tells.
 
 use std::{
     convert::Infallible,
@@ -20,7 +20,8 @@ use http_body::Frame;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
-    App, authorized::Authorized, identity::PathClient, metrics::Metrics, problem::Problem,
+    App, authorized::Authorized, control::Wishes, identity::PathClient, metrics::Metrics,
+    problem::Problem,
 };
 use crate::{
     event::{ClientId, EventId, Format, unix_millis},
@@ -56,6 +57,11 @@ pub(super) async fn subscribe(
     };
     tracing::debug!(client = id.short(), start = ?subscription.start(), "subscribed");
     let stream = Stream::new(subscription, app.options.heartbeat, app.metrics);
+    Ok(([(wire::FORMAT_HEADER, format.as_str())], answer(id, stream)).into_response())
+}
+
+/// The answer that is a stream. The connection decides how it is written.
+pub(super) fn answer(id: ClientId, stream: Stream) -> Response {
     let head = [
         (header::CONTENT_TYPE.as_str(), wire::EVENT_STREAM.to_owned()),
         (
@@ -65,10 +71,8 @@ pub(super) async fn subscribe(
         ("x-accel-buffering", "no".to_owned()),
         ("x-content-type-options", "nosniff".to_owned()),
         (wire::CLIENT_ID_HEADER, id.to_string()),
-        (wire::FORMAT_HEADER, format.as_str().to_owned()),
     ];
-    // The connection decides how the stream is written.
-    Ok((head, Extension(OpenStream::new(stream))).into_response())
+    (head, Extension(OpenStream::new(stream))).into_response()
 }
 
 /// The first parameter of this name.
@@ -104,14 +108,20 @@ fn position(parameters: &[(String, String)], headers: &HeaderMap) -> Result<Posi
     }
 }
 
-/// What one subscriber's stream says, and when.
+/// What one stream says, and when.
 pub(super) struct Stream {
     /// `None` once the last bytes are out.
-    subscription: Option<Subscription>,
+    source: Option<Source>,
     /// What goes out before the first frame.
     first: Vec<u8>,
     heartbeat: Duration,
     metrics: Arc<Metrics>,
+}
+
+/// What a stream tells of.
+enum Source {
+    Messages(Subscription),
+    Wishes(Wishes),
 }
 
 impl Stream {
@@ -124,8 +134,18 @@ impl Stream {
             Start::Restarted => Vec::new(),
         };
         Self {
-            subscription: Some(subscription),
+            source: Some(Source::Messages(subscription)),
             first,
+            heartbeat,
+            metrics,
+        }
+    }
+
+    /// A control stream, which has nothing to say before its first event.
+    pub(super) fn of_wishes(wishes: Wishes, heartbeat: Duration, metrics: Arc<Metrics>) -> Self {
+        Self {
+            source: Some(Source::Wishes(wishes)),
+            first: Vec::new(),
             heartbeat,
             metrics,
         }
@@ -133,7 +153,7 @@ impl Stream {
 
     /// Whether all has been said.
     pub(super) fn is_over(&self) -> bool {
-        self.subscription.is_none() && self.first.is_empty()
+        self.source.is_none() && self.first.is_empty()
     }
 
     /// A comment is due where nothing was said for so long.
@@ -163,35 +183,48 @@ impl Stream {
 
     fn append(&mut self, out: &mut Vec<u8>, cx: &mut Context<'_>) -> bool {
         out.append(&mut mem::take(&mut self.first));
-        while let Some(subscription) = &mut self.subscription {
+        while let Some(source) = &mut self.source {
             if out.len() >= WRITE_BYTES {
                 return true;
             }
-            let Poll::Ready(delivery) = subscription.poll_read(out, WRITE_BYTES, cx) else {
-                return false;
+            let appended = match source {
+                Source::Messages(subscription) => poll_append(subscription, &self.metrics, out, cx),
+                Source::Wishes(wishes) => wishes.poll_append(out, cx),
             };
-            let last = subscription.last();
-            match delivery {
-                Delivery::Events => {}
-                Delivery::Gap(gap, id) => {
-                    tracing::debug!(client = subscription.client_id().short(), %gap, "gap");
-                    self.metrics.gaps.add(1);
-                    out.extend(sse::gap(id, gap));
-                }
-                Delivery::End(end) => {
-                    out.extend(sse::end(last, end));
-                    self.subscription = None;
-                }
-                Delivery::Closing => {
-                    let retry = spread_retry(subscription.client_id());
-                    let format = subscription.format();
-                    out.extend(sse::farewell(last, unix_millis(), retry, format));
-                    self.subscription = None;
-                }
+            match appended {
+                Poll::Pending => return false,
+                Poll::Ready(false) => {}
+                Poll::Ready(true) => self.source = None,
             }
         }
         false
     }
+}
+
+/// Appends what is due of a channel's messages; ready with true once all has been said.
+fn poll_append(
+    subscription: &mut Subscription,
+    metrics: &Metrics,
+    out: &mut Vec<u8>,
+    cx: &mut Context<'_>,
+) -> Poll<bool> {
+    let delivery = ready!(subscription.poll_read(out, WRITE_BYTES, cx));
+    let last = subscription.last();
+    match delivery {
+        Delivery::Events => {}
+        Delivery::Gap(gap, id) => {
+            tracing::debug!(client = subscription.client_id().short(), %gap, "gap");
+            metrics.gaps.add(1);
+            out.extend(sse::gap(id, gap));
+        }
+        Delivery::End(end) => out.extend(sse::end(Some(last), end)),
+        Delivery::Closing => {
+            let retry = spread_retry(subscription.client_id());
+            let format = subscription.format();
+            out.extend(sse::farewell(last, unix_millis(), retry, format));
+        }
+    }
+    Poll::Ready(matches!(delivery, Delivery::End(_) | Delivery::Closing))
 }
 
 /// A stream on its way from the handler to the connection, which alone knows whether it can be
@@ -276,7 +309,7 @@ impl http_body::Body for StreamBody {
 
 /// Spreads the clients' return after a shutdown over 1 to 5 s, so that they do not come all at once.
 /// A client's ID is random, so it is as good as a dice.
-fn spread_retry(id: ClientId) -> u64 {
+pub(super) fn spread_retry(id: ClientId) -> u64 {
     let bytes = id.as_bytes();
     1000 + u64::from(u16::from_be_bytes([bytes[0], bytes[1]])) * 4000 / u64::from(u16::MAX)
 }

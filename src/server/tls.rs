@@ -10,9 +10,11 @@ use std::{
     path::{Path, PathBuf},
     pin::pin,
     sync::Arc,
+    time::Duration,
 };
 
 use axum::http::Request;
+use http_body_util::BodyExt;
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
@@ -28,7 +30,7 @@ use rustls::{
     },
 };
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -145,12 +147,29 @@ pub(super) async fn converse(
         Err(_) => return tracing::debug!("a TLS handshake took too long"),
     };
     let is_http_2 = stream.get_ref().1.alpn_protocol() == Some(HTTP_2);
+    let (requests, open) = watch::channel(0);
     let service = service_fn(move |request: Request<Incoming>| {
-        let exchange = exchange.clone();
-        async move { Ok::<_, Infallible>(exchange.answer(request, None).await) }
+        let (exchange, request_open) = (exchange.clone(), Open::new(&requests));
+        async move {
+            let answer = exchange.answer(request, None).await;
+            // It is open until the last of its answer is out.
+            let answer = answer.map(|body| {
+                body.map_frame(move |frame| {
+                    let _ = &request_open;
+                    frame
+                })
+            });
+            Ok::<_, Infallible>(answer)
+        }
     });
     let io = TokioIo::new(stream);
     let ended = if is_http_2 {
+        let over = async {
+            tokio::select! {
+                () = closing.cancelled(), if is_early => {}
+                () = idle(open, options.header_timeout) => {}
+            }
+        };
         let mut connection = pin!(
             http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
@@ -161,7 +180,7 @@ pub(super) async fn converse(
         );
         tokio::select! {
             ended = &mut connection => ended,
-            () = closing.cancelled(), if is_early => {
+            () = over => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
@@ -184,5 +203,31 @@ pub(super) async fn converse(
     };
     if let Err(error) = ended {
         tracing::debug!(error = %crate::error_chain(&error), "connection ended");
+    }
+}
+
+/// A request that is being answered, as long as this lives.
+struct Open(watch::Sender<usize>);
+
+impl Open {
+    fn new(requests: &watch::Sender<usize>) -> Self {
+        requests.send_modify(|open| *open += 1);
+        Self(requests.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.send_modify(|open| *open -= 1);
+    }
+}
+
+/// Ready once no request was open for so long: over HTTP/1 hyper sees to that itself, over HTTP/2 it asks
+/// for ever whether the client is still there.
+async fn idle(mut open: watch::Receiver<usize>, patience: Duration) {
+    while open.wait_for(|open| *open == 0).await.is_ok() {
+        if timeout(patience, open.changed()).await.is_err() {
+            return;
+        }
     }
 }

@@ -42,13 +42,17 @@ impl Live {
             again: false,
         }
     }
-}
 
-impl Live {
     /// Who subscribed.
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Whose stream it is.
+    #[must_use]
+    pub fn id(&self) -> ClientId {
+        self.id
     }
 
     /// Makes the connection again now: see [`Feed::reconnect`].

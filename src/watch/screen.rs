@@ -49,6 +49,8 @@ pub const MARKS_MAX: usize = 1000;
 const RULED: u16 = 14;
 /// From this height on the counts and the keys have a line each.
 const TWO_LINES: u16 = 8;
+/// The columns for the focus or a mark, and for the level.
+const GUTTER: u16 = 3;
 /// From this width on times are shown.
 const TIMES_FIT: u16 = 50;
 /// From this width on the operations' names are shown beside messages.
@@ -132,8 +134,8 @@ pub struct Screen {
     pub(super) mode: Mode,
     /// What the last key came to, until the next one.
     pub(super) notice: Option<String>,
-    /// The level that publishers were asked for.
-    pub(super) asked_level: Option<Level>,
+    /// Whether publishers were asked for debug detail.
+    pub(super) wants_debug: bool,
     pub(super) mouse: bool,
     pub(super) width: u16,
     pub(super) height: u16,
@@ -189,7 +191,7 @@ impl Screen {
             sideways: 0,
             mode: Mode::Messages,
             notice: None,
-            asked_level: None,
+            wants_debug: false,
             mouse: false,
             width: width.max(1),
             height: height.max(1),
@@ -366,7 +368,6 @@ impl Screen {
     /// How a row of a record is divided.
     #[must_use]
     pub fn columns(&self) -> Columns {
-        let gutter = if self.width < 30 { 2 } else { 3 };
         let time = if self.width >= TIMES_FIT && self.times != Times::Off {
             times::WIDTH + 1
         } else {
@@ -377,9 +378,9 @@ impl Screen {
         } else {
             0
         };
-        let text = self.width.saturating_sub(gutter + time + name).max(1);
+        let text = self.width.saturating_sub(GUTTER + time + name).max(1);
         Columns {
-            gutter,
+            gutter: GUTTER,
             time,
             name,
             text,

@@ -18,7 +18,7 @@ use super::{
         records::{Kind, Record},
     },
 };
-use crate::{client::feed::Update, message::Level};
+use crate::{client::feed::Update, message::Level, wish::Request};
 
 /// What happens.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ pub enum Effect {
     /// Write a new file.
     Save(PathBuf, Vec<u8>),
     /// Ask publishers for something.
-    Wish(Asked),
+    Ask(Request),
     /// Make the connection again.
     Reconnect,
     /// Take the mouse, or give it back.
@@ -72,15 +72,6 @@ pub enum Effect {
     Suspend,
     /// Leave.
     Leave(Leave),
-}
-
-/// What a watcher asks publishers for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// This much detail; `None` takes it back.
-    Level(Option<Level>),
-    /// To stop this operation, or whatever they do.
-    Cancel(Option<String>),
 }
 
 /// How the pane is left.
@@ -168,7 +159,7 @@ fn pointed(screen: &mut Screen, mouse: Mouse) {
         }
         (Mode::Help(scroll), Mouse::Wheel { down }) => *scroll = rolled(*scroll, down),
         (Mode::Detail(detail), Mouse::Wheel { down }) => {
-            detail.scroll = rolled(detail.scroll, down)
+            detail.scroll = rolled(detail.scroll, down);
         }
         _ => {}
     }

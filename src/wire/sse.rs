@@ -6,7 +6,8 @@
 use crate::{
     event::{End, Event, EventId, Format, Gap, UnixMillis},
     message::{DEFAULT_EVENT, Message},
-    wire::json,
+    wire::{control::audience_object, json},
+    wish::Audience,
 };
 
 /// What a fresh stream says first.
@@ -17,6 +18,8 @@ pub const FAREWELL: &str = "Server shutting down...";
 pub const RETRY_MILLIS: u64 = 1000;
 /// The event name of a [`Gap`].
 pub const GAP: &str = "gap";
+/// The event name of what a control stream tells.
+pub const CONTROL: &str = "control";
 /// The event name of an [`End`].
 pub const END: &str = "end";
 /// Flushes the head of a resumed stream.
@@ -71,9 +74,26 @@ pub fn gap(id: EventId, gap: Gap) -> Vec<u8> {
     close(frame)
 }
 
-/// The end of a stream, text in both formats.
+/// What a control stream tells. It has no ID: there is no history to resume.
 #[must_use]
-pub fn end(id: EventId, end: End) -> Vec<u8> {
+pub fn control(audience: &Audience) -> Vec<u8> {
+    let mut frame = open(None, CONTROL, 0);
+    push_line(&mut frame, &audience_object(audience));
+    close(frame)
+}
+
+/// The last bytes of a control stream whose server shuts down.
+#[must_use]
+pub fn control_farewell(retry_millis: u64) -> Vec<u8> {
+    let mut frame = retry(retry_millis);
+    frame.extend(open(None, DEFAULT_EVENT, FAREWELL.len()));
+    push_data(&mut frame, FAREWELL);
+    close(frame)
+}
+
+/// The end of a stream, text in both formats. A control stream's events have no ID.
+#[must_use]
+pub fn end(id: Option<EventId>, end: End) -> Vec<u8> {
     let mut frame = open(id, END, 0);
     push_line(&mut frame, end.as_str().as_bytes());
     close(frame)
@@ -97,15 +117,18 @@ fn retry(millis: u64) -> Vec<u8> {
     format!("retry: {millis}\n").into_bytes()
 }
 
-fn open(id: EventId, name: &str, data_len: usize) -> Vec<u8> {
+fn open(id: impl Into<Option<EventId>>, name: &str, data_len: usize) -> Vec<u8> {
     const FIELDS_MAX: usize = 64;
     let mut frame = Vec::with_capacity(FIELDS_MAX + name.len() + data_len);
-    let mut digits = itoa::Buffer::new();
-    frame.extend_from_slice(b"id: ");
-    frame.extend_from_slice(digits.format(id.seq).as_bytes());
-    frame.push(b'-');
-    frame.extend_from_slice(digits.format(id.time).as_bytes());
-    frame.extend_from_slice(b"\nevent: ");
+    if let Some(id) = id.into() {
+        let mut digits = itoa::Buffer::new();
+        frame.extend_from_slice(b"id: ");
+        frame.extend_from_slice(digits.format(id.seq).as_bytes());
+        frame.push(b'-');
+        frame.extend_from_slice(digits.format(id.time).as_bytes());
+        frame.push(b'\n');
+    }
+    frame.extend_from_slice(b"event: ");
     frame.extend_from_slice(name.as_bytes());
     frame.push(b'\n');
     frame

@@ -8,7 +8,7 @@ use std::{
 /// Files that begin with one of these know none of those.
 const NEVER: &[(&[&str], &[&str])] = &[
     (
-        &["hub", "message", "event"],
+        &["hub", "message", "event", "wish"],
         &[
             "axum",
             "reqwest",
@@ -28,7 +28,7 @@ const NEVER: &[(&[&str], &[&str])] = &[
             "crate::text",
         ],
     ),
-    (&["message", "event"], &["crate::hub", "tokio"]),
+    (&["message", "event", "wish"], &["crate::hub", "tokio"]),
     (
         &["wire"],
         &[
@@ -71,8 +71,28 @@ const NEVER: &[(&[&str], &[&str])] = &[
         &["crate::server", "crate::hub", "axum", "hyper", "reqwest"],
     ),
     (
-        &["watch/model", "watch/operations"],
+        &[
+            "watch/model",
+            "watch/operations",
+            "watch/screen",
+            "watch/update",
+            "watch/keys",
+        ],
         &["crossterm", "ratatui", "tokio", "crate::talk"],
+    ),
+    (
+        &[
+            "watch/pane/view",
+            "watch/pane/header",
+            "watch/pane/body",
+            "watch/pane/footer",
+            "watch/pane/help",
+            "watch/pane/detail",
+            "watch/pane/welcome",
+            "watch/pane/spans",
+            "watch/pane/theme",
+        ],
+        &["crossterm", "tokio", "crate::talk"],
     ),
     (
         &["token"],
@@ -99,7 +119,7 @@ const NEVER: &[(&[&str], &[&str])] = &[
     ),
     (
         &[
-            "hub", "message", "event", "wire", "server", "client", "watch", "text", "talk",
+            "hub", "message", "event", "wish", "wire", "server", "client", "watch", "text", "talk",
             "shutdown", "token",
         ],
         &["crate::command", "crate::cli"],

@@ -345,8 +345,8 @@ async fn head_is_answered_at_each_door_without_a_body() {
     for besieged in Besieged::each().await {
         for (door, status) in [
             ("/healthz", 200),
-            ("/api/v1/sse/connect", 200),
-            (&stream_of(&besieged.own), 200),
+            ("/api/v1/sse/connect", 405),
+            (&stream_of(&besieged.own), 405),
             ("/api/v1/sse/debug", 405),
             ("/api/v1/sse/broadcast", 405),
             ("/nowhere", 404),

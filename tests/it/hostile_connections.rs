@@ -148,14 +148,22 @@ async fn a_client_that_floods_its_own_stream_hurts_itself_only() {
 }
 
 #[tokio::test]
-async fn head_on_a_stream_leaves_no_subscriber() {
+async fn head_neither_opens_nor_ends_anything() {
+    const UNKNOWN: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
     for server in each().await {
         let id = server.connect().await;
-        let mut connection = Connection::open(server.address).await;
-        connection.ask("HEAD", &stream_of(&id), &[]).await;
-        let head = connection.head().await;
-        assert_eq!(head.header("content-type"), Some("text/event-stream"));
-        server.stats(|it| it.subscribers == 0).await;
+        for target in [
+            "/api/v1/sse/connect".to_owned(),
+            format!("/api/v1/sse/debug/stop/{id}"),
+            stream_of(&id),
+            stream_of(UNKNOWN),
+        ] {
+            let mut connection = Connection::open(server.address).await;
+            connection.ask("HEAD", &target, &[]).await;
+            assert_eq!(connection.head().await.status, 405, "{target}");
+            let stats = server.hub.stats();
+            assert_eq!((stats.channels, stats.subscribers), (1, 0), "{target}");
+        }
     }
 }
 

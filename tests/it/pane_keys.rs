@@ -5,11 +5,12 @@ use codechat::{
     event::{End, Gap},
     message::{Level, Message, Outcome},
     watch::{
-        keys::{Action, TABLE},
+        keys::{Action, Key, TABLE},
         model::{Goals, Verdict},
         pane::theme::{Background, Theme},
-        update::{Asked, Effect, Leave, Mouse, Msg},
+        update::{Effect, Leave, Mouse, Msg},
     },
+    wish::{Ask, Cancel, Request},
 };
 
 use crate::support::drawn::Drawn;
@@ -384,19 +385,28 @@ fn what_is_shown_is_saved_as_text_and_everything_as_ndjson() {
 fn wishes_are_sent_and_a_cancel_asks_back() {
     let mut drawn = Drawn::new(80, 24);
     drawn.say(of_operation("import", "line 1"));
+    let level = |level| {
+        [Effect::Ask(Request {
+            level,
+            ..Request::default()
+        })]
+    };
     drawn.keys("D");
-    assert_eq!(
-        drawn.effects,
-        [Effect::Wish(Asked::Level(Some(Level::Debug)))]
-    );
+    assert_eq!(drawn.effects, level(Ask::For(Level::Debug)));
     drawn.keys("D");
-    assert_eq!(drawn.effects, [Effect::Wish(Asked::Level(None))]);
+    assert_eq!(drawn.effects, level(Ask::Withdraw));
     drawn.keys("x");
     assert!(drawn.effects.is_empty() && drawn.shows("cancel import?"));
     drawn.keys("n");
     assert!(drawn.effects.is_empty() && drawn.shows("nobody was asked"));
     drawn.keys("xy");
-    let cancel = |name: Option<&str>| [Effect::Wish(Asked::Cancel(name.map(Into::into)))];
+    let cancel = |name: Option<&str>| {
+        let operation = name.map(|it| it.parse().unwrap());
+        [Effect::Ask(Request {
+            cancel: Ask::For(Cancel { operation }),
+            ..Request::default()
+        })]
+    };
     assert_eq!(drawn.effects, cancel(Some("import")));
     drawn.say(of_operation("export", "line 2"));
     drawn.keys("xy");
@@ -465,7 +475,6 @@ fn there_are_three_ways_out_and_one_aside() {
         drawn.keys(keys);
         assert_eq!(drawn.effects, [effect]);
     }
-    use codechat::watch::keys::Key;
     // These work wherever the keys are.
     for mode in ["", "/x", "<Esc>?", "<Esc>k<Enter>", "<Esc>x"] {
         drawn.keys(mode);

@@ -157,10 +157,7 @@ fn an_operation_that_has_ended_says_how() {
             drawn.wait(0.5);
             drawn.say(progress("import", f64::from(step), 40.0));
         }
-        drawn.say(Message {
-            outcome: Some(Outcome::Failed),
-            ..levelled(Level::Error, "file 11 is not UTF-8")
-        });
+        drawn.say(levelled(Level::Error, "file 11 is not UTF-8"));
         let ends = Message {
             outcome: Some(Outcome::Failed),
             operation: Some("import".parse().unwrap()),
@@ -217,7 +214,7 @@ fn a_message_is_shown_whole() {
             fields: Some(r#"{"repo":"demo","tags":["a","b"]}"#.into()),
             ..levelled(Level::Warn, "first line\nsecond \x1b[31mline\x07")
         });
-        drawn.text("another").keys("kk<Enter>");
+        drawn.text("another").keys("k<Enter>");
     });
 }
 

@@ -180,6 +180,33 @@ async fn a_line_that_cannot_go_out_yet_is_counted_when_interrupted() {
 }
 
 #[tokio::test]
+async fn every_line_that_was_read_is_counted_where_none_can_go_out() {
+    /// One in the request under way, those that may wait, and one in the hand of whoever reads.
+    const READ: usize = 1 + 16 + 1;
+    let server = Serve::start(&[]).await;
+    let id = server.http.connect().await;
+    let mut sender = server.send(&id, &["--tee"]);
+    sender.write("delivered\n").await;
+    assert_eq!(sender.line().await, "delivered\n");
+    let mut stream = server.http.watch(&id).await;
+    assert_eq!(stream.event().await.data, "delivered");
+    server.process.signal("KILL").await;
+    for number in 0..READ {
+        let line = format!("{number}\n");
+        sender.write(&line).await;
+        assert_eq!(sender.line().await, line, "its copy says that it was read");
+        if number == 0 {
+            sender.says("not delivered yet, try 1").await;
+        }
+    }
+    sender.signal("INT").await;
+    let ended = sender.end().await;
+    assert_eq!(ended.code, Some(1));
+    let counted = format!("{READ} lines were read but not delivered: interrupted");
+    assert!(ended.stderr.contains(&counted), "{ended:?}");
+}
+
+#[tokio::test]
 async fn a_command_line_that_makes_no_sense_is_usage() {
     for args in [
         &["send"][..],

@@ -4,10 +4,13 @@
 use std::{
     path::{Path, PathBuf},
     process::Stdio,
+    sync::Arc,
     time::Duration,
 };
 
 use codechat::server::{Options, Tls};
+use rustls::pki_types::pem::PemObject;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{
     http::{Connection, stream_of},
@@ -126,6 +129,59 @@ async fn a_reader_over_http_2_that_takes_nothing_leaves_its_channel() {
     while let Ok(chunk) = soon(idle.chunk()).await {
         assert!(chunk.is_some(), "that is no end of a stream");
     }
+}
+
+#[tokio::test]
+async fn a_connection_of_http_2_that_asks_for_nothing_is_closed_and_one_with_a_stream_is_not() {
+    let server = start(|options| {
+        options.header_timeout = Duration::from_millis(100);
+        options.heartbeat = Duration::from_millis(200);
+    })
+    .await;
+    let client = client(reqwest::Version::HTTP_2);
+    let id = server.hub.connect().unwrap();
+    let base = format!("https://localhost:{}", server.address.port());
+    let target = format!("{base}{}", stream_of(&id.to_string()));
+    let mut stream = soon(client.get(&target).send()).await.unwrap();
+
+    let mut idle = http_2(&server).await;
+    let mut said = Vec::new();
+    // With a fault instead of an end it was closed too.
+    let _ = soon(idle.read_to_end(&mut said)).await;
+    assert!(said.len() > FRAME_HEAD, "it spoke HTTP/2");
+
+    read_until(&mut stream, "Starting").await;
+    for _ in 0..3 {
+        read_until(&mut stream, ":\n").await;
+    }
+    let posted = client.post(&target).body("still there").send();
+    assert_eq!(soon(posted).await.unwrap().status(), 202);
+    read_until(&mut stream, "still there").await;
+}
+
+const FRAME_HEAD: usize = 9;
+
+/// A connection that has said what begins HTTP/2, and nothing more.
+async fn http_2(server: &Server) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
+    const SETTINGS: [u8; FRAME_HEAD] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let mut roots = rustls::RootCertStore::empty();
+    let authority = rustls::pki_types::CertificateDer::from_pem_file(file("ca.pem")).unwrap();
+    roots.add(authority).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".into()];
+    let socket = Connection::open(server.address).await.socket;
+    let name = "localhost".try_into().unwrap();
+    let connecting = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, socket);
+    let mut connection = soon(connecting).await.unwrap();
+    let preface = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &SETTINGS[..]].concat();
+    soon(connection.write_all(&preface)).await.unwrap();
+    soon(connection.flush()).await.unwrap();
+    connection
 }
 
 #[tokio::test]

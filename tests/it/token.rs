@@ -8,6 +8,7 @@ use crate::support::{
     http::stream_of,
     process::{Running, Scratch, Serve, codechat},
     server::Server,
+    soon,
 };
 
 const SECRET: &str = "hvs.Wq8-T0p_s3cret~42";
@@ -251,6 +252,17 @@ async fn what_is_no_token_is_an_error_that_does_not_quote_it() {
             assert!(!ended.stderr.contains("hunter"), "{}", ended.stderr);
         }
     }
+    let ended = Running::codechat(["serve", "--token-file", "/dev/zero"])
+        .end()
+        .await;
+    assert_eq!(ended.code, Some(1));
+    assert!(
+        ended
+            .stderr
+            .contains("/dev/zero is over the limit of 4096 bytes"),
+        "{}",
+        ended.stderr
+    );
     let ended = Running::codechat(["serve", "--token-file", "/nowhere/token"])
         .end()
         .await;
@@ -260,6 +272,18 @@ async fn what_is_no_token_is_an_error_that_does_not_quote_it() {
         "{}",
         ended.stderr
     );
+}
+
+#[tokio::test]
+async fn a_token_may_come_through_a_pipe() {
+    let scratch = Scratch::new();
+    let pipe = scratch.path("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let path = pipe.to_str().unwrap();
+    let mut serve = Running::codechat(["serve", "--listen", "127.0.0.1:0", "--token-file", path]);
+    soon(tokio::fs::write(&pipe, SECRET)).await.unwrap();
+    serve.says("listening on").await;
 }
 
 #[tokio::test]

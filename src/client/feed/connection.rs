@@ -32,13 +32,11 @@ const BATCH_BYTES: usize = 256 << 10;
 const HALF_HEARTBEATS: u32 = 5;
 
 /// How a connection ended.
-pub(super) enum Ended {
+pub(in crate::client) enum Ended {
     /// For good, or nobody listens any more.
     Over,
     /// For good, with an error.
     Failed(FeedError),
-    /// Because it was asked to be made anew.
-    Again,
     /// It was not even made.
     NotThere(Lost),
     /// A next one may do better.
@@ -64,12 +62,7 @@ impl Connection {
             id,
             format: options.format,
             tail: options.tail,
-            transport: Transport {
-                http: client.http.clone(),
-                authorization: client.authorization.clone(),
-                memory: Memory::new(options.last_event_id.clone().unwrap_or_default()),
-                patience: client.heartbeat * HALF_HEARTBEATS / 2,
-            },
+            transport: transport(client, options.last_event_id.clone().unwrap_or_default()),
         }
     }
 
@@ -78,19 +71,19 @@ impl Connection {
         self.transport.memory.recall().retry
     }
 
-    /// Connects once and reads to the connection's end.
+    /// Connects once and reads to the connection's end; `None` where it is to be made anew.
     pub(super) async fn read(
         &self,
         translator: &mut Translator,
         backoff: &mut Backoff,
         out: &mpsc::Sender<Vec<Item>>,
         again: &Notify,
-    ) -> Ended {
+    ) -> Option<Ended> {
         let cursor = self.transport.memory.recall().last_id;
         let url = self.url(&cursor);
-        let stream = match self.stream(&url) {
+        let stream = match open(&self.transport, self.id, &url) {
             Ok(stream) => stream,
-            Err(error) => return ended(&error, &url),
+            Err(error) => return Some(ended(&error, &url)),
         };
         let mut reader = Reader {
             stream,
@@ -106,7 +99,7 @@ impl Connection {
                 // the next one goes on after what came on this one.
                 biased;
                 error = poll_fn(|cx| reader.poll_batch(cx)) => error,
-                () = again.notified() => return Ended::Again,
+                () = again.notified() => return None,
             };
             let over = matches!(reader.batch.last(), Some(Ok(Update::End(_))));
             // The next batch will be about as long as this one.
@@ -114,14 +107,14 @@ impl Connection {
             let batch = std::mem::replace(&mut reader.batch, next);
             reader.bytes = 0;
             if !batch.is_empty() && out.send(batch).await.is_err() || over {
-                return Ended::Over;
+                return Some(Ended::Over);
             }
             let Some(error) = error else { continue };
             let ended = ended(&error, &url);
             if matches!(ended, Ended::Over) {
                 let _ = out.send(vec![Ok(Update::Gone)]).await;
             }
-            return ended;
+            return Some(ended);
         }
     }
 
@@ -140,32 +133,43 @@ impl Connection {
         }
         self.client.server().join(&path).into()
     }
+}
 
-    fn stream(&self, url: &str) -> Result<BoxStream<Result<SSE, Error>>, Error> {
-        let once = ReconnectOptions::reconnect(false).retry_initial(false);
-        let client = ClientBuilder::for_url(url)?
-            .header(wire::CLIENT_ID_HEADER, &self.id.to_string())?
-            .redirect_limit(0)
-            .reconnect(once.build())
-            .build_with_transport(self.transport.clone());
-        Ok(client.stream())
+/// What the requests for one stream go through, the first of them with this cursor.
+pub(in crate::client) fn transport(client: &Client, last_event_id: String) -> Transport {
+    Transport {
+        http: client.http.clone(),
+        authorization: client.authorization.clone(),
+        memory: Memory::new(last_event_id),
+        patience: client.heartbeat * HALF_HEARTBEATS / 2,
     }
 }
 
+/// Asks for a stream, once.
+pub(in crate::client) fn open(
+    transport: &Transport,
+    id: ClientId,
+    url: &str,
+) -> Result<BoxStream<Result<SSE, Error>>, Error> {
+    let once = ReconnectOptions::reconnect(false).retry_initial(false);
+    let client = ClientBuilder::for_url(url)?
+        .header(wire::CLIENT_ID_HEADER, &id.to_string())?
+        .redirect_limit(0)
+        .reconnect(once.build())
+        .build_with_transport(transport.clone());
+    Ok(client.stream())
+}
+
 /// What an error means for the feed.
-fn ended(error: &Error, url: &str) -> Ended {
+pub(in crate::client) fn ended(error: &Error, url: &str) -> Ended {
     let lost = |reason| Ended::Lost {
         reason,
         retry_after: None,
     };
-    let no_stream = match error {
-        Error::Transport(transport) => transport.inner().downcast_ref::<NoStream>(),
-        Error::Eof | Error::UnexpectedEof => {
-            return lost("the server closed the stream".into());
-        }
-        _ => None,
-    };
-    let Some(no_stream) = no_stream else {
+    if matches!(error, Error::Eof | Error::UnexpectedEof) {
+        return lost("the server closed the stream".into());
+    }
+    let Some(no_stream) = no_stream(error) else {
         return lost(error.to_string());
     };
     match no_stream.clone() {
@@ -184,6 +188,14 @@ fn ended(error: &Error, url: &str) -> Ended {
         }),
         NoStream::Silent(_) => lost(no_stream.to_string()),
         NoStream::TooLong => Ended::Failed(FeedError::TooLong(no_stream.to_string())),
+    }
+}
+
+/// Why there is no stream, where our transport says so.
+pub(in crate::client) fn no_stream(error: &Error) -> Option<&NoStream> {
+    match error {
+        Error::Transport(transport) => transport.inner().downcast_ref(),
+        _ => None,
     }
 }
 

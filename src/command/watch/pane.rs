@@ -15,6 +15,7 @@ use crate::{
     cli::Exit,
     client::Client,
     event::{ClientId, unix_millis},
+    message::Operation,
     shutdown::Signals,
     talk,
     text::Colour,
@@ -27,9 +28,10 @@ use crate::{
             theme::Theme,
         },
         screen::{Options, Screen, Target},
-        update::{Asked, Leave},
+        update::Leave,
     },
     wire,
+    wish::{Ask, Request},
 };
 
 /// Whether the pane is what messages are to be shown in: a terminal is there, and no lines were asked
@@ -83,11 +85,11 @@ async fn show(session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
     let mut id_file = args.id_file.as_deref();
     let connected = || id_file.take().map_or(Ok(()), |path| write_id(path, id));
     let left = runner::run(updates, screen, &Clock::default(), theme, connected).await?;
-    left_with(left)
+    left_with(&left)
 }
 
 /// What the pane's end means for the program.
-fn left_with(left: Left) -> anyhow::Result<Exit> {
+fn left_with(left: &Left) -> anyhow::Result<Exit> {
     if let Some(screen) = &left.printed {
         print(screen)?;
     }
@@ -138,7 +140,27 @@ impl Source for Live {
         Self::reconnect(self);
     }
 
-    fn ask(&mut self, _asked: Asked) -> Option<BoxFuture<'static, String>> {
-        None
+    fn ask(&mut self, request: Request) -> Option<BoxFuture<'static, String>> {
+        let (client, id) = (self.client().clone(), self.id());
+        Some(Box::pin(async move {
+            match client.ask(id, &request).await {
+                Ok(()) => asked(&request),
+                Err(error) => format!("publishers could not be asked: {error}"),
+            }
+        }))
+    }
+}
+
+/// What a request says to whoever made it.
+fn asked(request: &Request) -> String {
+    match (&request.cancel, request.level) {
+        (Ask::For(cancel), _) => {
+            let what = cancel.operation.as_ref().map_or("", Operation::as_str);
+            format!("publishers were asked to cancel {what}")
+                .trim_end()
+                .into()
+        }
+        (_, Ask::For(level)) => format!("publishers were asked for {level} detail"),
+        _ => "publishers were told that the detail is not needed any more".into(),
     }
 }

@@ -5,21 +5,24 @@ use std::ops::Range;
 use ratatui::style::Style;
 
 use super::{
-    spans::{self, Slot},
+    spans::{self, Hits, Slot},
     theme::Theme,
     view::{Canvas, cut},
 };
 use crate::watch::screen::{
     Columns, Screen,
     export::level_letter,
+    layout::cells,
     records::{Id, Kind, Record},
     viewport::Row,
 };
 
 /// Draws the rows of the page.
-pub(super) fn draw(screen: &Screen, theme: &Theme, canvas: &mut Canvas<'_>) {
+pub(super) fn draw(screen: &Screen, canvas: &mut Canvas<'_>) {
+    let theme = canvas.theme;
     let page = screen.page();
     let columns = screen.columns();
+    let beside_text = columns.gutter + columns.time + columns.name;
     let focus = screen
         .focus()
         .map(|(id, _)| id)
@@ -31,19 +34,30 @@ pub(super) fn draw(screen: &Screen, theme: &Theme, canvas: &mut Canvas<'_>) {
             continue;
         };
         let style = style(record, theme);
-        gutter(screen, id, record, focus == Some(id), y, theme, canvas);
+        gutter(screen, id, record, focus == Some(id), y, canvas);
         if rows[0].is_first {
-            beside(screen, id, record, columns, y, theme, canvas);
+            beside(screen, id, record, columns, y, canvas);
         }
         let hits = hits(screen, id, record, rows);
         for row in rows {
-            text(screen, record, row, columns, y, style, &hits, theme, canvas);
+            if y >= canvas.area.height {
+                return;
+            }
+            let slot = Slot {
+                x: canvas.area.x + beside_text,
+                y: canvas.area.y + y,
+                width: columns
+                    .text
+                    .min(canvas.area.width.saturating_sub(beside_text)),
+                skip: if screen.wraps { 0 } else { screen.sideways },
+            };
+            text(record, row, slot, screen.wraps, style, &hits, canvas);
             y += 1;
         }
     }
 }
 
-fn style(record: &Record, theme: &Theme) -> Style {
+fn style(record: &Record, theme: Theme) -> Style {
     match record.kind {
         Kind::Message => theme.level(record.level),
         Kind::System | Kind::Note if record.level.is_some() => theme.level(record.level),
@@ -59,9 +73,9 @@ fn gutter(
     record: &Record,
     in_focus: bool,
     y: u16,
-    theme: &Theme,
     canvas: &mut Canvas<'_>,
 ) {
+    let theme = canvas.theme;
     let sign = match (screen.marks.contains(&id), in_focus) {
         (true, _) => "◆",
         (false, true) => "▌",
@@ -85,9 +99,9 @@ fn beside(
     record: &Record,
     columns: Columns,
     y: u16,
-    theme: &Theme,
     canvas: &mut Canvas<'_>,
 ) {
+    let theme = canvas.theme;
     if columns.time > 0 {
         let time = screen.time_text(record, screen.previous_shown(id));
         let width = usize::from(columns.time) - 1;
@@ -116,63 +130,43 @@ fn hits(screen: &Screen, id: Id, record: &Record, rows: &[Row]) -> Vec<Range<usi
     query.hits(&plain).take_while(|it| it.start < end).collect()
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "a row is where all of these meet"
-)]
 fn text(
-    screen: &Screen,
     record: &Record,
     row: &Row,
-    columns: Columns,
-    y: u16,
+    slot: Slot,
+    wraps: bool,
     style: Style,
     hits: &[Range<usize>],
-    theme: &Theme,
     canvas: &mut Canvas<'_>,
 ) {
-    let x = columns.gutter + columns.time + columns.name;
+    let theme = canvas.theme;
     if record.kind == Kind::Ruler {
-        let width = usize::from(columns.text);
-        let line = format!("── {} {}", record.text, "─".repeat(width));
+        let line = format!("── {} {}", record.text, "─".repeat(usize::from(slot.width)));
+        let (x, y) = (slot.x - canvas.area.x, slot.y - canvas.area.y);
         canvas.put(x, y, &theme.own(&line), style);
         return;
     }
-    if y >= canvas.area.height {
-        return;
-    }
-    let slot = Slot {
-        x: canvas.area.x + x,
-        y: canvas.area.y + y,
-        width: columns.text.min(canvas.area.width.saturating_sub(x)),
+    let hits = Hits {
+        ranges: hits,
+        style: theme.hit(),
     };
-    let skip = if screen.wraps { 0 } else { screen.sideways };
     spans::draw(
         canvas.buffer,
         slot,
         &record.text,
         row.range.clone(),
-        skip,
         style,
         hits,
-        theme.hit(),
     );
-    if !screen.wraps {
-        cut_off(screen, record, row, slot, theme, canvas);
+    if !wraps {
+        cut_off(record, row, slot, canvas);
     }
 }
 
 /// Shows where a line goes on beyond the edges.
-fn cut_off(
-    screen: &Screen,
-    record: &Record,
-    row: &Row,
-    slot: Slot,
-    theme: &Theme,
-    canvas: &mut Canvas<'_>,
-) {
-    use crate::watch::screen::layout::cells;
-    let edge = screen.sideways + usize::from(slot.width);
+fn cut_off(record: &Record, row: &Row, slot: Slot, canvas: &mut Canvas<'_>) {
+    let theme = canvas.theme;
+    let edge = slot.skip + usize::from(slot.width);
     let text = &record.text[row.range.clone()];
     let mut column = 0;
     let goes_on = cells(text).any(|(_, columns, _)| {
@@ -183,7 +177,7 @@ fn cut_off(
     if goes_on && slot.width > 1 {
         canvas.put(x + slot.width - 1, y, &theme.own("…"), theme.accent());
     }
-    if screen.sideways > 0 && column > 0 && slot.width > 1 {
+    if slot.skip > 0 && column > 0 && slot.width > 1 {
         canvas.put(x, y, &theme.own("…"), theme.accent());
     }
 }

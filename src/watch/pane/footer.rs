@@ -4,6 +4,7 @@ use ratatui::{layout::Position, style::Style};
 use unicode_width::UnicodeWidthStr;
 
 use super::{
+    spans::{self, Hits, Slot},
     theme::Theme,
     view::{Canvas, cut, fitting, grouped},
 };
@@ -19,29 +20,30 @@ use crate::{
 };
 
 /// Draws the footer; says where the cursor is to be.
-pub(super) fn draw(screen: &Screen, theme: &Theme, canvas: &mut Canvas<'_>) -> Option<Position> {
+pub(super) fn draw(screen: &Screen, canvas: &mut Canvas<'_>) -> Option<Position> {
+    let theme = canvas.theme;
     let last = canvas.area.height.saturating_sub(1);
     let is_alone = last == 0;
     if let Mode::Prompt(prompt) = &screen.mode {
         if !is_alone {
-            draw_status(screen, theme, canvas);
+            draw_status(screen, canvas);
         }
-        return draw_prompt(screen, prompt, last, theme, canvas);
+        return Some(draw_prompt(screen, prompt, last, canvas));
     }
     let width = usize::from(canvas.area.width);
     let own = told(screen);
     match (own, is_alone) {
         (Some(own), _) => {
             if !is_alone {
-                draw_status(screen, theme, canvas);
+                draw_status(screen, canvas);
             }
             let own = safe_line(&own, Colour::Strip).into_owned();
             canvas.put(0, last, &theme.own(&cut(&own, width)), theme.strong());
         }
-        (None, true) => draw_status(screen, theme, canvas),
+        (None, true) => draw_status(screen, canvas),
         (None, false) => {
-            draw_status(screen, theme, canvas);
-            draw_keys(screen, last, theme, canvas);
+            draw_status(screen, canvas);
+            draw_keys(screen, last, canvas);
         }
     }
     None
@@ -58,7 +60,8 @@ fn told(screen: &Screen) -> Option<String> {
     screen.notice.clone()
 }
 
-fn draw_status(screen: &Screen, theme: &Theme, canvas: &mut Canvas<'_>) {
+fn draw_status(screen: &Screen, canvas: &mut Canvas<'_>) {
+    let theme = canvas.theme;
     let width = usize::from(canvas.area.width);
     let (state, style) = state(screen, theme);
     let state = fitting(width, state);
@@ -96,7 +99,7 @@ fn counts(screen: &Screen) -> Vec<String> {
 }
 
 /// What keeps messages from being seen: a pause, a search, a filter; the longest text first.
-fn state(screen: &Screen, theme: &Theme) -> (Vec<String>, Style) {
+fn state(screen: &Screen, theme: Theme) -> (Vec<String>, Style) {
     let mut parts = Vec::new();
     let pattern = screen.filter.pattern();
     if !pattern.is_empty() {
@@ -152,15 +155,15 @@ fn state(screen: &Screen, theme: &Theme) -> (Vec<String>, Style) {
 fn hints(screen: &Screen) -> &'static [(Action, &'static str)] {
     match &screen.mode {
         Mode::Help(_) => &[
-            (Action::Back, "close"),
             (Action::Down, "down"),
             (Action::Up, "up"),
+            (Action::Back, "close"),
         ],
         Mode::Detail(_) => &[
-            (Action::Back, "close"),
-            (Action::Copy, "copy"),
             (Action::Down, "down"),
             (Action::Up, "up"),
+            (Action::Copy, "copy"),
+            (Action::Back, "close"),
         ],
         _ if screen.is_empty() && screen.connection.is_open() => &[
             (Action::CopyId, "copy the ID"),
@@ -197,28 +200,33 @@ fn hints(screen: &Screen) -> &'static [(Action, &'static str)] {
     }
 }
 
-fn draw_keys(screen: &Screen, y: u16, theme: &Theme, canvas: &mut Canvas<'_>) {
+/// Draws as many keys as there is room for. The last two, which are help and the way out, go first.
+fn draw_keys(screen: &Screen, y: u16, canvas: &mut Canvas<'_>) {
+    let theme = canvas.theme;
+    let hints: Vec<_> = hints(screen)
+        .iter()
+        .map(|(action, does)| (theme.own(&keys::name(*action)).into_owned(), *does))
+        .collect();
+    let width = |(key, does): &(String, &str)| key.width() + 1 + does.width() + 2;
+    let (others, last) = hints.split_at(hints.len().saturating_sub(2));
+    // No gap stands after the last one.
+    let mut room = usize::from(canvas.area.width) + 2;
+    let mut fits = |hint: &&(String, &str)| {
+        let fits = width(hint) <= room;
+        room -= if fits { width(hint) } else { 0 };
+        fits
+    };
+    let last: Vec<_> = last.iter().rev().filter(&mut fits).collect();
+    let others: Vec<_> = others.iter().take_while(&mut fits).collect();
     let mut x = 0;
-    let width = usize::from(canvas.area.width);
-    for (action, does) in hints(screen) {
-        let key = keys::name(*action);
-        let key = theme.own(&key);
-        if usize::from(x) + key.width() + 1 + does.len() > width {
-            // Help and leaving come last, and are not what is left out first.
-            continue;
-        }
-        x = canvas.put(x, y, &key, theme.accent());
+    for (key, does) in others.into_iter().chain(last.into_iter().rev()) {
+        x = canvas.put(x, y, key, theme.accent());
         x = canvas.put(x + 1, y, does, theme.faint()) + 2;
     }
 }
 
-fn draw_prompt(
-    screen: &Screen,
-    prompt: &Prompt,
-    y: u16,
-    theme: &Theme,
-    canvas: &mut Canvas<'_>,
-) -> Option<Position> {
+fn draw_prompt(screen: &Screen, prompt: &Prompt, y: u16, canvas: &mut Canvas<'_>) -> Position {
+    let theme = canvas.theme;
     let width = canvas.area.width;
     let hits = match (prompt.purpose, &prompt.told) {
         (_, Some(told)) => told.clone(),
@@ -248,22 +256,14 @@ fn draw_prompt(
     let x = canvas.put(0, y, label, theme.accent());
     let safe = safe_line(prompt.text(), Colour::Strip);
     if y < canvas.area.height {
-        let slot = super::spans::Slot {
+        let slot = Slot {
             x: canvas.area.x + x,
             y: canvas.area.y + y,
             width: u16::try_from(room).unwrap_or(u16::MAX),
+            skip,
         };
         let whole = 0..safe.len();
-        super::spans::draw(
-            canvas.buffer,
-            slot,
-            &safe,
-            whole,
-            skip,
-            Style::new(),
-            &[],
-            Style::new(),
-        );
+        spans::draw(canvas.buffer, slot, &safe, whole, Style::new(), Hits::NONE);
     }
     if room + told_width + label.width() < usize::from(width) + 1 {
         let style = if prompt.told.is_some() {
@@ -274,8 +274,5 @@ fn draw_prompt(
         canvas.put_right(y, &theme.own(&hits), style);
     }
     let cursor = u16::try_from(cursor).unwrap_or(u16::MAX);
-    Some(Position::new(
-        canvas.area.x + x.saturating_add(cursor),
-        canvas.area.y + y,
-    ))
+    Position::new(canvas.area.x + x.saturating_add(cursor), canvas.area.y + y)
 }

@@ -13,6 +13,7 @@ use crate::{
     message::Outcome,
     text::{Colour, safe_line},
     watch::{
+        figures,
         operations::OperationState,
         screen::{Screen, connection::State, times},
     },
@@ -25,7 +26,8 @@ const GAUGE_MAX: usize = 40;
 const GAUGE_MIN: usize = 6;
 
 /// Draws the connection's state, and what is watched.
-pub(super) fn draw(screen: &Screen, theme: &Theme, now: Duration, canvas: &mut Canvas<'_>) {
+pub(super) fn draw(screen: &Screen, now: Duration, canvas: &mut Canvas<'_>) {
+    let theme = canvas.theme;
     let width = usize::from(canvas.area.width);
     let lefts = states(screen, now);
     let rights = targets(screen);
@@ -42,7 +44,7 @@ pub(super) fn draw(screen: &Screen, theme: &Theme, now: Duration, canvas: &mut C
     canvas.put_right(0, &theme.own(&right), theme.faint());
 }
 
-fn state_style(screen: &Screen, theme: &Theme) -> Style {
+fn state_style(screen: &Screen, theme: Theme) -> Style {
     match screen.connection.state {
         State::Connecting | State::Ended => theme.strong(),
         State::Live => theme.good().patch(theme.strong()),
@@ -116,12 +118,7 @@ fn targets(screen: &Screen) -> Vec<String> {
 }
 
 /// Draws a line for each operation that there is room for.
-pub(super) fn draw_operations(
-    screen: &Screen,
-    theme: &Theme,
-    now: Duration,
-    canvas: &mut Canvas<'_>,
-) {
+pub(super) fn draw_operations(screen: &Screen, now: Duration, canvas: &mut Canvas<'_>) {
     let rows = usize::from(canvas.area.height);
     let operations: Vec<_> = screen.operations().collect();
     // Those that said something last are the ones to look at.
@@ -150,7 +147,6 @@ pub(super) fn draw_operations(
             &cut(&name, widest.max(3)),
             widest,
             row,
-            theme,
             now,
             canvas,
         );
@@ -162,10 +158,10 @@ fn draw_operation(
     name: &str,
     name_width: usize,
     y: u16,
-    theme: &Theme,
     now: Duration,
     canvas: &mut Canvas<'_>,
 ) {
+    let theme = canvas.theme;
     canvas.put(0, y, &theme.own(name), theme.strong());
     let start = name_width + 1;
     let room = usize::from(canvas.area.width).saturating_sub(start);
@@ -184,7 +180,7 @@ fn draw_operation(
             .saturating_sub(text.width() + told_width + 1)
             .min(GAUGE_MAX);
         if width >= GAUGE_MIN {
-            x = draw_gauge(fraction, width, x, y, theme, style, canvas) + 1;
+            x = draw_gauge(fraction, width, x, y, style, canvas) + 1;
         }
     }
     x = canvas.put(x, y, &theme.own(&text), Style::new());
@@ -200,10 +196,10 @@ fn draw_gauge(
     width: usize,
     x: u16,
     y: u16,
-    theme: &Theme,
     style: Style,
     canvas: &mut Canvas<'_>,
 ) -> u16 {
+    let theme = canvas.theme;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -216,7 +212,7 @@ fn draw_gauge(
 }
 
 /// How it ended, or that it is stuck; and how the gauge looks.
-fn state(operation: &OperationState, theme: &Theme, now: Duration) -> (Option<String>, Style) {
+fn state(operation: &OperationState, theme: Theme, now: Duration) -> (Option<String>, Style) {
     if operation.lost() {
         return (Some("publisher lost".into()), theme.bad());
     }
@@ -230,7 +226,7 @@ fn state(operation: &OperationState, theme: &Theme, now: Duration) -> (Option<St
     }
     match operation.stalled(now) {
         Some(quiet) => (
-            Some(format!("stalled {}", times::span(quiet))),
+            Some(format!("stalled {}", figures::seconds(quiet))),
             theme.warning(),
         ),
         None => (None, theme.accent()),
@@ -239,53 +235,38 @@ fn state(operation: &OperationState, theme: &Theme, now: Duration) -> (Option<St
 
 /// What is known of it, the most first.
 fn facts(operation: &OperationState, now: Duration) -> Vec<String> {
-    let elapsed = times::span(operation.elapsed(now));
-    let Some(progress) = operation.progress() else {
+    let elapsed = figures::seconds(operation.elapsed(now));
+    let Some(count) = figures::count(operation) else {
         let messages = match operation.messages() {
             1 => "1 message".into(),
             count => format!("{count} messages"),
         };
         return vec![format!("{messages} · {elapsed}"), elapsed, String::new()];
     };
-    let total = progress
-        .total()
-        .map_or(String::new(), |it| format!("/{}", number(it)));
-    let count = format!("{}{total}", number(progress.current()));
-    let unit = progress.unit().map_or(String::new(), |it| {
-        format!(" {}", safe_line(it, Colour::Strip))
-    });
+    let count = safe_line(&count, Colour::Strip).into_owned();
+    let bare = count.split(' ').next().unwrap_or_default().to_owned();
+    let is_percent = count.ends_with(" %");
     let percent = operation
         .fraction()
+        .filter(|_| !is_percent)
         .map(|it| format!("{:.0} %", it * 100.0));
-    let rate = operation.rate(now).map(|it| format!("{}/s", number(it)));
+    let rate = operation.rate(now).map(figures::rate);
     let eta = operation
         .eta(now)
-        .map(|it| format!("ETA {}", times::span(it)));
-    let elapsed = Some(elapsed);
-    let counted = Some(format!("{count}{unit}"));
+        .map(|it| format!("ETA {}", figures::seconds(it)));
+    let (count, elapsed) = (Some(count), Some(elapsed));
     let join = |parts: &[&Option<String>]| {
         let parts: Vec<_> = parts.iter().filter_map(|it| it.as_deref()).collect();
         parts.join(" · ")
     };
     vec![
-        join(&[&counted, &percent, &rate, &eta, &elapsed]),
-        join(&[&counted, &percent, &eta, &elapsed]),
-        join(&[&counted, &eta, &elapsed]),
-        join(&[&counted, &eta]),
-        counted.unwrap_or_default(),
-        count,
+        join(&[&count, &percent, &rate, &eta, &elapsed]),
+        join(&[&count, &percent, &eta, &elapsed]),
+        join(&[&count, &eta, &elapsed]),
+        join(&[&count, &eta]),
+        count.unwrap_or_default(),
+        bare,
         percent.unwrap_or_default(),
         String::new(),
     ]
-}
-
-/// A number in as many digits as tell something.
-fn number(number: f64) -> String {
-    if number.fract() == 0.0 || number >= 100.0 {
-        format!("{number:.0}")
-    } else if number >= 1.0 {
-        format!("{number:.1}")
-    } else {
-        format!("{number:.2}")
-    }
 }

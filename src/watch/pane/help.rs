@@ -3,7 +3,7 @@
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
-use super::{theme::Theme, view::Canvas};
+use super::view::Canvas;
 use crate::watch::{keys::TABLE, screen::layout};
 
 /// From this width on, what keys do stands beside them rather than below.
@@ -12,7 +12,8 @@ const BESIDE: usize = 60;
 const INDENT: usize = 2;
 
 /// Draws the table from this line of it on.
-pub(super) fn draw(first: usize, theme: &Theme, canvas: &mut Canvas<'_>) {
+pub(super) fn draw(first: usize, canvas: &mut Canvas<'_>) {
+    let theme = canvas.theme;
     let width = usize::from(canvas.area.width);
     let labels: Vec<_> = TABLE
         .iter()

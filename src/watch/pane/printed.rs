@@ -15,8 +15,9 @@ pub fn printed(buffer: &Buffer) -> String {
     let blank = |it: &&String| it.is_empty();
     let first = lines.iter().take_while(blank).count();
     let last = lines.len() - lines.iter().rev().take_while(blank).count();
-    let lines = lines.get(first..last).unwrap_or_default();
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    let mut out = lines.get(first..last).unwrap_or_default().join("\n");
+    out.push('\n');
+    out
 }
 
 fn line(cells: &[Cell]) -> String {

@@ -27,8 +27,9 @@ use crate::{
     watch::{
         clock::Clock,
         screen::Screen,
-        update::{Asked, Effect, Leave, Msg, update},
+        update::{Effect, Leave, Msg, update},
     },
+    wish::Request,
 };
 
 /// The shortest time from one frame to the next.
@@ -44,7 +45,7 @@ pub trait Source: Stream<Item = Result<Update, FeedError>> + Unpin {
     fn reconnect(&mut self) {}
 
     /// Asks publishers for something; says what it came to. `None` where nobody can be asked.
-    fn ask(&mut self, _asked: Asked) -> Option<BoxFuture<'static, String>> {
+    fn ask(&mut self, _request: Request) -> Option<BoxFuture<'static, String>> {
         None
     }
 }
@@ -108,7 +109,7 @@ pub async fn run(
     let printed = (leave == Leave::Printing).then(|| {
         let area = ratatui::layout::Rect::new(0, 0, screen.width, screen.height);
         let mut buffer = ratatui::buffer::Buffer::empty(area);
-        view::draw(&screen, &theme, now, &mut buffer);
+        view::draw(&screen, theme, now, &mut buffer);
         printed(&buffer)
     });
     Ok(Left {
@@ -174,7 +175,7 @@ impl Pane {
         let size = self.terminal.size()?;
         update(screen, Msg::Resize(size.width, size.height), now);
         self.terminal
-            .draw(|buffer| view::draw(screen, &theme, now, buffer))?;
+            .draw(|buffer| view::draw(screen, theme, now, buffer))?;
         self.changed = false;
         self.drawn = Some(Instant::now());
         Ok(())
@@ -195,7 +196,7 @@ impl Pane {
             Effect::Save(path, bytes) => {
                 self.works.spawn_blocking(move || save(path, &bytes));
             }
-            Effect::Wish(asked) => match source.ask(asked) {
+            Effect::Ask(request) => match source.ask(request) {
                 Some(asking) => {
                     self.works.spawn(asking);
                 }
@@ -209,7 +210,7 @@ impl Pane {
     /// Gives the terminal to the shell until that brings us back.
     async fn suspend(&mut self, screen: &mut Screen) -> anyhow::Result<()> {
         self.events = None;
-        self.terminal.leave();
+        Terminal::leave();
         if !stop().await? {
             screen.notice = Some("nothing here could bring the pane back, so it stays".into());
         }

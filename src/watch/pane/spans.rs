@@ -18,25 +18,41 @@ pub struct Slot {
     pub y: u16,
     /// How many columns there are.
     pub width: u16,
+    /// How many columns of the text are left out at its beginning.
+    pub skip: usize,
 }
 
-/// Draws a row of safe text. Colours that its line has set before it hold; `skip` columns are left out
-/// at its beginning; what is in `hits` (byte ranges of the text without colours) looks as `hit` says.
+/// What stands out in a text.
+#[derive(Clone, Copy, Debug)]
+pub struct Hits<'a> {
+    /// Byte ranges of the text without colours.
+    pub ranges: &'a [Range<usize>],
+    /// How they look.
+    pub style: Style,
+}
+
+impl Hits<'_> {
+    /// Nothing stands out.
+    pub const NONE: Self = Self {
+        ranges: &[],
+        style: Style::new(),
+    };
+}
+
+/// Draws a row of safe text. Colours that its line has set before it hold.
 pub fn draw(
     buffer: &mut Buffer,
     slot: Slot,
     text: &str,
     row: Range<usize>,
-    skip: usize,
     base: Style,
-    hits: &[Range<usize>],
-    hit: Style,
+    found: Hits<'_>,
 ) {
     let line = text[..row.start].rfind('\n').map_or(0, |it| it + 1);
     let mut style = after(base, base, &text[line..row.start]);
-    let mut plain = plain_bytes(&text[..row.start], hits);
-    let mut hits = hits.iter().peekable();
-    let (mut column, width) = (0, usize::from(slot.width));
+    let mut plain = plain_bytes(&text[..row.start], found.ranges);
+    let mut hits = found.ranges.iter().peekable();
+    let (mut column, width, skip) = (0, usize::from(slot.width), slot.skip);
     for (_, columns, cell) in cells(&text[row]) {
         if let Some(params) = params(cell) {
             style = apply(style, base, params);
@@ -57,7 +73,11 @@ pub fn draw(
         }
         while hits.next_if(|it| it.end <= at).is_some() {}
         let is_hit = hits.peek().is_some_and(|it| it.start <= at);
-        let style = if is_hit { style.patch(hit) } else { style };
+        let style = if is_hit {
+            style.patch(found.style)
+        } else {
+            style
+        };
         let x = slot.x + u16::try_from(start - skip).unwrap_or(u16::MAX);
         put(buffer, x, slot.y, cell, columns, style);
     }
@@ -224,9 +244,14 @@ mod tests {
             x: 0,
             y: 0,
             width: 8,
+            skip,
         };
         let hit = Style::new().add_modifier(Modifier::REVERSED);
-        draw(&mut buffer, slot, text, row, skip, Style::new(), hits, hit);
+        let hits = Hits {
+            ranges: hits,
+            style: hit,
+        };
+        draw(&mut buffer, slot, text, row, Style::new(), hits);
         buffer
     }
 

@@ -95,7 +95,7 @@ impl Terminal {
     }
 
     /// Gives the terminal back, until it is entered again.
-    pub(super) fn leave(&mut self) {
+    pub(super) fn leave() {
         give_back();
     }
 

@@ -44,13 +44,13 @@ impl Theme {
 
     /// Whether all of the pane's own characters are ASCII.
     #[must_use]
-    pub fn is_ascii(&self) -> bool {
+    pub fn is_ascii(self) -> bool {
         self.ascii
     }
 
     /// A text of the pane's own in the characters that it may use.
     #[must_use]
-    pub fn own<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    pub fn own(self, text: &str) -> Cow<'_, str> {
         if !self.ascii || text.is_ascii() {
             return Cow::Borrowed(text);
         }
@@ -78,25 +78,25 @@ impl Theme {
 
     /// What is there, but not to be read first.
     #[must_use]
-    pub fn faint(&self) -> Style {
+    pub fn faint(self) -> Style {
         Style::new().add_modifier(Modifier::DIM)
     }
 
     /// What is to be seen first.
     #[must_use]
-    pub fn strong(&self) -> Style {
+    pub fn strong(self) -> Style {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
     /// What goes well.
     #[must_use]
-    pub fn good(&self) -> Style {
+    pub fn good(self) -> Style {
         self.coloured(Color::Green)
     }
 
     /// What may go wrong.
     #[must_use]
-    pub fn warning(&self) -> Style {
+    pub fn warning(self) -> Style {
         // Yellow cannot be read on white.
         let colour = match self.background {
             Background::Light => Color::Magenta,
@@ -107,7 +107,7 @@ impl Theme {
 
     /// What has gone wrong.
     #[must_use]
-    pub fn bad(&self) -> Style {
+    pub fn bad(self) -> Style {
         let colour = match self.background {
             Background::Dark => Color::LightRed,
             Background::Auto | Background::Light => Color::Red,
@@ -117,7 +117,7 @@ impl Theme {
 
     /// What a user can act on, and where he is.
     #[must_use]
-    pub fn accent(&self) -> Style {
+    pub fn accent(self) -> Style {
         let colour = match self.background {
             Background::Light => Color::Blue,
             Background::Auto | Background::Dark => Color::Cyan,
@@ -127,13 +127,13 @@ impl Theme {
 
     /// What was searched for.
     #[must_use]
-    pub fn hit(&self) -> Style {
+    pub fn hit(self) -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
     /// A message of a level.
     #[must_use]
-    pub fn level(&self, level: Option<Level>) -> Style {
+    pub fn level(self, level: Option<Level>) -> Style {
         match level {
             Some(Level::Error) => self.bad(),
             Some(Level::Warn) => self.warning().remove_modifier(Modifier::BOLD),
@@ -144,7 +144,7 @@ impl Theme {
 
     /// An operation's end.
     #[must_use]
-    pub fn outcome(&self, outcome: Outcome) -> Style {
+    pub fn outcome(self, outcome: Outcome) -> Style {
         match outcome {
             Outcome::Ok => self.good(),
             Outcome::Failed => self.bad(),
@@ -152,7 +152,7 @@ impl Theme {
         }
     }
 
-    fn coloured(&self, colour: Color) -> Style {
+    fn coloured(self, colour: Color) -> Style {
         if self.colours {
             Style::new().fg(colour)
         } else {

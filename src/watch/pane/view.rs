@@ -29,12 +29,7 @@ use super::{body, detail, footer, header, help, theme::Theme, welcome};
 use crate::watch::screen::{Mode, Screen};
 
 /// Draws the screen at a time; says where the cursor is to be, if anywhere.
-pub fn draw(
-    screen: &Screen,
-    theme: &Theme,
-    now: Duration,
-    buffer: &mut Buffer,
-) -> Option<Position> {
+pub fn draw(screen: &Screen, theme: Theme, now: Duration, buffer: &mut Buffer) -> Option<Position> {
     let parts = screen.parts();
     let area = buffer.area;
     let mut rows = area.y..area.bottom();
@@ -43,23 +38,24 @@ pub fn draw(
         rows.start = y.saturating_add(height);
         Rect::new(area.x, y, area.width, height.min(area.bottom() - y))
     };
-    header::draw(screen, theme, now, &mut Canvas::new(buffer, next(1)));
+    header::draw(screen, now, &mut Canvas::new(buffer, next(1), theme));
     let operations = next(parts.operations);
-    header::draw_operations(screen, theme, now, &mut Canvas::new(buffer, operations));
+    header::draw_operations(screen, now, &mut Canvas::new(buffer, operations, theme));
     let rule = u16::from(parts.rules);
-    draw_rule(theme, &mut Canvas::new(buffer, next(rule)));
-    let mut canvas = Canvas::new(buffer, next(parts.body));
+    draw_rule(&mut Canvas::new(buffer, next(rule), theme));
+    let mut canvas = Canvas::new(buffer, next(parts.body), theme);
     match &screen.mode {
-        Mode::Help(scroll) => help::draw(*scroll, theme, &mut canvas),
-        Mode::Detail(message) => detail::draw(message, theme, &mut canvas),
-        _ if welcome::is_due(screen) => welcome::draw(screen, theme, &mut canvas),
-        _ => body::draw(screen, theme, &mut canvas),
+        Mode::Help(scroll) => help::draw(*scroll, &mut canvas),
+        Mode::Detail(message) => detail::draw(message, &mut canvas),
+        _ if welcome::is_due(screen) => welcome::draw(screen, &mut canvas),
+        _ => body::draw(screen, &mut canvas),
     }
-    draw_rule(theme, &mut Canvas::new(buffer, next(rule)));
-    footer::draw(screen, theme, &mut Canvas::new(buffer, next(parts.footer)))
+    draw_rule(&mut Canvas::new(buffer, next(rule), theme));
+    footer::draw(screen, &mut Canvas::new(buffer, next(parts.footer), theme))
 }
 
-fn draw_rule(theme: &Theme, canvas: &mut Canvas<'_>) {
+fn draw_rule(canvas: &mut Canvas<'_>) {
+    let theme = canvas.theme;
     let line = "─".repeat(usize::from(canvas.area.width));
     canvas.put(0, 0, &theme.own(&line), theme.faint());
 }
@@ -71,12 +67,18 @@ pub struct Canvas<'a> {
     pub buffer: &'a mut Buffer,
     /// The part.
     pub area: Rect,
+    /// How things look.
+    pub theme: Theme,
 }
 
 impl<'a> Canvas<'a> {
     /// A part of a screen.
-    pub fn new(buffer: &'a mut Buffer, area: Rect) -> Self {
-        Self { buffer, area }
+    pub fn new(buffer: &'a mut Buffer, area: Rect, theme: Theme) -> Self {
+        Self {
+            buffer,
+            area,
+            theme,
+        }
     }
 
     /// Writes a text at a place in the part; says the column after it.
@@ -116,6 +118,7 @@ pub fn fitting(width: usize, texts: impl IntoIterator<Item = String>) -> String 
 }
 
 /// A text that is no wider, with a sign where something was cut off.
+#[must_use]
 pub fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.into();

@@ -3,10 +3,7 @@
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
-use super::{
-    theme::Theme,
-    view::{Canvas, cut},
-};
+use super::view::{Canvas, cut};
 use crate::watch::{
     keys::{self, Action},
     screen::{Screen, records::Kind},
@@ -25,13 +22,14 @@ pub(super) fn is_due(screen: &Screen) -> bool {
 }
 
 /// Draws the ID large, if there is room, and lines to paste.
-pub(super) fn draw(screen: &Screen, theme: &Theme, canvas: &mut Canvas<'_>) {
+pub(super) fn draw(screen: &Screen, canvas: &mut Canvas<'_>) {
+    let theme = canvas.theme;
     let target = &screen.options.target;
     let Some(id) = target.id.map(|it| it.to_string()) else {
         canvas.put(0, 0, "nothing has come yet", theme.faint());
         return;
     };
-    let large = large(&id, theme, canvas);
+    let large = large(&id, canvas);
     let lines = [
         (id.clone(), theme.strong()),
         (String::new(), Style::new()),
@@ -82,7 +80,8 @@ pub(super) fn draw(screen: &Screen, theme: &Theme, canvas: &mut Canvas<'_>) {
 }
 
 /// The ID in large letters, on one line or two; nothing where it does not fit.
-fn large(id: &str, theme: &Theme, canvas: &Canvas<'_>) -> Vec<String> {
+fn large(id: &str, canvas: &Canvas<'_>) -> Vec<String> {
+    let theme = canvas.theme;
     let width = usize::from(canvas.area.width);
     let half = id.len() / 2;
     let pieces = if id.len() * ADVANCE <= width {

@@ -96,7 +96,9 @@ impl Connection {
             .flatten()
             .map(|it| times::age_changes(now.saturating_sub(it)));
         match &self.state {
-            State::Retrying { due, .. } if *due > now => Some(times::countdown_changes(*due - now)),
+            State::Retrying { due, .. } if *due > now => {
+                Some(times::countdown_changes(due.saturating_sub(now)))
+            }
             State::Live => ages.min(),
             _ => None,
         }

@@ -19,16 +19,14 @@ impl Screen {
             };
             let time = self.time_text(record, previous);
             if !time.is_empty() {
-                out.push_str(&format!(
-                    "{time:>width$} ",
-                    width = usize::from(times::WIDTH)
-                ));
+                let width = usize::from(times::WIDTH);
+                out.extend([format!("{time:>width$} ")]);
             }
             if let Some(level) = record.level {
-                out.push_str(&format!("{level} "));
+                out.extend([level.as_str(), " "]);
             }
             if let Some(name) = &record.operation {
-                out.push_str(&format!("{name}: "));
+                out.extend([name, ": "]);
             }
             out.push_str(&record.plain());
             out.push('\n');

@@ -55,7 +55,7 @@ pub fn rows(text: &str, width: Width) -> Rows {
     let fits = |width: usize| text.len() <= width && !text.contains('\n');
     if width.is_some_and(fits) {
         // The usual case; no text has more columns than bytes.
-        return Rc::new([0..text.len()]);
+        return std::iter::once(0..text.len()).collect();
     }
     let mut rows = Vec::new();
     let mut start = 0;

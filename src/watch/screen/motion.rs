@@ -71,7 +71,7 @@ impl Screen {
     }
 
     /// Goes to the first record.
-    pub(in crate::watch) fn to_first(&mut self) {
+    pub(in crate::watch) fn go_to_first(&mut self) {
         if let Some(first) = self.shown.front().copied() {
             self.reveal(first, 0);
         }
@@ -154,7 +154,7 @@ impl Screen {
     }
 
     /// Goes to the next mark that is shown, in a circle; says whether there is one.
-    pub(in crate::watch) fn to_next_mark(&mut self) -> bool {
+    pub(in crate::watch) fn go_to_next_mark(&mut self) -> bool {
         let Some((focus, _)) = self.focus() else {
             return false;
         };

@@ -8,7 +8,7 @@ use std::{borrow::Cow, collections::VecDeque, num::NonZeroU64, sync::Arc, time::
 use crate::{
     client::feed::Received,
     event::{EventId, UnixMillis},
-    message::{Level, Message, Outcome, Progress},
+    message::{Level, Message, Operation, Outcome, Progress},
     text::{self, Colour},
 };
 
@@ -84,16 +84,24 @@ impl Record {
     #[must_use]
     pub fn received(received: Received, now: Duration, colour: Colour) -> Self {
         let Received {
-            id, time, message, ..
+            id,
+            time,
+            mut message,
+            ..
         } = received;
         let event_id = id.parse::<EventId>().ok();
+        let words = std::mem::take(&mut message.text);
         let (text, raw) = if message.system {
-            let (safe, _) = made_safe(message.text.clone(), Colour::Strip);
-            (set_off(&safe), Some(message.text.into()))
+            let (safe, _) = made_safe(words.clone(), Colour::Strip);
+            (set_off(&safe), Some(words.into()))
         } else {
-            made_safe(message.text, colour)
+            made_safe(words, colour)
         };
-        let name = message.operation.as_ref().map(|it| it.as_str());
+        let (text, raw) = match said_without_words(&message) {
+            Some(told) if text.is_empty() => (told, Some("".into())),
+            _ => (text, raw),
+        };
+        let name = message.operation.as_ref().map(Operation::as_str);
         let safe_name = name.map(|it| text::safe_line(it, Colour::Strip));
         let more = More {
             raw,
@@ -220,6 +228,21 @@ impl More {
     }
 }
 
+/// What a message without text says.
+fn said_without_words(message: &Message) -> Option<Box<str>> {
+    let progress = message.progress.as_ref();
+    match (message.outcome, progress) {
+        (Some(outcome), _) => Some(format!("({outcome})").into()),
+        (None, Some(progress)) => {
+            let total = progress
+                .total()
+                .map_or(String::new(), |it| format!("/{it}"));
+            Some(format!("({}{total})", progress.current()).into())
+        }
+        (None, None) => None,
+    }
+}
+
 /// What is no publisher's is never to be taken for a message.
 fn set_off(text: &str) -> Box<str> {
     format!("-- {text} --").into()
@@ -252,7 +275,7 @@ fn made_safe(mut text: String, colour: Colour) -> (Box<str>, Option<Box<str>>) {
         let end = text.floor_char_boundary(TEXT_MAX);
         let gone = text.len() - end;
         text.truncate(end);
-        text.push_str(&format!("… ({gone} more bytes are not kept)"));
+        text.extend([format!("… ({gone} more bytes are not kept)")]);
     }
     let mut lines = text::safe_lines(&text, colour);
     let first = lines.next().unwrap_or_default();
@@ -272,7 +295,7 @@ fn made_safe(mut text: String, colour: Colour) -> (Box<str>, Option<Box<str>>) {
 /// The ring.
 #[derive(Debug, Default)]
 pub struct Records {
-    records: VecDeque<Record>,
+    kept: VecDeque<Record>,
     /// The number of the oldest one that is kept.
     first: Id,
     bytes: usize,
@@ -287,10 +310,9 @@ impl Records {
             record.operation = Some(self.shared(name));
         }
         self.bytes += record.size();
-        self.records.push_back(record);
-        while self.records.len() > RECORDS_MAX || (self.bytes > BYTES_MAX && self.records.len() > 1)
-        {
-            let Some(oldest) = self.records.pop_front() else {
+        self.kept.push_back(record);
+        while self.kept.len() > RECORDS_MAX || (self.bytes > BYTES_MAX && self.kept.len() > 1) {
+            let Some(oldest) = self.kept.pop_front() else {
                 break;
             };
             self.bytes -= oldest.size();
@@ -304,12 +326,12 @@ impl Records {
     #[must_use]
     pub fn get(&self, id: Id) -> Option<&Record> {
         let index = id.checked_sub(self.first)?;
-        self.records.get(usize::try_from(index).ok()?)
+        self.kept.get(usize::try_from(index).ok()?)
     }
 
     /// All that are kept, the oldest first.
     pub fn iter(&self) -> impl Iterator<Item = (Id, &Record)> {
-        (self.first..).zip(&self.records)
+        (self.first..).zip(&self.kept)
     }
 
     /// The number of the oldest one, which is how many fell off.
@@ -321,7 +343,7 @@ impl Records {
     /// One beyond the newest one's number.
     #[must_use]
     pub fn end(&self) -> Id {
-        self.first + self.records.len() as u64
+        self.first + self.kept.len() as u64
     }
 
     fn shared(&mut self, name: Arc<str>) -> Arc<str> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Asked, Effect, Leave, prompted};
+use super::{Effect, Leave, prompted};
 use crate::{
     message::Level,
     watch::{
@@ -18,6 +18,7 @@ use crate::{
             times,
         },
     },
+    wish::{Ask, Cancel, Request},
 };
 
 /// The most bytes that are put on a clipboard: terminals throw away what is too long for them.
@@ -48,7 +49,11 @@ pub(super) fn key(screen: &mut Screen, key: Key, now: Duration) -> Vec<Effect> {
             let operation = operation.take();
             screen.mode = Mode::Messages;
             if matches!(key.code, Code::Char('y' | 'Y')) && !key.ctrl {
-                return vec![Effect::Wish(Asked::Cancel(operation))];
+                let operation = operation.and_then(|it| it.parse().ok());
+                return vec![Effect::Ask(Request {
+                    cancel: Ask::For(Cancel { operation }),
+                    ..Request::default()
+                })];
             }
             screen.notice = Some("nobody was asked".into());
             Vec::new()
@@ -101,14 +106,11 @@ fn act(screen: &mut Screen, action: Action, now: Duration) -> Vec<Effect> {
         Action::Up => screen.step(false),
         Action::HalfDown => screen.scroll(true, Far::Half),
         Action::HalfUp => screen.scroll(false, Far::Half),
-        Action::PageDown => screen.scroll(true, Far::Page),
         Action::PageUp => screen.scroll(false, Far::Page),
-        Action::First => screen.to_first(),
-        Action::Last => screen.follow(),
-        Action::Space if screen.is_following() => screen.pause(),
-        Action::Space => screen.scroll(true, Far::Page),
-        Action::Pause if screen.is_following() => screen.pause(),
-        Action::Pause => screen.follow(),
+        Action::First => screen.go_to_first(),
+        Action::Space | Action::Pause if screen.is_following() => screen.pause(),
+        Action::Space | Action::PageDown => screen.scroll(true, Far::Page),
+        Action::Last | Action::Pause => screen.follow(),
         Action::Search => prompted::open(screen, Purpose::Search),
         Action::NextHit | Action::PreviousHit => next_hit(screen, action == Action::NextHit),
         Action::Filter => prompted::open(screen, Purpose::Filter),
@@ -117,25 +119,13 @@ fn act(screen: &mut Screen, action: Action, now: Duration) -> Vec<Effect> {
         Action::NextOperation | Action::PreviousOperation => next_operation(screen, action),
         Action::Open => open(screen, now),
         Action::Mark => screen.notice = Some(screen.toggle_mark().into()),
-        Action::NextMark if screen.to_next_mark() => {}
+        Action::NextMark if screen.go_to_next_mark() => {}
         Action::NextMark => screen.notice = Some("no mark is set".into()),
         Action::Time => {
             screen.times = screen.times.next();
             screen.notice = Some(screen.times.name().into());
         }
-        Action::Wrap => {
-            screen.wraps = !screen.wraps;
-            screen.sideways = 0;
-            let state = if screen.wraps { "wrapped" } else { "cut" };
-            screen.notice = Some(format!("long lines are {state}"));
-        }
-        Action::ScrollLeft | Action::ScrollRight if screen.wraps => {
-            let wrap = keys::name(Action::Wrap);
-            screen.notice = Some(format!("long lines are wrapped; {wrap} lets them go on"));
-        }
-        Action::ScrollLeft | Action::ScrollRight => {
-            screen.look_sideways(action == Action::ScrollRight);
-        }
+        Action::Wrap | Action::ScrollLeft | Action::ScrollRight => look_along(screen, action),
         Action::SaveText => prompted::open(screen, Purpose::SaveText),
         Action::SaveAll => prompted::open(screen, Purpose::SaveAll),
         Action::Help => screen.mode = Mode::Help(0),
@@ -146,6 +136,21 @@ fn act(screen: &mut Screen, action: Action, now: Duration) -> Vec<Effect> {
         _ => return outward(screen, action),
     }
     Vec::new()
+}
+
+/// Wraps long lines, or shows more of them.
+fn look_along(screen: &mut Screen, action: Action) {
+    if action == Action::Wrap {
+        screen.wraps = !screen.wraps;
+        screen.sideways = 0;
+        let state = if screen.wraps { "wrapped" } else { "cut" };
+        screen.notice = Some(format!("long lines are {state}"));
+    } else if screen.wraps {
+        let wrap = keys::name(Action::Wrap);
+        screen.notice = Some(format!("long lines are wrapped; {wrap} lets them go on"));
+    } else {
+        screen.look_sideways(action == Action::ScrollRight);
+    }
 }
 
 /// Does what a key asks for that has an effect outside.
@@ -174,12 +179,16 @@ fn outward(screen: &mut Screen, action: Action) -> Vec<Effect> {
             copied(screen, line, "a curl line")
         }
         Action::Detail => {
-            let level = match screen.asked_level {
-                Some(_) => None,
-                None => Some(Level::Debug),
+            screen.wants_debug = !screen.wants_debug;
+            let level = if screen.wants_debug {
+                Ask::For(Level::Debug)
+            } else {
+                Ask::Withdraw
             };
-            screen.asked_level = level;
-            Effect::Wish(Asked::Level(level))
+            Effect::Ask(Request {
+                level,
+                ..Request::default()
+            })
         }
         Action::Cancel => {
             screen.mode = Mode::AskCancel(to_cancel(screen));

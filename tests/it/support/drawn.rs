@@ -139,7 +139,7 @@ impl Drawn {
         let area = self.size();
         let mut terminal = Terminal::new(TestBackend::new(area.0, area.1)).unwrap();
         let draw = |frame: &mut ratatui::Frame<'_>| {
-            view::draw(&self.screen, &self.theme, self.now, frame.buffer_mut());
+            view::draw(&self.screen, self.theme, self.now, frame.buffer_mut());
         };
         terminal.draw(draw).unwrap();
         terminal.backend().buffer().clone()

@@ -1,0 +1,100 @@
+//! What was read, on its way to the server: all that waits goes into one request, and what stands
+//! there is counted.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::lines::Batch;
+use crate::{
+    client::publisher::{PublishError, Publisher, Retry},
+    talk,
+    wire::answer::Published,
+};
+
+/// A request carries at most so many bytes of ndjson, unless a single line has more.
+const BATCH_BYTES: usize = 1 << 20;
+/// So many reads may wait to be sent before no more is read.
+pub(super) const READS_WAITING: usize = 16;
+/// So much is read at once.
+pub(super) const READ_BYTES: usize = 64 * 1024;
+
+/// How many lines were read, and how many of them the server has.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    read: AtomicU64,
+    delivered: AtomicU64,
+}
+
+impl Tally {
+    pub(super) fn read(&self, lines: u64) {
+        self.read.fetch_add(lines, Relaxed);
+    }
+
+    fn delivered(&self, lines: u64) {
+        self.delivered.fetch_add(lines, Relaxed);
+    }
+
+    pub(super) fn undelivered(&self) -> u64 {
+        let delivered = self.delivered.load(Relaxed);
+        self.read.load(Relaxed).saturating_sub(delivered)
+    }
+
+    /// Says how many lines were not delivered, and why.
+    pub(super) fn report(&self, why: &str) {
+        let lines = match self.undelivered() {
+            1 => "1 line was".to_owned(),
+            lines => format!("{lines} lines were"),
+        };
+        talk::line(&format!("{lines} read but not delivered: {why}"));
+    }
+}
+
+/// Sends what has been read until there is no more, or an answer is one to stop at: then true.
+pub(super) async fn deliver(
+    publisher: &mut Publisher,
+    waiting: &mut mpsc::Receiver<Batch>,
+    tally: &Tally,
+    stops: impl Fn(&Published) -> bool,
+) -> Result<bool, PublishError> {
+    while let Some(mut batch) = waiting.recv().await {
+        while batch.body.len() < BATCH_BYTES
+            && let Ok(more) = waiting.try_recv()
+        {
+            batch.append(more);
+        }
+        let sent = send(publisher, batch, tally).await?;
+        if stops(&sent) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Sends one batch until it is acknowledged.
+pub(super) async fn send(
+    publisher: &mut Publisher,
+    batch: Batch,
+    tally: &Tally,
+) -> Result<Published, PublishError> {
+    let body = Bytes::from(batch.body);
+    let sent = publisher.send(body, batch.lines, report).await;
+    tally.delivered(match &sent {
+        Ok(_) => batch.lines,
+        Err(error) => error.accepted().min(batch.lines),
+    });
+    sent
+}
+
+fn report(retry: Retry) {
+    let Retry {
+        attempt,
+        delay,
+        reason,
+    } = retry;
+    let delay = talk::duration(delay);
+    talk::line(&format!(
+        "not delivered yet, try {attempt} in {delay} ({reason})"
+    ));
+}

@@ -1,0 +1,263 @@
+//! What a command writes, as lines for people: at once, also where a line has no end yet, and not
+//! every step of a progress line that overwrites itself.
+//!
+//! Pure: bytes and the time come in, batches come out.
+
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    command::send::lines::{Batch, Lines, PIECE_BYTES},
+    message::Message,
+};
+
+/// A line without an end is sent after so long.
+const UNFINISHED: Duration = Duration::from_millis(250);
+/// Between two versions of a line that overwrites itself there is at least so much time.
+const BETWEEN_VERSIONS: Duration = Duration::from_millis(100);
+
+/// Cuts one stream of a command's output into messages.
+pub(super) struct ChildLines {
+    lines: Lines,
+    /// What came since the last LF or CR.
+    current: Vec<u8>,
+    returned: Returned,
+    /// When a version was last sent.
+    sent: Option<Instant>,
+    /// Since when nothing came, as far as was told.
+    waiting_since: Option<Instant>,
+}
+
+/// What stands on the line, before the cursor went back to its beginning.
+enum Returned {
+    Nothing,
+    /// A version that is held back: the next one may come too soon after it.
+    Held(Vec<u8>),
+    /// A version that was sent.
+    Sent,
+}
+
+impl ChildLines {
+    /// Messages are like this one, but for their text.
+    pub(super) fn new(prototype: Message) -> Self {
+        Self {
+            lines: Lines::new(prototype),
+            current: Vec::new(),
+            returned: Returned::Nothing,
+            sent: None,
+            waiting_since: None,
+        }
+    }
+
+    /// The messages that these bytes complete.
+    pub(super) fn push(&mut self, bytes: &[u8], now: Instant) -> Batch {
+        self.waiting_since = None;
+        let is_plain = matches!(self.returned, Returned::Nothing)
+            && memchr::memchr(b'\r', bytes).is_none();
+        let mut batch = if is_plain {
+            self.plain(bytes)
+        } else {
+            self.overwriting(bytes)
+        };
+        if self.current.len() > PIECE_BYTES {
+            // Too long to be held back for what may overwrite it.
+            batch.append(self.lines.push(&mem::take(&mut self.current)));
+        }
+        batch.append(self.version(now));
+        batch
+    }
+
+    /// When something is to be sent, should nothing come from now on. Time before does not count: who
+    /// does not look cannot say that nothing came.
+    pub(super) fn due(&mut self, now: Instant) -> Option<Instant> {
+        let since = *self.waiting_since.get_or_insert(now);
+        let version = match &self.returned {
+            Returned::Held(_) => self.sent.map(|it| it + BETWEEN_VERSIONS),
+            _ => None,
+        };
+        let unfinished = (!self.current.is_empty()).then_some(since + UNFINISHED);
+        [version, unfinished].into_iter().flatten().min()
+    }
+
+    /// What is due.
+    pub(super) fn expire(&mut self, now: Instant) -> Batch {
+        let mut batch = self.version(now);
+        if self.waiting_since.is_some_and(|it| now >= it + UNFINISHED) && !self.current.is_empty() {
+            batch.append(self.lines.push(&mem::take(&mut self.current)));
+            batch.append(self.lines.flush());
+        }
+        batch
+    }
+
+    /// What is left when nothing comes any more.
+    pub(super) fn finish(&mut self) -> Batch {
+        let last = mem::replace(&mut self.returned, Returned::Nothing);
+        let mut batch = match last {
+            Returned::Held(version) if self.current.is_empty() => self.line(version),
+            _ => self.lines.push(&mem::take(&mut self.current)),
+        };
+        batch.append(self.lines.finish());
+        batch
+    }
+
+    /// Bytes without a CR, where none came before them on this line.
+    fn plain(&mut self, bytes: &[u8]) -> Batch {
+        let end = memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1);
+        let (lines, rest) = bytes.split_at(end);
+        let mut batch = Batch::default();
+        if !lines.is_empty() {
+            if !self.current.is_empty() {
+                batch = self.lines.push(&mem::take(&mut self.current));
+            }
+            batch.append(self.lines.push(lines));
+        }
+        self.current.extend_from_slice(rest);
+        batch
+    }
+
+    fn overwriting(&mut self, bytes: &[u8]) -> Batch {
+        let mut batch = Batch::default();
+        let mut start = 0;
+        for at in memchr::memchr2_iter(b'\n', b'\r', bytes) {
+            self.current.extend_from_slice(&bytes[start..at]);
+            start = at + 1;
+            if bytes[at] == b'\n' {
+                batch.append(self.end_line());
+            } else if !self.current.is_empty() {
+                self.returned = Returned::Held(mem::take(&mut self.current));
+            }
+        }
+        self.current.extend_from_slice(&bytes[start..]);
+        batch
+    }
+
+    /// An LF: what stands on the line now is what it says.
+    fn end_line(&mut self) -> Batch {
+        let returned = mem::replace(&mut self.returned, Returned::Nothing);
+        let current = mem::take(&mut self.current);
+        match returned {
+            Returned::Held(version) if current.is_empty() => self.line(version),
+            Returned::Sent if current.is_empty() => Batch::default(),
+            _ => self.line(current),
+        }
+    }
+
+    /// The version that is held back, if it is time.
+    fn version(&mut self, now: Instant) -> Batch {
+        if self.sent.is_some_and(|it| now < it + BETWEEN_VERSIONS) {
+            return Batch::default();
+        }
+        let held = match &mut self.returned {
+            Returned::Held(version) => mem::take(version),
+            _ => return Batch::default(),
+        };
+        self.returned = Returned::Sent;
+        self.sent = Some(now);
+        self.line(held)
+    }
+
+    fn line(&mut self, mut text: Vec<u8>) -> Batch {
+        text.push(b'\n');
+        self.lines.push(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::json;
+
+    const MILLI: Duration = Duration::from_millis(1);
+
+    fn texts(batch: Batch) -> Vec<String> {
+        let body = String::from_utf8(batch.body).unwrap();
+        let lines = body.lines().map(|it| json::parse_line(it).unwrap().text);
+        lines.collect()
+    }
+
+    fn lines() -> (ChildLines, Instant) {
+        (ChildLines::new(Message::default()), Instant::now())
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_sent_after_a_while_and_its_end_is_no_message() {
+        let (mut lines, now) = lines();
+        assert_eq!(texts(lines.push(b"Password: ", now)), [""; 0]);
+        let due = lines.due(now).unwrap();
+        assert_eq!(due, now + UNFINISHED);
+        assert_eq!(texts(lines.expire(due - MILLI)), [""; 0]);
+        assert_eq!(texts(lines.expire(due)), ["Password: "]);
+        assert_eq!(lines.due(due), None);
+        assert_eq!(texts(lines.push(b"\nnext\n", due)), ["next"]);
+        lines.push(b"two", due);
+        let since = due + 10 * UNFINISHED;
+        assert_eq!(lines.due(since), Some(since + UNFINISHED), "nobody looked");
+        assert_eq!(texts(lines.push(b" parts\n", since)), ["two parts"]);
+    }
+
+    #[test]
+    fn a_line_that_overwrites_itself_is_thinned_to_ten_a_second_and_its_last_version_is_sent() {
+        let (mut lines, start) = lines();
+        let mut sent = Vec::new();
+        for percent in 0..=100_u32 {
+            // 500 a second.
+            let now = start + percent * 2 * MILLI;
+            sent.extend(texts(lines.push(format!("{percent} %\r").as_bytes(), now)));
+        }
+        assert_eq!(sent, ["0 %", "50 %", "100 %"]);
+        assert_eq!(texts(lines.push(b"\n", start + 201 * MILLI)), [""; 0]);
+
+        let soon = start + 210 * MILLI;
+        assert_eq!(texts(lines.push(b"a\rb\r", soon)), [""; 0]);
+        let due = lines.due(soon).unwrap();
+        assert_eq!(due, start + 300 * MILLI);
+        assert_eq!(texts(lines.expire(due)), ["b"], "also where nothing follows");
+        assert_eq!(texts(lines.push(b"c\r", due + MILLI)), [""; 0]);
+        assert_eq!(texts(lines.finish()), ["c"]);
+    }
+
+    #[test]
+    fn a_return_before_the_text_does_as_well_as_one_behind_it() {
+        let (mut lines, now) = lines();
+        assert_eq!(texts(lines.push(b"\r1 of 3", now)), [""; 0]);
+        assert_eq!(texts(lines.push(b"\r2 of 3", now)), ["1 of 3"]);
+        assert_eq!(texts(lines.push(b"\r3 of 3\ndone\n", now)), ["3 of 3", "done"]);
+    }
+
+    #[test]
+    fn a_terminals_line_ends_are_line_ends_wherever_they_are_cut() {
+        let all = b"one\r\n\r\ntwo\r\r\nthree\r\n";
+        for cut in 0..all.len() {
+            let (mut lines, now) = lines();
+            let mut batch = lines.push(&all[..cut], now);
+            batch.append(lines.push(&all[cut..], now));
+            batch.append(lines.finish());
+            assert_eq!(texts(batch), ["one", "", "two", "three"], "{cut}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn without_returns_every_line_arrives_however_it_is_cut(
+            text in "[a-zü\n]{0,60}",
+            cuts in prop::collection::vec(0usize..120, 0..5),
+        ) {
+            let bytes = text.as_bytes();
+            let mut cuts: Vec<_> = cuts.into_iter().map(|it| it.min(bytes.len())).collect();
+            cuts.extend([0, bytes.len()]);
+            cuts.sort_unstable();
+            let (mut lines, now) = lines();
+            let mut batch = Batch::default();
+            for cut in cuts.windows(2) {
+                batch.append(lines.push(&bytes[cut[0]..cut[1]], now));
+            }
+            batch.append(lines.finish());
+            let expected: Vec<_> = text.lines().collect();
+            prop_assert_eq!(texts(batch), expected);
+        }
+    }
+}

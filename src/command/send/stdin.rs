@@ -1,0 +1,160 @@
+//! `… | codechat send`: each line of stdin is a message.
+
+use std::{
+    io::{self, Read, Write},
+    sync::Arc,
+};
+
+use anyhow::{Context, anyhow};
+use tokio::sync::mpsc;
+
+use super::{
+    delivery::{READ_BYTES, READS_WAITING, Tally, deliver, send},
+    lines::{Batch, Lines},
+};
+use crate::{
+    cli::Exit,
+    client::{
+        Client,
+        publisher::{PublishError, Publisher},
+    },
+    event::ClientId,
+    message::{Level, Message, Outcome},
+    shutdown::{Signal, Signals},
+    talk,
+};
+
+/// Sends each line of stdin, with all else as in `prototype`, until stdin ends or a watcher asks to
+/// cancel.
+pub(super) async fn run(
+    client: Client,
+    id: ClientId,
+    prototype: Message,
+    tee: bool,
+) -> anyhow::Result<Exit> {
+    let mut signals = Signals::new().context("receive signals")?;
+    let (reads, mut waiting) = mpsc::channel(READS_WAITING);
+    let tally = Arc::new(Tally::default());
+    let mut publisher = Publisher::new(client, id);
+    let reader = {
+        let (prototype, tally) = (prototype.clone(), Arc::clone(&tally));
+        tokio::task::spawn_blocking(move || read_stdin(prototype, tee, &reads, &tally))
+    };
+    let sent = tokio::select! {
+        sent = send_lines(&mut publisher, &mut waiting, &tally, prototype) => sent.map_err(anyhow::Error::from),
+        signal = signals.recv() => Err(interrupted(signal)),
+    };
+    match sent {
+        Ok(Sent::All) => {
+            reader.await.context("read stdin")?.context("read stdin")?;
+            Ok(Exit::Done)
+        }
+        Ok(Sent::UntilCancelled) => Ok(Exit::Failed),
+        Err(error) => {
+            let exit = error
+                .downcast_ref::<Interrupted>()
+                .map_or(Exit::Error, |it| it.0);
+            if tally.undelivered() == 0 && exit != Exit::Error {
+                return Ok(exit);
+            }
+            tally.report(&format!("{error:#}"));
+            Ok(if tally.undelivered() > 0 {
+                Exit::Error
+            } else {
+                exit
+            })
+        }
+    }
+}
+
+/// How sending ended.
+enum Sent {
+    All,
+    /// All that had been read when a watcher asked to cancel, and the outcome.
+    UntilCancelled,
+}
+
+async fn send_lines(
+    publisher: &mut Publisher,
+    waiting: &mut mpsc::Receiver<Batch>,
+    tally: &Tally,
+    prototype: Message,
+) -> Result<Sent, PublishError> {
+    let operation = prototype.operation.as_ref();
+    let cancelled = deliver(publisher, waiting, tally, |answer| {
+        let cancel = answer.wish().cancel;
+        cancel.is_some_and(|it| it.is_for(operation))
+    });
+    if !cancelled.await? {
+        return Ok(Sent::All);
+    }
+    talk::line("a watcher asked to cancel, so stdin is read no further");
+    // The reader finds its queue closed; what waits in it still goes out.
+    waiting.close();
+    deliver(publisher, waiting, tally, |_| false).await?;
+    let outcome = Message {
+        text: "Cancelled by a watcher".into(),
+        level: Some(Level::Warn),
+        outcome: Some(Outcome::Cancelled),
+        ..prototype
+    };
+    tally.read(1);
+    send(publisher, Batch::of(&outcome), tally).await?;
+    Ok(Sent::UntilCancelled)
+}
+
+/// Reads stdin into batches until it ends or nobody takes them. A line is a message as soon as it is
+/// read.
+fn read_stdin(
+    prototype: Message,
+    tee: bool,
+    reads: &mpsc::Sender<Batch>,
+    tally: &Tally,
+) -> io::Result<()> {
+    let mut stdin = io::stdin().lock();
+    let mut copy = tee.then(|| io::stdout().lock());
+    let mut lines = Lines::new(prototype);
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        let read = match stdin.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        if let Some(stdout) = &mut copy
+            && stdout
+                .write_all(&buffer[..read])
+                .and_then(|()| stdout.flush())
+                .is_err()
+        {
+            // Whoever read the copy has seen enough; the messages still go out.
+            copy = None;
+        }
+        let batch = if read == 0 {
+            lines.finish()
+        } else {
+            lines.push(&buffer[..read])
+        };
+        let count = batch.lines;
+        if count > 0 {
+            tally.read(count);
+            if reads.blocking_send(batch).is_err() {
+                return Ok(());
+            }
+        }
+        if read == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// A signal came before all was sent.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+struct Interrupted(Exit);
+
+fn interrupted(signal: Signal) -> anyhow::Error {
+    anyhow!(Interrupted(match signal {
+        Signal::Interrupt => Exit::Interrupted,
+        Signal::Terminate | Signal::Hangup => Exit::Terminated,
+    }))
+}

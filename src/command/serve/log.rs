@@ -1,0 +1,184 @@
+//! The server's log on stderr: never a reason to wait.
+//!
+//! Whoever holds stderr may stop reading it, and a pipe that is full blocks whoever writes to it. So one
+//! thread alone writes; the others hand it their lines through a bounded queue, and where that is full a
+//! line is dropped and counted. The count is told once lines flow again.
+
+use std::{
+    cell::Cell,
+    collections::VecDeque,
+    io::{self, IsTerminal, Write},
+    mem,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, anyhow};
+use clap::ValueEnum;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter, fmt::MakeWriter};
+
+use crate::talk;
+
+/// So many lines may wait for stderr.
+const LINES_WAITING: usize = 1024;
+/// What waits when the program ends gets so long to go out.
+const FLUSH_TIME: Duration = Duration::from_millis(200);
+
+/// How to write the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// A line each, for people
+    Text,
+    /// An object each, for programs
+    Json,
+}
+
+/// Begins to log to stderr. `filter` goes before `RUST_LOG`, and that before `info`.
+///
+/// # Errors
+/// Where the filter is none, or there is a log already.
+pub(super) fn start(filter: Option<&str>, format: Format) -> anyhow::Result<Log> {
+    let builder = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
+    let filter = match filter {
+        Some(filter) => builder
+            .parse(filter)
+            .with_context(|| format!("--log {filter:?}"))?,
+        None => builder.from_env().context("RUST_LOG")?,
+    };
+    let queue = Queue::default();
+    let writing = queue.clone();
+    thread::Builder::new()
+        .name("log".into())
+        .spawn(move || writing.write_on())
+        .context("start the log's thread")?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(queue.clone())
+        .log_internal_errors(false);
+    match format {
+        Format::Text => log.with_ansi(io::stderr().is_terminal()).try_init(),
+        Format::Json => log.json().try_init(),
+    }
+    .map_err(|error| anyhow!("start the log: {error}"))?;
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "{panic}");
+    }));
+    Ok(Log(queue))
+}
+
+/// Levels alone, or per target. A word that is neither would be taken for a target, and silence all.
+pub(super) fn parse_filter(text: &str) -> Result<String, String> {
+    let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
+    let is_directive = |word: &str| match word.split_once('=') {
+        Some((target, level)) => !target.is_empty() && is_level(level),
+        None => is_level(word),
+    };
+    if text.split(',').all(is_directive) {
+        Ok(text.into())
+    } else {
+        Err("must be off, error, warn, info, debug, trace, or such as warn,codechat=debug".into())
+    }
+}
+
+thread_local! {
+    /// Whether this is the log's own thread, which must not wait for itself.
+    static WRITES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Where lines wait for stderr.
+#[derive(Clone, Default)]
+struct Queue(Arc<(Mutex<Waiting>, Condvar)>);
+
+#[derive(Default)]
+struct Waiting {
+    lines: VecDeque<Vec<u8>>,
+    /// How many found no room since that was last told.
+    lost: usize,
+    /// Whether a line is being written.
+    writing: bool,
+}
+
+impl Queue {
+    fn push(&self, line: &[u8]) {
+        let (waiting, changed) = &*self.0;
+        let mut waiting = lock(waiting);
+        if waiting.lines.len() < LINES_WAITING {
+            waiting.lines.push_back(line.into());
+            changed.notify_all();
+        } else {
+            waiting.lost += 1;
+        }
+    }
+
+    /// Writes whatever comes, for as long as the program runs.
+    fn write_on(&self) {
+        WRITES.set(true);
+        let (waiting, changed) = &*self.0;
+        loop {
+            let (line, lost) = {
+                let mut waiting = lock(waiting);
+                waiting.writing = false;
+                changed.notify_all();
+                let mut waiting = changed
+                    .wait_while(waiting, |it| it.lines.is_empty())
+                    .unwrap_or_else(PoisonError::into_inner);
+                waiting.writing = true;
+                let line = waiting.lines.pop_front().unwrap_or_default();
+                let drained = waiting.lines.is_empty();
+                let lost = if drained {
+                    mem::take(&mut waiting.lost)
+                } else {
+                    0
+                };
+                (line, lost)
+            };
+            let _ = talk::Stderr::default().write_all(&line);
+            if lost > 0 {
+                tracing::warn!(lost, "log lines found no room, since nobody read stderr");
+            }
+        }
+    }
+}
+
+impl<'a> MakeWriter<'a> for Queue {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Line<'a> {
+        Line(self)
+    }
+}
+
+/// One line of the log, which comes in one piece.
+struct Line<'a>(&'a Queue);
+
+impl Write for Line<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if WRITES.get() {
+            return talk::Stderr::default().write(bytes);
+        }
+        self.0.push(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The running log. When it is dropped, what waits goes out, if stderr takes it.
+pub(super) struct Log(Queue);
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        let (waiting, changed) = &*self.0.0;
+        let unwritten = |it: &mut Waiting| it.writing || !it.lines.is_empty();
+        let _ = changed.wait_timeout_while(lock(waiting), FLUSH_TIME, unwritten);
+    }
+}
+
+/// A panic while it was locked leaves nothing half-done in it.
+fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}

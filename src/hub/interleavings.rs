@@ -1,0 +1,281 @@
+//! What holds however the hub's threads meet: loom runs each of these in every order of their steps, up
+//! to so many preemptions, and finds a thread that waits for ever.
+//!
+//! ```text
+//! RUSTFLAGS="--cfg codechat_loom" CARGO_TARGET_DIR=target/loom cargo test --lib interleavings
+//! ```
+//!
+//! It is the hub itself that runs here. Only `Notify`, by which a streaming publisher hears of the close
+//! between two messages, is tokio's own: each of its calls is one step.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    task::{Context, Poll, Wake, Waker},
+    time::Duration,
+};
+
+use loom::{future::block_on, model::Builder, thread};
+
+use super::{Delivery, Frames, Hub, Limits, LogLimits, Position, Refusal, Start, Subscription};
+use crate::{
+    event::{ClientId, End, Format},
+    message::Message,
+};
+
+/// So often a thread is stopped in the middle; what takes more to go wrong is not known to exist.
+/// `LOOM_MAX_PREEMPTIONS` goes before it.
+const PREEMPTIONS: usize = 3;
+const READ_BYTES: usize = 1024;
+
+fn in_every_order(model: impl Fn() + Send + Sync + 'static) {
+    let mut builder = Builder::new();
+    builder.preemption_bound.get_or_insert(PREEMPTIONS);
+    builder.check(model);
+}
+
+/// A hub whose logs hold so many messages, and whose channels are idle at once.
+fn hub(messages: usize) -> Hub {
+    let frame = |event: &crate::event::Event| event.message.text.clone().into_bytes();
+    let limits = Limits {
+        log: LogLimits {
+            messages,
+            bytes: 1000,
+        },
+        idle_timeout: Duration::ZERO,
+        ..Limits::default()
+    };
+    Hub::new(
+        limits,
+        Frames {
+            text: frame,
+            json: frame,
+        },
+    )
+}
+
+fn subscribe(hub: &Hub, id: ClientId) -> Subscription {
+    hub.subscribe(id, Format::Text, Position::Start).unwrap()
+}
+
+fn publish(hub: &Hub, id: ClientId, text: &str) -> Result<u64, Refusal> {
+    let receipt = hub.publish(id, Message::text(text), None)?;
+    Ok(receipt.last.unwrap().seq)
+}
+
+/// Reads until something else than messages comes; all that was read, and that.
+fn read_on(subscription: &mut Subscription) -> (String, Delivery) {
+    let mut read = Vec::new();
+    loop {
+        match block_on(subscription.read(&mut read, READ_BYTES)) {
+            Delivery::Events => {}
+            other => return (String::from_utf8(read).unwrap(), other),
+        }
+    }
+}
+
+#[test]
+fn a_waiting_reader_gets_all_in_order_once_and_then_the_end() {
+    in_every_order(|| {
+        let hub = hub(10);
+        let id = hub.connect().unwrap();
+        let mut reader = subscribe(&hub, id);
+        let writing = thread::spawn(move || {
+            assert_eq!(publish(&hub, id, "a"), Ok(1));
+            assert_eq!(publish(&hub, id, "b"), Ok(2));
+            assert!(hub.stop(id));
+        });
+        let read = read_on(&mut reader);
+        assert_eq!(read, ("ab".to_owned(), Delivery::End(End::Stopped)));
+        writing.join().unwrap();
+    });
+}
+
+#[test]
+fn two_publishers_get_a_number_each_and_the_reader_their_order() {
+    in_every_order(|| {
+        let hub = hub(10);
+        let id = hub.connect().unwrap();
+        let mut reader = subscribe(&hub, id);
+        let (first, second) = (hub.clone(), hub);
+        let first = thread::spawn(move || publish(&first, id, "a").unwrap());
+        let second = thread::spawn(move || publish(&second, id, "b").unwrap());
+        let mut read = Vec::new();
+        while read.len() < 2 {
+            let delivery = block_on(reader.read(&mut read, READ_BYTES));
+            assert_eq!(delivery, Delivery::Events);
+        }
+        let expected = match (first.join().unwrap(), second.join().unwrap()) {
+            (1, 2) => b"ab",
+            (2, 1) => b"ba",
+            numbers => panic!("{numbers:?}"),
+        };
+        assert_eq!(read, expected);
+    });
+}
+
+#[test]
+fn what_is_accepted_beside_a_stop_is_delivered_and_what_is_not_is_told_so() {
+    in_every_order(|| {
+        let hub = hub(10);
+        let id = hub.connect().unwrap();
+        let mut reader = subscribe(&hub, id);
+        let publisher = hub.clone();
+        let publishing = thread::spawn(move || publish(&publisher, id, "a"));
+        assert!(hub.stop(id));
+        let (read, end) = read_on(&mut reader);
+        assert_eq!(end, Delivery::End(End::Stopped));
+        let published = publishing.join().unwrap();
+        let expected = match published {
+            Ok(1) => "a",
+            Err(Refusal::Ended) => "",
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(read, expected);
+        assert_eq!(publish(&hub, id, "b"), Err(Refusal::Ended));
+    });
+}
+
+#[test]
+fn who_subscribes_beside_an_expiry_is_told_of_it_or_has_a_channel_that_lives() {
+    in_every_order(|| {
+        let hub = hub(10);
+        let id = hub.connect().unwrap();
+        let sweeper = hub.clone();
+        let sweeping = thread::spawn(move || sweeper.sweep());
+        let mut reader = subscribe(&hub, id);
+        assert_eq!(reader.start(), Start::Fresh);
+        let ended = sweeping.join().unwrap();
+        match publish(&hub, id, "a") {
+            Ok(1) => {
+                assert!(hub.stop(id));
+                let read = read_on(&mut reader);
+                assert_eq!(read, ("a".to_owned(), Delivery::End(End::Stopped)));
+            }
+            Err(Refusal::Ended) => {
+                assert_eq!(ended, 1);
+                let read = read_on(&mut reader);
+                assert_eq!(read, (String::new(), Delivery::End(End::Idle)));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(hub.stats().channels, 0);
+    });
+}
+
+#[test]
+fn two_who_open_an_unknown_client_are_on_one_channel() {
+    in_every_order(|| {
+        let hub = hub(10);
+        let id = ClientId::random();
+        let other = hub.clone();
+        let other = thread::spawn(move || subscribe(&other, id));
+        let one = subscribe(&hub, id);
+        let other = other.join().unwrap();
+        assert_eq!(publish(&hub, id, "a"), Ok(1));
+        assert!(hub.stop(id));
+        for mut reader in [one, other] {
+            assert_eq!(read_on(&mut reader).0, "a");
+        }
+        assert_eq!(hub.stats().channels, 0);
+    });
+}
+
+/// A task; whoever may wake it holds a part of it.
+struct Task;
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {}
+}
+
+#[test]
+fn a_reader_that_leaves_takes_its_waker_along() {
+    in_every_order(|| {
+        let hub = hub(10);
+        let id = hub.connect().unwrap();
+        let mut reader = subscribe(&hub, id);
+        let publisher = hub.clone();
+        let publishing = thread::spawn(move || publish(&publisher, id, "a"));
+        let task = Arc::new(Task);
+        let waker = Waker::from(Arc::clone(&task));
+        let _ = reader.poll_read(
+            &mut Vec::new(),
+            READ_BYTES,
+            &mut Context::from_waker(&waker),
+        );
+        drop((reader, waker));
+        publishing.join().unwrap().unwrap();
+        assert_eq!(Arc::strong_count(&task), 1);
+    });
+}
+
+#[test]
+fn a_streaming_publisher_waits_for_its_reader_and_is_woken() {
+    in_every_order(|| {
+        let hub = hub(1);
+        let id = hub.connect().unwrap();
+        let mut reader = subscribe(&hub, id);
+        let reading = thread::spawn(move || {
+            let mut read = Vec::new();
+            while read.len() < 2 {
+                let delivery = block_on(reader.read(&mut read, READ_BYTES));
+                assert_eq!(delivery, Delivery::Events, "nothing is lost");
+            }
+            read
+        });
+        let mut publisher = hub.publisher(id, None).unwrap();
+        let mut queue: VecDeque<_> = ["a", "b", "c"].map(Message::text).into();
+        // The reader takes two, and then leaves, which is as good as reading on.
+        assert_eq!(block_on(publisher.send(&mut queue)), Ok(()));
+        assert_eq!(publisher.finish().accepted, 3);
+        assert_eq!(reading.join().unwrap()[..2], *b"ab");
+    });
+}
+
+#[test]
+fn a_close_reaches_a_reader_that_waits() {
+    in_every_order(|| {
+        let hub = hub(10);
+        let id = hub.connect().unwrap();
+        let mut reader = subscribe(&hub, id);
+        let reading = thread::spawn(move || read_on(&mut reader));
+        hub.close();
+        let read = reading.join().unwrap();
+        assert_eq!(read, (String::new(), Delivery::Closing));
+    });
+}
+
+#[test]
+fn a_close_reaches_a_streaming_publisher_wherever_it_waits() {
+    in_every_order(|| {
+        let hub = hub(1);
+        let id = hub.connect().unwrap();
+        let mut reader = subscribe(&hub, id);
+        let closer = hub.clone();
+        let closing = thread::spawn(move || closer.close());
+        let mut publisher = match hub.publisher(id, None) {
+            Ok(publisher) => publisher,
+            Err(refusal) => {
+                assert_eq!(refusal, Refusal::Closing);
+                return closing.join().unwrap();
+            }
+        };
+        let closed = publisher.closed();
+        let mut queue: VecDeque<_> = ["a", "b"].map(Message::text).into();
+        // The reader never reads, so the second finds no room.
+        let sent = block_on(publisher.send(&mut queue));
+        assert_eq!(sent, Err(Refusal::Closing));
+        block_on(closed);
+        let sent = publisher.finish().accepted;
+        closing.join().unwrap();
+        let mut read = Vec::new();
+        let mut cx = Context::from_waker(Waker::noop());
+        let delivery = reader.poll_read(&mut read, READ_BYTES, &mut cx);
+        let expected = if sent == 0 {
+            Delivery::Closing
+        } else {
+            Delivery::Events
+        };
+        assert_eq!(delivery, Poll::Ready(expected));
+    });
+}

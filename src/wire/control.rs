@@ -1,0 +1,204 @@
+//! The way back, written down: what a watcher asks for, and what a publisher is told.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use thiserror::Error;
+
+use crate::{
+    message::{Invalid, Level, Operation},
+    wish::{Ask, Audience, Cancel, Request, Wish},
+};
+
+/// Why a watcher's JSON asks for nothing. The text names the member.
+#[derive(Debug, Error)]
+pub enum BadRequest {
+    /// Not JSON, a member of the wrong type, or an unknown one.
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    /// The operation's name breaks its rule.
+    #[error("{0}")]
+    Invalid(#[from] Invalid),
+    /// An operation, and nothing that it should do.
+    #[error("operation names what to cancel, so it needs \"cancel\":true")]
+    OnlyOperation,
+    /// No member at all.
+    #[error(
+        "it asks for nothing; send a level, as in {{\"level\":\"debug\"}}, or {{\"cancel\":true}}"
+    )]
+    Nothing,
+}
+
+/// Reads what a watcher asks for.
+///
+/// # Errors
+/// [`BadRequest`], where it asks for nothing that there is.
+pub fn parse_request(json: &str) -> Result<Request, BadRequest> {
+    let asked: RequestObject = serde_json::from_str(json)?;
+    let operation = asked.operation.map(|it| it.parse()).transpose()?;
+    let cancel = match asked.cancel {
+        Some(true) => Ask::For(Cancel { operation }),
+        _ if operation.is_some() => return Err(BadRequest::OnlyOperation),
+        Some(false) => Ask::Withdraw,
+        None => Ask::Nothing,
+    };
+    let request = Request {
+        level: asked.level,
+        cancel,
+    };
+    if request == Request::default() {
+        return Err(BadRequest::Nothing);
+    }
+    Ok(request)
+}
+
+/// What a watcher asks for, as an object.
+///
+/// # Panics
+/// Never: names and flags can be written.
+#[must_use]
+pub fn request_object(request: &Request) -> Vec<u8> {
+    let mut object = serde_json::Map::new();
+    match request.level {
+        Ask::Nothing => {}
+        Ask::For(level) => drop(object.insert("level".into(), level.as_str().into())),
+        Ask::Withdraw => drop(object.insert("level".into(), serde_json::Value::Null)),
+    }
+    if request.cancel != Ask::Nothing {
+        let is_wanted = matches!(request.cancel, Ask::For(_));
+        object.insert("cancel".into(), is_wanted.into());
+    }
+    if let Ask::For(Cancel {
+        operation: Some(operation),
+    }) = &request.cancel
+    {
+        object.insert("operation".into(), operation.as_str().into());
+    }
+    serde_json::to_vec(&object).expect("names and flags can be written")
+}
+
+/// What a publisher is told, as an object.
+///
+/// # Panics
+/// Never: names and numbers can be written.
+#[must_use]
+pub fn audience_object(audience: &Audience) -> Vec<u8> {
+    let Wish { level, cancel } = &audience.wish;
+    let operation = cancel.as_ref().and_then(|it| it.operation.as_ref());
+    let object = AudienceObject {
+        subscribers: audience.subscribers,
+        level: level.map(|it| it.as_str().into()),
+        cancel: cancel.is_some(),
+        operation: operation.map(|it| it.as_str().into()),
+    };
+    serde_json::to_vec(&object).expect("names and numbers can be written")
+}
+
+/// Reads what a server tells a publisher, leniently. `None` where it is nothing of the sort.
+#[must_use]
+pub fn parse_audience(json: &str) -> Option<Audience> {
+    let object: AudienceObject = serde_json::from_str(json).ok()?;
+    Some(Audience {
+        subscribers: object.subscribers,
+        wish: wish(
+            object.level.as_deref(),
+            object.cancel,
+            object.operation.as_deref(),
+        ),
+    })
+}
+
+/// A wish from its three members.
+#[must_use]
+pub fn wish(level: Option<&str>, cancel: bool, operation: Option<&str>) -> Wish {
+    Wish {
+        level: level.and_then(|it| it.parse().ok()),
+        cancel: cancel.then(|| Cancel {
+            operation: operation.and_then(|it| it.parse::<Operation>().ok()),
+        }),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RequestObject<'a> {
+    #[serde(default, deserialize_with = "level")]
+    level: Ask<Level>,
+    cancel: Option<bool>,
+    #[serde(borrow)]
+    operation: Option<Cow<'a, str>>,
+}
+
+/// A level that is `null` is taken back; one that is not there is not spoken of.
+fn level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ask<Level>, D::Error> {
+    match Option::<Cow<'de, str>>::deserialize(deserializer)? {
+        None => Ok(Ask::Withdraw),
+        Some(name) => name.parse().map(Ask::For).map_err(serde::de::Error::custom),
+    }
+}
+
+#[derive(Deserialize, Serialize)]
+struct AudienceObject<'a> {
+    subscribers: usize,
+    #[serde(borrow)]
+    level: Option<Cow<'a, str>>,
+    #[serde(default)]
+    cancel: bool,
+    #[serde(borrow)]
+    operation: Option<Cow<'a, str>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_read_as_it_is_written() {
+        for json in [
+            r#"{"level":"debug"}"#,
+            r#"{"level":null}"#,
+            r#"{"cancel":true}"#,
+            r#"{"cancel":false}"#,
+            r#"{"level":"trace","cancel":true,"operation":"build"}"#,
+        ] {
+            let request = parse_request(json).unwrap();
+            let written = String::from_utf8(request_object(&request)).unwrap();
+            assert_eq!(parse_request(&written).unwrap(), request, "{json}");
+            let members = |it: &str| serde_json::from_str::<serde_json::Value>(it).unwrap();
+            assert_eq!(members(&written), members(json));
+        }
+    }
+
+    #[test]
+    fn what_asks_for_nothing_is_refused_by_the_members_name() {
+        for (json, named) in [
+            (r#"{"levle":"debug"}"#, "levle"),
+            (r#"{"level":"loud"}"#, "loud"),
+            (r#"{"cancel":1}"#, "boolean"),
+            (r#"{"operation":"a"}"#, "operation"),
+            (r#"{"cancel":true,"operation":""}"#, "operation"),
+            ("{}", "nothing"),
+            ("null", "null"),
+        ] {
+            let error = parse_request(json).unwrap_err().to_string();
+            assert!(error.contains(named), "{json}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_audience_is_read_as_it_is_written() {
+        let audience = Audience {
+            subscribers: 2,
+            wish: wish(Some("debug"), true, Some("build")),
+        };
+        let written = String::from_utf8(audience_object(&audience)).unwrap();
+        assert_eq!(
+            written,
+            r#"{"subscribers":2,"level":"debug","cancel":true,"operation":"build"}"#
+        );
+        assert_eq!(parse_audience(&written), Some(audience));
+        let nobody = r#"{"subscribers":0,"level":null,"cancel":false,"operation":null}"#;
+        assert_eq!(parse_audience(nobody), Some(Audience::default()));
+        assert_eq!(parse_audience("[]"), None);
+    }
+}

@@ -1,0 +1,374 @@
+//! The way back: what a watcher asks for reaches the publishers, and a publisher that is lost is told of.
+
+use std::time::{Duration, Instant};
+
+use codechat::{
+    client::{
+        Token,
+        control::{ControlFeed, Heard},
+    },
+    hub::CONTROL_STREAMS,
+    wish::{Ask, Cancel, Request, Wish},
+};
+use serde_json::{Value, json};
+
+use crate::support::{
+    client,
+    cutter::Cutter,
+    http::{Answer, Http, Stream, stream_of},
+    process::{Running, Serve},
+    server::Server,
+    soon,
+};
+
+const LOST: &str = "Publisher disconnected before it finished.";
+const UNKNOWN: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
+/// So long a publisher may take to come back.
+const COMEBACK: Duration = Duration::from_secs(2);
+
+fn control_of(id: &str) -> String {
+    format!("/api/v1/sse/debug/control/{id}")
+}
+
+async fn ask(http: &Http, id: &str, wish: Value) -> Answer {
+    http.post(&control_of(id), &[], wish.to_string()).await
+}
+
+/// What a control stream tells next.
+async fn told(stream: &mut Stream) -> Value {
+    let event = stream.event().await;
+    assert_eq!((event.name.as_str(), event.id.as_str()), ("control", ""));
+    event.json()
+}
+
+fn state(level: Option<&str>, cancel: bool, operation: Option<&str>) -> Value {
+    json!({"subscribers": 0, "level": level, "cancel": cancel, "operation": operation})
+}
+
+/// A stream of message objects, after its greeting.
+async fn objects(http: &Http, id: &str) -> Stream {
+    let mut stream = http
+        .stream(&format!("{}?format=json", stream_of(id)), &[])
+        .await;
+    stream.event().await;
+    stream
+}
+
+#[tokio::test]
+async fn a_control_stream_tells_how_things_stand_at_once_and_at_every_change() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    let mut control = server.stream(&control_of(&id), &[]).await;
+    let head = &control.head;
+    assert_eq!(head.header("content-type"), Some("text/event-stream"));
+    assert_eq!(head.header("sse-client-id"), Some(id.as_str()));
+    assert_eq!(told(&mut control).await, state(None, false, None));
+
+    let watcher = server.watch(&id).await;
+    assert_eq!(told(&mut control).await["subscribers"], 1);
+    drop(watcher);
+    assert_eq!(told(&mut control).await["subscribers"], 0);
+
+    let answer = ask(&server, &id, json!({"level": "debug"})).await;
+    let debug = state(Some("debug"), false, None);
+    assert_eq!((answer.status, answer.json()), (202, debug.clone()));
+    assert_eq!(told(&mut control).await, debug);
+    ask(&server, &id, json!({"cancel": true, "operation": "build"})).await;
+    let both = state(Some("debug"), true, Some("build"));
+    assert_eq!(told(&mut control).await, both);
+    // What is wanted already is no change.
+    ask(&server, &id, json!({"level": "debug"})).await;
+    ask(&server, &id, json!({"level": null})).await;
+    assert_eq!(told(&mut control).await, state(None, true, Some("build")));
+
+    server.stop(&id).await;
+    let end = control.event().await;
+    assert_eq!((end.name.as_str(), end.data.as_str()), ("end", "stopped"));
+    control.ended().await;
+}
+
+#[tokio::test]
+async fn every_publish_answer_carries_the_wish_until_the_outcome() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    ask(
+        &server,
+        &id,
+        json!({"cancel": true, "operation": "build", "level": "trace"}),
+    )
+    .await;
+    let wish = |answer: &Answer| {
+        let answer = answer.json();
+        json!([answer["level"], answer["cancel"], answer["operation"]])
+    };
+    let wanted = json!(["trace", true, "build"]);
+    let key = ["Idempotency-Key: k"];
+    let first = server.post(&stream_of(&id), &key, "a").await;
+    assert_eq!(wish(&first), wanted);
+    let lines = ["Content-Type: application/x-ndjson"];
+    let answer = server.post(&stream_of(&id), &lines, "\"b\"\n").await;
+    assert_eq!(wish(&answer), wanted);
+
+    let outcome = |operation: &str| format!("{}?operation={operation}&outcome=ok", stream_of(&id));
+    let other = server.post(&outcome("test"), &[], "").await;
+    assert_eq!(wish(&other), wanted, "another operation's outcome");
+    let own = server.post(&outcome("build"), &[], "").await;
+    assert_eq!(wish(&own), json!(["trace", false, null]));
+    // A repeated request adds nothing, and still hears what is wanted now.
+    let repeated = server.post(&stream_of(&id), &key, "a").await;
+    assert_eq!(repeated.json()["id"], first.json()["id"]);
+    assert_eq!(wish(&repeated), json!(["trace", false, null]));
+
+    ask(&server, &id, json!({"cancel": true})).await;
+    let any = server.post(&outcome("test"), &[], "").await;
+    assert_eq!(
+        wish(&any)[1],
+        false,
+        "it named none, so any outcome will do"
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_wish_and_who_is_no_client_is_refused() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    for (body, named) in [
+        (r#"{"levle":"debug"}"#, "levle"),
+        (r#"{"level":"loud"}"#, "loud"),
+        (r#"{"operation":"a"}"#, "cancel"),
+        ("{}", "nothing"),
+        ("", "no wish"),
+    ] {
+        let answer = server.post(&control_of(&id), &[], body).await;
+        assert!(answer.detail(400).contains(named), "{body}");
+    }
+    let long = format!("{{\"level\":\"{}\"}}", "x".repeat(5000));
+    server.post(&control_of(&id), &[], long).await.detail(413);
+    let unnamed = format!("{}?operation=", control_of(&id));
+    server.get(&unnamed).await.detail(400);
+
+    server.get(&control_of(UNKNOWN)).await.detail(404);
+    ask(&server, UNKNOWN, json!({"cancel": true}))
+        .await
+        .detail(404);
+    server.stop(&id).await;
+    let ended = server.get(&control_of(&id)).await;
+    assert_eq!(
+        (ended.status, &ended.json()["type"]),
+        (404, &json!("/problems/ended"))
+    );
+    ask(&server, &id, json!({"cancel": true})).await.detail(404);
+}
+
+#[tokio::test]
+async fn control_streams_are_bounded_and_count_neither_as_subscribers_nor_as_activity() {
+    let idle = Duration::from_millis(400);
+    let server = Server::with(|limits, _| limits.idle_timeout = idle).await;
+    let id = server.connect().await;
+    let mut streams = Vec::new();
+    for _ in 0..CONTROL_STREAMS {
+        streams.push(server.stream(&control_of(&id), &[]).await);
+    }
+    let refused = server.get(&control_of(&id)).await;
+    assert!(refused.detail(429).contains("control streams"));
+    assert_eq!(server.hub.stats().subscribers, 0);
+    let mut last = streams.pop().unwrap();
+    told(&mut last).await;
+    let end = last.event().await;
+    assert_eq!((end.name.as_str(), end.data.as_str()), ("end", "idle"));
+}
+
+#[tokio::test]
+async fn a_quiet_control_stream_has_heartbeats_and_a_shutdown_a_farewell() {
+    let heartbeat = Duration::from_millis(50);
+    let mut server = Server::with(|_, options| options.heartbeat = heartbeat).await;
+    let id = server.connect().await;
+    let target = format!("{}?operation=build", control_of(&id));
+    let mut control = server.stream(&target, &[]).await;
+    told(&mut control).await;
+    assert_eq!(soon(control.block()).await.unwrap(), ":\n\n");
+    server.shut_down();
+    let farewell = control.event().await;
+    assert_eq!(farewell.data, "Server shutting down...");
+    control.ended().await;
+    drop(control);
+    assert_eq!(
+        server.hub.stats().published,
+        0,
+        "nobody is lost, but the server"
+    );
+    server.down().await;
+}
+
+#[tokio::test]
+async fn an_operation_whose_control_stream_breaks_is_told_of_once_within_three_seconds() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    let mut watcher = objects(&server, &id).await;
+    ask(&server, &id, json!({"cancel": true, "operation": "build"})).await;
+    let target = format!("{}?operation=build", control_of(&id));
+    let mut control = server.stream(&target, &[]).await;
+    let second = server.stream(&target, &[]).await;
+    told(&mut control).await;
+    // Its batches, too, break off in the middle: that is the same publisher.
+    let mut batch = server.publisher(&id, &["Idempotency-Key: k"]).await;
+    let line = json!({"message": "compiling", "operation": "build"});
+    batch.say_chunk(format!("{line}\n")).await;
+    assert_eq!(watcher.event().await.json()["message"], "compiling");
+    let begin = Instant::now();
+    drop((control, batch));
+    drop(second);
+    let lost = watcher.event().await.json();
+    let after = begin.elapsed();
+    assert!(
+        after >= COMEBACK && after < Duration::from_secs(3),
+        "{after:?}"
+    );
+    let said = [
+        &lost["message"],
+        &lost["level"],
+        &lost["operation"],
+        &lost["system"],
+    ];
+    assert_eq!(
+        said,
+        [&json!(LOST), &json!("error"), &json!("build"), &json!(true)]
+    );
+    let answer = server.post(&stream_of(&id), &[], "next").await.json();
+    assert_eq!(answer["cancel"], false, "who is gone need not be cancelled");
+    assert_eq!(watcher.event().await.json()["message"], "next");
+}
+
+#[tokio::test]
+async fn who_comes_back_in_time_or_has_told_the_outcome_is_not_lost() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    let mut watcher = objects(&server, &id).await;
+    let target = |operation: &str| format!("{}?operation={operation}", control_of(&id));
+    let mut back = server.stream(&target("back"), &[]).await;
+    told(&mut back).await;
+    drop(back);
+    let mut back = server.stream(&target("back"), &[]).await;
+    told(&mut back).await;
+    let mut done = server.stream(&target("done"), &[]).await;
+    told(&mut done).await;
+    let outcome = format!("{}?operation=done&outcome=ok", stream_of(&id));
+    server.post(&outcome, &[], "").await;
+    drop(done);
+    // Broken after both of them, so told of after them.
+    let mut gone = server.stream(&target("gone"), &[]).await;
+    told(&mut gone).await;
+    drop(gone);
+    assert_eq!(watcher.event().await.json()["outcome"], "ok");
+    assert_eq!(watcher.event().await.json()["operation"], "gone");
+    server.publish(&id, "next").await;
+    assert_eq!(watcher.event().await.json()["message"], "next");
+    drop(back);
+    assert_eq!(watcher.event().await.json()["operation"], "back");
+}
+
+#[tokio::test]
+async fn with_a_token_only_who_has_it_may_ask_and_listen() {
+    let server = Server::with(|_, options| {
+        options.access.token = Some(Token::new("secret"));
+    })
+    .await;
+    let bearer = ["Authorization: Bearer secret"];
+    let answer = server
+        .request("GET", "/api/v1/sse/connect", &bearer, "")
+        .await;
+    let id = answer.json()["clientId"].as_str().unwrap().to_owned();
+    let wish = json!({"cancel": true}).to_string();
+    server.get(&control_of(&id)).await.detail(401);
+    server.post(&control_of(&id), &[], &wish).await.detail(401);
+    let asked = server.post(&control_of(&id), &bearer, &wish).await;
+    assert_eq!(asked.status, 202);
+    let mut control = server.stream(&control_of(&id), &bearer).await;
+    assert_eq!(told(&mut control).await["cancel"], true);
+}
+
+/// What a feed hears next of how things stand.
+async fn wish(feed: &mut ControlFeed) -> Wish {
+    loop {
+        match soon(feed.next())
+            .await
+            .expect("it is over")
+            .expect("it fails")
+        {
+            Heard::Audience(audience) => return audience.wish,
+            Heard::Lost => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_feed_hears_wishes_again_after_it_was_cut_and_ends_with_the_client() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    // Enough for the head and the first event; the second connection is left whole.
+    let cutter = Cutter::start(server.address, vec![1000]).await;
+    let client = client(&cutter.url);
+    let id = id.parse().unwrap();
+    let mut feed = client.listen(id, Some(&"a build & more".parse().unwrap()));
+    assert_eq!(wish(&mut feed).await, Wish::default());
+    let direct = Http {
+        address: server.address,
+    };
+    let mut heard = None;
+    for level in ["debug", "trace"].iter().cycle() {
+        ask(&direct, &id.to_string(), json!({ "level": level })).await;
+        heard = Some(soon(feed.next()).await.unwrap().unwrap());
+        if heard == Some(Heard::Lost) {
+            break;
+        }
+    }
+    assert_eq!(heard, Some(Heard::Lost));
+    assert!(wish(&mut feed).await.level.is_some(), "as things stand");
+    let cancel = Request {
+        cancel: Ask::For(Cancel::default()),
+        ..Request::default()
+    };
+    client.ask(id, &cancel).await.unwrap();
+    assert!(wish(&mut feed).await.cancel.is_some());
+    client.stop(id).await.unwrap();
+    while soon(feed.next()).await.is_some() {}
+
+    let mut unknown = client.listen(UNKNOWN.parse().unwrap(), None);
+    let error = soon(unknown.next()).await.unwrap().unwrap_err();
+    assert!(
+        error.to_string().contains("no client with this ID"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_script_asks_with_the_flags_of_watch() {
+    let server = Serve::start(&[]).await;
+    let id = server.http.connect().await;
+    let watch = |more: &[&str]| {
+        let args = [&["watch", "--server", &server.url], more].concat();
+        Running::codechat(args).end()
+    };
+    let ended = watch(&["--id", &id, "--cancel", "--ask-level", "debug"]).await;
+    assert_eq!(
+        (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+        (Some(0), "", "")
+    );
+    let mut control = server.http.stream(&control_of(&id), &[]).await;
+    assert_eq!(told(&mut control).await, state(Some("debug"), true, None));
+    assert_eq!(
+        watch(&["--id", &id, "--ask-level", "none"]).await.code,
+        Some(0)
+    );
+    assert_eq!(told(&mut control).await, state(None, true, None));
+
+    let without = watch(&["--cancel"]).await;
+    assert_eq!(without.code, Some(2));
+    assert!(without.stderr.contains("--id"), "{without:?}");
+    let unknown = watch(&["--id", UNKNOWN, "--cancel"]).await;
+    assert_eq!(unknown.code, Some(1));
+    assert!(
+        unknown.stderr.contains("no client with this ID"),
+        "{unknown:?}"
+    );
+}
