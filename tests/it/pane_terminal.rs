@@ -188,6 +188,8 @@ async fn a_burst_of_sizes_ends_with_the_last_one() {
             rows[3].ends_with("line 100") && rows[0].starts_with("● live")
         })
         .await;
+    open.terminal.resize(80, 24);
+    open.terminal.shows("? help").await;
     open.terminal.keys("q");
     open.left("0").await;
 }
@@ -240,6 +242,10 @@ async fn the_pane_can_be_suspended_and_comes_back_with_what_came_meanwhile() {
     open.publish("and after").await;
     open.terminal.shows("and after").await;
     open.terminal.keys("q");
+    open.terminal
+        .until("the shell", |screen| !screen.alternate_screen())
+        .await;
+    open.terminal.keys("echo \"left: $?\"\n");
     open.left("0").await;
 }
 
@@ -274,7 +280,7 @@ async fn what_was_taken_is_given_back_and_no_message_writes_an_escape() {
             screen.mouse_protocol_mode() != MouseProtocolMode::None
         })
         .await;
-    open.terminal.keys("k\r");
+    open.terminal.keys(" \r");
     open.terminal.shows("as it came").await;
     open.terminal.keys("\u{1b}/owned\r");
     open.terminal.shows("hit 1/1").await;

@@ -49,6 +49,17 @@ impl Tmux {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Waits until the pane is gone.
+    async fn is_left(&self) {
+        let asking = async {
+            let alternate = ["display-message", "-p", "#{alternate_on}"];
+            while self.run(&alternate).await.stdout != b"0\n" {
+                tokio::task::yield_now().await;
+            }
+        };
+        soon(asking).await;
+    }
+
     /// Waits until the screen has this on it. tmux tells nobody when it changes, so it is asked.
     async fn shows(&self, text: &str) {
         let asking = async {
@@ -95,7 +106,7 @@ async fn the_pane_works_in_tmux() {
     tmux.run(&["send-keys", "y"]).await;
     tmux.shows("copied the message").await;
     tmux.run(&["send-keys", "Q"]).await;
-    tmux.shows("codechat: client ID").await;
+    tmux.is_left().await;
     let screen = tmux.screen().await;
     assert!(screen.contains("line 7"), "the last screen stays: {screen}");
 }

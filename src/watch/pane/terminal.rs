@@ -30,7 +30,7 @@ use ratatui::{
     Terminal as Drawn,
     backend::CrosstermBackend,
     buffer::Buffer,
-    layout::{Position, Size},
+    layout::{Position, Rect, Size},
 };
 use tokio::sync::Notify;
 
@@ -90,7 +90,11 @@ impl Terminal {
         if self.mouse {
             queue!(out, EnableMouseCapture)?;
         }
-        self.drawn.clear()?;
+        // Not `clear`, which asks the terminal where its cursor is and waits for seconds where that
+        // does not answer.
+        let size = self.drawn.size()?;
+        self.drawn
+            .resize(Rect::new(0, 0, size.width, size.height))?;
         self.commit()
     }
 

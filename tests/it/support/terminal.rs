@@ -85,13 +85,13 @@ impl Terminal {
         }
     }
 
-    /// A terminal with a shell that has job control.
+    /// A terminal with a shell that has job control, and leaves the terminal's modes alone.
     pub(crate) async fn shell(size: (u16, u16)) -> Self {
         let args = ["--norc", "--noprofile", "-i"];
         let mut terminal = Self::start("bash", args, size);
-        terminal
-            .until("the shell", |screen| screen.contents().contains("$ "))
-            .await;
+        terminal.shows("$ ").await;
+        terminal.keys("bind 'set enable-bracketed-paste off'; clear; echo rea\"dy\"\n");
+        terminal.shows("ready").await;
         terminal
     }
 
