@@ -199,7 +199,7 @@ _codechat() {
             return 0
             ;;
         codechat__subcmd__send)
-            opts="-h --id --server --token-file --all --tee --level --operation --progress --outcome --event --help"
+            opts="-h --id --server --token-file --all --tee --pty --on-level-signal --level --operation --progress --outcome --event --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -215,6 +215,10 @@ _codechat() {
                     ;;
                 --token-file)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --on-level-signal)
+                    COMPREPLY=($(compgen -W "HUP USR1 USR2 WINCH CONT" -- "${cur}"))
                     return 0
                     ;;
                 --level)
@@ -339,7 +343,7 @@ _codechat() {
             return 0
             ;;
         codechat__subcmd__watch)
-            opts="-n -h --id --server --token-file --format --tail --print-id --id-file --wait --stay --count --until --until-done --fail-on --heartbeat --timeout --ask-level --cancel --help"
+            opts="-n -h --id --server --token-file --format --tail --print-id --id-file --wait --stay --count --until --until-done --fail-on --heartbeat --timeout --no-guess --summary --no-summary --record --replay --speed --linger --ask-level --cancel --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -390,6 +394,22 @@ _codechat() {
                     return 0
                     ;;
                 --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --record)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --replay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --speed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --linger)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -45,6 +45,10 @@ complete -c codechat -n "__fish_codechat_using_subcommand watch" -l until -d 'En
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l fail-on -d 'End with exit code 3 at a message that matches, or that has this level or a worse one' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l heartbeat -d 'How often the server says something on a quiet stream: a connection that is silent for 2.5 times as long is made again' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l timeout -d 'End with exit code 4 after so long' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l record -d 'Write all that happens to a file that is not there yet, to be shown again with --replay' -r -F
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l replay -d 'Show a recording, without any server' -r -F
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l speed -d 'How many times as fast as it happened a recording is shown: a number, or max for no pauses' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l linger -d 'After CMD has ended, wait so long at the most for messages that are still on their way' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l ask-level -d 'Ask for this level of detail; none takes it back' -r -f -a "trace\t''
 debug\t''
 info\t''
@@ -55,24 +59,33 @@ complete -c codechat -n "__fish_codechat_using_subcommand watch" -l print-id -d 
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l wait -d 'If no server answers, wait for one'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l stay -d 'Go on under the same ID when the server ends the stream for idleness'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l until-done -d 'End at a message with an outcome: exit code 0 if it is ok, else 3'
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l no-guess -d 'Take progress only from messages that tell it, never from texts such as "12 of 40"'
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l summary -d 'In the end, say how it went: outcome, times, levels, losses [default: on a terminal, with CMD or --until-done]'
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l no-summary -d 'Say nothing in the end'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l cancel -d 'Ask whatever runs to stop; a publisher does so if and when it sees fit'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l id -d 'The client ID to publish to' -r
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l server -d 'The server\'s address [default: http://127.0.0.1:2428]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l token-file -d 'A file with the server\'s token [default: the token in the variable CODECHAT_TOKEN, if any]' -r -F
-complete -c codechat -n "__fish_codechat_using_subcommand send" -l level -d 'How much it matters' -r -f -a "trace\t''
+complete -c codechat -n "__fish_codechat_using_subcommand send" -l on-level-signal -d 'Send the command this signal when the level that watchers want changes' -r -f -a "HUP\t''
+USR1\t''
+USR2\t''
+WINCH\t''
+CONT\t''"
+complete -c codechat -n "__fish_codechat_using_subcommand send" -l level -d 'How much it matters [default for the command\'s stdout: info]' -r -f -a "trace\t''
 debug\t''
 info\t''
 warn\t''
 error\t''"
-complete -c codechat -n "__fish_codechat_using_subcommand send" -l operation -d 'The operation it belongs to: 1 to 128 characters' -r
+complete -c codechat -n "__fish_codechat_using_subcommand send" -l operation -d 'The operation it belongs to: 1 to 128 characters [default for a command: its name]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l progress -d 'How far the operation is, as in 3/120, or 3 where the total is not known' -r
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l outcome -d 'The operation ends here, in this way' -r -f -a "ok\t''
 failed\t''
 cancelled\t''"
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l event -d 'The event name: 1 to 64 of A-Z a-z 0-9 _ . - [default: debug]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l all -d 'Publish to every client of the server; takes one message, not lines'
-complete -c codechat -n "__fish_codechat_using_subcommand send" -l tee -d 'Copy stdin to stdout'
+complete -c codechat -n "__fish_codechat_using_subcommand send" -l tee -d 'Copy stdin to stdout, or show the command\'s output here too'
+complete -c codechat -n "__fish_codechat_using_subcommand send" -l pty -d 'Run the command on a terminal of its own, so that it writes colours, and each line at once'
 complete -c codechat -n "__fish_codechat_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l listen -d 'Where to listen; repeatable; port 0 picks a free one. Beyond loopback it takes a token, or --no-auth' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l grace -d 'How long clients may take over their farewell at shutdown before they are cut' -r

@@ -27,6 +27,15 @@ pub struct StartError {
 }
 
 impl StartError {
+    /// This program could not be started, for this reason.
+    #[must_use]
+    pub fn new(program: &OsStr, source: io::Error) -> Self {
+        Self {
+            program: program.to_owned(),
+            source,
+        }
+    }
+
     /// The exit code that a shell gives: 127 where there is no such command, 126 where there is one
     /// that cannot be run.
     #[must_use]
@@ -44,10 +53,8 @@ impl StartError {
 /// # Errors
 /// Where it is not found or may not be run.
 pub fn start(command: &mut Command) -> Result<Child, StartError> {
-    command.spawn().map_err(|source| StartError {
-        program: command.as_std().get_program().to_owned(),
-        source,
-    })
+    let child = command.spawn();
+    child.map_err(|source| StartError::new(command.as_std().get_program(), source))
 }
 
 /// The exit code that a shell gives for how a command ended: its own, or 128 and the signal's number.

@@ -13,12 +13,14 @@ use anyhow::{Context, bail};
 use clap::{
     Arg, ArgAction, Command as Definition, CommandFactory, FromArgMatches, Parser, Subcommand,
     builder::BoolishValueParser,
+    error::{ContextKind, ContextValue},
 };
 use tokio::runtime;
 
 use crate::{
     client::{Client, Options, ServerUrl},
     command::{completions, send, serve, watch},
+    shutdown::Signal,
     talk,
     token::Token,
 };
@@ -74,8 +76,20 @@ pub(crate) fn boolish(arg: Arg) -> Arg {
 /// What is wrong with the command line; also where it asks for help.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let mut definition = each_argument(definition(), without_empty_env);
-    let matches = definition.try_get_matches_from_mut(words)?;
+    let matches = definition.try_get_matches_from_mut(words);
+    let matches = matches.map_err(without_secret)?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))
+}
+
+/// Takes a server's address out of an error: what is wrong with it may be that a password or a token is
+/// in it.
+fn without_secret(mut error: clap::Error) -> clap::Error {
+    let argument = error.get(ContextKind::InvalidArg);
+    if argument.is_some_and(|it| it.to_string().starts_with("--server")) {
+        let hidden = ContextValue::String("…".into());
+        error.insert(ContextKind::InvalidValue, hidden);
+    }
+    error
 }
 
 /// Takes the environment variable from an argument where it is empty.
@@ -240,6 +254,15 @@ pub enum Exit {
     Terminated,
     /// As the command that was run ended: see [`crate::child::exit_code`].
     Child(u8),
+}
+
+impl From<Signal> for Exit {
+    fn from(signal: Signal) -> Self {
+        match signal {
+            Signal::Interrupt => Self::Interrupted,
+            Signal::Terminate | Signal::Hangup => Self::Terminated,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {

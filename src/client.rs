@@ -192,6 +192,12 @@ impl Client {
         feed::Feed::open(self.clone(), id, options)
     }
 
+    /// Where messages to one client are published to, as a whole address.
+    #[must_use]
+    pub fn publish_url(&self, id: ClientId) -> String {
+        self.server.join(&wire::stream_path(id)).into()
+    }
+
     fn call(&self, method: Method, path: &str, id: Option<ClientId>) -> Call {
         let mut headers = HeaderMap::new();
         if let Some(authorization) = self.authorization.clone() {

@@ -42,8 +42,8 @@ use self::{
 };
 use crate::{
     event::{ClientId, End, Event, EventId, Format},
-    message::{Message, Operation},
-    wish::{Audience, Request, Wish},
+    message::Message,
+    wish::Wish,
 };
 
 /// How events are written into streams. Plain functions, so that the hub need not know the wire.
@@ -232,33 +232,6 @@ impl Hub {
         Ok(Publisher::new(self.clone(), self.known(id)?, key))
     }
 
-    /// Asks a channel's publishers for something, and says how things stand then.
-    ///
-    /// # Errors
-    /// [`Refusal::Unknown`], [`Refusal::Ended`], [`Refusal::Closing`].
-    pub fn ask(&self, id: ClientId, request: Request) -> Result<Audience, Refusal> {
-        self.admit()?;
-        self.known(id)?.ask(request)
-    }
-
-    /// Opens a control stream, which stands for the publisher of `operation` where one is named. It
-    /// counts neither as a subscriber nor as activity.
-    ///
-    /// # Errors
-    /// [`Refusal::Unknown`], [`Refusal::Ended`], [`Refusal::TooManyControlStreams`],
-    /// [`Refusal::Closing`].
-    pub fn listen(
-        &self,
-        id: ClientId,
-        operation: Option<Operation>,
-    ) -> Result<ControlStream, Refusal> {
-        self.admit()?;
-        let channel = self.known(id)?;
-        let stands = operation.is_some();
-        let ticket = channel.listen(operation)?;
-        Ok(ControlStream::new(channel, ticket, stands))
-    }
-
     /// Publishes a message to every channel that has not ended, and says to how many.
     ///
     /// # Errors
@@ -391,35 +364,6 @@ impl Hub {
         );
         self.registry.clients.fetch_sub(1, Ordering::Relaxed);
         true
-    }
-
-    /// Where the memory budget is spent, ends the channels that nobody reads, longest idle first,
-    /// sparing the one that is about to be written to.
-    fn make_room(&self, writing: &Arc<Channel>) -> Result<(), Refusal> {
-        let budget = self.shared.limits.memory;
-        let spent = || self.shared.memory.load(Ordering::Relaxed) >= budget;
-        let mut looked = false;
-        while spent() {
-            let candidate = lock(&self.registry.candidates).pop();
-            if let Some((active, id)) = candidate {
-                if id != writing.id
-                    && let Some(channel) = self.channel(id)
-                {
-                    self.bury(&channel, || channel.end_if_unwatched(active));
-                }
-            } else if looked {
-                return Err(Refusal::OutOfMemory(budget));
-            } else {
-                looked = true;
-                let idle = self.channels_where(|channel| channel.readers() == 0);
-                lock(&self.registry.candidates).refill(
-                    idle.iter()
-                        .map(|channel| (channel.active(), channel.id))
-                        .collect(),
-                );
-            }
-        }
-        Ok(())
     }
 
     fn channels(&self) -> Vec<Arc<Channel>> {

@@ -18,7 +18,7 @@
 //! | [`server`] | the HTTP doors to the hub, and the accept loop | `hub`, `wire`, `token` and below |
 //! | [`client`] | reading a stream, publishing, and beginning again after a loss | `wire`, `token` and below |
 //! | [`watch`] | what a watcher has seen, when it is over, and how it is written | `client`, `wire`, `talk`, `text` and below |
-//! | [`shutdown`], [`child`] | signals; commands that are run | nothing |
+//! | [`shutdown`], [`child`] | signals; commands that are run | each other |
 //! | [`command`], [`cli`] | the verbs and their flags; exit codes | all of the above |
 //!
 //! # What carries it
@@ -36,7 +36,8 @@
 //! # What is absent, on purpose
 //!
 //! - No HTTP, JSON or terminal in `hub`: it is told how frames are written ([`hub::Frames`]).
-//! - No sockets in `wire`, and no serde outside it, but for the answers that `client` reads by type.
+//! - No sockets in `wire`, and no serde outside it, but for the answers that `client` reads by type and
+//!   a recording's own lines.
 //! - No way between `server` and `client`: they meet in `wire` alone.
 //! - No I/O and no clock in the watcher's model ([`watch::model`]): updates come in, a verdict comes
 //!   out.

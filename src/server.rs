@@ -171,7 +171,7 @@ fn router(app: App) -> Router {
     let one_stream = get(stream::subscribe)
         .post(publish::publish)
         .delete(stop::stop);
-    let wishes = get(control::listen).post(control::ask);
+    let way_back = get(control::listen).post(control::ask);
     let stopping = get(stop::stop).post(stop::stop);
     Router::new()
         .route(
@@ -180,7 +180,7 @@ fn router(app: App) -> Router {
         )
         .route(wire::DEBUG_PATH, post(publish::publish_by_header))
         .route(&by_id, without_head("GET, POST, DELETE", one_stream))
-        .route(&control_by_id, without_head("GET, POST", wishes))
+        .route(&control_by_id, without_head("GET, POST", way_back))
         .route(&stop_by_id, without_head("GET, POST", stopping))
         .route(wire::BROADCAST_PATH, post(publish::broadcast))
         .route(wire::CLIENTS_PATH, get(clients::clients))

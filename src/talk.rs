@@ -80,11 +80,23 @@ pub fn unpin() {
 #[must_use]
 pub fn width() -> Option<usize> {
     let is_dumb = std::env::var_os("TERM").is_none_or(|it| it.is_empty() || it == "dumb");
-    if is_dumb || !io::stderr().is_terminal() {
+    if is_dumb || !io::stderr().is_terminal() || is_in_background() {
         return None;
     }
     // A line that fills its row would begin the next one on some terminals.
     Some(columns().unwrap_or(USUAL_WIDTH).saturating_sub(1))
+}
+
+/// Whether the terminal is somebody else's for the time being: a shell's, that was told `&`.
+#[cfg(unix)]
+fn is_in_background() -> bool {
+    let foreground = rustix::termios::tcgetpgrp(io::stderr());
+    foreground.is_ok_and(|it| it != rustix::process::getpgrp())
+}
+
+#[cfg(not(unix))]
+fn is_in_background() -> bool {
+    false
 }
 
 #[cfg(unix)]

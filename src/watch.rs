@@ -16,5 +16,8 @@ pub mod operations;
 pub mod pane;
 pub mod pipe;
 mod progress;
+pub mod record;
+pub mod replay;
 pub mod screen;
+pub mod summary;
 pub mod update;

@@ -8,6 +8,8 @@ pub mod control;
 pub mod json;
 pub mod sse;
 
+use std::time::Duration;
+
 use crate::event::ClientId;
 
 /// Carries the client ID, on requests and on answers.
@@ -20,6 +22,9 @@ pub const LAST_EVENT_ID_HEADER: &str = "last-event-id";
 pub const IDEMPOTENCY_KEY_HEADER: &str = "idempotency-key";
 /// The longest idempotency key, in bytes.
 pub const IDEMPOTENCY_KEY_MAX: usize = 128;
+/// So long a request that broke off and has a key may take to come back before the channel is told that its
+/// publisher is gone.
+pub const COMEBACK: Duration = Duration::from_secs(2);
 
 /// The media type of a stream (WHATWG HTML 9.2.5).
 pub const EVENT_STREAM: &str = "text/event-stream";

@@ -55,7 +55,7 @@ impl Pane {
         let parser = Arc::new(Mutex::new(parser));
         let (mut output, shown) = (pty.master.try_clone_reader()?, parser.clone());
         std::thread::spawn(move || {
-            let mut bytes = [0; 64 * 1024];
+            let mut bytes = vec![0; 64 * 1024];
             while let Ok(read @ 1..) = output.read(&mut bytes) {
                 shown
                     .lock()
@@ -194,7 +194,7 @@ async fn measure(seconds: u32) -> anyhow::Result<()> {
         "at rest: {} ms on a core in {REST:.0?}, while the ages on screen count",
         ticks * 10
     );
-    hub.stop(id);
+    ensure!(hub.stop(id), "the stream has ended before");
     pane.shows("ended").await?;
     let before = pane.ticks()?;
     time::sleep(REST).await;

@@ -103,7 +103,8 @@ async fn channel(
         let client = behind_faults(&mut chance).await;
         // Only who has begun to read can lose something.
         let (feed, book) = greeted(&client, id).await;
-        watchers.spawn(watch(feed, book, Duration::from_millis(pause)));
+        let pause = Duration::from_millis(pause);
+        watchers.spawn(watch(feed, book, pause, Arc::clone(&is_over)));
     }
     let mut publishers = JoinSet::new();
     let (singly, in_bodies) = (chance.next(), chance.next());
@@ -152,8 +153,9 @@ async fn greeted(client: &Client, id: ClientId) -> (Feed, Book) {
     }
 }
 
-/// Reads to the last message, with a pause after each.
-async fn watch(mut feed: Feed, mut book: Book, pause: Duration) -> Book {
+/// Reads to the last message, with a pause after each until all is over: what is on its way in the
+/// sockets' buffers by then would take minutes at that pace.
+async fn watch(mut feed: Feed, mut book: Book, pause: Duration, is_over: Arc<AtomicBool>) -> Book {
     while let Some(update) = feed.next().await {
         let update = update.expect("the feed goes on");
         let is_last = matches!(&update, Update::Message(it) if it.message.text == LAST);
@@ -161,7 +163,7 @@ async fn watch(mut feed: Feed, mut book: Book, pause: Duration) -> Book {
         if is_last {
             break;
         }
-        if !pause.is_zero() {
+        if !pause.is_zero() && !is_over.load(Ordering::Relaxed) {
             sleep(pause).await;
         }
     }

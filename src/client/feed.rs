@@ -48,6 +48,24 @@ pub struct Options {
     pub wait: bool,
     /// Go on after this event of an earlier reading.
     pub last_event_id: Option<String>,
+    /// What asks for the connection to be made again.
+    pub reconnect: Reconnect,
+}
+
+/// Asks for a connection to be made again now, whether there is one or the next try is waited for.
+/// What was read is kept, and the next connection goes on after it. Clones ask the same feed.
+#[derive(Clone, Debug, Default)]
+pub struct Reconnect(Arc<Notify>);
+
+impl Reconnect {
+    /// Asks.
+    pub fn ask(&self) {
+        self.0.notify_one();
+    }
+
+    async fn asked(&self) {
+        self.0.notified().await;
+    }
 }
 
 /// What happens on a stream.
@@ -113,6 +131,10 @@ pub enum FeedError {
     /// One line or one event is beyond what can be held.
     #[error("the stream has {0}, so it cannot be read")]
     TooLong(String),
+    /// A recording that is made of the stream cannot be written, or one that stands in for it cannot be
+    /// read.
+    #[error("{0}")]
+    Recording(String),
 }
 
 /// A stream's updates. Ends after [`Update::End`], [`Update::Gone`] or an error; dropping it closes
@@ -121,8 +143,6 @@ pub struct Feed {
     batches: mpsc::Receiver<Vec<Item>>,
     batch: std::vec::IntoIter<Item>,
     task: AbortHandle,
-    /// Told when the connection is to be made again.
-    again: Arc<Notify>,
 }
 
 type Item = Result<Update, FeedError>;
@@ -130,20 +150,12 @@ type Item = Result<Update, FeedError>;
 impl Feed {
     pub(super) fn open(client: Client, id: ClientId, options: Options) -> Self {
         let (sender, batches) = mpsc::channel(BATCHES);
-        let again = Arc::new(Notify::new());
-        let task = tokio::spawn(run(client, id, options, sender, again.clone()));
+        let task = tokio::spawn(run(client, id, options, sender));
         Self {
             batches,
             batch: Vec::new().into_iter(),
             task: task.abort_handle(),
-            again,
         }
-    }
-
-    /// Makes the connection again now, whether there is one or the next try is waited for. What was
-    /// read is kept, and the next connection goes on after it.
-    pub fn reconnect(&self) {
-        self.again.notify_one();
     }
 }
 
@@ -176,19 +188,13 @@ impl Stream for Feed {
 }
 
 /// Connects and reads, again and again, until the stream is over or nobody listens.
-async fn run(
-    client: Client,
-    id: ClientId,
-    options: Options,
-    out: mpsc::Sender<Vec<Item>>,
-    again: Arc<Notify>,
-) {
+async fn run(client: Client, id: ClientId, options: Options, out: mpsc::Sender<Vec<Item>>) {
     let connection = Connection::new(&client, id, &options);
     let mut translator = Translator::new(options.last_event_id.as_deref().unwrap_or_default());
     let mut backoff = Backoff::new(DELAYS.0, DELAYS.1);
     let mut first = !options.wait;
     loop {
-        let read = connection.read(&mut translator, &mut backoff, &out, &again);
+        let read = connection.read(&mut translator, &mut backoff, &out, &options.reconnect);
         let Some(ended) = read.await else { continue };
         let (reason, retry_after) = match ended {
             Ended::Over => return,
@@ -219,7 +225,7 @@ async fn run(
         }
         tokio::select! {
             () = tokio::time::sleep(delay) => {}
-            () = again.notified() => {}
+            () = options.reconnect.asked() => {}
         }
     }
 }

@@ -23,6 +23,8 @@ use crate::{
     wire::{self, answer::Published},
 };
 
+/// At the first tries after a loss, which thus fall within [`wire::COMEBACK`]: a network that fails for a
+/// moment is no lost publisher to those who watch.
 const SHORTEST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(5);
 /// So long after a lost connection an unknown client ID means that the watcher is not back yet.
@@ -205,6 +207,20 @@ impl Publisher {
         Tried::Again {
             reason,
             retry_after: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_tries_after_a_loss_come_before_the_channel_is_told_of_it() {
+        for _ in 0..1000 {
+            let mut backoff = Backoff::new(SHORTEST, LONGEST);
+            let tries = [(); 3].map(|()| backoff.next(None, None).1);
+            assert!(tries.iter().sum::<Duration>() < wire::COMEBACK, "{tries:?}");
         }
     }
 }

@@ -24,9 +24,11 @@ pub enum BadServerUrl {
         "a server's address takes no user name and no password; give a token with --token-file or CODECHAT_TOKEN"
     )]
     UserInfo,
-    /// A `?…` part.
-    #[error("a server's address takes no query; leave out {0:?}")]
-    Query(String),
+    /// A `?…` part, which is not quoted: it may be where somebody has put a token.
+    #[error(
+        "a server's address takes no query; leave out the ? and what follows, and give a token with --token-file or CODECHAT_TOKEN"
+    )]
+    Query,
     /// A `#…` part.
     #[error("a server's address takes no fragment; leave out {0:?}")]
     Fragment(String),
@@ -62,8 +64,8 @@ impl FromStr for ServerUrl {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(BadServerUrl::UserInfo);
         }
-        if let Some(query) = url.query() {
-            return Err(BadServerUrl::Query(format!("?{query}")));
+        if url.query().is_some() {
+            return Err(BadServerUrl::Query);
         }
         if let Some(fragment) = url.fragment() {
             return Err(BadServerUrl::Fragment(format!("#{fragment}")));
@@ -145,7 +147,7 @@ mod tests {
             ("//h", "write \"http://h\""),
             ("ftp://h", "not by ftp://"),
             ("http://u:p@h", "no user name"),
-            ("http://h?a=b", "leave out \"?a=b\""),
+            ("http://h?a=b", "leave out the ?"),
             ("http://h/#x", "leave out \"#x\""),
             ("http://", "empty host"),
             ("http://h:99999", "invalid port"),

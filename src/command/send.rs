@@ -1,46 +1,35 @@
-//! `codechat send`: publishes its arguments as one message, or each line of its input.
+//! `codechat send`: publishes its arguments as one message, each line of its input, or the run of a
+//! command.
 
-use std::{
-    io::{self, Read, Write},
-    str::FromStr,
-    time::Duration,
-};
+use std::{ffi::OsString, str::FromStr};
 
-use anyhow::{Context, anyhow};
-use bytes::Bytes;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use tokio::{sync::mpsc, time::timeout};
 use uuid::Uuid;
 
 use crate::{
     cli::{Exit, ServerArgs},
-    client::{
-        Client, Options,
-        publisher::{PublishError, Publisher, Retry},
-    },
+    client::Options,
     event::ClientId,
     message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress},
-    shutdown::{Signal, Signals},
     talk,
 };
 
+mod delivery;
 mod lines;
-
-use lines::{Batch, Lines};
-
-/// A request carries at most so many bytes of ndjson, unless a single line has more.
-const BATCH_BYTES: usize = 1 << 20;
-/// So many reads of stdin may wait to be sent before stdin is not read any more.
-const READS_WAITING: usize = 16;
-const READ_BYTES: usize = 64 * 1024;
-/// Whoever reads stdin gets so long to say what nobody took of it.
-const IN_HAND_WAIT: Duration = Duration::from_millis(200);
+#[cfg(unix)]
+mod operation;
+mod stdin;
 
 /// Publish messages to a client
 ///
 /// The words on the command line make one message. Without any, and without --progress or --outcome,
 /// each line of stdin is a message, sent as soon as it is read; what is not acknowledged is sent again
 /// when the server is back. Bytes that are not UTF-8 become U+FFFD; a line over 64 KiB is sent in pieces.
+/// Where a watcher asks to cancel, stdin is read no further, and the outcome is cancelled.
+///
+/// With -- COMMAND, the command is run as an operation: a message when it starts, each line of its stdout
+/// (info) and its stderr (warn) as it comes, and its outcome when it ends. Its exit code is this one's. A
+/// watcher's cancel sends it SIGTERM, and after 5 s SIGKILL; SIGINT, SIGTERM and SIGHUP are passed on.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
@@ -52,18 +41,32 @@ pub struct Args {
     server: ServerArgs,
 
     /// Publish to every client of the server; takes one message, not lines
-    #[arg(long, env = "CODECHAT_ALL", conflicts_with = "tee")]
+    #[arg(long, env = "CODECHAT_ALL", conflicts_with_all = ["tee", "command"])]
     all: bool,
 
-    /// Copy stdin to stdout
+    /// Copy stdin to stdout, or show the command's output here too
     #[arg(long, env = "CODECHAT_TEE", conflicts_with = "message")]
     tee: bool,
 
-    /// How much it matters
+    /// Run the command on a terminal of its own, so that it writes colours, and each line at once
+    #[arg(long, env = "CODECHAT_PTY", conflicts_with = "message")]
+    pty: bool,
+
+    /// Send the command this signal when the level that watchers want changes
+    #[arg(
+        long,
+        value_name = "SIGNAL",
+        env = "CODECHAT_ON_LEVEL_SIGNAL",
+        conflicts_with = "message",
+        value_parser = PossibleValuesParser::new(LEVEL_SIGNALS)
+    )]
+    on_level_signal: Option<String>,
+
+    /// How much it matters [default for the command's stdout: info]
     #[arg(long, env = "CODECHAT_LEVEL", value_parser = one_of::<Level>(["trace", "debug", "info", "warn", "error"]))]
     level: Option<Level>,
 
-    /// The operation it belongs to: 1 to 128 characters
+    /// The operation it belongs to: 1 to 128 characters [default for a command: its name]
     #[arg(long, value_name = "NAME", env = "CODECHAT_OPERATION")]
     operation: Option<Operation>,
 
@@ -72,12 +75,13 @@ pub struct Args {
         long,
         value_name = "N/TOTAL",
         env = "CODECHAT_PROGRESS",
-        allow_hyphen_values = true
+        allow_hyphen_values = true,
+        conflicts_with = "command"
     )]
     progress: Option<Progress>,
 
     /// The operation ends here, in this way
-    #[arg(long, env = "CODECHAT_OUTCOME", value_parser = one_of::<Outcome>(["ok", "failed", "cancelled"]))]
+    #[arg(long, env = "CODECHAT_OUTCOME", conflicts_with = "command", value_parser = one_of::<Outcome>(["ok", "failed", "cancelled"]))]
     outcome: Option<Outcome>,
 
     /// The event name: 1 to 64 of A-Z a-z 0-9 _ . - [default: debug]
@@ -85,16 +89,32 @@ pub struct Args {
     event: Option<EventName>,
 
     /// The message; without one, each line of stdin is one
+    #[arg(conflicts_with = "command")]
     message: Vec<String>,
+
+    /// The command to run, and its arguments
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
 }
+
+/// Signals that programs take for a hint.
+const LEVEL_SIGNALS: [&str; 5] = ["HUP", "USR1", "USR2", "WINCH", "CONT"];
 
 const EXAMPLES: &str = "\
 Examples:
   codechat send --id ID 'Refreshing repository demo'
   make 2>&1 | codechat send --id ID --tee
+  codechat send --id ID --tee -- make -j4
   codechat send --id ID --operation refresh --progress 3/120 'Processed file 3'
   codechat send --id ID --operation refresh --outcome failed 'Disk full'
-  codechat send --all 'The server restarts at noon'";
+  codechat send --all 'The server restarts at noon'
+
+A command finds the client ID in SSE_CLIENT_ID, the address to publish to in CODECHAT_PUBLISH_URL,
+and the level that a watcher wanted when it started, if any, in CODECHAT_WANTED_LEVEL.
+
+Exit codes: 0 done, 1 error or lines not delivered, 2 wrong usage, 3 cancelled by a watcher (lines of
+stdin), 130 SIGINT, 143 SIGTERM or SIGHUP; with -- COMMAND its own (128 and the signal's number where one
+ended it), 127 where it is not found, 126 where it cannot be run.";
 
 /// One of these names, which help and completions then offer.
 fn one_of<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
@@ -141,7 +161,17 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
                 .await?;
             Ok(Exit::Done)
         }
-        Some(id) => send_lines(client, id, message, args.tee).await,
+        Some(id) if !args.command.is_empty() => {
+            let order = Order {
+                words: args.command,
+                pty: args.pty,
+                tee: args.tee,
+                on_level: args.on_level_signal,
+                prototype: message,
+            };
+            run_command(client, id, order).await
+        }
+        Some(id) => stdin::run(client, id, message, args.tee).await,
         None => {
             talk::line(
                 "to whom? Name a client with --id ID or SSE_CLIENT_ID (`codechat watch` tells its ID), or all with --all",
@@ -151,131 +181,24 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
     }
 }
 
-async fn send_lines(
-    client: Client,
-    id: ClientId,
-    prototype: Message,
+/// A command to run, and how.
+struct Order {
+    /// The command and its arguments.
+    words: Vec<OsString>,
+    /// Whether to run it on a pseudo-terminal.
+    pty: bool,
+    /// Whether to show its output here too.
     tee: bool,
-) -> anyhow::Result<Exit> {
-    let mut signals = Signals::new().context("receive signals")?;
-    let (reads, mut waiting) = mpsc::channel(READS_WAITING);
-    let mut reader = tokio::task::spawn_blocking(move || read_stdin(prototype, tee, &reads));
-    let mut publisher = Publisher::new(client, id);
-    let mut undelivered = 0;
-    let sent = tokio::select! {
-        sent = send_batches(&mut publisher, &mut waiting, &mut undelivered) => sent.map_err(anyhow::Error::from),
-        signal = signals.recv() => Err(interrupted(signal)),
-    };
-    waiting.close();
-    while let Ok(batch) = waiting.try_recv() {
-        undelivered += batch.lines;
-    }
-    if let Err(error) = sent {
-        // Where it does not end now, it waits for more input and has nothing in hand.
-        if let Ok(Ok(Ok(in_hand))) = timeout(IN_HAND_WAIT, &mut reader).await {
-            undelivered += in_hand;
-        }
-        let exit = error
-            .downcast_ref::<Interrupted>()
-            .map_or(Exit::Error, |it| it.0);
-        if undelivered == 0 && exit != Exit::Error {
-            return Ok(exit);
-        }
-        let lines = if undelivered == 1 {
-            "1 line was"
-        } else {
-            &format!("{undelivered} lines were")
-        };
-        talk::line(&format!("{lines} read but not delivered: {error:#}"));
-        return Ok(if undelivered > 0 { Exit::Error } else { exit });
-    }
-    reader.await.context("read stdin")?.context("read stdin")?;
-    Ok(Exit::Done)
+    /// The name of the signal that it is sent when the wanted level changes.
+    on_level: Option<String>,
+    /// What every message is like. Its level is that of stdout's lines.
+    prototype: Message,
 }
 
-/// Sends what has been read, all that waits in one request, until stdin ends. `undelivered` holds the
-/// lines of the request under way.
-async fn send_batches(
-    publisher: &mut Publisher,
-    waiting: &mut mpsc::Receiver<Batch>,
-    undelivered: &mut u64,
-) -> Result<(), PublishError> {
-    while let Some(mut batch) = waiting.recv().await {
-        while batch.body.len() < BATCH_BYTES
-            && let Ok(more) = waiting.try_recv()
-        {
-            batch.append(more);
-        }
-        *undelivered = batch.lines;
-        let sent = publisher
-            .send(Bytes::from(batch.body), batch.lines, report)
-            .await;
-        if let Err(error) = sent {
-            *undelivered -= error.accepted().min(*undelivered);
-            return Err(error);
-        }
-        *undelivered = 0;
-    }
-    Ok(())
-}
+#[cfg(unix)]
+use operation::run as run_command;
 
-fn report(retry: Retry) {
-    let Retry {
-        attempt,
-        delay,
-        reason,
-    } = retry;
-    let delay = talk::duration(delay);
-    talk::line(&format!(
-        "not delivered yet, try {attempt} in {delay} ({reason})"
-    ));
-}
-
-/// Reads stdin into batches until it ends or nobody takes them; how many lines nobody took. A line is a
-/// message as soon as it is read.
-fn read_stdin(prototype: Message, tee: bool, reads: &mpsc::Sender<Batch>) -> io::Result<u64> {
-    let mut stdin = io::stdin().lock();
-    let mut copy = tee.then(|| io::stdout().lock());
-    let mut lines = Lines::new(prototype);
-    let mut buffer = vec![0; READ_BYTES];
-    loop {
-        let read = match stdin.read(&mut buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            read => read?,
-        };
-        if let Some(stdout) = &mut copy
-            && stdout
-                .write_all(&buffer[..read])
-                .and_then(|()| stdout.flush())
-                .is_err()
-        {
-            // Whoever read the copy has seen enough; the messages still go out.
-            copy = None;
-        }
-        let batch = if read == 0 {
-            lines.finish()
-        } else {
-            lines.push(&buffer[..read])
-        };
-        if batch.lines > 0
-            && let Err(mpsc::error::SendError(batch)) = reads.blocking_send(batch)
-        {
-            return Ok(batch.lines);
-        }
-        if read == 0 {
-            return Ok(0);
-        }
-    }
-}
-
-/// A signal came before all was sent.
-#[derive(Debug, thiserror::Error)]
-#[error("interrupted")]
-struct Interrupted(Exit);
-
-fn interrupted(signal: Signal) -> anyhow::Error {
-    anyhow!(Interrupted(match signal {
-        Signal::Interrupt => Exit::Interrupted,
-        Signal::Terminate | Signal::Hangup => Exit::Terminated,
-    }))
+#[cfg(not(unix))]
+async fn run_command(_: crate::client::Client, _: ClientId, _: Order) -> anyhow::Result<Exit> {
+    anyhow::bail!("a command can be run on Unix only; pipe its output into codechat send instead")
 }

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsString,
+    io::{self, IsTerminal},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -12,11 +13,15 @@ use regex::Regex;
 use crate::{
     cli::{Exit, ServerArgs, duration, interval},
     event::ClientId,
+    talk,
     watch::{
+        clock::Clock,
         model::{FailOn, Goals, Model},
         operations::Operations,
         pane::theme::Background,
         pipe::LineFormat,
+        replay::Speed,
+        summary,
     },
 };
 
@@ -38,6 +43,8 @@ const LEAVE: Duration = Duration::from_secs(2);
 ///
 /// A lost connection is made again and resumed after the last message; messages that are gone by then
 /// are reported. A client that this command opened ends with it.
+///
+/// With CMD, the stream is open before CMD runs, and followed until what CMD has set off is told.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_long_help = EXAMPLES)]
@@ -110,6 +117,33 @@ pub struct Args {
     #[arg(long, env = "CODECHAT_NO_GUESS")]
     no_guess: bool,
 
+    /// In the end, say how it went: outcome, times, levels, losses [default: on a terminal, with CMD or
+    /// --until-done]
+    #[arg(long, env = "CODECHAT_SUMMARY", overrides_with = "no_summary")]
+    summary: bool,
+
+    /// Say nothing in the end
+    #[arg(long, env = "CODECHAT_NO_SUMMARY", overrides_with = "summary")]
+    no_summary: bool,
+
+    /// Write all that happens to a file that is not there yet, to be shown again with --replay
+    #[arg(long, value_name = "FILE", env = "CODECHAT_RECORD")]
+    record: Option<PathBuf>,
+
+    /// Show a recording, without any server
+    #[arg(long, value_name = "FILE", env = "CODECHAT_REPLAY", conflicts_with_all = ["record", "command"])]
+    replay: Option<PathBuf>,
+
+    /// How many times as fast as it happened a recording is shown: a number, or max for no pauses
+    #[arg(
+        long,
+        value_name = "TIMES",
+        env = "CODECHAT_SPEED",
+        default_value = "1",
+        allow_negative_numbers = true
+    )]
+    speed: Speed,
+
     /// After CMD has ended, wait so long at the most for messages that are still on their way
     #[arg(long, value_name = "DUR", env = "CODECHAT_LINGER", default_value = "5s", value_parser = duration)]
     linger: Duration,
@@ -124,18 +158,29 @@ pub struct Args {
 }
 
 impl Args {
-    fn model(&self) -> Model {
-        Model::new(Goals {
+    /// What the watch is to keep account of; of operations only where somebody gets to see them.
+    fn model(&self, shows_progress: bool) -> Model {
+        let mut model = Model::new(Goals {
             count: self.count,
             until: self.until.clone(),
             until_done: self.until_done,
             fail_on: self.fail_on.clone(),
             stay: self.stay || !self.command.is_empty(),
-        })
+        });
+        if self.wants_summary() {
+            model = model.with_summary();
+        }
+        if shows_progress || self.wants_summary() {
+            model = model.with_operations(Operations::new(!self.no_guess));
+        }
+        model
     }
 
-    fn operations(&self) -> Operations {
-        Operations::new(!self.no_guess)
+    /// Whether to say how it went. Scripts get what they ask for, people what helps them.
+    fn wants_summary(&self) -> bool {
+        let is_told_an_end = self.until_done || !self.command.is_empty();
+        let by_default = is_told_an_end && io::stderr().is_terminal() && !self.no_summary;
+        self.summary || by_default
     }
 }
 
@@ -146,10 +191,13 @@ Examples:
   codechat watch --format json | jq .message
   codechat watch --id-file id --until-done --timeout 10m
   codechat watch --fail-on error > messages.txt
+  codechat watch -- curl -s -H 'Sse-Client-ID: {id}' http://localhost:8000/refresh | jq .
+  codechat watch --record today.ndjson
+  codechat watch --replay today.ndjson --speed 10
   codechat watch --id ID --cancel
 
 Exit codes: 0 done, 1 error, 2 wrong usage, 3 failed (--until-done, --fail-on), 4 --timeout,
-130 SIGINT, 143 SIGTERM or SIGHUP.";
+130 SIGINT, 143 SIGTERM or SIGHUP. With CMD, its own, unless the watch itself has failed.";
 
 fn parse_tail(text: &str) -> Result<u64, String> {
     text.parse()
@@ -177,6 +225,14 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         pane::run(args).await
     } else {
         lines::run(args).await
+    }
+}
+
+/// Says how it went, where the model has kept account of that.
+fn summarize(model: &Model, clock: &Clock) {
+    let lines = summary::lines(model, clock.now());
+    if !lines.is_empty() {
+        talk::line(&lines.join("\n"));
     }
 }
 

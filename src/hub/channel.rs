@@ -5,6 +5,7 @@
 //! never held while another is taken; wakers are called after it is released.
 
 mod control;
+mod readers;
 
 use std::{
     collections::VecDeque,
@@ -20,9 +21,12 @@ use super::{
     sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, PoisonError},
 };
 use crate::{
-    event::{ClientId, End, EventId, Format, Gap, UnixMillis, unix_millis},
+    event::{ClientId, End, EventId, UnixMillis, unix_millis},
     message::Message,
 };
+
+pub use self::readers::Position;
+pub(super) use self::readers::{Entrance, Read};
 
 pub(super) struct Channel {
     pub(super) id: ClientId,
@@ -51,36 +55,6 @@ struct Reader {
     next: u64,
     /// Set while it has read everything and waits.
     waker: Option<Waker>,
-}
-
-/// What one read gave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Read {
-    /// Frames up to this message.
-    Frames(EventId),
-    Gap(Gap, EventId),
-    End(End),
-    Closing,
-}
-
-/// Where a new reader stands.
-pub(super) struct Entrance {
-    pub(super) place: usize,
-    /// The ID that stands before its first message.
-    pub(super) before: EventId,
-    /// Whether its cursor is from before this channel.
-    pub(super) foreign: bool,
-}
-
-/// Where a reader wants to begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Position {
-    /// At the oldest message; what the log has dropped is announced.
-    Start,
-    /// At the newest so many.
-    Tail(u64),
-    /// Right after this event.
-    After(EventId),
 }
 
 impl Channel {
@@ -124,139 +98,6 @@ impl Channel {
         (state.reader_count(), state.log.next() - 1)
     }
 
-    /// Adds a reader; `None` where the channel has ended.
-    pub(super) fn enter(&self, from: Position) -> Option<Result<Entrance, Refusal>> {
-        let mut state = self.lock();
-        if state.end.is_some() {
-            return None;
-        }
-        if state.reader_count() >= self.shared.limits.subscribers {
-            return Some(Err(Refusal::TooManySubscribers(
-                self.shared.limits.subscribers,
-            )));
-        }
-        self.touch();
-        let first = state.log.first();
-        let mut foreign = false;
-        let (next, before) = match from {
-            Position::Start => (
-                1,
-                EventId {
-                    seq: 0,
-                    time: self.created,
-                },
-            ),
-            Position::Tail(count) => {
-                let next = state.log.next().saturating_sub(count).max(first);
-                (next, state.log.id_before(next))
-            }
-            Position::After(cursor) if self.owns(&state.log, cursor) => (cursor.seq + 1, cursor),
-            Position::After(_) => {
-                foreign = true;
-                (first, state.log.id_before(first))
-            }
-        };
-        let reader = Some(Reader { next, waker: None });
-        let place = if let Some(free) = state.readers.iter().position(Option::is_none) {
-            state.readers[free] = reader;
-            free
-        } else {
-            state.readers.push(reader);
-            state.readers.len() - 1
-        };
-        state.audience_changed();
-        wake_readers(state);
-        Some(Ok(Entrance {
-            place,
-            before,
-            foreign,
-        }))
-    }
-
-    /// Whether a cursor names a place in this channel's history rather than in that of an earlier
-    /// channel with the same ID. The clock may have been set back since that one, so that a later time
-    /// alone proves nothing.
-    fn owns(&self, log: &Log, cursor: EventId) -> bool {
-        if cursor.seq == 0 {
-            return cursor.time == self.created;
-        }
-        if let Some(id) = log.id_of(cursor.seq) {
-            return id == cursor;
-        }
-        // It was dropped: taken between the channel's creation and the newest that was dropped.
-        let newest_dropped = log.id_before(log.first());
-        cursor.seq <= newest_dropped.seq
-            && (self.created..=newest_dropped.time).contains(&cursor.time)
-    }
-
-    /// Reads on from the reader's place, or leaves its waker.
-    pub(super) fn poll_read(
-        &self,
-        place: usize,
-        format: Format,
-        out: &mut Vec<u8>,
-        max: usize,
-        cx: &mut Context<'_>,
-    ) -> Poll<Read> {
-        let mut state = self.lock();
-        let State {
-            log,
-            readers,
-            writers,
-            end,
-            ..
-        } = &mut *state;
-        let Some(reader) = readers[place].as_mut() else {
-            return Poll::Ready(Read::Closing);
-        };
-        let first = log.first();
-        if reader.next < first {
-            let gap = Gap::Known {
-                from: reader.next,
-                to: first - 1,
-            };
-            reader.next = first;
-            return Poll::Ready(Read::Gap(gap, log.id_before(first)));
-        }
-        if reader.next < log.next() {
-            let memory = log.memory();
-            reader.next = log.read(reader.next, format, self.shared.frames, out, max);
-            let read = Read::Frames(log.id_before(reader.next));
-            self.shared
-                .memory
-                .fetch_add(log.memory() - memory, Ordering::Relaxed);
-            self.touch();
-            let waiting = mem::take(writers);
-            drop(state);
-            wake_writers(waiting);
-            return Poll::Ready(read);
-        }
-        if let Some(end) = *end {
-            return Poll::Ready(Read::End(end));
-        }
-        if self.shared.is_closing() {
-            return Poll::Ready(Read::Closing);
-        }
-        match &mut reader.waker {
-            Some(waker) => waker.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
-        }
-        Poll::Pending
-    }
-
-    /// Removes a reader. A stored waker would keep its whole task alive, so it goes too.
-    pub(super) fn leave(&self, place: usize) {
-        let mut state = self.lock();
-        state.readers[place] = None;
-        while let Some(None) = state.readers.last() {
-            state.readers.pop();
-        }
-        let waiting = mem::take(&mut state.writers);
-        state.audience_changed();
-        wake_readers(state);
-        wake_writers(waiting);
-    }
-
     /// Appends one message without waiting for anybody. Repeating it with the same key adds nothing
     /// and gets the first one's receipt.
     pub(super) fn publish(&self, message: Message, key: Option<&str>) -> Result<Receipt, Refusal> {
@@ -279,7 +120,7 @@ impl Channel {
             wish: state.wish(),
         };
         if let Some(key) = key {
-            state.keys.note(key, &receipt);
+            state.keys.finish(key, &receipt);
         }
         wake_readers(state);
         Ok(receipt)
@@ -352,6 +193,11 @@ impl Channel {
         let mut state = self.lock();
         let subscribers = state.reader_count();
         state.keys.begin_try(key, subscribers)
+    }
+
+    /// The request with this key came to its end.
+    pub(super) fn finish_try(&self, key: &str, receipt: &Receipt) {
+        self.lock().keys.finish(key, receipt);
     }
 
     /// How many tries the request with this key has seen; `None` where it is forgotten.

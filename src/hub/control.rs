@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use super::{channel::Channel, sync::Arc};
+use super::{Hub, Refusal, channel::Channel, sync::Arc};
 use crate::{
     event::{ClientId, End},
     message::Operation,
@@ -40,8 +40,37 @@ pub struct ControlStream {
     stands: bool,
 }
 
+impl Hub {
+    /// Asks a channel's publishers for something, and says how things stand then.
+    ///
+    /// # Errors
+    /// [`Refusal::Unknown`], [`Refusal::Ended`], [`Refusal::Closing`].
+    pub fn ask(&self, id: ClientId, request: Request) -> Result<Audience, Refusal> {
+        self.admit()?;
+        self.known(id)?.ask(request)
+    }
+
+    /// Opens a control stream, which stands for the publisher of `operation` where one is named. It
+    /// counts neither as a subscriber nor as activity.
+    ///
+    /// # Errors
+    /// [`Refusal::Unknown`], [`Refusal::Ended`], [`Refusal::TooManyControlStreams`],
+    /// [`Refusal::Closing`].
+    pub fn listen(
+        &self,
+        id: ClientId,
+        operation: Option<Operation>,
+    ) -> Result<ControlStream, Refusal> {
+        self.admit()?;
+        let channel = self.known(id)?;
+        let stands = operation.is_some();
+        let ticket = channel.listen(operation)?;
+        Ok(ControlStream::new(channel, ticket, stands))
+    }
+}
+
 impl ControlStream {
-    pub(super) fn new(channel: Arc<Channel>, ticket: u64, stands: bool) -> Self {
+    fn new(channel: Arc<Channel>, ticket: u64, stands: bool) -> Self {
         Self {
             channel,
             ticket,

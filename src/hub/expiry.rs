@@ -7,6 +7,12 @@ use std::{
 
 use tokio::time::Instant;
 
+use super::{
+    Hub, Refusal,
+    channel::Channel,
+    lock,
+    sync::{Arc, Ordering},
+};
 use crate::event::ClientId;
 
 /// How long an ended ID is remembered.
@@ -65,6 +71,37 @@ impl Candidates {
     pub(super) fn refill(&mut self, mut idle: Vec<(u64, ClientId)>) {
         idle.sort_unstable_by_key(|&(active, _)| active);
         self.0 = idle.into();
+    }
+}
+
+impl Hub {
+    /// Where the memory budget is spent, ends the channels that nobody reads, longest idle first,
+    /// sparing the one that is about to be written to.
+    pub(super) fn make_room(&self, writing: &Arc<Channel>) -> Result<(), Refusal> {
+        let budget = self.shared.limits.memory;
+        let spent = || self.shared.memory.load(Ordering::Relaxed) >= budget;
+        let mut looked = false;
+        while spent() {
+            let candidate = lock(&self.registry.candidates).pop();
+            if let Some((active, id)) = candidate {
+                if id != writing.id
+                    && let Some(channel) = self.channel(id)
+                {
+                    self.bury(&channel, || channel.end_if_unwatched(active));
+                }
+            } else if looked {
+                return Err(Refusal::OutOfMemory(budget));
+            } else {
+                looked = true;
+                let idle = self.channels_where(|channel| channel.readers() == 0);
+                lock(&self.registry.candidates).refill(
+                    idle.iter()
+                        .map(|channel| (channel.active(), channel.id))
+                        .collect(),
+                );
+            }
+        }
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@
 
 use std::{
     collections::VecDeque,
+    future::poll_fn,
     sync::Arc,
     task::{Context, Poll, Wake, Waker},
     time::Duration,
@@ -17,10 +18,13 @@ use std::{
 
 use loom::{future::block_on, model::Builder, thread};
 
-use super::{Delivery, Frames, Hub, Limits, LogLimits, Position, Refusal, Start, Subscription};
+use super::{
+    Delivery, Frames, Hub, Limits, LogLimits, Position, Refusal, Start, Subscription, Told,
+};
 use crate::{
     event::{ClientId, End, Format},
-    message::Message,
+    message::{Level, Message},
+    wish::{Ask, Request},
 };
 
 /// So often a thread is stopped in the middle; what takes more to go wrong is not known to exist.
@@ -229,6 +233,35 @@ fn a_streaming_publisher_waits_for_its_reader_and_is_woken() {
         assert_eq!(block_on(publisher.send(&mut queue)), Ok(()));
         assert_eq!(publisher.finish().accepted, 3);
         assert_eq!(reading.join().unwrap()[..2], *b"ab");
+    });
+}
+
+#[test]
+fn a_control_stream_that_waits_hears_of_each_subscriber_and_each_wish() {
+    in_every_order(|| {
+        let hub = hub(10);
+        let id = hub.connect().unwrap();
+        let mut listener = hub.listen(id, None).unwrap();
+        let (asking, reading) = (hub.clone(), hub.clone());
+        let request = Request {
+            level: Ask::For(Level::Debug),
+            ..Request::default()
+        };
+        let asking = thread::spawn(move || asking.ask(id, request).map(drop));
+        let reading = thread::spawn(move || subscribe(&reading, id));
+        loop {
+            match block_on(poll_fn(|cx| listener.poll_told(cx))) {
+                Told::Audience(it) if it.subscribers == 1 && it.wish.level.is_some() => break,
+                Told::Audience(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        asking.join().unwrap().unwrap();
+        let reader = reading.join().unwrap();
+        assert!(hub.stop(id));
+        let told = block_on(poll_fn(|cx| listener.poll_told(cx)));
+        assert_eq!(told, Told::End(End::Stopped));
+        drop(reader);
     });
 }
 

@@ -1,15 +1,27 @@
 //! Idempotency keys: what a channel remembers of requests that may be repeated.
+//!
+//! A request that came to its end is repeated at once or never, where its answer was lost. One that broke
+//! off, at its first try or when it was repeated, comes back perhaps much later, and meanwhile others may
+//! publish a lot. So each sort has its own list, and no request that ends pushes one out that has not.
 
 use std::collections::VecDeque;
 
 use super::Receipt;
 
-/// How many keys a channel remembers: those that were last used.
+/// How many keys a channel remembers of either sort: those that were last used.
 pub const KEYS: usize = 64;
+
+#[derive(Default)]
+pub(super) struct Keys {
+    /// Requests that came to their end.
+    finished: Newest,
+    /// Streaming ones that are under way, or broke off.
+    unfinished: Newest,
+}
 
 /// The keys that were last used, the longest unused first.
 #[derive(Default)]
-pub(super) struct Keys(VecDeque<Keyed>);
+struct Newest(VecDeque<Keyed>);
 
 struct Keyed {
     key: Box<str>,
@@ -22,16 +34,20 @@ struct Keyed {
 impl Keys {
     /// What stands of the request with this key.
     pub(super) fn receipt(&self, key: &str) -> Option<Receipt> {
-        self.find(key).map(|index| self.0[index].receipt.clone())
+        self.get(key).map(|it| it.receipt.clone())
     }
 
     /// Notes what stands of the request with this key. A try that got less far than an earlier one
     /// changes nothing.
     pub(super) fn note(&mut self, key: &str, receipt: &Receipt) {
-        let keyed = self.entry(key, receipt);
-        if keyed.receipt.accepted < receipt.accepted {
-            keyed.receipt = receipt.clone();
-        }
+        self.under_way(key, receipt).reach(receipt);
+    }
+
+    /// Notes that the request with this key came to its end, and what of it stands.
+    pub(super) fn finish(&mut self, key: &str, receipt: &Receipt) {
+        let mut keyed = self.take(key, receipt);
+        keyed.reach(receipt);
+        self.finished.push(keyed);
     }
 
     /// Begins a streaming try at the request with this key, and says the how manieth it is.
@@ -40,35 +56,63 @@ impl Keys {
             subscribers,
             ..Receipt::default()
         };
-        let keyed = self.entry(key, &nothing_yet);
+        let keyed = self.under_way(key, &nothing_yet);
         keyed.tries += 1;
         keyed.tries
     }
 
     /// How many streaming tries the request with this key has seen; `None` where it is forgotten.
     pub(super) fn tries(&self, key: &str) -> Option<u32> {
-        self.find(key).map(|index| self.0[index].tries)
+        self.get(key).map(|it| it.tries)
     }
 
-    fn entry(&mut self, key: &str, receipt: &Receipt) -> &mut Keyed {
-        let known = self.find(key).and_then(|index| self.0.remove(index));
-        let keyed = known.unwrap_or_else(|| {
-            if self.0.len() >= KEYS {
-                self.0.pop_front();
-            }
-            Keyed {
-                key: key.into(),
-                receipt: receipt.clone(),
-                tries: 0,
-            }
-        });
+    fn get(&self, key: &str) -> Option<&Keyed> {
+        let mut all = self.unfinished.0.iter().chain(&self.finished.0);
+        all.find(|it| *it.key == *key)
+    }
+
+    /// What is remembered of this key, which is under way now, again perhaps.
+    fn under_way(&mut self, key: &str, receipt: &Receipt) -> &mut Keyed {
+        let keyed = self.take(key, receipt);
+        self.unfinished.push(keyed)
+    }
+
+    fn take(&mut self, key: &str, receipt: &Receipt) -> Keyed {
+        let known = self.unfinished.take(key);
+        let known = known.or_else(|| self.finished.take(key));
+        known.unwrap_or_else(|| Keyed::new(key, receipt))
+    }
+}
+
+impl Keyed {
+    fn new(key: &str, receipt: &Receipt) -> Self {
+        Self {
+            key: key.into(),
+            receipt: receipt.clone(),
+            tries: 0,
+        }
+    }
+
+    fn reach(&mut self, receipt: &Receipt) {
+        if self.receipt.accepted < receipt.accepted {
+            self.receipt = receipt.clone();
+        }
+    }
+}
+
+impl Newest {
+    fn take(&mut self, key: &str) -> Option<Keyed> {
+        let index = self.0.iter().position(|it| *it.key == *key)?;
+        self.0.remove(index)
+    }
+
+    fn push(&mut self, keyed: Keyed) -> &mut Keyed {
+        if self.0.len() >= KEYS {
+            self.0.pop_front();
+        }
         self.0.push_back(keyed);
         let newest = self.0.len() - 1;
         &mut self.0[newest]
-    }
-
-    fn find(&self, key: &str) -> Option<usize> {
-        self.0.iter().position(|it| *it.key == *key)
     }
 }
 
@@ -83,15 +127,53 @@ mod tests {
         }
     }
 
+    fn end(keys: &mut Keys, key: &str) {
+        keys.finish(key, &receipt(1));
+    }
+
     #[test]
     fn the_newest_keys_are_remembered() {
         let mut keys = Keys::default();
         for index in 0..=KEYS {
-            keys.note(&index.to_string(), &receipt(1));
+            end(&mut keys, &index.to_string());
         }
         assert_eq!(keys.receipt("0"), None);
         assert_eq!(keys.receipt("1"), Some(receipt(1)));
-        assert_eq!(keys.0.len(), KEYS);
+        assert_eq!(keys.finished.0.len(), KEYS);
+
+        for index in 0..=KEYS {
+            keys.begin_try(&format!("broken {index}"), 0);
+        }
+        assert_eq!(
+            (keys.tries("broken 0"), keys.tries("broken 1")),
+            (None, Some(1))
+        );
+        end(&mut keys, "one more");
+        assert_eq!(
+            keys.tries("broken 1"),
+            Some(1),
+            "who ends pushes out who ended"
+        );
+    }
+
+    #[test]
+    fn a_request_that_broke_off_is_remembered_however_many_others_end() {
+        let mut keys = Keys::default();
+        keys.begin_try("broken", 0);
+        keys.note("broken", &receipt(5));
+        for index in 0..2 * KEYS {
+            end(&mut keys, &index.to_string());
+        }
+        assert_eq!(keys.receipt("broken"), Some(receipt(5)));
+        assert_eq!(keys.begin_try("broken", 0), 2);
+        keys.finish("broken", &receipt(6));
+
+        // Its answer was lost, and the try after that broke off.
+        keys.begin_try("broken", 0);
+        for index in 0..2 * KEYS {
+            end(&mut keys, &index.to_string());
+        }
+        assert_eq!(keys.receipt("broken"), Some(receipt(6)));
     }
 
     #[test]
@@ -99,7 +181,7 @@ mod tests {
         let mut keys = Keys::default();
         for index in 0..2 * KEYS {
             keys.note("held back", &receipt(1 + index as u64));
-            keys.note(&index.to_string(), &receipt(1));
+            end(&mut keys, &index.to_string());
         }
         assert_eq!(keys.receipt("held back"), Some(receipt(2 * KEYS as u64)));
     }

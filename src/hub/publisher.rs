@@ -99,6 +99,9 @@ impl Publisher {
     #[must_use]
     pub fn finish(mut self) -> Receipt {
         self.finished = true;
+        if let Some(key) = &self.key {
+            self.channel.finish_try(key, &self.receipt);
+        }
         Receipt {
             wish: self.channel.wish(),
             ..mem::take(&mut self.receipt)

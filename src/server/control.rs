@@ -34,7 +34,7 @@ pub(super) async fn ask(
 ) -> Result<Response, Problem> {
     let mut body = request.into_body();
     let read = match access {
-        Ok(Authorized) => read_text(&app, &mut body, "the wish", WISH_BYTES).await,
+        Ok(Authorized) => read_text(&app, &mut body, check_length).await,
         Err(refused) => Err(refused),
     };
     let text = drained(read, &mut body).await?;
@@ -45,6 +45,14 @@ pub(super) async fn ask(
     let head = [(header::CONTENT_TYPE, wire::JSON)];
     let object = control::audience_object(&audience);
     Ok((StatusCode::ACCEPTED, head, object).into_response())
+}
+
+fn check_length(length: usize) -> Result<(), Problem> {
+    if length <= WISH_BYTES {
+        return Ok(());
+    }
+    let detail = format!("the wish is over the limit of {WISH_BYTES} bytes");
+    Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail))
 }
 
 pub(super) async fn listen(

@@ -174,11 +174,12 @@ async fn read_message(
     body: &mut Body,
 ) -> Result<Message, Problem> {
     let max = app.options.max_message;
-    let (what, limit) = match kind {
-        Kind::Text => ("the message's text", max),
-        _ => ("the message's JSON", json_limit(max)),
+    let check = if kind == Kind::Text {
+        check_text
+    } else {
+        check_json
     };
-    let text = read_text(app, body, what, limit).await?;
+    let text = read_text(app, body, |length| check(length, max)).await?;
     if kind == Kind::Json {
         let message = json::parse_message(&text).map_err(|error| {
             Problem::bad_request(format!("the body is no message object: {error}"))
@@ -205,14 +206,13 @@ async fn read_message(
     Ok(message)
 }
 
-/// A whole body of at most `limit` bytes, as text. `what` it is goes into an error.
+/// A whole body as text, for as long as `check` has nothing against its length.
 pub(super) async fn read_text(
     app: &App,
     body: &mut Body,
-    what: &str,
-    limit: usize,
+    check: impl Fn(usize) -> Result<(), Problem>,
 ) -> Result<String, Problem> {
-    let read = timeout(app.options.body_timeout, read_body(body, what, limit)).await;
+    let read = timeout(app.options.body_timeout, read_body(body, check)).await;
     let bytes = read.map_err(|_| {
         let detail = format!(
             "the body did not come within {:?}",
@@ -232,15 +232,10 @@ pub(super) fn optional<T: FromStr<Err = Invalid>>(
     value.map_err(|error: Invalid| Problem::bad_request(error.to_string()))
 }
 
-/// The most bytes of JSON that a message of `max` bytes of text can take.
-fn json_limit(max: usize) -> usize {
-    (max + JSON_EXTRA) * JSON_ESCAPE_MAX
-}
-
 /// Checks the length of a message's JSON, as it came, against the most that a message of `max` bytes of text
 /// can take.
 pub(super) fn check_json(length: usize, max: usize) -> Result<(), Problem> {
-    let limit = json_limit(max);
+    let limit = (max + JSON_EXTRA) * JSON_ESCAPE_MAX;
     if length > limit {
         return Err(Problem::too_large("the message's JSON", limit));
     }
@@ -261,12 +256,20 @@ pub(super) fn check_size(message: Message, max: usize) -> Result<Message, Proble
     }
 }
 
-async fn read_body(body: &mut Body, what: &str, limit: usize) -> Result<Vec<u8>, Problem> {
+fn check_text(length: usize, max: usize) -> Result<(), Problem> {
+    if length > max {
+        return Err(Problem::too_large("the message's text", max));
+    }
+    Ok(())
+}
+
+async fn read_body(
+    body: &mut Body,
+    check: impl Fn(usize) -> Result<(), Problem>,
+) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
     while let Some(chunk) = next_chunk(body).await? {
-        if bytes.len() + chunk.len() > limit {
-            return Err(Problem::too_large(what, limit));
-        }
+        check(bytes.len() + chunk.len())?;
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
 use super::operations::OperationState;
 use crate::talk;
 
@@ -10,19 +13,19 @@ use crate::talk;
 pub fn number(value: f64) -> String {
     let text = format!("{value:.2}");
     let (whole, rest) = text.split_once('.').unwrap_or((&text, ""));
-    let mut out = String::new();
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
+    let mut out = grouped(whole);
     let rest = rest.trim_end_matches('0');
     if !rest.is_empty() {
         out.push('.');
         out.push_str(rest);
     }
     out
+}
+
+/// A whole number, with commas between thousands.
+#[must_use]
+pub fn count_of(count: u64) -> String {
+    grouped(&count.to_string())
 }
 
 /// A length of time in whole seconds: `4 s`, `1m 30s`.
@@ -53,6 +56,37 @@ pub fn rate(per_second: f64) -> String {
         1.0.. => format!("{}/s", tenths(per_second)),
         _ => format!("{}/min", tenths(per_second * 60.0)),
     }
+}
+
+/// A text that is not wider than `width`, and says so where it was.
+#[must_use]
+pub fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    for cluster in text.graphemes(true) {
+        if out.width() + cluster.width() + "…".width() > width {
+            break;
+        }
+        out.push_str(cluster);
+    }
+    if width > 0 {
+        out.push('…');
+    }
+    out
+}
+
+/// Digits with commas between thousands.
+fn grouped(digits: &str) -> String {
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }
 
 #[cfg(test)]

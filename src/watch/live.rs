@@ -42,23 +42,6 @@ impl Live {
             again: false,
         }
     }
-
-    /// Who subscribed.
-    #[must_use]
-    pub fn client(&self) -> &Client {
-        &self.client
-    }
-
-    /// Whose stream it is.
-    #[must_use]
-    pub fn id(&self) -> ClientId {
-        self.id
-    }
-
-    /// Makes the connection again now: see [`Feed::reconnect`].
-    pub fn reconnect(&self) {
-        self.feed.reconnect();
-    }
 }
 
 impl Stream for Live {

@@ -6,7 +6,10 @@ use std::{str::FromStr, time::Duration};
 
 use regex::Regex;
 
-use super::operations::{Operations, is_loss};
+use super::{
+    operations::{Operations, is_loss},
+    summary::Tally,
+};
 use crate::{
     client::feed::Update,
     event::{End, Gap},
@@ -77,6 +80,8 @@ pub struct Model {
     is_connected: bool,
     /// `None` where no view shows them: following each costs more than writing a line does.
     operations: Option<Operations>,
+    /// `None` where no summary is wanted.
+    tally: Option<Tally>,
 }
 
 impl Model {
@@ -96,6 +101,19 @@ impl Model {
             operations: Some(operations),
             ..self
         }
+    }
+
+    /// The same, which also keeps the account that a summary is made of.
+    #[must_use]
+    pub fn with_summary(self) -> Self {
+        Self {
+            tally: Some(Tally::default()),
+            ..self
+        }
+    }
+
+    pub(super) fn tally(&self) -> Option<&Tally> {
+        self.tally.as_ref()
     }
 
     /// What is being worked on, where that is followed.
@@ -132,6 +150,9 @@ impl Model {
 
     /// Takes note of an update; some verdict when the watch is over with it.
     pub fn update(&mut self, update: &Update, now: Duration) -> Option<Verdict> {
+        if let Some(tally) = &mut self.tally {
+            tally.update(update, now);
+        }
         match update {
             Update::Message(received) => {
                 if let Some(operations) = &mut self.operations {

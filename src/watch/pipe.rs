@@ -30,7 +30,7 @@ pub enum LineFormat {
     Text,
     /// NDJSON: an object a line, with id and time
     Json,
-    /// The text as it came, control characters too, even on a terminal
+    /// The stream's data as they came; a terminal gets them made safe all the same
     Raw,
 }
 
@@ -198,16 +198,22 @@ impl Pipe {
         let message = &received.message;
         match (self.format, self.terminal) {
             // A stream's data in text are the message's text.
-            (LineFormat::Text, None) | (LineFormat::Raw, _) => self.line(&message.text),
-            (LineFormat::Text, Some(colour)) => {
+            (LineFormat::Text | LineFormat::Raw, None) => self.line(&message.text),
+            (LineFormat::Text | LineFormat::Raw, Some(colour)) => {
                 for line in text::safe_lines(&message.text, colour) {
                     self.line(&line);
                 }
             }
-            (LineFormat::Json, _) => {
+            (LineFormat::Json, terminal) => {
                 let object = json::stamped_object(&received.id, received.time, message);
-                self.output.buffer.extend_from_slice(&object);
-                self.output.buffer.push(b'\n');
+                if terminal.is_some() {
+                    // JSON escapes but the first 32 of what a terminal must not see.
+                    let object = String::from_utf8_lossy(&object);
+                    self.line(&text::safe_line(&object, Colour::Strip));
+                } else {
+                    self.output.buffer.extend_from_slice(&object);
+                    self.output.buffer.push(b'\n');
+                }
             }
         }
     }

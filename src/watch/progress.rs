@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use tokio::time::{self, Instant};
-use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use super::{
@@ -94,7 +93,7 @@ fn line(operations: &Operations, now: Duration, width: usize) -> Option<String> 
     let state = with_progress().or_else(|| operations.running().next())?;
     let name = state.name().map(|it| {
         let safe = safe_line(it, Colour::Strip);
-        cut(&safe, NAME_WIDTH)
+        figures::cut(&safe, NAME_WIDTH)
     });
     let parts = figures_of(state, now);
     let others = operations.running().count() - 1;
@@ -111,7 +110,7 @@ fn line(operations: &Operations, now: Duration, width: usize) -> Option<String> 
             pieces.insert(usize::from(state.name().is_some()), gauge(fraction, left));
         }
     }
-    Some(cut(&pieces.join(GAP), width))
+    Some(figures::cut(&pieces.join(GAP), width))
 }
 
 const GAP: &str = "  ";
@@ -148,24 +147,6 @@ fn gauge(fraction: f64, width: usize) -> String {
     )]
     let done = (fraction * width as f64) as usize;
     format!("[{}{}]", "#".repeat(done), "-".repeat(width - done))
-}
-
-/// A text that is not wider than `width`, and says so where it was.
-fn cut(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.to_owned();
-    }
-    let mut out = String::new();
-    for cluster in text.graphemes(true) {
-        if out.width() + cluster.width() + "…".width() > width {
-            break;
-        }
-        out.push_str(cluster);
-    }
-    if width > 0 {
-        out.push('…');
-    }
-    out
 }
 
 #[cfg(test)]

@@ -58,10 +58,10 @@ const NAMES_FIT: u16 = 70;
 /// The most columns for the operations' names.
 const NAME_MAX: usize = 14;
 
-/// What is watched.
-#[derive(Clone, Debug)]
+/// What is watched; by default a recording, which has neither server nor publishers.
+#[derive(Clone, Debug, Default)]
 pub struct Target {
-    /// The server's address; none for a recording.
+    /// The server's address.
     pub server: Option<String>,
     /// The client ID.
     pub id: Option<ClientId>,

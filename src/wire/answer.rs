@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::ClientId;
+use crate::{event::ClientId, wire::control, wish::Wish};
 
 /// A client ID was issued.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -49,6 +49,15 @@ pub struct Published {
     pub cancel: bool,
     /// The operation that the wish to stop names.
     pub operation: Option<String>,
+}
+
+impl Published {
+    /// What watchers ask for.
+    #[must_use]
+    pub fn wish(&self) -> Wish {
+        let (level, operation) = (self.level.as_deref(), self.operation.as_deref());
+        control::wish(level, self.cancel, operation)
+    }
 }
 
 /// A broadcast was accepted.

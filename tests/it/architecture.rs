@@ -74,11 +74,12 @@ const NEVER: &[(&[&str], &[&str])] = &[
         &[
             "watch/model",
             "watch/operations",
+            "watch/summary",
             "watch/screen",
             "watch/update",
             "watch/keys",
         ],
-        &["crossterm", "ratatui", "tokio", "crate::talk"],
+        &["crossterm", "ratatui", "tokio"],
     ),
     (
         &[

@@ -7,6 +7,8 @@ use tokio::{
     task::JoinSet,
 };
 
+use codechat::server::Options;
+
 use crate::support::{
     cutter::Cutter,
     http::stream_of,
@@ -14,9 +16,10 @@ use crate::support::{
     server::Server,
     soon,
 };
+use crate::tls::tls;
 
 const CHROMIUM: &str = "chromium";
-const SWITCHES: [&str; 10] = [
+const SWITCHES: [&str; 11] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -28,32 +31,22 @@ const SWITCHES: [&str; 10] = [
     "--disable-sync",
     // Else it may end once the page is loaded.
     "--remote-debugging-port=0",
+    // The test's certificate is of an authority that nobody knows.
+    "--ignore-certificate-errors",
 ];
 
 #[tokio::test]
 async fn an_event_source_shows_resumes_and_stops() {
     if !is_there(CHROMIUM) {
-        let hint = "chromium is not there; to have it: apt-get install chromium";
-        assert!(std::env::var_os("CI").is_none(), "{hint}");
-        eprintln!("skipped: {hint}");
         return;
     }
-    // The page's origin is not the server's, which therefore has to let it in.
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let origin = format!("http://{}", listener.local_addr().unwrap());
-    let allowed = origin.parse().unwrap();
-    let server = Server::with(|_, options| options.access.origins.push(allowed)).await;
+    let (listener, server) = page_and_server(|_| {}).await;
     let id = server.connect().await;
     // Cut in the middle of the second message.
     let cutter = Cutter::start(server.address, vec![900]).await;
-    let mut page = Page::serve(listener, &format!("{}{}", cutter.url, stream_of(&id)));
-    let profile = Scratch::new();
-    let mut browser = clean(CHROMIUM);
-    browser
-        .args(SWITCHES)
-        .arg(format!("--user-data-dir={}", profile.path("").display()));
-    browser.env("HOME", profile.path("")).arg(&page.url);
-    let _browser = Running::start(browser.stdout(std::process::Stdio::null()));
+    let stream = format!("{}{}", cutter.url, stream_of(&id));
+    let mut page = Page::serve(listener, PAGE.replace("STREAM", &stream));
+    let _browser = Browser::open(&page.url);
 
     assert_eq!(page.seen().await, "open");
     assert_eq!(
@@ -92,12 +85,82 @@ async fn an_event_source_shows_resumes_and_stops() {
     assert_eq!(page.seen().await, "error: closed", "204 is the end");
 }
 
-fn is_there(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|it| it.join(program).is_file())
+/// More than a browser opens to one server over HTTP/1.1, which is six.
+const STREAMS: usize = 8;
+
+#[tokio::test]
+async fn over_https_a_page_has_as_many_streams_as_it_likes_and_publishes_beside_them() {
+    if !is_there(CHROMIUM) {
+        return;
+    }
+    let (listener, server) = page_and_server(|options| options.tls = Some(tls())).await;
+    let id = server.hub.connect().unwrap().to_string();
+    let stream = format!("https://{}{}", server.address, stream_of(&id));
+    let html = MANY
+        .replace("STREAMS", &STREAMS.to_string())
+        .replace("STREAM", &stream);
+    let mut page = Page::serve(listener, html);
+    let _browser = Browser::open(&page.url);
+
+    let mut seen = Vec::new();
+    while seen.len() < STREAMS + 1 {
+        let told = page.seen().await;
+        if !told.ends_with("Starting server communication...") {
+            seen.push(told);
+        }
+    }
+    seen.sort();
+    let mut expected: Vec<_> = (0..STREAMS)
+        .map(|it| format!("{it} from the page"))
+        .collect();
+    expected.push("published 202".into());
+    assert_eq!(seen, expected);
 }
 
-/// A web page that opens an `EventSource`, and tells what it sees.
+/// Whether it is there; for CI it must be.
+fn is_there(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = std::env::split_paths(&path).any(|it| it.join(program).is_file());
+    if !is_there {
+        let hint = format!("{program} is not there; to have it: apt-get install {program}");
+        assert!(std::env::var_os("CI").is_none(), "{hint}");
+        eprintln!("skipped: {hint}");
+    }
+    is_there
+}
+
+/// Where a page will be, and a server that lets it in, since its origin is not the server's.
+async fn page_and_server(change: impl FnOnce(&mut Options)) -> (TcpListener, Server) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let server = Server::with(|_, options| {
+        options.access.origins.push(origin.parse().unwrap());
+        change(options);
+    });
+    (listener, server.await)
+}
+
+struct Browser {
+    _process: Running,
+    _profile: Scratch,
+}
+
+impl Browser {
+    fn open(url: &str) -> Self {
+        let profile = Scratch::new();
+        let mut browser = clean(CHROMIUM);
+        browser
+            .args(SWITCHES)
+            .arg(format!("--user-data-dir={}", profile.path("").display()));
+        browser.env("HOME", profile.path("")).arg(url);
+        Self {
+            _process: Running::start(browser.stdout(std::process::Stdio::null())),
+            _profile: profile,
+        }
+    }
+}
+
+/// A web page that tells what it sees.
 struct Page {
     url: String,
     told: mpsc::UnboundedReceiver<String>,
@@ -105,10 +168,9 @@ struct Page {
 }
 
 impl Page {
-    fn serve(listener: TcpListener, stream: &str) -> Self {
+    fn serve(listener: TcpListener, html: String) -> Self {
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let (sender, told) = mpsc::unbounded_channel();
-        let html = PAGE.replace("STREAM", stream);
         let mut task = JoinSet::new();
         task.spawn(async move {
             let mut open = JoinSet::new();
@@ -137,6 +199,23 @@ const PAGE: &str = "<!doctype html><title>test</title><script>
     for (const name of ['debug', 'gap', 'end', 'message']) {
         source.addEventListener(name, event =>
             tell(name + ' ' + event.lastEventId.split('-')[0] + ' ' + event.data));
+    }
+</script>";
+
+/// Publishes once each of its streams is open.
+const MANY: &str = "<!doctype html><title>test</title><script>
+    let told = Promise.resolve();
+    const tell = what => told = told.then(() => fetch('/seen', { method: 'POST', body: what }));
+    let open = 0;
+    for (let number = 0; number < STREAMS; number++) {
+        const source = new EventSource('STREAM');
+        source.onopen = async () => {
+            if (++open == STREAMS) {
+                const answer = await fetch('STREAM', { method: 'POST', body: 'from the page' });
+                tell('published ' + answer.status);
+            }
+        };
+        source.addEventListener('debug', event => tell(number + ' ' + event.data));
     }
 </script>";
 

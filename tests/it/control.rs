@@ -1,13 +1,18 @@
 //! The way back: what a watcher asks for reaches the publishers, and a publisher that is lost is told of.
 
-use std::time::{Duration, Instant};
+use std::{
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
 
 use codechat::{
     client::{
         Token,
         control::{ControlFeed, Heard},
     },
-    hub::CONTROL_STREAMS,
+    event::ClientId,
+    hub::{CONTROL_STREAMS, Told},
+    message::Level,
     wish::{Ask, Cancel, Request, Wish},
 };
 use serde_json::{Value, json};
@@ -85,6 +90,28 @@ async fn a_control_stream_tells_how_things_stand_at_once_and_at_every_change() {
     let end = control.event().await;
     assert_eq!((end.name.as_str(), end.data.as_str()), ("end", "stopped"));
     control.ended().await;
+}
+
+#[tokio::test]
+async fn a_slow_control_stream_sees_the_newest_state_not_each_change() {
+    let server = Server::start().await;
+    let id: ClientId = server.connect().await.parse().unwrap();
+    let mut control = server.hub.listen(id, None).unwrap();
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(control.poll_told(&mut cx).is_ready());
+    assert!(control.poll_told(&mut cx).is_pending());
+    for level in [Level::Debug, Level::Trace].into_iter().cycle().take(100) {
+        let request = Request {
+            level: Ask::For(level),
+            ..Request::default()
+        };
+        server.hub.ask(id, request).unwrap();
+    }
+    let Poll::Ready(Told::Audience(audience)) = control.poll_told(&mut cx) else {
+        panic!("it is told nothing");
+    };
+    assert_eq!(audience.wish.level, Some(Level::Trace));
+    assert!(control.poll_told(&mut cx).is_pending());
 }
 
 #[tokio::test]

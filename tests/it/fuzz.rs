@@ -2,29 +2,15 @@
 //!
 //! Each target reads `tests/fuzz/corpus/TARGET/`, first as it is, then so many times changed. The
 //! changes are the same in each run; `CODECHAT_TEST_SEED` begins elsewhere. What once broke something
-//! goes into the corpus.
+//! goes into the corpus. `tests/fuzz` has the same targets for cargo-fuzz.
+
+mod targets;
 
 use std::{fs, path::Path};
 
-use codechat::{
-    client::feed::{Options, Update},
-    text::{Colour, safe_line, safe_lines},
-};
 use futures_util::{StreamExt, stream};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
 
-use crate::support::{
-    chance::Chance,
-    feed,
-    http::{Http, stream_of},
-    process::Serve,
-    scripted::{Reply, Scripted},
-    server::Server,
-    soon,
-};
+use crate::support::{chance::Chance, process::Serve, server::Server};
 
 const AT_ONCE: usize = 16;
 
@@ -111,29 +97,10 @@ fn change(input: &mut Vec<u8>, chance: &mut Chance, corpus: &[Vec<u8>]) {
     }
 }
 
-fn shown(input: &[u8]) -> String {
-    input.escape_ascii().to_string()
-}
-
-/// Sends these bytes, ends the sending, and waits for the server's end of it.
-async fn say(http: Http, bytes: Vec<u8>) {
-    let mut socket = soon(TcpStream::connect(http.address)).await.unwrap();
-    let mut answer = Vec::new();
-    soon(async {
-        // It may be closed, or reset, at any point.
-        let _ = socket.write_all(&bytes).await;
-        let _ = socket.shutdown().await;
-        // A stream goes on for those who read it.
-        while !contains(&answer, b"text/event-stream") {
-            if !matches!(socket.read_buf(&mut answer).await, Ok(1..)) {
-                break;
-            }
-        }
-    })
-    .await;
-    let answer = String::from_utf8_lossy(&answer);
-    let fault = answer.starts_with("HTTP/1.1 500") || answer.starts_with("HTTP/1.0 500");
-    assert!(!fault, "{} was answered with {answer}", shown(&bytes));
+/// Does this with each input, some at a time.
+async fn with_each<F: Future<Output = ()>>(inputs: Vec<Vec<u8>>, target: impl Fn(Vec<u8>) -> F) {
+    let all = stream::iter(inputs).map(target);
+    all.buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
 }
 
 #[tokio::test]
@@ -144,12 +111,11 @@ async fn no_request_breaks_the_server() {
         let http = server.http;
         let bystander = http.connect().await;
         let mut stream = http.watch(&bystander).await;
-        let id = http.connect().await;
-        stream::iter(inputs("requests", 600))
-            .map(|input| say(http, with_id(&input, &id)))
-            .buffer_unordered(AT_ONCE)
-            .collect::<Vec<()>>()
-            .await;
+        let id = &http.connect().await;
+        with_each(inputs("requests", 600), |input| async move {
+            targets::request(http, id, &input).await;
+        })
+        .await;
         http.publish(&bystander, "its own").await;
         let mut next = stream.event().await;
         while next.data != "its own" {
@@ -165,107 +131,23 @@ async fn no_request_breaks_the_server() {
     }
 }
 
-fn contains(bytes: &[u8], what: &[u8]) -> bool {
-    bytes.windows(what.len()).any(|it| it == what)
-}
-
-/// The request with an ID that the server knows.
-fn with_id(request: &[u8], id: &str) -> Vec<u8> {
-    const PLACE: &[u8] = b"{id}";
-    let mut rest = request;
-    let mut whole = Vec::new();
-    while let Some(at) = rest.windows(PLACE.len()).position(|it| it == PLACE) {
-        whole.extend_from_slice(&rest[..at]);
-        whole.extend_from_slice(id.as_bytes());
-        rest = &rest[at + PLACE.len()..];
-    }
-    whole.extend_from_slice(rest);
-    whole
-}
-
 #[tokio::test]
 async fn no_stream_breaks_the_client() {
-    let read = async |input: Vec<u8>| {
-        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n";
-        let format = ["text", "json"][input.len() % 2];
-        let head = format!("{head}Sse-Format: {format}\r\n\r\n");
-        let reply = Reply::raw([head.as_bytes(), &input].concat());
-        let server = Scripted::start([reply]).await;
-        let mut feed = feed(&server.url, Options::default());
-        loop {
-            // To its end, or to the end of the first connection.
-            match soon(feed.next()).await {
-                Some(Ok(Update::Retrying { .. } | Update::End(_) | Update::Gone) | Err(_)) => {
-                    return;
-                }
-                Some(Ok(_)) => {}
-                None => panic!("the feed broke at {}", shown(&input)),
-            }
-        }
-    };
-    stream::iter(inputs("streams", 400))
-        .map(read)
-        .buffer_unordered(AT_ONCE)
-        .collect::<Vec<()>>()
-        .await;
+    let target = |input: Vec<u8>| async move { targets::stream(&input).await };
+    with_each(inputs("streams", 400), target).await;
 }
 
 #[test]
 fn no_text_reaches_the_terminal_as_anything_but_text_and_colour() {
-    let sgr = regex::Regex::new("\x1b\\[[0-9;:]*m").unwrap();
-    let moves = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
-    };
     for input in inputs("texts", 20_000) {
-        let text = String::from_utf8_lossy(&input);
-        let line = safe_line(&text, Colour::Keep);
-        let seen = sgr.replace_all(&line, "");
-        assert!(!seen.contains(moves), "{text:?} becomes {line:?}");
-        assert!(
-            line.len() <= text.len() * 8 + 4,
-            "{text:?} becomes {line:?}"
-        );
-        let stripped = safe_line(&text, Colour::Strip);
-        assert!(!stripped.contains(moves), "{text:?} becomes {stripped:?}");
-        let mut count = 0;
-        for line in safe_lines(&text, Colour::Keep) {
-            count += 1;
-            assert!(
-                !sgr.replace_all(&line, "").contains(moves),
-                "{text:?}: {line:?}"
-            );
-        }
-        assert_eq!(count, text.split('\n').count(), "{text:?}");
+        targets::text(&input);
     }
 }
 
 #[tokio::test]
 async fn of_any_body_of_lines_exactly_what_is_acknowledged_is_in_the_stream() {
-    const KIND: &[&str] = &["Content-Type: application/x-ndjson"];
     let server = Server::start().await;
-    let publish = async |input: Vec<u8>| {
-        let id = server.connect().await;
-        let answer = server.post(&stream_of(&id), KIND, &input).await;
-        let status = answer.status;
-        assert!(
-            matches!(status, 202 | 400 | 413),
-            "{status} to {}",
-            shown(&input)
-        );
-        let accepted = answer.json()["accepted"].as_u64().unwrap();
-        server.publish(&id, "the end of it").await;
-        let mut stream = server.watch(&id).await;
-        let mut told = 0;
-        while stream.event().await.data != "the end of it" {
-            told += 1;
-        }
-        assert_eq!(told, accepted, "{}", shown(&input));
-    };
-    stream::iter(inputs("ndjson", 400))
-        .map(publish)
-        .buffer_unordered(AT_ONCE)
-        .collect::<Vec<()>>()
-        .await;
+    let http = *server;
+    let target = |input: Vec<u8>| async move { targets::ndjson(http, &input).await };
+    with_each(inputs("ndjson", 400), target).await;
 }

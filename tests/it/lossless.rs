@@ -55,7 +55,11 @@ async fn well_ended(process: Running) -> Ended {
 
 /// Not with `assert_eq`, which would print millions of lines.
 fn assert_is_seq(file: &Path, count: u32) {
-    let (text, expected) = (fs::read_to_string(file).unwrap(), seq(count));
+    assert_text_is_seq(&fs::read_to_string(file).unwrap(), count);
+}
+
+fn assert_text_is_seq(text: &str, count: u32) {
+    let expected = seq(count);
     if text != expected {
         let same = text
             .lines()
@@ -97,6 +101,42 @@ async fn a_million_lines_arrive_as_they_are() {
 }
 
 #[tokio::test]
+async fn a_million_lines_of_a_command_arrive_as_they_are() {
+    const COUNT: u32 = 1_000_000;
+    let (server, scratch) = (Serve::start(&[]).await, Scratch::new());
+    let file = scratch.path("out");
+    let (watcher, id) = watch_into(&server, &file, COUNT, &[]).await;
+    let command = ["--", "seq", "1", &COUNT.to_string()];
+    well_ended(server.send(&id, &command)).await;
+    well_ended(watcher).await;
+    let text = fs::read_to_string(&file).unwrap();
+    let (started, lines) = text.split_once('\n').unwrap();
+    assert_eq!(started, "Started seq 1 1000000");
+    assert_text_is_seq(lines, COUNT);
+    assert_small(&server);
+}
+
+#[tokio::test]
+async fn a_command_is_held_back_by_a_watcher_that_pauses() {
+    const COUNT: u32 = 1_000_000;
+    const PAUSE: Duration = Duration::from_secs(2);
+    let (server, scratch) = (Serve::start(&[]).await, Scratch::new());
+    let (file, marker) = (scratch.path("out"), scratch.path("marker"));
+    let (watcher, id) = watch_into(&server, &file, COUNT, &[]).await;
+    watcher.signal("STOP").await;
+    let script = format!("seq 1 {COUNT}; touch {}", marker.display());
+    let sender = server.send(&id, &["--", "sh", "-c", &script]);
+    tokio::time::sleep(PAUSE).await;
+    assert!(!marker.exists(), "it was not held back");
+    watcher.signal("CONT").await;
+    well_ended(sender).await;
+    well_ended(watcher).await;
+    let text = fs::read_to_string(&file).unwrap();
+    let (_, lines) = text.split_once('\n').unwrap();
+    assert_text_is_seq(lines, COUNT);
+}
+
+#[tokio::test]
 async fn a_watcher_that_pauses_in_the_middle_misses_nothing() {
     const COUNT: u32 = 200_000;
     const PAUSE: Duration = Duration::from_secs(2);
@@ -111,7 +151,7 @@ async fn a_watcher_that_pauses_in_the_middle_misses_nothing() {
         }
     })
     .await;
-    watcher.signal("STOP").await;
+    watcher.pause().await;
     let stopped_at = size();
     tokio::time::sleep(PAUSE).await;
     assert_eq!(size(), stopped_at, "it did pause");

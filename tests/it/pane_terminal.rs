@@ -14,7 +14,7 @@ use codechat::{
         clock::Clock,
         model::Model,
         pane::{
-            runner::{self, Source},
+            runner,
             theme::{Background, Theme},
         },
         screen::{Options, Screen, Target},
@@ -26,15 +26,15 @@ use vt100::MouseProtocolMode;
 use crate::support::{
     http::Http,
     process::{Scratch, Serve},
+    shell::Shell,
     soon,
-    terminal::Terminal,
 };
 
 const CODECHAT: &str = env!("CARGO_BIN_EXE_codechat");
 
 /// A shell in which a pane is open, and its stream.
 struct Open {
-    terminal: Terminal,
+    terminal: Shell,
     server: Serve,
     id: String,
     scratch: Scratch,
@@ -50,7 +50,7 @@ impl Open {
         let server = Serve::start(serve).await;
         let id = server.http.connect().await;
         let mut open = Self {
-            terminal: Terminal::shell(size).await,
+            terminal: Shell::open(size).await,
             server,
             id,
             scratch: Scratch::new(),
@@ -375,7 +375,7 @@ async fn what_is_shown_is_saved_and_never_over_something_else() {
 async fn a_terminal_that_can_show_no_pane_gets_lines() {
     let server = Serve::start(&[]).await;
     let id = server.http.connect().await;
-    let mut terminal = Terminal::shell((80, 24)).await;
+    let mut terminal = Shell::open((80, 24)).await;
     let line = format!(
         "TERM=dumb {CODECHAT} watch --server {} --id {id}\n",
         server.url
@@ -389,7 +389,7 @@ async fn a_terminal_that_can_show_no_pane_gets_lines() {
 
 #[tokio::test]
 async fn an_error_at_first_is_told_without_a_pane() {
-    let mut terminal = Terminal::shell((80, 24)).await;
+    let mut terminal = Shell::open((80, 24)).await;
     let line = format!("{CODECHAT} watch --server http://127.0.0.1:1; echo \"left: $?\"\n");
     terminal.keys(&line);
     terminal.shows("left: 1").await;
@@ -416,8 +416,6 @@ impl Stream for Panics {
     }
 }
 
-impl Source for Panics {}
-
 /// Is run by the test below, in a terminal: a pane in which something panics.
 #[tokio::test]
 #[ignore = "needs a terminal, and panics"]
@@ -427,21 +425,15 @@ async fn a_pane_that_panics() {
         told: false,
         elsewhere,
     };
-    let target = Target {
-        server: None,
-        id: None,
-        curl: String::new(),
-        send: String::new(),
-    };
     let options = Options {
-        target,
+        target: Target::default(),
         colour: Colour::Keep,
         began: 0,
         utc_offset: 0,
     };
     let screen = Screen::new(options, Model::default(), 80, 24);
     let theme = Theme::new(Background::Auto, None, true, false);
-    let left = runner::run(source, screen, &Clock::default(), theme, || Ok(())).await;
+    let left = runner::run(source, None, screen, &Clock::default(), theme, || Ok(())).await;
     eprintln!("it ended: {}", left.unwrap_err());
 }
 
@@ -449,7 +441,7 @@ async fn a_pane_that_panics() {
 async fn a_panic_anywhere_ends_the_screen_first_and_then_says_so() {
     let test = std::env::current_exe().unwrap();
     for (elsewhere, told) in [("", "the owner panics"), ("ELSEWHERE=1", "another panics")] {
-        let mut terminal = Terminal::shell((80, 24)).await;
+        let mut terminal = Shell::open((80, 24)).await;
         let scratch = Scratch::new();
         let (before, after) = (scratch.path("before"), scratch.path("after"));
         terminal.keys(&format!(

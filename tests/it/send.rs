@@ -207,6 +207,18 @@ async fn every_line_that_was_read_is_counted_where_none_can_go_out() {
 }
 
 #[tokio::test]
+async fn a_secret_in_the_servers_address_is_refused_and_not_repeated() {
+    for server in ["http://user:hunter2@host", "http://host/?token=hunter2"] {
+        let ended = Running::codechat(["send", "--all", "x", "--server", server])
+            .end()
+            .await;
+        assert_eq!(ended.code, Some(2));
+        assert!(ended.stderr.contains("--token-file"), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
+    }
+}
+
+#[tokio::test]
 async fn a_command_line_that_makes_no_sense_is_usage() {
     for args in [
         &["send"][..],

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use codechat::wire::COMEBACK;
 use serde_json::json;
 
 use crate::support::{
@@ -11,7 +12,6 @@ use crate::support::{
 };
 
 const BROKEN_OFF: &str = "Publisher disconnected before it finished.";
-const COMEBACK: Duration = Duration::from_secs(2);
 
 #[tokio::test]
 async fn lines_are_delivered_while_the_request_is_open() {

@@ -8,6 +8,7 @@ pub(crate) mod http;
 pub(crate) mod process;
 pub(crate) mod scripted;
 pub(crate) mod server;
+pub(crate) mod shell;
 pub(crate) mod terminal;
 
 use std::time::Duration;

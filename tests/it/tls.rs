@@ -25,7 +25,7 @@ fn file(name: &str) -> PathBuf {
         .join(name)
 }
 
-fn tls() -> Tls {
+pub(crate) fn tls() -> Tls {
     Tls::load(&file("cert.pem"), &file("key.pem")).unwrap()
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use eventsource_client::{BoxStream, Client as _, ClientBuilder, Error, ReconnectOptions, SSE};
 use futures_util::StreamExt;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 use crate::{
     client::{
@@ -16,7 +16,7 @@ use crate::{
         backoff::Backoff,
         error::Lost,
         feed::{
-            FeedError, Item, Options, Update,
+            FeedError, Item, Options, Reconnect, Update,
             translate::{Raw, Sender, Translator},
         },
         transport::{Memory, NoStream, Transport},
@@ -77,7 +77,7 @@ impl Connection {
         translator: &mut Translator,
         backoff: &mut Backoff,
         out: &mpsc::Sender<Vec<Item>>,
-        again: &Notify,
+        reconnect: &Reconnect,
     ) -> Option<Ended> {
         let cursor = self.transport.memory.recall().last_id;
         let url = self.url(&cursor);
@@ -99,7 +99,7 @@ impl Connection {
                 // the next one goes on after what came on this one.
                 biased;
                 error = poll_fn(|cx| reader.poll_batch(cx)) => error,
-                () = again.notified() => return None,
+                () = reconnect.asked() => return None,
             };
             let over = matches!(reader.batch.last(), Some(Ok(Update::End(_))));
             // The next batch will be about as long as this one.

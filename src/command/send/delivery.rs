@@ -1,7 +1,7 @@
 //! What was read, on its way to the server: all that waits goes into one request, and what stands
 //! there is counted.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -25,11 +25,21 @@ pub(super) const READ_BYTES: usize = 64 * 1024;
 pub(super) struct Tally {
     read: AtomicU64,
     delivered: AtomicU64,
+    enough: AtomicBool,
 }
 
 impl Tally {
     pub(super) fn read(&self, lines: u64) {
         self.read.fetch_add(lines, Relaxed);
+    }
+
+    /// Asks whoever reads to read no more.
+    pub(super) fn stop_reading(&self) {
+        self.enough.store(true, Relaxed);
+    }
+
+    pub(super) fn has_enough(&self) -> bool {
+        self.enough.load(Relaxed)
     }
 
     fn delivered(&self, lines: u64) {
@@ -64,7 +74,7 @@ pub(super) async fn deliver(
         {
             batch.append(more);
         }
-        let sent = send(publisher, batch, tally).await?;
+        let sent = deliver_batch(publisher, batch, tally).await?;
         if stops(&sent) {
             return Ok(true);
         }
@@ -72,19 +82,28 @@ pub(super) async fn deliver(
     Ok(false)
 }
 
-/// Sends one batch until it is acknowledged.
-pub(super) async fn send(
+/// Sends what was read until it is acknowledged, and counts it.
+pub(super) async fn deliver_batch(
     publisher: &mut Publisher,
     batch: Batch,
     tally: &Tally,
 ) -> Result<Published, PublishError> {
-    let body = Bytes::from(batch.body);
-    let sent = publisher.send(body, batch.lines, report).await;
+    let lines = batch.lines;
+    let sent = send(publisher, batch).await;
     tally.delivered(match &sent {
-        Ok(_) => batch.lines,
-        Err(error) => error.accepted().min(batch.lines),
+        Ok(_) => lines,
+        Err(error) => error.accepted().min(lines),
     });
     sent
+}
+
+/// Sends a batch until it is acknowledged.
+pub(super) async fn send(
+    publisher: &mut Publisher,
+    batch: Batch,
+) -> Result<Published, PublishError> {
+    let body = Bytes::from(batch.body);
+    publisher.send(body, batch.lines, report).await
 }
 
 fn report(retry: Retry) {

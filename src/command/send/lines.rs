@@ -16,6 +16,19 @@ pub(super) struct Batch {
 }
 
 impl Batch {
+    /// One message.
+    pub(super) fn of(message: &Message) -> Self {
+        let mut batch = Self::default();
+        batch.push(message);
+        batch
+    }
+
+    fn push(&mut self, message: &Message) {
+        json::push_publication(&mut self.body, message);
+        self.body.push(b'\n');
+        self.lines += 1;
+    }
+
     pub(super) fn append(&mut self, mut more: Batch) {
         self.body.append(&mut more.body);
         self.lines += more.lines;
@@ -53,6 +66,19 @@ impl Lines {
                 .partial
                 .split_off(whole_characters(&self.partial[..PIECE_BYTES]));
             let piece = mem::replace(&mut self.partial, rest);
+            self.piece(&piece, &mut batch);
+            self.in_pieces = true;
+        }
+        batch
+    }
+
+    /// What has come of a line whose end has not. The rest will be a message of its own, unless it is
+    /// nothing but that end.
+    pub(super) fn flush(&mut self) -> Batch {
+        let mut batch = Batch::default();
+        let rest = self.partial.split_off(whole_characters(&self.partial));
+        let piece = mem::replace(&mut self.partial, rest);
+        if !piece.is_empty() {
             self.piece(&piece, &mut batch);
             self.in_pieces = true;
         }
@@ -99,9 +125,7 @@ impl Lines {
             let (now, later) = text.split_at(text.floor_char_boundary(PIECE_BYTES));
             self.prototype.text.clear();
             self.prototype.text.push_str(now);
-            json::push_publication(&mut batch.body, &self.prototype);
-            batch.body.push(b'\n');
-            batch.lines += 1;
+            batch.push(&self.prototype);
             if later.is_empty() {
                 return;
             }

@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow};
 use tokio::sync::mpsc;
 
 use super::{
-    delivery::{READ_BYTES, READS_WAITING, Tally, deliver, send},
+    delivery::{READ_BYTES, READS_WAITING, Tally, deliver, deliver_batch, send},
     lines::{Batch, Lines},
 };
 use crate::{
@@ -89,17 +89,20 @@ async fn send_lines(
         return Ok(Sent::All);
     }
     talk::line("a watcher asked to cancel, so stdin is read no further");
-    // The reader finds its queue closed; what waits in it still goes out.
-    waiting.close();
-    deliver(publisher, waiting, tally, |_| false).await?;
+    tally.stop_reading();
+    // What was read still goes out, also what the reader has in hand.
+    while tally.undelivered() > 0
+        && let Some(batch) = waiting.recv().await
+    {
+        deliver_batch(publisher, batch, tally).await?;
+    }
     let outcome = Message {
         text: "Cancelled by a watcher".into(),
         level: Some(Level::Warn),
         outcome: Some(Outcome::Cancelled),
         ..prototype
     };
-    tally.read(1);
-    send(publisher, Batch::of(&outcome), tally).await?;
+    send(publisher, Batch::of(&outcome)).await?;
     Ok(Sent::UntilCancelled)
 }
 
@@ -115,7 +118,7 @@ fn read_stdin(
     let mut copy = tee.then(|| io::stdout().lock());
     let mut lines = Lines::new(prototype);
     let mut buffer = vec![0; READ_BYTES];
-    loop {
+    while !tally.has_enough() {
         let read = match stdin.read(&mut buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             read => read?,
@@ -142,9 +145,10 @@ fn read_stdin(
             }
         }
         if read == 0 {
-            return Ok(());
+            break;
         }
     }
+    Ok(())
 }
 
 /// A signal came before all was sent.
@@ -153,8 +157,5 @@ fn read_stdin(
 struct Interrupted(Exit);
 
 fn interrupted(signal: Signal) -> anyhow::Error {
-    anyhow!(Interrupted(match signal {
-        Signal::Interrupt => Exit::Interrupted,
-        Signal::Terminate | Signal::Hangup => Exit::Terminated,
-    }))
+    anyhow!(Interrupted(signal.into()))
 }

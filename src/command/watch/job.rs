@@ -13,8 +13,8 @@ use tokio::{
 use super::{
     Args, LEAVE,
     lines::{after, interrupted},
-    session::{Session, Stream},
-    write_id,
+    session::{Session, Stream, Updates},
+    summarize, write_id,
 };
 use crate::{
     child,
@@ -25,7 +25,6 @@ use crate::{
     watch::{
         clock::Clock,
         follow::{Left, follow},
-        live::Live,
         model::{Model, Verdict},
         pipe::{LineFormat, Pipe, Target},
     },
@@ -43,7 +42,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
         messages: Messages {
             updates: None,
             clock: Clock::default(),
-            model: args.model().with_operations(args.operations()),
+            model: args.model(true),
             pipe: Pipe::new(Target::Stderr, args.format.unwrap_or(LineFormat::Text)),
         },
         goal: None,
@@ -52,6 +51,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     let exit = job.run(&mut session, &args).await;
     let _ = time::timeout(LEAVE, job.messages.pipe.finish()).await;
     session.leave().await;
+    if exit.is_ok() {
+        summarize(&job.messages.model, &job.messages.clock);
+    }
     exit
 }
 
@@ -178,7 +180,7 @@ enum Event {
 /// The stream, and what is shown of it.
 struct Messages {
     /// `None` before it is open, and when nothing comes any more.
-    updates: Option<Live>,
+    updates: Option<Updates>,
     clock: Clock,
     model: Model,
     pipe: Pipe,
@@ -187,7 +189,7 @@ struct Messages {
 impl Messages {
     /// Subscribes, and waits until that is done: from then on no message is missed.
     async fn open(&mut self, session: &mut Session, args: &Args) -> anyhow::Result<Stream> {
-        let mut stream = session.open(args).await?;
+        let mut stream = session.open(args, &self.clock).await?;
         loop {
             let Some(update) = stream.updates.next().await.transpose()? else {
                 bail!("the stream of {} has ended", stream.id);
@@ -216,6 +218,8 @@ impl Messages {
             Err(error) => talk::line(&format!("no message comes any more: {error:#}")),
         }
         self.updates = None;
+        // Its last words, which no pause will bring out now.
+        let _ = self.pipe.flush().await;
         talk::unpin();
         None
     }
@@ -249,13 +253,14 @@ fn command(words: &[OsString], stream: &Stream) -> anyhow::Result<Command> {
         Some(text) => text.replace("{id}", &id).into(),
         None => word.clone(),
     });
-    let publish_url = format!("{}{}", stream.server, wire::stream_path(stream.id));
+    let server = stream.client.server().to_string();
+    let publish_url = format!("{server}{}", wire::stream_path(stream.id));
     let mut command = Command::new(program);
     command
         .args(arguments)
         .env("SSE_CLIENT_ID", &id)
         .env("CODECHAT_PUBLISH_URL", publish_url)
-        .env("CODECHAT_SERVER", stream.server.to_string())
+        .env("CODECHAT_SERVER", server)
         .kill_on_drop(true);
     Ok(command)
 }

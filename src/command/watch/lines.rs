@@ -1,41 +1,54 @@
 //! Watching by lines, which is what scripts and pipes do.
 
-use std::{future::pending, time::Duration};
+use std::{future::pending, path::PathBuf, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
+use futures_util::Stream;
 use tokio::time;
 
-use super::{Args, LEAVE, session::Session, write_id};
+use super::{Args, LEAVE, session::Session, summarize, write_id};
 use crate::{
     cli::Exit,
+    client::feed::{FeedError, Update},
     shutdown::{Signal, Signals},
     watch::{
         clock::Clock,
         follow::{Left, follow},
         model::{Model, Verdict},
         pipe::{LineFormat, Pipe, Target},
+        replay::Replay,
     },
 };
 
 /// Shows messages on stdout until the stream, a goal, the time limit or a signal ends it.
 pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     let mut signals = Signals::new().context("receive signals")?;
-    let timeout = args.timeout;
     let mut pipe = Pipe::new(Target::Stdout, args.format.unwrap_or(LineFormat::Text));
-    let mut model = args.model();
-    if pipe.shows_progress() {
-        model = model.with_operations(args.operations());
-    }
+    let mut model = args.model(pipe.shows_progress());
+    let open = |path: &PathBuf| {
+        let replay = Replay::open(path, args.speed);
+        replay.with_context(|| format!("open {}", path.display()))
+    };
+    let replay = args.replay.as_ref().map(open).transpose()?;
+    let clock = replay.as_ref().map_or_else(Clock::default, Replay::clock);
     let mut session = Session::default();
 
     let mut cut_short = std::pin::pin!(async {
         tokio::select! {
-            () = after(timeout) => Exit::TimedOut,
+            () = after(args.timeout) => Exit::TimedOut,
             signal = signals.recv() => interrupted(signal),
         }
     });
     let mut watched = tokio::select! {
-        watched = watch(&mut session, &args, &mut model, &mut pipe) => watched,
+        watched = async {
+            match replay {
+                Some(replay) => {
+                    let exit = show(replay, &clock, &mut model, &mut pipe, || Ok(())).await?;
+                    Ok(exit.unwrap_or(Exit::Done))
+                }
+                None => watch(&mut session, &args, &clock, &mut model, &mut pipe).await,
+            }
+        } => watched,
         exit = &mut cut_short => Ok(exit),
     };
     let written = if matches!(watched, Ok(Exit::Done | Exit::Failed)) {
@@ -52,34 +65,48 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     };
     session.leave().await;
     let exit = watched?;
+    summarize(&model, &clock);
     written.context("write to stdout")?;
     Ok(exit)
 }
 
-/// Shows what comes until the stream or a goal ends the watch.
+/// Gets a stream, and shows it.
 async fn watch(
     session: &mut Session,
     args: &Args,
+    clock: &Clock,
     model: &mut Model,
     pipe: &mut Pipe,
 ) -> anyhow::Result<Exit> {
-    let mut stream = session.open(args).await?;
+    let stream = session.open(args, clock).await?;
     if args.print_id {
         pipe.line(&stream.id.to_string());
     }
-    let clock = Clock::default();
     let mut id_file = args.id_file.as_deref();
-    let followed = follow(&mut stream.updates, &clock, model, pipe, || {
+    let connected = || {
         // At once: whoever waits for the file must not wait for ever.
         id_file
             .take()
             .map_or(Ok(()), |path| write_id(path, stream.id))
-    });
-    match followed.await? {
-        Left::Over(Verdict::Failed | Verdict::Alarm) => Ok(Exit::Failed),
-        Left::Over(Verdict::Done) | Left::OutputClosed => Ok(Exit::Done),
-        Left::Ended => bail!("reading the stream broke off, which is a bug; please report it"),
-    }
+    };
+    let exit = show(stream.updates, clock, model, pipe, connected).await?;
+    exit.context("reading the stream broke off, which is a bug; please report it")
+}
+
+/// Shows what comes until something ends the watch; `None` where only nothing came any more.
+async fn show(
+    mut updates: impl Stream<Item = Result<Update, FeedError>> + Unpin,
+    clock: &Clock,
+    model: &mut Model,
+    pipe: &mut Pipe,
+    connected: impl FnMut() -> anyhow::Result<()>,
+) -> anyhow::Result<Option<Exit>> {
+    let left = follow(&mut updates, clock, model, pipe, connected).await?;
+    Ok(match left {
+        Left::Over(Verdict::Failed | Verdict::Alarm) => Some(Exit::Failed),
+        Left::Over(Verdict::Done) | Left::OutputClosed => Some(Exit::Done),
+        Left::Ended => None,
+    })
 }
 
 /// Waits for the time limit, if there is one.

@@ -8,12 +8,12 @@ use futures_util::future::BoxFuture;
 use super::{
     Args,
     lines::{after, interrupted},
-    session::{Session, Stream},
-    write_id,
+    session::Session,
+    summarize, write_id,
 };
 use crate::{
     cli::Exit,
-    client::Client,
+    client::{Client, feed::Reconnect},
     event::{ClientId, unix_millis},
     message::Operation,
     shutdown::Signals,
@@ -21,12 +21,12 @@ use crate::{
     text::Colour,
     watch::{
         clock::Clock,
-        live::Live,
         model::Verdict,
         pane::{
-            runner::{self, Left, Source},
+            runner::{self, Left, WayBack},
             theme::Theme,
         },
+        replay::Replay,
         screen::{Options, Screen, Target},
         update::Leave,
     },
@@ -52,8 +52,9 @@ pub(super) fn is_wanted(args: &Args) -> bool {
 /// # Errors
 /// Where the server is not there, refuses, or has no stream; where the terminal cannot be used.
 pub(super) async fn run(mut args: Args) -> anyhow::Result<Exit> {
-    // Whoever looks at a stream wants to see what comes next, however late.
+    // Whoever looks at a stream wants to see what comes next, however late, and how it went.
     args.stay = true;
+    args.summary |= !args.no_summary && io::stderr().is_terminal();
     let mut signals = Signals::new().context("receive signals")?;
     let mut session = Session::default();
     let shown = tokio::select! {
@@ -65,34 +66,70 @@ pub(super) async fn run(mut args: Args) -> anyhow::Result<Exit> {
     shown
 }
 
+/// Shows a stream, or a recording of one.
 async fn show(session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
-    let Stream { id, updates, .. } = session.open(args).await?;
-    if args.print_id {
-        print(&format!("{id}\n"))?;
+    if let Some(path) = &args.replay {
+        let replay = Replay::open(path, args.speed);
+        let replay = replay.with_context(|| format!("open {}", path.display()))?;
+        let clock = replay.clock();
+        let screen = screen(args, Target::default())?;
+        let left = runner::run(replay, None, screen, &clock, theme(args), || Ok(())).await?;
+        return left_with(&left, &clock);
     }
+    let clock = Clock::default();
+    let stream = session.open(args, &clock).await?;
+    if args.print_id {
+        print(&format!("{}\n", stream.id))?;
+    }
+    let screen = screen(
+        args,
+        target(&stream.client, stream.id, args.server.is_named()),
+    )?;
+    let way_back = ToServer {
+        client: stream.client,
+        id: stream.id,
+        reconnect: stream.reconnect,
+    };
+    let mut id_file = args.id_file.as_deref();
+    let connected = || {
+        let path = id_file.take();
+        path.map_or(Ok(()), |path| write_id(path, stream.id))
+    };
+    let way_back: Option<&dyn WayBack> = Some(&way_back);
+    let shown = runner::run(
+        stream.updates,
+        way_back,
+        screen,
+        &clock,
+        theme(args),
+        connected,
+    );
+    left_with(&shown.await?, &clock)
+}
+
+fn screen(args: &Args, target: Target) -> anyhow::Result<Screen> {
     let options = Options {
-        target: target(updates.client(), id, args.server.is_named()),
+        target,
         colour: talk::colour(&io::stdout()),
         began: unix_millis(),
         utc_offset: jiff::Zoned::now().offset().seconds(),
     };
-    let told = std::env::var("COLORFGBG").ok();
-    let coloured = options.colour == Colour::Keep;
-    let theme = Theme::new(args.theme, told.as_deref(), coloured, args.ascii);
     let (width, height) = crossterm::terminal::size().context("ask the terminal for its size")?;
-    let model = args.model().with_operations(args.operations());
-    let screen = Screen::new(options, model, width, height);
-    let mut id_file = args.id_file.as_deref();
-    let connected = || id_file.take().map_or(Ok(()), |path| write_id(path, id));
-    let left = runner::run(updates, screen, &Clock::default(), theme, connected).await?;
-    left_with(&left)
+    Ok(Screen::new(options, args.model(true), width, height))
+}
+
+fn theme(args: &Args) -> Theme {
+    let told = std::env::var("COLORFGBG").ok();
+    let coloured = talk::colour(&io::stdout()) == Colour::Keep;
+    Theme::new(args.theme, told.as_deref(), coloured, args.ascii)
 }
 
 /// What the pane's end means for the program.
-fn left_with(left: &Left) -> anyhow::Result<Exit> {
+fn left_with(left: &Left, clock: &Clock) -> anyhow::Result<Exit> {
     if let Some(screen) = &left.printed {
         print(screen)?;
     }
+    summarize(left.screen.model(), clock);
     Ok(match left.leave {
         Leave::Now => Exit::Interrupted,
         Leave::Over(Verdict::Failed | Verdict::Alarm) => Exit::Failed,
@@ -135,19 +172,26 @@ fn target(client: &Client, id: ClientId, is_named: bool) -> Target {
     }
 }
 
-impl Source for Live {
-    fn reconnect(&mut self) {
-        Self::reconnect(self);
+/// The way back to a server.
+struct ToServer {
+    client: Client,
+    id: ClientId,
+    reconnect: Reconnect,
+}
+
+impl WayBack for ToServer {
+    fn reconnect(&self) {
+        self.reconnect.ask();
     }
 
-    fn ask(&mut self, request: Request) -> Option<BoxFuture<'static, String>> {
-        let (client, id) = (self.client().clone(), self.id());
-        Some(Box::pin(async move {
+    fn ask(&self, request: Request) -> BoxFuture<'static, String> {
+        let (client, id) = (self.client.clone(), self.id);
+        Box::pin(async move {
             match client.ask(id, &request).await {
                 Ok(()) => asked(&request),
                 Err(error) => format!("publishers could not be asked: {error}"),
             }
-        }))
+        })
     }
 }
 

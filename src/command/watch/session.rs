@@ -6,20 +6,27 @@ use tokio::time;
 
 use super::{Args, LEAVE, own_server::OwnServer};
 use crate::{
-    client::{self, Client, ClientError, ServerUrl, feed},
+    client::{
+        self, Client, ClientError,
+        feed::{self, FeedError, Reconnect, Update},
+    },
     command::serve::DEFAULT_LISTEN,
     event::{ClientId, Format},
     talk,
     token::Token,
-    watch::live::Live,
+    watch::{clock::Clock, live::Live, record::Recorded},
 };
 
 /// What is watched.
 pub(super) struct Stream {
     pub(super) id: ClientId,
-    pub(super) server: ServerUrl,
-    pub(super) updates: Live,
+    pub(super) client: Client,
+    pub(super) updates: Updates,
+    pub(super) reconnect: Reconnect,
 }
+
+/// What happens on a stream, wherever it comes from.
+pub(super) type Updates = Box<dyn futures_util::Stream<Item = Result<Update, FeedError>> + Unpin>;
 
 /// What has to be undone on leaving.
 #[derive(Default)]
@@ -30,17 +37,16 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Gets an ID and subscribes to it; says the ID.
-    pub(super) async fn open(&mut self, args: &Args) -> anyhow::Result<Stream> {
+    /// Gets an ID and subscribes to it; says the ID, and records what comes where that is wanted.
+    pub(super) async fn open(&mut self, args: &Args, clock: &Clock) -> anyhow::Result<Stream> {
         let token = args.server.token()?;
         let client = args.server.client(client::Options {
             heartbeat: args.heartbeat,
             token: token.clone(),
         })?;
         let id = self.id(&client, args, token).await?;
-        let server = client.server().clone();
         let named = if args.server.is_named() {
-            format!(" --server {server}")
+            format!(" --server {}", client.server())
         } else {
             String::new()
         };
@@ -56,13 +62,21 @@ impl Session {
             tail: args.tail,
             wait: args.wait,
             last_event_id: None,
+            reconnect: Reconnect::default(),
         };
+        let reconnect = options.reconnect.clone();
         // A command may be silent for longer than the server's patience.
         let stay = args.stay || !args.command.is_empty();
+        let live = Live::open(client.clone(), id, options, stay);
+        let updates: Updates = match &args.record {
+            Some(path) => Box::new(Recorded::new(live, clock.clone(), path.clone())),
+            None => Box::new(live),
+        };
         Ok(Stream {
             id,
-            server,
-            updates: Live::open(client, id, options, stay),
+            client,
+            updates,
+            reconnect,
         })
     }
 

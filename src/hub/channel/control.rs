@@ -1,12 +1,13 @@
 //! A channel's way back, under the channel's lock.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-use super::{Channel, State, wake_readers};
+use super::{Channel, State};
 use crate::{
     hub::{
         BROKEN_OFF, Refusal,
         control::{CONTROL_STREAMS, Told},
+        sync::MutexGuard,
     },
     message::{Level, Message, Operation},
     wish::{Audience, Request, Wish},
@@ -21,7 +22,7 @@ impl Channel {
         }
         state.control.get_or_insert_default().ask(request);
         let audience = state.audience();
-        wake_readers(state);
+        wake_control(state);
         Ok(audience)
     }
 
@@ -68,7 +69,7 @@ impl Channel {
         let mut state = self.lock();
         let control = state.control.as_mut();
         let lost = control.and_then(|it| it.stop_listening(ticket));
-        wake_readers(state);
+        wake_control(state);
         if lost.is_some() && !self.shared.is_closing() {
             self.tell_broken_off(lost);
         }
@@ -104,10 +105,22 @@ impl State {
         }
     }
 
+    pub(super) fn control_wakers(&mut self) -> Vec<Waker> {
+        let control = self.control.as_mut();
+        control.map_or_else(Vec::new, |it| it.take_wakers())
+    }
+
     fn audience(&self) -> Audience {
         Audience {
             subscribers: self.reader_count(),
             wish: self.wish(),
         }
     }
+}
+
+/// Wakes the control streams, where there is news for them.
+pub(super) fn wake_control(mut state: MutexGuard<'_, State>) {
+    let wakers = state.control_wakers();
+    drop(state);
+    wakers.into_iter().for_each(Waker::wake);
 }

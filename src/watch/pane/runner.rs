@@ -39,15 +39,13 @@ const BATCH: usize = 1024;
 /// How long it may take until a process that is told to stop has stopped.
 const STOPS_WITHIN: Duration = Duration::from_millis(200);
 
-/// Where updates come from, and the way back.
-pub trait Source: Stream<Item = Result<Update, FeedError>> + Unpin {
+/// The way back to where updates come from.
+pub trait WayBack {
     /// Makes the connection again, now.
-    fn reconnect(&mut self) {}
+    fn reconnect(&self);
 
-    /// Asks publishers for something; says what it came to. `None` where nobody can be asked.
-    fn ask(&mut self, _request: Request) -> Option<BoxFuture<'static, String>> {
-        None
-    }
+    /// Asks publishers for something; says what it came to.
+    fn ask(&self, request: Request) -> BoxFuture<'static, String>;
 }
 
 /// How the pane was left.
@@ -68,14 +66,15 @@ pub struct Left {
 /// Where the terminal cannot be used, where nothing could be read from the first, and where something
 /// panicked.
 pub async fn run(
-    mut source: impl Source,
+    mut updates: impl Stream<Item = Result<Update, FeedError>> + Unpin,
+    way_back: Option<&dyn WayBack>,
     mut screen: Screen,
     clock: &Clock,
     theme: Theme,
     mut connected: impl FnMut() -> anyhow::Result<()>,
 ) -> anyhow::Result<Left> {
     // A stream that cannot be had at all is told on the terminal as it is.
-    let first = source.next().await.transpose()?;
+    let first = updates.next().await.transpose()?;
     let mut pane = Pane {
         terminal: Terminal::take()?,
         events: Some(EventStream::new()),
@@ -83,6 +82,7 @@ pub async fn run(
         theme,
         changed: true,
         drawn: None,
+        end: None,
     };
     let mut msg = first.map_or(Msg::Ended, |update| Msg::Updates(vec![update]));
     let mut ended = false;
@@ -98,12 +98,12 @@ pub async fn run(
         ended |= matches!(msg, Msg::Failed(_) | Msg::Ended);
         let mut left = None;
         for effect in update(&mut screen, msg, clock.now()) {
-            left = left.or(pane.bring_about(effect, &mut source, &mut screen).await?);
+            left = left.or(pane.bring_about(effect, way_back, &mut screen).await?);
         }
         if let Some(leave) = left {
             break leave;
         }
-        msg = pane.next(&mut source, &mut screen, clock, ended).await?;
+        msg = pane.next(&mut updates, &mut screen, clock, ended).await?;
     };
     let now = clock.now();
     let printed = (leave == Leave::Printing).then(|| {
@@ -130,17 +130,22 @@ struct Pane {
     /// Whether the screen may look different from what was drawn.
     changed: bool,
     drawn: Option<Instant>,
+    /// The stream's end, where it has come but is still to be told.
+    end: Option<Msg>,
 }
 
 impl Pane {
     /// The next thing that happens. Draws when that is due.
     async fn next(
         &mut self,
-        source: &mut impl Source,
+        updates: &mut (impl Stream<Item = Result<Update, FeedError>> + Unpin),
         screen: &mut Screen,
         clock: &Clock,
         ended: bool,
     ) -> anyhow::Result<Msg> {
+        if let Some(end) = self.end.take() {
+            return Ok(end);
+        }
         loop {
             let frame = self
                 .changed
@@ -163,7 +168,7 @@ impl Pane {
                 Some(told) = self.works.join_next() => {
                     return Ok(Msg::Told(told.unwrap_or_else(|error| error.to_string())));
                 }
-                msg = take(source), if !ended => return Ok(msg),
+                msg = take(updates, &mut self.end), if !ended => return Ok(msg),
                 () = after(wake) => return Ok(Msg::Tick),
             }
         }
@@ -185,20 +190,24 @@ impl Pane {
     async fn bring_about(
         &mut self,
         effect: Effect,
-        source: &mut impl Source,
+        way_back: Option<&dyn WayBack>,
         screen: &mut Screen,
     ) -> anyhow::Result<Option<Leave>> {
         match effect {
             Effect::Leave(leave) => return Ok(Some(leave)),
             Effect::Copy(text) => self.terminal.copy(&text)?,
             Effect::Mouse(take) => self.terminal.mouse(take)?,
-            Effect::Reconnect => source.reconnect(),
+            Effect::Reconnect => {
+                if let Some(way_back) = way_back {
+                    way_back.reconnect();
+                }
+            }
             Effect::Save(path, bytes) => {
                 self.works.spawn_blocking(move || save(path, &bytes));
             }
-            Effect::Ask(request) => match source.ask(request) {
-                Some(asking) => {
-                    self.works.spawn(asking);
+            Effect::Ask(request) => match way_back {
+                Some(way_back) => {
+                    self.works.spawn(way_back.ask(request));
                 }
                 None => screen.notice = Some("a recording has no publishers to ask".into()),
             },
@@ -220,27 +229,38 @@ impl Pane {
     }
 }
 
-/// All that has come from the stream; waits for the first.
-async fn take(source: &mut impl Source) -> Msg {
-    let mut updates = Vec::new();
-    let mut next = source.next().await;
+/// All that has come from the stream; waits for the first. Where that is followed by the stream's end,
+/// `end` is what comes next.
+async fn take(
+    updates: &mut (impl Stream<Item = Result<Update, FeedError>> + Unpin),
+    end: &mut Option<Msg>,
+) -> Msg {
+    let mut taken = Vec::new();
+    let mut next = updates.next().await;
     loop {
-        match next {
-            Some(Ok(update)) => updates.push(update),
-            // What came before the end goes first; the end is told again.
-            _ if !updates.is_empty() => break,
-            Some(Err(error)) => return Msg::Failed(error.to_string()),
-            None => return Msg::Ended,
+        let last = match next {
+            Some(Ok(update)) => {
+                taken.push(update);
+                None
+            }
+            Some(Err(error)) => Some(Msg::Failed(error.to_string())),
+            None => Some(Msg::Ended),
+        };
+        match last {
+            Some(last) if taken.is_empty() => return last,
+            Some(last) => {
+                *end = Some(last);
+                break;
+            }
+            None if taken.len() >= BATCH => break,
+            None => {}
         }
-        if updates.len() >= BATCH {
-            break;
-        }
-        match source.next().now_or_never() {
+        match updates.next().now_or_never() {
             Some(more) => next = more,
             None => break,
         }
     }
-    Msg::Updates(updates)
+    Msg::Updates(taken)
 }
 
 async fn next_event(

@@ -194,6 +194,9 @@ fn outward(screen: &mut Screen, action: Action) -> Vec<Effect> {
             screen.mode = Mode::AskCancel(to_cancel(screen));
             return Vec::new();
         }
+        Action::Reconnect if screen.options.target.id.is_none() => {
+            return told(screen, "a recording has no connection");
+        }
         Action::Reconnect if screen.connection.is_open() => {
             screen.connection.state = State::Connecting;
             Effect::Reconnect

@@ -17,9 +17,13 @@ use tokio::{
 
 use super::{PATIENCE, http::Http, soon};
 
+// There for every test; the fuzz targets, which start no program, do without.
+const PROGRAM: Option<&str> = option_env!("CARGO_BIN_EXE_codechat");
+const SCRATCH: Option<&str> = option_env!("CARGO_TARGET_TMPDIR");
+
 /// Every codechat that a test starts: nothing of the tester's environment speaks to it.
 pub(crate) fn codechat<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> Command {
-    let mut command = clean(env!("CARGO_BIN_EXE_codechat"));
+    let mut command = clean(PROGRAM.expect("cargo has built it"));
     command.args(args);
     command
 }
@@ -79,6 +83,21 @@ impl Running {
         let mut kill = Command::new("kill");
         kill.args([&format!("-{name}"), &self.pid().to_string()]);
         assert!(soon(kill.status()).await.unwrap().success());
+    }
+
+    /// Stops it with SIGSTOP; when this returns, every thread of it stands still.
+    pub(crate) async fn pause(&self) {
+        self.signal("STOP").await;
+        let threads = format!("/proc/{}/task", self.pid());
+        let moves = |stat: String| !stat.rsplit(") ").next().unwrap().starts_with('T');
+        soon(async {
+            while std::fs::read_dir(&threads).unwrap().any(|thread| {
+                std::fs::read_to_string(thread.unwrap().path().join("stat")).is_ok_and(moves)
+            }) {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
     }
 
     pub(crate) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
@@ -243,7 +262,7 @@ impl Scratch {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}-{count}", std::process::id());
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let path = Path::new(SCRATCH.expect("cargo has made it")).join(name);
         // What a killed run with the same process ID left behind.
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();

@@ -1,0 +1,134 @@
+//! Reading what a command writes, no faster than it is delivered: what is not read fills the pipe, and
+//! that holds the command back.
+
+use std::{
+    io,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    sync::{mpsc, watch},
+    time::{Instant, sleep_until},
+};
+
+use super::child_lines::ChildLines;
+use crate::command::send::{
+    delivery::{READ_BYTES, Tally},
+    lines::Batch,
+};
+
+/// So long after the command's end its output may stay open: something that it started holds it.
+const LINGER: Duration = Duration::from_secs(2);
+/// What a pipe can hold (the system's greatest default): so much may still be in it by then.
+const PIPE_BYTES: usize = 1 << 20;
+
+/// One stream of a command's output.
+pub(super) struct Output {
+    pub(super) from: Pin<Box<dyn AsyncRead + Send>>,
+    pub(super) lines: ChildLines,
+    pub(super) queue: mpsc::Sender<Batch>,
+    pub(super) tally: Arc<Tally>,
+    /// Where the bytes are to be shown, too.
+    pub(super) copy: Option<Pin<Box<dyn AsyncWrite + Send>>>,
+    /// When the command ended.
+    pub(super) ended: watch::Receiver<Option<Instant>>,
+}
+
+/// Why there is no more of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Nobody can write to it any more.
+    Closed,
+    /// The command has ended, but something else still holds it.
+    Held,
+}
+
+enum Next {
+    Read(io::Result<usize>),
+    Due,
+    Given(Left),
+}
+
+impl Output {
+    /// Reads to the end.
+    pub(super) async fn read(mut self) -> Left {
+        let mut buffer = vec![0; READ_BYTES];
+        let mut spare = PIPE_BYTES;
+        let mut lingered = pin!(lingered(self.ended.clone()));
+        loop {
+            // A place first: what is read can then be handed on, and no time is lost between.
+            let queue = self.queue.clone();
+            let Ok(place) = queue.reserve().await else {
+                return Left::Closed;
+            };
+            let due = self.lines.due(now());
+            let next = tokio::select! {
+                biased;
+                read = self.from.read(&mut buffer) => Next::Read(read),
+                () = at(due) => Next::Due,
+                () = &mut lingered => Next::Given(Left::Held),
+            };
+            let (batch, left) = match next {
+                Next::Due => (self.lines.expire(now()), None),
+                Next::Given(left) => (self.lines.finish(), Some(left)),
+                Next::Read(Ok(read @ 1..)) => {
+                    self.show(&buffer[..read]).await;
+                    if self.is_late() {
+                        spare = spare.saturating_sub(read);
+                    }
+                    let batch = self.lines.push(&buffer[..read], now());
+                    (batch, (spare == 0).then_some(Left::Held))
+                }
+                // A terminal whose other side is gone is an error (EIO), not an end.
+                Next::Read(_) => (self.lines.finish(), Some(Left::Closed)),
+            };
+            if batch.lines > 0 {
+                self.tally.read(batch.lines);
+                place.send(batch);
+            }
+            if let Some(left) = left {
+                return left;
+            }
+        }
+    }
+
+    async fn show(&mut self, bytes: &[u8]) {
+        if let Some(copy) = &mut self.copy
+            && (copy.write_all(bytes).await.is_err() || copy.flush().await.is_err())
+        {
+            // Whoever looked at it has seen enough; the messages still go out.
+            self.copy = None;
+        }
+    }
+
+    /// Whether the command has ended for so long that only what it left behind is still read.
+    fn is_late(&self) -> bool {
+        self.ended.borrow().is_some_and(|it| it.elapsed() > LINGER)
+    }
+}
+
+/// Ready once the command has been gone for [`LINGER`].
+async fn lingered(mut ended: watch::Receiver<Option<Instant>>) {
+    let at = ended
+        .wait_for(Option::is_some)
+        .await
+        .ok()
+        .and_then(|it| *it);
+    if let Some(at) = at {
+        sleep_until(at + LINGER).await;
+    }
+}
+
+async fn at(due: Option<std::time::Instant>) {
+    match due {
+        Some(due) => sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}

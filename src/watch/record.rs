@@ -1,0 +1,308 @@
+//! A recording: what a watch has seen, and when, as NDJSON.
+//!
+//! A message is a line as `--format json` writes it, with `atMillis`, the time since the watch began, in
+//! front. All else that happened on the stream has a line with `atMillis` and `event`, and no `message`.
+//! Each line is in the file before what it tells is shown: a watch that is killed loses at most the line
+//! it was writing.
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use futures_util::{Stream, StreamExt};
+use serde::{Deserialize, Serialize};
+
+use super::clock::Clock;
+use crate::{
+    client::feed::{FeedError, Received, Update},
+    event::{End, EventId, Format, Gap},
+    wire::json,
+};
+
+/// Updates that are written to a file as they pass.
+#[derive(Debug)]
+pub struct Recorded<S> {
+    updates: S,
+    clock: Clock,
+    path: PathBuf,
+    /// Open from the first update on: a stream that cannot be had leaves no file.
+    file: Option<File>,
+}
+
+impl<S> Recorded<S> {
+    /// Writes `updates` to a file that is not there yet.
+    pub fn new(updates: S, clock: Clock, path: PathBuf) -> Self {
+        Self {
+            updates,
+            clock,
+            path,
+            file: None,
+        }
+    }
+
+    fn write(&mut self, update: &Update) -> io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(create(&self.path)?),
+        };
+        let mut line = line(update, self.clock.now());
+        line.push(b'\n');
+        file.write_all(&line)
+    }
+}
+
+impl<S: Stream<Item = Result<Update, FeedError>> + Unpin> Stream for Recorded<S> {
+    type Item = S::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        let next = ready!(self.updates.poll_next_unpin(cx));
+        if let Some(Ok(update)) = &next
+            && let Err(error) = self.write(update)
+        {
+            let path = self.path.display();
+            let text = match error.kind() {
+                io::ErrorKind::AlreadyExists => format!(
+                    "{path} is there already, and no recording is overwritten; remove it, or name another file"
+                ),
+                _ => format!("record to {path}: {error}"),
+            };
+            return Poll::Ready(Some(Err(FeedError::Recording(text))));
+        }
+        Poll::Ready(next)
+    }
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    if path
+        .metadata()
+        .is_ok_and(|it| !it.is_file() && !it.is_dir())
+    {
+        // A pipe or a device holds nothing that could be lost.
+        return File::options().write(true).open(path);
+    }
+    File::create_new(path)
+}
+
+/// What happened, other than a message.
+#[derive(Deserialize, Serialize)]
+#[serde(
+    tag = "event",
+    rename_all = "lowercase",
+    rename_all_fields = "camelCase"
+)]
+enum Happening {
+    Connected {
+        format: String,
+    },
+    Gap {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        from: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        to: Option<u64>,
+    },
+    End {
+        reason: String,
+    },
+    Gone,
+    Heartbeat,
+    Retrying {
+        attempt: u32,
+        delay_millis: u64,
+        reason: String,
+    },
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<T> {
+    at_millis: u64,
+    #[serde(flatten)]
+    what: T,
+}
+
+/// The part of a message's line that the message itself does not have.
+#[derive(Deserialize)]
+struct Stamp {
+    #[serde(default)]
+    id: String,
+}
+
+/// An update as a line of a recording, without its end.
+fn line(update: &Update, at: Duration) -> Vec<u8> {
+    let at_millis = millis(at);
+    let what = match update {
+        Update::Message(received) => {
+            let object = json::stamped_object(&received.id, received.time, &received.message);
+            let mut line = format!("{{\"atMillis\":{at_millis},").into_bytes();
+            line.extend_from_slice(&object[1..]);
+            return line;
+        }
+        Update::Connected { format } => Happening::Connected {
+            format: format.as_str().into(),
+        },
+        Update::Gap(Gap::Known { from, to }) => Happening::Gap {
+            from: Some(*from),
+            to: Some(*to),
+        },
+        Update::Gap(Gap::Unknown) => Happening::Gap {
+            from: None,
+            to: None,
+        },
+        Update::End(end) => Happening::End {
+            reason: end.as_str().into(),
+        },
+        Update::Gone => Happening::Gone,
+        Update::Heartbeat => Happening::Heartbeat,
+        Update::Retrying {
+            attempt,
+            delay,
+            reason,
+        } => Happening::Retrying {
+            attempt: *attempt,
+            delay_millis: millis(*delay),
+            reason: reason.clone(),
+        },
+    };
+    serde_json::to_vec(&Line { at_millis, what }).expect("names and numbers can always be written")
+}
+
+/// The update that a line of a recording tells, and when it happened; `None` where it is no such line.
+pub(super) fn read(line: &str) -> Option<(Duration, Update)> {
+    let (at_millis, update) = if let Some(message) = json::parse_event(line) {
+        let line: Line<Stamp> = serde_json::from_str(line).ok()?;
+        let received = Received {
+            time: line.what.id.parse().ok().map(|id: EventId| id.time),
+            id: line.what.id,
+            event: message.event_name().to_owned(),
+            data: message.text.clone(),
+            message,
+        };
+        (line.at_millis, Update::Message(received))
+    } else {
+        let line: Line<Happening> = serde_json::from_str(line).ok()?;
+        (line.at_millis, happened(line.what)?)
+    };
+    Some((Duration::from_millis(at_millis), update))
+}
+
+fn happened(happening: Happening) -> Option<Update> {
+    Some(match happening {
+        Happening::Connected { format } => Update::Connected {
+            format: format.parse::<Format>().ok()?,
+        },
+        Happening::Gap { from, to } => Update::Gap(match (from, to) {
+            (Some(from), Some(to)) if from <= to => Gap::Known { from, to },
+            (None, None) => Gap::Unknown,
+            _ => return None,
+        }),
+        Happening::End { reason } => Update::End(
+            [End::Stopped, End::Idle]
+                .into_iter()
+                .find(|it| it.as_str() == reason)?,
+        ),
+        Happening::Gone => Update::Gone,
+        Happening::Heartbeat => Update::Heartbeat,
+        Happening::Retrying {
+            attempt,
+            delay_millis,
+            reason,
+        } => Update::Retrying {
+            attempt,
+            delay: Duration::from_millis(delay_millis),
+            reason,
+        },
+    })
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Level, Message, Outcome, Progress};
+
+    fn message(id: &str, message: Message) -> Update {
+        Update::Message(Received {
+            id: id.into(),
+            event: message.event_name().into(),
+            time: id.parse().ok().map(|it: EventId| it.time),
+            data: message.text.clone(),
+            message,
+        })
+    }
+
+    #[test]
+    fn every_update_is_read_back() {
+        let full = Message {
+            level: Some(Level::Warn),
+            operation: Some("refresh".parse().unwrap()),
+            progress: Some(Progress::new(3.0, Some(120.0), Some("files")).unwrap()),
+            outcome: Some(Outcome::Failed),
+            event: Some("step".parse().unwrap()),
+            fields: Some(r#"{"a":1}"#.into()),
+            ..Message::text("two\nlines \u{1b}[31m")
+        };
+        let format = Format::Json;
+        let updates = [
+            Update::Connected { format },
+            message("17-1732262400123", full),
+            message(
+                "",
+                Message::system(None, "Starting server communication..."),
+            ),
+            Update::Gap(Gap::Known { from: 18, to: 120 }),
+            Update::Gap(Gap::Unknown),
+            Update::Heartbeat,
+            Update::Retrying {
+                attempt: 2,
+                delay: Duration::from_millis(250),
+                reason: "connection refused".into(),
+            },
+            Update::End(End::Stopped),
+            Update::End(End::Idle),
+            Update::Gone,
+        ];
+        for (step, update) in updates.iter().enumerate() {
+            let at = Duration::from_millis(1234 * step as u64);
+            let line = String::from_utf8(line(update, at)).unwrap();
+            assert!(!line.contains('\n'), "{line}");
+            assert_eq!(read(&line), Some((at, update.clone())), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_a_line_as_json_format_has_it() {
+        let update = message("1-1732262400123", Message::text("hi"));
+        let line = String::from_utf8(line(&update, Duration::from_millis(1500))).unwrap();
+        assert_eq!(
+            line,
+            r#"{"atMillis":1500,"id":"1-1732262400123","time":"2024-11-22T08:00:00.123Z","message":"hi"}"#
+        );
+    }
+
+    #[test]
+    fn what_is_no_record_is_told_from_one() {
+        for line in [
+            "",
+            "hello",
+            "{}",
+            "[]",
+            r#"{"message":"when?"}"#,
+            r#"{"atMillis":-1,"message":"x"}"#,
+            r#"{"atMillis":1}"#,
+            r#"{"atMillis":1,"event":"party"}"#,
+            r#"{"atMillis":1,"event":"gap","from":5,"to":3}"#,
+            r#"{"atMillis":1,"event":"end","reason":"why not"}"#,
+            r#"{"atMillis":1,"event":"gone""#,
+        ] {
+            assert_eq!(read(line), None, "{line}");
+        }
+    }
+}

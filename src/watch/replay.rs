@@ -1,0 +1,175 @@
+//! A recording in a stream's place: the same updates, as far apart as they were or faster.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    pin::Pin,
+    str::FromStr,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use futures_util::Stream;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::{clock::Clock, record};
+use crate::{
+    client::feed::{FeedError, Received, Update},
+    message::Message,
+    talk,
+};
+
+/// A line beyond this is no record.
+const LINE_MAX: usize = 64 << 20;
+/// The longest pause that is kept.
+const PAUSE_MAX: Duration = Duration::from_hours(24 * 365);
+
+/// How many times as fast as it happened a recording is shown.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Speed(f64);
+
+impl Speed {
+    /// As it happened.
+    pub const ORIGINAL: Self = Self(1.0);
+}
+
+impl FromStr for Speed {
+    type Err = String;
+
+    /// A number above 0, or `max` for no pauses at all.
+    fn from_str(text: &str) -> Result<Self, String> {
+        const FASTEST: f64 = 1e6;
+        match text.parse() {
+            _ if text == "max" => Ok(Self(f64::INFINITY)),
+            Ok(times) if times > 0.0 && times <= FASTEST => Ok(Self(times)),
+            _ => Err(format!("must be a number above 0, up to {FASTEST}, or max")),
+        }
+    }
+}
+
+/// The updates of a recording. Says in the end that it ends there.
+#[derive(Debug)]
+pub struct Replay {
+    path: PathBuf,
+    file: BufReader<File>,
+    /// How many lines were read.
+    lines: u64,
+    speed: Speed,
+    clock: Clock,
+    begin: Instant,
+    /// What is told next, and when it happened; `None` where it is still to be read.
+    next: Option<(Duration, Update)>,
+    wait: Pin<Box<Sleep>>,
+    /// When the last update happened.
+    at: Duration,
+    is_over: bool,
+}
+
+impl Replay {
+    /// Begins to show a recording.
+    ///
+    /// # Errors
+    /// Where it cannot be opened.
+    pub fn open(path: &Path, speed: Speed) -> io::Result<Self> {
+        let begin = Instant::now();
+        let is_paced = speed.0.is_finite();
+        Ok(Self {
+            path: path.to_owned(),
+            file: BufReader::new(File::open(path)?),
+            lines: 0,
+            speed,
+            clock: if is_paced {
+                Clock::running(speed.0)
+            } else {
+                Clock::standing()
+            },
+            begin,
+            next: None,
+            wait: Box::pin(sleep_until(begin)),
+            at: Duration::ZERO,
+            is_over: false,
+        })
+    }
+
+    /// The recording's time, by which its figures are the ones that they were.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
+    /// The next update and when it happened, or what says that there is none.
+    fn read(&mut self) -> Result<(Duration, Update), FeedError> {
+        let mut line = Vec::new();
+        let read = (&mut self.file)
+            .take(LINE_MAX as u64)
+            .read_until(b'\n', &mut line);
+        let path = self.path.display();
+        read.map_err(|error| FeedError::Recording(format!("read {path}: {error}")))?;
+        let is_whole = line.ends_with(b"\n");
+        if line.is_empty() {
+            return Ok(self.end("the recording ends here"));
+        }
+        self.lines += 1;
+        let entry = str::from_utf8(&line).ok().and_then(record::read);
+        match entry {
+            Some(entry) => Ok(entry),
+            // The watch that wrote it was killed.
+            None if !is_whole && line.len() < LINE_MAX => {
+                let text = format!(
+                    "the recording is cut off in the middle of line {}",
+                    self.lines
+                );
+                Ok(self.end(&text))
+            }
+            None => Err(FeedError::Recording(format!(
+                "line {} of {path} is not of a recording; one is made with --record",
+                self.lines
+            ))),
+        }
+    }
+
+    fn end(&mut self, text: &str) -> (Duration, Update) {
+        self.is_over = true;
+        let text = format!("{text}, {} after its start", talk::duration(self.at));
+        let ends = Received {
+            id: String::new(),
+            event: String::new(),
+            time: None,
+            data: text.clone(),
+            message: Message::system(None, text),
+        };
+        (self.at, Update::Message(ends))
+    }
+}
+
+impl Stream for Replay {
+    type Item = Result<Update, FeedError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.next.is_none() {
+            if self.is_over {
+                return Poll::Ready(None);
+            }
+            match self.read() {
+                Ok((at, update)) => {
+                    let pause = Duration::try_from_secs_f64(at.as_secs_f64() / self.speed.0);
+                    let due = self.begin + pause.unwrap_or(PAUSE_MAX).min(PAUSE_MAX);
+                    self.wait.as_mut().reset(due);
+                    self.next = Some((at, update));
+                }
+                Err(error) => {
+                    self.is_over = true;
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
+        }
+        ready!(self.wait.as_mut().poll(cx));
+        let next = self.next.take().map(|(at, update)| {
+            self.at = at;
+            self.clock.set(at);
+            Ok(update)
+        });
+        Poll::Ready(next)
+    }
+}

@@ -1,0 +1,261 @@
+//! What a watch came to, in a few lines at its end: how it ended and how long it took, where the time
+//! went, what went wrong first, what was lost.
+//!
+//! Pure, as the model that it is a part of.
+
+use std::{cmp::Reverse, time::Duration};
+
+use super::{
+    figures,
+    model::Model,
+    operations::{OperationState, Operations},
+};
+use crate::{
+    client::feed::Update,
+    event::Gap,
+    message::{Level, Message, Outcome},
+    talk,
+};
+
+/// So many of the longest gaps between messages are told, unless they are shorter than the second.
+const GAPS: usize = 3;
+const GAP_MIN: Duration = Duration::from_millis(250);
+/// So many operations are told, the newest.
+const OPERATIONS: usize = 20;
+/// A message is quoted no wider than this.
+const QUOTE_WIDTH: usize = 60;
+
+/// What a summary needs and the model does not keep for anything else.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// When the stream was first open.
+    began_at: Option<Duration>,
+    last_at: Option<Duration>,
+    /// The longest first.
+    gaps: Vec<Pause>,
+    /// How many messages of each level, the worst first; the last is for those without one.
+    levels: [u64; LEVELS.len() + 1],
+    first_error: Option<(Duration, String)>,
+    lost_unknown: bool,
+}
+
+const LEVELS: [Level; 5] = [
+    Level::Error,
+    Level::Warn,
+    Level::Info,
+    Level::Debug,
+    Level::Trace,
+];
+
+/// A time without messages, and the message that ended it.
+#[derive(Debug)]
+struct Pause {
+    length: Duration,
+    before: String,
+}
+
+impl Tally {
+    pub(super) fn update(&mut self, update: &Update, now: Duration) {
+        match update {
+            Update::Connected { .. } => _ = self.began_at.get_or_insert(now),
+            Update::Message(received) => self.message(&received.message, now),
+            Update::Gap(Gap::Unknown) => self.lost_unknown = true,
+            _ => {}
+        }
+    }
+
+    fn message(&mut self, message: &Message, now: Duration) {
+        if message.level == Some(Level::Error) && self.first_error.is_none() {
+            self.first_error = Some((now, quote(message)));
+        }
+        if message.system {
+            return;
+        }
+        let level = LEVELS.iter().position(|it| Some(*it) == message.level);
+        self.levels[level.unwrap_or(LEVELS.len())] += 1;
+        let length = now.saturating_sub(self.last_at.replace(now).unwrap_or(now));
+        let is_among_longest =
+            self.gaps.len() < GAPS || self.gaps.last().is_some_and(|it| it.length < length);
+        if length >= GAP_MIN && is_among_longest {
+            self.gaps.truncate(GAPS - 1);
+            let before = quote(message);
+            self.gaps.push(Pause { length, before });
+            self.gaps.sort_by_key(|it| Reverse(it.length));
+        }
+    }
+}
+
+/// The lines of a summary, the first of which says the most. None where the stream was never open, or
+/// the model keeps no account.
+#[must_use]
+pub fn lines(model: &Model, now: Duration) -> Vec<String> {
+    let (Some(tally), Some(operations)) = (model.tally(), model.operations()) else {
+        return Vec::new();
+    };
+    let Some(began_at) = tally.began_at else {
+        return Vec::new();
+    };
+    let received = counted(model.received(), "message");
+    let taken = talk::duration(now.saturating_sub(began_at));
+    let mut lines = vec![format!("{}{received} in {taken}", outcome(operations))];
+    let mut say = |what: &str, line: String| lines.push(format!("  {what:<12} {line}"));
+
+    let levels = LEVELS.iter().map(|it| it.as_str()).chain(["without"]);
+    let levels: Vec<_> = levels
+        .zip(tally.levels)
+        .filter(|(_, count)| *count > 0)
+        .map(|(level, count)| format!("{} {level}", figures::count_of(count)))
+        .collect();
+    if tally.levels[..LEVELS.len()].iter().any(|it| *it > 0) {
+        say("levels", levels.join(", "));
+    }
+    let skipped = operations.all().count().saturating_sub(OPERATIONS);
+    for state in operations
+        .all()
+        .skip(skipped)
+        .filter(|it| it.name().is_some())
+    {
+        say("operation", operation(state, now));
+    }
+    for pause in &tally.gaps {
+        let length = talk::duration(pause.length);
+        say("slow", format!("{length} before {}", pause.before));
+    }
+    if let Some((at, text)) = &tally.first_error {
+        let after = talk::duration(at.saturating_sub(began_at));
+        say("first error", format!("{text}, after {after}"));
+    }
+    match (model.lost(), tally.lost_unknown) {
+        (0, false) => {}
+        (0, true) => say("lost", "messages, how many is not known".into()),
+        (lost, false) => say("lost", counted(lost, "message")),
+        (lost, true) => say("lost", format!("{} and more", counted(lost, "message"))),
+    }
+    lines
+}
+
+/// How it all ended, as a beginning of the first line: the worst that an operation came to.
+fn outcome(operations: &Operations) -> String {
+    let ended = |outcome| operations.all().any(|it| it.outcome() == Some(outcome));
+    let text = if ended(Outcome::Failed) {
+        Outcome::Failed.as_str()
+    } else if operations.all().any(OperationState::lost) {
+        LOST
+    } else if ended(Outcome::Cancelled) {
+        Outcome::Cancelled.as_str()
+    } else if ended(Outcome::Ok) {
+        Outcome::Ok.as_str()
+    } else {
+        return String::new();
+    };
+    format!("{text}, ")
+}
+
+const LOST: &str = "publisher lost";
+
+fn operation(state: &OperationState, now: Duration) -> String {
+    let ending = match state.outcome() {
+        Some(outcome) => outcome.as_str(),
+        None if state.lost() => LOST,
+        None => "no outcome",
+    };
+    let taken = talk::duration(state.elapsed(now));
+    let count = figures::count(state).map(|it| format!(", {it}"));
+    let name = state.name().unwrap_or_default();
+    format!("{name}: {ending} in {taken}{}", count.unwrap_or_default())
+}
+
+/// The begin of a message's first line.
+fn quote(message: &Message) -> String {
+    let line = message.text.lines().next().unwrap_or_default();
+    format!("\"{}\"", figures::cut(line, QUOTE_WIDTH))
+}
+
+fn counted(count: u64, what: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{} {what}{ending}", figures::count_of(count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{client::feed::Received, event::Format, watch::model::Goals};
+
+    fn told(model: &mut Model, at: u64, message: Message) {
+        let received = Received {
+            id: String::new(),
+            event: "debug".into(),
+            time: None,
+            data: String::new(),
+            message,
+        };
+        model.update(&Update::Message(received), Duration::from_millis(at));
+    }
+
+    fn model() -> Model {
+        let mut model = Model::new(Goals::default())
+            .with_operations(Operations::new(true))
+            .with_summary();
+        let format = Format::Json;
+        model.update(&Update::Connected { format }, Duration::from_millis(500));
+        model
+    }
+
+    #[test]
+    fn it_says_how_it_ended_and_where_the_time_went() {
+        let mut model = model();
+        let refresh = |text: &str| Message {
+            operation: Some("refresh".parse().unwrap()),
+            ..Message::text(text)
+        };
+        told(&mut model, 500, Message::system(None, "hello"));
+        told(&mut model, 600, refresh("Processed file 1 of 3"));
+        told(&mut model, 3100, refresh("Processed file 2 of 3"));
+        let level = Some(Level::Error);
+        told(
+            &mut model,
+            3150,
+            Message {
+                level,
+                ..Message::text("disk full\nno more")
+            },
+        );
+        told(&mut model, 3600, refresh(&"x".repeat(100)));
+        model.update(
+            &Update::Gap(Gap::Known { from: 5, to: 7 }),
+            Duration::from_millis(3600),
+        );
+        let outcome = Some(Outcome::Failed);
+        told(
+            &mut model,
+            3800,
+            Message {
+                outcome,
+                ..refresh("Refresh failed")
+            },
+        );
+        let x = "x".repeat(59);
+        assert_eq!(
+            lines(&model, Duration::from_millis(4500)),
+            [
+                "failed, 5 messages in 4 s".into(),
+                "  levels       1 error, 4 without".into(),
+                "  operation    refresh: failed in 3.2 s, 2/3".into(),
+                "  slow         2.5 s before \"Processed file 2 of 3\"".into(),
+                format!("  slow         0.5 s before \"{x}…\""),
+                "  first error  \"disk full\", after 2.7 s".into(),
+                "  lost         3 messages".into(),
+            ]
+        );
+    }
+
+    #[test]
+    fn where_little_happened_it_says_little() {
+        let mut model = model();
+        told(&mut model, 600, Message::text("hello"));
+        let now = Duration::from_millis(1500);
+        assert_eq!(lines(&model, now), ["1 message in 1 s"]);
+        let never_open = Model::new(Goals::default()).with_summary();
+        assert_eq!(lines(&never_open, now), [""; 0]);
+    }
+}

@@ -1,0 +1,46 @@
+//! The library of `tests/fuzz`: the targets of the ordinary tests, each to be called with one input.
+//!
+//! It lies here, and is no part of the ordinary tests, so that it finds their modules where they are.
+
+// The targets need but a part of it.
+#[allow(dead_code)]
+mod support;
+#[path = "fuzz/targets.rs"]
+mod targets;
+
+use std::sync::LazyLock;
+
+use tokio::runtime::Runtime;
+
+use support::{http::Http, server::Server};
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+/// One server for all inputs, as it is in life.
+static SERVER: LazyLock<Server> = LazyLock::new(|| RUNTIME.block_on(Server::start()));
+static ID: LazyLock<String> = LazyLock::new(|| RUNTIME.block_on(http().connect()));
+
+fn http() -> Http {
+    **SERVER
+}
+
+/// Bytes of a request, into the server.
+pub fn request(input: &[u8]) {
+    let (http, id) = (http(), ID.as_str());
+    RUNTIME.block_on(targets::request(http, id, input));
+}
+
+/// Bytes of a stream, into the client.
+pub fn stream(input: &[u8]) {
+    RUNTIME.block_on(targets::stream(input));
+}
+
+/// A message's text, onto a terminal.
+pub fn text(input: &[u8]) {
+    targets::text(input);
+}
+
+/// A body of lines, into the server.
+pub fn ndjson(input: &[u8]) {
+    let http = http();
+    RUNTIME.block_on(targets::ndjson(http, input));
+}
