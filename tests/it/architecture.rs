@@ -81,8 +81,29 @@ const NEVER: &[(&[&str], &[&str])] = &[
         &["crate::server", "crate::hub", "axum", "hyper", "reqwest"],
     ),
     (
-        &["watch/model", "watch/operations", "watch/summary"],
+        &[
+            "watch/model",
+            "watch/operations",
+            "watch/summary",
+            "watch/screen",
+            "watch/update",
+            "watch/keys",
+        ],
         &["crossterm", "ratatui", "tokio"],
+    ),
+    (
+        &[
+            "watch/pane/view",
+            "watch/pane/header",
+            "watch/pane/body",
+            "watch/pane/footer",
+            "watch/pane/help",
+            "watch/pane/detail",
+            "watch/pane/welcome",
+            "watch/pane/spans",
+            "watch/pane/theme",
+        ],
+        &["crossterm", "tokio", "crate::talk"],
     ),
     (
         &["token"],
