@@ -37,7 +37,7 @@ complete -c codechat -n "__fish_codechat_using_subcommand watch" -l server -d 'T
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l token-file -d 'A file with the server\'s token [default: the token in the variable CODECHAT_TOKEN, if any]' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l format -d 'How to write messages [default: text]' -r -f -a "text\t'The text, many lines where it has many'
 json\t'NDJSON: an object a line, with id and time'
-raw\t'The text as it came, control characters too, even on a terminal'"
+raw\t'The stream\'s data as they came; a terminal gets them made safe all the same'"
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l tail -d 'Begin with only the newest N messages that the server holds [default: all]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l id-file -d 'Write the client ID, and only that, to a file once the stream is open' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -s n -l count -d 'End after so many messages' -r
