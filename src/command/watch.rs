@@ -18,6 +18,7 @@ use crate::{
         clock::Clock,
         model::{FailOn, Goals, Model},
         operations::Operations,
+        pane::theme::Background,
         pipe::LineFormat,
         replay::Speed,
         summary,
@@ -28,6 +29,7 @@ mod ask;
 mod job;
 mod lines;
 mod own_server;
+mod pane;
 mod session;
 
 /// How long leaving may take: telling the server, and the last lines to a reader that dawdles.
@@ -102,6 +104,14 @@ pub struct Args {
     /// End with exit code 4 after so long
     #[arg(long, value_name = "DUR", env = "CODECHAT_TIMEOUT", value_parser = duration)]
     timeout: Option<Duration>,
+
+    /// Which background the pane's colours are for
+    #[arg(long, env = "CODECHAT_THEME", default_value = "auto")]
+    theme: Background,
+
+    /// Draw the pane with ASCII characters only
+    #[arg(long, env = "CODECHAT_ASCII")]
+    ascii: bool,
 
     /// Take progress only from messages that tell it, never from texts such as "12 of 40"
     #[arg(long, env = "CODECHAT_NO_GUESS")]
@@ -209,10 +219,12 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
     if let (Some(request), Some(id)) = (args.ask.request(), args.id) {
         return ask::run(&args.server, id, &request).await;
     }
-    if args.command.is_empty() {
-        lines::run(args).await
-    } else {
+    if !args.command.is_empty() {
         job::run(args).await
+    } else if pane::is_wanted(&args) {
+        pane::run(args).await
+    } else {
+        lines::run(args).await
     }
 }
 

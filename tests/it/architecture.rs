@@ -18,6 +18,7 @@ const NEVER: &[(&[&str], &[&str])] = &[
             "serde_json",
             "hyper",
             "hyper_util",
+            "httparse",
             "http",
             "http_body",
             "clap",
@@ -30,6 +31,14 @@ const NEVER: &[(&[&str], &[&str])] = &[
     ),
     (&["message", "event", "wish"], &["crate::hub", "tokio"]),
     (
+        &[
+            "command/send/lines",
+            "command/send/operation/child_lines",
+            "command/send/operation/voice",
+        ],
+        &["tokio", "rustix", "crate::client"],
+    ),
+    (
         &["wire"],
         &[
             "crate::hub",
@@ -38,6 +47,7 @@ const NEVER: &[(&[&str], &[&str])] = &[
             "crate::watch",
             "axum",
             "hyper",
+            "httparse",
             "reqwest",
             "tokio",
         ],
@@ -71,8 +81,29 @@ const NEVER: &[(&[&str], &[&str])] = &[
         &["crate::server", "crate::hub", "axum", "hyper", "reqwest"],
     ),
     (
-        &["watch/model", "watch/operations", "watch/summary"],
+        &[
+            "watch/model",
+            "watch/operations",
+            "watch/summary",
+            "watch/screen",
+            "watch/update",
+            "watch/keys",
+        ],
         &["crossterm", "ratatui", "tokio"],
+    ),
+    (
+        &[
+            "watch/pane/view",
+            "watch/pane/header",
+            "watch/pane/body",
+            "watch/pane/footer",
+            "watch/pane/help",
+            "watch/pane/detail",
+            "watch/pane/welcome",
+            "watch/pane/spans",
+            "watch/pane/theme",
+        ],
+        &["crossterm", "tokio", "crate::talk"],
     ),
     (
         &["token"],

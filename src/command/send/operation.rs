@@ -8,7 +8,6 @@ mod child_lines;
 mod output;
 mod process;
 mod voice;
-mod wishes;
 
 use std::sync::Arc;
 
@@ -23,8 +22,9 @@ use tokio::{
 
 use super::{
     Order,
-    delivery::{READS_WAITING, Tally, deliver, send},
+    delivery::{READS_WAITING, Tally, deliver, next_batch, send},
     lines::Batch,
+    wishes::{Asked, Wishes},
 };
 use crate::{
     child,
@@ -41,7 +41,6 @@ use crate::{
 use output::{Left, Output};
 use process::Pipes;
 use voice::{Ended, Voice};
-use wishes::Wishes;
 
 /// The variable that tells the command which level of detail was wanted when it started.
 const WANTED_LEVEL: &str = "CODECHAT_WANTED_LEVEL";
@@ -87,6 +86,7 @@ pub(super) async fn run(client: Client, id: ClientId, order: Order) -> anyhow::R
     let left_over = tokio::select! {
         refused = conclude => refused.map(|it| it.to_string()),
         _ = signals.recv() => Some("interrupted".into()),
+        never = wishes.ignored() => match never {},
     };
     let code = child::exit_code(end.status);
     if tally.undelivered() == 0 {
@@ -110,7 +110,7 @@ async fn begin(
     // An ID that is not known, and a server that is not there, show here: nothing has run yet.
     let answer = send(publisher, voice.started()).await?;
     let feed = client.listen(id, Some(voice.operation()));
-    let mut wishes = Wishes::new(feed, voice.operation().clone(), &answer.wish());
+    let mut wishes = Wishes::new(feed, Some(voice.operation().clone()), &answer.wish());
     wishes.opened().await;
     if !wishes.cancel() {
         return Ok(Some(wishes));
@@ -146,12 +146,14 @@ async fn deliver_all(
     mut waiting: mpsc::Receiver<Batch>,
     tally: Arc<Tally>,
 ) -> Option<PublishError> {
-    let refused = deliver(&mut publisher, &mut waiting, &tally, |_| false)
-        .await
-        .err()?;
-    talk::line(&format!("{refused}; the command goes on"));
-    while waiting.recv().await.is_some() {}
-    Some(refused)
+    while let Some(batch) = next_batch(&mut waiting).await {
+        if let Err(refused) = deliver(&mut publisher, batch, &tally).await {
+            talk::line(&format!("{refused}; the command goes on"));
+            while waiting.recv().await.is_some() {}
+            return Some(refused);
+        }
+    }
+    None
 }
 
 /// Sends the last message behind all others, and waits until they are delivered.
@@ -285,7 +287,7 @@ impl Run {
         }
     }
 
-    fn obey(&mut self, asked: wishes::Asked, is_running: bool) {
+    fn obey(&mut self, asked: Asked, is_running: bool) {
         if let Some(number) = self.on_level
             && asked.level
             && is_running
