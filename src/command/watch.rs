@@ -37,7 +37,8 @@ const LEAVE: Duration = Duration::from_secs(2);
 
 /// Show a client's messages as they come
 ///
-/// Messages go to stdout, everything else to stderr. Without --id, the server issues a new client ID.
+/// On a terminal, messages are shown in a pane (? lists its keys). Elsewhere, and with --format, they go to
+/// stdout as lines, everything else to stderr. Without --id, the server issues a new client ID.
 /// Where no server is named and none listens on 127.0.0.1:2428, this command is the server too, for as
 /// long as it runs; the environment variables in `codechat serve --help` set its limits.
 ///
@@ -56,7 +57,7 @@ pub struct Args {
     #[command(flatten)]
     server: ServerArgs,
 
-    /// How to write messages [default: text]
+    /// Write messages as lines, also on a terminal [default elsewhere: text]
     #[arg(long, env = "CODECHAT_FORMAT")]
     format: Option<LineFormat>,
 

@@ -270,9 +270,9 @@ async fn signals_give_the_terminal_back() {
 #[tokio::test]
 async fn what_was_taken_is_given_back_and_no_message_writes_an_escape() {
     let mut open = Open::new((80, 24)).await;
-    let hostile = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{1b}]52;c;aGFja2Vk\u{7}\u{1b}P1$r\u{1b}\\\u{9b}5n\u{202e}\u{1b}[?1049l\u{1b}c end";
+    let hostile = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{1b}]52;c;aGFja2Vk\u{7}\u{1b}P1$r\u{1b}\\\u{9b}5n\u{202e}\u{1b}[?1049l\u{1b}c THE END";
     open.publish(hostile).await;
-    open.terminal.shows("end").await;
+    open.terminal.shows("THE END").await;
     // The mouse, a search, help and a copy: everything that writes sequences of its own.
     open.terminal.keys("\u{1b}OQ");
     open.terminal

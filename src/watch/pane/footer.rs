@@ -6,11 +6,12 @@ use unicode_width::UnicodeWidthStr;
 use super::{
     spans::{self, Hits, Slot},
     theme::Theme,
-    view::{Canvas, cut, fitting, grouped},
+    view::{Canvas, cut, fitting},
 };
 use crate::{
     text::{Colour, safe_line},
     watch::{
+        figures::count_of,
         keys::{self, Action},
         screen::{
             Mode, Screen,
@@ -80,16 +81,16 @@ fn draw_status(screen: &Screen, canvas: &mut Canvas<'_>) {
 
 /// How many messages there are, the longest text first.
 fn counts(screen: &Screen) -> Vec<String> {
-    let received = grouped(screen.model.received());
-    let shown = grouped(screen.passing);
+    let received = count_of(screen.model.received());
+    let shown = count_of(screen.passing);
     let filtered = screen.kept - screen.passing;
-    let lost = grouped(screen.model.lost());
+    let lost = count_of(screen.model.lost());
     let dropped = if screen.dropped > 0 {
-        format!(" · dropped {}", grouped(screen.dropped))
+        format!(" · dropped {}", count_of(screen.dropped))
     } else {
         String::new()
     };
-    let hidden = grouped(filtered);
+    let hidden = count_of(filtered);
     vec![
         format!("received {received} · shown {shown} · filtered {hidden} · lost {lost}{dropped}"),
         format!("{received} · shown {shown} · filtered {hidden} · lost {lost}{dropped}"),
@@ -113,12 +114,12 @@ fn state(screen: &Screen, theme: Theme) -> (Vec<String>, Style) {
             match screen.focus().and_then(|(id, _)| screen.search.number(id)) {
                 Some(number) => format!(
                     "hit {}/{}",
-                    grouped(number as u64),
-                    grouped(screen.search.count() as u64)
+                    count_of(number as u64),
+                    count_of(screen.search.count() as u64)
                 ),
                 None => format!(
                     "{} hits for {}",
-                    grouped(screen.search.count() as u64),
+                    count_of(screen.search.count() as u64),
                     safe_line(query.text(), Colour::Strip)
                 ),
             },
@@ -133,7 +134,7 @@ fn state(screen: &Screen, theme: Theme) -> (Vec<String>, Style) {
     let mut paused = "paused".to_owned();
     let mut short = paused.clone();
     if behind.new > 0 {
-        short = format!("+{}", grouped(behind.new));
+        short = format!("+{}", count_of(behind.new));
         paused = format!("paused, {short} new");
     }
     let mut style = theme.accent();
@@ -143,8 +144,8 @@ fn state(screen: &Screen, theme: Theme) -> (Vec<String>, Style) {
         } else {
             "errors"
         };
-        paused = format!("{paused}, {} {errors}", grouped(behind.errors));
-        short = format!("{short}, {} E", grouped(behind.errors));
+        paused = format!("{paused}, {} {errors}", count_of(behind.errors));
+        short = format!("{short}, {} E", count_of(behind.errors));
         style = theme.bad();
     }
     parts.push(paused.clone());
@@ -233,10 +234,10 @@ fn draw_prompt(screen: &Screen, prompt: &Prompt, y: u16, canvas: &mut Canvas<'_>
         (Purpose::Search, None) => {
             let number = screen.focus().and_then(|(id, _)| screen.search.number(id));
             number.map_or_else(String::new, |it| {
-                format!("hit {it}/{}", grouped(screen.search.count() as u64))
+                format!("hit {it}/{}", count_of(screen.search.count() as u64))
             })
         }
-        (Purpose::Filter, None) => format!("{} shown", grouped(screen.passing)),
+        (Purpose::Filter, None) => format!("{} shown", count_of(screen.passing)),
         (Purpose::SaveText | Purpose::SaveAll, None) => "Enter saves, Esc does not".into(),
     };
     let label = if usize::from(width) < prompt.label().width() + 20 {

@@ -22,8 +22,9 @@ use crate::{
 /// The most columns for an operation's name, and for its gauge.
 const NAME_MAX: usize = 24;
 const GAUGE_MAX: usize = 40;
-/// A gauge with fewer columns tells nothing.
-const GAUGE_MIN: usize = 6;
+/// A gauge with fewer columns tells nothing; it has a multiple of them, so that it keeps its length while
+/// the figures beside it grow and shrink.
+const GAUGE_STEP: usize = 5;
 
 /// Draws the connection's state, and what is watched.
 pub(super) fn draw(screen: &Screen, now: Duration, canvas: &mut Canvas<'_>) {
@@ -168,7 +169,7 @@ fn draw_operation(
     let (told, style) = state(operation, theme, now);
     let told_width = told.as_deref().map_or(0, |it| it.width() + 3);
     let gauge_wish = if operation.fraction().is_some() {
-        GAUGE_MIN + 1
+        GAUGE_STEP + 1
     } else {
         0
     };
@@ -179,7 +180,8 @@ fn draw_operation(
         let width = room
             .saturating_sub(text.width() + told_width + 1)
             .min(GAUGE_MAX);
-        if width >= GAUGE_MIN {
+        let width = width / GAUGE_STEP * GAUGE_STEP;
+        if width > 0 {
             x = draw_gauge(fraction, width, x, y, style, canvas) + 1;
         }
     }

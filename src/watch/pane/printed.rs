@@ -7,15 +7,18 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthStr;
 
-/// The screen's lines, in its styles, without the blank ones at its ends.
+/// The screen's lines, in its styles, without what is blank above, between or below its parts. A single
+/// blank line may be a message's own, and stays.
 #[must_use]
 pub fn printed(buffer: &Buffer) -> String {
     let width = usize::from(buffer.area.width).max(1);
     let lines: Vec<_> = buffer.content.chunks(width).map(line).collect();
-    let blank = |it: &&String| it.is_empty();
-    let first = lines.iter().take_while(blank).count();
-    let last = lines.len() - lines.iter().rev().take_while(blank).count();
-    let mut out = lines.get(first..last).unwrap_or_default().join("\n");
+    let parts = lines.chunk_by(|one, next| one.is_empty() == next.is_empty());
+    let shown = parts.filter(|it| !it[0].is_empty() || it.len() == 1);
+    let mut out = shown
+        .flatten()
+        .fold(String::new(), |out, line| out + line + "\n");
+    out.truncate(out.trim_end().len());
     out.push('\n');
     out
 }

@@ -26,6 +26,7 @@ use crate::{
     client::feed::{FeedError, Update},
     watch::{
         clock::Clock,
+        figures::count_of,
         screen::Screen,
         update::{Effect, Leave, Msg, update},
     },
@@ -310,10 +311,7 @@ fn save(path: PathBuf, bytes: &[u8]) -> String {
     let path = at_home(path);
     let shown = path.display();
     match write_new(&path, bytes) {
-        Ok(()) => format!(
-            "saved {} bytes to {shown}",
-            view::grouped(bytes.len() as u64)
-        ),
+        Ok(()) => format!("saved {} bytes to {shown}", count_of(bytes.len() as u64)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             format!("{shown} is there already; nothing was saved")
         }
