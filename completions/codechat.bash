@@ -343,7 +343,7 @@ _codechat() {
             return 0
             ;;
         codechat__subcmd__watch)
-            opts="-n -h --id --server --token-file --format --tail --print-id --id-file --wait --stay --count --until --until-done --fail-on --heartbeat --timeout --no-guess --summary --no-summary --record --replay --speed --linger --ask-level --cancel --help"
+            opts="-n -h --id --server --token-file --format --tail --print-id --id-file --wait --stay --count --until --until-done --fail-on --heartbeat --timeout --theme --ascii --no-guess --summary --no-summary --record --replay --speed --linger --ask-level --cancel --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -395,6 +395,10 @@ _codechat() {
                     ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --theme)
+                    COMPREPLY=($(compgen -W "auto dark light" -- "${cur}"))
                     return 0
                     ;;
                 --record)

@@ -35,7 +35,7 @@ complete -c codechat -n "__fish_codechat_needs_command" -f -a "help" -d 'Print t
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l id -d 'The client ID to watch [default: a new one]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l server -d 'The server\'s address [default: http://127.0.0.1:2428]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l token-file -d 'A file with the server\'s token [default: the token in the variable CODECHAT_TOKEN, if any]' -r -F
-complete -c codechat -n "__fish_codechat_using_subcommand watch" -l format -d 'How to write messages [default: text]' -r -f -a "text\t'The text, many lines where it has many'
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l format -d 'Write messages as lines, also on a terminal [default elsewhere: text]' -r -f -a "text\t'The text, many lines where it has many'
 json\t'NDJSON: an object a line, with id and time'
 raw\t'The stream\'s data as they came; a terminal gets them made safe all the same'"
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l tail -d 'Begin with only the newest N messages that the server holds [default: all]' -r
@@ -45,6 +45,9 @@ complete -c codechat -n "__fish_codechat_using_subcommand watch" -l until -d 'En
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l fail-on -d 'End with exit code 3 at a message that matches, or that has this level or a worse one' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l heartbeat -d 'How often the server says something on a quiet stream: a connection that is silent for 2.5 times as long is made again' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l timeout -d 'End with exit code 4 after so long' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l theme -d 'Which background the pane\'s colours are for' -r -f -a "auto\t'As the terminal tells in COLORFGBG, else colours that can be read on either'
+dark\t'Dark'
+light\t'Light'"
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l record -d 'Write all that happens to a file that is not there yet, to be shown again with --replay' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l replay -d 'Show a recording, without any server' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l speed -d 'How many times as fast as it happened a recording is shown: a number, or max for no pauses' -r
@@ -59,6 +62,7 @@ complete -c codechat -n "__fish_codechat_using_subcommand watch" -l print-id -d 
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l wait -d 'If no server answers, wait for one'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l stay -d 'Go on under the same ID when the server ends the stream for idleness'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l until-done -d 'End at a message with an outcome: exit code 0 if it is ok, else 3'
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l ascii -d 'Draw the pane with ASCII characters only'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l no-guess -d 'Take progress only from messages that tell it, never from texts such as "12 of 40"'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l summary -d 'In the end, say how it went: outcome, times, levels, losses [default: on a terminal, with CMD or --until-done]'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l no-summary -d 'Say nothing in the end'
@@ -109,7 +113,7 @@ complete -c codechat -n "__fish_codechat_using_subcommand serve" -l max-clients 
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l max-subscribers -d 'Subscribers of one client at a time' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l max-memory -d 'Memory for all logs together' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l no-auth -d 'Ask nobody for a token, even beyond loopback'
-complete -c codechat -n "__fish_codechat_using_subcommand serve" -l plain-streams -d 'Write every stream through the HTTP library, none directly: to compare the two'
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l plain-streams -d 'Leave every request and every stream to the HTTP library, to compare it with the shortcuts'
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c codechat -n "__fish_codechat_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c codechat -n "__fish_codechat_using_subcommand man" -s h -l help -d 'Print help'

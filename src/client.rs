@@ -100,6 +100,12 @@ impl Client {
         &self.server
     }
 
+    /// Whether it shows a token.
+    #[must_use]
+    pub fn has_token(&self) -> bool {
+        self.authorization.is_some()
+    }
+
     /// Gets a new client ID, whose channel is open from then on.
     ///
     /// # Errors

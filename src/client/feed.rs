@@ -11,13 +11,17 @@ mod translate;
 use std::{
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use futures_util::Stream;
 use thiserror::Error;
-use tokio::{sync::mpsc, task::AbortHandle};
+use tokio::{
+    sync::{Notify, mpsc},
+    task::AbortHandle,
+};
 
 use crate::{
     client::{Client, ClientError, backoff::Backoff},
@@ -44,6 +48,24 @@ pub struct Options {
     pub wait: bool,
     /// Go on after this event of an earlier reading.
     pub last_event_id: Option<String>,
+    /// What asks for the connection to be made again.
+    pub reconnect: Reconnect,
+}
+
+/// Asks for a connection to be made again now, whether there is one or the next try is waited for.
+/// What was read is kept, and the next connection goes on after it. Clones ask the same feed.
+#[derive(Clone, Debug, Default)]
+pub struct Reconnect(Arc<Notify>);
+
+impl Reconnect {
+    /// Asks.
+    pub fn ask(&self) {
+        self.0.notify_one();
+    }
+
+    async fn asked(&self) {
+        self.0.notified().await;
+    }
 }
 
 /// What happens on a stream.
@@ -172,7 +194,8 @@ async fn run(client: Client, id: ClientId, options: Options, out: mpsc::Sender<V
     let mut backoff = Backoff::new(DELAYS.0, DELAYS.1);
     let mut first = !options.wait;
     loop {
-        let ended = connection.read(&mut translator, &mut backoff, &out).await;
+        let read = connection.read(&mut translator, &mut backoff, &out, &options.reconnect);
+        let Some(ended) = read.await else { continue };
         let (reason, retry_after) = match ended {
             Ended::Over => return,
             Ended::Failed(error) => {
@@ -200,6 +223,9 @@ async fn run(client: Client, id: ClientId, options: Options, out: mpsc::Sender<V
         if out.send(vec![Ok(retrying)]).await.is_err() {
             return;
         }
-        tokio::time::sleep(delay).await;
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = options.reconnect.asked() => {}
+        }
     }
 }

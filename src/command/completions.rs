@@ -4,7 +4,10 @@ use std::io::{self, Write};
 
 use clap_complete::Shell;
 
-use crate::cli::{BEGIN, Exit, definition};
+use crate::{
+    cli::{BEGIN, Exit, definition},
+    watch::keys,
+};
 
 /// Print the completion script for a shell
 #[derive(Debug, clap::Args)]
@@ -70,9 +73,26 @@ pub fn manual() -> io::Result<Vec<u8>> {
     }
     writeln!(page, ".SH DESCRIPTION\n{}", roff(BEGIN))?;
     for verb in verbs() {
+        let has_keys = verb.get_name() == "watch";
         verb_sections(verb, &mut page)?;
+        if has_keys {
+            keys_section(&mut page)?;
+        }
     }
     Ok(page)
+}
+
+/// The pane's keys, from their table.
+fn keys_section(page: &mut Vec<u8>) -> io::Result<()> {
+    writeln!(
+        page,
+        ".SS KEYS\nOn a terminal, messages are shown in a pane, which has these keys."
+    )?;
+    for line in keys::TABLE {
+        let (label, does) = (roff(&line.label()), roff(line.does));
+        writeln!(page, ".TP\n\\fB{label}\\fR\n{does}")?;
+    }
+    Ok(())
 }
 
 fn verb_sections(verb: clap::Command, page: &mut Vec<u8>) -> io::Result<()> {
@@ -100,7 +120,11 @@ fn verb_sections(verb: clap::Command, page: &mut Vec<u8>) -> io::Result<()> {
 
 /// Text as roff takes it.
 fn roff(text: &str) -> String {
-    let escaped = text.replace('\\', "\\\\").replace('-', "\\-");
+    let escaped = text
+        .replace('\\', "\\e")
+        .replace('-', "\\-")
+        .replace('^', "\\(ha")
+        .replace('\'', "\\(aq");
     let lines = escaped.lines().map(|line| {
         let is_request = line.starts_with(['.', '\'']);
         format!("{}{line}", if is_request { "\\&" } else { "" })

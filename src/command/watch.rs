@@ -18,6 +18,7 @@ use crate::{
         clock::Clock,
         model::{FailOn, Goals, Model},
         operations::Operations,
+        pane::theme::Background,
         pipe::LineFormat,
         replay::Speed,
         summary,
@@ -28,6 +29,7 @@ mod ask;
 mod job;
 mod lines;
 mod own_server;
+mod pane;
 mod session;
 
 /// How long leaving may take: telling the server, and the last lines to a reader that dawdles.
@@ -35,7 +37,8 @@ const LEAVE: Duration = Duration::from_secs(2);
 
 /// Show a client's messages as they come
 ///
-/// Messages go to stdout, everything else to stderr. Without --id, the server issues a new client ID.
+/// On a terminal, messages are shown in a pane (? lists its keys). Elsewhere, and with --format, they go to
+/// stdout as lines, everything else to stderr. Without --id, the server issues a new client ID.
 /// Where no server is named and none listens on 127.0.0.1:2428, this command is the server too, for as
 /// long as it runs; the environment variables in `codechat serve --help` set its limits.
 ///
@@ -54,7 +57,7 @@ pub struct Args {
     #[command(flatten)]
     server: ServerArgs,
 
-    /// How to write messages [default: text]
+    /// Write messages as lines, also on a terminal [default elsewhere: text]
     #[arg(long, env = "CODECHAT_FORMAT")]
     format: Option<LineFormat>,
 
@@ -102,6 +105,14 @@ pub struct Args {
     /// End with exit code 4 after so long
     #[arg(long, value_name = "DUR", env = "CODECHAT_TIMEOUT", value_parser = duration)]
     timeout: Option<Duration>,
+
+    /// Which background the pane's colours are for
+    #[arg(long, env = "CODECHAT_THEME", default_value = "auto")]
+    theme: Background,
+
+    /// Draw the pane with ASCII characters only
+    #[arg(long, env = "CODECHAT_ASCII")]
+    ascii: bool,
 
     /// Take progress only from messages that tell it, never from texts such as "12 of 40"
     #[arg(long, env = "CODECHAT_NO_GUESS")]
@@ -209,10 +220,12 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
     if let (Some(request), Some(id)) = (args.ask.request(), args.id) {
         return ask::run(&args.server, id, &request).await;
     }
-    if args.command.is_empty() {
-        lines::run(args).await
-    } else {
+    if !args.command.is_empty() {
         job::run(args).await
+    } else if pane::is_wanted(&args) {
+        pane::run(args).await
+    } else {
+        lines::run(args).await
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use clap::ValueEnum;
 use clap_complete::{Generator, Shell};
-use codechat::command::completions;
+use codechat::{command::completions, watch::keys};
 
 /// Set, it makes the test write the files rather than compare them.
 const UPDATE: &str = "UPDATE";
@@ -75,6 +75,7 @@ fn the_manual_page_has_no_empty_section() {
         "CODECHAT SERVE",
         "LIMITS",
         "EXAMPLES",
+        "KEYS",
     ] {
         assert!(page.contains(part), "the page has no {part}");
     }
@@ -106,5 +107,28 @@ fn the_manual_page_renders() {
         assert!(output.status.success(), "{program}: {told}");
         let shown = String::from_utf8_lossy(&output.stdout);
         assert!(shown.contains("codechat watch"), "{program} shows {shown}");
+    }
+}
+
+#[test]
+fn the_readme_lists_the_panes_keys() {
+    const HEAD: &str = "| key | does |\n| --- | --- |\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(&path).unwrap();
+    let (before, table) = readme.split_once(HEAD).expect("the README has the table");
+    let (table, after) = table.split_once("\n\n").expect("text comes after it");
+    let line = |line: &keys::Line| {
+        let keys = line.label().replace(" · ", "\0").replace(' ', "` `");
+        format!("| `{}` | {} |", keys.replace('\0', "` · `"), line.does)
+    };
+    let lines: Vec<_> = keys::TABLE.iter().map(line).collect();
+    let wanted = lines.join("\n");
+    if std::env::var_os(UPDATE).is_some() && table != wanted {
+        fs::write(&path, [before, HEAD, &wanted, "\n\n", after].concat()).unwrap();
+    } else {
+        assert!(
+            table == wanted,
+            "in README.md, the pane's keys are others; to rewrite them: {UPDATE}=1 cargo test generated"
+        );
     }
 }

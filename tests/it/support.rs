@@ -2,11 +2,13 @@
 
 pub(crate) mod chance;
 pub(crate) mod cutter;
+pub(crate) mod drawn;
 pub(crate) mod fault_proxy;
 pub(crate) mod http;
 pub(crate) mod process;
 pub(crate) mod scripted;
 pub(crate) mod server;
+pub(crate) mod shell;
 pub(crate) mod terminal;
 
 use std::time::Duration;

@@ -16,7 +16,7 @@ use crate::{
         backoff::Backoff,
         error::Lost,
         feed::{
-            FeedError, Item, Options, Update,
+            FeedError, Item, Options, Reconnect, Update,
             translate::{Raw, Sender, Translator},
         },
         transport::{Memory, NoStream, Transport},
@@ -71,18 +71,19 @@ impl Connection {
         self.transport.memory.recall().retry
     }
 
-    /// Connects once and reads to the connection's end.
+    /// Connects once and reads to the connection's end; `None` where it is to be made anew.
     pub(super) async fn read(
         &self,
         translator: &mut Translator,
         backoff: &mut Backoff,
         out: &mpsc::Sender<Vec<Item>>,
-    ) -> Ended {
+        reconnect: &Reconnect,
+    ) -> Option<Ended> {
         let cursor = self.transport.memory.recall().last_id;
         let url = self.url(&cursor);
         let stream = match open(&self.transport, self.id, &url) {
             Ok(stream) => stream,
-            Err(error) => return ended(&error, &url),
+            Err(error) => return Some(ended(&error, &url)),
         };
         let mut reader = Reader {
             stream,
@@ -93,21 +94,27 @@ impl Connection {
             bytes: 0,
         };
         loop {
-            let error = poll_fn(|cx| reader.poll_batch(cx)).await;
+            let error = tokio::select! {
+                // First: only where nothing is left to be read may the connection be given up, for
+                // the next one goes on after what came on this one.
+                biased;
+                error = poll_fn(|cx| reader.poll_batch(cx)) => error,
+                () = reconnect.asked() => return None,
+            };
             let over = matches!(reader.batch.last(), Some(Ok(Update::End(_))));
             // The next batch will be about as long as this one.
             let next = Vec::with_capacity(reader.batch.len());
             let batch = std::mem::replace(&mut reader.batch, next);
             reader.bytes = 0;
             if !batch.is_empty() && out.send(batch).await.is_err() || over {
-                return Ended::Over;
+                return Some(Ended::Over);
             }
             let Some(error) = error else { continue };
             let ended = ended(&error, &url);
             if matches!(ended, Ended::Over) {
                 let _ = out.send(vec![Ok(Update::Gone)]).await;
             }
-            return ended;
+            return Some(ended);
         }
     }
 

@@ -35,11 +35,11 @@ use crate::{
     },
     event::ClientId,
     message::Outcome,
-    shutdown::{Origins, Signal},
+    shutdown::Origins,
     talk,
 };
 use output::{Left, Output};
-use process::{Pipes, Target};
+use process::Pipes;
 use voice::{Ended, Voice};
 
 /// The variable that tells the command which level of detail was wanted when it started.
@@ -173,7 +173,7 @@ async fn conclude(
 /// A command that runs.
 struct Run {
     child: Child,
-    target: Target,
+    target: child::Target,
     begun: Instant,
     /// What it is sent when the wanted level changes.
     on_level: Option<Number>,
@@ -189,7 +189,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(child: Child, target: Target, on_level: Option<Number>) -> Self {
+    fn new(child: Child, target: child::Target, on_level: Option<Number>) -> Self {
         Self {
             child,
             target,
@@ -266,7 +266,8 @@ impl Run {
                 }
                 asked = wishes.next() => self.obey(asked, status.is_none()),
                 (signal, by_terminal) = signals.recv() => if status.is_none() {
-                    self.pass_on(signal, by_terminal);
+                    self.told_to_end = true;
+                    self.target.pass_on(signal, by_terminal);
                 } else {
                     // What it left behind, and what waits, is not waited for any longer.
                     self.given_up = true;
@@ -303,18 +304,6 @@ impl Run {
             self.told_to_end |= is_running;
             self.kill_at = Some(Instant::now() + child::PATIENCE);
             self.target.signal_all(Number::TERM);
-        }
-    }
-
-    fn pass_on(&mut self, signal: Signal, by_terminal: bool) {
-        self.told_to_end = true;
-        // What the terminal sends, the command has heard already where it shares the terminal.
-        if !(by_terminal && self.target.hears_the_terminal()) {
-            self.target.signal_all(match signal {
-                Signal::Interrupt => Number::INT,
-                Signal::Terminate => Number::TERM,
-                Signal::Hangup => Number::HUP,
-            });
         }
     }
 

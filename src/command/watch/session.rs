@@ -8,7 +8,7 @@ use super::{Args, LEAVE, own_server::OwnServer};
 use crate::{
     client::{
         self, Client, ClientError,
-        feed::{self, FeedError, Update},
+        feed::{self, FeedError, Reconnect, Update},
     },
     command::serve::DEFAULT_LISTEN,
     event::{ClientId, Format},
@@ -22,6 +22,7 @@ pub(super) struct Stream {
     pub(super) id: ClientId,
     pub(super) client: Client,
     pub(super) updates: Updates,
+    pub(super) reconnect: Reconnect,
 }
 
 /// What happens on a stream, wherever it comes from.
@@ -61,7 +62,9 @@ impl Session {
             tail: args.tail,
             wait: args.wait,
             last_event_id: None,
+            reconnect: Reconnect::default(),
         };
+        let reconnect = options.reconnect.clone();
         // A command may be silent for longer than the server's patience.
         let stay = args.stay || !args.command.is_empty();
         let live = Live::open(client.clone(), id, options, stay);
@@ -73,6 +76,7 @@ impl Session {
             id,
             client,
             updates,
+            reconnect,
         })
     }
 

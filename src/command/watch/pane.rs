@@ -1,0 +1,205 @@
+//! `codechat watch` on a terminal: what the pane is told before it opens, and what its end means.
+
+use std::io::{self, IsTerminal, Write};
+
+use anyhow::{Context, bail};
+use futures_util::future::BoxFuture;
+
+use super::{Args, lines::after, session::Session, summarize, write_id};
+use crate::{
+    cli::Exit,
+    client::{Client, feed::Reconnect},
+    event::{ClientId, unix_millis},
+    message::Operation,
+    shutdown::Signals,
+    talk,
+    text::Colour,
+    watch::{
+        clock::Clock,
+        model::Verdict,
+        pane::{
+            runner::{self, Left, WayBack},
+            theme::Theme,
+        },
+        replay::Replay,
+        screen::{Options, Screen, Target},
+        update::Leave,
+    },
+    wire,
+    wish::{Ask, Request},
+};
+
+/// Whether the pane is what messages are to be shown in: a terminal is there, and no lines were asked
+/// for. Says so where the terminal cannot show it.
+pub(super) fn is_wanted(args: &Args) -> bool {
+    if args.format.is_some() || !io::stdout().is_terminal() {
+        return false;
+    }
+    let is_dumb = std::env::var_os("TERM").is_none_or(|it| it.is_empty() || it == "dumb");
+    if is_dumb {
+        talk::line("this terminal (TERM) can show no pane, so messages come as lines");
+    }
+    !is_dumb
+}
+
+/// Shows the pane until the user leaves it, or a goal, the time limit or a signal ends the watch.
+///
+/// # Errors
+/// Where the server is not there, refuses, or has no stream; where the terminal cannot be used.
+pub(super) async fn run(mut args: Args) -> anyhow::Result<Exit> {
+    // Whoever looks at a stream wants to see what comes next, however late, and how it went.
+    args.stay = true;
+    args.summary |= !args.no_summary && io::stderr().is_terminal();
+    let mut signals = Signals::new().context("receive signals")?;
+    let mut session = Session::default();
+    let shown = tokio::select! {
+        shown = show(&mut session, &args) => shown,
+        () = after(args.timeout) => Ok(Exit::TimedOut),
+        signal = signals.recv() => Ok(signal.into()),
+    };
+    session.leave().await;
+    shown
+}
+
+/// Shows a stream, or a recording of one.
+async fn show(session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
+    if let Some(path) = &args.replay {
+        let replay = Replay::open(path, args.speed);
+        let replay = replay.with_context(|| format!("open {}", path.display()))?;
+        let clock = replay.clock();
+        let screen = screen(args, Target::default())?;
+        let left = runner::run(replay, None, screen, &clock, theme(args), || Ok(())).await?;
+        return left_with(&left, &clock);
+    }
+    let clock = Clock::default();
+    let stream = session.open(args, &clock).await?;
+    if args.print_id {
+        print(&format!("{}\n", stream.id))?;
+    }
+    let screen = screen(
+        args,
+        target(&stream.client, stream.id, args.server.is_named()),
+    )?;
+    let way_back = ToServer {
+        client: stream.client,
+        id: stream.id,
+        reconnect: stream.reconnect,
+    };
+    let mut id_file = args.id_file.as_deref();
+    let connected = || {
+        let path = id_file.take();
+        path.map_or(Ok(()), |path| write_id(path, stream.id))
+    };
+    let way_back: Option<&dyn WayBack> = Some(&way_back);
+    let shown = runner::run(
+        stream.updates,
+        way_back,
+        screen,
+        &clock,
+        theme(args),
+        connected,
+    );
+    left_with(&shown.await?, &clock)
+}
+
+fn screen(args: &Args, target: Target) -> anyhow::Result<Screen> {
+    let options = Options {
+        target,
+        colour: talk::colour(&io::stdout()),
+        began: unix_millis(),
+        utc_offset: jiff::Zoned::now().offset().seconds(),
+    };
+    let (width, height) = crossterm::terminal::size().context("ask the terminal for its size")?;
+    Ok(Screen::new(options, args.model(true), width, height))
+}
+
+fn theme(args: &Args) -> Theme {
+    let told = std::env::var("COLORFGBG").ok();
+    let coloured = talk::colour(&io::stdout()) == Colour::Keep;
+    Theme::new(args.theme, told.as_deref(), coloured, args.ascii)
+}
+
+/// What the pane's end means for the program.
+fn left_with(left: &Left, clock: &Clock) -> anyhow::Result<Exit> {
+    if let Some(screen) = &left.printed {
+        print(screen)?;
+    }
+    summarize(left.screen.model(), clock);
+    Ok(match left.leave {
+        Leave::Now => Exit::Interrupted,
+        Leave::Over(Verdict::Failed | Verdict::Alarm) => Exit::Failed,
+        Leave::Over(Verdict::Done) => Exit::Done,
+        Leave::Quit | Leave::Printing => match left.screen.failure() {
+            // It was said on a screen that is gone.
+            Some(reason) => bail!("{reason}"),
+            None => Exit::Done,
+        },
+    })
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
+        .context("write to stdout")?;
+    stdout.flush().context("write to stdout")
+}
+
+/// What is watched, and the lines that publish to it.
+fn target(client: &Client, id: ClientId, is_named: bool) -> Target {
+    let server = client.server();
+    let named = if is_named {
+        format!(" --server {server}")
+    } else {
+        String::new()
+    };
+    let url = server.join(&wire::stream_path(id));
+    let token = if client.has_token() {
+        "-H \"Authorization: Bearer $CODECHAT_TOKEN\" "
+    } else {
+        ""
+    };
+    Target {
+        server: Some(server.to_string()),
+        id: Some(id),
+        curl: format!("curl {token}-d hello {url}"),
+        send: format!("codechat send --id {id}{named} hello"),
+    }
+}
+
+/// The way back to a server.
+struct ToServer {
+    client: Client,
+    id: ClientId,
+    reconnect: Reconnect,
+}
+
+impl WayBack for ToServer {
+    fn reconnect(&self) {
+        self.reconnect.ask();
+    }
+
+    fn ask(&self, request: Request) -> BoxFuture<'static, String> {
+        let (client, id) = (self.client.clone(), self.id);
+        Box::pin(async move {
+            match client.ask(id, &request).await {
+                Ok(()) => asked(&request),
+                Err(error) => format!("publishers could not be asked: {error}"),
+            }
+        })
+    }
+}
+
+/// What a request says to whoever made it.
+fn asked(request: &Request) -> String {
+    match (&request.cancel, request.level) {
+        (Ask::For(cancel), _) => {
+            let what = cancel.operation.as_ref().map_or("", Operation::as_str);
+            format!("publishers were asked to cancel {what}")
+                .trim_end()
+                .into()
+        }
+        (_, Ask::For(level)) => format!("publishers were asked for {level} detail"),
+        _ => "publishers were told that the detail is not needed any more".into(),
+    }
+}

@@ -1,0 +1,438 @@
+//! What the pane shows, and how it came to look so: the interactive model.
+//!
+//! Pure: no clock, no terminal, no files and no network. Whatever happens comes in through
+//! [`update`](super::update::update), with the time since the watch began; whatever is to happen
+//! outside comes out of it. The pane draws from here, and nothing is drawn that is not here.
+
+pub mod connection;
+pub mod detail;
+pub mod export;
+pub mod filter;
+pub mod layout;
+pub mod motion;
+pub mod prompt;
+pub mod query;
+pub mod records;
+pub mod search;
+pub mod times;
+pub mod viewport;
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Duration,
+};
+
+use super::{
+    model::Model,
+    operations::{OperationState, Operations},
+};
+use crate::{
+    client::feed::Update,
+    event::{ClientId, End, UnixMillis},
+    message::Level,
+    text::Colour,
+};
+
+use connection::Connection;
+use detail::Detail;
+use filter::Filter;
+use layout::Layouts;
+use prompt::Prompt;
+use records::{Id, Kind, Record, Records};
+use search::Search;
+use times::Times;
+use viewport::{Anchor, Geometry, Row};
+
+/// So many marks can be set.
+pub const MARKS_MAX: usize = 1000;
+/// From this height on there are lines between the parts.
+const RULED: u16 = 14;
+/// From this height on the counts and the keys have a line each.
+const TWO_LINES: u16 = 8;
+/// The columns for the focus or a mark, and for the level.
+const GUTTER: u16 = 3;
+/// From this width on times are shown.
+const TIMES_FIT: u16 = 50;
+/// From this width on the operations' names are shown beside messages.
+const NAMES_FIT: u16 = 70;
+/// The most columns for the operations' names.
+const NAME_MAX: usize = 14;
+
+/// What is watched; by default a recording, which has neither server nor publishers.
+#[derive(Clone, Debug, Default)]
+pub struct Target {
+    /// The server's address.
+    pub server: Option<String>,
+    /// The client ID.
+    pub id: Option<ClientId>,
+    /// A line for a shell that publishes with curl.
+    pub curl: String,
+    /// A line for a shell that publishes with codechat.
+    pub send: String,
+}
+
+/// What does not change while the pane is open.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What is watched.
+    pub target: Target,
+    /// Whether messages keep their colours.
+    pub colour: Colour,
+    /// The wall clock when the watch began.
+    pub began: UnixMillis,
+    /// How far local time is ahead of UTC.
+    pub utc_offset: i32,
+}
+
+/// What has the keys.
+#[derive(Debug)]
+pub enum Mode {
+    /// The messages.
+    Messages,
+    /// A line that is typed.
+    Prompt(Prompt),
+    /// The list of keys, from this line on.
+    Help(usize),
+    /// One message.
+    Detail(Box<Detail>),
+    /// The question whether to ask publishers to cancel: this operation, or whatever they do.
+    AskCancel(Option<String>),
+}
+
+/// What came below while something else was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Behind {
+    /// Messages that pass the filter.
+    pub new: u64,
+    /// How many of them are errors.
+    pub errors: u64,
+}
+
+/// The interactive model.
+#[derive(Debug)]
+pub struct Screen {
+    pub(super) options: Options,
+    pub(super) model: Model,
+    pub(super) connection: Connection,
+    pub(super) records: Records,
+    /// The records that pass the filter, in order.
+    pub(super) shown: VecDeque<Id>,
+    /// How many publishers' messages are kept, and how many of them are shown.
+    pub(super) kept: u64,
+    pub(super) passing: u64,
+    pub(super) dropped: u64,
+    pub(super) filter: Filter,
+    pub(super) search: Search,
+    layouts: Layouts,
+    /// What is in focus; `None` while following.
+    pub(super) anchor: Option<Anchor>,
+    pub(super) behind: Behind,
+    pub(super) marks: BTreeSet<Id>,
+    pub(super) times: Times,
+    pub(super) wraps: bool,
+    pub(super) sideways: usize,
+    pub(super) mode: Mode,
+    /// What the last key came to, until the next one.
+    pub(super) notice: Option<String>,
+    /// Whether publishers were asked for debug detail.
+    pub(super) wants_debug: bool,
+    pub(super) mouse: bool,
+    pub(super) width: u16,
+    pub(super) height: u16,
+}
+
+/// How many rows each part has, from the top.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// One each for the operations that fit.
+    pub operations: u16,
+    /// Whether a line stands above and below the messages.
+    pub rules: bool,
+    /// Messages.
+    pub body: u16,
+    /// Counts and keys.
+    pub footer: u16,
+}
+
+/// How many columns each part of a record has, with the space after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Columns {
+    /// The focus or a mark, and the level.
+    pub gutter: u16,
+    /// The time.
+    pub time: u16,
+    /// The operation's name.
+    pub name: u16,
+    /// The text.
+    pub text: u16,
+}
+
+impl Screen {
+    /// A screen of a stream from which nothing has come.
+    #[must_use]
+    pub fn new(options: Options, model: Model, width: u16, height: u16) -> Self {
+        Self {
+            options,
+            model,
+            connection: Connection::default(),
+            records: Records::default(),
+            shown: VecDeque::new(),
+            kept: 0,
+            passing: 0,
+            dropped: 0,
+            filter: Filter::default(),
+            search: Search::default(),
+            layouts: Layouts::default(),
+            anchor: None,
+            behind: Behind::default(),
+            marks: BTreeSet::new(),
+            times: Times::Clock,
+            wraps: true,
+            sideways: 0,
+            mode: Mode::Messages,
+            notice: None,
+            wants_debug: false,
+            mouse: false,
+            width: width.max(1),
+            height: height.max(1),
+        }
+    }
+
+    /// Its columns and rows.
+    #[must_use]
+    pub fn size(&self) -> (u16, u16) {
+        (self.width, self.height)
+    }
+
+    /// Takes what came from the stream.
+    pub(super) fn take(&mut self, update: Update, now: Duration) {
+        self.connection.update(&update, now);
+        let note = |level, text: &str| Some(Record::own(Kind::Note, level, text, now));
+        let record = match update {
+            Update::Message(received) => {
+                let mut record = Record::received(received, now, self.options.colour);
+                record.begins = self.begins(&record);
+                Some(record)
+            }
+            Update::Gap(gap) => note(Some(Level::Warn), &gap.to_string()),
+            Update::End(End::Stopped) => note(None, "stopped"),
+            Update::End(End::Idle) => note(None, "ended: nothing happened for the idle timeout"),
+            Update::Gone => note(None, "this client's stream has ended"),
+            Update::Connected { .. } | Update::Heartbeat | Update::Retrying { .. } => None,
+        };
+        if let Some(record) = record {
+            self.push(record);
+        }
+    }
+
+    /// Whether the record is its operation's first: the model has seen it already.
+    fn begins(&self, record: &Record) -> bool {
+        let Some(name) = &record.operation else {
+            return false;
+        };
+        let mut newest = self.all_operations().rev();
+        let operation = newest.find(|it| it.name() == Some(name));
+        operation.is_some_and(|it| it.messages() == 1)
+    }
+
+    /// Appends a record.
+    pub(super) fn push(&mut self, record: Record) {
+        let is_message = record.kind == Kind::Message;
+        let passes = self.filter.passes(&record);
+        let is_error = record.level == Some(Level::Error);
+        let is_hit = passes && self.search.matches(&record);
+        let (kept, passing, dropped) = (&mut self.kept, &mut self.passing, &mut self.dropped);
+        let (shown, search, marks) = (&mut self.shown, &mut self.search, &mut self.marks);
+        let id = self.records.push(record, |id, gone| {
+            let was_message = u64::from(gone.kind == Kind::Message);
+            *kept -= was_message;
+            *dropped += was_message;
+            if shown.front() == Some(&id) {
+                shown.pop_front();
+                *passing -= was_message;
+            }
+            search.forget(id);
+            marks.remove(&id);
+        });
+        self.kept += u64::from(is_message);
+        if !passes {
+            return;
+        }
+        self.shown.push_back(id);
+        self.passing += u64::from(is_message);
+        if is_hit {
+            self.search.add(id);
+        }
+        if self.anchor.is_some() {
+            self.behind.new += u64::from(is_message);
+            self.behind.errors += u64::from(is_error);
+        }
+    }
+
+    /// Makes the list of what is shown anew, after the filter has changed.
+    pub(super) fn refilter(&mut self) {
+        let (records, filter) = (&self.records, &self.filter);
+        let passing = records.iter().filter(|(_, record)| filter.passes(record));
+        self.shown.clear();
+        self.passing = 0;
+        for (id, record) in passing {
+            self.shown.push_back(id);
+            self.passing += u64::from(record.kind == Kind::Message);
+        }
+        self.find_hits();
+    }
+
+    /// Makes the list of hits anew, after the pattern or what is shown has changed.
+    pub(super) fn find_hits(&mut self) {
+        let records = &self.records;
+        let shown = self.shown.iter();
+        self.search
+            .find(shown.filter_map(|id| Some((*id, records.get(*id)?))));
+    }
+
+    /// Follows what comes.
+    pub(super) fn follow(&mut self) {
+        self.anchor = None;
+        self.behind = Behind::default();
+    }
+
+    /// Whether what comes is shown at once.
+    #[must_use]
+    pub fn is_following(&self) -> bool {
+        self.anchor.is_none()
+    }
+
+    /// Whether nothing of a publisher's has come yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.model.received() == 0 && self.model.lost() == 0
+    }
+
+    /// Why the stream cannot be read any more, where that is so.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        match &self.connection.state {
+            connection::State::Failed(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// The model it shares with pipe mode.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The rows of records on screen.
+    #[must_use]
+    pub fn page(&self) -> Vec<Row> {
+        self.geometry().page(self.anchor)
+    }
+
+    /// The record in focus.
+    pub(super) fn focus(&self) -> Option<(Id, &Record)> {
+        let id = self.geometry().focus(self.anchor)?;
+        Some((id, self.records.get(id)?))
+    }
+
+    pub(super) fn geometry(&self) -> Geometry<'_> {
+        let text = usize::from(self.columns().text);
+        Geometry {
+            records: &self.records,
+            shown: &self.shown,
+            layouts: &self.layouts,
+            width: self.wraps.then_some(text),
+            height: usize::from(self.parts().body),
+        }
+    }
+
+    /// The screen's parts: one line for the state, then these.
+    #[must_use]
+    pub fn parts(&self) -> Parts {
+        let rules = self.height >= RULED;
+        let footer = if self.height >= TWO_LINES { 2 } else { 1 };
+        let left = self
+            .height
+            .saturating_sub(1 + footer + 2 * u16::from(rules));
+        // However many operations there are, most of the screen is for messages.
+        let operations = u16::try_from(self.operations().count()).unwrap_or(u16::MAX);
+        let operations = operations.min(left / 3);
+        Parts {
+            operations,
+            rules,
+            body: left.saturating_sub(operations).max(1),
+            footer,
+        }
+    }
+
+    /// How a row of a record is divided.
+    #[must_use]
+    pub fn columns(&self) -> Columns {
+        let time = if self.width >= TIMES_FIT && self.times != Times::Off {
+            times::WIDTH + 1
+        } else {
+            0
+        };
+        let name = if self.width >= NAMES_FIT {
+            self.name_width()
+        } else {
+            0
+        };
+        let text = self.width.saturating_sub(GUTTER + time + name).max(1);
+        Columns {
+            gutter: GUTTER,
+            time,
+            name,
+            text,
+        }
+    }
+
+    /// Names stand beside messages where there is more than one to tell apart.
+    fn name_width(&self) -> u16 {
+        let names = || self.all_operations().filter_map(OperationState::name);
+        let Some(first) = names().next() else {
+            return 0;
+        };
+        if names().all(|it| it == first) {
+            return 0;
+        }
+        let longest = names().map(|it| it.chars().count()).max().unwrap_or(0);
+        u16::try_from(longest.min(NAME_MAX) + 1).unwrap_or(u16::MAX)
+    }
+
+    /// The operations to show: those that run; where none does, the one that ended last.
+    pub fn operations(&self) -> impl Iterator<Item = &OperationState> {
+        let last = self.all_operations().max_by_key(|it| it.ended_at());
+        let last = last.filter(|_| self.running().next().is_none());
+        self.running().chain(last)
+    }
+
+    /// The operations that have not ended.
+    pub(super) fn running(&self) -> impl Iterator<Item = &OperationState> {
+        self.model
+            .operations()
+            .into_iter()
+            .flat_map(Operations::running)
+    }
+
+    fn all_operations(&self) -> impl DoubleEndedIterator<Item = &OperationState> {
+        self.model
+            .operations()
+            .into_iter()
+            .flat_map(Operations::all)
+    }
+
+    /// How long until something on screen that counts time looks different; `None` where nothing does.
+    #[must_use]
+    pub fn wake(&self, now: Duration) -> Option<Duration> {
+        let second = times::until_next_second(now);
+        let runs = self.running().next().is_some();
+        let counts = runs && self.connection.is_open();
+        let wake = self.connection.wake(now);
+        if counts {
+            Some(wake.map_or(second, |it| it.min(second)))
+        } else {
+            wake
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Which records are shown: a pattern, or all but it; and a least level.
+
+use crate::message::Level;
+
+use super::{
+    query::Query,
+    records::{Kind, Record},
+};
+
+/// What a message without a level counts as.
+const UNSAID: Level = Level::Info;
+
+/// What is shown. What the server and the watcher say about the stream always is.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pattern: Option<Pattern>,
+    level: Option<Level>,
+}
+
+#[derive(Clone, Debug)]
+struct Pattern {
+    query: Query,
+    excludes: bool,
+}
+
+impl Filter {
+    /// Shows what the pattern matches; what it does not, where `!` stands first. An empty one takes
+    /// the pattern away.
+    ///
+    /// # Errors
+    /// What is wrong with the pattern.
+    pub fn set_pattern(&mut self, text: &str) -> Result<(), String> {
+        let (excludes, pattern) = match text.strip_prefix('!') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        self.pattern = if pattern.is_empty() {
+            None
+        } else {
+            let query = Query::new(pattern)?;
+            Some(Pattern { query, excludes })
+        };
+        Ok(())
+    }
+
+    /// The least level that is shown; `None` where all are.
+    #[must_use]
+    pub fn level(&self) -> Option<Level> {
+        self.level
+    }
+
+    /// Shows one level less.
+    pub fn raise(&mut self) {
+        self.level = match self.level {
+            None => Some(Level::Debug),
+            Some(Level::Trace | Level::Debug) => Some(Level::Info),
+            Some(Level::Info) => Some(Level::Warn),
+            Some(Level::Warn | Level::Error) => Some(Level::Error),
+        };
+    }
+
+    /// Shows one level more.
+    pub fn lower(&mut self) {
+        self.level = match self.level {
+            None | Some(Level::Trace | Level::Debug) => None,
+            Some(Level::Info) => Some(Level::Debug),
+            Some(Level::Warn) => Some(Level::Info),
+            Some(Level::Error) => Some(Level::Warn),
+        };
+    }
+
+    /// Whether a record is shown.
+    #[must_use]
+    pub fn passes(&self, record: &Record) -> bool {
+        if record.kind != Kind::Message {
+            return true;
+        }
+        self.level
+            .is_none_or(|least| record.level.unwrap_or(UNSAID) >= least)
+            && self
+                .pattern
+                .as_ref()
+                .is_none_or(|it| it.query.matches(record) != it.excludes)
+    }
+
+    /// The pattern as it is typed; empty where there is none.
+    #[must_use]
+    pub fn pattern(&self) -> String {
+        self.pattern.as_ref().map_or_else(String::new, |it| {
+            let excludes = if it.excludes { "!" } else { "" };
+            format!("{excludes}{}", it.query.text())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn record(level: Option<Level>, text: &str) -> Record {
+        Record::own(Kind::Message, level, text, Duration::ZERO)
+    }
+
+    #[test]
+    fn a_pattern_includes_or_excludes_and_an_empty_one_does_neither() {
+        let mut filter = Filter::default();
+        let (a, b) = (record(None, "apple"), record(None, "berry"));
+        for (pattern, shown) in [
+            ("app", (true, false)),
+            ("!app", (false, true)),
+            ("", (true, true)),
+            ("!", (true, true)),
+        ] {
+            filter.set_pattern(pattern).unwrap();
+            assert_eq!((filter.passes(&a), filter.passes(&b)), shown, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn levels_go_up_and_down_and_what_has_none_counts_as_info() {
+        let mut filter = Filter::default();
+        let levels = [Level::Trace, Level::Debug, Level::Info, Level::Warn];
+        for hidden in 1..=4 {
+            filter.raise();
+            let passes = levels.map(|it| filter.passes(&record(Some(it), "x")));
+            assert_eq!(passes.iter().filter(|it| !**it).count(), hidden);
+            assert_eq!(filter.passes(&record(None, "x")), hidden <= 2);
+        }
+        for _ in 0..4 {
+            filter.lower();
+        }
+        assert_eq!(filter.level(), None);
+    }
+
+    #[test]
+    fn what_is_said_about_the_stream_is_never_hidden() {
+        let mut filter = Filter::default();
+        filter.set_pattern("nothing like it").unwrap();
+        let note = Record::own(Kind::Note, None, "3 messages lost", Duration::ZERO);
+        assert!(filter.passes(&note));
+    }
+}

@@ -1,0 +1,232 @@
+//! The pane's screen without a terminal: what comes and which keys are pressed go in, and out comes
+//! what is drawn, with its styles.
+
+use std::{fmt::Write, time::Duration};
+
+use codechat::{
+    client::feed::{Received, Update},
+    event::Format,
+    message::Message,
+    text::Colour,
+    watch::{
+        keys::{Code, Key},
+        model::{Goals, Model},
+        operations::Operations,
+        pane::{
+            theme::{Background, Theme},
+            view,
+        },
+        screen::{Options, Screen, Target},
+        update::{Effect, Msg, update},
+    },
+};
+use ratatui::{
+    Terminal,
+    backend::TestBackend,
+    buffer::{Buffer, Cell},
+    style::{Color, Modifier},
+};
+
+/// When the watch began, and each message after it by its second.
+pub(crate) const BEGAN: u64 = 1_732_262_400_000;
+const ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
+const SERVER: &str = "http://127.0.0.1:2428";
+
+/// A pane on a screen of its own.
+pub(crate) struct Drawn {
+    pub(crate) screen: Screen,
+    theme: Theme,
+    now: Duration,
+    seq: u64,
+    /// What the last thing that happened came to.
+    pub(crate) effects: Vec<Effect>,
+}
+
+impl Drawn {
+    /// A stream that has just been connected to.
+    pub(crate) fn new(width: u16, height: u16) -> Self {
+        let theme = Theme::new(Background::Dark, None, true, false);
+        Self::with(width, height, theme, Goals::default())
+    }
+
+    pub(crate) fn with(width: u16, height: u16, theme: Theme, goals: Goals) -> Self {
+        let url = format!("{SERVER}/api/v1/sse/debug/{ID}");
+        let target = Target {
+            server: Some(SERVER.into()),
+            id: Some(ID.parse().unwrap()),
+            curl: format!("curl -d hello {url}"),
+            send: format!("codechat send --id {ID} hello"),
+        };
+        let options = Options {
+            target,
+            colour: Colour::Keep,
+            began: BEGAN,
+            utc_offset: 0,
+        };
+        let model = Model::new(goals).with_operations(Operations::new(true));
+        let mut drawn = Self {
+            screen: Screen::new(options, model, width, height),
+            theme,
+            now: Duration::ZERO,
+            seq: 0,
+            effects: Vec::new(),
+        };
+        drawn.update(Update::Connected {
+            format: Format::Json,
+        });
+        drawn.say(Message::system(None, "Starting server communication..."));
+        drawn
+    }
+
+    /// Lets time pass.
+    pub(crate) fn wait(&mut self, seconds: f64) -> &mut Self {
+        self.now += Duration::from_secs_f64(seconds);
+        self
+    }
+
+    pub(crate) fn happen(&mut self, msg: Msg) -> &mut Self {
+        self.effects = update(&mut self.screen, msg, self.now);
+        self
+    }
+
+    pub(crate) fn update(&mut self, update: Update) -> &mut Self {
+        self.happen(Msg::Updates(vec![update]))
+    }
+
+    /// Lets a message come.
+    pub(crate) fn say(&mut self, message: Message) -> &mut Self {
+        self.seq += u64::from(!message.system);
+        let time = BEGAN + u64::try_from(self.now.as_millis()).unwrap();
+        self.update(Update::Message(Received {
+            id: format!("{}-{time}", self.seq),
+            event: "debug".into(),
+            time: Some(time),
+            data: String::new(),
+            message,
+        }))
+    }
+
+    /// Lets a message come that is only text.
+    pub(crate) fn text(&mut self, text: &str) -> &mut Self {
+        self.say(Message::text(text))
+    }
+
+    /// Lets so many messages come, a tenth of a second apart: `line 1`, `line 2` …
+    pub(crate) fn lines(&mut self, count: usize) -> &mut Self {
+        for number in 1..=count {
+            self.wait(0.1).text(&format!("line {number}"));
+        }
+        self
+    }
+
+    /// Presses keys: each character is one, and those with names stand in brackets, `<Enter>`.
+    pub(crate) fn keys(&mut self, keys: &str) -> &mut Self {
+        let mut rest = keys;
+        while let Some(first) = rest.chars().next() {
+            let name = rest.strip_prefix('<').and_then(|it| it.split_once('>'));
+            let (code, after) = match name {
+                Some((name, after)) => (named(name), after),
+                None => (Code::Char(first), &rest[first.len_utf8()..]),
+            };
+            self.happen(Msg::Key(Key::plain(code)));
+            rest = after;
+        }
+        self
+    }
+
+    /// What is drawn.
+    pub(crate) fn buffer(&self) -> Buffer {
+        let area = self.size();
+        let mut terminal = Terminal::new(TestBackend::new(area.0, area.1)).unwrap();
+        let draw = |frame: &mut ratatui::Frame<'_>| {
+            view::draw(&self.screen, self.theme, self.now, frame.buffer_mut());
+        };
+        terminal.draw(draw).unwrap();
+        terminal.backend().buffer().clone()
+    }
+
+    /// The rows that are drawn.
+    pub(crate) fn rows(&self) -> Vec<String> {
+        let buffer = self.buffer();
+        let cells = buffer.content.chunks(usize::from(buffer.area.width));
+        cells.map(row).collect()
+    }
+
+    /// Whether a row has this in it.
+    pub(crate) fn shows(&self, text: &str) -> bool {
+        self.rows().iter().any(|it| it.contains(text))
+    }
+
+    /// The rows, and below them the styles of each: where a run begins, how long it is, how it looks.
+    pub(crate) fn picture(&self) -> String {
+        let buffer = self.buffer();
+        let width = usize::from(buffer.area.width);
+        let mut out = format!("{}x{}\n", width, buffer.area.height);
+        for cells in buffer.content.chunks(width) {
+            writeln!(out, "|{}", row(cells)).unwrap();
+        }
+        for (y, cells) in buffer.content.chunks(width).enumerate() {
+            let runs = runs(cells);
+            if !runs.is_empty() {
+                writeln!(out, "{y:>3}: {}", runs.join(", ")).unwrap();
+            }
+        }
+        out
+    }
+
+    fn size(&self) -> (u16, u16) {
+        self.screen.size()
+    }
+}
+
+fn named(name: &str) -> Code {
+    match name {
+        "Enter" => Code::Enter,
+        "Esc" => Code::Esc,
+        "Backspace" => Code::Backspace,
+        "Space" => Code::Char(' '),
+        "F2" => Code::F(2),
+        _ => panic!("no such key: {name}"),
+    }
+}
+
+fn row(cells: &[Cell]) -> String {
+    let mut text = String::new();
+    let mut covered = 0;
+    for cell in cells {
+        if covered > 0 {
+            covered -= 1;
+            continue;
+        }
+        text.push_str(cell.symbol());
+        covered = unicode_width::UnicodeWidthStr::width(cell.symbol()).saturating_sub(1);
+    }
+    text.trim_end().into()
+}
+
+fn runs(cells: &[Cell]) -> Vec<String> {
+    let mut runs = Vec::new();
+    let mut at = 0;
+    for run in cells.chunk_by(|one, next| one.style() == next.style()) {
+        let look = look(&run[0]);
+        if !look.is_empty() {
+            runs.push(format!("{at}+{} {look}", run.len()));
+        }
+        at += run.len();
+    }
+    runs
+}
+
+fn look(cell: &Cell) -> String {
+    let mut words = Vec::new();
+    if cell.fg != Color::Reset {
+        words.push(format!("{:?}", cell.fg).to_lowercase());
+    }
+    if cell.bg != Color::Reset {
+        words.push(format!("on {:?}", cell.bg).to_lowercase());
+    }
+    if cell.modifier != Modifier::empty() {
+        words.push(format!("{:?}", cell.modifier).to_lowercase());
+    }
+    words.join(" ")
+}

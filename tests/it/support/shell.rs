@@ -1,0 +1,164 @@
+//! A real terminal's other side: what programs write to it is read and shown as a terminal would, and
+//! keys are typed into it.
+
+use std::{
+    ffi::OsStr,
+    io::{Read, Write},
+    num::NonZeroU16,
+    sync::{Arc, Mutex},
+};
+
+use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
+use tokio::{sync::watch, time::timeout};
+
+use super::PATIENCE;
+
+/// A terminal with a shell in it, or any other program.
+pub(crate) struct Shell {
+    seen: Arc<Mutex<Seen>>,
+    changed: watch::Receiver<()>,
+    keys: Box<dyn Write + Send>,
+    master: Box<dyn MasterPty + Send>,
+    child: Box<dyn portable_pty::Child + Send + Sync>,
+}
+
+struct Seen {
+    parser: vt100::Parser,
+    bytes: Vec<u8>,
+}
+
+fn size(columns: u16, rows: u16) -> PtySize {
+    PtySize {
+        rows,
+        cols: columns,
+        pixel_width: 0,
+        pixel_height: 0,
+    }
+}
+
+fn above_zero(number: u16) -> NonZeroU16 {
+    NonZeroU16::new(number).unwrap()
+}
+
+impl Shell {
+    /// A terminal in which this program runs, and nothing of the tester's environment but PATH.
+    pub(crate) fn start<S: AsRef<OsStr>>(
+        program: &str,
+        args: impl IntoIterator<Item = S>,
+        (columns, rows): (u16, u16),
+    ) -> Self {
+        let pty = native_pty_system().openpty(size(columns, rows)).unwrap();
+        let mut command = CommandBuilder::new(program);
+        command.args(args);
+        command.env_clear();
+        command.env("TERM", "xterm-256color");
+        command.env("PATH", std::env::var_os("PATH").unwrap());
+        command.env("PS1", "$ ");
+        command.cwd(env!("CARGO_TARGET_TMPDIR"));
+        let child = pty.slave.spawn_command(command).unwrap();
+        let seen = Arc::new(Mutex::new(Seen {
+            parser: vt100::Parser::new(above_zero(rows), above_zero(columns), 0),
+            bytes: Vec::new(),
+        }));
+        let (tell, changed) = watch::channel(());
+        let mut output = pty.master.try_clone_reader().unwrap();
+        let writes = seen.clone();
+        // Ends when nothing holds the terminal any more.
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(read @ 1..) = output.read(&mut bytes) {
+                let mut seen = writes.lock().unwrap();
+                seen.parser.process(&bytes[..read]);
+                seen.bytes.extend_from_slice(&bytes[..read]);
+                drop(seen);
+                if tell.send(()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            seen,
+            changed,
+            keys: pty.master.take_writer().unwrap(),
+            master: pty.master,
+            child,
+        }
+    }
+
+    /// A terminal with a shell that has job control, and leaves the terminal's modes alone.
+    pub(crate) async fn open(size: (u16, u16)) -> Self {
+        let args = ["--norc", "--noprofile", "-i"];
+        let mut terminal = Self::start("bash", args, size);
+        terminal.shows("$ ").await;
+        terminal.keys("bind 'set enable-bracketed-paste off'; clear; echo rea\"dy\"\n");
+        terminal.shows("ready").await;
+        terminal
+    }
+
+    /// Types into it.
+    pub(crate) fn keys(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    /// Makes it another size.
+    pub(crate) fn resize(&mut self, columns: u16, rows: u16) {
+        let mut seen = self.seen.lock().unwrap();
+        let screen = seen.parser.screen_mut();
+        screen.set_size(above_zero(rows), above_zero(columns));
+        drop(seen);
+        self.master.resize(size(columns, rows)).unwrap();
+    }
+
+    /// Waits until the screen is as wanted.
+    pub(crate) async fn until(&mut self, what: &str, wanted: impl Fn(&vt100::Screen) -> bool) {
+        let waiting = async {
+            loop {
+                self.changed.borrow_and_update();
+                if wanted(self.seen.lock().unwrap().parser.screen()) {
+                    return true;
+                }
+                if self.changed.changed().await.is_err() {
+                    // Nothing comes any more.
+                    return wanted(self.seen.lock().unwrap().parser.screen());
+                }
+            }
+        };
+        let reached = timeout(PATIENCE, waiting).await;
+        assert!(
+            matches!(reached, Ok(true)),
+            "{what} is not seen, but\n{}",
+            self.text()
+        );
+    }
+
+    /// Waits until the screen has this on it.
+    pub(crate) async fn shows(&mut self, text: &str) {
+        self.until(text, |screen| screen.contents().contains(text))
+            .await;
+    }
+
+    /// Waits until the screen has this on it no more.
+    pub(crate) async fn hides(&mut self, text: &str) {
+        let what = format!("the end of {text}");
+        self.until(&what, |screen| !screen.contents().contains(text))
+            .await;
+    }
+
+    /// What is on the screen.
+    pub(crate) fn text(&self) -> String {
+        self.seen.lock().unwrap().parser.screen().contents()
+    }
+
+    /// All that was ever written.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.seen.lock().unwrap().bytes.clone()
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
