@@ -98,7 +98,7 @@ set edit:completion:arg-completer[codechat] = {|@words|
             cand --max-subscribers 'Subscribers of one client at a time'
             cand --max-memory 'Memory for all logs together'
             cand --no-auth 'Ask nobody for a token, even beyond loopback'
-            cand --plain-streams 'Write every stream through the HTTP library, none directly: to compare the two'
+            cand --plain-streams 'Leave every request and every stream to the HTTP library, to compare it with the shortcuts'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }

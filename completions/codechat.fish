@@ -113,7 +113,7 @@ complete -c codechat -n "__fish_codechat_using_subcommand serve" -l max-clients 
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l max-subscribers -d 'Subscribers of one client at a time' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l max-memory -d 'Memory for all logs together' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l no-auth -d 'Ask nobody for a token, even beyond loopback'
-complete -c codechat -n "__fish_codechat_using_subcommand serve" -l plain-streams -d 'Write every stream through the HTTP library, none directly: to compare the two'
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l plain-streams -d 'Leave every request and every stream to the HTTP library, to compare it with the shortcuts'
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c codechat -n "__fish_codechat_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c codechat -n "__fish_codechat_using_subcommand man" -s h -l help -d 'Print help'

@@ -7,11 +7,13 @@ use std::{
     time::Duration,
 };
 
-use thiserror::Error;
-use tokio::{
-    process::{Child, Command},
-    time,
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal as Number, getpgrp, kill_process, kill_process_group},
+    termios::tcgetpgrp,
 };
+use thiserror::Error;
+use tokio::process::{Child, Command};
 
 use crate::shutdown::Signal;
 
@@ -68,38 +70,91 @@ pub fn exit_code(status: ExitStatus) -> u8 {
     u8::try_from(status.code().unwrap_or(1) & 0xff).unwrap_or(1)
 }
 
-/// Sends a command a signal. One that has ended needs none.
-#[cfg(unix)]
-pub fn send(child: &Child, signal: Signal) {
-    use rustix::process::{Pid, Signal as Number, kill_process};
-    let number = match signal {
-        Signal::Interrupt => Number::INT,
-        Signal::Terminate => Number::TERM,
-        Signal::Hangup => Number::HUP,
-    };
-    let id = child.id().and_then(|it| i32::try_from(it).ok());
-    if let Some(pid) = id.and_then(Pid::from_raw) {
-        let _ = kill_process(pid, number);
+/// What signals to a command go to.
+///
+/// A command leads a process group of its own, so that a signal reaches all that it started. Only where
+/// we run in the foreground of a terminal, the command shares our group: the terminal then treats it as
+/// what runs there (it may ask for a password; Ctrl-Z stops both), and a signal of ours goes to the
+/// command alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    pid: Option<Pid>,
+    shares_our_group: bool,
+}
+
+impl Target {
+    /// A command that was started, in our group or in one of its own.
+    #[must_use]
+    pub fn new(child: &Child, shares_our_group: bool) -> Self {
+        let id = child.id().and_then(|it| i32::try_from(it).ok());
+        Self {
+            pid: id.and_then(Pid::from_raw),
+            shares_our_group,
+        }
+    }
+
+    /// Whether what the terminal sends to us (Ctrl-C, a hangup) reaches the command too.
+    #[must_use]
+    pub fn hears_the_terminal(self) -> bool {
+        self.shares_our_group
+    }
+
+    /// Passes a signal on that we were sent, unless the command has heard it already.
+    pub fn pass_on(self, signal: Signal, by_terminal: bool) {
+        if !(by_terminal && self.hears_the_terminal()) {
+            self.signal_all(match signal {
+                Signal::Interrupt => Number::INT,
+                Signal::Terminate => Number::TERM,
+                Signal::Hangup => Number::HUP,
+            });
+        }
+    }
+
+    /// Sends a signal to the command and, as far as it can be told, to all that it started. Who has
+    /// ended needs none.
+    pub fn signal_all(self, signal: Number) {
+        if self.shares_our_group {
+            self.signal(signal);
+        } else if let Some(pid) = self.pid {
+            let _ = kill_process_group(pid, signal);
+        }
+    }
+
+    /// Sends a signal to the command alone. Only to be called before its end was waited for.
+    pub fn signal(self, signal: Number) {
+        if let Some(pid) = self.pid {
+            let _ = kill_process(pid, signal);
+        }
+    }
+
+    /// Ends what the command left behind, where that can be told from ourselves.
+    pub fn kill_leftovers(self) {
+        if !self.shares_our_group {
+            self.signal_all(Number::KILL);
+        }
     }
 }
 
-#[cfg(not(unix))]
-pub fn send(_: &Child, _: Signal) {}
-
-/// Ends a command: it is told to end, and ended after [`PATIENCE`].
+/// Starts a command in the group that suits it.
 ///
 /// # Errors
-/// Where the system does not tell how it ended.
-pub async fn end(child: &mut Child) -> io::Result<ExitStatus> {
-    #[cfg(unix)]
-    {
-        send(child, Signal::Terminate);
-        if let Ok(status) = time::timeout(PATIENCE, child.wait()).await {
-            return status;
-        }
+/// Where it is not found or may not be run.
+pub fn start_in_group(command: &mut Command) -> Result<(Child, Target), StartError> {
+    let shares_our_group = in_the_foreground();
+    if !shares_our_group {
+        command.process_group(0);
     }
-    child.kill().await?;
-    child.wait().await
+    let child = start(command)?;
+    let target = Target::new(&child, shares_our_group);
+    Ok((child, target))
+}
+
+/// Whether we are at a terminal which takes us for what runs there now.
+fn in_the_foreground() -> bool {
+    let is_ours = |terminal: Result<Pid, Errno>| terminal.is_ok_and(|it| it == getpgrp());
+    is_ours(tcgetpgrp(io::stdin()))
+        || is_ours(tcgetpgrp(io::stdout()))
+        || is_ours(tcgetpgrp(io::stderr()))
 }
 
 /// A command line from its words.

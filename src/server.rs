@@ -2,7 +2,8 @@
 //!
 //! `axum::serve` would set no `TCP_NODELAY`, bound no slow request head and cost twice the memory per
 //! idle stream; axum's `Sse` cannot carry ready-encoded frames. So `connection` speaks HTTP with
-//! hyper, `stream` writes frames, and axum routes.
+//! hyper, `stream` writes frames, and axum routes. Past them lead two shortcuts, each with its reason:
+//! `express` answers the plainest requests, and `direct` writes streams.
 
 mod access;
 mod authorized;
@@ -13,6 +14,7 @@ mod connection;
 mod control;
 mod direct;
 mod exchange;
+mod express;
 mod framing;
 mod identity;
 mod metrics;
@@ -20,6 +22,7 @@ mod ndjson;
 mod paced;
 mod problem;
 mod publish;
+mod stalling;
 mod stop;
 mod stream;
 mod tls;
@@ -63,7 +66,9 @@ pub struct Options {
     pub grace: Duration,
     /// The longest text of a message, in bytes of UTF-8.
     pub max_message: usize,
-    /// Write every stream through hyper, none directly: to compare the two.
+    /// Answer every request through hyper, none directly: to compare the two.
+    pub plain_requests: bool,
+    /// Write every stream through hyper too, none directly. Implies [`Options::plain_requests`].
     pub plain_streams: bool,
     /// Whom it lets in.
     pub access: Access,
@@ -80,6 +85,7 @@ impl Default for Options {
             body_timeout: Duration::from_secs(30),
             grace: Duration::from_secs(5),
             max_message: 64 * 1024,
+            plain_requests: false,
             plain_streams: false,
             access: Access::default(),
             tls: None,

@@ -19,6 +19,7 @@ mod lines;
 #[cfg(unix)]
 mod operation;
 mod stdin;
+mod wishes;
 
 /// Publish messages to a client
 ///

@@ -154,7 +154,7 @@ pub struct LimitArgs {
     )]
     max_memory: ByteSize,
 
-    /// Write every stream through the HTTP library, none directly: to compare the two
+    /// Leave every request and every stream to the HTTP library, to compare it with the shortcuts
     #[arg(long, env = "CODECHAT_PLAIN_STREAMS", hide = true)]
     plain_streams: bool,
 }
@@ -213,6 +213,7 @@ impl Settings {
             body_timeout: limits.body_timeout,
             grace,
             max_message: bytes(limits.max_message),
+            plain_requests: limits.plain_streams,
             plain_streams: limits.plain_streams,
             access: self.access.access(token),
             tls: None,

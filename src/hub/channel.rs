@@ -299,13 +299,19 @@ impl State {
 
 /// Wakes the readers that wait, and the control streams where there is news for them.
 fn wake_readers(mut state: MutexGuard<'_, State>) {
-    let readers = state.readers.iter_mut().flatten();
-    let mut wakers: Vec<_> = readers.filter_map(|it| it.waker.take()).collect();
+    let mut wakers = state
+        .readers
+        .iter_mut()
+        .flatten()
+        .filter_map(|it| it.waker.take());
+    // Most channels have one reader, for which a list would be an allocation at each message.
+    let first = wakers.next();
+    let mut others: Vec<_> = wakers.collect();
     if let Some(control) = &mut state.control {
-        wakers.extend(control.take_wakers());
+        others.extend(control.take_wakers());
     }
     drop(state);
-    wakers.into_iter().for_each(Waker::wake);
+    first.into_iter().chain(others).for_each(Waker::wake);
 }
 
 fn wake_writers(waiting: Vec<(u64, Waker)>) {

@@ -149,6 +149,11 @@ impl Gate {
         Ok(host)
     }
 
+    /// Whether this, as the one header `Host` has it, is this server.
+    pub(super) fn knows(&self, host: &str) -> bool {
+        Authority::parse(host).is_some_and(|it| self.is_own(it.host))
+    }
+
     fn is_own(&self, host: Host) -> bool {
         match host {
             Host::Address(address) => {

@@ -8,36 +8,48 @@ use axum::{
 };
 
 use super::{App, authorized::Authorized, problem::Problem};
-use crate::wire::{self, answer::Connected};
+use crate::{
+    event::ClientId,
+    hub::Refusal,
+    wire::{self, answer::Connected},
+};
 
 pub(super) async fn connect(
     State(app): State<App>,
     _: Authorized,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let id = app.hub.connect()?;
-    tracing::debug!(client = id.short(), "client ID issued");
-    let named = [
-        (wire::CLIENT_ID_HEADER, id.to_string()),
-        (header::CACHE_CONTROL.as_str(), "no-store".into()),
-    ];
-    Ok(if wants_text(&headers) {
-        (named, format!("{id}\n")).into_response()
+    let accepted = headers.get_all(header::ACCEPT).iter();
+    let in_text = wants_text(accepted.filter_map(|value| value.to_str().ok()));
+    let id = issue(&app)?;
+    let head = head(id);
+    Ok(if in_text {
+        (head, format!("{id}\n")).into_response()
     } else {
-        (
-            named,
-            Json(Connected::new(id, app.hub.limits().idle_timeout)),
-        )
-            .into_response()
+        let answer = Connected::new(id, app.hub.limits().idle_timeout);
+        (head, Json(answer)).into_response()
     })
 }
 
-/// Whether the client names plain text as what it takes, and JSON not before it.
-fn wants_text(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
+/// Issues an ID.
+pub(super) fn issue(app: &App) -> Result<ClientId, Refusal> {
+    let id = app.hub.connect()?;
+    tracing::debug!(client = id.short(), "client ID issued");
+    Ok(id)
+}
+
+/// What the head of the answer says.
+pub(super) fn head(id: ClientId) -> [(&'static str, String); 2] {
+    [
+        (wire::CLIENT_ID_HEADER, id.to_string()),
+        (header::CACHE_CONTROL.as_str(), "no-store".into()),
+    ]
+}
+
+/// Whether the client names plain text as what it takes, and JSON not before it. `accepted` are the
+/// values of its headers `Accept`.
+pub(super) fn wants_text<'a>(accepted: impl Iterator<Item = &'a str>) -> bool {
+    accepted
         .flat_map(|value| value.split(','))
         .map(|range| range.split(';').next().unwrap_or_default().trim())
         .find(|range| {

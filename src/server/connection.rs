@@ -1,4 +1,4 @@
-//! Connections: accepting them, speaking HTTP/1 on them, and closing those that stall.
+//! Connections: accepting them, and who speaks HTTP on them: `express`, hyper, or both in turn.
 
 use std::{
     convert::Infallible,
@@ -11,13 +11,14 @@ use std::{
 };
 
 use axum::Router;
+use bytes::Bytes;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    time::{Sleep, sleep},
+    time::sleep,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -25,7 +26,8 @@ use super::{
     App, Options,
     direct::{Handoff, Writer},
     exchange::Exchange,
-    metrics::Metrics,
+    express::{self, Next},
+    stalling::Stalling,
     tls,
 };
 
@@ -68,8 +70,7 @@ pub(super) async fn accept(
             router: router.clone(),
             peer,
         };
-        let (closing, tracker) = (closing.clone(), connections.clone());
-        connections.spawn(converse(stream, exchange, closing, tracker));
+        connections.spawn(converse(stream, exchange, closing.clone()));
     }
 }
 
@@ -82,30 +83,60 @@ fn is_about_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Speaks HTTP on one connection until it ends, or until it has become a stream.
-async fn converse(
-    stream: TcpStream,
+/// Speaks HTTP on one connection until it ends, as a stream or otherwise.
+async fn converse(socket: TcpStream, exchange: Exchange, closing: CancellationToken) {
+    // In a box, so that all which the conversation holds is gone by the time that the stream begins.
+    if let Some(writer) = Box::pin(until_stream(socket, exchange, closing)).await
+        && let Err(error) = writer.await
+    {
+        tracing::debug!(%error, "stream ended");
+    }
+}
+
+/// Answers the requests of one connection; `Some` where it has become a stream.
+async fn until_stream(
+    socket: TcpStream,
     exchange: Exchange,
     closing: CancellationToken,
-    connections: TaskTracker,
-) {
+) -> Option<Writer> {
     let options = Arc::clone(&exchange.app.options);
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    if let Err(error) = stream.set_nodelay(true) {
+    if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%error, "connection lost before its first request");
-        return;
+        return None;
     }
-    let handoff = Handoff::default();
-    let stream = Stalling {
-        stream,
-        timeout: options.stall_timeout,
-        handoff: handoff.clone(),
-        metrics: Arc::clone(&exchange.app.metrics),
-        deadline: None,
-    };
+    let metrics = Arc::clone(&exchange.app.metrics);
+    let mut socket = Stalling::new(socket, options.stall_timeout, metrics);
     if let Some(tls) = options.tls.clone() {
-        return tls::converse(stream, tls, exchange, closing).await;
+        Box::pin(tls::converse(socket, tls, exchange, closing)).await;
+        return None;
     }
+    let early = match express::converse(&mut socket, &exchange, &closing).await {
+        Next::Over => return None,
+        Next::Stream { stream, unasked } => {
+            let (socket, patience) = (socket.into_socket(), options.stall_timeout);
+            return Some(Writer::new(socket, stream, patience, unasked));
+        }
+        Next::Hyper(early) => early,
+    };
+    // In a box, so that the connections that need none of it are small.
+    Box::pin(through_hyper(socket, early, exchange, closing)).await
+}
+
+/// The same with hyper, for all that the express way leaves to it.
+async fn through_hyper(
+    socket: Stalling,
+    early: Vec<u8>,
+    exchange: Exchange,
+    closing: CancellationToken,
+) -> Option<Writer> {
+    let options = Arc::clone(&exchange.app.options);
+    let handoff = Handoff::default();
+    let socket = HyperSocket {
+        early: early.into(),
+        socket,
+        handoff: handoff.clone(),
+    };
     let service = service_fn(async |request| {
         Ok::<_, Infallible>(exchange.answer(request, Some(&handoff)).await)
     });
@@ -113,7 +144,7 @@ async fn converse(
         .timer(TokioTimer::new())
         .header_read_timeout(options.header_timeout)
         .max_buf_size(BUFFER_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(socket), service);
     let mut closing = std::pin::pin!(closing.cancelled());
     // One that came after the closing began has yet to be told so.
     let mut told = exchange.app.hub.is_closing();
@@ -134,19 +165,17 @@ async fn converse(
     match outcome {
         Ok(stream) => {
             let parts = connection.into_parts();
-            let socket = parts.io.into_inner().stream;
-            let unasked = parts.read_buf.len();
-            let writer = Writer::new(socket, stream, options.stall_timeout, unasked);
-            connections.spawn(async {
-                if let Err(error) = writer.await {
-                    tracing::debug!(%error, "stream ended");
-                }
-            });
+            let HyperSocket { early, socket, .. } = parts.io.into_inner();
+            let unasked = parts.read_buf.len() + early.len();
+            let (socket, patience) = (socket.into_socket(), options.stall_timeout);
+            Some(Writer::new(socket, stream, patience, unasked))
         }
-        Err(Err(error)) => {
-            tracing::debug!(error = %crate::error_chain(&error), "connection ended");
+        Err(ended) => {
+            if let Err(error) = ended {
+                tracing::debug!(error = %crate::error_chain(&error), "connection ended");
+            }
+            None
         }
-        Err(Ok(())) => {}
     }
 }
 
@@ -166,62 +195,35 @@ fn prepare(listener: &TcpListener, options: &Options) -> io::Result<()> {
     Ok(())
 }
 
-/// A stream whose writes fail once the peer has taken no bytes for the stall timeout.
-///
-/// This is the one place that knows whether a reader makes progress: a slow one that takes a byte now
-/// and then is waited for, one that takes none is closed, leaves its channel, and with that no longer
-/// holds back a streaming publisher.
-pub(super) struct Stalling {
-    stream: TcpStream,
-    timeout: Duration,
+/// A socket as hyper gets it: what was read of it before comes first, and `direct` is told of flushes.
+struct HyperSocket {
+    early: Bytes,
+    socket: Stalling,
     handoff: Handoff,
-    metrics: Arc<Metrics>,
-    /// Set while a write waits.
-    deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl Stalling {
-    fn watch<T>(
-        &mut self,
-        write: Poll<io::Result<T>>,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<T>> {
-        if write.is_ready() {
-            self.deadline = None;
-            return write;
-        }
-        let deadline = self
-            .deadline
-            .get_or_insert_with(|| Box::pin(sleep(self.timeout)));
-        deadline.as_mut().poll(cx).map(|()| {
-            self.metrics.stalled.add(1);
-            tracing::debug!(timeout = ?self.timeout, "closing a connection that takes no bytes");
-            Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "the peer takes no bytes",
-            ))
-        })
-    }
-}
-
-impl AsyncRead for Stalling {
+impl AsyncRead for HyperSocket {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        if self.early.is_empty() {
+            return Pin::new(&mut self.socket).poll_read(cx, buf);
+        }
+        let length = self.early.len().min(buf.remaining());
+        buf.put_slice(&self.early.split_to(length));
+        Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for Stalling {
+impl AsyncWrite for HyperSocket {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.watch(written, cx)
+        Pin::new(&mut self.socket).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -229,20 +231,19 @@ impl AsyncWrite for Stalling {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
-        self.watch(written, cx)
+        Pin::new(&mut self.socket).poll_write_vectored(cx, bytes)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.socket.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.handoff.flushed();
-        Pin::new(&mut self.stream).poll_flush(cx)
+        Pin::new(&mut self.socket).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }

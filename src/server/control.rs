@@ -16,7 +16,7 @@ use super::{
     identity::PathClient,
     problem::Problem,
     publish::{drained, optional, read_text},
-    stream::{Parameters, Stream, answer, spread_retry},
+    stream::{Parameters, Stream, answer, common_head, spread_retry},
 };
 use crate::{
     hub::{ControlStream, Told},
@@ -65,7 +65,7 @@ pub(super) async fn listen(
     let wishes = Wishes(Some(app.hub.listen(id, operation)?));
     tracing::debug!(client = id.short(), "a publisher listens");
     let stream = Stream::of_wishes(wishes, app.options.heartbeat, app.metrics);
-    Ok(answer(id, stream))
+    Ok(answer(common_head(id), stream))
 }
 
 /// What a control stream says.

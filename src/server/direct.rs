@@ -33,7 +33,7 @@ use super::stream::Stream;
 const UNASKED_BYTES: usize = 16 * 1024;
 /// The head of a chunk: its length in so many hexadecimal digits, then CRLF (RFC 9112, 7.1).
 const CHUNK_HEAD: usize = 8 + 2;
-const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+pub(super) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 /// The scratch buffer keeps no more than this between two writes.
 const SCRATCH_BYTES: usize = 256 * 1024;
 

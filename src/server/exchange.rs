@@ -117,7 +117,7 @@ impl Exchange {
     }
 
     /// Tells of an answer; for a stream, once it begins.
-    fn log(&self, seen: &Seen, status: StatusCode) {
+    pub(super) fn log(&self, seen: &Seen, status: StatusCode) {
         let Seen {
             method,
             route,
@@ -135,12 +135,12 @@ impl Exchange {
 }
 
 /// What the log tells of a request.
-struct Seen {
-    method: Method,
-    route: &'static str,
-    /// The beginning of the client's ID.
-    client: Option<String>,
-    begun: Instant,
+pub(super) struct Seen {
+    pub(super) method: Method,
+    pub(super) route: &'static str,
+    /// The beginning of the client's ID; only where the log tells of it.
+    pub(super) client: Option<String>,
+    pub(super) begun: Instant,
 }
 
 impl Seen {
@@ -170,6 +170,9 @@ fn shown(method: &Method) -> Method {
     }
 }
 
+/// The door of one client's stream.
+pub(super) const BY_ID: &str = "/api/v1/sse/debug/{id}";
+
 /// The name of a path's door: a path holds a client's ID, or whatever a client likes.
 fn route_of(path: &str) -> &'static str {
     match path {
@@ -183,7 +186,7 @@ fn route_of(path: &str) -> &'static str {
             .strip_prefix(wire::DEBUG_PATH)
             .and_then(|it| it.strip_prefix('/'))
         {
-            Some(rest) if !rest.contains('/') => "/api/v1/sse/debug/{id}",
+            Some(rest) if !rest.contains('/') => BY_ID,
             Some(rest) if rest.starts_with("control/") => "/api/v1/sse/debug/control/{id}",
             Some(rest) if rest.starts_with("stop/") => "/api/v1/sse/debug/stop/{id}",
             _ => "none",

@@ -101,16 +101,23 @@ async fn publish_to(
         Err(refused) => Err(refused),
     };
     let receipt = drained(published, &mut body).await?;
+    let mut body = Vec::new();
+    answer(receipt).write(&mut body);
+    let kind = [(header::CONTENT_TYPE, wire::JSON)];
+    Ok((StatusCode::ACCEPTED, kind, body).into_response())
+}
+
+/// What is answered to it.
+pub(super) fn answer(receipt: Receipt) -> Published {
     let Wish { level, cancel } = receipt.wish;
-    let answer = Published {
-        id: receipt.last.map(|it| it.to_string()),
+    Published {
+        id: receipt.last,
         accepted: receipt.accepted,
         subscribers: receipt.subscribers,
         level: level.map(|it| it.to_string()),
         cancel: cancel.is_some(),
         operation: cancel.and_then(|it| it.operation.map(|it| it.as_str().into())),
-    };
-    Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+    }
 }
 
 async fn try_publish(
@@ -136,8 +143,8 @@ async fn try_publish(
 }
 
 /// What a body is, by its content type.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
     Text,
     Json,
     Ndjson,
@@ -145,24 +152,34 @@ enum Kind {
 
 impl Kind {
     fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        let Some(value) = headers.get(header::CONTENT_TYPE) else {
+        let value = headers.get(header::CONTENT_TYPE);
+        Self::of_value(value.map(|it| it.to_str().unwrap_or_default()))
+    }
+
+    /// By the value of the header `Content-Type`.
+    pub(super) fn of_value(value: Option<&str>) -> Result<Self, Problem> {
+        let Some(value) = value else {
             return Ok(Self::Text);
         };
-        let value = value.to_str().unwrap_or_default();
-        let essence = value
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase();
-        match essence.as_str() {
-            wire::JSON => Ok(Self::Json),
-            wire::NDJSON => Ok(Self::Ndjson),
-            multipart if multipart.starts_with("multipart/") => {
-                let detail = "a multipart body cannot be a message; send text, application/json or application/x-ndjson";
-                Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
-            }
-            _ => Ok(Self::Text),
+        let essence = value.split(';').next().unwrap_or_default().trim();
+        let main = essence.split('/').next().unwrap_or_default();
+        if essence.eq_ignore_ascii_case(wire::JSON) {
+            Ok(Self::Json)
+        } else if essence.eq_ignore_ascii_case(wire::NDJSON) {
+            Ok(Self::Ndjson)
+        } else if main.len() < essence.len() && main.eq_ignore_ascii_case("multipart") {
+            let detail = "a multipart body cannot be a message; send text, application/json or application/x-ndjson";
+            Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+        } else {
+            Ok(Self::Text)
+        }
+    }
+
+    /// Checks the length of its body, where a message's text may have `max` bytes.
+    pub(super) fn check(self, length: usize, max: usize) -> Result<(), Problem> {
+        match self {
+            Self::Text => check_text(length, max),
+            Self::Json | Self::Ndjson => check_json(length, max),
         }
     }
 }
@@ -174,21 +191,25 @@ async fn read_message(
     body: &mut Body,
 ) -> Result<Message, Problem> {
     let max = app.options.max_message;
-    let check = if kind == Kind::Text {
-        check_text
-    } else {
-        check_json
-    };
-    let text = read_text(app, body, |length| check(length, max)).await?;
+    let text = read_text(app, body, |length| kind.check(length, max)).await?;
+    let Query(parameters) = Parameters::try_from_uri(&parts.uri)
+        .map_err(|error| Problem::bad_request(error.body_text()))?;
+    message(kind, text, &parameters, max)
+}
+
+/// The message that a body is. Where it is text, `parameters` say the rest.
+pub(super) fn message(
+    kind: Kind,
+    text: String,
+    parameters: &[(String, String)],
+    max: usize,
+) -> Result<Message, Problem> {
     if kind == Kind::Json {
         let message = json::parse_message(&text).map_err(|error| {
             Problem::bad_request(format!("the body is no message object: {error}"))
         })?;
         return check_size(message, max);
     }
-    let Query(parameters) = Parameters::try_from_uri(&parts.uri)
-        .map_err(|error| Problem::bad_request(error.body_text()))?;
-    let parameters = parameters.as_slice();
     let message = Message {
         text,
         level: optional(parameters, "level")?,

@@ -13,7 +13,7 @@ use axum::{
     Extension,
     extract::{Query, State},
     http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, IntoResponseParts, Response},
 };
 use bytes::Bytes;
 use http_body::Frame;
@@ -55,14 +55,25 @@ pub(super) async fn subscribe(
         Err(Refusal::Unknown) => return Err(access.err().unwrap_or(Refusal::Unknown.into())),
         other => other?,
     };
-    tracing::debug!(client = id.short(), start = ?subscription.start(), "subscribed");
-    let stream = Stream::new(subscription, app.options.heartbeat, app.metrics);
-    Ok(([(wire::FORMAT_HEADER, format.as_str())], answer(id, stream)).into_response())
+    let stream = Stream::open(subscription, &app);
+    Ok(answer(head(id, format), stream))
+}
+
+/// What the head of the answer says.
+pub(super) fn head(id: ClientId, format: Format) -> [(&'static str, String); 6] {
+    let [kind, cache, buffering, sniffing, client] = common_head(id);
+    let format = (wire::FORMAT_HEADER, format.as_str().to_owned());
+    [kind, cache, buffering, sniffing, client, format]
 }
 
 /// The answer that is a stream. The connection decides how it is written.
-pub(super) fn answer(id: ClientId, stream: Stream) -> Response {
-    let head = [
+pub(super) fn answer(head: impl IntoResponseParts, stream: Stream) -> Response {
+    (head, Extension(OpenStream::new(stream))).into_response()
+}
+
+/// What the head of every stream's answer says.
+pub(super) fn common_head(id: ClientId) -> [(&'static str, String); 5] {
+    [
         (header::CONTENT_TYPE.as_str(), wire::EVENT_STREAM.to_owned()),
         (
             header::CACHE_CONTROL.as_str(),
@@ -71,8 +82,7 @@ pub(super) fn answer(id: ClientId, stream: Stream) -> Response {
         ("x-accel-buffering", "no".to_owned()),
         ("x-content-type-options", "nosniff".to_owned()),
         (wire::CLIENT_ID_HEADER, id.to_string()),
-    ];
-    (head, Extension(OpenStream::new(stream))).into_response()
+    ]
 }
 
 /// The first parameter of this name.
@@ -125,7 +135,9 @@ enum Source {
 }
 
 impl Stream {
-    fn new(subscription: Subscription, heartbeat: Duration, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn open(subscription: Subscription, app: &App) -> Self {
+        let client = subscription.client_id();
+        tracing::debug!(client = client.short(), start = ?subscription.start(), "subscribed");
         let first = match subscription.start() {
             Start::Fresh => {
                 sse::greeting(subscription.last(), unix_millis(), subscription.format())
@@ -136,8 +148,8 @@ impl Stream {
         Self {
             source: Some(Source::Messages(subscription)),
             first,
-            heartbeat,
-            metrics,
+            heartbeat: app.options.heartbeat,
+            metrics: Arc::clone(&app.metrics),
         }
     }
 

@@ -1,8 +1,12 @@
 //! What the server answers outside a stream.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{event::ClientId, wire::control, wish::Wish};
+use crate::{
+    event::{ClientId, EventId},
+    wire::control,
+    wish::Wish,
+};
 
 /// A client ID was issued.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -35,10 +39,11 @@ impl Connected {
 }
 
 /// A publish request was accepted.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct Published {
     /// The last event's ID; `None` where the body held no message.
-    pub id: Option<String>,
+    #[serde(deserialize_with = "event_id")]
+    pub id: Option<EventId>,
     /// How many messages were accepted.
     pub accepted: u64,
     /// How many subscribers the channel had.
@@ -58,6 +63,44 @@ impl Published {
         let (level, operation) = (self.level.as_deref(), self.operation.as_deref());
         control::wish(level, self.cancel, operation)
     }
+
+    /// Appends it as JSON. By hand, since it is said to every message: serde takes ten times as long,
+    /// which was a tenth of what a message cost.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let mut digits = itoa::Buffer::new();
+        out.extend_from_slice(b"{\"id\":");
+        if let Some(id) = self.id {
+            out.push(b'"');
+            super::sse::push_id(out, id);
+            out.push(b'"');
+        } else {
+            out.extend_from_slice(b"null");
+        }
+        out.extend_from_slice(b",\"accepted\":");
+        out.extend_from_slice(digits.format(self.accepted).as_bytes());
+        out.extend_from_slice(b",\"subscribers\":");
+        out.extend_from_slice(digits.format(self.subscribers).as_bytes());
+        out.extend_from_slice(b",\"level\":");
+        push_text(self.level.as_deref(), out);
+        out.extend_from_slice(b",\"cancel\":");
+        out.extend_from_slice(if self.cancel { b"true" } else { b"false" });
+        out.extend_from_slice(b",\"operation\":");
+        push_text(self.operation.as_deref(), out);
+        out.push(b'}');
+    }
+}
+
+fn push_text(text: Option<&str>, out: &mut Vec<u8>) {
+    match text {
+        Some(text) => out.extend(serde_json::Value::from(text).to_string().into_bytes()),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+fn event_id<'de, D: Deserializer<'de>>(json: D) -> Result<Option<EventId>, D::Error> {
+    let text = Option::<String>::deserialize(json)?;
+    let id = text.map(|it| it.parse()).transpose();
+    id.map_err(serde::de::Error::custom)
 }
 
 /// A broadcast was accepted.
@@ -120,4 +163,41 @@ pub struct Problem {
 
 fn about_blank() -> String {
     "about:blank".into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_answered_to_a_message_is_read_as_it_was_meant() {
+        let id = EventId {
+            seq: 17,
+            time: 1_732_262_400_123,
+        };
+        let answer = Published {
+            id: Some(id),
+            accepted: 1,
+            subscribers: 64,
+            level: None,
+            cancel: false,
+            operation: None,
+        };
+        let none = Published {
+            id: None,
+            ..answer.clone()
+        };
+        let wanted = Published {
+            level: Some("debug".into()),
+            cancel: true,
+            operation: Some("a \"quoted\" name".into()),
+            ..answer.clone()
+        };
+        for answer in [answer, none, wanted] {
+            let mut json = Vec::new();
+            answer.write(&mut json);
+            let read: Published = serde_json::from_slice(&json).unwrap();
+            assert_eq!(read, answer, "{}", String::from_utf8_lossy(&json));
+        }
+    }
 }

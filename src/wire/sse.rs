@@ -121,17 +121,22 @@ fn open(id: impl Into<Option<EventId>>, name: &str, data_len: usize) -> Vec<u8> 
     const FIELDS_MAX: usize = 64;
     let mut frame = Vec::with_capacity(FIELDS_MAX + name.len() + data_len);
     if let Some(id) = id.into() {
-        let mut digits = itoa::Buffer::new();
         frame.extend_from_slice(b"id: ");
-        frame.extend_from_slice(digits.format(id.seq).as_bytes());
-        frame.push(b'-');
-        frame.extend_from_slice(digits.format(id.time).as_bytes());
+        push_id(&mut frame, id);
         frame.push(b'\n');
     }
     frame.extend_from_slice(b"event: ");
     frame.extend_from_slice(name.as_bytes());
     frame.push(b'\n');
     frame
+}
+
+/// Appends an event ID as [`EventId`] displays it, without the cost of formatting.
+pub(super) fn push_id(out: &mut Vec<u8>, id: EventId) {
+    let mut digits = itoa::Buffer::new();
+    out.extend_from_slice(digits.format(id.seq).as_bytes());
+    out.push(b'-');
+    out.extend_from_slice(digits.format(id.time).as_bytes());
 }
 
 fn push_data(frame: &mut Vec<u8>, text: &str) {

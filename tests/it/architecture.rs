@@ -18,6 +18,7 @@ const NEVER: &[(&[&str], &[&str])] = &[
             "serde_json",
             "hyper",
             "hyper_util",
+            "httparse",
             "http",
             "http_body",
             "clap",
@@ -30,6 +31,14 @@ const NEVER: &[(&[&str], &[&str])] = &[
     ),
     (&["message", "event", "wish"], &["crate::hub", "tokio"]),
     (
+        &[
+            "command/send/lines",
+            "command/send/operation/child_lines",
+            "command/send/operation/voice",
+        ],
+        &["tokio", "rustix", "crate::client"],
+    ),
+    (
         &["wire"],
         &[
             "crate::hub",
@@ -38,6 +47,7 @@ const NEVER: &[(&[&str], &[&str])] = &[
             "crate::watch",
             "axum",
             "hyper",
+            "httparse",
             "reqwest",
             "tokio",
         ],

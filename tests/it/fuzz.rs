@@ -4,7 +4,7 @@
 //! changes are the same in each run; `CODECHAT_TEST_SEED` begins elsewhere. What once broke something
 //! goes into the corpus. `tests/fuzz` has the same targets for cargo-fuzz.
 
-mod targets;
+pub(crate) mod targets;
 
 use std::{fs, path::Path};
 
@@ -43,7 +43,7 @@ const WORDS: [&[u8]; 24] = [
 ];
 
 /// Inputs of one target: the corpus, and so many more that are made from it.
-fn inputs(target: &str, more: usize) -> Vec<Vec<u8>> {
+pub(crate) fn inputs(target: &str, more: usize) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");
     let mut paths: Vec<_> = fs::read_dir(folder.join(target))
         .unwrap()

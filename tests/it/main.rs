@@ -8,6 +8,7 @@ mod client_publish;
 mod client_repeats;
 mod client_stream;
 mod control;
+mod express;
 mod faults;
 mod fuzz;
 mod generated;

@@ -376,6 +376,18 @@ async fn lines_of_stdin_end_where_a_watcher_asks_to_cancel() {
 }
 
 #[tokio::test]
+async fn a_stdin_that_is_quiet_ends_at_a_cancel_too() {
+    let mut stage = Stage::set().await;
+    let mut sender = stage.server.send(&stage.id, &["--operation", "sh"]);
+    sender.write("one\n").await;
+    assert_eq!(stage.line().await, "one");
+    stage.ask(&["--cancel"]).await;
+    sender.says("read no further").await;
+    assert_eq!(stage.done().await.1["outcome"], "cancelled");
+    assert_eq!(sender.end().await.code, Some(3));
+}
+
+#[tokio::test]
 async fn ctrl_c_in_a_terminal_reaches_the_command_once() {
     let mut stage = Stage::set().await;
     let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_codechat"));

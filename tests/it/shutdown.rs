@@ -30,11 +30,13 @@ async fn publish_on(mut publisher: Connection) -> u16 {
     let mut ticks = tokio::time::interval(Duration::from_millis(5));
     loop {
         tokio::select! {
-            _ = ticks.tick() => {}
+            // The answer first: who has given it may be gone, and takes no more lines.
+            biased;
             readable = publisher.socket.readable() => {
                 readable.unwrap();
                 return publisher.answer().await.status;
             }
+            _ = ticks.tick() => {}
         }
         publisher.say_chunk("\"on and on\"\n").await;
     }

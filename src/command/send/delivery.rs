@@ -61,29 +61,19 @@ impl Tally {
     }
 }
 
-/// Sends what has been read until there is no more, or an answer is one to stop at: then true.
-pub(super) async fn deliver(
-    publisher: &mut Publisher,
-    waiting: &mut mpsc::Receiver<Batch>,
-    tally: &Tally,
-    stops: impl Fn(&Published) -> bool,
-) -> Result<bool, PublishError> {
-    while let Some(mut batch) = waiting.recv().await {
-        while batch.body.len() < BATCH_BYTES
-            && let Ok(more) = waiting.try_recv()
-        {
-            batch.append(more);
-        }
-        let sent = deliver_batch(publisher, batch, tally).await?;
-        if stops(&sent) {
-            return Ok(true);
-        }
+/// All that waits, up to a request's worth; `None` once there is no more. Giving it up loses nothing.
+pub(super) async fn next_batch(waiting: &mut mpsc::Receiver<Batch>) -> Option<Batch> {
+    let mut batch = waiting.recv().await?;
+    while batch.body.len() < BATCH_BYTES
+        && let Ok(more) = waiting.try_recv()
+    {
+        batch.append(more);
     }
-    Ok(false)
+    Some(batch)
 }
 
 /// Sends what was read until it is acknowledged, and counts it.
-pub(super) async fn deliver_batch(
+pub(super) async fn deliver(
     publisher: &mut Publisher,
     batch: Batch,
     tally: &Tally,

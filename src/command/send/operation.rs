@@ -8,7 +8,6 @@ mod child_lines;
 mod output;
 mod process;
 mod voice;
-mod wishes;
 
 use std::sync::Arc;
 
@@ -23,8 +22,9 @@ use tokio::{
 
 use super::{
     Order,
-    delivery::{READS_WAITING, Tally, deliver, send},
+    delivery::{READS_WAITING, Tally, deliver, next_batch, send},
     lines::Batch,
+    wishes::{Asked, Wishes},
 };
 use crate::{
     child,
@@ -39,9 +39,8 @@ use crate::{
     talk,
 };
 use output::{Left, Output};
-use process::{Pipes, Target};
+use process::Pipes;
 use voice::{Ended, Voice};
-use wishes::Wishes;
 
 /// The variable that tells the command which level of detail was wanted when it started.
 const WANTED_LEVEL: &str = "CODECHAT_WANTED_LEVEL";
@@ -87,6 +86,7 @@ pub(super) async fn run(client: Client, id: ClientId, order: Order) -> anyhow::R
     let left_over = tokio::select! {
         refused = conclude => refused.map(|it| it.to_string()),
         _ = signals.recv() => Some("interrupted".into()),
+        never = wishes.ignored() => match never {},
     };
     let code = child::exit_code(end.status);
     if tally.undelivered() == 0 {
@@ -110,7 +110,7 @@ async fn begin(
     // An ID that is not known, and a server that is not there, show here: nothing has run yet.
     let answer = send(publisher, voice.started()).await?;
     let feed = client.listen(id, Some(voice.operation()));
-    let mut wishes = Wishes::new(feed, voice.operation().clone(), &answer.wish());
+    let mut wishes = Wishes::new(feed, Some(voice.operation().clone()), &answer.wish());
     wishes.opened().await;
     if !wishes.cancel() {
         return Ok(Some(wishes));
@@ -146,12 +146,14 @@ async fn deliver_all(
     mut waiting: mpsc::Receiver<Batch>,
     tally: Arc<Tally>,
 ) -> Option<PublishError> {
-    let refused = deliver(&mut publisher, &mut waiting, &tally, |_| false)
-        .await
-        .err()?;
-    talk::line(&format!("{refused}; the command goes on"));
-    while waiting.recv().await.is_some() {}
-    Some(refused)
+    while let Some(batch) = next_batch(&mut waiting).await {
+        if let Err(refused) = deliver(&mut publisher, batch, &tally).await {
+            talk::line(&format!("{refused}; the command goes on"));
+            while waiting.recv().await.is_some() {}
+            return Some(refused);
+        }
+    }
+    None
 }
 
 /// Sends the last message behind all others, and waits until they are delivered.
@@ -169,7 +171,7 @@ async fn conclude(
 /// A command that runs.
 struct Run {
     child: Child,
-    target: Target,
+    target: child::Target,
     begun: Instant,
     /// What it is sent when the wanted level changes.
     on_level: Option<Number>,
@@ -183,7 +185,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(child: Child, target: Target, on_level: Option<Number>) -> Self {
+    fn new(child: Child, target: child::Target, on_level: Option<Number>) -> Self {
         Self {
             child,
             target,
@@ -282,7 +284,7 @@ impl Run {
         }
     }
 
-    fn obey(&mut self, asked: wishes::Asked, is_running: bool) {
+    fn obey(&mut self, asked: Asked, is_running: bool) {
         if let Some(number) = self.on_level
             && asked.level
             && is_running

@@ -1,16 +1,20 @@
 //! `… | codechat send`: each line of stdin is a message.
 
 use std::{
+    future::pending,
     io::{self, Read, Write},
+    pin::Pin,
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context, anyhow};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::sleep};
 
 use super::{
-    delivery::{READ_BYTES, READS_WAITING, Tally, deliver, deliver_batch, send},
+    delivery::{READ_BYTES, READS_WAITING, Tally, deliver, next_batch, send},
     lines::{Batch, Lines},
+    wishes::Wishes,
 };
 use crate::{
     cli::Exit,
@@ -19,10 +23,14 @@ use crate::{
         publisher::{PublishError, Publisher},
     },
     event::ClientId,
-    message::{Level, Message, Outcome},
+    message::{Level, Message, Operation, Outcome},
     shutdown::{Signal, Signals},
     talk,
+    wish::Wish,
 };
+
+/// Whoever has sent for so long listens to wishes too. A short input is not worth a control stream.
+const LISTEN_AFTER: Duration = Duration::from_secs(1);
 
 /// Sends each line of stdin, with all else as in `prototype`, until stdin ends or a watcher asks to
 /// cancel.
@@ -35,13 +43,13 @@ pub(super) async fn run(
     let mut signals = Signals::new().context("receive signals")?;
     let (reads, mut waiting) = mpsc::channel(READS_WAITING);
     let tally = Arc::new(Tally::default());
-    let mut publisher = Publisher::new(client, id);
+    let mut publisher = Publisher::new(client.clone(), id);
     let reader = {
         let (prototype, tally) = (prototype.clone(), Arc::clone(&tally));
         tokio::task::spawn_blocking(move || read_stdin(prototype, tee, &reads, &tally))
     };
     let sent = tokio::select! {
-        sent = send_lines(&mut publisher, &mut waiting, &tally, prototype) => sent.map_err(anyhow::Error::from),
+        sent = send_lines(&mut publisher, &mut waiting, &tally, prototype, &client, id) => sent.map_err(anyhow::Error::from),
         signal = signals.recv() => Err(interrupted(signal)),
     };
     match sent {
@@ -79,14 +87,31 @@ async fn send_lines(
     waiting: &mut mpsc::Receiver<Batch>,
     tally: &Tally,
     prototype: Message,
+    client: &Client,
+    id: ClientId,
 ) -> Result<Sent, PublishError> {
-    let operation = prototype.operation.as_ref();
-    let cancelled = deliver(publisher, waiting, tally, |answer| {
-        let cancel = answer.wish().cancel;
-        cancel.is_some_and(|it| it.is_for(operation))
-    });
-    if !cancelled.await? {
-        return Ok(Sent::All);
+    let operation = prototype.operation.clone();
+    let mut asked: Option<Pin<Box<dyn Future<Output = ()>>>> = None;
+    loop {
+        let asked_to_cancel = async {
+            match &mut asked {
+                Some(asked) => asked.await,
+                None => pending().await,
+            }
+        };
+        let batch = tokio::select! {
+            batch = next_batch(waiting) => batch,
+            () = asked_to_cancel => break,
+        };
+        let Some(batch) = batch else {
+            return Ok(Sent::All);
+        };
+        let cancel = deliver(publisher, batch, tally).await?.wish().cancel;
+        if cancel.is_some_and(|it| it.is_for(operation.as_ref())) {
+            break;
+        }
+        // While stdin is quiet there are no answers to tell.
+        asked.get_or_insert_with(|| Box::pin(cancelled(client.clone(), id, operation.clone())));
     }
     talk::line("a watcher asked to cancel, so stdin is read no further");
     tally.stop_reading();
@@ -94,7 +119,7 @@ async fn send_lines(
     while tally.undelivered() > 0
         && let Some(batch) = waiting.recv().await
     {
-        deliver_batch(publisher, batch, tally).await?;
+        deliver(publisher, batch, tally).await?;
     }
     let outcome = Message {
         text: "Cancelled by a watcher".into(),
@@ -104,6 +129,15 @@ async fn send_lines(
     };
     send(publisher, Batch::of(&outcome)).await?;
     Ok(Sent::UntilCancelled)
+}
+
+/// Ready once a watcher asks to cancel.
+async fn cancelled(client: Client, id: ClientId, operation: Option<Operation>) {
+    sleep(LISTEN_AFTER).await;
+    let mut wishes = Wishes::new(client.listen(id, None), operation, &Wish::default());
+    while !wishes.cancel() {
+        wishes.next().await;
+    }
 }
 
 /// Reads stdin into batches until it ends or nobody takes them. A line is a message as soon as it is

@@ -1,10 +1,11 @@
 //! `codechat watch -- CMD`: the whole job in one command. The stream is open before CMD begins, and is
 //! followed until what CMD has set off is told.
 
-use std::{ffi::OsString, future::pending, io, pin::Pin, process::ExitStatus, time::Duration};
+use std::{future::pending, io, pin::Pin, process::ExitStatus, time::Duration};
 
 use anyhow::{Context, bail};
 use futures_util::StreamExt;
+use rustix::process::Signal as Number;
 use tokio::{
     process::{Child, Command},
     time::{self, Instant},
@@ -12,7 +13,7 @@ use tokio::{
 
 use super::{
     Args, LEAVE,
-    lines::{after, interrupted},
+    lines::after,
     session::{Session, Stream, Updates},
     summarize, write_id,
 };
@@ -28,7 +29,6 @@ use crate::{
         model::{Model, Verdict},
         pipe::{LineFormat, Pipe, Target},
     },
-    wire,
 };
 
 /// Once CMD has ended, a stream that is quiet for so long has told it all.
@@ -71,17 +71,17 @@ impl Job {
         let stream = tokio::select! {
             stream = self.messages.open(session, args) => stream?,
             () = &mut self.time_is_up => return Ok(Exit::TimedOut),
-            (signal, _) = self.signals.recv() => return Ok(interrupted(signal)),
+            (signal, _) = self.signals.recv() => return Ok(signal.into()),
         };
-        let child = match child::start(&mut command(&args.command, &stream)?) {
-            Ok(child) => child,
+        let (child, target) = match child::start_in_group(&mut command(args, &stream)?) {
+            Ok(started) => started,
             Err(error) => {
                 talk::line(&error.to_string());
                 return Ok(Exit::Child(error.exit_code()));
             }
         };
         self.messages.updates = Some(stream.updates);
-        let exit = self.attend(child).await?;
+        let exit = self.attend(child, target).await?;
         let Exit::Child(code) = exit else {
             return Ok(exit);
         };
@@ -89,7 +89,7 @@ impl Job {
     }
 
     /// Shows messages, passes signals on, and keeps the time, until CMD has ended.
-    async fn attend(&mut self, mut child: Child) -> anyhow::Result<Exit> {
+    async fn attend(&mut self, mut child: Child, target: child::Target) -> anyhow::Result<Exit> {
         // Why CMD was told to end, where that is not its own affair, and when it is ended if it stays.
         let mut exit = None;
         let mut kill_at = None;
@@ -97,6 +97,9 @@ impl Job {
         loop {
             match self.next(&mut child, kill_at).await {
                 Event::Ended(status) => {
+                    if exit.is_some() {
+                        target.kill_leftovers();
+                    }
                     let code = child::exit_code(status.context("wait for the command")?);
                     return Ok(exit.unwrap_or(Exit::Child(code)));
                 }
@@ -108,18 +111,16 @@ impl Job {
                 Event::TimeIsUp => exit = Some(Exit::TimedOut),
                 Event::Signal(signal, by_terminal) if !was_interrupted && kill_at.is_none() => {
                     was_interrupted = true;
-                    if !by_terminal {
-                        child::send(&child, signal);
-                    }
+                    target.pass_on(signal, by_terminal);
                     continue;
                 }
                 Event::Signal(signal, _) => {
-                    exit = Some(interrupted(signal));
-                    child.start_kill().context("end the command")?;
+                    exit = Some(signal.into());
+                    target.signal_all(Number::KILL);
                 }
-                Event::Overdue => child.start_kill().context("end the command")?,
+                Event::Overdue => target.signal_all(Number::KILL),
             }
-            child::send(&child, Signal::Terminate);
+            target.signal_all(Number::TERM);
             kill_at = Some(Instant::now() + child::PATIENCE);
         }
     }
@@ -161,7 +162,7 @@ impl Job {
                 _ => Exit::Child(code),
             }),
             () = &mut self.time_is_up => Exit::TimedOut,
-            (signal, _) = self.signals.recv() => interrupted(signal),
+            (signal, _) = self.signals.recv() => signal.into(),
         };
         Ok(if waits { cut_short } else { Exit::Child(code) })
     }
@@ -245,22 +246,20 @@ impl Messages {
 }
 
 /// CMD's process: it knows whom to publish to, and ends with us.
-fn command(words: &[OsString], stream: &Stream) -> anyhow::Result<Command> {
+fn command(args: &Args, stream: &Stream) -> anyhow::Result<Command> {
     let id = stream.id.to_string();
-    let (program, arguments) = words.split_first().context("no command")?;
+    let (program, arguments) = args.command.split_first().context("no command")?;
     // A word that is not UTF-8 stays as it is.
     let arguments = arguments.iter().map(|word| match word.to_str() {
         Some(text) => text.replace("{id}", &id).into(),
         None => word.clone(),
     });
-    let server = stream.client.server().to_string();
-    let publish_url = format!("{server}{}", wire::stream_path(stream.id));
     let mut command = Command::new(program);
     command
         .args(arguments)
         .env("SSE_CLIENT_ID", &id)
-        .env("CODECHAT_PUBLISH_URL", publish_url)
-        .env("CODECHAT_SERVER", server)
+        .env("CODECHAT_PUBLISH_URL", stream.client.publish_url(stream.id))
+        .env("CODECHAT_SERVER", stream.client.server().to_string())
         .kill_on_drop(true);
     Ok(command)
 }

@@ -10,7 +10,7 @@ use super::{Args, LEAVE, session::Session, summarize, write_id};
 use crate::{
     cli::Exit,
     client::feed::{FeedError, Update},
-    shutdown::{Signal, Signals},
+    shutdown::Signals,
     watch::{
         clock::Clock,
         follow::{Left, follow},
@@ -36,7 +36,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     let mut cut_short = std::pin::pin!(async {
         tokio::select! {
             () = after(args.timeout) => Exit::TimedOut,
-            signal = signals.recv() => interrupted(signal),
+            signal = signals.recv() => signal.into(),
         }
     });
     let mut watched = tokio::select! {
@@ -114,13 +114,5 @@ pub(super) async fn after(timeout: Option<Duration>) {
     match timeout {
         Some(timeout) => time::sleep(timeout).await,
         None => pending().await,
-    }
-}
-
-/// How the program ends by a signal.
-pub(super) fn interrupted(signal: Signal) -> Exit {
-    match signal {
-        Signal::Interrupt => Exit::Interrupted,
-        Signal::Terminate | Signal::Hangup => Exit::Terminated,
     }
 }

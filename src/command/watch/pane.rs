@@ -5,12 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use anyhow::{Context, bail};
 use futures_util::future::BoxFuture;
 
-use super::{
-    Args,
-    lines::{after, interrupted},
-    session::Session,
-    summarize, write_id,
-};
+use super::{Args, lines::after, session::Session, summarize, write_id};
 use crate::{
     cli::Exit,
     client::{Client, feed::Reconnect},
@@ -60,7 +55,7 @@ pub(super) async fn run(mut args: Args) -> anyhow::Result<Exit> {
     let shown = tokio::select! {
         shown = show(&mut session, &args) => shown,
         () = after(args.timeout) => Ok(Exit::TimedOut),
-        signal = signals.recv() => Ok(interrupted(signal)),
+        signal = signals.recv() => Ok(signal.into()),
     };
     session.leave().await;
     shown

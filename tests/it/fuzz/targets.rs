@@ -110,7 +110,7 @@ pub(crate) async fn ndjson(http: Http, input: &[u8]) {
     http.stop(&id).await;
 }
 
-fn shown(input: &[u8]) -> String {
+pub(crate) fn shown(input: &[u8]) -> String {
     input.escape_ascii().to_string()
 }
 
@@ -119,7 +119,7 @@ fn contains(bytes: &[u8], what: &[u8]) -> bool {
 }
 
 /// The request with an ID that the server knows.
-fn with_id(request: &[u8], id: &str) -> Vec<u8> {
+pub(crate) fn with_id(request: &[u8], id: &str) -> Vec<u8> {
     const PLACE: &[u8] = b"{id}";
     let mut rest = request;
     let mut whole = Vec::new();

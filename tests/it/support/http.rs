@@ -28,9 +28,13 @@ impl Http {
         let mut connection = Connection::open(self.address).await;
         let body = body.as_ref();
         let length = format!("Content-Length: {}", body.len());
-        let headers = [headers, &["Connection: close", &length]].concat();
-        connection.ask(method, target, &headers).await;
-        connection.say(body).await;
+        let mut headers = headers.to_vec();
+        if method == "POST" || !body.is_empty() {
+            headers.push(&length);
+        }
+        // In one piece, as clients do that know the whole of it.
+        let head = connection.head_of(method, target, &headers);
+        connection.say([head.as_bytes(), body].concat()).await;
         connection.answer().await
     }
 
@@ -138,13 +142,18 @@ impl Connection {
 
     /// A request's head.
     pub(crate) async fn ask(&mut self, method: &str, target: &str, headers: &[&str]) {
+        let head = self.head_of(method, target, headers);
+        self.say(head).await;
+    }
+
+    fn head_of(&self, method: &str, target: &str, headers: &[&str]) -> String {
         let address = self.socket.peer_addr().unwrap();
         let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {address}\r\n");
         for header in headers {
             head += header;
             head += "\r\n";
         }
-        self.say(head + "\r\n").await;
+        head + "\r\n"
     }
 
     /// A piece of a chunked body; an empty one ends it.

@@ -32,7 +32,7 @@ impl Server {
 
     /// A server with other limits and options than the defaults.
     pub(crate) async fn with(change: impl FnOnce(&mut Limits, &mut Options)) -> Self {
-        // The variable that the program takes too: with it, all tests see streams that hyper writes.
+        // The variable that the program takes too: with it, all tests see hyper's requests and streams.
         let plain_streams = std::env::var_os("CODECHAT_PLAIN_STREAMS").is_some();
         let mut limits = Limits::default();
         let mut options = Options {

@@ -1,20 +1,12 @@
-//! The command as a process: how it is started, and what a signal to it reaches.
-//!
-//! It leads a process group of its own, so that a signal reaches all that it started. Only where `send`
-//! runs in the foreground of a terminal, the command shares its group: the terminal then treats the
-//! command as what runs there (it may ask for a password; Ctrl-Z stops both), and a signal of ours goes
-//! to the command alone.
+//! The command as a process: where its output comes from, and what a signal to it reaches.
 
 use std::{io, process::Stdio};
 
 use pty_process::{OwnedReadPty, Pts, Pty, Size};
-use rustix::{
-    process::{Pid, Signal, getpgrp, kill_process, kill_process_group},
-    termios::{tcgetpgrp, tcgetwinsize},
-};
+use rustix::{process::Signal, termios::tcgetwinsize};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
-use crate::child::{self, StartError};
+use crate::child::{self, StartError, Target};
 
 /// A pseudo-terminal's size where there is no terminal to take it from.
 const COLUMNS_ROWS: (u16, u16) = (80, 24);
@@ -30,39 +22,22 @@ pub(super) enum Pipes {
     Terminal(OwnedReadPty),
 }
 
-/// What signals go to.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Target {
-    pid: Option<Pid>,
-    shares_our_group: bool,
-}
-
 /// Starts the command, on a pseudo-terminal if so wanted.
 pub(super) fn start(mut command: Command, pty: bool) -> Result<(Child, Target, Pipes), StartError> {
     // It reads what we would read. A pseudo-terminal is for its output.
     command.stdin(Stdio::inherit()).kill_on_drop(true);
-    let (child, pipes, shares_our_group) = if pty {
+    if pty {
         let program = command.as_std().get_program().to_owned();
         let (child, pty) =
             on_a_terminal(command).map_err(|error| StartError::new(&program, into_io(error)))?;
-        (child, Pipes::Terminal(pty.into_split().0), false)
-    } else {
-        let shares = in_the_foreground();
-        if !shares {
-            command.process_group(0);
-        }
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = child::start(&mut command)?;
-        let stdout = child.stdout.take().expect("it is piped");
-        let stderr = child.stderr.take().expect("it is piped");
-        (child, Pipes::Two { stdout, stderr }, shares)
-    };
-    let id = child.id().and_then(|it| i32::try_from(it).ok());
-    let target = Target {
-        pid: id.and_then(Pid::from_raw),
-        shares_our_group,
-    };
-    Ok((child, target, pipes))
+        let target = Target::new(&child, false);
+        return Ok((child, target, Pipes::Terminal(pty.into_split().0)));
+    }
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let (mut child, target) = child::start_in_group(&mut command)?;
+    let stdout = child.stdout.take().expect("it is piped");
+    let stderr = child.stderr.take().expect("it is piped");
+    Ok((child, target, Pipes::Two { stdout, stderr }))
 }
 
 fn on_a_terminal(command: Command) -> pty_process::Result<(Child, Pty)> {
@@ -90,11 +65,6 @@ fn our_size() -> Option<(u16, u16)> {
     (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
 }
 
-/// Whether stdin is a terminal which takes us for what runs there now.
-fn in_the_foreground() -> bool {
-    tcgetpgrp(io::stdin()).is_ok_and(|group| group == getpgrp())
-}
-
 /// A signal by its name.
 pub(super) fn signal(name: &str) -> Option<Signal> {
     Some(match name {
@@ -105,35 +75,4 @@ pub(super) fn signal(name: &str) -> Option<Signal> {
         "CONT" => Signal::CONT,
         _ => return None,
     })
-}
-
-impl Target {
-    /// Whether what the terminal sends to us (Ctrl-C, a hangup) reaches the command too.
-    pub(super) fn hears_the_terminal(self) -> bool {
-        self.shares_our_group
-    }
-
-    /// Sends a signal to the command and, as far as it can be told, to all that it started. Who has
-    /// ended needs none.
-    pub(super) fn signal_all(self, signal: Signal) {
-        if self.shares_our_group {
-            self.signal(signal);
-        } else if let Some(pid) = self.pid {
-            let _ = kill_process_group(pid, signal);
-        }
-    }
-
-    /// Sends a signal to the command alone. Only to be called before its end was waited for.
-    pub(super) fn signal(self, signal: Signal) {
-        if let Some(pid) = self.pid {
-            let _ = kill_process(pid, signal);
-        }
-    }
-
-    /// Ends what the command left behind, where that can be told from ourselves.
-    pub(super) fn kill_leftovers(self) {
-        if !self.shares_our_group {
-            self.signal_all(Signal::KILL);
-        }
-    }
 }

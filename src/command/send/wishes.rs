@@ -1,6 +1,6 @@
-//! What watchers ask of the operation while it runs.
+//! What watchers ask of a publisher while it sends.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use tokio::time::timeout;
 
@@ -11,13 +11,13 @@ use crate::{
     wish::Wish,
 };
 
-/// The control stream should stand by then. Without one the command runs all the same.
+/// The control stream should stand by then. Without one the work goes on all the same.
 const OPENING: Duration = Duration::from_secs(2);
 
 pub(super) struct Wishes {
     /// `None` once nothing is heard any more.
     feed: Option<ControlFeed>,
-    operation: Operation,
+    operation: Option<Operation>,
     level: Option<Level>,
     cancel: bool,
 }
@@ -27,13 +27,13 @@ pub(super) struct Wishes {
 pub(super) struct Asked {
     /// Another level is wanted.
     pub(super) level: bool,
-    /// The operation should stop. Asked once.
+    /// It should stop. Asked once.
     pub(super) cancel: bool,
 }
 
 impl Wishes {
-    /// `wish` is what was asked for before.
-    pub(super) fn new(feed: ControlFeed, operation: Operation, wish: &Wish) -> Self {
+    /// `wish` is what was asked for before, if anything. What is meant for another operation is not heard.
+    pub(super) fn new(feed: ControlFeed, operation: Option<Operation>, wish: &Wish) -> Self {
         let mut wishes = Self {
             feed: Some(feed),
             operation,
@@ -49,7 +49,7 @@ impl Wishes {
         self.level
     }
 
-    /// Whether the operation should stop.
+    /// Whether it should stop.
     pub(super) fn cancel(&self) -> bool {
         self.cancel
     }
@@ -68,6 +68,13 @@ impl Wishes {
             {
                 return asked;
             }
+        }
+    }
+
+    /// Goes on listening, so that the control stream stands, but to nothing in particular.
+    pub(super) async fn ignored(&mut self) -> Infallible {
+        loop {
+            self.next().await;
         }
     }
 
@@ -90,7 +97,7 @@ impl Wishes {
 
     fn take(&mut self, wish: &Wish) -> Asked {
         let cancel = wish.cancel.as_ref();
-        let cancel = cancel.is_some_and(|it| it.is_for(Some(&self.operation)));
+        let cancel = cancel.is_some_and(|it| it.is_for(self.operation.as_ref()));
         let asked = Asked {
             level: wish.level != self.level,
             cancel: cancel && !self.cancel,

@@ -1,0 +1,165 @@
+//! What operations make of messages, one message after the other.
+
+use super::*;
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds)
+}
+
+fn told(operation: &str, current: f64, total: f64) -> Message {
+    Message {
+        operation: Some(operation.parse().unwrap()),
+        progress: Some(Progress::new(current, Some(total), Some("files")).unwrap()),
+        ..Message::default()
+    }
+}
+
+fn ends(operation: Option<&str>, outcome: Outcome) -> Message {
+    Message {
+        operation: operation.map(|it| it.parse().unwrap()),
+        outcome: Some(outcome),
+        ..Message::default()
+    }
+}
+
+fn loss(operation: Option<&str>) -> Message {
+    Message {
+        operation: operation.map(|it| it.parse().unwrap()),
+        ..Message::system(Some(Level::Error), "gone")
+    }
+}
+
+fn names(operations: &Operations) -> Vec<Option<&str>> {
+    operations.running().map(OperationState::name).collect()
+}
+
+/// What the texts, one a second, make of the operation without a name.
+fn guessed(texts: &[&str]) -> Option<(f64, Option<f64>)> {
+    let mut operations = Operations::new(true);
+    for (second, text) in texts.iter().enumerate() {
+        operations.update(&Message::text(*text), Duration::from_secs(second as u64));
+    }
+    let progress = operations.running().next()?.progress()?;
+    Some((progress.current(), progress.total()))
+}
+
+#[test]
+fn progress_gives_a_fraction_a_rate_and_a_time_to_go() {
+    let mut operations = Operations::new(true);
+    for step in 0..=10 {
+        operations.update(
+            &told("refresh", f64::from(step), 40.0),
+            seconds(f64::from(step) / 2.0),
+        );
+    }
+    let now = seconds(5.0);
+    let state = operations.running().next().unwrap();
+    assert_eq!(state.name(), Some("refresh"));
+    assert_eq!(state.fraction(), Some(0.25));
+    assert_eq!(state.rate(now), Some(2.0));
+    assert_eq!(state.eta(now), Some(seconds(15.0)));
+    assert_eq!(state.elapsed(now), seconds(5.0));
+    assert_eq!(state.stalled(seconds(14.0)), None);
+    assert_eq!(state.stalled(seconds(17.0)), Some(seconds(12.0)));
+}
+
+#[test]
+fn an_outcome_ends_an_operation_and_a_message_after_it_begins_another() {
+    let mut operations = Operations::new(true);
+    operations.update(&told("a", 1.0, 2.0), seconds(0.0));
+    operations.update(&told("b", 1.0, 2.0), seconds(1.0));
+    operations.update(&ends(Some("a"), Outcome::Failed), seconds(3.0));
+    assert_eq!(names(&operations), [Some("b")]);
+    let ended = operations.all().next().unwrap();
+    assert_eq!(ended.outcome(), Some(Outcome::Failed));
+    assert_eq!(ended.elapsed(seconds(9.0)), seconds(3.0));
+    assert_eq!(
+        (ended.eta(seconds(9.0)), ended.stalled(seconds(99.0))),
+        (None, None)
+    );
+    operations.update(&told("a", 1.0, 2.0), seconds(4.0));
+    assert_eq!(names(&operations), [Some("b"), Some("a")]);
+    assert_eq!(operations.all().count(), 3);
+}
+
+#[test]
+fn a_lost_publisher_ends_its_operation_until_it_speaks_again() {
+    let mut operations = Operations::new(true);
+    operations.update(&told("a", 1.0, 2.0), seconds(0.0));
+    operations.update(&told("b", 1.0, 2.0), seconds(0.0));
+    operations.update(&loss(None), seconds(1.0));
+    assert_eq!(operations.running().count(), 2, "either may be meant");
+    operations.update(&loss(Some("a")), seconds(1.0));
+    assert_eq!(names(&operations), [Some("b")]);
+    assert!(operations.all().next().unwrap().lost());
+    operations.update(&loss(None), seconds(2.0));
+    assert_eq!(operations.running().count(), 0, "only b can be meant");
+    operations.update(&told("a", 2.0, 2.0), seconds(3.0));
+    assert_eq!(names(&operations), [Some("a")]);
+    assert!(!operations.all().next().unwrap().lost());
+}
+
+#[test]
+fn what_has_no_name_is_an_operation_if_it_has_progress_or_an_outcome() {
+    let mut operations = Operations::new(true);
+    operations.update(&Message::text("hello"), seconds(0.0));
+    assert_eq!(operations.all().count(), 0);
+    operations.update(&Message::text("Processed file 1 of 40"), seconds(1.0));
+    operations.update(&Message::text("thinking"), seconds(8.0));
+    let state = operations.running().next().unwrap();
+    assert_eq!((state.name(), state.fraction()), (None, Some(0.025)));
+    assert_eq!(
+        state.stalled(seconds(12.0)),
+        None,
+        "any text is a sign of life"
+    );
+    operations.update(&ends(None, Outcome::Ok), seconds(9.0));
+    assert_eq!(operations.running().count(), 0);
+    operations.update(&Message::text("40 of 40 files are in"), seconds(9.0));
+    assert_eq!(operations.all().count(), 1, "a result is no operation");
+}
+
+#[test]
+fn guesses_follow_one_count_and_never_what_a_publisher_tells() {
+    let files = (3.0, Some(120.0));
+    assert_eq!(
+        guessed(&["file 3 of 120", "part 1/5", "part 2/5"]),
+        Some(files)
+    );
+    assert_eq!(guessed(&["file 3 of 3"]), None);
+    assert_eq!(
+        guessed(&["file 2 of 3", "file 3 of 3", "part 1/5"]),
+        Some((1.0, Some(5.0)))
+    );
+    let quiet = ["file 2 of 3", "", "", "", "part 1/5"];
+    assert_eq!(guessed(&quiet), Some((1.0, Some(5.0))));
+    assert_eq!(guessed(&["load is 30 %"]), None);
+    assert_eq!(guessed(&["load is 30 %", "load is 20 %"]), None);
+    assert_eq!(guessed(&["30 %", "40 %"]), Some((40.0, Some(100.0))));
+
+    let mut operations = Operations::new(true);
+    let mut message = told("a", 3.0, 120.0);
+    operations.update(&message, seconds(0.0));
+    message.progress = None;
+    message.text = "part 1/5".into();
+    operations.update(&message, seconds(9.0));
+    assert_eq!(operations.running().next().unwrap().fraction(), Some(0.025));
+    let mut operations = Operations::new(false);
+    operations.update(&message, seconds(0.0));
+    assert_eq!(operations.running().next().unwrap().progress(), None);
+}
+
+#[test]
+fn only_so_many_are_remembered_and_those_that_ended_go_first() {
+    let mut operations = Operations::new(true);
+    for number in 0..OPERATIONS_MAX {
+        operations.update(&told(&number.to_string(), 1.0, 2.0), seconds(0.0));
+    }
+    operations.update(&ends(Some("7"), Outcome::Ok), seconds(1.0));
+    for name in ["x", "y"] {
+        operations.update(&told(name, 1.0, 2.0), seconds(2.0));
+    }
+    let known: Vec<_> = operations.all().map(|it| it.name().unwrap()).collect();
+    assert_eq!(known.len(), OPERATIONS_MAX);
+    assert!(!known.contains(&"7") && !known.contains(&"0") && known.contains(&"1"));
+}

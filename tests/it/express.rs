@@ -1,0 +1,322 @@
+//! The express way is a shortcut and nothing else: whatever comes on a connection, the answers are the
+//! same bytes as hyper's.
+
+use std::{cell::Cell, fmt::Write, time::Duration};
+
+use codechat::{
+    hub::{Hub, Limits},
+    server::{FRAMES, Options},
+};
+use proptest::{prelude::*, test_runner::TestRunner};
+use regex::bytes::{Captures, Regex};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::{
+    fuzz::{
+        inputs,
+        targets::{shown, with_id},
+    },
+    support::{
+        http::{Connection, stream_of},
+        server::Server,
+        soon,
+    },
+};
+
+/// Known to both servers.
+const KNOWN: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
+/// Ends a connection. (Where a client closes its half, hyper may drop a request that is not answered.)
+const LAST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+/// What is not whole ends after this.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// What hyper does not read, since it is not asked for, it finds out about by writing.
+const QUICK: Duration = Duration::from_millis(50);
+/// Of a stream, which goes on, so many bytes are compared behind its head.
+const BEGINNING: usize = 16;
+
+/// A server for each way.
+async fn pair(heartbeat: Duration) -> [Server; 2] {
+    let mut pair = Vec::new();
+    for plain_requests in [false, true] {
+        let options = Options {
+            plain_requests,
+            heartbeat,
+            header_timeout: PATIENCE,
+            body_timeout: PATIENCE,
+            max_message: 100,
+            ..Options::default()
+        };
+        let server = Server::of(Hub::new(Limits::default(), FRAMES), options).await;
+        server.watch(KNOWN).await;
+        server.stats(|it| it.subscribers == 0).await;
+        pair.push(server);
+    }
+    pair.try_into().unwrap_or_else(|_| unreachable!("two ways"))
+}
+
+/// All that a server answers to these pieces, without what differs by nature.
+async fn answers(server: &Server, pieces: &[Vec<u8>]) -> String {
+    let mut socket = soon(TcpStream::connect(server.address)).await.unwrap();
+    socket.set_nodelay(true).unwrap();
+    let mut answers = Vec::new();
+    soon(async {
+        for (at, piece) in pieces.iter().enumerate() {
+            let is_last = at + 1 == pieces.len();
+            let end = if is_last { LAST } else { b"" };
+            // It may be closed at any point.
+            let _ = socket.write_all(&[piece, end].concat()).await;
+            tokio::task::yield_now().await;
+        }
+        while stream_begun(&answers).is_none() {
+            if !matches!(socket.read_buf(&mut answers).await, Ok(1..)) {
+                break;
+            }
+        }
+        if let Some(end) = stream_begun(&answers) {
+            answers.truncate(end);
+        }
+    })
+    .await;
+    drop(socket);
+    server.stats(|it| it.subscribers == 0).await;
+    without_what_varies(&answers)
+}
+
+/// Up to where a stream in these answers is compared; `None` where there is none, or less of it.
+fn stream_begun(answers: &[u8]) -> Option<usize> {
+    let find = |from: usize, what: &[u8]| {
+        let at = answers[from..]
+            .windows(what.len())
+            .position(|it| it == what);
+        at.map(|it| from + it + what.len())
+    };
+    let end = find(find(0, b"text/event-stream\r\n")?, b"\r\n\r\n")? + BEGINNING;
+    (end <= answers.len()).then_some(end)
+}
+
+/// Times, and the IDs that a server makes up, by their lengths alone.
+fn without_what_varies(answers: &[u8]) -> String {
+    const ID: &str = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}";
+    let varying = Regex::new(&format!(r"(?i:date): [^\r]*|-\d{{13}}\b|{ID}")).unwrap();
+    let length = |found: &Captures| match &found[0] {
+        known if known == KNOWN.as_bytes() => known.to_vec(),
+        other => format!("({})", other.len()).into_bytes(),
+    };
+    shown(&varying.replace_all(answers, length))
+}
+
+async fn same_answers(servers: &[Server; 2], pieces: &[Vec<u8>]) -> String {
+    let [express, hyper] = servers;
+    let (express, hyper) = tokio::join!(answers(express, pieces), answers(hyper, pieces));
+    assert_eq!(express, hyper, "to {}", shown(&pieces.concat()));
+    express
+}
+
+#[tokio::test]
+async fn fuzzed_requests_are_answered_in_the_same_way() {
+    let servers = pair(QUICK).await;
+    for input in inputs("requests", 400) {
+        let input = with_id(&input, KNOWN);
+        // How much of a stream hyper still writes in HTTP/1.0, once it knows that the client has no more
+        // to say, is chance.
+        if !input.windows(8).any(|it| it == b"HTTP/1.0") {
+            same_answers(&servers, &[input]).await;
+        }
+    }
+}
+
+/// Requests as clients write them, near to what is plain and a little beyond.
+fn request() -> impl Strategy<Value = Vec<u8>> {
+    let target = prop_oneof![
+        6 => Just("/api/v1/sse/debug/{id}"),
+        2 => Just("/api/v1/sse/connect"),
+        1 => Just("/api/v1/sse/debug"),
+        1 => Just("/api/v1/sse/debug/{id}?level=warn"),
+        1 => Just("/api/v1/sse/debug/3F2B8C1E-5D47-4A9B-8E60-1C2D3E4F5A6B"),
+        1 => Just("/api/v1/sse/debug/00000000-0000-4000-8000-000000000000"),
+        1 => Just("/api/v1/sse/debug/control/{id}"),
+        1 => Just("/healthz"),
+    ];
+    let method = prop_oneof![6 => Just("POST"), 2 => Just("GET"), 1 => Just("HEAD")];
+    let header = prop::sample::select(vec![
+        "Accept: */*",
+        "accept: text/plain",
+        "Accept: application/json",
+        "Accept-Encoding: gzip, br",
+        "User-Agent: someone/1.0",
+        "user-agent: caf\u{e9}",
+        "Connection: keep-alive",
+        "Connection: close",
+        "Content-Type: text/plain",
+        "content-type:application/json; charset=utf-8  ",
+        "Content-Type: application/x-ndjson",
+        "Content-Type: multipart/form-data; boundary=x",
+        "Content-Length: 3",
+        "Idempotency-Key: k",
+        "Origin: http://localhost",
+        "Origin: http://evil.example",
+        "Sec-Fetch-Site: cross-site",
+        "Sse-Client-ID: {id}",
+        "Last-Event-ID: 1-1",
+        "Authorization: Bearer x",
+        "Expect: 100-continue",
+        "Transfer-Encoding: chunked",
+        "X-Request-ID: 7",
+    ]);
+    let host = prop_oneof![
+        8 => Just("Host: localhost\r\n"),
+        4 => Just("HOST:127.0.0.1:80\r\n"),
+        1 => Just("Host: evil.example\r\n"),
+        1 => Just("Host: localhost\r\nHost: localhost\r\n"),
+        1 => Just(""),
+    ];
+    let body = prop_oneof![
+        4 => "[a-z ~]{0,60}".prop_map(String::into_bytes),
+        2 => Just(br#"{"message":"a\nb","level":"warn"}"#.to_vec()),
+        1 => Just(br#"{"message":1}"#.to_vec()),
+        1 => Just(br#"{"level":"debug","cancel":true,"operation":"a\"b"}"#.to_vec()),
+        1 => Just(b"a\xff".to_vec()),
+        1 => Just(vec![b'x'; 200]),
+    ];
+    let headers = prop::collection::vec(header, 0..4);
+    (method, target, host, headers, body).prop_map(|(method, target, host, headers, body)| {
+        let mut head = format!("{method} {target} HTTP/1.1\r\n{host}");
+        for header in headers {
+            let _ = write!(head, "{header}\r\n");
+        }
+        let body = if method == "POST" { body } else { Vec::new() };
+        if method == "POST" {
+            let _ = write!(head, "Content-Length: {}\r\n", body.len());
+        }
+        with_id(&[head.as_bytes(), b"\r\n", &body].concat(), KNOWN)
+    })
+}
+
+#[test]
+fn requests_of_many_sorts_are_answered_in_the_same_way() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let servers = runtime.block_on(pair(QUICK));
+    let several = prop::collection::vec(request(), 1..5);
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: 1000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    let accepted = Cell::new(0);
+    let tested = runner.run(&several, |requests| {
+        // In one piece: where a body comes after its request was refused, hyper may end the connection.
+        let answers = runtime.block_on(same_answers(&servers, &[requests.concat()]));
+        accepted.set(accepted.get() + answers.matches("202 Accepted").count());
+        Ok(())
+    });
+    tested.unwrap();
+    assert!(accepted.get() > 100, "{accepted:?} messages were accepted");
+}
+
+#[tokio::test]
+async fn a_message_that_comes_in_two_pieces_is_answered_in_the_same_way() {
+    let servers = pair(QUICK).await;
+    let request = format!(
+        "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello",
+        stream_of(KNOWN)
+    );
+    for cut in 1..request.len() {
+        let (first, second) = request.as_bytes().split_at(cut);
+        let answers = same_answers(&servers, &[first.into(), second.into()]).await;
+        assert!(answers.starts_with("HTTP/1.1 202"), "{answers}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_is_the_same_to_its_last_byte() {
+    let servers = pair(Duration::from_mins(1)).await;
+    let mut streams = Vec::new();
+    for server in &servers {
+        for text in ["one", "two"] {
+            server.publish(KNOWN, text).await;
+        }
+        let mut connection = Connection::open(server.address).await;
+        connection.ask("GET", &stream_of(KNOWN), &[]).await;
+        server
+            .stats(|it| it.subscribers == 1 && it.delivered == 2)
+            .await;
+        server.stop(KNOWN).await;
+        let mut stream = Vec::new();
+        soon(connection.socket.read_to_end(&mut stream))
+            .await
+            .unwrap();
+        streams.push(without_what_varies(&stream));
+    }
+    assert!(streams[0].contains("data: two") && streams[0].contains("event: end"));
+    assert_eq!(streams[0], streams[1]);
+}
+
+#[tokio::test]
+async fn a_connection_that_was_used_and_rests_is_closed_in_time() {
+    for plain_requests in [false, true] {
+        let server = Server::with(|_, options| {
+            options.plain_requests = plain_requests;
+            options.header_timeout = Duration::from_millis(500);
+        });
+        let server = server.await;
+        let id = server.connect().await;
+        let mut connection = Connection::open(server.address).await;
+        for _ in 0..2 {
+            connection
+                .say(format!(
+                    "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi",
+                    stream_of(&id)
+                ))
+                .await;
+            assert_eq!(connection.answer().await.status, 202);
+        }
+        connection.closed().await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_asks_on_and_on_and_takes_no_answer_is_closed() {
+    for plain_requests in [false, true] {
+        let server = Server::with(|_, options| {
+            options.plain_requests = plain_requests;
+            options.stall_timeout = Duration::from_millis(200);
+        });
+        let server = server.await;
+        let id = server.connect().await;
+        let request = format!(
+            "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi",
+            stream_of(&id)
+        );
+        let requests = request.repeat(1000);
+        let mut connection = Connection::open(server.address).await;
+        // It takes no more at some point, and then is gone.
+        soon(async {
+            while connection
+                .socket
+                .write_all(requests.as_bytes())
+                .await
+                .is_ok()
+            {}
+        })
+        .await;
+        server.publish(&id, "others are not held up").await;
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_rests_does_not_hold_up_a_shutdown() {
+    let mut server = Server::with(|_, options| options.grace = Duration::from_mins(1)).await;
+    let id = server.connect().await;
+    let mut connection = Connection::open(server.address).await;
+    connection
+        .say("GET /api/v1/sse/connect HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await;
+    assert_eq!(connection.answer().await.status, 200);
+    server.publish(&id, "not read").await;
+    server.shut_down();
+    connection.closed().await;
+    server.down().await;
+}
