@@ -241,6 +241,7 @@ async fn signals_give_the_terminal_back() {
         open.terminal.shows("Stopped").await;
         // It is told while it is stopped, and hears it when it goes on.
         open.terminal.keys(&format!("kill -{signal} %1; fg\n"));
+        open.terminal.shows(&format!("kill -{signal} %1; fg")).await;
         let end = format!("the end by {signal}");
         open.terminal.until(&end, has_prompt).await;
         open.terminal.keys("echo \"left: $?\"\n");
