@@ -80,7 +80,7 @@ pub(super) async fn converse(
         socket,
         exchange,
         unsent: Vec::new(),
-        host: Box::default(),
+        host: None,
         next: None,
         asked: Instant::now(),
         waits: false,
@@ -102,7 +102,7 @@ struct Express<'a> {
     /// What the socket did not take yet. No request is read before it has.
     unsent: Vec<u8>,
     /// The last `Host` that was let in; most requests of a connection have the same.
-    host: Box<str>,
+    host: Option<Box<str>>,
     /// What follows once all is sent.
     next: Option<Next>,
     /// When something last came.
@@ -230,11 +230,11 @@ impl Express<'_> {
         cx: &mut Context<'_>,
     ) -> Option<Answered> {
         let app = &self.exchange.app;
-        if *self.host != *request.host {
+        if self.host.as_deref() != Some(request.host) {
             if !app.gate.knows(request.host) {
                 return None;
             }
-            self.host = request.host.into();
+            self.host = Some(request.host.into());
         }
         let mut answered = Answered::Whole;
         let (method, route, client, status) = match request.door {

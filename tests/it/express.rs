@@ -170,6 +170,7 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
         8 => Just("Host: localhost\r\n"),
         4 => Just("HOST:127.0.0.1:80\r\n"),
         1 => Just("Host: evil.example\r\n"),
+        1 => Just("Host:\r\n"),
         1 => Just("Host: localhost\r\nHost: localhost\r\n"),
         1 => Just(""),
     ];

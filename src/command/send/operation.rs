@@ -35,7 +35,7 @@ use crate::{
     },
     event::ClientId,
     message::Outcome,
-    shutdown::{Origins, Signal},
+    shutdown::Origins,
     talk,
 };
 use output::{Left, Output};
@@ -261,7 +261,10 @@ impl Run {
                 }
                 asked = wishes.next() => self.obey(asked, status.is_none()),
                 (signal, by_terminal) = signals.recv() => match status {
-                    None => self.pass_on(signal, by_terminal),
+                    None => {
+                        self.told_to_end = true;
+                        self.target.pass_on(signal, by_terminal);
+                    }
                     // What it left behind need not be waited for.
                     Some(_) => self.outputs.abort_all(),
                 },
@@ -296,18 +299,6 @@ impl Run {
             self.told_to_end |= is_running;
             self.kill_at = Some(Instant::now() + child::PATIENCE);
             self.target.signal_all(Number::TERM);
-        }
-    }
-
-    fn pass_on(&mut self, signal: Signal, by_terminal: bool) {
-        self.told_to_end = true;
-        // What the terminal sends, the command has heard already where it shares the terminal.
-        if !(by_terminal && self.target.hears_the_terminal()) {
-            self.target.signal_all(match signal {
-                Signal::Interrupt => Number::INT,
-                Signal::Terminate => Number::TERM,
-                Signal::Hangup => Number::HUP,
-            });
         }
     }
 
