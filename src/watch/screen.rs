@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     client::feed::Update,
-    event::{ClientId, End, UnixMillis},
+    event::{ClientId, End, Gap, UnixMillis},
     message::Level,
     text::Colour,
 };
@@ -46,6 +46,7 @@ use viewport::{Anchor, Geometry, Row};
 
 /// So many marks can be set.
 pub const MARKS_MAX: usize = 1000;
+
 /// What is watched; by default a recording, which has neither server nor publishers.
 #[derive(Clone, Debug, Default)]
 pub struct Target {
@@ -109,6 +110,8 @@ pub struct Screen {
     pub(super) kept: u64,
     pub(super) passing: u64,
     pub(super) dropped: u64,
+    /// How often messages were lost of which nobody knows how many.
+    pub(super) uncounted_gaps: u64,
     pub(super) filter: Filter,
     pub(super) search: Search,
     layouts: Layouts,
@@ -142,6 +145,7 @@ impl Screen {
             kept: 0,
             passing: 0,
             dropped: 0,
+            uncounted_gaps: 0,
             filter: Filter::default(),
             search: Search::default(),
             layouts: Layouts::default(),
@@ -169,6 +173,7 @@ impl Screen {
     /// Takes what came from the stream.
     pub(super) fn take(&mut self, update: Update, now: Duration) {
         self.connection.update(&update, now);
+        self.uncounted_gaps += u64::from(matches!(update, Update::Gap(Gap::Unknown)));
         let note = |level, text: &str| Some(Record::own(Kind::Note, level, text, now));
         let record = match update {
             Update::Message(received) => {
@@ -256,6 +261,12 @@ impl Screen {
     pub(super) fn follow(&mut self) {
         self.anchor = None;
         self.behind = Behind::default();
+    }
+
+    /// Whether it is a recording that is shown: nothing can be asked of one, nor sent to it.
+    #[must_use]
+    pub fn is_recording(&self) -> bool {
+        self.options.target.id.is_none()
     }
 
     /// Whether what comes is shown at once.

@@ -4,10 +4,12 @@ use codechat::{
     client::feed::Update,
     event::{End, Gap},
     message::{Level, Message, Outcome},
+    text::Colour,
     watch::{
         keys::{Action, Key, TABLE},
-        model::{Goals, Verdict},
+        model::{Goals, Model, Verdict},
         pane::theme::{Background, Theme},
+        screen::{Options, Screen, Target},
         update::{Effect, Leave, Msg},
     },
     wish::{Ask, Cancel, Request},
@@ -123,6 +125,45 @@ fn what_is_shown_is_saved_as_text_and_everything_as_ndjson() {
     assert_eq!(lines[3]["message"], "two\nlines\u{7}");
     assert_eq!(lines[3]["outcome"], "failed");
     assert_eq!(lines[3]["id"], "3-1732262400200");
+}
+
+#[test]
+fn a_recording_is_asked_for_nothing() {
+    let mut drawn = of_lines(1);
+    let options = Options {
+        target: Target::default(),
+        colour: Colour::Keep,
+        began: 0,
+        utc_offset: 0,
+    };
+    drawn.screen = Screen::new(options, Model::default(), 80, 24);
+    assert!(drawn.shows("? help") && !drawn.shows("copy the ID"));
+    for key in ["D", "x", "r", "i", "I"] {
+        drawn.keys(key);
+        assert!(
+            drawn.effects.is_empty() && drawn.shows("a recording "),
+            "{key}"
+        );
+    }
+}
+
+#[test]
+fn what_was_lost_uncounted_is_never_called_nothing() {
+    let mut drawn = of_lines(1);
+    assert!(drawn.shows("lost 0"));
+    drawn.update(Update::Gap(Gap::Unknown));
+    assert!(drawn.shows("lost ?"));
+    drawn.update(Update::Gap(Gap::Known { from: 2, to: 4 }));
+    assert!(drawn.shows("lost 3+?"));
+}
+
+#[test]
+fn a_mark_in_focus_shows_both() {
+    let mut drawn = of_lines(2);
+    drawn.keys("pm");
+    assert!(drawn.rows().iter().any(|it| it.starts_with('◈')));
+    drawn.keys("k");
+    assert!(drawn.rows().iter().any(|it| it.starts_with('◆')));
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn texts(drawn: &Drawn) -> Vec<String> {
 /// The message in focus.
 fn focus(drawn: &Drawn) -> String {
     let rows = drawn.rows();
-    let row = rows.iter().find(|it| it.starts_with(['▌', '◆']));
+    let row = rows.iter().find(|it| it.starts_with(['▌', '◈']));
     let row = row.unwrap_or_else(|| panic!("nothing is in focus: {rows:#?}"));
     row[row.find("line ").unwrap()..].into()
 }

@@ -21,7 +21,7 @@ use codechat::{
 };
 use futures_util::Stream;
 
-use crate::support::{process::Scratch, shell::Shell};
+use crate::support::{process::Scratch, terminal::Terminal};
 
 /// Updates that end in a panic: here, or in another thread.
 struct Panics {
@@ -68,7 +68,7 @@ async fn a_pane_that_panics() {
 async fn a_panic_anywhere_ends_the_screen_first_and_then_says_so() {
     let test = std::env::current_exe().unwrap();
     for (elsewhere, told) in [("", "the owner panics"), ("ELSEWHERE=1", "another panics")] {
-        let mut terminal = Shell::open((80, 24)).await;
+        let mut terminal = Terminal::open((80, 24)).await;
         let scratch = Scratch::new();
         let (before, after) = (scratch.path("before"), scratch.path("after"));
         terminal.keys(&format!(

@@ -5,10 +5,10 @@ pub(crate) mod cutter;
 pub(crate) mod drawn;
 pub(crate) mod fault_proxy;
 pub(crate) mod http;
+pub(crate) mod pane;
 pub(crate) mod process;
 pub(crate) mod scripted;
 pub(crate) mod server;
-pub(crate) mod shell;
 pub(crate) mod terminal;
 
 use std::time::Duration;

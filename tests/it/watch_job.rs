@@ -80,10 +80,11 @@ async fn a_terminal_shows_how_far_it_is_below_the_messages() {
     let script = "\"$0\" watch --server \"$1\" -- \
          curl -s -X POST -H 'Sse-Client-ID: {id}' \"$2\" | jq -c .";
     let words = ["bash", "-c", script, CODECHAT, &server.url, &api.url];
-    let mut terminal = Terminal::start(&words, 80);
+    let mut terminal = Terminal::start(&words, (80, 24));
     api.work.add_permits(12);
     terminal
-        .shows(|screen| {
+        .until("a line for progress", |screen| {
+            let screen = screen.contents();
             let mut lines = screen.lines().rev().filter(|it| !it.is_empty());
             let progress = lines.next().unwrap_or_default();
             progress.contains("---]  12/40  30 %")
@@ -109,11 +110,9 @@ async fn a_line_for_progress_stands_beside_a_file_too() {
     let script = "\"$0\" watch --server \"$1\" --id \"$2\" -n 2 > \"$3\"";
     let file_name = file.to_str().unwrap();
     let words = ["sh", "-c", script, CODECHAT, &server.url, &id, file_name];
-    let mut terminal = Terminal::start(&words, 80);
+    let mut terminal = Terminal::start(&words, (80, 24));
     server.http.publish(&id, "Processed file 3 of 4").await;
-    terminal
-        .shows(|screen| screen.contains("]  3/4  75 %"))
-        .await;
+    terminal.shows("]  3/4  75 %").await;
     server.http.publish(&id, "Processed file 4 of 4").await;
     let (code, screen) = terminal.end().await;
     assert_eq!(code, 0);
@@ -260,11 +259,11 @@ async fn ctrl_c_in_a_terminal_reaches_the_command_once() {
         "-c",
         script,
     ];
-    let mut terminal = Terminal::start(&words, 80);
-    terminal.shows(|screen| screen.contains("ready")).await;
-    terminal.press("\x03");
-    terminal.shows(|screen| screen.contains("heard")).await;
-    terminal.press("the end\n");
+    let mut terminal = Terminal::start(&words, (80, 24));
+    terminal.shows("ready").await;
+    terminal.keys("\x03");
+    terminal.shows("heard").await;
+    terminal.keys("the end\n");
     let (code, screen) = terminal.end().await;
     assert_eq!(code, 0, "{screen}");
     assert_eq!(screen.matches("heard").count(), 1, "{screen}");

@@ -78,7 +78,8 @@ fn gutter(
 ) {
     let theme = canvas.theme;
     let sign = match (screen.marks.contains(&id), in_focus) {
-        (true, _) => "◆",
+        (true, true) => "◈",
+        (true, false) => "◆",
         (false, true) => "▌",
         (false, false) => " ",
     };

@@ -84,7 +84,7 @@ fn counts(screen: &Screen) -> Vec<String> {
     let received = count_of(screen.model.received());
     let shown = count_of(screen.passing);
     let filtered = screen.kept - screen.passing;
-    let lost = count_of(screen.model.lost());
+    let lost = lost(screen);
     let dropped = if screen.dropped > 0 {
         format!(" · dropped {}", count_of(screen.dropped))
     } else {
@@ -97,6 +97,15 @@ fn counts(screen: &Screen) -> Vec<String> {
         format!("{shown} of {received} · lost {lost}"),
         format!("{shown}/{received}"),
     ]
+}
+
+/// How many messages were lost, as far as that is known.
+fn lost(screen: &Screen) -> String {
+    match (screen.model.lost(), screen.uncounted_gaps) {
+        (lost, 0) => count_of(lost),
+        (0, _) => "?".into(),
+        (lost, _) => format!("{}+?", count_of(lost)),
+    }
 }
 
 /// What keeps messages from being seen: a pause, a search, a filter; the longest text first.
@@ -166,7 +175,7 @@ fn hints(screen: &Screen) -> &'static [(Action, &'static str)] {
             (Action::Copy, "copy"),
             (Action::Back, "close"),
         ],
-        _ if screen.is_empty() && screen.connection.is_open() => &[
+        _ if screen.is_empty() && screen.connection.is_open() && !screen.is_recording() => &[
             (Action::CopyId, "copy the ID"),
             (Action::CopyCurl, "copy the curl line"),
             (Action::Help, "help"),
@@ -184,7 +193,8 @@ fn hints(screen: &Screen) -> &'static [(Action, &'static str)] {
             (Action::Space, "freeze"),
             (Action::Search, "search"),
             (Action::Filter, "filter"),
-            (Action::NextError, "error"),
+            // Below the last message there is none.
+            (Action::PreviousError, "error"),
             (Action::Help, "help"),
             (Action::Quit, "quit"),
         ],

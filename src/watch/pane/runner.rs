@@ -206,12 +206,11 @@ impl Pane {
             Effect::Save(path, bytes) => {
                 self.works.spawn_blocking(move || save(path, &bytes));
             }
-            Effect::Ask(request) => match way_back {
-                Some(way_back) => {
+            Effect::Ask(request) => {
+                if let Some(way_back) = way_back {
                     self.works.spawn(way_back.ask(request));
                 }
-                None => screen.notice = Some("a recording has no publishers to ask".into()),
-            },
+            }
             Effect::Suspend => self.suspend(screen).await?,
         }
         Ok(None)
@@ -287,7 +286,9 @@ async fn after(wait: Option<Duration>) {
     }
 }
 
-/// Stops this process and those of its job, as ^z does, and comes back when it goes on. False where
+/// Stops this process and those of its job, as ^z does, and comes back when it goes on. A server
+/// inside it stops too: to the shell they are one, and going on alone would take a process that nobody
+/// started. False where
 /// nothing would bring it back, so that the system does not stop it.
 #[cfg(unix)]
 async fn stop() -> anyhow::Result<bool> {

@@ -219,6 +219,9 @@ impl Write for Frame {
 }
 
 impl Frame {
+    /// Waits for a terminal that takes no output, as less does: there is nobody to draw for, and what
+    /// comes meanwhile waits behind the connection's bounds. Signals, and a server inside this process,
+    /// wait with it; a terminal that hangs up ends the waiting with an error.
     fn commit(&self) -> io::Result<()> {
         let mut bytes = self.0.borrow_mut();
         // After a panic, the screen is not ours any more.

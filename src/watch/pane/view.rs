@@ -13,7 +13,7 @@
 //! Space page  G follow  Enter open  / search  & filter  ? help  q quit
 //! ```
 //!
-//! In the body: the focus (`▌`) or a mark (`◆`), the level's letter, the time, the text. Help, a whole
+//! In the body: the focus (`▌`), a mark (`◆`) or both (`◈`), the level's letter, the time, the text. Help, a whole
 //! message and the first steps take the body's place; what is typed takes the last line's.
 
 use std::time::Duration;

@@ -159,6 +159,12 @@ fn outward(screen: &mut Screen, action: Action) -> Vec<Effect> {
         Action::Copy | Action::CopyShown | Action::CopyId | Action::CopyCurl => {
             return copy(screen, action);
         }
+        Action::Detail | Action::Cancel if screen.is_recording() => {
+            return told(screen, "a recording has no publishers to ask");
+        }
+        Action::Reconnect if screen.is_recording() => {
+            return told(screen, "a recording has no connection");
+        }
         Action::Detail => {
             screen.wants_debug = !screen.wants_debug;
             let level = if screen.wants_debug {
@@ -174,9 +180,6 @@ fn outward(screen: &mut Screen, action: Action) -> Vec<Effect> {
         Action::Cancel => {
             screen.mode = Mode::AskCancel(to_cancel(screen));
             return Vec::new();
-        }
-        Action::Reconnect if screen.options.target.id.is_none() => {
-            return told(screen, "a recording has no connection");
         }
         Action::Reconnect if screen.connection.is_open() => {
             screen.connection.state = State::Connecting;

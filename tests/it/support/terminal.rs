@@ -1,85 +1,153 @@
-//! A real terminal with a program in it, and what its screen shows.
+//! A real terminal's other side: what programs write to it is read and shown as a terminal would, and
+//! keys are typed into it.
 
 use std::{
     io::{Read, Write},
-    num::NonZero,
+    num::NonZeroU16,
     sync::{Arc, Mutex},
 };
 
-use portable_pty::{Child, ChildKiller, CommandBuilder, MasterPty, PtySize, native_pty_system};
-use tokio::sync::watch;
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use tokio::{sync::watch, time::timeout};
 
-use super::soon;
+use super::{PATIENCE, soon};
 
-/// A terminal of 24 lines. The program in it is killed where a test gives up.
+/// A terminal with a shell in it, or any other program, which is killed where a test gives up.
 pub(crate) struct Terminal {
-    screen: Arc<Mutex<vt100::Parser>>,
+    seen: Arc<Mutex<Seen>>,
     changed: watch::Receiver<()>,
-    child: Option<Box<dyn Child + Send + Sync>>,
-    killer: Box<dyn ChildKiller + Send + Sync>,
     keys: Box<dyn Write + Send>,
-    /// Closing it would hang up.
-    _master: Box<dyn MasterPty + Send>,
+    master: Box<dyn MasterPty + Send>,
+    child: Option<Box<dyn Child + Send + Sync>>,
+}
+
+struct Seen {
+    parser: vt100::Parser,
+    bytes: Vec<u8>,
+}
+
+fn size(columns: u16, rows: u16) -> PtySize {
+    PtySize {
+        rows,
+        cols: columns,
+        pixel_width: 0,
+        pixel_height: 0,
+    }
+}
+
+fn above_zero(number: u16) -> NonZeroU16 {
+    NonZeroU16::new(number).unwrap()
 }
 
 impl Terminal {
-    /// A program with nothing but PATH and TERM in its environment.
-    pub(crate) fn start(words: &[&str], columns: u16) -> Self {
-        let size = PtySize {
-            rows: 24,
-            cols: columns,
-            ..PtySize::default()
-        };
-        let pair = native_pty_system().openpty(size).unwrap();
+    /// A terminal in which this program runs, and nothing of the tester's environment but PATH.
+    pub(crate) fn start(words: &[&str], (columns, rows): (u16, u16)) -> Self {
+        let pty = native_pty_system().openpty(size(columns, rows)).unwrap();
         let mut command = CommandBuilder::new(words[0]);
         command.args(&words[1..]);
         command.env_clear();
         command.env("TERM", "xterm-256color");
         command.env("PATH", std::env::var_os("PATH").unwrap());
+        command.env("PS1", "$ ");
         command.cwd(env!("CARGO_TARGET_TMPDIR"));
-        let child = pair.slave.spawn_command(command).unwrap();
-        let one_or_more = |it| NonZero::new(it).expect("a terminal has a size");
-        let parser = vt100::Parser::new(one_or_more(size.rows), one_or_more(size.cols), 0);
-        let screen = Arc::new(Mutex::new(parser));
-        let (change, changed) = watch::channel(());
-        let mut output = pair.master.try_clone_reader().unwrap();
-        let shown = Arc::clone(&screen);
+        let child = pty.slave.spawn_command(command).unwrap();
+        let seen = Arc::new(Mutex::new(Seen {
+            parser: vt100::Parser::new(above_zero(rows), above_zero(columns), 0),
+            bytes: Vec::new(),
+        }));
+        let (tell, changed) = watch::channel(());
+        let mut output = pty.master.try_clone_reader().unwrap();
+        let writes = seen.clone();
+        // Ends when nothing holds the terminal any more.
         std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            // It ends with an error where the last program in the terminal has ended.
-            while let Ok(read @ 1..) = output.read(&mut buffer) {
-                shown.lock().unwrap().process(&buffer[..read]);
-                change.send_replace(());
+            let mut bytes = [0; 4096];
+            while let Ok(read @ 1..) = output.read(&mut bytes) {
+                let mut seen = writes.lock().unwrap();
+                seen.parser.process(&bytes[..read]);
+                seen.bytes.extend_from_slice(&bytes[..read]);
+                drop(seen);
+                if tell.send(()).is_err() {
+                    return;
+                }
             }
         });
         Self {
-            screen,
+            seen,
             changed,
-            killer: child.clone_killer(),
+            keys: pty.master.take_writer().unwrap(),
+            master: pty.master,
             child: Some(child),
-            keys: pair.master.take_writer().unwrap(),
-            _master: pair.master,
         }
     }
 
-    pub(crate) fn screen(&self) -> String {
-        self.screen.lock().unwrap().screen().contents()
+    /// A terminal with a shell that has job control, and leaves the terminal's modes alone.
+    pub(crate) async fn open(size: (u16, u16)) -> Self {
+        let words = ["bash", "--norc", "--noprofile", "-i"];
+        let mut terminal = Self::start(&words, size);
+        terminal.shows("$ ").await;
+        terminal.keys("bind 'set enable-bracketed-paste off'; clear; echo rea\"dy\"\n");
+        terminal.shows("ready").await;
+        terminal
+    }
+
+    /// Types into it.
+    pub(crate) fn keys(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    /// Makes it another size.
+    pub(crate) fn resize(&mut self, columns: u16, rows: u16) {
+        let mut seen = self.seen.lock().unwrap();
+        let screen = seen.parser.screen_mut();
+        screen.set_size(above_zero(rows), above_zero(columns));
+        drop(seen);
+        self.master.resize(size(columns, rows)).unwrap();
     }
 
     /// Waits until the screen is as wanted.
-    pub(crate) async fn shows(&mut self, wanted: impl Fn(&str) -> bool) {
+    pub(crate) async fn until(&mut self, what: &str, wanted: impl Fn(&vt100::Screen) -> bool) {
         let waiting = async {
-            // What ends the changes may have been the wanted one.
-            while !wanted(&self.screen()) && self.changed.changed().await.is_ok() {}
+            loop {
+                self.changed.borrow_and_update();
+                if wanted(self.seen.lock().unwrap().parser.screen()) {
+                    return true;
+                }
+                if self.changed.changed().await.is_err() {
+                    // Nothing comes any more.
+                    return wanted(self.seen.lock().unwrap().parser.screen());
+                }
+            }
         };
-        let result = tokio::time::timeout(super::PATIENCE, waiting).await;
-        let screen = self.screen();
-        assert!(result.is_ok() && wanted(&screen), "it shows\n{screen}");
+        let reached = timeout(PATIENCE, waiting).await;
+        assert!(
+            matches!(reached, Ok(true)),
+            "{what} is not seen, but\n{}",
+            self.text()
+        );
     }
 
-    pub(crate) fn press(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).unwrap();
-        self.keys.flush().unwrap();
+    /// Waits until the screen has this on it.
+    pub(crate) async fn shows(&mut self, text: &str) {
+        self.until(text, |screen| screen.contents().contains(text))
+            .await;
+    }
+
+    /// Waits until the screen has this on it no more.
+    pub(crate) async fn hides(&mut self, text: &str) {
+        let what = format!("the end of {text}");
+        self.until(&what, |screen| !screen.contents().contains(text))
+            .await;
+    }
+
+    /// What is on the screen.
+    pub(crate) fn text(&self) -> String {
+        self.seen.lock().unwrap().parser.screen().contents()
+    }
+
+    /// All that was ever written.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.seen.lock().unwrap().bytes.clone()
     }
 
     /// Waits for the program's end: its exit code, and what is left on the screen.
@@ -88,12 +156,16 @@ impl Terminal {
         soon(async { while self.changed.changed().await.is_ok() {} }).await;
         let mut child = self.child.take().expect("it ends once");
         let waiting = tokio::task::spawn_blocking(move || child.wait().unwrap());
-        (soon(waiting).await.unwrap().exit_code(), self.screen())
+        (soon(waiting).await.unwrap().exit_code(), self.text())
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        let _ = self.killer.kill();
+        let Some(mut child) = self.child.take() else {
+            return;
+        };
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }

@@ -46,6 +46,8 @@ pub struct Record {
     pub kind: Kind,
     /// Whether its operation begins with it.
     pub begins: bool,
+    /// Whether the text has colours: looked for once, since a filter asks all records at each key.
+    is_coloured: bool,
 }
 
 /// What few messages say.
@@ -89,6 +91,7 @@ impl Record {
             Some(told) if text.is_empty() => (told, Some("".into())),
             _ => (text, raw),
         };
+        let is_coloured = text.contains('\x1b');
         let name = message.operation.as_ref().map(Operation::as_str);
         let safe_name = name.map(|it| text::safe_line(it, Colour::Strip));
         let more = More {
@@ -116,6 +119,7 @@ impl Record {
                 Kind::Message
             },
             begins: false,
+            is_coloured,
         }
     }
 
@@ -136,6 +140,7 @@ impl Record {
             level,
             kind,
             begins: false,
+            is_coloured: false,
         }
     }
 
@@ -148,7 +153,11 @@ impl Record {
     /// The text without its colours.
     #[must_use]
     pub fn plain(&self) -> Cow<'_, str> {
-        plain(&self.text)
+        if self.is_coloured {
+            plain(&self.text)
+        } else {
+            Cow::Borrowed(&self.text)
+        }
     }
 
     /// The event ID as it stood in the stream.

@@ -111,6 +111,11 @@ fn a_page_down_shows_what_comes_next_and_stops_at_the_end() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
     #[test]
     fn going_down_and_up_passes_every_row_once(
         lengths in proptest::collection::vec(0..60_usize, 1..30),
