@@ -92,6 +92,12 @@ impl Channel {
         self.lock().reader_count()
     }
 
+    /// Whether it has messages in its log and nobody who reads it.
+    pub(super) fn holds_messages_for_nobody(&self) -> bool {
+        let state = self.lock();
+        state.reader_count() == 0 && state.log.memory() > 0
+    }
+
     /// How many readers there are, and how many messages there ever were.
     pub(super) fn census(&self) -> (usize, u64) {
         let state = self.lock();
