@@ -93,15 +93,10 @@ impl Target {
         }
     }
 
-    /// Whether what the terminal sends to us (Ctrl-C, a hangup) reaches the command too.
-    #[must_use]
-    pub fn hears_the_terminal(self) -> bool {
-        self.shares_our_group
-    }
-
-    /// Passes a signal on that we were sent, unless the command has heard it already.
+    /// Passes a signal on that we were sent. What the terminal sends (Ctrl-C, a hangup), a command that
+    /// shares our group has heard already.
     pub fn pass_on(self, signal: Signal, by_terminal: bool) {
-        if !(by_terminal && self.hears_the_terminal()) {
+        if !(by_terminal && self.shares_our_group) {
             self.signal_all(match signal {
                 Signal::Interrupt => Number::INT,
                 Signal::Terminate => Number::TERM,

@@ -39,8 +39,8 @@
 //! - No sockets in `wire`, and no serde outside it, but for the answers that `client` reads by type and
 //!   a recording's own lines.
 //! - No way between `server` and `client`: they meet in `wire` alone.
-//! - No I/O and no clock in the watcher's model ([`watch::model`]): updates come in, a verdict comes
-//!   out.
+//! - No I/O and no clock in the watcher's models ([`watch::model`], [`watch::screen`]): updates and keys
+//!   come in, with the time; a verdict or effects come out.
 //! - No lock held across an `.await`, and no `process::exit`: only `main` turns a result into a code.
 //! - No disk: what the server holds is gone with it.
 

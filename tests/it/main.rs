@@ -19,6 +19,8 @@ mod hub_life;
 mod lossless;
 mod metrics;
 mod pane_keys;
+mod pane_moving;
+mod pane_panics;
 mod pane_screens;
 mod pane_terminal;
 mod pane_tmux;

@@ -1,26 +1,7 @@
 //! The pane in a real terminal: it takes the terminal, works there, and gives it back as it was.
 
-use std::{
-    fmt::Write,
-    pin::Pin,
-    task::{Context, Poll},
-};
+use std::fmt::Write;
 
-use codechat::{
-    client::feed::{FeedError, Update},
-    event::Format,
-    text::Colour,
-    watch::{
-        clock::Clock,
-        model::Model,
-        pane::{
-            runner,
-            theme::{Background, Theme},
-        },
-        screen::{Options, Screen, Target},
-    },
-};
-use futures_util::Stream;
 use vt100::MouseProtocolMode;
 
 use crate::support::{
@@ -107,6 +88,11 @@ impl Open {
         self.terminal.keys(&line);
         self.terminal.shows("the same as before").await;
     }
+}
+
+/// Whether a shell waits for a line, and nothing else has the terminal.
+fn has_prompt(screen: &vt100::Screen) -> bool {
+    !screen.alternate_screen() && screen.contents().trim_end().ends_with("\n$")
 }
 
 async fn publish_lines(http: Http, id: &str, numbers: std::ops::RangeInclusive<u32>) {
@@ -242,9 +228,7 @@ async fn the_pane_can_be_suspended_and_comes_back_with_what_came_meanwhile() {
     open.publish("and after").await;
     open.terminal.shows("and after").await;
     open.terminal.keys("q");
-    open.terminal
-        .until("the shell", |screen| !screen.alternate_screen())
-        .await;
+    open.terminal.until("the shell", has_prompt).await;
     open.terminal.keys("echo \"left: $?\"\n");
     open.left("0").await;
 }
@@ -255,13 +239,12 @@ async fn signals_give_the_terminal_back() {
         let mut open = Open::new((80, 24)).await;
         open.terminal.keys("\u{1a}");
         open.terminal.shows("Stopped").await;
+        open.terminal.until("the shell", has_prompt).await;
         // It is told while it is stopped, and hears it when it goes on.
         open.terminal.keys(&format!("kill -{signal} %1; fg\n"));
-        open.terminal
-            .until(&format!("the end by {signal}"), |screen| {
-                !screen.alternate_screen() && screen.contents().contains("watch --server")
-            })
-            .await;
+        open.terminal.shows(&format!("kill -{signal} %1; fg")).await;
+        let end = format!("the end by {signal}");
+        open.terminal.until(&end, has_prompt).await;
         open.terminal.keys("echo \"left: $?\"\n");
         open.left(code).await;
     }
@@ -282,7 +265,10 @@ async fn what_was_taken_is_given_back_and_no_message_writes_an_escape() {
         .await;
     open.terminal.keys(" \r");
     open.terminal.shows("as it came").await;
-    open.terminal.keys("\u{1b}/owned\r");
+    open.terminal.keys("\u{1b}");
+    // Together they would be Alt and a key.
+    open.terminal.hides("as it came").await;
+    open.terminal.keys("/owned\r");
     open.terminal.shows("hit 1/1").await;
     open.terminal.keys("i");
     open.terminal.shows("copied the client ID").await;
@@ -394,76 +380,4 @@ async fn an_error_at_first_is_told_without_a_pane() {
     terminal.keys(&line);
     terminal.shows("left: 1").await;
     assert!(!String::from_utf8_lossy(&terminal.bytes()).contains("\u{1b}[?1049h"));
-}
-
-/// Updates that end in a panic: here, or in another thread.
-struct Panics {
-    told: bool,
-    elsewhere: bool,
-}
-
-impl Stream for Panics {
-    type Item = Result<Update, FeedError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if !std::mem::replace(&mut self.told, true) {
-            let format = Format::Json;
-            return Poll::Ready(Some(Ok(Update::Connected { format })));
-        }
-        assert!(self.elsewhere, "the owner panics");
-        std::thread::spawn(|| panic!("another panics"));
-        Poll::Pending
-    }
-}
-
-/// Is run by the test below, in a terminal: a pane in which something panics.
-#[tokio::test]
-#[ignore = "needs a terminal, and panics"]
-async fn a_pane_that_panics() {
-    let elsewhere = std::env::var_os("ELSEWHERE").is_some();
-    let source = Panics {
-        told: false,
-        elsewhere,
-    };
-    let options = Options {
-        target: Target::default(),
-        colour: Colour::Keep,
-        began: 0,
-        utc_offset: 0,
-    };
-    let screen = Screen::new(options, Model::default(), 80, 24);
-    let theme = Theme::new(Background::Auto, None, true, false);
-    let left = runner::run(source, None, screen, &Clock::default(), theme, || Ok(())).await;
-    eprintln!("it ended: {}", left.unwrap_err());
-}
-
-#[tokio::test]
-async fn a_panic_anywhere_ends_the_screen_first_and_then_says_so() {
-    let test = std::env::current_exe().unwrap();
-    for (elsewhere, told) in [("", "the owner panics"), ("ELSEWHERE=1", "another panics")] {
-        let mut terminal = Shell::open((80, 24)).await;
-        let scratch = Scratch::new();
-        let (before, after) = (scratch.path("before"), scratch.path("after"));
-        terminal.keys(&format!(
-            "stty -a > {before}; {elsewhere} RUST_BACKTRACE=0 {test} --ignored --exact pane_terminal::a_pane_that_panics --nocapture; stty -a > {after}; cmp {before} {after} && echo the same as \"before\"\n",
-            before = before.display(),
-            after = after.display(),
-            test = test.display(),
-        ));
-        terminal.shows("the same as before").await;
-        assert!(terminal.text().contains(told), "{}", terminal.text());
-        let bytes = terminal.bytes();
-        let written = String::from_utf8_lossy(&bytes);
-        assert_eq!(written.matches("\u{1b}[?1049h").count(), 1);
-        assert_eq!(
-            written.matches("\u{1b}[?1049l").count(),
-            1,
-            "once, not twice"
-        );
-        let (screen, said) = (written.find("\u{1b}[?1049l"), written.rfind(told));
-        assert!(screen < said, "it is said on the screen that stays");
-        if !elsewhere.is_empty() {
-            assert!(terminal.text().contains("it ended: the screen was closed"));
-        }
-    }
 }

@@ -9,7 +9,7 @@ mod output;
 mod process;
 mod voice;
 
-use std::sync::Arc;
+use std::{future::ready, sync::Arc};
 
 use anyhow::Context;
 use rustix::process::Signal as Number;
@@ -35,7 +35,7 @@ use crate::{
     },
     event::ClientId,
     message::Outcome,
-    shutdown::{Origins, Signal},
+    shutdown::Origins,
     talk,
 };
 use output::{Left, Output};
@@ -84,6 +84,8 @@ pub(super) async fn run(client: Client, id: ClientId, order: Order) -> anyhow::R
     tally.read(1);
     let conclude = conclude(queue, voice.concluded(&end), delivery);
     let left_over = tokio::select! {
+        biased;
+        () = ready(()), if run.given_up => Some("interrupted".into()),
         refused = conclude => refused.map(|it| it.to_string()),
         _ = signals.recv() => Some("interrupted".into()),
         never = wishes.ignored() => match never {},
@@ -180,6 +182,8 @@ struct Run {
     ended: watch::Sender<Option<Instant>>,
     /// Whether somebody has told it to end.
     told_to_end: bool,
+    /// Whether a signal came after its end: then what is not delivered will not be.
+    given_up: bool,
     /// When it is to be ended.
     kill_at: Option<Instant>,
 }
@@ -194,6 +198,7 @@ impl Run {
             outputs: JoinSet::new(),
             ended: watch::Sender::new(None),
             told_to_end: false,
+            given_up: false,
             kill_at: None,
         }
     }
@@ -260,10 +265,13 @@ impl Run {
                     is_held |= matches!(left, Ok(Left::Held));
                 }
                 asked = wishes.next() => self.obey(asked, status.is_none()),
-                (signal, by_terminal) = signals.recv() => match status {
-                    None => self.pass_on(signal, by_terminal),
-                    // What it left behind need not be waited for.
-                    Some(_) => self.outputs.abort_all(),
+                (signal, by_terminal) = signals.recv() => if status.is_none() {
+                    self.told_to_end = true;
+                    self.target.pass_on(signal, by_terminal);
+                } else {
+                    // What it left behind, and what waits, is not waited for any longer.
+                    self.given_up = true;
+                    self.outputs.abort_all();
                 },
                 () = until(self.kill_at) => {
                     self.kill_at = None;
@@ -296,18 +304,6 @@ impl Run {
             self.told_to_end |= is_running;
             self.kill_at = Some(Instant::now() + child::PATIENCE);
             self.target.signal_all(Number::TERM);
-        }
-    }
-
-    fn pass_on(&mut self, signal: Signal, by_terminal: bool) {
-        self.told_to_end = true;
-        // What the terminal sends, the command has heard already where it shares the terminal.
-        if !(by_terminal && self.target.hears_the_terminal()) {
-            self.target.signal_all(match signal {
-                Signal::Interrupt => Number::INT,
-                Signal::Terminate => Number::TERM,
-                Signal::Hangup => Number::HUP,
-            });
         }
     }
 

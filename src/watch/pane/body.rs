@@ -10,9 +10,10 @@ use super::{
     view::{Canvas, cut},
 };
 use crate::watch::screen::{
-    Columns, Screen,
+    Screen,
     export::level_letter,
     layout::cells,
+    parts::Columns,
     records::{Id, Kind, Record},
     viewport::Row,
 };

@@ -156,27 +156,8 @@ fn look_along(screen: &mut Screen, action: Action) {
 /// Does what a key asks for that has an effect outside.
 fn outward(screen: &mut Screen, action: Action) -> Vec<Effect> {
     let effect = match action {
-        Action::Copy => {
-            let Some((_, record)) = screen.focus() else {
-                return told(screen, "nothing to copy");
-            };
-            let text = record.plain().into_owned();
-            copied(screen, text, "the message")
-        }
-        Action::CopyShown => {
-            let text = screen.shown_as_text();
-            copied(screen, text, "all that is shown")
-        }
-        Action::CopyId => match screen.options.target.id {
-            Some(id) => copied(screen, id.to_string(), "the client ID"),
-            None => return told(screen, "a recording has no client ID"),
-        },
-        Action::CopyCurl if screen.options.target.curl.is_empty() => {
-            return told(screen, "a recording takes no messages");
-        }
-        Action::CopyCurl => {
-            let line = screen.options.target.curl.clone();
-            copied(screen, line, "a curl line")
+        Action::Copy | Action::CopyShown | Action::CopyId | Action::CopyCurl => {
+            return copy(screen, action);
         }
         Action::Detail => {
             screen.wants_debug = !screen.wants_debug;
@@ -217,6 +198,24 @@ fn outward(screen: &mut Screen, action: Action) -> Vec<Effect> {
         _ => return Vec::new(),
     };
     vec![effect]
+}
+
+fn copy(screen: &mut Screen, action: Action) -> Vec<Effect> {
+    let target = &screen.options.target;
+    let (text, what) = match action {
+        Action::Copy => match screen.focus() {
+            Some((_, record)) => (record.plain().into_owned(), "the message"),
+            None => return told(screen, "nothing to copy"),
+        },
+        Action::CopyShown => (screen.shown_as_text(), "all that is shown"),
+        Action::CopyId => match target.id {
+            Some(id) => (id.to_string(), "the client ID"),
+            None => return told(screen, "a recording has no client ID"),
+        },
+        _ if target.curl.is_empty() => return told(screen, "a recording takes no messages"),
+        _ => (target.curl.clone(), "a curl line"),
+    };
+    vec![copied(screen, text, what)]
 }
 
 fn told(screen: &mut Screen, notice: &str) -> Vec<Effect> {

@@ -1,0 +1,96 @@
+//! A panic anywhere in the program ends the pane before it is told.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use codechat::{
+    client::feed::{FeedError, Update},
+    event::Format,
+    text::Colour,
+    watch::{
+        clock::Clock,
+        model::Model,
+        pane::{
+            runner,
+            theme::{Background, Theme},
+        },
+        screen::{Options, Screen, Target},
+    },
+};
+use futures_util::Stream;
+
+use crate::support::{process::Scratch, shell::Shell};
+
+/// Updates that end in a panic: here, or in another thread.
+struct Panics {
+    told: bool,
+    elsewhere: bool,
+}
+
+impl Stream for Panics {
+    type Item = Result<Update, FeedError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if !std::mem::replace(&mut self.told, true) {
+            let format = Format::Json;
+            return Poll::Ready(Some(Ok(Update::Connected { format })));
+        }
+        assert!(self.elsewhere, "the owner panics");
+        std::thread::spawn(|| panic!("another panics"));
+        Poll::Pending
+    }
+}
+
+/// Is run by the test below, in a terminal: a pane in which something panics.
+#[tokio::test]
+#[ignore = "needs a terminal, and panics"]
+async fn a_pane_that_panics() {
+    let elsewhere = std::env::var_os("ELSEWHERE").is_some();
+    let source = Panics {
+        told: false,
+        elsewhere,
+    };
+    let options = Options {
+        target: Target::default(),
+        colour: Colour::Keep,
+        began: 0,
+        utc_offset: 0,
+    };
+    let screen = Screen::new(options, Model::default(), 80, 24);
+    let theme = Theme::new(Background::Auto, None, true, false);
+    let left = runner::run(source, None, screen, &Clock::default(), theme, || Ok(())).await;
+    eprintln!("it ended: {}", left.unwrap_err());
+}
+
+#[tokio::test]
+async fn a_panic_anywhere_ends_the_screen_first_and_then_says_so() {
+    let test = std::env::current_exe().unwrap();
+    for (elsewhere, told) in [("", "the owner panics"), ("ELSEWHERE=1", "another panics")] {
+        let mut terminal = Shell::open((80, 24)).await;
+        let scratch = Scratch::new();
+        let (before, after) = (scratch.path("before"), scratch.path("after"));
+        terminal.keys(&format!(
+            "stty -a > {before}; {elsewhere} RUST_BACKTRACE=0 {test} --ignored --exact pane_panics::a_pane_that_panics --nocapture; stty -a > {after}; cmp {before} {after} && echo the same as \"before\"\n",
+            before = before.display(),
+            after = after.display(),
+            test = test.display(),
+        ));
+        terminal.shows("the same as before").await;
+        assert!(terminal.text().contains(told), "{}", terminal.text());
+        let bytes = terminal.bytes();
+        let written = String::from_utf8_lossy(&bytes);
+        assert_eq!(written.matches("\u{1b}[?1049h").count(), 1);
+        assert_eq!(
+            written.matches("\u{1b}[?1049l").count(),
+            1,
+            "once, not twice"
+        );
+        let (screen, said) = (written.find("\u{1b}[?1049l"), written.rfind(told));
+        assert!(screen < said, "it is said on the screen that stays");
+        if !elsewhere.is_empty() {
+            assert!(terminal.text().contains("it ended: the screen was closed"));
+        }
+    }
+}
