@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod control;
 pub mod json;
+mod object;
 pub mod sse;
 
 use std::time::Duration;

@@ -23,6 +23,7 @@ use super::{
 use crate::{
     event::{ClientId, End, EventId, UnixMillis, unix_millis},
     message::Message,
+    wish::Wish,
 };
 
 pub use self::readers::Position;
@@ -92,6 +93,12 @@ impl Channel {
         self.lock().reader_count()
     }
 
+    /// Whether it has messages in its log and nobody who reads it.
+    pub(super) fn holds_messages_for_nobody(&self) -> bool {
+        let state = self.lock();
+        state.reader_count() == 0 && state.log.memory() > 0
+    }
+
     /// How many readers there are, and how many messages there ever were.
     pub(super) fn census(&self) -> (usize, u64) {
         let state = self.lock();
@@ -117,13 +124,15 @@ impl Channel {
             last: Some(last),
             accepted: 1,
             subscribers: state.reader_count(),
-            wish: state.wish(),
+            wish: Wish::default(),
         };
         if let Some(key) = key {
             state.keys.finish(key, &receipt);
         }
+        // A wish is told as it is now, so that no key needs to remember one.
+        let wish = state.wish();
         wake_readers(state);
-        Ok(receipt)
+        Ok(Receipt { wish, ..receipt })
     }
 
     /// Appends from the front of `messages` for as long as no attached reader would lose anything.

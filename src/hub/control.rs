@@ -91,6 +91,11 @@ impl ControlStream {
         self.stands
     }
 
+    /// Notes that whoever listened is gone, though it may come back before this is dropped.
+    pub fn gone(&self) {
+        self.channel.listener_is_gone(self.ticket);
+    }
+
     /// How things stand, where that is news; otherwise pending, and the task is woken when it is.
     pub fn poll_told(&mut self, cx: &mut Context<'_>) -> Poll<Told> {
         self.channel.poll_told(self.ticket, &mut self.seen, cx)
@@ -121,6 +126,8 @@ struct Listener {
     operation: Option<Operation>,
     /// Whether that operation has had its outcome.
     is_over: bool,
+    /// Whether its publisher is gone.
+    is_gone: bool,
 }
 
 impl Default for Control {
@@ -155,6 +162,10 @@ impl Control {
     /// Adds a stream; `None` where there are [`CONTROL_STREAMS`].
     pub(super) fn listen(&mut self, operation: Option<Operation>) -> Option<u64> {
         if self.streams.len() >= CONTROL_STREAMS {
+            // Many short operations in a row would otherwise find no place for a while.
+            self.streams.retain(|it| !(it.is_gone && it.is_over));
+        }
+        if self.streams.len() >= CONTROL_STREAMS {
             return None;
         }
         self.next_ticket += 1;
@@ -163,6 +174,7 @@ impl Control {
             waker: None,
             operation,
             is_over: false,
+            is_gone: false,
         });
         Some(self.next_ticket)
     }
@@ -177,6 +189,14 @@ impl Control {
             stream.waker = Some(cx.waker().clone());
         }
         false
+    }
+
+    /// Notes that a stream's publisher is gone.
+    pub(super) fn is_gone(&mut self, ticket: u64) {
+        let stream = self.streams.iter_mut().find(|it| it.ticket == ticket);
+        if let Some(stream) = stream {
+            stream.is_gone = true;
+        }
     }
 
     /// Removes a stream. The operation it stood for, where that is left without a publisher.
@@ -217,5 +237,30 @@ impl Control {
         } else {
             Vec::new()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_that_is_over_keeps_no_place_from_the_next() {
+        let mut control = Control::default();
+        let operation = "a".parse::<Operation>().unwrap();
+        let tickets: Vec<_> = (0..CONTROL_STREAMS)
+            .map(|_| control.listen(Some(operation.clone())).unwrap())
+            .collect();
+        let (first, last) = (tickets[0], tickets[CONTROL_STREAMS - 1]);
+        control.is_gone(first);
+        assert_eq!(control.listen(None), None, "it may come back");
+        control.operation_is_over(Some(&operation));
+        let next = control.listen(None);
+        assert!(next.is_some());
+        assert_eq!(control.listen(None), None, "the others are there");
+        assert_eq!(control.stop_listening(first), None);
+        assert!(control.stands_for(&operation));
+        control.is_gone(last);
+        assert!(control.listen(None).is_some());
     }
 }

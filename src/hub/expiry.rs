@@ -19,6 +19,8 @@ use crate::event::ClientId;
 pub const TOMBSTONE_AGE: Duration = Duration::from_hours(24);
 /// How many ended IDs are remembered: the newest.
 pub const TOMBSTONES: usize = 100_000;
+/// After a look for channels to end that did not help, the next is so much later, in milliseconds.
+const LOOK_PAUSE: u64 = 100;
 
 /// The IDs that ended, so that a reader who comes back is told to stop rather than to wait.
 #[derive(Default)]
@@ -54,29 +56,44 @@ impl Tombstones {
     }
 }
 
-/// Unwatched channels, longest idle first, as one look over all channels found them.
+/// Unwatched channels that hold messages, longest idle first, as one look over all channels found them.
 ///
 /// A look costs as much as there are channels, so it is used up before the next one is made: a
 /// candidate that was active since is passed over. Whoever lost its last reader since the look waits
-/// for the next one.
+/// for the next one. After one that did not help, the next is a while off ([`LOOK_PAUSE`]), lest each
+/// message that is refused cost a look.
 #[derive(Default)]
-pub(super) struct Candidates(VecDeque<(u64, ClientId)>);
+pub(super) struct Candidates {
+    waiting: VecDeque<(u64, ClientId)>,
+    /// No look is made before, on the hub's clock.
+    next_look: u64,
+}
 
 impl Candidates {
     /// The next one, with its last activity as the look found it.
     pub(super) fn pop(&mut self) -> Option<(u64, ClientId)> {
-        self.0.pop_front()
+        self.waiting.pop_front()
     }
 
     pub(super) fn refill(&mut self, mut idle: Vec<(u64, ClientId)>) {
         idle.sort_unstable_by_key(|&(active, _)| active);
-        self.0 = idle.into();
+        self.waiting = idle.into();
+    }
+
+    /// Whether a look may help.
+    pub(super) fn may_look(&self, now: u64) -> bool {
+        self.next_look <= now
+    }
+
+    /// Notes that a look did not help.
+    pub(super) fn looked_in_vain(&mut self, now: u64) {
+        self.next_look = now + LOOK_PAUSE;
     }
 }
 
 impl Hub {
     /// Where the memory budget is spent, ends the channels that nobody reads, longest idle first,
-    /// sparing the one that is about to be written to.
+    /// sparing the one that is about to be written to, and those whose end would free nothing.
     pub(super) fn make_room(&self, writing: &Arc<Channel>) -> Result<(), Refusal> {
         let budget = self.shared.limits.memory;
         let spent = || self.shared.memory.load(Ordering::Relaxed) >= budget;
@@ -90,10 +107,13 @@ impl Hub {
                     self.bury(&channel, || channel.end_if_unwatched(active));
                 }
             } else if looked {
+                lock(&self.registry.candidates).looked_in_vain(self.shared.now());
+                return Err(Refusal::OutOfMemory(budget));
+            } else if !lock(&self.registry.candidates).may_look(self.shared.now()) {
                 return Err(Refusal::OutOfMemory(budget));
             } else {
                 looked = true;
-                let idle = self.channels_where(|channel| channel.readers() == 0);
+                let idle = self.channels_where(Channel::holds_messages_for_nobody);
                 lock(&self.registry.candidates).refill(
                     idle.iter()
                         .map(|channel| (channel.active(), channel.id))

@@ -92,11 +92,10 @@ impl Wishes {
 
 impl Drop for Wishes {
     fn drop(&mut self) {
-        let stream = self.0.take();
-        if stream
-            .as_ref()
-            .is_some_and(ControlStream::stands_for_an_operation)
+        if let Some(stream) = self.0.take()
+            && stream.stands_for_an_operation()
         {
+            stream.gone();
             drop_later(stream);
         }
     }

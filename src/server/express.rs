@@ -84,6 +84,7 @@ pub(super) async fn converse(
         next: None,
         asked: Instant::now(),
         waits: false,
+        acted: false,
     };
     poll_fn(|cx| express.poll(closing.as_mut(), timer.as_mut(), cx)).await
 }
@@ -109,6 +110,8 @@ struct Express<'a> {
     asked: Instant,
     /// Whether this task is woken when the server closes, and by its timer.
     waits: bool,
+    /// Whether the request that is being answered has had its effect.
+    acted: bool,
 }
 
 /// What came of a request that was answered.
@@ -191,12 +194,11 @@ impl Express<'_> {
         let mut begun = self.asked;
         while !requests.is_empty() {
             let before = answers.len();
+            self.acted = false;
             let answered = request::parse(requests)
                 // A client that asks much and takes no answers must not fill the memory.
                 .filter(|_| before < BUFFER_BYTES)
                 .and_then(|request| {
-                    // Where a handler panics, nothing has happened yet. Hyper's way then fails in the
-                    // same manner, and says so.
                     let trying = || self.answer_one(&request, begun, answers, cx);
                     let answered = catch_unwind(AssertUnwindSafe(trying)).ok().flatten();
                     answered.map(|it| (it, request.length))
@@ -210,7 +212,13 @@ impl Express<'_> {
                 }
                 None => {
                     answers.truncate(before);
-                    self.next = Some(Next::Hyper(requests.into()));
+                    // Where it panicked and nothing has happened yet, hyper's way fails in the same
+                    // manner and says so. Else the message would be published twice.
+                    self.next = Some(if self.acted {
+                        Next::Over
+                    } else {
+                        Next::Hyper(requests.into())
+                    });
                     return;
                 }
             }
@@ -220,8 +228,7 @@ impl Express<'_> {
         }
     }
 
-    /// Answers a request by what its ordinary handler does; `None`, with nothing done, where that would not
-    /// succeed.
+    /// Answers a request by what its ordinary handler does; `None` where that would not succeed.
     fn answer_one(
         &mut self,
         request: &Plain,
@@ -239,7 +246,9 @@ impl Express<'_> {
         let mut answered = Answered::Whole;
         let (method, route, client, status) = match request.door {
             Door::Connect => {
-                connect(app, answers)?;
+                let id = connect::issue(app).ok()?;
+                self.acted = true;
+                connected(app, id, answers)?;
                 (Method::GET, wire::CONNECT_PATH, None, StatusCode::OK)
             }
             Door::Subscribe(id) => {
@@ -252,6 +261,7 @@ impl Express<'_> {
                 let text = str::from_utf8(request.body).ok()?.to_owned();
                 let message = publish::message(kind, text, &[], max).ok()?;
                 let receipt = app.hub.publish(id, message, None).ok()?;
+                self.acted = true;
                 app.metrics.publish.observe(begun.elapsed());
                 answer::accepted(&publish::answer(receipt), answers);
                 (Method::POST, BY_ID, Some(id), StatusCode::ACCEPTED)
@@ -295,8 +305,7 @@ impl Express<'_> {
     }
 }
 
-fn connect(app: &App, answers: &mut Vec<u8>) -> Option<()> {
-    let id = connect::issue(app).ok()?;
+fn connected(app: &App, id: ClientId, answers: &mut Vec<u8>) -> Option<()> {
     let body = serde_json::to_vec(&Connected::new(id, app.hub.limits().idle_timeout)).ok()?;
     answer::json(StatusCode::OK, &connect::head(id), &body, answers);
     Some(())

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
+use super::object::FromObject;
 use crate::{
     message::{Invalid, Level, Operation},
     wish::{Ask, Audience, Cancel, Request, Wish},
@@ -34,7 +35,7 @@ pub enum BadRequest {
 /// # Errors
 /// [`BadRequest`], where it asks for nothing that there is.
 pub fn parse_request(json: &str) -> Result<Request, BadRequest> {
-    let asked: RequestObject = serde_json::from_str(json)?;
+    let FromObject(asked) = serde_json::from_str::<FromObject<RequestObject>>(json)?;
     let operation = asked.operation.map(|it| it.parse()).transpose()?;
     let cancel = match asked.cancel {
         Some(true) => Ask::For(Cancel { operation }),
@@ -178,7 +179,8 @@ mod tests {
             (r#"{"operation":"a"}"#, "operation"),
             (r#"{"cancel":true,"operation":""}"#, "operation"),
             ("{}", "nothing"),
-            ("null", "null"),
+            ("null", "an object"),
+            (r#"["debug",true,"a"]"#, "an object"),
         ] {
             let error = parse_request(json).unwrap_err().to_string();
             assert!(error.contains(named), "{json}: {error}");

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+use super::object::FromObject;
 use crate::{
     event::{Event, Gap, UnixMillis},
     message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress},
@@ -36,7 +37,7 @@ pub enum BadMessage {
 /// # Errors
 /// [`BadMessage`], where it is not one.
 pub fn parse_message(json: &str) -> Result<Message, BadMessage> {
-    let published: Published = serde_json::from_str(json)?;
+    let FromObject(published) = serde_json::from_str::<FromObject<Published>>(json)?;
     published.into_message()
 }
 
@@ -151,7 +152,7 @@ struct Published<'a> {
     level: Option<Cow<'a, str>>,
     #[serde(borrow)]
     operation: Option<Cow<'a, str>>,
-    progress: Option<ProgressObject>,
+    progress: Option<FromObject<ProgressObject>>,
     #[serde(borrow)]
     outcome: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -165,7 +166,7 @@ impl Published<'_> {
         Ok(Message {
             level: self.level.map(|it| it.parse()).transpose()?,
             operation: self.operation.map(|it| it.parse()).transpose()?,
-            progress: self.progress.map(ProgressObject::check).transpose()?,
+            progress: self.progress.map(|it| it.0.check()).transpose()?,
             outcome: self.outcome.map(|it| it.parse()).transpose()?,
             event: self.event.map(|it| it.parse()).transpose()?,
             fields: self.fields.map(fields).transpose()?,
@@ -347,6 +348,9 @@ mod tests {
         for (json, says) in [
             (r#"{"level":"info"}"#, "missing field `message`"),
             (r#"{"message":3}"#, "expected a string"),
+            ("null", "expected an object"),
+            (r#"["a",null,null,null,null,null,null]"#, "an object"),
+            (r#"{"message":"a","progress":[1,2,null]}"#, "an object"),
             (r#"{"message":"a","level":"loud"}"#, "level must be"),
             (
                 r#"{"message":"a","fields":[1]}"#,

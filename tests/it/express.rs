@@ -1,7 +1,12 @@
 //! The express way is a shortcut and nothing else: whatever comes on a connection, the answers are the
 //! same bytes as hyper's.
 
-use std::{cell::Cell, fmt::Write, time::Duration};
+use std::{
+    cell::Cell,
+    fmt::Write,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use codechat::{
     hub::{Hub, Limits},
@@ -12,6 +17,10 @@ use regex::bytes::{Captures, Regex};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+};
+use tracing::{
+    Metadata,
+    span::{Attributes, Id, Record},
 };
 
 use crate::{
@@ -304,6 +313,51 @@ async fn a_client_that_asks_on_and_on_and_takes_no_answer_is_closed() {
         })
         .await;
         server.publish(&id, "others are not held up").await;
+    }
+}
+
+/// A log that fails at the first answer it is told of.
+#[derive(Default)]
+struct BrokenLog(AtomicBool);
+
+impl tracing::Subscriber for BrokenLog {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let is_answer = event.metadata().target() == "codechat::server::exchange";
+        assert!(
+            !is_answer || self.0.swap(true, Ordering::Relaxed),
+            "the log is broken"
+        );
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+#[tokio::test]
+async fn what_fails_once_a_message_stands_does_not_publish_it_again() {
+    for plain_requests in [false, true] {
+        let server = Server::with(|_, options| options.plain_requests = plain_requests).await;
+        let id = server.connect().await;
+        let mut connection = Connection::open(server.address).await;
+        let _log = tracing::subscriber::set_default(BrokenLog::default());
+        connection
+            .say(format!(
+                "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi",
+                stream_of(&id)
+            ))
+            .await;
+        connection.closed().await;
+        assert_eq!(server.hub.stats().published, 1);
     }
 }
 

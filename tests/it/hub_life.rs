@@ -165,6 +165,19 @@ async fn an_ended_id_is_forgotten_after_a_day() {
     assert!(hub.subscribe(id, Format::Text, cursor).is_ok());
 }
 
+/// A hub for three large messages.
+fn small_hub() -> Hub {
+    let limits = Limits {
+        memory: 3000,
+        log: LogLimits {
+            messages: 4,
+            bytes: 2000,
+        },
+        ..Limits::default()
+    };
+    Hub::new(limits, FRAMES)
+}
+
 #[tokio::test(start_paused = true)]
 async fn where_memory_is_spent_the_longest_idle_channel_that_nobody_reads_ends_first() {
     let limits = Limits {
@@ -198,28 +211,38 @@ async fn where_memory_is_spent_the_longest_idle_channel_that_nobody_reads_ends_f
     drop(reader);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn where_memory_is_spent_a_channel_that_holds_nothing_stays() {
+    let hub = small_hub();
+    let waiting = hub.connect().unwrap();
+    time::advance(Duration::from_secs(1)).await;
+    for _ in 0..10 {
+        let id = hub.connect().unwrap();
+        hub.publish(id, text(&"x".repeat(900)), None).unwrap();
+    }
+    assert!(hub.stats().memory < 3000 + 4000);
+    assert!(hub.publish(waiting, text("x"), None).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn where_memory_is_spent_and_everybody_is_being_read_publishing_is_refused() {
-    let limits = Limits {
-        memory: 3000,
-        log: LogLimits {
-            messages: 4,
-            bytes: 2000,
-        },
-        ..Limits::default()
-    };
-    let hub = Hub::new(limits, FRAMES);
+    let hub = small_hub();
     let ids = [hub.connect().unwrap(), hub.connect().unwrap()];
     let open = |id| hub.subscribe(id, Format::Text, Position::Start).unwrap();
-    let _readers = ids.map(open);
-    let refused = (0..10)
-        .map(|turn| hub.publish(ids[turn % 2], text(&"x".repeat(900)), None))
-        .find_map(Result::err);
+    let readers = ids.map(open);
+    let publish = |turn: usize| hub.publish(ids[turn % 2], text(&"x".repeat(900)), None);
+    let refused = (0..10).map(publish).find_map(Result::err);
     assert_eq!(refused, Some(Refusal::OutOfMemory(3000)));
     assert!(
         hub.stats().memory < 3000 + 4000,
         "over the budget by one message at the most"
     );
+
+    // Whom to end is not looked for at each message.
+    drop(readers);
+    assert_eq!(publish(0), Err(Refusal::OutOfMemory(3000)));
+    time::advance(Duration::from_millis(100)).await;
+    assert!(publish(0).is_ok());
 }
 
 #[tokio::test]

@@ -63,6 +63,13 @@ impl Channel {
         }
     }
 
+    /// Notes that a control stream's publisher is gone, which may come back.
+    pub(in crate::hub) fn listener_is_gone(&self, ticket: u64) {
+        if let Some(control) = &mut self.lock().control {
+            control.is_gone(ticket);
+        }
+    }
+
     /// Removes a control stream. Where an operation is left without its publisher, says so; but not
     /// where the hub itself is what goes.
     pub(in crate::hub) fn stop_listening(&self, ticket: u64) {
