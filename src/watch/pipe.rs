@@ -279,6 +279,6 @@ fn write_stdout(mut waiting: mpsc::Receiver<Vec<u8>>) -> io::Result<()> {
 
 fn write_stderr(mut waiting: mpsc::Receiver<Vec<u8>>) {
     while let Some(bytes) = waiting.blocking_recv() {
-        talk::lines(&bytes);
+        talk::lines_apart(&bytes);
     }
 }

@@ -15,7 +15,7 @@ use super::{
     Args, LEAVE,
     lines::after,
     session::{Session, Stream, Updates},
-    summarize, write_id,
+    summarize, unpin_at_stops, write_id,
 };
 use crate::{
     child,
@@ -47,6 +47,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
         },
         goal: None,
     };
+    let _stops = unpin_at_stops(&job.messages.pipe)?;
     let mut session = Session::default();
     let exit = job.run(&mut session, &args).await;
     let _ = time::timeout(LEAVE, job.messages.pipe.finish()).await;
@@ -103,12 +104,18 @@ impl Job {
                     let code = child::exit_code(status.context("wait for the command")?);
                     return Ok(exit.unwrap_or(Exit::Child(code)));
                 }
-                Event::Verdict(Verdict::Alarm) if kill_at.is_none() => exit = Some(Exit::Failed),
+                Event::Verdict(Verdict::Alarm) if kill_at.is_none() => {
+                    talk::line_apart("a message matches --fail-on, so the command is ended");
+                    exit = Some(Exit::Failed);
+                }
                 Event::Verdict(verdict) => {
                     self.goal.get_or_insert(verdict);
                     continue;
                 }
-                Event::TimeIsUp => exit = Some(Exit::TimedOut),
+                Event::TimeIsUp => {
+                    talk::line_apart("the time of --timeout is up, so the command is ended");
+                    exit = Some(Exit::TimedOut);
+                }
                 Event::Signal(signal, by_terminal) if !was_interrupted && kill_at.is_none() => {
                     was_interrupted = true;
                     target.pass_on(signal, by_terminal);
@@ -216,7 +223,7 @@ impl Messages {
         match follow(updates, &self.clock, model, pipe, || Ok(())).await {
             Ok(Left::Over(verdict)) => return Some(verdict),
             Ok(Left::Ended | Left::OutputClosed) => {}
-            Err(error) => talk::line(&format!("no message comes any more: {error:#}")),
+            Err(error) => talk::line_apart(&format!("no message comes any more: {error:#}")),
         }
         self.updates = None;
         // Its last words, which no pause will bring out now.

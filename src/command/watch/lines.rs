@@ -6,7 +6,7 @@ use anyhow::Context;
 use futures_util::Stream;
 use tokio::time;
 
-use super::{Args, LEAVE, session::Session, summarize, write_id};
+use super::{Args, LEAVE, session::Session, summarize, unpin_at_stops, write_id};
 use crate::{
     cli::Exit,
     client::feed::{FeedError, Update},
@@ -24,6 +24,7 @@ use crate::{
 pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     let mut signals = Signals::new().context("receive signals")?;
     let mut pipe = Pipe::new(Target::Stdout, args.format.unwrap_or(LineFormat::Text));
+    let _stops = unpin_at_stops(&pipe)?;
     let mut model = args.model(pipe.shows_progress());
     let open = |path: &PathBuf| {
         let replay = Replay::open(path, args.speed);
