@@ -236,16 +236,23 @@ impl Messages {
     /// for `most` at the most. Some verdict where a message means failure.
     async fn rest(&mut self, most: Duration) -> Option<Verdict> {
         let deadline = Instant::now() + most;
+        let mut quiet_at = Instant::now() + QUIET;
         while !self.model.is_settled() {
-            let received = self.model.received();
-            let quiet = deadline.min(Instant::now() + QUIET);
-            match time::timeout_at(quiet, self.follow()).await {
+            match time::timeout_at(quiet_at.min(deadline), self.follow()).await {
                 Ok(None) => break,
                 Ok(Some(Verdict::Alarm)) => return Some(Verdict::Alarm),
-                Err(_) if quiet == deadline => break,
-                // While the connection is lost, quiet says nothing.
-                Err(_) if self.model.received() == received && self.model.is_connected() => break,
-                Ok(_) | Err(_) => {}
+                Ok(Some(_)) => {}
+                Err(_) if Instant::now() >= deadline => break,
+                Err(_) => {
+                    let quiet = self.model.quiet(self.clock.now());
+                    quiet_at = Instant::now()
+                        + match quiet.map(|it| QUIET.saturating_sub(it)) {
+                            Some(Duration::ZERO) => break,
+                            Some(left) => left,
+                            // While the connection is lost, quiet says nothing.
+                            None => QUIET,
+                        };
+                }
             }
         }
         None
