@@ -188,6 +188,7 @@ impl Model {
     }
 
     fn message(&mut self, message: &Message) -> Option<Verdict> {
+        self.received += u64::from(!message.system);
         // Failure goes first: a message may both fail and be the last one waited for.
         if self
             .goals
@@ -202,7 +203,6 @@ impl Model {
             let is_lost = is_loss(message) && message.operation.is_some();
             return (self.goals.until_done && is_lost).then_some(Verdict::Failed);
         }
-        self.received += 1;
         if self.goals.until_done
             && let Some(outcome) = message.outcome
         {
@@ -346,10 +346,9 @@ mod tests {
             fail_on: Some("bad".parse().unwrap()),
             ..Goals::default()
         };
-        assert_eq!(
-            Model::new(goals).update(&text("bad"), NOW),
-            Some(Verdict::Alarm)
-        );
+        let mut model = Model::new(goals);
+        assert_eq!(model.update(&text("bad"), NOW), Some(Verdict::Alarm));
+        assert_eq!(model.received(), 1);
     }
 
     #[test]

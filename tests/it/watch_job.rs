@@ -261,6 +261,8 @@ async fn a_message_that_means_failure_ends_the_command_and_so_does_the_time_limi
     let script = "trap '' TERM; sleep 1000 & while true; do sleep 0.1; done";
     let ended = watch(&server, &["--timeout", "500ms", "--", "sh", "-c", script]).await;
     assert_eq!(ended.code, Some(4), "{ended:?}");
+    let why = "the time of --timeout is up";
+    assert!(ended.stderr.contains(why), "{ended:?}");
 }
 
 #[tokio::test]

@@ -105,7 +105,7 @@ impl Job {
                     return Ok(exit.unwrap_or(Exit::Child(code)));
                 }
                 Event::Verdict(Verdict::Alarm) if kill_at.is_none() => {
-                    talk::line_apart("a message matches --fail-on, so the command is ended");
+                    self.say("a message matches --fail-on, so the command is ended");
                     exit = Some(Exit::Failed);
                 }
                 Event::Verdict(verdict) => {
@@ -113,7 +113,7 @@ impl Job {
                     continue;
                 }
                 Event::TimeIsUp => {
-                    talk::line_apart("the time of --timeout is up, so the command is ended");
+                    self.say("the time of --timeout is up, so the command is ended");
                     exit = Some(Exit::TimedOut);
                 }
                 Event::Signal(signal, by_terminal) if !was_interrupted && kill_at.is_none() => {
@@ -130,6 +130,11 @@ impl Job {
             target.signal_all(Number::TERM);
             kill_at = Some(Instant::now() + child::PATIENCE);
         }
+    }
+
+    /// Says a line of the program's own in its place behind the messages.
+    fn say(&mut self, text: &str) {
+        self.messages.pipe.line(&format!("codechat: {text}"));
     }
 
     async fn next(&mut self, child: &mut Child, kill_at: Option<Instant>) -> Event {

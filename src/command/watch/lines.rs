@@ -11,6 +11,7 @@ use crate::{
     cli::Exit,
     client::feed::{FeedError, Update},
     shutdown::Signals,
+    talk,
     watch::{
         clock::Clock,
         follow::{Left, follow},
@@ -66,6 +67,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     };
     session.leave().await;
     let exit = watched?;
+    if exit == Exit::Interrupted {
+        // The terminal has written ^C behind the last line.
+        talk::lines_apart(&[]);
+    }
     summarize(&model, &clock);
     written.context("write to stdout")?;
     Ok(exit)
