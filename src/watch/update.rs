@@ -104,7 +104,6 @@ pub fn update(screen: &mut Screen, msg: Msg, now: Duration) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Ended if screen.connection.is_open() => {
-            screen.push(Record::own(Kind::Note, None, "that was all", now));
             screen.connection.state = State::Ended;
             Vec::new()
         }

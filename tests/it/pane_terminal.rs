@@ -239,6 +239,7 @@ async fn signals_give_the_terminal_back() {
         let mut open = Open::new((80, 24)).await;
         open.terminal.keys("\u{1a}");
         open.terminal.shows("Stopped").await;
+        open.terminal.until("the shell", has_prompt).await;
         // It is told while it is stopped, and hears it when it goes on.
         open.terminal.keys(&format!("kill -{signal} %1; fg\n"));
         open.terminal.shows(&format!("kill -{signal} %1; fg")).await;
