@@ -22,7 +22,7 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A command could not be started.
 #[derive(Debug, Error)]
-#[error("cannot run {}: {source}", program.display())]
+#[error("cannot run {}: {}", program.display(), self.reason())]
 pub struct StartError {
     program: OsString,
     source: io::Error,
@@ -35,6 +35,15 @@ impl StartError {
         Self {
             program: program.to_owned(),
             source,
+        }
+    }
+
+    fn reason(&self) -> String {
+        let is_name = !self.program.as_encoded_bytes().contains(&b'/');
+        if is_name && self.source.kind() == io::ErrorKind::NotFound {
+            "no directory in PATH has such a command".into()
+        } else {
+            self.source.to_string()
         }
     }
 
@@ -175,10 +184,15 @@ mod tests {
 
     #[tokio::test]
     async fn what_cannot_be_started_has_a_shells_code() {
-        for (program, code) in [("/nowhere/to/be/found", 127), ("/", 126)] {
+        for (program, code, why) in [
+            ("/nowhere/to/be/found", 127, "No such file"),
+            ("nowhere-to-be-found", 127, "PATH"),
+            ("/", 126, "denied"),
+        ] {
             let error = start(&mut Command::new(program)).unwrap_err();
             assert_eq!(error.exit_code(), code, "{error}");
-            assert!(error.to_string().contains(program), "{error}");
+            let text = error.to_string();
+            assert!(text.contains(program) && text.contains(why), "{text}");
         }
     }
 }

@@ -4,9 +4,13 @@ use std::io;
 
 #[cfg(unix)]
 mod origin;
+#[cfg(unix)]
+mod stops;
 
 #[cfg(unix)]
 pub use origin::Origins;
+#[cfg(unix)]
+pub use stops::Stops;
 
 /// A signal that asks the program to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +109,22 @@ impl Origins {
     /// The next signal, and whether the terminal sent it.
     pub async fn recv(&mut self) -> (Signal, bool) {
         (self.0.recv().await, true)
+    }
+}
+
+/// Signals that stop the program, which this system does not have.
+#[cfg(not(unix))]
+#[derive(Debug)]
+pub struct Stops;
+
+#[cfg(not(unix))]
+impl Stops {
+    /// Watches for nothing.
+    ///
+    /// # Errors
+    /// Never on this system.
+    pub fn new(_: impl Fn(&dyn Fn()) + Send + 'static) -> io::Result<Self> {
+        Ok(Self)
     }
 }
 

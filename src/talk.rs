@@ -1,35 +1,55 @@
 //! Lines for people, on stderr. Made safe for a terminal here, since they quote foreign text; a
 //! stderr that nobody reads is no reason to fail.
 //!
-//! On a terminal, one line can be pinned below all others. It stands one row under the cursor, which
-//! stays where the last line has left it: so another program that writes to the same terminal, such
-//! as a command that runs meanwhile, goes on where it was, and what it leaves unfinished (a question,
-//! say) is not written over.
+//! On a terminal, one line can be pinned to the last row. All other rows are made the region that
+//! scrolls, so that whatever writes to the same terminal, such as a command that runs meanwhile, neither
+//! writes over it nor leaves pieces of it behind.
 
 use std::{
+    fmt::Write as _,
     io::{self, IsTerminal, Write},
-    sync::{Mutex, PoisonError, TryLockError},
+    sync::{Mutex, MutexGuard, PoisonError, TryLockError},
     time::Duration,
 };
 
 use crate::text::{self, Colour};
 
-/// The pinned line, empty where there is none. Held by whoever writes, so that lines do not mix.
-static PINNED: Mutex<String> = Mutex::new(String::new());
+/// The pinned line. Held by whoever writes, so that lines do not mix.
+static PINNED: Mutex<Pinned> = Mutex::new(Pinned {
+    line: String::new(),
+    row: 0,
+});
 
-/// Erases what is right of the cursor and below it.
-const ERASE: &str = "\x1b[J";
-/// Makes sure of a row below the cursor's (a vertical tab goes down and stays in its column, and
-/// scrolls where there is no row), remembers the place, and goes to the begin of that row.
-const TO_ROW_BELOW: &str = "\x0b\x1b[A\x1b7\x1b[B\r";
+/// A line below the region that scrolls.
+struct Pinned {
+    line: String,
+    /// The row that it is on, from 1; 0 where there is none.
+    row: u16,
+}
+
+/// Remembers the cursor's place, which setting a region and going elsewhere lose.
+const KEEP: &str = "\x1b7";
 /// Goes back to the place that was remembered.
 const BACK: &str = "\x1b8";
-/// As wide as a terminal is taken to be that does not tell.
-const USUAL_WIDTH: usize = 80;
+/// Leaves the last row: a vertical tab goes down in its column, and scrolls where there is no row.
+const OFF_LAST_ROW: &str = "\x0b\x1b[A";
+/// Makes all rows scroll.
+const WHOLE: &str = "\x1b[r";
+/// A terminal with fewer rows has none to spare.
+const ROWS_MIN: u16 = 4;
 
 /// Says a line of the program's own.
 pub fn line(text: &str) {
-    lines(safe("codechat: ", text, "").as_bytes());
+    lines(own_line(text).as_bytes());
+}
+
+/// Says a line of the program's own on a row of its own, whatever a command has left on the last one.
+pub fn line_apart(text: &str) {
+    lines_apart(own_line(text).as_bytes());
+}
+
+fn own_line(text: &str) -> String {
+    safe("codechat: ", text, "")
 }
 
 /// Shows a line that is about the stream, set off from its messages.
@@ -45,13 +65,23 @@ pub fn aside_line(text: &str) -> String {
 
 /// Shows lines as they are, with their ends.
 pub fn lines(lines: &[u8]) {
-    let pinned = PINNED.lock().unwrap_or_else(PoisonError::into_inner);
-    if pinned.is_empty() {
-        let _ = io::stderr().write_all(lines);
-        return;
-    }
-    let below = [TO_ROW_BELOW, &pinned, BACK].concat();
-    let _ = io::stderr().write_all(&[ERASE.as_bytes(), lines, below.as_bytes()].concat());
+    let _pinned = pinned();
+    let _ = io::stderr().write_all(lines);
+}
+
+/// Shows lines as [`lines`] does, but never behind what another program has left unfinished on the same
+/// terminal.
+pub fn lines_apart(lines: &[u8]) {
+    let _pinned = pinned();
+    let apart = width().map(fresh_row).unwrap_or_default();
+    let _ = io::stderr().write_all(&[apart.as_bytes(), lines].concat());
+}
+
+/// Goes to the begin of a row that nothing is on. So many blanks end in the next row, unless they begin
+/// in the first column: there the cursor waits behind the last one.
+fn fresh_row(width: usize) -> String {
+    let columns = width + 1;
+    format!("{:columns$}\r\x1b[K", "")
 }
 
 /// Pins a line, which must be safe and narrower than the terminal, in place of the one before. Not now
@@ -62,17 +92,54 @@ pub fn pin(line: &str) {
         Err(TryLockError::Poisoned(error)) => error.into_inner(),
         Err(TryLockError::WouldBlock) => return,
     };
-    if *pinned != line {
-        line.clone_into(&mut pinned);
-        let _ = io::stderr().write_all([ERASE, TO_ROW_BELOW, line, BACK].concat().as_bytes());
+    let Some(row) = rows().filter(|rows| *rows >= ROWS_MIN) else {
+        return pinned.remove();
+    };
+    if pinned.row == row && pinned.line == line {
+        return;
     }
+    let mut drawn = String::new();
+    if pinned.row != row {
+        drawn = format!("{KEEP}{WHOLE}{BACK}{OFF_LAST_ROW}");
+    }
+    // The region every time: another program may have set its own.
+    let _ = write!(
+        drawn,
+        "{KEEP}\x1b[1;{}r\x1b[{row};1H\x1b[2K{line}{BACK}",
+        row - 1
+    );
+    let _ = io::stderr().write_all(drawn.as_bytes());
+    line.clone_into(&mut pinned.line);
+    pinned.row = row;
 }
 
 /// Takes the pinned line away, if there is one.
 pub fn unpin() {
-    let mut pinned = PINNED.lock().unwrap_or_else(PoisonError::into_inner);
-    if !std::mem::take(&mut *pinned).is_empty() {
-        let _ = io::stderr().write_all(ERASE.as_bytes());
+    pinned().remove();
+}
+
+/// Takes the pinned line away, and lets nobody write while something else has the terminal.
+pub fn yield_terminal(meanwhile: impl FnOnce()) {
+    let mut pinned = pinned();
+    pinned.remove();
+    meanwhile();
+}
+
+fn pinned() -> MutexGuard<'static, Pinned> {
+    PINNED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Pinned {
+    fn remove(&mut self) {
+        if self.row > 0 {
+            // Where the size has changed, it is not known what is in which row.
+            let still = rows() == Some(self.row);
+            let erased = still.then(|| format!("\x1b[{};1H\x1b[2K", self.row));
+            let gone = [KEEP, WHOLE, &erased.unwrap_or_default(), BACK].concat();
+            let _ = io::stderr().write_all(gone.as_bytes());
+        }
+        self.line.clear();
+        self.row = 0;
     }
 }
 
@@ -84,7 +151,7 @@ pub fn width() -> Option<usize> {
         return None;
     }
     // A line that fills its row would begin the next one on some terminals.
-    Some(columns().unwrap_or(USUAL_WIDTH).saturating_sub(1))
+    columns().map(|it| it.saturating_sub(1))
 }
 
 /// Whether the terminal is somebody else's for the time being: a shell's, that was told `&`.
@@ -99,14 +166,23 @@ fn is_in_background() -> bool {
     false
 }
 
-#[cfg(unix)]
 fn columns() -> Option<usize> {
+    size().map(|(columns, _)| columns.into())
+}
+
+fn rows() -> Option<u16> {
+    size().map(|(_, rows)| rows)
+}
+
+/// The terminal's columns and rows, where stderr is one that tells.
+#[cfg(unix)]
+fn size() -> Option<(u16, u16)> {
     let size = rustix::termios::tcgetwinsize(io::stderr()).ok()?;
-    (size.ws_col > 0).then_some(size.ws_col.into())
+    (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
 }
 
 #[cfg(not(unix))]
-fn columns() -> Option<usize> {
+fn size() -> Option<(u16, u16)> {
     None
 }
 

@@ -13,13 +13,14 @@ use regex::Regex;
 use crate::{
     cli::{Exit, ServerArgs, duration, interval},
     event::ClientId,
+    shutdown::Stops,
     talk,
     watch::{
         clock::Clock,
         model::{FailOn, Goals, Model},
         operations::Operations,
         pane::theme::Background,
-        pipe::LineFormat,
+        pipe::{LineFormat, Pipe},
         replay::Speed,
         summary,
     },
@@ -233,8 +234,16 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
 fn summarize(model: &Model, clock: &Clock) {
     let lines = summary::lines(model, clock.now());
     if !lines.is_empty() {
-        talk::line(&lines.join("\n"));
+        talk::line_apart(&lines.join("\n"));
     }
+}
+
+/// Takes what is pinned to the terminal away while the shell has it, where something may be pinned.
+fn unpin_at_stops(pipe: &Pipe) -> anyhow::Result<Option<Stops>> {
+    let stops = pipe
+        .shows_progress()
+        .then(|| Stops::new(|stop| talk::yield_terminal(stop)));
+    stops.transpose().context("receive signals")
 }
 
 /// Writes the ID so that whoever finds the file finds all of it.

@@ -78,6 +78,8 @@ pub struct Model {
     received: u64,
     lost: u64,
     is_connected: bool,
+    /// When the last message came, or the connection was made.
+    news_at: Duration,
     /// `None` where no view shows them: following each costs more than writing a line does.
     operations: Option<Operations>,
     /// `None` where no summary is wanted.
@@ -134,10 +136,12 @@ impl Model {
         self.lost
     }
 
-    /// Whether the stream's connection stands.
+    /// How long nothing has come from publishers since the connection was made; `None` while there is
+    /// none.
     #[must_use]
-    pub fn is_connected(&self) -> bool {
-        self.is_connected
+    pub fn quiet(&self, now: Duration) -> Option<Duration> {
+        let quiet = now.saturating_sub(self.news_at);
+        self.is_connected.then_some(quiet)
     }
 
     /// Whether there were operations, and all of them have ended, as far as they are followed.
@@ -158,6 +162,9 @@ impl Model {
                 if let Some(operations) = &mut self.operations {
                     operations.update(&received.message, now);
                 }
+                if !received.message.system {
+                    self.news_at = now;
+                }
                 self.message(&received.message)
             }
             Update::Gap(gap) => {
@@ -169,6 +176,7 @@ impl Model {
             Update::End(_) | Update::Gone => Some(Verdict::Done),
             Update::Connected { .. } => {
                 self.is_connected = true;
+                self.news_at = now;
                 None
             }
             Update::Retrying { .. } => {
@@ -180,6 +188,7 @@ impl Model {
     }
 
     fn message(&mut self, message: &Message) -> Option<Verdict> {
+        self.received += u64::from(!message.system);
         // Failure goes first: a message may both fail and be the last one waited for.
         if self
             .goals
@@ -194,7 +203,6 @@ impl Model {
             let is_lost = is_loss(message) && message.operation.is_some();
             return (self.goals.until_done && is_lost).then_some(Verdict::Failed);
         }
-        self.received += 1;
         if self.goals.until_done
             && let Some(outcome) = message.outcome
         {
@@ -214,7 +222,7 @@ impl Model {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::feed::Received;
+    use crate::{client::feed::Received, event::Format};
 
     const NOW: Duration = Duration::ZERO;
 
@@ -338,10 +346,32 @@ mod tests {
             fail_on: Some("bad".parse().unwrap()),
             ..Goals::default()
         };
-        assert_eq!(
-            Model::new(goals).update(&text("bad"), NOW),
-            Some(Verdict::Alarm)
-        );
+        let mut model = Model::new(goals);
+        assert_eq!(model.update(&text("bad"), NOW), Some(Verdict::Alarm));
+        assert_eq!(model.received(), 1);
+    }
+
+    #[test]
+    fn it_is_quiet_since_the_last_message_or_the_connection_and_never_without_one() {
+        let seconds = Duration::from_secs;
+        let format = Format::Json;
+        let mut model = Model::default();
+        assert_eq!(model.quiet(seconds(1)), None);
+        model.update(&Update::Connected { format }, seconds(1));
+        assert_eq!(model.quiet(seconds(3)), Some(seconds(2)));
+        model.update(&text("a"), seconds(3));
+        let farewell = Message::system(None, "Server shutting down...");
+        model.update(&message(farewell), seconds(4));
+        assert_eq!(model.quiet(seconds(5)), Some(seconds(2)));
+        let lost = Update::Retrying {
+            attempt: 1,
+            delay: NOW,
+            reason: String::new(),
+        };
+        model.update(&lost, seconds(6));
+        assert_eq!(model.quiet(seconds(9)), None);
+        model.update(&Update::Connected { format }, seconds(9));
+        assert_eq!(model.quiet(seconds(9)), Some(NOW));
     }
 
     #[test]

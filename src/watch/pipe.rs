@@ -46,7 +46,8 @@ pub enum Target {
 /// Writes updates as lines.
 pub struct Pipe {
     format: LineFormat,
-    target: Target,
+    /// Whether all else goes where messages go, and so in its place between them.
+    is_together: bool,
     /// Set where a terminal is written to, which foreign text must not control.
     terminal: Option<Colour>,
     output: Output,
@@ -69,7 +70,7 @@ impl Pipe {
         let is_apart = target == Target::Stderr || terminal.is_none();
         Self {
             format,
-            target,
+            is_together: target == Target::Stderr || is_stderr_stdout(),
             terminal,
             output: Output::new(target),
             progress: ProgressLine::on_stderr().filter(|_| is_apart),
@@ -184,13 +185,11 @@ impl Pipe {
 
     /// Shows a line that is no message.
     fn aside(&mut self, text: &str) {
-        match self.target {
-            Target::Stdout => talk::aside(text),
-            // In its place among the messages.
-            Target::Stderr => {
-                let line = talk::aside_line(text);
-                self.output.buffer.extend_from_slice(line.as_bytes());
-            }
+        if self.is_together {
+            let line = talk::aside_line(text);
+            self.output.buffer.extend_from_slice(line.as_bytes());
+        } else {
+            talk::aside(text);
         }
     }
 
@@ -217,6 +216,21 @@ impl Pipe {
             }
         }
     }
+}
+
+/// Whether stdout and stderr are one terminal, pipe or file (`2>&1`).
+#[cfg(unix)]
+fn is_stderr_stdout() -> bool {
+    use rustix::fs::fstat;
+    let (Ok(stdout), Ok(stderr)) = (fstat(io::stdout()), fstat(io::stderr())) else {
+        return false;
+    };
+    (stdout.st_dev, stdout.st_ino) == (stderr.st_dev, stderr.st_ino)
+}
+
+#[cfg(not(unix))]
+fn is_stderr_stdout() -> bool {
+    false
 }
 
 /// What to keep of colours, where this is a terminal.
@@ -279,6 +293,6 @@ fn write_stdout(mut waiting: mpsc::Receiver<Vec<u8>>) -> io::Result<()> {
 
 fn write_stderr(mut waiting: mpsc::Receiver<Vec<u8>>) {
     while let Some(bytes) = waiting.blocking_recv() {
-        talk::lines(&bytes);
+        talk::lines_apart(&bytes);
     }
 }

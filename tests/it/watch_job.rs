@@ -102,6 +102,49 @@ async fn a_terminal_shows_how_far_it_is_below_the_messages() {
 }
 
 #[tokio::test]
+async fn a_command_that_writes_to_the_same_terminal_leaves_no_piece_of_the_progress_line() {
+    let server = Serve::start(&[]).await;
+    let script = "\"$0\" send '1 of 3'; read go; for it in $(seq 30); do echo own $it; done; read go; \
+         printf unfinished";
+    let words = [
+        CODECHAT,
+        "watch",
+        "--server",
+        &server.url,
+        "--",
+        "sh",
+        "-c",
+        script,
+        CODECHAT,
+    ];
+    let mut terminal = Terminal::start(&words, 80);
+    let is_below = |screen: &str| {
+        screen
+            .lines()
+            .last()
+            .is_some_and(|it| it.contains("elapsed"))
+    };
+    terminal.shows(is_below).await;
+    terminal.press("\n");
+    terminal
+        .shows(|screen| screen.contains("own 30") && is_below(screen))
+        .await;
+    let screen = terminal.screen();
+    for line in screen.lines().filter(|it| it.starts_with("own")) {
+        assert!(line.trim_end().len() <= "own 30".len(), "{screen}");
+    }
+    terminal.press("\n");
+    let (code, screen) = terminal.end().await;
+    assert_eq!(code, 0);
+    // On a row of its own, which this terminal takes for one that was wrapped.
+    let at_end = screen.lines().last().unwrap_or_default();
+    let (own, rest) = at_end.split_at(80);
+    assert_eq!(own.trim_end(), "unfinished", "{screen}");
+    assert!(rest.starts_with("codechat: 1 message in"), "{screen}");
+    assert!(!screen.contains("elapsed"), "{screen}");
+}
+
+#[tokio::test]
 async fn a_line_for_progress_stands_beside_a_file_too() {
     let server = Serve::start(&[]).await;
     let id = server.http.connect().await;
@@ -217,6 +260,8 @@ async fn a_message_that_means_failure_ends_the_command_and_so_does_the_time_limi
     let script = "trap '' TERM; sleep 1000 & while true; do sleep 0.1; done";
     let ended = watch(&server, &["--timeout", "500ms", "--", "sh", "-c", script]).await;
     assert_eq!(ended.code, Some(4), "{ended:?}");
+    let why = "the time of --timeout is up";
+    assert!(ended.stderr.contains(why), "{ended:?}");
 }
 
 #[tokio::test]

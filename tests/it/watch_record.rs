@@ -2,10 +2,13 @@
 
 use std::{
     path::Path,
+    process::Stdio,
     time::{Duration, Instant},
 };
 
-use crate::support::process::{Ended, Running, Scratch, Serve};
+use crate::support::process::{Ended, Running, Scratch, Serve, clean};
+
+const CODECHAT: &str = env!("CARGO_BIN_EXE_codechat");
 
 /// Shows a recording without pauses.
 async fn replayed(file: &Path, more: &[&str]) -> Ended {
@@ -174,4 +177,19 @@ async fn what_a_killed_watch_has_shown_is_in_its_recording() {
     watcher.signal("KILL").await;
     assert_eq!(watcher.end().await.code, None);
     assert_eq!(replayed(&file, &[]).await.stdout, "one\ntwo\n");
+}
+
+#[tokio::test]
+async fn where_stderr_is_stdout_its_lines_stand_in_their_places() {
+    let scratch = Scratch::new();
+    let file = scratch.path("record");
+    std::fs::write(&file, RECORDING).unwrap();
+    let script = "\"$0\" watch --speed max --replay \"$1\" 2>&1";
+    let mut shell = clean("sh");
+    shell.args(["-c", script, CODECHAT, file.to_str().unwrap()]);
+    let ended = Running::start(shell.stdout(Stdio::piped())).end().await;
+    assert_eq!(
+        ended.stdout,
+        "one\ntwo\nthree\n-- the recording ends here, 2 s after its start --\n"
+    );
 }

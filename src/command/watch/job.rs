@@ -15,7 +15,7 @@ use super::{
     Args, LEAVE,
     lines::after,
     session::{Session, Stream, Updates},
-    summarize, write_id,
+    summarize, unpin_at_stops, write_id,
 };
 use crate::{
     child,
@@ -47,6 +47,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
         },
         goal: None,
     };
+    let _stops = unpin_at_stops(&job.messages.pipe)?;
     let mut session = Session::default();
     let exit = job.run(&mut session, &args).await;
     let _ = time::timeout(LEAVE, job.messages.pipe.finish()).await;
@@ -103,12 +104,18 @@ impl Job {
                     let code = child::exit_code(status.context("wait for the command")?);
                     return Ok(exit.unwrap_or(Exit::Child(code)));
                 }
-                Event::Verdict(Verdict::Alarm) if kill_at.is_none() => exit = Some(Exit::Failed),
+                Event::Verdict(Verdict::Alarm) if kill_at.is_none() => {
+                    self.say("a message matches --fail-on, so the command is ended");
+                    exit = Some(Exit::Failed);
+                }
                 Event::Verdict(verdict) => {
                     self.goal.get_or_insert(verdict);
                     continue;
                 }
-                Event::TimeIsUp => exit = Some(Exit::TimedOut),
+                Event::TimeIsUp => {
+                    self.say("the time of --timeout is up, so the command is ended");
+                    exit = Some(Exit::TimedOut);
+                }
                 Event::Signal(signal, by_terminal) if !was_interrupted && kill_at.is_none() => {
                     was_interrupted = true;
                     target.pass_on(signal, by_terminal);
@@ -123,6 +130,11 @@ impl Job {
             target.signal_all(Number::TERM);
             kill_at = Some(Instant::now() + child::PATIENCE);
         }
+    }
+
+    /// Says a line of the program's own in its place behind the messages.
+    fn say(&mut self, text: &str) {
+        self.messages.pipe.line(&format!("codechat: {text}"));
     }
 
     async fn next(&mut self, child: &mut Child, kill_at: Option<Instant>) -> Event {
@@ -216,7 +228,7 @@ impl Messages {
         match follow(updates, &self.clock, model, pipe, || Ok(())).await {
             Ok(Left::Over(verdict)) => return Some(verdict),
             Ok(Left::Ended | Left::OutputClosed) => {}
-            Err(error) => talk::line(&format!("no message comes any more: {error:#}")),
+            Err(error) => talk::line_apart(&format!("no message comes any more: {error:#}")),
         }
         self.updates = None;
         // Its last words, which no pause will bring out now.
@@ -229,16 +241,23 @@ impl Messages {
     /// for `most` at the most. Some verdict where a message means failure.
     async fn rest(&mut self, most: Duration) -> Option<Verdict> {
         let deadline = Instant::now() + most;
+        let mut quiet_at = Instant::now() + QUIET;
         while !self.model.is_settled() {
-            let received = self.model.received();
-            let quiet = deadline.min(Instant::now() + QUIET);
-            match time::timeout_at(quiet, self.follow()).await {
+            match time::timeout_at(quiet_at.min(deadline), self.follow()).await {
                 Ok(None) => break,
                 Ok(Some(Verdict::Alarm)) => return Some(Verdict::Alarm),
-                Err(_) if quiet == deadline => break,
-                // While the connection is lost, quiet says nothing.
-                Err(_) if self.model.received() == received && self.model.is_connected() => break,
-                Ok(_) | Err(_) => {}
+                Ok(Some(_)) => {}
+                Err(_) if Instant::now() >= deadline => break,
+                Err(_) => {
+                    let quiet = self.model.quiet(self.clock.now());
+                    quiet_at = Instant::now()
+                        + match quiet.map(|it| QUIET.saturating_sub(it)) {
+                            Some(Duration::ZERO) => break,
+                            Some(left) => left,
+                            // While the connection is lost, quiet says nothing.
+                            None => QUIET,
+                        };
+                }
             }
         }
         None

@@ -6,11 +6,12 @@ use anyhow::Context;
 use futures_util::Stream;
 use tokio::time;
 
-use super::{Args, LEAVE, session::Session, summarize, write_id};
+use super::{Args, LEAVE, session::Session, summarize, unpin_at_stops, write_id};
 use crate::{
     cli::Exit,
     client::feed::{FeedError, Update},
     shutdown::Signals,
+    talk,
     watch::{
         clock::Clock,
         follow::{Left, follow},
@@ -24,6 +25,7 @@ use crate::{
 pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     let mut signals = Signals::new().context("receive signals")?;
     let mut pipe = Pipe::new(Target::Stdout, args.format.unwrap_or(LineFormat::Text));
+    let _stops = unpin_at_stops(&pipe)?;
     let mut model = args.model(pipe.shows_progress());
     let open = |path: &PathBuf| {
         let replay = Replay::open(path, args.speed);
@@ -65,6 +67,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     };
     session.leave().await;
     let exit = watched?;
+    if exit == Exit::Interrupted {
+        // The terminal has written ^C behind the last line.
+        talk::lines_apart(&[]);
+    }
     summarize(&model, &clock);
     written.context("write to stdout")?;
     Ok(exit)
