@@ -117,23 +117,28 @@ async fn a_command_that_writes_to_the_same_terminal_leaves_no_piece_of_the_progr
         script,
         CODECHAT,
     ];
-    let mut terminal = Terminal::start(&words, 80);
+    let mut terminal = Terminal::start(&words, (80, 24));
     let is_below = |screen: &str| {
         screen
             .lines()
             .last()
             .is_some_and(|it| it.contains("elapsed"))
     };
-    terminal.shows(is_below).await;
-    terminal.press("\n");
     terminal
-        .shows(|screen| screen.contains("own 30") && is_below(screen))
+        .until("the progress line", |it| is_below(&it.contents()))
         .await;
-    let screen = terminal.screen();
+    terminal.keys("\n");
+    terminal
+        .until("the last line, above the progress", |it| {
+            let screen = it.contents();
+            screen.contains("own 30") && is_below(&screen)
+        })
+        .await;
+    let screen = terminal.text();
     for line in screen.lines().filter(|it| it.starts_with("own")) {
         assert!(line.trim_end().len() <= "own 30".len(), "{screen}");
     }
-    terminal.press("\n");
+    terminal.keys("\n");
     let (code, screen) = terminal.end().await;
     assert_eq!(code, 0);
     // On a row of its own, which this terminal takes for one that was wrapped.
