@@ -133,7 +133,7 @@ pub struct Args {
     record: Option<PathBuf>,
 
     /// Show a recording, without any server
-    #[arg(long, value_name = "FILE", env = "CODECHAT_REPLAY", conflicts_with_all = ["record", "command"])]
+    #[arg(long, value_name = "FILE", env = "CODECHAT_REPLAY", conflicts_with_all = ["record", "command", "cancel", "ask_level"])]
     replay: Option<PathBuf>,
 
     /// How many times as fast as it happened a recording is shown: a number, or max for no pauses

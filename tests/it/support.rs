@@ -2,13 +2,18 @@
 
 pub(crate) mod chance;
 pub(crate) mod cutter;
-pub(crate) mod drawn;
 pub(crate) mod fault_proxy;
 pub(crate) mod http;
-pub(crate) mod pane;
 pub(crate) mod process;
 pub(crate) mod scripted;
 pub(crate) mod server;
+
+// Not for the fuzz targets, which share this module: it takes terminals that they do not depend on.
+#[cfg(test)]
+pub(crate) mod drawn;
+#[cfg(test)]
+pub(crate) mod pane;
+#[cfg(test)]
 pub(crate) mod terminal;
 
 use std::time::Duration;
