@@ -4,16 +4,18 @@
 //! crate never meets an operation name with a newline in it or a progress of minus three. Nothing
 //! here knows how a message is written down (`wire`) or kept (`hub`).
 
+mod progress;
+
 use std::{fmt, str::FromStr};
 
 use thiserror::Error;
+
+pub use progress::{Progress, UNIT_MAX_CHARS};
 
 /// The longest operation name, in characters.
 pub const OPERATION_MAX_CHARS: usize = 128;
 /// The longest event name, in bytes (which are characters: only ASCII is allowed).
 pub const EVENT_NAME_MAX: usize = 64;
-/// The longest unit of a progress, in characters.
-pub const UNIT_MAX_CHARS: usize = 32;
 /// The event name of a message that names none.
 pub const DEFAULT_EVENT: &str = "debug";
 /// Event names that only the server may use.
@@ -259,76 +261,6 @@ impl FromStr for EventName {
     }
 }
 
-/// How far an operation is: `current` of `total`, in `unit`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Progress {
-    current: f64,
-    total: Option<f64>,
-    unit: Option<Box<str>>,
-}
-
-impl Progress {
-    /// Checks and builds a progress.
-    ///
-    /// # Errors
-    /// [`Invalid::Progress`] where `current` is below 0, `total` not above 0, or either is not
-    /// finite; [`Invalid::Unit`] where the unit is too long or has control characters.
-    pub fn new(current: f64, total: Option<f64>, unit: Option<&str>) -> Result<Self, Invalid> {
-        let in_range = current.is_finite()
-            && current >= 0.0
-            && total.is_none_or(|total| total.is_finite() && total > 0.0);
-        if !in_range {
-            let total = total.map_or(String::new(), |total| format!("/{total}"));
-            return Err(Invalid::Progress(format!("{current}{total}")));
-        }
-        if unit
-            .is_some_and(|it| it.chars().count() > UNIT_MAX_CHARS || it.contains(char::is_control))
-        {
-            return Err(Invalid::Unit);
-        }
-        Ok(Self {
-            current,
-            total,
-            unit: unit.map(Into::into),
-        })
-    }
-
-    /// How much is done.
-    #[must_use]
-    pub fn current(&self) -> f64 {
-        self.current
-    }
-
-    /// How much there is to do, where known.
-    #[must_use]
-    pub fn total(&self) -> Option<f64> {
-        self.total
-    }
-
-    /// What is being counted.
-    #[must_use]
-    pub fn unit(&self) -> Option<&str> {
-        self.unit.as_deref()
-    }
-}
-
-impl FromStr for Progress {
-    type Err = Invalid;
-
-    /// Reads `3/120` or `3`.
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let number = |part: &str| {
-            part.trim()
-                .parse::<f64>()
-                .map_err(|_| Invalid::Progress(shortened(text)))
-        };
-        match text.split_once('/') {
-            Some((current, total)) => Self::new(number(current)?, Some(number(total)?), None),
-            None => Self::new(number(text)?, None, None),
-        }
-    }
-}
-
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
@@ -384,16 +316,6 @@ mod tests {
             "build.step-1".parse::<EventName>().unwrap().as_str(),
             "build.step-1"
         );
-    }
-
-    #[test]
-    fn progress_reads_a_count_with_and_without_a_total() {
-        let progress: Progress = "3/120".parse().unwrap();
-        assert_eq!((progress.current(), progress.total()), (3.0, Some(120.0)));
-        assert_eq!("7".parse::<Progress>().unwrap().total(), None);
-        for bad in ["", "a/b", "-1", "1/0", "1/-2", "nan", "1/inf", "1/2/3"] {
-            assert!(bad.parse::<Progress>().is_err(), "{bad:?}");
-        }
     }
 
     #[test]

@@ -58,6 +58,14 @@ fn hub(messages: usize) -> Hub {
     )
 }
 
+/// A hub whose logs hold so many messages, and a client of it with a reader.
+fn watched(messages: usize) -> (Hub, ClientId, Subscription) {
+    let hub = hub(messages);
+    let id = hub.connect().unwrap();
+    let reader = subscribe(&hub, id);
+    (hub, id, reader)
+}
+
 fn subscribe(hub: &Hub, id: ClientId) -> Subscription {
     hub.subscribe(id, Format::Text, Position::Start).unwrap()
 }
@@ -81,9 +89,7 @@ fn read_on(subscription: &mut Subscription) -> (String, Delivery) {
 #[test]
 fn a_waiting_reader_gets_all_in_order_once_and_then_the_end() {
     in_every_order(|| {
-        let hub = hub(10);
-        let id = hub.connect().unwrap();
-        let mut reader = subscribe(&hub, id);
+        let (hub, id, mut reader) = watched(10);
         let writing = thread::spawn(move || {
             assert_eq!(publish(&hub, id, "a"), Ok(1));
             assert_eq!(publish(&hub, id, "b"), Ok(2));
@@ -98,9 +104,7 @@ fn a_waiting_reader_gets_all_in_order_once_and_then_the_end() {
 #[test]
 fn two_publishers_get_a_number_each_and_the_reader_their_order() {
     in_every_order(|| {
-        let hub = hub(10);
-        let id = hub.connect().unwrap();
-        let mut reader = subscribe(&hub, id);
+        let (hub, id, mut reader) = watched(10);
         let (first, second) = (hub.clone(), hub);
         let first = thread::spawn(move || publish(&first, id, "a").unwrap());
         let second = thread::spawn(move || publish(&second, id, "b").unwrap());
@@ -121,9 +125,7 @@ fn two_publishers_get_a_number_each_and_the_reader_their_order() {
 #[test]
 fn what_is_accepted_beside_a_stop_is_delivered_and_what_is_not_is_told_so() {
     in_every_order(|| {
-        let hub = hub(10);
-        let id = hub.connect().unwrap();
-        let mut reader = subscribe(&hub, id);
+        let (hub, id, mut reader) = watched(10);
         let publisher = hub.clone();
         let publishing = thread::spawn(move || publish(&publisher, id, "a"));
         assert!(hub.stop(id));
@@ -195,9 +197,7 @@ impl Wake for Task {
 #[test]
 fn a_reader_that_leaves_takes_its_waker_along() {
     in_every_order(|| {
-        let hub = hub(10);
-        let id = hub.connect().unwrap();
-        let mut reader = subscribe(&hub, id);
+        let (hub, id, mut reader) = watched(10);
         let publisher = hub.clone();
         let publishing = thread::spawn(move || publish(&publisher, id, "a"));
         let task = Arc::new(Task);
@@ -216,9 +216,7 @@ fn a_reader_that_leaves_takes_its_waker_along() {
 #[test]
 fn a_streaming_publisher_waits_for_its_reader_and_is_woken() {
     in_every_order(|| {
-        let hub = hub(1);
-        let id = hub.connect().unwrap();
-        let mut reader = subscribe(&hub, id);
+        let (hub, id, mut reader) = watched(1);
         let reading = thread::spawn(move || {
             let mut read = Vec::new();
             while read.len() < 2 {
@@ -268,9 +266,7 @@ fn a_control_stream_that_waits_hears_of_each_subscriber_and_each_wish() {
 #[test]
 fn a_close_reaches_a_reader_that_waits() {
     in_every_order(|| {
-        let hub = hub(10);
-        let id = hub.connect().unwrap();
-        let mut reader = subscribe(&hub, id);
+        let (hub, id, mut reader) = watched(10);
         let reading = thread::spawn(move || read_on(&mut reader));
         hub.close();
         let read = reading.join().unwrap();
@@ -281,9 +277,7 @@ fn a_close_reaches_a_reader_that_waits() {
 #[test]
 fn a_close_reaches_a_streaming_publisher_wherever_it_waits() {
     in_every_order(|| {
-        let hub = hub(1);
-        let id = hub.connect().unwrap();
-        let mut reader = subscribe(&hub, id);
+        let (hub, id, mut reader) = watched(1);
         let closer = hub.clone();
         let closing = thread::spawn(move || closer.close());
         let mut publisher = match hub.publisher(id, None) {

@@ -6,10 +6,7 @@ use std::{
 };
 
 use codechat::{
-    client::{
-        Token,
-        control::{ControlFeed, Heard},
-    },
+    client::control::{ControlFeed, Heard},
     event::ClientId,
     hub::{CONTROL_STREAMS, Told},
     message::Level,
@@ -292,26 +289,6 @@ async fn who_comes_back_in_time_or_has_told_the_outcome_is_not_lost() {
     assert_eq!(watcher.event().await.json()["message"], "next");
     drop(back);
     assert_eq!(watcher.event().await.json()["operation"], "back");
-}
-
-#[tokio::test]
-async fn with_a_token_only_who_has_it_may_ask_and_listen() {
-    let server = Server::with(|_, options| {
-        options.access.token = Some(Token::new("secret"));
-    })
-    .await;
-    let bearer = ["Authorization: Bearer secret"];
-    let answer = server
-        .request("GET", "/api/v1/sse/connect", &bearer, "")
-        .await;
-    let id = answer.json()["clientId"].as_str().unwrap().to_owned();
-    let wish = json!({"cancel": true}).to_string();
-    server.get(&control_of(&id)).await.detail(401);
-    server.post(&control_of(&id), &[], &wish).await.detail(401);
-    let asked = server.post(&control_of(&id), &bearer, &wish).await;
-    assert_eq!(asked.status, 202);
-    let mut control = server.stream(&control_of(&id), &bearer).await;
-    assert_eq!(told(&mut control).await["cancel"], true);
 }
 
 /// What a feed hears next of how things stand.

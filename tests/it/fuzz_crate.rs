@@ -2,8 +2,7 @@
 //!
 //! It lies here, and is no part of the ordinary tests, so that it finds their modules where they are.
 
-// The targets need but a part of it.
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the targets need but a part of it")]
 mod support;
 #[path = "fuzz/targets.rs"]
 mod targets;

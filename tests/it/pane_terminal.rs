@@ -92,8 +92,7 @@ async fn a_burst_of_sizes_ends_with_the_last_one() {
         .await;
     pane.terminal.resize(80, 24);
     pane.terminal.shows("? help").await;
-    pane.terminal.keys("q");
-    pane.left("0").await;
+    pane.quit().await;
 }
 
 #[tokio::test]
@@ -130,8 +129,7 @@ async fn a_flood_can_be_frozen_and_nothing_of_it_is_lost() {
     assert_eq!(body(pane.terminal.text()), frozen);
     pane.terminal.keys("G");
     pane.terminal.shows(&format!("line {sent}")).await;
-    pane.terminal.keys("q");
-    pane.left("0").await;
+    pane.quit().await;
 }
 
 #[tokio::test]
@@ -214,8 +212,7 @@ async fn what_was_taken_is_given_back_and_no_message_writes_an_escape() {
     // What is copied travels as base64, in the one sequence that there is for it.
     assert_eq!(written.matches("\u{1b}]").count(), 1);
     assert!(written.contains("\u{1b}]52;c;"));
-    pane.terminal.keys("q");
-    pane.left("0").await;
+    pane.quit().await;
 }
 
 #[tokio::test]
@@ -238,8 +235,7 @@ async fn a_server_that_comes_back_is_gone_on_with() {
     pane.publish("after").await;
     pane.terminal.shows("after").await;
     assert!(pane.terminal.text().contains("before"));
-    pane.terminal.keys("q");
-    pane.left("0").await;
+    pane.quit().await;
 }
 
 #[tokio::test]
@@ -251,8 +247,7 @@ async fn an_idle_stream_is_subscribed_to_again() {
     pane.publish_once_open("after").await;
     pane.terminal.shows("after").await;
     assert!(pane.terminal.text().contains("before"));
-    pane.terminal.keys("q");
-    pane.left("0").await;
+    pane.quit().await;
 }
 
 #[tokio::test]
@@ -263,8 +258,7 @@ async fn a_stream_that_was_stopped_stays_on_screen() {
     pane.server.http.stop(&pane.id).await;
     pane.terminal.shows("■ ended").await;
     pane.terminal.shows("-- stopped --").await;
-    pane.terminal.keys("q");
-    pane.left("0").await;
+    pane.quit().await;
 }
 
 #[tokio::test]

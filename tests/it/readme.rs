@@ -14,19 +14,18 @@
 //! Sections run one after the other, since the README's commands use the default port. The ID in the
 //! README stands for the one that the section's watcher told.
 
+mod shell;
+
 use std::{
     fs::{self, File},
-    io::Read,
     net::TcpListener,
-    os::unix::process::CommandExt,
-    path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex},
+    path::PathBuf,
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
 
-use regex::Regex;
+use shell::{Shell, normal};
 
 const README: &str = include_str!("../../README.md");
 /// Stands for a watcher's ID.
@@ -35,10 +34,6 @@ const ANY_ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
 const PORTS: [u16; 2] = [codechat::command::serve::DEFAULT_PORT, 8000];
 /// So long a port may be in use by another test before this one gives up.
 const PORT_PATIENCE: Duration = Duration::from_mins(1);
-/// So long a block may take. The first one may have to build the program.
-const BLOCK_PATIENCE: Duration = Duration::from_mins(5);
-/// So long it may take until what is expected is shown.
-const SHOW_PATIENCE: Duration = Duration::from_secs(30);
 /// What a terminal says once it is ready for the next block.
 const READY: [&str; 3] = ["client ID ", "listening on ", "waiting for "];
 
@@ -292,165 +287,4 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
-}
-
-/// A block in a process group of its own, which ends with it.
-struct Shell {
-    script: String,
-    child: Child,
-    shown: Arc<Mutex<Vec<u8>>>,
-}
-
-impl Shell {
-    fn start(block: &Block, folder: &Path, terminals: &[(Self, &Block)]) -> Result<Self, String> {
-        let mut script = block.text.clone();
-        if script.contains(ANY_ID) {
-            let id = terminals.iter().rev().find_map(|(it, _)| it.id());
-            script = script.replace(ANY_ID, &id.ok_or("no watcher told its ID")?);
-        }
-        let program = Path::new(env!("CARGO_BIN_EXE_codechat"));
-        let path = std::env::var("PATH").unwrap();
-        let path = format!("{}:{path}", program.parent().unwrap().display());
-        let is_for_the_sources = script.contains("cargo ");
-        let folder = if is_for_the_sources {
-            Path::new(env!("CARGO_MANIFEST_DIR"))
-        } else {
-            folder
-        };
-        let (mut reader, writer) = std::io::pipe().unwrap();
-        let mut command = Command::new("sh");
-        for (name, _) in std::env::vars_os() {
-            let is_ours = name.to_string_lossy().starts_with("CODECHAT_");
-            if is_ours || name == "SSE_CLIENT_ID" || name == "RUST_LOG" {
-                command.env_remove(name);
-            }
-        }
-        let child = command
-            .args(["-c", &script])
-            .current_dir(folder)
-            .env("PATH", path)
-            .stdin(Stdio::null())
-            .stdout(writer.try_clone().unwrap())
-            .stderr(writer)
-            .process_group(0)
-            .spawn()
-            .unwrap();
-        // It holds the pipe's other end, for which the reader would wait.
-        drop(command);
-        let shown = Arc::new(Mutex::new(Vec::new()));
-        let sink = Arc::clone(&shown);
-        thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(read @ 1..) = reader.read(&mut buffer) {
-                sink.lock().unwrap().extend_from_slice(&buffer[..read]);
-            }
-        });
-        Ok(Self {
-            script,
-            child,
-            shown,
-        })
-    }
-
-    /// Waits for its end, and checks it.
-    fn finish(mut self, block: &Block) -> Result<(), String> {
-        let ended = self.wait(BLOCK_PATIENCE);
-        let status = ended.ok_or_else(|| self.complaint("does not end"))?;
-        if status.code() != Some(block.exit()) {
-            return Err(self.complaint(&format!("ends with {status}, not {}", block.exit())));
-        }
-        self.shows_expected(block)
-    }
-
-    /// Ends what runs until somebody ends it. By SIGTERM rather than by SIGINT, as Ctrl-C would: where
-    /// these tests run in a shell's background, SIGINT is ignored, and so it is in what they start.
-    fn interrupt(mut self) -> Result<(), String> {
-        self.signal("TERM");
-        let ended = self.wait(SHOW_PATIENCE);
-        ended
-            .map(drop)
-            .ok_or_else(|| self.complaint("does not end when it is told to"))
-    }
-
-    fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
-        let start = Instant::now();
-        while start.elapsed() < patience {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return Some(status);
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-        None
-    }
-
-    fn signal(&self, name: &str) {
-        let group = format!("-{}", self.child.id());
-        // A group that is gone is what is wanted.
-        let _ = Command::new("kill")
-            .args(["-s", name, "--", &group])
-            .output();
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.shown.lock().unwrap()).into_owned()
-    }
-
-    fn id(&self) -> Option<String> {
-        let text = self.text();
-        Some(
-            text.split_once("client ID ")?
-                .1
-                .get(..ANY_ID.len())?
-                .to_owned(),
-        )
-    }
-
-    fn shows_expected(&self, block: &Block) -> Result<(), String> {
-        let what = format!("these lines in this order:\n{}", block.expected.join("\n"));
-        self.shows(&what, |text| {
-            let mut shown = normal(text).into_iter();
-            block
-                .expected
-                .iter()
-                .all(|line| shown.any(|it| it == *line))
-        })
-    }
-
-    fn shows(&self, what: &str, is_shown: impl Fn(&str) -> bool) -> Result<(), String> {
-        let start = Instant::now();
-        while !is_shown(&self.text()) {
-            if start.elapsed() > SHOW_PATIENCE {
-                return Err(self.complaint(&format!("does not show {what}")));
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-        Ok(())
-    }
-
-    fn complaint(&self, what: &str) -> String {
-        format!("{}\n{what}\nit shows:\n{}", self.script, self.text())
-    }
-}
-
-impl Drop for Shell {
-    fn drop(&mut self) {
-        self.signal("KILL");
-        let _ = self.child.wait();
-    }
-}
-
-/// Lines as they are compared: every ID and every time is the same.
-fn normal(text: &str) -> Vec<String> {
-    let replace = |text: &str, pattern: &str, with: &str| {
-        Regex::new(pattern)
-            .unwrap()
-            .replace_all(text, with)
-            .into_owned()
-    };
-    let text = replace(text, r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", ANY_ID);
-    let text = replace(&text, r"\b\d{13}\b", "MILLIS");
-    let text = replace(&text, r"\d{4}-\d\d-\d\dT[0-9:.]{12}Z", "TIME");
-    text.lines()
-        .map(|line| line.trim_start().to_owned())
-        .collect()
 }

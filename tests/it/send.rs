@@ -1,6 +1,9 @@
 //! `codechat send` delivers what it is given: words, or each line as it is read.
 
-use crate::support::process::{Running, Serve};
+use crate::support::{
+    process::{Running, Serve},
+    stage::Stage,
+};
 
 const LONG: usize = 64 * 1024;
 
@@ -233,4 +236,34 @@ async fn a_command_line_that_makes_no_sense_is_usage() {
             "{args:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn lines_of_stdin_end_where_a_watcher_asks_to_cancel() {
+    let mut stage = Stage::set().await;
+    let mut sender = stage.server.send(&stage.id, &["--operation", "sh"]);
+    sender.write("one\n").await;
+    assert_eq!(stage.line().await, "one");
+    stage.ask(&["--cancel"]).await;
+    sender.write("two\n").await;
+    assert_eq!(stage.line().await, "two");
+    sender.says("read no further").await;
+    let (watched, last) = stage.done().await;
+    assert_eq!(
+        (watched.code, &last["outcome"]),
+        (Some(3), &"cancelled".into())
+    );
+    assert_eq!(sender.end().await.code, Some(3));
+}
+
+#[tokio::test]
+async fn a_stdin_that_is_quiet_ends_at_a_cancel_too() {
+    let mut stage = Stage::set().await;
+    let mut sender = stage.server.send(&stage.id, &["--operation", "sh"]);
+    sender.write("one\n").await;
+    assert_eq!(stage.line().await, "one");
+    stage.ask(&["--cancel"]).await;
+    sender.says("read no further").await;
+    assert_eq!(stage.done().await.1["outcome"], "cancelled");
+    assert_eq!(sender.end().await.code, Some(3));
 }

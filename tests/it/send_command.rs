@@ -3,84 +3,23 @@
 
 use std::{
     fs,
-    io::Write,
     path::Path,
     time::{Duration, Instant},
 };
 
-use portable_pty::{CommandBuilder, PtySize, native_pty_system};
-use serde_json::Value;
-
 use crate::support::{
     PATIENCE,
     http::stream_of,
-    process::{Ended, Running, Scratch, Serve},
+    process::{Running, Scratch, Serve},
     soon,
+    stage::Stage,
+    terminal::Terminal,
 };
 
+const CODECHAT: &str = env!("CARGO_BIN_EXE_codechat");
 const UNKNOWN: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
 /// A shell that says when it is ready, and its process ID, then does nothing until it is told to end.
 const WAITS: &str = "echo ready $$; while :; do sleep 0.05; done";
-
-/// A server, a watcher of a new client until its operation is done, and what it tells.
-struct Stage {
-    server: Serve,
-    watcher: Running,
-    id: String,
-}
-
-impl Stage {
-    async fn set() -> Self {
-        let server = Serve::start(&[]).await;
-        let (watcher, id) = server.watch(&["--format", "json", "--until-done"]).await;
-        Self {
-            server,
-            watcher,
-            id,
-        }
-    }
-
-    /// `codechat send`, with these options, of a shell that runs this script.
-    fn run(&self, options: &[&str], script: &str) -> Running {
-        let command = [options, &["--", "sh", "-c", script]].concat();
-        self.server.send(&self.id, &command)
-    }
-
-    /// The next message that a watcher sees.
-    async fn message(&mut self) -> Value {
-        serde_json::from_str(&self.watcher.line().await).unwrap()
-    }
-
-    /// The text of the next message, which is a line of the command.
-    async fn line(&mut self) -> String {
-        let message = self.message().await;
-        assert_eq!(message["operation"], "sh", "{message}");
-        message["message"].as_str().unwrap().to_owned()
-    }
-
-    /// The process ID of a script that says it is ready.
-    async fn ready(&mut self) -> String {
-        let line = self.line().await;
-        let pid = line
-            .strip_prefix("ready ")
-            .unwrap_or_else(|| panic!("{line}"));
-        pid.to_owned()
-    }
-
-    async fn ask(&self, wish: &[&str]) {
-        let watch = ["watch", "--server", &self.server.url, "--id", &self.id];
-        let ended = Running::codechat([&watch, wish].concat()).end().await;
-        assert_eq!(ended.code, Some(0), "{ended:?}");
-    }
-
-    /// How the watcher ends, and the last message it has seen.
-    async fn done(self) -> (Ended, Value) {
-        let ended = self.watcher.end().await;
-        let last = ended.stdout.lines().last();
-        let last = last.map_or(Value::Null, |it| serde_json::from_str(it).unwrap());
-        (ended, last)
-    }
-}
 
 /// Whether a process is gone; one that nobody has waited for counts as gone.
 fn is_gone(pid: &str) -> bool {
@@ -358,56 +297,21 @@ async fn a_command_goes_on_without_its_watcher_and_what_is_not_delivered_is_coun
 }
 
 #[tokio::test]
-async fn lines_of_stdin_end_where_a_watcher_asks_to_cancel() {
-    let mut stage = Stage::set().await;
-    let mut sender = stage.server.send(&stage.id, &["--operation", "sh"]);
-    sender.write("one\n").await;
-    assert_eq!(stage.line().await, "one");
-    stage.ask(&["--cancel"]).await;
-    sender.write("two\n").await;
-    assert_eq!(stage.line().await, "two");
-    sender.says("read no further").await;
-    let (watched, last) = stage.done().await;
-    assert_eq!(
-        (watched.code, &last["outcome"]),
-        (Some(3), &"cancelled".into())
-    );
-    assert_eq!(sender.end().await.code, Some(3));
-}
-
-#[tokio::test]
-async fn a_stdin_that_is_quiet_ends_at_a_cancel_too() {
-    let mut stage = Stage::set().await;
-    let mut sender = stage.server.send(&stage.id, &["--operation", "sh"]);
-    sender.write("one\n").await;
-    assert_eq!(stage.line().await, "one");
-    stage.ask(&["--cancel"]).await;
-    sender.says("read no further").await;
-    assert_eq!(stage.done().await.1["outcome"], "cancelled");
-    assert_eq!(sender.end().await.code, Some(3));
-}
-
-#[tokio::test]
 async fn ctrl_c_in_a_terminal_reaches_the_command_once() {
     let mut stage = Stage::set().await;
-    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_codechat"));
-    command.env_clear();
-    command.env("PATH", std::env::var_os("PATH").unwrap());
     let script = format!("trap 'echo interrupted' INT; trap 'exit 4' TERM; {WAITS}");
-    let server = ["send", "--server", &stage.server.url, "--id", &stage.id];
-    command.args([&server[..], &["--", "sh", "-c", &script]].concat());
-    let terminal = native_pty_system().openpty(PtySize::default()).unwrap();
-    let mut sender = terminal.slave.spawn_command(command).unwrap();
-    let mut keys = terminal.master.take_writer().unwrap();
+    let send = [CODECHAT, "send", "--server", &stage.server.url];
+    let words = ["--id", &stage.id, "--", "sh", "-c", &script];
+    let mut sender = Terminal::start(&[&send[..], &words].concat(), (80, 24));
     stage.line().await;
     stage.ready().await;
-    keys.write_all(b"\x03").unwrap();
+    sender.keys("\u{3}");
     assert_eq!(stage.line().await, "interrupted");
-    let pid = sender.process_id().unwrap().to_string();
-    let kill = std::process::Command::new("kill").arg(pid).status();
+    let kill = std::process::Command::new("kill")
+        .arg(sender.pid().to_string())
+        .status();
     assert!(kill.unwrap().success());
-    let ended = soon(tokio::task::spawn_blocking(move || sender.wait())).await;
-    assert_eq!(ended.unwrap().unwrap().exit_code(), 4);
+    assert_eq!(sender.end().await.0, 4);
     let (watched, last) = stage.done().await;
     assert_eq!(last["outcome"], "cancelled");
     assert!(!watched.stdout.contains("interrupted"), "{watched:?}");

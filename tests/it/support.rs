@@ -7,6 +7,7 @@ pub(crate) mod http;
 pub(crate) mod process;
 pub(crate) mod scripted;
 pub(crate) mod server;
+pub(crate) mod stage;
 
 // Not for the fuzz targets, which share this module: it takes terminals that they do not depend on.
 #[cfg(test)]

@@ -1,15 +1,12 @@
 //! Whatever other people write, a terminal is shown text and colours, and obeys none of it.
 
-use std::io::Read;
-
-use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use serde_json::json;
 
 use crate::support::{
     http::stream_of,
     scripted::{Reply, Scripted},
     server::Server,
-    soon,
+    terminal::Terminal,
 };
 
 /// Title, clipboard, link, cursor, screen, C1, DCS, bidi, what is invisible, and a colour.
@@ -18,25 +15,10 @@ const HOSTILE: &str = "a\u{1b}]0;title\u{7}b\u{1b}]52;c;aGk=\u{1b}\\c\u{1b}]8;;h
 
 /// What `codechat` with these words writes to its terminal, to its end.
 async fn on_terminal(args: &[&str]) -> String {
-    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_codechat"));
-    command.env_clear();
-    command.env("TERM", "xterm-256color");
-    command.args(args);
-    let reading = tokio::task::spawn_blocking(move || {
-        let pair = native_pty_system().openpty(PtySize::default()).unwrap();
-        let mut child = pair.slave.spawn_command(command).unwrap();
-        drop(pair.slave);
-        let mut written = Vec::new();
-        // Linux says that the other side is closed by an error.
-        let _ = pair
-            .master
-            .try_clone_reader()
-            .unwrap()
-            .read_to_end(&mut written);
-        child.wait().unwrap();
-        String::from_utf8(written).unwrap()
-    });
-    soon(reading).await.unwrap()
+    let words = [&[env!("CARGO_BIN_EXE_codechat")], args].concat();
+    let mut terminal = Terminal::start(&words, (80, 24));
+    terminal.end().await;
+    String::from_utf8(terminal.bytes()).unwrap()
 }
 
 /// Asserts that nothing but text, line ends and colours was written.

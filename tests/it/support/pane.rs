@@ -74,6 +74,12 @@ impl Pane {
         publish_lines(self.server.http, &self.id, numbers).await;
     }
 
+    /// Quits, as a user does who is done.
+    pub(crate) async fn quit(&mut self) {
+        self.terminal.keys("q");
+        self.left("0").await;
+    }
+
     /// Waits for the shell, and for the code that it saw; the terminal is as it was.
     pub(crate) async fn left(&mut self, code: &str) {
         self.terminal.shows(&format!("left: {code}")).await;

@@ -140,6 +140,12 @@ impl Terminal {
             .await;
     }
 
+    /// The program's process ID.
+    pub(crate) fn pid(&self) -> u32 {
+        let child = self.child.as_ref().expect("it has not ended");
+        child.process_id().unwrap()
+    }
+
     /// What is on the screen.
     pub(crate) fn text(&self) -> String {
         self.seen.lock().unwrap().parser.screen().contents()
@@ -151,7 +157,7 @@ impl Terminal {
     }
 
     /// Waits for the program's end: its exit code, and what is left on the screen.
-    pub(crate) async fn end(mut self) -> (u32, String) {
+    pub(crate) async fn end(&mut self) -> (u32, String) {
         // The output ends when nothing has the terminal open any more.
         soon(async { while self.changed.changed().await.is_ok() {} }).await;
         let mut child = self.child.take().expect("it ends once");
