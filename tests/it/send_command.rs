@@ -297,6 +297,24 @@ async fn a_command_goes_on_without_its_watcher_and_what_is_not_delivered_is_coun
 }
 
 #[tokio::test]
+async fn after_a_commands_end_what_the_server_does_not_take_is_given_up_but_its_own_code_wins() {
+    for (script_code, code) in [(0, 1), (7, 7)] {
+        let mut stage = Stage::set().await;
+        let script = format!("echo one; read line; seq 1000; exit {script_code}");
+        let mut sender = stage.run(&["--give-up-after", "1ms"], &script);
+        stage.line().await;
+        assert_eq!(stage.line().await, "one");
+        stage.server.process.signal("KILL").await;
+        sender.write("go on\n").await;
+        let sent = sender.end().await;
+        assert_eq!(sent.code, Some(code));
+        let counted = "1001 lines were read but not delivered: the server took nothing for 1ms: ";
+        assert!(sent.stderr.contains(counted), "{sent:?}");
+        assert!(!sent.stderr.contains("the command goes on"), "{sent:?}");
+    }
+}
+
+#[tokio::test]
 async fn ctrl_c_in_a_terminal_reaches_the_command_once() {
     let mut stage = Stage::set().await;
     let script = format!("trap 'echo interrupted' INT; trap 'exit 4' TERM; {WAITS}");
