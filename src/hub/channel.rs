@@ -226,9 +226,12 @@ impl Channel {
         })
     }
 
-    /// Ends the channel if its last activity is not after `deadline`, on the hub's clock.
+    /// Ends the channel if its last activity is not after `deadline`, on the hub's clock, and no
+    /// operation is under way: one may have nothing to say for long.
     pub(super) fn end_if_idle(&self, deadline: u64) -> bool {
-        self.end_if(End::Idle, |_| self.active() <= deadline)
+        self.end_if(End::Idle, |state| {
+            self.active() <= deadline && !state.is_worked_for()
+        })
     }
 
     fn end_if(&self, end: End, condition: impl FnOnce(&State) -> bool) -> bool {

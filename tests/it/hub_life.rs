@@ -155,6 +155,28 @@ async fn a_channel_ends_after_the_idle_timeout_unless_something_is_delivered() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_channel_is_not_idle_while_a_control_stream_stands_for_an_operation() {
+    let hub = hub(LOG);
+    let minutes = |count| time::advance(Duration::from_mins(count));
+    let (worked_for, listened) = (hub.connect().unwrap(), hub.connect().unwrap());
+    let operation = "build".parse().unwrap();
+    let work = hub.listen(worked_for, Some(operation)).unwrap();
+    let _plain = hub.listen(listened, None).unwrap();
+    minutes(15).await;
+    assert_eq!(hub.sweep(), 1);
+    assert!(hub.listen(listened, None).is_err());
+    minutes(60).await;
+    assert_eq!(hub.sweep(), 0);
+
+    drop(work);
+    assert_eq!(hub.sweep(), 0, "the time counts from the end of the work");
+    minutes(14).await;
+    assert_eq!(hub.sweep(), 0);
+    minutes(1).await;
+    assert_eq!(hub.sweep(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_ended_id_is_forgotten_after_a_day() {
     let hub = hub(LOG);
     let id = hub.connect().unwrap();

@@ -315,6 +315,20 @@ async fn after_a_commands_end_what_the_server_does_not_take_is_given_up_but_its_
 }
 
 #[tokio::test]
+async fn a_command_that_says_nothing_keeps_its_client_from_ending_for_idleness() {
+    let server = Serve::start(&["--idle-timeout", "1s"]).await;
+    let id = server.http.connect().await;
+    let script = "echo ready; read line; echo done";
+    let mut sender = server.send(&id, &["--tee", "--", "sh", "-c", script]);
+    assert_eq!(sender.line().await, "ready\n");
+    // Once a later one has ended, this one's time was over too.
+    let later = server.http.connect().await;
+    assert_eq!(server.http.watch(&later).await.event().await.data, "idle");
+    sender.write("go on\n").await;
+    assert_eq!(sender.end().await.code, Some(0));
+}
+
+#[tokio::test]
 async fn ctrl_c_in_a_terminal_reaches_the_command_once() {
     let mut stage = Stage::set().await;
     let script = format!("trap 'echo interrupted' INT; trap 'exit 4' TERM; {WAITS}");
