@@ -50,8 +50,12 @@ impl Entry {
     }
 
     fn memory(&self) -> usize {
-        let json = self.json.as_ref().map_or(0, Vec::capacity);
-        size_of::<Self>() + self.text.capacity() + json + self.event.message.heap_size()
+        self.published() + self.json.as_ref().map_or(0, Vec::capacity)
+    }
+
+    /// What of its memory was taken when it was published, not when it was read.
+    fn published(&self) -> usize {
+        size_of::<Self>() + self.text.capacity() + self.event.message.heap_size()
     }
 }
 
@@ -126,6 +130,20 @@ impl Log {
             first += 1;
         }
         first
+    }
+
+    /// Whether appending this takes more memory than what is dropped for it gives back. What was encoded
+    /// for readers is left out on both sides: this has yet to be.
+    pub(super) fn would_grow(&self, prepared: &Prepared) -> bool {
+        let dropped = self.first_after(prepared) - self.first();
+        let dropped = usize::try_from(dropped).unwrap_or(usize::MAX);
+        let given_back: usize = self
+            .entries
+            .iter()
+            .take(dropped)
+            .map(Entry::published)
+            .sum();
+        prepared.0.published() > given_back
     }
 
     /// Appends, and drops the oldest until the bounds hold again.

@@ -268,6 +268,38 @@ async fn where_memory_is_spent_and_everybody_is_being_read_publishing_is_refused
 }
 
 #[tokio::test]
+async fn where_memory_is_spent_a_log_that_only_rolls_over_takes_what_is_published() {
+    let hub = small_hub();
+    let (full, other) = (hub.connect().unwrap(), hub.connect().unwrap());
+    let open = |id| hub.subscribe(id, Format::Text, Position::Start).unwrap();
+    let [mut reader, _other] = [full, other].map(open);
+    let publish = |id, length: usize| hub.publish(id, text(&"x".repeat(length)), None);
+    for _ in 0..2 {
+        publish(full, 900).unwrap();
+    }
+    let refused = Refusal::OutOfMemory(3000);
+    let memory = hub.stats().memory;
+    assert_eq!(publish(other, 1), Err(refused));
+    assert_eq!(publish(full, 1), Err(refused), "nothing would be dropped");
+    assert_eq!(publish(full, 901), Err(refused), "less would be dropped");
+    assert_eq!(publish(full, 900).unwrap().last.unwrap().seq, 3);
+    assert_eq!(hub.stats().memory, memory);
+
+    let mut out = Vec::new();
+    assert!(matches!(
+        reader.read(&mut out, 100).await,
+        Delivery::Gap(..)
+    ));
+    assert_eq!(reader.read(&mut out, 10_000).await, Delivery::Events);
+    let mut publisher = hub.publisher(full, None).unwrap();
+    let mut queue = [900, 901, 1].map(|it| text(&"x".repeat(it))).into();
+    assert_eq!(publisher.send(&mut queue).await, Err(refused));
+    assert_eq!((publisher.accepted(), queue.len()), (1, 2));
+    assert_eq!(hub.stats().memory, memory);
+    assert_eq!(hub.broadcast(&text(&"x".repeat(900)), None), Ok(1));
+}
+
+#[tokio::test]
 async fn a_streaming_publisher_that_breaks_off_leaves_word_unless_it_is_back() {
     let hub = hub(LogLimits {
         messages: 100,

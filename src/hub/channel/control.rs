@@ -99,7 +99,7 @@ impl Channel {
             operation,
             ..Message::system(Some(Level::Error), BROKEN_OFF)
         };
-        let _ = self.publish(message, None);
+        let _ = self.publish(message, None, Ok(()));
     }
 }
 
