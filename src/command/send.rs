@@ -1,7 +1,11 @@
 //! `codechat send`: publishes its arguments as one message, each line of its input, or the run of a
 //! command.
 
-use std::{ffi::OsString, str::FromStr, time::Duration};
+use std::{
+    ffi::{OsStr, OsString},
+    str::FromStr,
+    time::Duration,
+};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use uuid::Uuid;
@@ -44,7 +48,7 @@ pub struct Args {
     server: ServerArgs,
 
     /// Publish to every client of the server; takes one message, not lines
-    #[arg(long, env = "CODECHAT_ALL", conflicts_with_all = ["tee", "command"])]
+    #[arg(long, env = "CODECHAT_ALL", conflicts_with_all = ["id", "tee", "command"])]
     all: bool,
 
     /// Copy stdin to stdout, or show the command's output here too
@@ -97,7 +101,7 @@ pub struct Args {
 
     /// The message; without one, each line of stdin is one
     #[arg(conflicts_with = "command")]
-    message: Vec<String>,
+    message: Vec<OsString>,
 
     /// The command to run, and its arguments
     #[arg(last = true, value_name = "COMMAND")]
@@ -144,7 +148,11 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
     // An outcome or a progress speaks of one moment, so it makes one message, with or without words.
     let is_one = !args.message.is_empty() || args.outcome.is_some() || args.progress.is_some();
     let message = Message {
-        text: args.message.join(" "),
+        text: args
+            .message
+            .join(OsStr::new(" "))
+            .to_string_lossy()
+            .into_owned(),
         level: args.level,
         operation: args.operation,
         progress: args.progress,

@@ -212,6 +212,18 @@ async fn another_kind_of_server_is_told_from_codechat() {
 }
 
 #[tokio::test]
+async fn a_web_server_that_takes_no_messages_is_told_so_at_once() {
+    let page = "<html><head><title>Unsupported\nmethod</title></head>";
+    let html = &["Content-Type: text/html;charset=utf-8"];
+    let server = Scripted::start([Reply::answer("501 Unsupported", html, page)]).await;
+    let (sent, tries) = send(&mut publisher(&server)).await;
+    assert_eq!(tries, []);
+    let told = "(501): it answers with a web page, \"Unsupported method\"; is this";
+    let error = sent.unwrap_err().to_string();
+    assert!(error.contains(told), "{error}");
+}
+
+#[tokio::test]
 async fn a_body_goes_on_to_the_same_origin_only() {
     let here = Reply::answer("307 Temporary", &["Location: /there"], "");
     let away = Reply::answer("308 Permanent", &["Location: http://example.invalid/"], "");

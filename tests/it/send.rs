@@ -1,5 +1,7 @@
 //! `codechat send` delivers what it is given: words, or each line as it is read.
 
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
 use crate::support::{
     process::{Running, Serve},
     stage::Stage,
@@ -42,6 +44,16 @@ async fn words_are_one_message_with_what_the_options_say() {
         serde_json::json!({"message": "", "outcome": "ok"}),
     ];
     assert_eq!(objects, expected);
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text_are_replaced_in_words_as_in_lines() {
+    let server = Serve::start(&[]).await;
+    let (mut watcher, id) = server.watch(&[]).await;
+    let words = ["send", "--server", &server.url, "--id", &id].map(OsStr::new);
+    let words = [&words[..], &[OsStr::from_bytes(b"gr\xfcn")]].concat();
+    assert_eq!(Running::codechat(words).end().await.code, Some(0));
+    assert_eq!(watcher.line().await, "gr\u{fffd}n\n");
 }
 
 #[tokio::test]
@@ -272,23 +284,6 @@ async fn a_secret_in_the_servers_address_is_refused_and_not_repeated() {
         assert_eq!(ended.code, Some(2));
         assert!(ended.stderr.contains("--token-file"), "{}", ended.stderr);
         assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
-    }
-}
-
-#[tokio::test]
-async fn a_command_line_that_makes_no_sense_is_usage() {
-    for args in [
-        &["send"][..],
-        &["send", "--id", "x", "y"],
-        &["send", "--all", "--tee"],
-        &["x"],
-    ] {
-        let ended = Running::codechat(args).end().await;
-        assert_eq!(
-            (ended.code, ended.stdout.as_str()),
-            (Some(2), ""),
-            "{args:?}"
-        );
     }
 }
 

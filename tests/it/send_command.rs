@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::Path,
     time::{Duration, Instant},
 };
@@ -87,12 +88,31 @@ async fn a_command_that_fails_is_told_with_its_exit_code_or_its_signal() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_run_is_a_failure_with_a_shells_code() {
-    for (command, code) in [("/nowhere/to/be/found", 127), ("/", 126)] {
+async fn what_cannot_be_run_is_a_failure_with_a_shells_code_and_says_why() {
+    let scratch = Scratch::new();
+    let file = |name: &str, text: &str, mode| {
+        let path = scratch.path(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let no_program = file("text", "echo hi\n", 0o755);
+    let no_interpreter = file("script", "#!/nowhere/to/be/found\n", 0o755);
+    let no_permission = file("data", "#!/bin/sh\n", 0o644);
+    for (command, code, told) in [
+        ("nowhere-to-be-found", 127, "no directory in PATH"),
+        ("/nowhere/to/be/found", 127, "No such file"),
+        ("", 127, "run '': it has no name"),
+        ("/", 126, "it is a directory"),
+        (&no_program, 126, "such as #!/bin/sh"),
+        (&no_interpreter, 126, "the interpreter"),
+        (&no_permission, 126, "chmod +x /"),
+    ] {
         let stage = Stage::set().await;
         let sent = stage.server.send(&stage.id, &["--", command]).end().await;
-        assert_eq!(sent.code, Some(code));
+        assert_eq!(sent.code, Some(code), "{command}");
         assert!(sent.stderr.contains("cannot run"), "{sent:?}");
+        assert!(sent.stderr.contains(told), "{sent:?}");
         let (watched, last) = stage.done().await;
         assert_eq!(
             (watched.code, &last["outcome"]),
