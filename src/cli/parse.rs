@@ -45,7 +45,15 @@ fn read(words: &[OsString], overruled: &[Id]) -> Result<Cli, clap::Error> {
     });
     if lacks_its_command(words) {
         let text = "no command follows --; write one there, or leave -- out";
-        return Err(definition.error(ErrorKind::TooFewValues, text));
+        definition.build();
+        let verb = words
+            .get(1)
+            .and_then(|it| definition.find_subcommand_mut(it));
+        let whose = match verb {
+            Some(verb) => verb,
+            None => &mut definition,
+        };
+        return Err(whose.error(ErrorKind::TooFewValues, text));
     }
     let matches = definition.try_get_matches_from_mut(words)?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))

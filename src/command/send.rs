@@ -28,11 +28,12 @@ mod wishes;
 
 /// Publish messages to a client
 ///
-/// The words on the command line make one message. Without any, and without --progress or --outcome,
-/// each line of stdin is a message, sent as soon as it is read; what is not acknowledged is sent again
-/// when the server is back. While there is input that goes on for as long as it takes; after its end,
-/// --give-up-after bounds it. Bytes that are not UTF-8 become U+FFFD; a line over 64 KiB is sent in pieces.
-/// Where a watcher asks to cancel, stdin is read no further, and the outcome is cancelled.
+/// The words on the command line make one message, which is tried twice at the most, for 30 s each. Without
+/// any, and without --progress or --outcome, each line of stdin is a message, sent as soon as it is read.
+/// What is not acknowledged is sent again when the server is back: for as long as it takes while there is
+/// input, and after its end for as long as --give-up-after says. Bytes that are not UTF-8 become U+FFFD; a
+/// line over 64 KiB is sent in pieces. Where a watcher asks to cancel, stdin is read no further, and the
+/// outcome is cancelled.
 ///
 /// With -- COMMAND, the command is run as an operation: a message when it starts, each line of its stdout
 /// (info) and its stderr (warn) as it comes, and its outcome when it ends. Its exit code is this one's. A

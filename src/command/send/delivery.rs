@@ -69,6 +69,11 @@ impl Tally {
         self.ended.subscribe()
     }
 
+    /// Whether nobody has written lines for longer than that.
+    pub(super) fn has_ended_for(&self, time: Duration) -> bool {
+        self.ended.borrow().is_some_and(|it| it.elapsed() > time)
+    }
+
     /// Patience without end while there is input, and up to `limit` after it.
     pub(super) fn patience(&self, limit: Duration) -> Patience {
         Patience::new(self.ended(), limit)

@@ -104,8 +104,7 @@ impl Output {
 
     /// Whether the command has ended for so long that only what it left behind is still read.
     fn is_late(&self) -> bool {
-        let ended = *self.tally.ended().borrow();
-        ended.is_some_and(|it| it.elapsed() > LINGER)
+        self.tally.has_ended_for(LINGER)
     }
 }
 
