@@ -70,6 +70,7 @@ Register-ArgumentCompleter -Native -CommandName 'codechat' -ScriptBlock {
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s address [default: http://127.0.0.1:2428]')
             [CompletionResult]::new('--token-file', '--token-file', [CompletionResultType]::ParameterName, 'A file with the server''s token [default: the token in the variable CODECHAT_TOKEN, if any]')
             [CompletionResult]::new('--on-level-signal', '--on-level-signal', [CompletionResultType]::ParameterName, 'Send the command this signal when the level that watchers want changes')
+            [CompletionResult]::new('--give-up-after', '--give-up-after', [CompletionResultType]::ParameterName, 'Once the input or the command has ended: how long to try in vain to deliver the rest')
             [CompletionResult]::new('--level', '--level', [CompletionResultType]::ParameterName, 'How much it matters [default for the command''s stdout: info]')
             [CompletionResult]::new('--operation', '--operation', [CompletionResultType]::ParameterName, 'The operation it belongs to: 1 to 128 characters [default for a command: its name]')
             [CompletionResult]::new('--progress', '--progress', [CompletionResultType]::ParameterName, 'How far the operation is, as in 3/120, or 3 where the total is not known')

@@ -199,7 +199,7 @@ _codechat() {
             return 0
             ;;
         codechat__subcmd__send)
-            opts="-h --id --server --token-file --all --tee --pty --on-level-signal --level --operation --progress --outcome --event --help"
+            opts="-h --id --server --token-file --all --tee --pty --on-level-signal --give-up-after --level --operation --progress --outcome --event --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -219,6 +219,10 @@ _codechat() {
                     ;;
                 --on-level-signal)
                     COMPREPLY=($(compgen -W "HUP USR1 USR2 WINCH CONT" -- "${cur}"))
+                    return 0
+                    ;;
+                --give-up-after)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --level)

@@ -65,6 +65,7 @@ set edit:completion:arg-completer[codechat] = {|@words|
             cand --server 'The server''s address [default: http://127.0.0.1:2428]'
             cand --token-file 'A file with the server''s token [default: the token in the variable CODECHAT_TOKEN, if any]'
             cand --on-level-signal 'Send the command this signal when the level that watchers want changes'
+            cand --give-up-after 'Once the input or the command has ended: how long to try in vain to deliver the rest'
             cand --level 'How much it matters [default for the command''s stdout: info]'
             cand --operation 'The operation it belongs to: 1 to 128 characters [default for a command: its name]'
             cand --progress 'How far the operation is, as in 3/120, or 3 where the total is not known'

@@ -76,6 +76,7 @@ USR1\t''
 USR2\t''
 WINCH\t''
 CONT\t''"
+complete -c codechat -n "__fish_codechat_using_subcommand send" -l give-up-after -d 'Once the input or the command has ended: how long to try in vain to deliver the rest' -r
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l level -d 'How much it matters [default for the command\'s stdout: info]' -r -f -a "trace\t''
 debug\t''
 info\t''

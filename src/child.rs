@@ -1,8 +1,10 @@
 //! Commands that are run: why one could not be started, how it ended, and signals for it.
 
 use std::{
+    borrow::Cow,
     ffi::{OsStr, OsString},
-    io,
+    io::{self, ErrorKind},
+    path::Path,
     process::ExitStatus,
     time::Duration,
 };
@@ -22,7 +24,7 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A command could not be started.
 #[derive(Debug, Error)]
-#[error("cannot run {}: {}", program.display(), self.reason())]
+#[error("cannot run {}: {}", self.name(), self.reason())]
 pub struct StartError {
     program: OsString,
     source: io::Error,
@@ -38,20 +40,47 @@ impl StartError {
         }
     }
 
-    fn reason(&self) -> String {
-        let is_name = !self.program.as_encoded_bytes().contains(&b'/');
-        if is_name && self.source.kind() == io::ErrorKind::NotFound {
-            "no directory in PATH has such a command".into()
+    fn name(&self) -> Cow<'_, str> {
+        if self.program.is_empty() {
+            "''".into()
         } else {
-            self.source.to_string()
+            self.program.to_string_lossy()
         }
+    }
+
+    fn reason(&self) -> String {
+        let path = Path::new(&self.program);
+        let is_a_path = self.is_a_path();
+        let errno = Errno::from_io_error(&self.source);
+        match self.source.kind() {
+            _ if self.program.is_empty() => "it has no name".into(),
+            ErrorKind::NotFound if !is_a_path => "no directory in PATH has such a command".into(),
+            ErrorKind::NotFound if path.exists() => {
+                "the interpreter that its first line names is not there".into()
+            }
+            ErrorKind::PermissionDenied if path.is_dir() && is_a_path => "it is a directory".into(),
+            ErrorKind::PermissionDenied if is_a_path => {
+                let path = self.name();
+                format!("permission denied; to make it executable: chmod +x {path}")
+            }
+            _ if errno == Some(Errno::NOEXEC) => {
+                "it is neither a program nor a script that begins with a line such as #!/bin/sh"
+                    .into()
+            }
+            _ => self.source.to_string(),
+        }
+    }
+
+    fn is_a_path(&self) -> bool {
+        self.program.as_encoded_bytes().contains(&b'/')
     }
 
     /// The exit code that a shell gives: 127 where there is no such command, 126 where there is one
     /// that cannot be run.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        if self.source.kind() == io::ErrorKind::NotFound {
+        let is_there = self.is_a_path() && Path::new(&self.program).exists();
+        if self.source.kind() == ErrorKind::NotFound && !is_there {
             127
         } else {
             126
@@ -187,7 +216,7 @@ mod tests {
         for (program, code, why) in [
             ("/nowhere/to/be/found", 127, "No such file"),
             ("nowhere-to-be-found", 127, "PATH"),
-            ("/", 126, "denied"),
+            ("/", 126, "directory"),
         ] {
             let error = start(&mut Command::new(program)).unwrap_err();
             assert_eq!(error.exit_code(), code, "{error}");

@@ -1,7 +1,8 @@
 //! The command line: the verbs, what they share, and the exit codes.
 
+mod parse;
+
 use std::{
-    ffi::OsString,
     fs::{self, File},
     io::Read,
     path::{Path, PathBuf},
@@ -10,11 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use clap::{
-    Arg, ArgAction, Command as Definition, CommandFactory, FromArgMatches, Parser, Subcommand,
-    builder::BoolishValueParser,
-    error::{ContextKind, ContextValue},
-};
+use clap::{Arg, ArgAction, Command as Definition, CommandFactory, Parser, Subcommand};
 use tokio::runtime;
 
 use crate::{
@@ -24,6 +21,8 @@ use crate::{
     talk,
     token::Token,
 };
+
+pub use parse::parse;
 
 /// See what your long-running request is doing, live, in your terminal
 #[derive(Debug, Parser)]
@@ -64,32 +63,18 @@ pub fn definition() -> Definition {
 /// In the environment, 1 and 0 are as good as true and false.
 pub(crate) fn boolish(arg: Arg) -> Arg {
     if matches!(arg.get_action(), ArgAction::SetTrue) {
-        arg.value_parser(BoolishValueParser::new())
+        arg.value_parser(boolean)
     } else {
         arg
     }
 }
 
-/// Reads the command line. An environment variable that is set but empty counts as absent.
-///
-/// # Errors
-/// What is wrong with the command line; also where it asks for help.
-pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let mut definition = each_argument(definition(), without_empty_env);
-    let matches = definition.try_get_matches_from_mut(words);
-    let matches = matches.map_err(without_secret)?;
-    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))
-}
-
-/// Takes a server's address out of an error: what is wrong with it may be that a password or a token is
-/// in it.
-fn without_secret(mut error: clap::Error) -> clap::Error {
-    let argument = error.get(ContextKind::InvalidArg);
-    if argument.is_some_and(|it| it.to_string().starts_with("--server")) {
-        let hidden = ContextValue::String("…".into());
-        error.insert(ContextKind::InvalidValue, hidden);
+fn boolean(text: &str) -> Result<bool, &'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err("must be 1 or 0, true or false, yes or no, on or off"),
     }
-    error
 }
 
 /// Takes the environment variable from an argument where it is empty.

@@ -10,6 +10,7 @@ mod error;
 mod exchange;
 pub mod feed;
 mod mend;
+pub mod patience;
 pub mod publisher;
 mod server_url;
 mod transport;
@@ -160,6 +161,13 @@ impl Client {
         let mut call = self.call(Method::POST, wire::BROADCAST_PATH, None);
         call.carry(wire::JSON, wire::json::publication(message).into());
         self.json(call).await
+    }
+
+    /// Whether the server answers, and not with an error of its own.
+    async fn is_well(&self) -> bool {
+        let call = self.call(Method::GET, wire::HEALTH_PATH, None);
+        let answer = call.send(&self.http).await;
+        answer.is_ok_and(|it| !it.status().is_server_error())
     }
 
     /// Asks one client's publishers for something.

@@ -219,8 +219,7 @@ impl Hub {
     ) -> Result<Receipt, Refusal> {
         self.admit()?;
         let channel = self.known(id)?;
-        self.make_room(&channel)?;
-        channel.publish(message, key)
+        channel.publish(message, key, self.make_room(&channel))
     }
 
     /// Begins a streaming publish request.
@@ -241,10 +240,7 @@ impl Hub {
         let mut reached = 0;
         let mut refused = None;
         for channel in self.channels() {
-            match self
-                .make_room(&channel)
-                .and_then(|()| channel.publish(message.clone(), key))
-            {
+            match channel.publish(message.clone(), key, self.make_room(&channel)) {
                 Ok(_) => reached += 1,
                 // It ended meanwhile: no longer one of those it is for.
                 Err(Refusal::Ended) => {}

@@ -16,6 +16,7 @@ use codechat::{
     client::{
         Client, ClientError, Options,
         feed::{self, Feed, Update},
+        patience::Patience,
         publisher::{PublishError, Publisher},
     },
     event::ClientId,
@@ -215,7 +216,7 @@ async fn publish_bodies(
     is_over: Arc<AtomicBool>,
 ) -> (String, usize) {
     let (mut chance, mut sent) = (Chance::new(seed), 0);
-    let mut publisher = Publisher::new(client, id);
+    let mut publisher = Publisher::new(client, id, Patience::of(CATCH_UP));
     while !is_over.load(Ordering::Relaxed) {
         let count = usize::try_from(chance.size(6)).expect("small") + 1;
         let mut lines: Vec<_> = (sent..sent + count)

@@ -138,13 +138,15 @@ impl Refusal {
                     short(to)
                 )
             });
+        let is_page = has_type(&response, "text/html");
         let body = start_of_body(response, BODY_MAX).await;
         let problem: Option<Problem> = serde_json::from_slice(&body).ok();
         let accepted = problem.as_ref().and_then(|it| it.accepted);
         let ended = problem.as_ref().is_some_and(|it| it.kind == ENDED);
-        let detail = onward
-            .or(problem.map(|it| it.detail))
-            .unwrap_or_else(|| short(&String::from_utf8_lossy(&body)));
+        let detail = onward.or(problem.map(|it| it.detail)).unwrap_or_else(|| {
+            let body = String::from_utf8_lossy(&body);
+            if is_page { page(&body) } else { short(&body) }
+        });
         Self {
             status: status.as_u16(),
             detail: if detail.is_empty() {
@@ -158,9 +160,9 @@ impl Refusal {
         }
     }
 
-    /// Whether the same request may do better later.
+    /// Whether the same request may do better later. What a server cannot do (501, 505), it cannot.
     pub(crate) fn is_passing(&self) -> bool {
-        matches!(self.status, 408 | 425 | 429 | 500..=599)
+        matches!(self.status, 408 | 425 | 429 | 500 | 502..=504 | 506..=599)
     }
 }
 
@@ -203,6 +205,16 @@ pub(crate) fn short(text: &str) -> String {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
     }
+}
+
+/// What to say of a web page: it is meant for people, so what sends it is no codechat server.
+fn page(body: &str) -> String {
+    let title = body
+        .split_once("<title>")
+        .and_then(|(_, rest)| rest.split_once("</title>"))
+        .map(|(title, _)| format!(", {:?}", short(title)));
+    let title = title.unwrap_or_default();
+    format!("it answers with a web page{title}; is this a codechat server's address?")
 }
 
 /// A chain of errors told by its end, which is where the cause stands.

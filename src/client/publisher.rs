@@ -1,5 +1,5 @@
 //! Sending many messages so that each arrives: what is not acknowledged is sent again, under the
-//! same idempotency key, for as long as it takes.
+//! same idempotency key, for as long as there is patience.
 
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use crate::{
         backoff::Backoff,
         error::{Lost, Refusal, read_json},
         exchange::Call,
+        patience::Patience,
     },
     event::ClientId,
     wire::{self, answer::Published},
@@ -35,6 +36,7 @@ const RETURN: Duration = Duration::from_secs(30);
 pub struct Publisher {
     client: Client,
     id: ClientId,
+    patience: Patience,
     /// Whether anything ever answered.
     reached: bool,
     /// Whether anything was ever accepted: then the client was known once.
@@ -75,6 +77,17 @@ pub enum PublishError {
         /// How many there were.
         lines: u64,
     },
+    /// There was no patience left.
+    #[error(
+        "the server took nothing for {}: {why}; try again when it is back, or wait longer with --give-up-after",
+        humantime::format_duration(*after)
+    )]
+    GivenUp {
+        /// For how long it was tried in vain, after the input's end.
+        after: Duration,
+        /// What came of the newest try.
+        why: String,
+    },
 }
 
 impl PublishError {
@@ -82,7 +95,7 @@ impl PublishError {
     #[must_use]
     pub fn accepted(&self) -> u64 {
         match self {
-            Self::Client(_) => 0,
+            Self::Client(_) | Self::GivenUp { .. } => 0,
             Self::Refused { accepted, .. } => *accepted,
         }
     }
@@ -101,10 +114,11 @@ enum Tried {
 impl Publisher {
     /// A publisher for one client.
     #[must_use]
-    pub fn new(client: Client, id: ClientId) -> Self {
+    pub fn new(client: Client, id: ClientId, patience: Patience) -> Self {
         Self {
             client,
             id,
+            patience,
             reached: false,
             accepted: false,
             lost: None,
@@ -114,11 +128,12 @@ impl Publisher {
     /// Sends one ndjson body of `lines` messages, each a `wire::json::push_publication` and an LF,
     /// until it is acknowledged; `report` is told of every failed try.
     ///
-    /// There is no time limit: the server may hold the request back for as long as its readers
-    /// need.
+    /// One try has no time limit: the server may hold the request back for as long as its readers
+    /// need. Nor have all together, before the input's end.
     ///
     /// # Errors
-    /// [`PublishError`], where nothing answers at the very first try or the server refuses for good.
+    /// [`PublishError`], where nothing answers at the very first try, the server refuses for good, or
+    /// there is no patience left.
     pub async fn send(
         &mut self,
         body: Bytes,
@@ -127,8 +142,20 @@ impl Publisher {
     ) -> Result<Published, PublishError> {
         let call = self.call(body);
         let mut backoff = Backoff::new(SHORTEST, LONGEST);
+        let (client, patience, since) =
+            (self.client.clone(), self.patience.clone(), Instant::now());
+        let given_up = |why| PublishError::GivenUp {
+            after: patience.limit(),
+            why,
+        };
+        let mut newest = "no answer".to_owned();
         loop {
-            let (reason, retry_after) = match self.attempt(call.clone(), lines).await {
+            let tried = tokio::select! {
+                biased;
+                tried = self.attempt(call.clone(), lines) => tried,
+                () = patience.over_without_answer(since, &client) => return Err(given_up(newest)),
+            };
+            let (reason, retry_after) = match tried {
                 Tried::Accepted(published) => {
                     (self.accepted, self.lost) = (true, None);
                     return Ok(published);
@@ -140,12 +167,16 @@ impl Publisher {
                 } => (reason, retry_after),
             };
             let (attempt, delay) = backoff.next(None, retry_after);
+            newest.clone_from(&reason);
             report(Retry {
                 attempt,
                 delay,
                 reason,
             });
-            tokio::time::sleep(delay).await;
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                () = patience.over(since) => return Err(given_up(newest)),
+            }
         }
     }
 

@@ -1,13 +1,17 @@
 //! `codechat send`: publishes its arguments as one message, each line of its input, or the run of a
 //! command.
 
-use std::{ffi::OsString, str::FromStr};
+use std::{
+    ffi::{OsStr, OsString},
+    str::FromStr,
+    time::Duration,
+};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use uuid::Uuid;
 
 use crate::{
-    cli::{Exit, ServerArgs},
+    cli::{Exit, ServerArgs, interval},
     client::Options,
     event::ClientId,
     message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress},
@@ -18,15 +22,18 @@ mod delivery;
 mod lines;
 #[cfg(unix)]
 mod operation;
+mod producer;
 mod stdin;
 mod wishes;
 
 /// Publish messages to a client
 ///
-/// The words on the command line make one message. Without any, and without --progress or --outcome,
-/// each line of stdin is a message, sent as soon as it is read; what is not acknowledged is sent again
-/// when the server is back. Bytes that are not UTF-8 become U+FFFD; a line over 64 KiB is sent in pieces.
-/// Where a watcher asks to cancel, stdin is read no further, and the outcome is cancelled.
+/// The words on the command line make one message, which is tried twice at the most, for 30 s each. Without
+/// any, and without --progress or --outcome, each line of stdin is a message, sent as soon as it is read.
+/// What is not acknowledged is sent again when the server is back: for as long as it takes while there is
+/// input, and after its end for as long as --give-up-after says. Bytes that are not UTF-8 become U+FFFD; a
+/// line over 64 KiB is sent in pieces. Where a watcher asks to cancel, stdin is read no further, and the
+/// outcome is cancelled.
 ///
 /// With -- COMMAND, the command is run as an operation: a message when it starts, each line of its stdout
 /// (info) and its stderr (warn) as it comes, and its outcome when it ends. Its exit code is this one's. A
@@ -42,7 +49,7 @@ pub struct Args {
     server: ServerArgs,
 
     /// Publish to every client of the server; takes one message, not lines
-    #[arg(long, env = "CODECHAT_ALL", conflicts_with_all = ["tee", "command"])]
+    #[arg(long, env = "CODECHAT_ALL", conflicts_with_all = ["id", "tee", "command"])]
     all: bool,
 
     /// Copy stdin to stdout, or show the command's output here too
@@ -62,6 +69,10 @@ pub struct Args {
         value_parser = PossibleValuesParser::new(LEVEL_SIGNALS)
     )]
     on_level_signal: Option<String>,
+
+    /// Once the input or the command has ended: how long to try in vain to deliver the rest
+    #[arg(long, value_name = "DUR", env = "CODECHAT_GIVE_UP_AFTER", default_value = "1m", value_parser = interval)]
+    give_up_after: Duration,
 
     /// How much it matters [default for the command's stdout: info]
     #[arg(long, env = "CODECHAT_LEVEL", value_parser = one_of::<Level>(["trace", "debug", "info", "warn", "error"]))]
@@ -91,7 +102,7 @@ pub struct Args {
 
     /// The message; without one, each line of stdin is one
     #[arg(conflicts_with = "command")]
-    message: Vec<String>,
+    message: Vec<OsString>,
 
     /// The command to run, and its arguments
     #[arg(last = true, value_name = "COMMAND")]
@@ -115,7 +126,8 @@ and the level that a watcher wanted when it started, if any, in CODECHAT_WANTED_
 
 Exit codes: 0 done, 1 error or lines not delivered, 2 wrong usage, 3 cancelled by a watcher (lines of
 stdin), 130 SIGINT, 143 SIGTERM or SIGHUP; with -- COMMAND its own (128 and the signal's number where one
-ended it), 127 where it is not found, 126 where it cannot be run.";
+ended it), 127 where it is not found, 126 where it cannot be run; lines not delivered make a 0 a 1, and
+leave any other code as it is.";
 
 /// One of these names, which help and completions then offer.
 fn one_of<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
@@ -137,7 +149,11 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
     // An outcome or a progress speaks of one moment, so it makes one message, with or without words.
     let is_one = !args.message.is_empty() || args.outcome.is_some() || args.progress.is_some();
     let message = Message {
-        text: args.message.join(" "),
+        text: args
+            .message
+            .join(OsStr::new(" "))
+            .to_string_lossy()
+            .into_owned(),
         level: args.level,
         operation: args.operation,
         progress: args.progress,
@@ -168,11 +184,12 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
                 pty: args.pty,
                 tee: args.tee,
                 on_level: args.on_level_signal,
+                give_up_after: args.give_up_after,
                 prototype: message,
             };
             run_command(client, id, order).await
         }
-        Some(id) => stdin::run(client, id, message, args.tee).await,
+        Some(id) => stdin::run(client, id, message, args.tee, args.give_up_after).await,
         None => {
             talk::line(
                 "to whom? Name a client with --id ID or SSE_CLIENT_ID (`codechat watch` tells its ID), or all with --all",
@@ -192,6 +209,8 @@ struct Order {
     tee: bool,
     /// The name of the signal that it is sent when the wanted level changes.
     on_level: Option<String>,
+    /// For how long to try in vain after its end.
+    give_up_after: Duration,
     /// What every message is like. Its level is that of stdout's lines.
     prototype: Message,
 }

@@ -4,6 +4,7 @@ mod access;
 mod log;
 
 use std::{
+    io::ErrorKind,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
@@ -279,10 +280,13 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
 /// Where it is in use, or not this machine's; the text says what to do.
 pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
-        let hint = if error.kind() == std::io::ErrorKind::AddrInUse {
-            "; is codechat running there already? Name another with --listen 127.0.0.1:PORT"
-        } else {
-            ""
+        let hint = match error.kind() {
+            ErrorKind::AddrInUse => {
+                "; is codechat running there already? Name another with --listen 127.0.0.1:PORT"
+            }
+            ErrorKind::AddrNotAvailable => "; it is no address of this machine",
+            ErrorKind::PermissionDenied => "; try a port above 1023",
+            _ => "",
         };
         anyhow!("listen on {address}: {error}{hint}")
     })

@@ -222,12 +222,17 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         return ask::run(&args.server, id, &request).await;
     }
     if !args.command.is_empty() {
-        job::run(args).await
-    } else if pane::is_wanted(&args) {
+        return job::run(args).await;
+    }
+    let exit = if pane::is_wanted(&args) {
         pane::run(args).await
     } else {
         lines::run(args).await
+    };
+    if matches!(exit, Ok(Exit::TimedOut)) {
+        talk::line("the time of --timeout is up");
     }
+    exit
 }
 
 /// Says how it went, where the model has kept account of that.

@@ -16,6 +16,7 @@ use std::{
 use super::{
     Receipt, Refusal, Shared,
     control::Control,
+    expiry::Room,
     keys::Keys,
     log::{Log, Prepared},
     sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, PoisonError},
@@ -106,8 +107,13 @@ impl Channel {
     }
 
     /// Appends one message without waiting for anybody. Repeating it with the same key adds nothing
-    /// and gets the first one's receipt.
-    pub(super) fn publish(&self, message: Message, key: Option<&str>) -> Result<Receipt, Refusal> {
+    /// and gets the first one's receipt. Where there is no room, a log that only rolls over takes it.
+    pub(super) fn publish(
+        &self,
+        message: Message,
+        key: Option<&str>,
+        room: Room,
+    ) -> Result<Receipt, Refusal> {
         let mut state = self.lock();
         if state.end.is_some() {
             return Err(Refusal::Ended);
@@ -119,6 +125,11 @@ impl Channel {
         let prepared = state
             .log
             .prepare(message, unix_millis(), self.shared.frames);
+        if let Err(refusal) = room
+            && state.log.would_grow(&prepared)
+        {
+            return Err(refusal);
+        }
         let last = self.append(&mut state, prepared);
         let receipt = Receipt {
             last: Some(last),
@@ -135,12 +146,14 @@ impl Channel {
         Ok(Receipt { wish, ..receipt })
     }
 
-    /// Appends from the front of `messages` for as long as no attached reader would lose anything.
-    /// Ready when all are in; pending, with the writer's waker left, while a reader is behind.
+    /// Appends from the front of `messages` for as long as no attached reader would lose anything, and
+    /// where there is no room, the log would not grow. Ready when all are in, or with a refusal of what is
+    /// left; pending, with the writer's waker left, while a reader is behind.
     pub(super) fn poll_publish(
         &self,
         messages: &mut VecDeque<Message>,
         key: Option<&str>,
+        room: Room,
         receipt: &mut Receipt,
         ticket: &mut Option<u64>,
         cx: &mut Context<'_>,
@@ -156,7 +169,7 @@ impl Channel {
         let slowest = state.readers.iter().flatten().map(|it| it.next).min();
         let already = key.and_then(|key| state.keys.receipt(key));
         let now = unix_millis();
-        let mut full = false;
+        let mut outcome = Poll::Ready(Ok(()));
         while let Some(message) = messages.pop_front() {
             if let Some(already) = &already
                 && already.accepted > receipt.accepted
@@ -167,11 +180,18 @@ impl Channel {
                 continue;
             }
             let prepared = state.log.prepare(message, now, self.shared.frames);
+            if let Err(refusal) = room
+                && state.log.would_grow(&prepared)
+            {
+                messages.push_front(prepared.into_message());
+                outcome = Poll::Ready(Err(refusal));
+                break;
+            }
             let first_after = state.log.first_after(&prepared);
             let would_drop = first_after > state.log.first();
             if would_drop && slowest.is_some_and(|next| next < first_after) {
                 messages.push_front(prepared.into_message());
-                full = true;
+                outcome = Poll::Pending;
                 break;
             }
             receipt.last = Some(self.append(&mut state, prepared));
@@ -181,15 +201,11 @@ impl Channel {
         if let Some(key) = key {
             state.keys.note(key, receipt);
         }
-        if full {
+        if outcome.is_pending() {
             state.wait(ticket, cx.waker());
         }
         wake_readers(state);
-        if full {
-            Poll::Pending
-        } else {
-            Poll::Ready(Ok(()))
-        }
+        outcome
     }
 
     /// Takes a waiting writer's waker back.
@@ -226,9 +242,12 @@ impl Channel {
         })
     }
 
-    /// Ends the channel if its last activity is not after `deadline`, on the hub's clock.
+    /// Ends the channel if its last activity is not after `deadline`, on the hub's clock, and no
+    /// operation is under way: one may have nothing to say for long.
     pub(super) fn end_if_idle(&self, deadline: u64) -> bool {
-        self.end_if(End::Idle, |_| self.active() <= deadline)
+        self.end_if(End::Idle, |state| {
+            self.active() <= deadline && !state.is_worked_for()
+        })
     }
 
     fn end_if(&self, end: End, condition: impl FnOnce(&State) -> bool) -> bool {

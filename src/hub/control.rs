@@ -50,8 +50,8 @@ impl Hub {
         self.known(id)?.ask(request)
     }
 
-    /// Opens a control stream, which stands for the publisher of `operation` where one is named. It
-    /// counts neither as a subscriber nor as activity.
+    /// Opens a control stream, which stands for the publisher of `operation` where one is named: then
+    /// the channel is not idle while it is open. It does not count as a subscriber.
     ///
     /// # Errors
     /// [`Refusal::Unknown`], [`Refusal::Ended`], [`Refusal::TooManyControlStreams`],
@@ -210,6 +210,11 @@ impl Control {
         }
         self.operation_is_over(Some(&operation));
         Some(operation)
+    }
+
+    /// Whether a stream stands for any operation's publisher: somebody is at work.
+    pub(super) fn stands_for_any(&self) -> bool {
+        self.streams.iter().any(|it| it.operation.is_some())
     }
 
     /// Whether a stream stands, or stood a moment ago, for this operation's publisher.

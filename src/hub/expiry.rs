@@ -91,10 +91,13 @@ impl Candidates {
     }
 }
 
+/// Whether logs may grow; if not, what a publisher gets whose message would make one.
+pub(super) type Room = Result<(), Refusal>;
+
 impl Hub {
     /// Where the memory budget is spent, ends the channels that nobody reads, longest idle first,
     /// sparing the one that is about to be written to, and those whose end would free nothing.
-    pub(super) fn make_room(&self, writing: &Arc<Channel>) -> Result<(), Refusal> {
+    pub(super) fn make_room(&self, writing: &Arc<Channel>) -> Room {
         let budget = self.shared.limits.memory;
         let spent = || self.shared.memory.load(Ordering::Relaxed) >= budget;
         let mut looked = false;

@@ -170,6 +170,22 @@ fn who_subscribes_beside_an_expiry_is_told_of_it_or_has_a_channel_that_lives() {
 }
 
 #[test]
+fn who_begins_an_operation_beside_an_expiry_is_refused_or_has_a_channel_that_lives() {
+    in_every_order(|| {
+        let hub = hub(10);
+        let id = hub.connect().unwrap();
+        let sweeper = hub.clone();
+        let sweeping = thread::spawn(move || sweeper.sweep());
+        let work = hub.listen(id, Some("build".parse().unwrap()));
+        let ended = sweeping.join().unwrap();
+        assert_eq!(work.is_err(), ended == 1);
+        assert_eq!(publish(&hub, id, "a").is_err(), ended == 1);
+        drop(work);
+        assert_eq!(hub.sweep(), 1 - ended);
+    });
+}
+
+#[test]
 fn two_who_open_an_unknown_client_are_on_one_channel() {
     in_every_order(|| {
         let hub = hub(10);
@@ -266,7 +282,7 @@ fn a_control_stream_that_waits_hears_of_each_subscriber_and_each_wish() {
 #[test]
 fn a_close_reaches_a_reader_that_waits() {
     in_every_order(|| {
-        let (hub, id, mut reader) = watched(10);
+        let (hub, _, mut reader) = watched(10);
         let reading = thread::spawn(move || read_on(&mut reader));
         hub.close();
         let read = reading.join().unwrap();

@@ -60,7 +60,8 @@ pub enum Refusal {
     /// [`super::CONTROL_STREAMS`] is reached.
     #[error("the limit of {0} control streams of one client is reached; close one")]
     TooManyControlStreams(usize),
-    /// [`Limits::memory`] is spent, and every channel is being watched.
+    /// [`Limits::memory`] is spent, every channel is being watched, and the message would make a log
+    /// larger.
     #[error(
         "the memory budget of {0} bytes for all logs is spent; stop a client, or start the server with a higher --max-memory"
     )]

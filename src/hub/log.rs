@@ -123,6 +123,19 @@ impl Log {
         first
     }
 
+    /// Whether appending this takes more memory than it gives back. What was encoded for readers is left
+    /// out on both sides: this has yet to be.
+    pub(super) fn would_grow(&self, prepared: &Prepared) -> bool {
+        let dropped = self.first_after(prepared) - self.first();
+        let dropped = usize::try_from(dropped).unwrap_or(usize::MAX);
+        let count = self.entries.len();
+        let stay = length(self.start_of(dropped), self.start_of(count));
+        let given_back = self.entries.range(..dropped).map(|it| it.said.heap_size());
+        stay + prepared.frame.len() > self.frames.capacity()
+            || count - dropped == self.entries.capacity()
+            || prepared.heap_size() > given_back.sum()
+    }
+
     /// Drops the oldest for as long as the bounds would not hold, and appends.
     pub(super) fn append(&mut self, prepared: Prepared) -> EventId {
         let first = self.first_after(&prepared);

@@ -49,21 +49,28 @@ impl Publisher {
     ///
     /// # Errors
     /// [`Refusal::Ended`] when the channel ends, [`Refusal::Closing`] when the hub closes,
-    /// [`Refusal::OutOfMemory`] when the memory budget is spent. What is still queued then was not
-    /// published.
+    /// [`Refusal::OutOfMemory`] when the memory budget is spent and the log would grow. What is still
+    /// queued then was not published.
     pub async fn send(&mut self, messages: &mut VecDeque<Message>) -> Result<(), Refusal> {
         self.hub.admit()?;
-        self.hub.make_room(&self.channel)?;
         let newest = messages.iter().rev().find_map(|it| it.operation.as_ref());
         if newest.is_some() && newest != self.operation.as_ref() {
             self.operation = newest.cloned();
         }
-        poll_fn(|cx| {
-            let (key, receipt, ticket) = (self.key.as_deref(), &mut self.receipt, &mut self.ticket);
-            self.channel
-                .poll_publish(messages, key, receipt, ticket, cx)
-        })
-        .await
+        loop {
+            let (waiting, room) = (messages.len(), self.hub.make_room(&self.channel));
+            let sent = poll_fn(|cx| {
+                let (receipt, ticket) = (&mut self.receipt, &mut self.ticket);
+                let key = self.key.as_deref();
+                self.channel
+                    .poll_publish(messages, key, room, receipt, ticket, cx)
+            });
+            match sent.await {
+                // There may be room again since.
+                Err(Refusal::OutOfMemory(_)) if messages.len() < waiting => {}
+                sent => return sent,
+            }
+        }
     }
 
     /// Ready once the hub closes: a publisher that waits for its next message must hear of it too.

@@ -1,8 +1,11 @@
 //! What is published is accepted once, whatever happens to the connection.
 
+use std::time::Duration;
+
 use codechat::{
     client::{
         ClientError, Token,
+        patience::Patience,
         publisher::{PublishError, Publisher, Retry},
     },
     event::ClientId,
@@ -10,8 +13,10 @@ use codechat::{
     wire::answer::Published,
 };
 
+use tokio::{sync::watch, time::Instant};
+
 use crate::support::{
-    client,
+    PATIENCE, client,
     scripted::{Reply, Scripted},
     soon,
 };
@@ -31,8 +36,12 @@ async fn send(publisher: &mut Publisher) -> (Result<Published, PublishError>, Ve
     (sent, tries)
 }
 
+fn with(server: &Scripted, patience: Patience) -> Publisher {
+    Publisher::new(client(&server.url), ClientId::random(), patience)
+}
+
 fn publisher(server: &Scripted) -> Publisher {
-    Publisher::new(client(&server.url), ClientId::random())
+    with(server, Patience::of(PATIENCE))
 }
 
 #[tokio::test]
@@ -95,12 +104,54 @@ async fn a_server_that_was_never_there_is_an_error_at_once() {
     let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = client(&format!("http://{}", nobody.local_addr().unwrap()));
     drop(nobody);
-    let (sent, tries) = send(&mut Publisher::new(client, ClientId::random())).await;
+    let (sent, tries) = send(&mut Publisher::new(
+        client,
+        ClientId::random(),
+        Patience::of(PATIENCE),
+    ))
+    .await;
     let Err(PublishError::Client(error)) = sent else {
         panic!("{sent:?}");
     };
     assert!(error.is_not_there(), "{error}");
     assert_eq!(tries, []);
+}
+
+#[tokio::test]
+async fn while_there_is_input_it_is_tried_for_ever_and_after_its_end_for_a_while() {
+    let input = watch::Sender::new(None);
+    let patience = Patience::new(input.subscribe(), Duration::from_millis(1));
+    let server = Scripted::start([(); 5].map(|()| Reply::raw(""))).await;
+    let mut tries = 0;
+    let mut publisher = with(&server, patience);
+    let sending = publisher.send("\"a\"\n".into(), 1, |_| {
+        tries += 1;
+        if tries == 3 {
+            input.send_replace(Some(Instant::now()));
+        }
+    });
+    let error = soon(sending).await.unwrap_err();
+    assert!(matches!(error, PublishError::GivenUp { .. }), "{error}");
+    let told = "the server took nothing for 1ms: ";
+    assert!(error.to_string().starts_with(told), "{error}");
+    assert_eq!(tries, 3);
+}
+
+#[tokio::test]
+async fn a_request_that_is_held_back_is_waited_for_as_long_as_the_server_is_well() {
+    let held = Reply::default().hold();
+    let mut server = Scripted::start([held, Reply::answer("200 OK", &[], "ok")]).await;
+    let patience = Patience::of(Duration::from_millis(1));
+    let (sent, tries) = send(&mut with(&server, patience)).await;
+    assert!(
+        matches!(sent, Err(PublishError::GivenUp { .. })),
+        "{sent:?}"
+    );
+    assert_eq!(tries, []);
+    assert!(server.asked().await.line.starts_with("POST /api/"));
+    for _ in 0..2 {
+        assert_eq!(server.asked().await.line, "GET /healthz");
+    }
 }
 
 #[tokio::test]
@@ -158,6 +209,18 @@ async fn another_kind_of_server_is_told_from_codechat() {
         .unwrap_err();
     assert_eq!(error.status(), Some(404));
     assert_eq!(error.to_string(), "the server refused (404): nope");
+}
+
+#[tokio::test]
+async fn a_web_server_that_takes_no_messages_is_told_so_at_once() {
+    let page = "<html><head><title>Unsupported\nmethod</title></head>";
+    let html = &["Content-Type: text/html;charset=utf-8"];
+    let server = Scripted::start([Reply::answer("501 Unsupported", html, page)]).await;
+    let (sent, tries) = send(&mut publisher(&server)).await;
+    assert_eq!(tries, []);
+    let told = "(501): it answers with a web page, \"Unsupported method\"; is this";
+    let error = sent.unwrap_err().to_string();
+    assert!(error.contains(told), "{error}");
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use codechat::{
     client::{
         Client, ClientError, Options,
         feed::{self, Feed, Update},
+        patience::Patience,
         publisher::{PublishError, Publisher},
     },
     event::{ClientId, EventId, Format, Gap},
@@ -100,7 +101,7 @@ impl Party {
 
     /// Publishes bodies of many lines.
     async fn publish_bodies(mut self, name: usize) -> Vec<String> {
-        let mut publisher = Publisher::new(self.client.clone(), self.id);
+        let mut publisher = Publisher::new(self.client.clone(), self.id, Patience::of(SCHEDULE));
         let mut sent = Vec::new();
         for _ in 0..self.chance.below(6) {
             let count = self.chance.size(5).max(1).try_into().unwrap();

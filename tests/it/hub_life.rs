@@ -155,6 +155,28 @@ async fn a_channel_ends_after_the_idle_timeout_unless_something_is_delivered() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_channel_is_not_idle_while_a_control_stream_stands_for_an_operation() {
+    let hub = hub(LOG);
+    let minutes = |count| time::advance(Duration::from_mins(count));
+    let (worked_for, listened) = (hub.connect().unwrap(), hub.connect().unwrap());
+    let operation = "build".parse().unwrap();
+    let work = hub.listen(worked_for, Some(operation)).unwrap();
+    let _plain = hub.listen(listened, None).unwrap();
+    minutes(15).await;
+    assert_eq!(hub.sweep(), 1);
+    assert!(hub.listen(listened, None).is_err());
+    minutes(60).await;
+    assert_eq!(hub.sweep(), 0);
+
+    drop(work);
+    assert_eq!(hub.sweep(), 0, "the time counts from the end of the work");
+    minutes(14).await;
+    assert_eq!(hub.sweep(), 0);
+    minutes(1).await;
+    assert_eq!(hub.sweep(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_ended_id_is_forgotten_after_a_day() {
     let hub = hub(LOG);
     let id = hub.connect().unwrap();
@@ -168,7 +190,7 @@ async fn an_ended_id_is_forgotten_after_a_day() {
 /// A hub for three large messages.
 fn small_hub() -> Hub {
     let limits = Limits {
-        memory: 3000,
+        memory: 1900,
         log: LogLimits {
             messages: 4,
             bytes: 2000,
@@ -220,7 +242,7 @@ async fn where_memory_is_spent_a_channel_that_holds_nothing_stays() {
         let id = hub.connect().unwrap();
         hub.publish(id, text(&"x".repeat(900)), None).unwrap();
     }
-    assert!(hub.stats().memory < 3000 + 4000);
+    assert!(hub.stats().memory < 1900 + 4000);
     assert!(hub.publish(waiting, text("x"), None).is_ok());
 }
 
@@ -232,17 +254,49 @@ async fn where_memory_is_spent_and_everybody_is_being_read_publishing_is_refused
     let readers = ids.map(open);
     let publish = |turn: usize| hub.publish(ids[turn % 2], text(&"x".repeat(900)), None);
     let refused = (0..10).map(publish).find_map(Result::err);
-    assert_eq!(refused, Some(Refusal::OutOfMemory(3000)));
+    assert_eq!(refused, Some(Refusal::OutOfMemory(1900)));
     assert!(
-        hub.stats().memory < 3000 + 4000,
+        hub.stats().memory < 1900 + 4000,
         "over the budget by one message at the most"
     );
 
     // Whom to end is not looked for at each message.
     drop(readers);
-    assert_eq!(publish(0), Err(Refusal::OutOfMemory(3000)));
+    assert_eq!(publish(0), Err(Refusal::OutOfMemory(1900)));
     time::advance(Duration::from_millis(100)).await;
     assert!(publish(0).is_ok());
+}
+
+#[tokio::test]
+async fn where_memory_is_spent_a_log_that_only_rolls_over_takes_what_is_published() {
+    let hub = small_hub();
+    let (full, other) = (hub.connect().unwrap(), hub.connect().unwrap());
+    let open = |id| hub.subscribe(id, Format::Text, Position::Start).unwrap();
+    let [mut reader, _other] = [full, other].map(open);
+    let publish = |id, length: usize| hub.publish(id, text(&"x".repeat(length)), None);
+    for _ in 0..2 {
+        publish(full, 900).unwrap();
+    }
+    let refused = Refusal::OutOfMemory(1900);
+    let memory = hub.stats().memory;
+    assert_eq!(publish(other, 1), Err(refused));
+    assert_eq!(publish(full, 1), Err(refused), "nothing would be dropped");
+    assert_eq!(publish(full, 901), Err(refused), "less would be dropped");
+    assert_eq!(publish(full, 900).unwrap().last.unwrap().seq, 3);
+    assert_eq!(hub.stats().memory, memory);
+
+    let mut out = Vec::new();
+    assert!(matches!(
+        reader.read(&mut out, 100).await,
+        Delivery::Gap(..)
+    ));
+    assert_eq!(reader.read(&mut out, 10_000).await, Delivery::Events);
+    let mut publisher = hub.publisher(full, None).unwrap();
+    let mut queue = [900, 901, 1].map(|it| text(&"x".repeat(it))).into();
+    assert_eq!(publisher.send(&mut queue).await, Err(refused));
+    assert_eq!((publisher.accepted(), queue.len()), (1, 2));
+    assert_eq!(hub.stats().memory, memory);
+    assert_eq!(hub.broadcast(&text(&"x".repeat(900)), None), Ok(1));
 }
 
 #[tokio::test]

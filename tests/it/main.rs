@@ -7,6 +7,7 @@ mod client_parsing;
 mod client_publish;
 mod client_repeats;
 mod client_stream;
+mod command_line;
 mod control;
 mod express;
 mod faults;

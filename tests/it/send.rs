@@ -1,5 +1,7 @@
 //! `codechat send` delivers what it is given: words, or each line as it is read.
 
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
 use crate::support::{
     process::{Running, Serve},
     stage::Stage,
@@ -42,6 +44,16 @@ async fn words_are_one_message_with_what_the_options_say() {
         serde_json::json!({"message": "", "outcome": "ok"}),
     ];
     assert_eq!(objects, expected);
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text_are_replaced_in_words_as_in_lines() {
+    let server = Serve::start(&[]).await;
+    let (mut watcher, id) = server.watch(&[]).await;
+    let words = ["send", "--server", &server.url, "--id", &id].map(OsStr::new);
+    let words = [&words[..], &[OsStr::from_bytes(b"gr\xfcn")]].concat();
+    assert_eq!(Running::codechat(words).end().await.code, Some(0));
+    assert_eq!(watcher.line().await, "gr\u{fffd}n\n");
 }
 
 #[tokio::test]
@@ -210,6 +222,60 @@ async fn every_line_that_was_read_is_counted_where_none_can_go_out() {
 }
 
 #[tokio::test]
+async fn after_the_inputs_end_the_rest_is_given_up_and_counted_where_the_server_stays_away() {
+    let server = Serve::start(&[]).await;
+    let (mut watcher, id) = server.watch(&[]).await;
+    let mut sender = server.send(&id, &["--give-up-after", "1ms"]);
+    sender.write("delivered\n").await;
+    assert_eq!(watcher.line().await, "delivered\n");
+    server.process.signal("KILL").await;
+    sender.write("one\ntwo\n").await;
+    sender.says("not delivered yet, try 2").await;
+    let ended = sender.end().await;
+    assert_eq!(ended.code, Some(1));
+    let counted = "2 lines were read but not delivered: the server took nothing for 1ms: ";
+    assert!(ended.stderr.contains(counted), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_given_up_too() {
+    let server = Serve::start(&[]).await;
+    let (mut watcher, id) = server.watch(&[]).await;
+    let mut sender = server.send(&id, &["--give-up-after", "1ms"]);
+    sender.write("delivered\n").await;
+    assert_eq!(watcher.line().await, "delivered\n");
+    server.process.pause().await;
+    sender.write("kept\n").await;
+    let ended = sender.end().await;
+    assert_eq!(ended.code, Some(1));
+    let counted = "1 line was read but not delivered: the server took nothing for 1ms: no answer";
+    assert!(ended.stderr.contains(counted), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_producer_that_is_gone_is_seen_before_all_that_it_wrote_is_read() {
+    /// More than is read while nothing can be sent, and than a pipe holds.
+    const FLOOD: usize = 4 << 20;
+    let server = Serve::start(&[]).await;
+    let id = server.http.connect().await;
+    let mut sender = server.send(&id, &["--tee", "--give-up-after", "1ms"]);
+    sender.write("delivered\n").await;
+    assert_eq!(sender.line().await, "delivered\n");
+    let mut stream = server.http.watch(&id).await;
+    assert_eq!(stream.event().await.data, "delivered");
+    server.process.signal("KILL").await;
+    let line = format!("{}\n", "x".repeat(1023));
+    let flood = line.repeat(FLOOD / line.len());
+    sender.flood(&flood, "not delivered yet, try 4").await;
+    let ended = sender.end().await;
+    assert_eq!(ended.code, Some(1));
+    let copied = ended.stdout.lines().count();
+    assert!((1..FLOOD / line.len()).contains(&copied), "{copied}");
+    let counted = format!("{copied} lines were read but not delivered: the server took nothing");
+    assert!(ended.stderr.contains(&counted), "{}", ended.stderr);
+}
+
+#[tokio::test]
 async fn a_secret_in_the_servers_address_is_refused_and_not_repeated() {
     for server in ["http://user:hunter2@host", "http://host/?token=hunter2"] {
         let ended = Running::codechat(["send", "--all", "x", "--server", server])
@@ -218,23 +284,6 @@ async fn a_secret_in_the_servers_address_is_refused_and_not_repeated() {
         assert_eq!(ended.code, Some(2));
         assert!(ended.stderr.contains("--token-file"), "{}", ended.stderr);
         assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
-    }
-}
-
-#[tokio::test]
-async fn a_command_line_that_makes_no_sense_is_usage() {
-    for args in [
-        &["send"][..],
-        &["send", "--id", "x", "y"],
-        &["send", "--all", "--tee"],
-        &["x"],
-    ] {
-        let ended = Running::codechat(args).end().await;
-        assert_eq!(
-            (ended.code, ended.stdout.as_str()),
-            (Some(2), ""),
-            "{args:?}"
-        );
     }
 }
 

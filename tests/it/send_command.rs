@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::Path,
     time::{Duration, Instant},
 };
@@ -87,12 +88,31 @@ async fn a_command_that_fails_is_told_with_its_exit_code_or_its_signal() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_run_is_a_failure_with_a_shells_code() {
-    for (command, code) in [("/nowhere/to/be/found", 127), ("/", 126)] {
+async fn what_cannot_be_run_is_a_failure_with_a_shells_code_and_says_why() {
+    let scratch = Scratch::new();
+    let file = |name: &str, text: &str, mode| {
+        let path = scratch.path(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let no_program = file("text", "echo hi\n", 0o755);
+    let no_interpreter = file("script", "#!/nowhere/to/be/found\n", 0o755);
+    let no_permission = file("data", "#!/bin/sh\n", 0o644);
+    for (command, code, told) in [
+        ("nowhere-to-be-found", 127, "no directory in PATH"),
+        ("/nowhere/to/be/found", 127, "No such file"),
+        ("", 127, "run '': it has no name"),
+        ("/", 126, "it is a directory"),
+        (&no_program, 126, "such as #!/bin/sh"),
+        (&no_interpreter, 126, "the interpreter"),
+        (&no_permission, 126, "chmod +x /"),
+    ] {
         let stage = Stage::set().await;
         let sent = stage.server.send(&stage.id, &["--", command]).end().await;
-        assert_eq!(sent.code, Some(code));
+        assert_eq!(sent.code, Some(code), "{command}");
         assert!(sent.stderr.contains("cannot run"), "{sent:?}");
+        assert!(sent.stderr.contains(told), "{sent:?}");
         let (watched, last) = stage.done().await;
         assert_eq!(
             (watched.code, &last["outcome"]),
@@ -294,6 +314,38 @@ async fn a_command_goes_on_without_its_watcher_and_what_is_not_delivered_is_coun
     let counted = "1001 lines were read but not delivered";
     assert!(sent.stderr.contains(counted), "{sent:?}");
     assert!(marker.exists());
+}
+
+#[tokio::test]
+async fn after_a_commands_end_what_the_server_does_not_take_is_given_up_but_its_own_code_wins() {
+    for (script_code, code) in [(0, 1), (7, 7)] {
+        let mut stage = Stage::set().await;
+        let script = format!("echo one; read line; seq 1000; exit {script_code}");
+        let mut sender = stage.run(&["--give-up-after", "1ms"], &script);
+        stage.line().await;
+        assert_eq!(stage.line().await, "one");
+        stage.server.process.signal("KILL").await;
+        sender.write("go on\n").await;
+        let sent = sender.end().await;
+        assert_eq!(sent.code, Some(code));
+        let counted = "1001 lines were read but not delivered: the server took nothing for 1ms: ";
+        assert!(sent.stderr.contains(counted), "{sent:?}");
+        assert!(!sent.stderr.contains("the command goes on"), "{sent:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_says_nothing_keeps_its_client_from_ending_for_idleness() {
+    let server = Serve::start(&["--idle-timeout", "1s"]).await;
+    let id = server.http.connect().await;
+    let script = "echo ready; read line; echo done";
+    let mut sender = server.send(&id, &["--tee", "--", "sh", "-c", script]);
+    assert_eq!(sender.line().await, "ready\n");
+    // Once a later one has ended, this one's time was over too.
+    let later = server.http.connect().await;
+    assert_eq!(server.http.watch(&later).await.event().await.data, "idle");
+    sender.write("go on\n").await;
+    assert_eq!(sender.end().await.code, Some(0));
 }
 
 #[tokio::test]

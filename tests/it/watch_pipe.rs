@@ -168,7 +168,9 @@ async fn a_time_limit_is_4() {
     let (mut watcher, id) = server.watch(&["--timeout", "1s"]).await;
     server.sent(&id, &["before"]).await;
     assert_eq!(watcher.line().await, "before\n");
-    assert_eq!(watcher.end().await.code, Some(4));
+    let ended = watcher.end().await;
+    assert_eq!(ended.code, Some(4));
+    assert!(ended.stderr.contains("--timeout is up"), "{ended:?}");
 }
 
 #[tokio::test]

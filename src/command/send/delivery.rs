@@ -1,14 +1,23 @@
 //! What was read, on its way to the server: all that waits goes into one request, and what stands
 //! there is counted.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::{
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 
 use super::lines::Batch;
 use crate::{
-    client::publisher::{PublishError, Publisher, Retry},
+    client::{
+        patience::Patience,
+        publisher::{PublishError, Publisher, Retry},
+    },
     talk,
     wire::answer::Published,
 };
@@ -20,22 +29,64 @@ pub(super) const READS_WAITING: usize = 16;
 /// So much is read at once.
 pub(super) const READ_BYTES: usize = 64 * 1024;
 
-/// How many lines were read, and how many of them the server has.
-#[derive(Debug, Default)]
+/// How many lines were read, whether there may be more, and how many of them the server has.
+#[derive(Debug)]
 pub(super) struct Tally {
     read: AtomicU64,
     delivered: AtomicU64,
     enough: AtomicBool,
+    /// Since when nobody writes any; `None` while somebody does.
+    ended: watch::Sender<Option<Instant>>,
 }
 
 impl Tally {
+    /// Of an input that has not begun: there is nothing to wait for, as after its end.
+    pub(super) fn new() -> Self {
+        Self {
+            read: AtomicU64::new(0),
+            delivered: AtomicU64::new(0),
+            enough: AtomicBool::new(false),
+            ended: watch::Sender::new(Some(Instant::now())),
+        }
+    }
+
+    /// Somebody begins to write lines.
+    pub(super) fn input_begins(&self) {
+        self.ended.send_replace(None);
+    }
+
+    /// Nobody writes any more; lines may still wait to be read.
+    pub(super) fn input_ends(&self) {
+        self.ended.send_if_modified(|ended| {
+            let is_news = ended.is_none();
+            ended.get_or_insert_with(Instant::now);
+            is_news
+        });
+    }
+
+    /// Since when nobody writes lines; `None` while somebody does.
+    pub(super) fn ended(&self) -> watch::Receiver<Option<Instant>> {
+        self.ended.subscribe()
+    }
+
+    /// Whether nobody has written lines for longer than that.
+    pub(super) fn has_ended_for(&self, time: Duration) -> bool {
+        self.ended.borrow().is_some_and(|it| it.elapsed() > time)
+    }
+
+    /// Patience without end while there is input, and up to `limit` after it.
+    pub(super) fn patience(&self, limit: Duration) -> Patience {
+        Patience::new(self.ended(), limit)
+    }
+
     pub(super) fn read(&self, lines: u64) {
         self.read.fetch_add(lines, Relaxed);
     }
 
-    /// Asks whoever reads to read no more.
+    /// Asks whoever reads to read no more: whoever writes is not waited for.
     pub(super) fn stop_reading(&self) {
         self.enough.store(true, Relaxed);
+        self.input_ends();
     }
 
     pub(super) fn has_enough(&self) -> bool {

@@ -15,7 +15,7 @@ use anyhow::Context;
 use rustix::process::Signal as Number;
 use tokio::{
     process::{Child, Command},
-    sync::{mpsc, watch},
+    sync::mpsc,
     task::{JoinHandle, JoinSet},
     time::{Instant, sleep_until},
 };
@@ -52,8 +52,8 @@ const WANTED_LEVEL: &str = "CODECHAT_WANTED_LEVEL";
 pub(super) async fn run(client: Client, id: ClientId, order: Order) -> anyhow::Result<Exit> {
     let mut signals = Origins::new().context("receive signals")?;
     let voice = Voice::new(&order);
-    let tally = Arc::new(Tally::default());
-    let mut publisher = Publisher::new(client.clone(), id);
+    let tally = Arc::new(Tally::new());
+    let mut publisher = Publisher::new(client.clone(), id, tally.patience(order.give_up_after));
     let begun = tokio::select! {
         begun = begin(&client, id, &voice, &mut publisher) => begun?,
         (signal, _) = signals.recv() => return Ok(signal.into()),
@@ -67,18 +67,22 @@ pub(super) async fn run(client: Client, id: ClientId, order: Order) -> anyhow::R
         Err(error) => {
             talk::line(&error.to_string());
             let outcome = voice.outcome(Outcome::Failed, error.to_string());
-            send(&mut publisher, outcome).await?;
+            tally.read(1);
+            let undelivered = tokio::select! {
+                sent = deliver(&mut publisher, outcome, &tally) => sent.err().map(|it| it.to_string()),
+                _ = signals.recv() => Some("interrupted".into()),
+            };
+            if let Some(why) = undelivered {
+                tally.report(&why);
+            }
             return Ok(Exit::Child(error.exit_code()));
         }
     };
     let (queue, waiting) = mpsc::channel(READS_WAITING);
     let delivery = tokio::spawn(deliver_all(publisher, waiting, Arc::clone(&tally)));
-    let mut run = Run::new(
-        child,
-        target,
-        order.on_level.as_deref().and_then(process::signal),
-    );
-    run.read(pipes, order.tee, &voice, &queue, &tally);
+    let on_level = order.on_level.as_deref().and_then(process::signal);
+    let mut run = Run::new(child, target, on_level, Arc::clone(&tally));
+    run.read(pipes, order.tee, &voice, &queue);
     let end = run.follow(&mut wishes, &mut signals).await?;
 
     tally.read(1);
@@ -142,7 +146,7 @@ fn command(
 }
 
 /// Delivers all that is read. Where the server refuses for good, the command must not be held back for
-/// it: then what is read is only counted.
+/// it: then what is read is only counted. So it is where there is no patience left, after its end.
 async fn deliver_all(
     mut publisher: Publisher,
     mut waiting: mpsc::Receiver<Batch>,
@@ -150,7 +154,9 @@ async fn deliver_all(
 ) -> Option<PublishError> {
     while let Some(batch) = next_batch(&mut waiting).await {
         if let Err(refused) = deliver(&mut publisher, batch, &tally).await {
-            talk::line(&format!("{refused}; the command goes on"));
+            if !matches!(refused, PublishError::GivenUp { .. }) {
+                talk::line(&format!("{refused}; the command goes on"));
+            }
             while waiting.recv().await.is_some() {}
             return Some(refused);
         }
@@ -178,8 +184,8 @@ struct Run {
     /// What it is sent when the wanted level changes.
     on_level: Option<Number>,
     outputs: JoinSet<Left>,
-    /// Tells the outputs when it ended.
-    ended: watch::Sender<Option<Instant>>,
+    /// What comes of its lines.
+    tally: Arc<Tally>,
     /// Whether somebody has told it to end.
     told_to_end: bool,
     /// Whether a signal came after its end: then what is not delivered will not be.
@@ -189,14 +195,20 @@ struct Run {
 }
 
 impl Run {
-    fn new(child: Child, target: child::Target, on_level: Option<Number>) -> Self {
+    fn new(
+        child: Child,
+        target: child::Target,
+        on_level: Option<Number>,
+        tally: Arc<Tally>,
+    ) -> Self {
+        tally.input_begins();
         Self {
             child,
             target,
             begun: Instant::now(),
             on_level,
             outputs: JoinSet::new(),
-            ended: watch::Sender::new(None),
+            tally,
             told_to_end: false,
             given_up: false,
             kill_at: None,
@@ -204,21 +216,13 @@ impl Run {
     }
 
     /// Begins to read its output.
-    fn read(
-        &mut self,
-        pipes: Pipes,
-        tee: bool,
-        voice: &Voice,
-        queue: &mpsc::Sender<Batch>,
-        tally: &Arc<Tally>,
-    ) {
+    fn read(&mut self, pipes: Pipes, tee: bool, voice: &Voice, queue: &mpsc::Sender<Batch>) {
         let output = |from, lines, copy: Option<_>| Output {
             from,
             lines,
             queue: queue.clone(),
-            tally: Arc::clone(tally),
+            tally: Arc::clone(&self.tally),
             copy: copy.filter(|_| tee),
-            ended: self.ended.subscribe(),
         };
         let outputs = match pipes {
             Pipes::Terminal(from) => {
@@ -259,7 +263,7 @@ impl Run {
                 ended = self.child.wait(), if status.is_none() => {
                     let ended = ended.context("wait for the command")?;
                     status = Some((ended, self.begun.elapsed()));
-                    self.ended.send_replace(Some(Instant::now()));
+                    self.tally.input_ends();
                 }
                 Some(left) = self.outputs.join_next() => {
                     is_held |= matches!(left, Ok(Left::Held));

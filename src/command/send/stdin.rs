@@ -1,6 +1,7 @@
 //! `… | codechat send`: each line of stdin is a message.
 
 use std::{
+    convert::Infallible,
     future::pending,
     io::{self, Read, Write},
     pin::Pin,
@@ -14,6 +15,7 @@ use tokio::{sync::mpsc, time::sleep};
 use super::{
     delivery::{READ_BYTES, READS_WAITING, Tally, deliver, next_batch, send},
     lines::{Batch, Lines},
+    producer,
     wishes::Wishes,
 };
 use crate::{
@@ -33,24 +35,39 @@ use crate::{
 const LISTEN_AFTER: Duration = Duration::from_secs(1);
 
 /// Sends each line of stdin, with all else as in `prototype`, until stdin ends or a watcher asks to
-/// cancel.
+/// cancel; then for up to `give_up_after` in vain.
 pub(super) async fn run(
     client: Client,
     id: ClientId,
     prototype: Message,
     tee: bool,
+    give_up_after: Duration,
 ) -> anyhow::Result<Exit> {
     let mut signals = Signals::new().context("receive signals")?;
     let (reads, mut waiting) = mpsc::channel(READS_WAITING);
-    let tally = Arc::new(Tally::default());
-    let mut publisher = Publisher::new(client.clone(), id);
+    let tally = Arc::new(Tally::new());
+    tally.input_begins();
+    let mut publisher = Publisher::new(client.clone(), id, tally.patience(give_up_after));
     let reader = {
         let (prototype, tally) = (prototype.clone(), Arc::clone(&tally));
-        tokio::task::spawn_blocking(move || read_stdin(prototype, tee, &reads, &tally))
+        tokio::task::spawn_blocking(move || {
+            let read = read_stdin(prototype, tee, &reads, &tally);
+            tally.input_ends();
+            read
+        })
+    };
+    let sending = async {
+        let sent = send_lines(&mut publisher, &mut waiting, &tally, prototype, &client, id).await;
+        if let Err(PublishError::GivenUp { .. }) = sent {
+            // Its input has ended, so that all of it can be counted.
+            while waiting.recv().await.is_some() {}
+        }
+        sent
     };
     let sent = tokio::select! {
-        sent = send_lines(&mut publisher, &mut waiting, &tally, prototype, &client, id) => sent.map_err(anyhow::Error::from),
+        sent = sending => sent.map_err(anyhow::Error::from),
         signal = signals.recv() => Err(interrupted(signal)),
+        never = note_where_producer_is_gone(&tally) => match never {},
     };
     match sent {
         Ok(Sent::All) => {
@@ -73,6 +90,13 @@ pub(super) async fn run(
             })
         }
     }
+}
+
+/// While nothing can be sent nothing is read, and so nobody would see the end.
+async fn note_where_producer_is_gone(tally: &Tally) -> Infallible {
+    producer::gone().await;
+    tally.input_ends();
+    pending().await
 }
 
 /// How sending ended.

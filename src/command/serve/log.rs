@@ -44,7 +44,9 @@ pub(super) fn start(filter: Option<&str>, format: Format) -> anyhow::Result<Log>
         Some(filter) => builder
             .parse(filter)
             .with_context(|| format!("--log {filter:?}"))?,
-        None => builder.from_env().context("RUST_LOG")?,
+        None => builder
+            .from_env()
+            .map_err(|_| anyhow!("RUST_LOG {FILTER_RULE}"))?,
     };
     let queue = Queue::default();
     let writing = queue.clone();
@@ -68,6 +70,9 @@ pub(super) fn start(filter: Option<&str>, format: Format) -> anyhow::Result<Log>
     Ok(Log(queue))
 }
 
+const FILTER_RULE: &str =
+    "must be off, error, warn, info, debug, trace, or such as warn,codechat=debug";
+
 /// Levels alone, or per target. A word that is neither would be taken for a target, and silence all.
 pub(super) fn parse_filter(text: &str) -> Result<String, String> {
     let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
@@ -78,7 +83,7 @@ pub(super) fn parse_filter(text: &str) -> Result<String, String> {
     if text.split(',').all(is_directive) {
         Ok(text.into())
     } else {
-        Err("must be off, error, warn, info, debug, trace, or such as warn,codechat=debug".into())
+        Err(FILTER_RULE.into())
     }
 }
 

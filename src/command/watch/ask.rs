@@ -23,13 +23,19 @@ pub(super) struct AskArgs {
         value_name = "LEVEL",
         env = "CODECHAT_ASK_LEVEL",
         requires = "id",
+        conflicts_with = "command",
         value_parser = PossibleValuesParser::new(["trace", "debug", "info", "warn", "error", NONE])
             .try_map(|it| parse_level(&it))
     )]
     ask_level: Option<Ask<Level>>,
 
     /// Ask whatever runs to stop; a publisher does so if and when it sees fit
-    #[arg(long, env = "CODECHAT_CANCEL", requires = "id")]
+    #[arg(
+        long,
+        env = "CODECHAT_CANCEL",
+        requires = "id",
+        conflicts_with = "command"
+    )]
     cancel: bool,
 }
 

@@ -71,7 +71,10 @@ impl Job {
     async fn run(&mut self, session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
         let stream = tokio::select! {
             stream = self.messages.open(session, args) => stream?,
-            () = &mut self.time_is_up => return Ok(Exit::TimedOut),
+            () = &mut self.time_is_up => {
+                talk::line("the time of --timeout is up, so the command was not run");
+                return Ok(Exit::TimedOut);
+            }
             (signal, _) = self.signals.recv() => return Ok(signal.into()),
         };
         let (child, target) = match child::start_in_group(&mut command(args, &stream)?) {

@@ -74,6 +74,10 @@ impl Channel {
     /// where the hub itself is what goes.
     pub(in crate::hub) fn stop_listening(&self, ticket: u64) {
         let mut state = self.lock();
+        if state.is_worked_for() {
+            // Idleness counts from the end of the work on.
+            self.touch();
+        }
         let control = state.control.as_mut();
         let lost = control.and_then(|it| it.stop_listening(ticket));
         wake_control(state);
@@ -95,11 +99,17 @@ impl Channel {
             operation,
             ..Message::system(Some(Level::Error), BROKEN_OFF)
         };
-        let _ = self.publish(message, None);
+        let _ = self.publish(message, None, Ok(()));
     }
 }
 
 impl State {
+    /// Whether a control stream stands for an operation.
+    pub(super) fn is_worked_for(&self) -> bool {
+        let control = self.control.as_ref();
+        control.is_some_and(|it| it.stands_for_any())
+    }
+
     pub(super) fn wish(&self) -> Wish {
         let control = self.control.as_ref();
         control.map_or_else(Wish::default, |it| it.wish().clone())

@@ -41,7 +41,7 @@ impl Said {
     pub(super) fn heap_size(&self) -> usize {
         match self {
             Self::Text { .. } => 0,
-            Self::More(event) => size_of::<Event>() + event.message.heap_size(),
+            Self::More(event) => boxed_size(event),
         }
     }
 
@@ -88,11 +88,22 @@ impl Prepared {
 
     /// What is kept of it besides its frame.
     pub(super) fn said(self) -> Said {
-        Said::in_frame(&self.frame, &self.event.message)
-            .unwrap_or_else(|| Said::More(Box::new(self.event)))
+        let in_frame = Said::in_frame(&self.frame, &self.event.message);
+        in_frame.unwrap_or_else(|| Said::More(Box::new(self.event)))
+    }
+
+    /// The bytes of that on the heap.
+    pub(super) fn heap_size(&self) -> usize {
+        let in_frame = Said::in_frame(&self.frame, &self.event.message);
+        in_frame.map_or_else(|| boxed_size(&self.event), |it| it.heap_size())
     }
 }
 
 fn extra(message: &Message) -> usize {
     message.heap_size() - message.text.len()
+}
+
+/// The bytes of an event in a box.
+fn boxed_size(event: &Event) -> usize {
+    size_of::<Event>() + event.message.heap_size()
 }

@@ -106,6 +106,15 @@ impl Running {
         soon(stdin.flush()).await.unwrap();
     }
 
+    /// Writes what it does not read all of, until it says something on stderr.
+    pub(crate) async fn flood(&mut self, bytes: impl AsRef<[u8]>, until: &str) {
+        let mut stdin = self.stdin.take().expect("stdin is open");
+        tokio::select! {
+            written = stdin.write_all(bytes.as_ref()) => panic!("it reads all: {written:?}"),
+            _ = self.says(until) => {}
+        }
+    }
+
     /// Closes our end of its stdout.
     pub(crate) fn close_stdout(&mut self) {
         self.stdout = Lines::none();

@@ -33,8 +33,6 @@ pub(super) struct Output {
     pub(super) tally: Arc<Tally>,
     /// Where the bytes are to be shown, too.
     pub(super) copy: Option<Pin<Box<dyn AsyncWrite + Send>>>,
-    /// When the command ended.
-    pub(super) ended: watch::Receiver<Option<Instant>>,
 }
 
 /// Why there is no more of it.
@@ -57,7 +55,7 @@ impl Output {
     pub(super) async fn read(mut self) -> Left {
         let mut buffer = vec![0; READ_BYTES];
         let mut spare = PIPE_BYTES;
-        let mut lingered = pin!(lingered(self.ended.clone()));
+        let mut lingered = pin!(lingered(self.tally.ended()));
         loop {
             // A place first: what is read can then be handed on, and no time is lost between.
             let queue = self.queue.clone();
@@ -106,7 +104,7 @@ impl Output {
 
     /// Whether the command has ended for so long that only what it left behind is still read.
     fn is_late(&self) -> bool {
-        self.ended.borrow().is_some_and(|it| it.elapsed() > LINGER)
+        self.tally.has_ended_for(LINGER)
     }
 }
 

@@ -1,0 +1,32 @@
+//! Whoever writes to our stdin: whether it is gone, though what it wrote has not all been read yet.
+
+/// Ready once nobody writes to stdin any more. What was written may still wait to be read.
+#[cfg(unix)]
+pub(super) async fn gone() {
+    use std::io;
+
+    use rustix::{
+        event::{PollFd, PollFlags, poll},
+        fs::{FileType, fstat},
+        io::Errno,
+    };
+
+    // The thread that waits here is left behind when the program ends.
+    let waiting = tokio::task::spawn_blocking(|| {
+        let stdin = io::stdin();
+        if fstat(&stdin).is_ok_and(|it| FileType::from_raw_mode(it.st_mode).is_file()) {
+            // What a file has is there; it has nobody who could hang up.
+            return;
+        }
+        // Nothing is asked for, so that only a hang-up is told.
+        let mut stdin = [PollFd::new(&stdin, PollFlags::empty())];
+        while poll(&mut stdin, None) == Err(Errno::INTR) {}
+    });
+    let _ = waiting.await;
+}
+
+/// Where that cannot be seen from outside, the end of what is read tells it.
+#[cfg(not(unix))]
+pub(super) async fn gone() {
+    std::future::pending().await
+}

@@ -1,0 +1,109 @@
+//! What is wrong on the command line or in the environment is told so that one knows what to mend; a
+//! variable that only does not fit stands in nobody's way.
+
+use std::process::Stdio;
+
+use crate::support::process::{Ended, Running, Serve, codechat};
+
+const ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
+
+async fn run(variables: &[(&str, &str)], words: &[&str]) -> Ended {
+    let mut command = codechat(words);
+    command
+        .envs(variables.iter().copied())
+        .stdout(Stdio::piped());
+    Running::start(&mut command).end().await
+}
+
+#[tokio::test]
+async fn a_command_line_that_makes_no_sense_is_usage() {
+    for (words, told) in [
+        (&["send"][..], "to whom?"),
+        (&["send", "--id", "x", "y"], "--id <ID>"),
+        (&["send", "--all", "--tee"], "--tee"),
+        (&["send", "--all", "--id", ID, "y"], "--all"),
+        (&["send", "--id", ID, "--"], "no command follows --"),
+        (&["watch", "--"], "no command follows --"),
+        (&["watch", "--id", ID, "--cancel", "--", "ls"], "--cancel"),
+        (
+            &["watch", "--id", ID, "--ask-level", "info", "--", "ls"],
+            "--ask-level",
+        ),
+        (&["x"], "unrecognized"),
+    ] {
+        let ended = run(&[], words).await;
+        assert_eq!(
+            (ended.code, ended.stdout.as_str()),
+            (Some(2), ""),
+            "{words:?}"
+        );
+        assert!(ended.stderr.contains(told), "{words:?}: {ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_variable_that_does_not_go_with_the_command_line_is_as_good_as_absent() {
+    let server = Serve::start(&[]).await;
+    let (mut watcher, id) = server.watch(&[]).await;
+    let for_lines = [
+        ("CODECHAT_SERVER", server.url.as_str()),
+        ("CODECHAT_TEE", "1"),
+        ("CODECHAT_PTY", "yes"),
+        ("CODECHAT_ON_LEVEL_SIGNAL", "USR1"),
+    ];
+    let one = ["send", "--id", &id, "one"];
+    assert_eq!(run(&for_lines, &one).await.code, Some(0));
+    assert_eq!(watcher.line().await, "one\n");
+    let for_all = [
+        ("CODECHAT_SERVER", server.url.as_str()),
+        ("SSE_CLIENT_ID", ID),
+    ];
+    let to_all = ["send", "--all", "to all"];
+    assert_eq!(run(&for_all, &to_all).await.code, Some(0));
+    assert_eq!(watcher.line().await, "to all\n");
+    let typed = ["send", "--id", &id, "--tee", "two"];
+    let ended = run(&for_lines, &typed).await;
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_in_a_variable_is_told_with_its_name() {
+    let send = &["send", "--id", ID, "x"][..];
+    for (variable, value, words, told) in [
+        ("CODECHAT_LEVEL", "loud", send, "'CODECHAT_LEVEL'"),
+        (
+            "CODECHAT_TEE",
+            "perhaps",
+            send,
+            "for 'CODECHAT_TEE': must be 1 or 0",
+        ),
+        (
+            "CODECHAT_SERVER",
+            "http://me:hunter2@host",
+            send,
+            "'CODECHAT_SERVER'",
+        ),
+        ("SSE_CLIENT_ID", "me", &["send", "x"], "'SSE_CLIENT_ID'"),
+        ("RUST_LOG", "[", &["serve"], "RUST_LOG must be off"),
+        (
+            "CODECHAT_LEVEL",
+            "info",
+            &["send", "--id", ID, "--level", "loud", "x"],
+            "'--level <LEVEL>'",
+        ),
+    ] {
+        let ended = run(&[(variable, value)], words).await;
+        assert!(ended.stderr.contains(told), "{variable}: {ended:?}");
+        assert!(!ended.stderr.contains("hunter2"), "{ended:?}");
+        assert!(matches!(ended.code, Some(1 | 2)), "{ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_not_this_machines_is_told_so() {
+    // Of the network that is kept for documentation (RFC 5737).
+    let ended = run(&[], &["serve", "--no-auth", "--listen", "192.0.2.1:0"]).await;
+    assert_eq!(ended.code, Some(1));
+    let told = "it is no address of this machine";
+    assert!(ended.stderr.contains(told), "{ended:?}");
+}
