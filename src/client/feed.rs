@@ -9,6 +9,7 @@ pub(super) mod connection;
 mod translate;
 
 use std::{
+    borrow::Cow,
     fmt,
     pin::Pin,
     sync::Arc,
@@ -103,13 +104,11 @@ pub struct Received {
     /// The last event ID at this message; empty where the stream has set none.
     pub id: String,
     /// The event's name as the stream gives it, `message` where it gives none.
-    pub event: String,
+    pub event: Cow<'static, str>,
     /// When the server took it, where the ID tells.
     pub time: Option<UnixMillis>,
     /// What was said.
     pub message: Message,
-    /// The event's data as it came, lines joined by LF.
-    pub data: String,
 }
 
 /// Why a feed gives up.

@@ -59,7 +59,11 @@ async fn by_the_feed(pieces: &[&[u8]]) -> Vec<Read> {
     };
     assert_eq!(reason, "the server closed the stream");
     let event = |update: &Update| match update {
-        Update::Message(it) => Some((it.event.clone(), it.id.clone(), it.data.clone())),
+        Update::Message(it) => Some((
+            it.event.clone().into_owned(),
+            it.id.clone(),
+            it.message.text.clone(),
+        )),
         _ => None,
     };
     updates.iter().filter_map(event).collect()

@@ -17,8 +17,9 @@ use crate::{
         error::Lost,
         feed::{
             FeedError, Item, Options, Reconnect, Update,
-            translate::{Raw, Sender, Translator},
+            translate::{Sender, Translator},
         },
+        mend::plain::{Event, MARK, Run, Runs},
         transport::{Memory, NoStream, Transport},
     },
     event::{ClientId, Format},
@@ -53,16 +54,19 @@ pub(super) struct Connection {
     format: Format,
     tail: Option<u64>,
     transport: Transport,
+    runs: Runs,
 }
 
 impl Connection {
     pub(super) fn new(client: &Client, id: ClientId, options: &Options) -> Self {
+        let (cursor, runs) = (options.last_event_id.clone(), Runs::default());
         Self {
             client: client.clone(),
             id,
             format: options.format,
             tail: options.tail,
-            transport: transport(client, options.last_event_id.clone().unwrap_or_default()),
+            transport: transport(client, cursor.unwrap_or_default(), Some(runs.clone())),
+            runs,
         }
     }
 
@@ -87,6 +91,8 @@ impl Connection {
         };
         let mut reader = Reader {
             stream,
+            runs: &self.runs,
+            run: Run::default(),
             translator,
             backoff,
             cursor,
@@ -135,12 +141,19 @@ impl Connection {
     }
 }
 
-/// What the requests for one stream go through, the first of them with this cursor.
-pub(in crate::client) fn transport(client: &Client, last_event_id: String) -> Transport {
+/// What the requests for one stream go through, the first of them with this cursor. With `runs`, plain
+/// events are left out of the stream and wait there.
+pub(in crate::client) fn transport(
+    client: &Client,
+    last_event_id: String,
+    runs: Option<Runs>,
+) -> Transport {
     Transport {
         http: client.http.clone(),
         authorization: client.authorization.clone(),
         memory: Memory::new(last_event_id),
+        runs,
+        may_go_direct: client.server.is_loopback(),
         patience: client.heartbeat * HALF_HEARTBEATS / 2,
     }
 }
@@ -202,6 +215,9 @@ pub(in crate::client) fn no_stream(error: &Error) -> Option<&NoStream> {
 /// Gathers what is ready into batches.
 struct Reader<'a> {
     stream: BoxStream<Result<SSE, Error>>,
+    runs: &'a Runs,
+    /// The plain events that come before what the stream has next.
+    run: Run,
     translator: &'a mut Translator,
     backoff: &'a mut Backoff,
     /// The last event ID at the connection's beginning, which holds until the stream sets another.
@@ -214,22 +230,36 @@ impl Reader<'_> {
     /// Is ready once the batch has something that should not wait, or with what ends the stream.
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Error>> {
         while self.batch.len() < BATCH && self.bytes < BATCH_BYTES {
-            let Poll::Ready(read) = self.stream.poll_next_unpin(cx) else {
-                if self.batch.is_empty() {
-                    return Poll::Pending;
+            if !self.take_plain() {
+                let Poll::Ready(read) = self.stream.poll_next_unpin(cx) else {
+                    if self.batch.is_empty() {
+                        return Poll::Pending;
+                    }
+                    break;
+                };
+                match read {
+                    Some(Ok(read)) => self.take(read),
+                    Some(Err(error)) => return Poll::Ready(Some(error)),
+                    None => return Poll::Ready(Some(Error::Eof)),
                 }
-                break;
-            };
-            match read {
-                Some(Ok(read)) => self.take(read),
-                Some(Err(error)) => return Poll::Ready(Some(error)),
-                None => return Poll::Ready(Some(Error::Eof)),
             }
             if matches!(self.batch.last(), Some(Ok(Update::End(_)))) {
                 break;
             }
         }
         Poll::Ready(None)
+    }
+
+    /// Takes a plain event; `false` where there is none.
+    fn take_plain(&mut self) -> bool {
+        let Some(event) = self.run.next() else {
+            return false;
+        };
+        self.backoff.reset();
+        self.bytes += event.data.len();
+        let update = self.translator.read(event);
+        self.batch.extend(update.map(Ok));
+        true
     }
 
     fn take(&mut self, read: SSE) {
@@ -248,6 +278,10 @@ impl Reader<'_> {
                 self.translator.begin(sender, !self.cursor.is_empty());
                 Some(Update::Connected { format })
             }
+            SSE::Comment(mark) if mark == MARK => {
+                self.run = self.runs.pop().unwrap_or_default();
+                None
+            }
             SSE::Comment(_) => match self.batch.last() {
                 Some(Ok(Update::Heartbeat)) => None,
                 _ => Some(Update::Heartbeat),
@@ -255,15 +289,13 @@ impl Reader<'_> {
             SSE::Event(event) => {
                 self.backoff.reset();
                 self.bytes += event.data.len();
-                self.translator.read(Raw {
-                    id: event.id.unwrap_or_else(|| self.cursor.clone()),
-                    name: event.event_type,
-                    data: event.data,
+                self.translator.read(Event {
+                    id: event.id.as_deref().unwrap_or(&self.cursor),
+                    name: &event.event_type,
+                    data: &event.data,
                 })
             }
         };
-        if let Some(update) = update {
-            self.batch.push(Ok(update));
-        }
+        self.batch.extend(update.map(Ok));
     }
 }
