@@ -12,13 +12,13 @@
 mod line;
 pub(crate) mod plain;
 
-use std::{collections::VecDeque, ops::Range, time::Duration};
+use std::{borrow::Cow, collections::VecDeque, ops::Range, time::Duration};
 
 use bytes::Bytes;
 use memchr::{memchr, memchr2, memrchr2};
 
 use line::{Verdict, judge, lines};
-use plain::{MARK, Run, Runs};
+use plain::{MARK, Run, Runs, repaired};
 
 /// The longest line, and the longest event, in bytes. Beyond it the stream is taken for broken,
 /// since nothing else bounds what a reader must hold.
@@ -120,8 +120,7 @@ impl Mender {
             return self.keep(&chunk);
         };
         let (whole, rest) = (chunk.slice(..=end), self.after_end(&chunk, end));
-        let has_cr = memchr(b'\r', &whole).is_some();
-        if has_cr || std::str::from_utf8(&whole).is_err() {
+        if memchr(b'\r', &whole).is_some() {
             self.mended(lines(&whole), out)?;
         } else {
             self.clean(&whole, out)?;
@@ -168,7 +167,7 @@ impl Mender {
         chunk.slice(next..)
     }
 
-    /// Lines in UTF-8 that end with LF: passes on whole stretches of them, but for runs of plain events.
+    /// Lines that end with LF: passes on whole stretches of them, but for runs of plain events.
     fn clean(&mut self, whole: &Bytes, out: &mut VecDeque<Bytes>) -> Result<(), TooLong> {
         let (mut stretch, mut start) = (0, 0);
         while start < whole.len() {
@@ -204,7 +203,7 @@ impl Mender {
         Ok(())
     }
 
-    /// Lines that may be anything: writes them anew, in UTF-8 and with LF.
+    /// Lines of any kind: writes them anew, with LF.
     fn mended<'a>(
         &mut self,
         mut lines: impl Iterator<Item = &'a [u8]>,
@@ -216,7 +215,7 @@ impl Mender {
             written.extend(id.into_iter().flatten());
             match told {
                 Told::AsItIs => {
-                    written.extend_from_slice(String::from_utf8_lossy(line).as_bytes());
+                    written.extend_from_slice(line);
                     written.push(b'\n');
                 }
                 Told::Instead(line) => written.extend_from_slice(line),
@@ -276,7 +275,7 @@ impl Mender {
     /// Queues a run, and marks its place.
     fn take(&mut self, run: Run, out: &mut VecDeque<Bytes>) {
         if let Some(id) = run.last_id() {
-            id.clone_into(&mut self.last_id);
+            self.last_id = id.into_owned();
             self.is_untold = true;
         }
         if let Some(runs) = &self.runs {
@@ -286,11 +285,16 @@ impl Mender {
     }
 }
 
+/// Hands whole lines on, in UTF-8.
 fn pass(bytes: &Bytes, range: Range<usize>, out: &mut VecDeque<Bytes>) {
     let range = range.start..range.end.min(bytes.len());
-    if !range.is_empty() {
-        out.push_back(bytes.slice(range));
+    if range.is_empty() {
+        return;
     }
+    out.push_back(match repaired(&bytes[range.clone()]) {
+        Cow::Borrowed(_) => bytes.slice(range),
+        Cow::Owned(text) => text.into(),
+    });
 }
 
 #[cfg(test)]

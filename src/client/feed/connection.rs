@@ -15,22 +15,33 @@ use crate::{
         Client, ClientError,
         backoff::Backoff,
         error::Lost,
-        feed::{
-            FeedError, Item, Options, Reconnect, Update,
-            translate::{Sender, Translator},
-        },
+        feed::{FeedError, Item, Options, Reconnect, Update, translate::Sender},
         mend::plain::{Event, MARK, Run, Runs},
         transport::{Memory, NoStream, Transport},
     },
     event::{ClientId, Format},
-    wire,
+    wire::{self, sse},
 };
 
-/// How much a batch takes: so many updates, or so many bytes.
+/// How much a batch takes: so many pieces, or so many bytes.
 const BATCH: usize = 64;
 const BATCH_BYTES: usize = 256 << 10;
 /// So many heartbeats are missed, in halves, before a connection is taken for dead.
 const HALF_HEARTBEATS: u32 = 5;
+
+/// What is read, in the order of the stream.
+#[derive(Debug)]
+pub(super) enum Piece {
+    /// A connection was made, and what comes next is on it.
+    Connected {
+        sender: Sender,
+        is_resuming: bool,
+    },
+    Plain(Run),
+    Event(Event<'static>),
+    /// Not of the stream.
+    Item(Item),
+}
 
 /// How a connection ended.
 pub(in crate::client) enum Ended {
@@ -78,9 +89,8 @@ impl Connection {
     /// Connects once and reads to the connection's end; `None` where it is to be made anew.
     pub(super) async fn read(
         &self,
-        translator: &mut Translator,
         backoff: &mut Backoff,
-        out: &mpsc::Sender<Vec<Item>>,
+        out: &mpsc::Sender<Vec<Piece>>,
         reconnect: &Reconnect,
     ) -> Option<Ended> {
         let cursor = self.transport.memory.recall().last_id;
@@ -92,10 +102,10 @@ impl Connection {
         let mut reader = Reader {
             stream,
             runs: &self.runs,
-            run: Run::default(),
-            translator,
             backoff,
             cursor,
+            sender: Sender::Foreign,
+            is_over: false,
             batch: Vec::new(),
             bytes: 0,
         };
@@ -107,18 +117,17 @@ impl Connection {
                 error = poll_fn(|cx| reader.poll_batch(cx)) => error,
                 () = reconnect.asked() => return None,
             };
-            let over = matches!(reader.batch.last(), Some(Ok(Update::End(_))));
             // The next batch will be about as long as this one.
             let next = Vec::with_capacity(reader.batch.len());
             let batch = std::mem::replace(&mut reader.batch, next);
             reader.bytes = 0;
-            if !batch.is_empty() && out.send(batch).await.is_err() || over {
+            if !batch.is_empty() && out.send(batch).await.is_err() || reader.is_over {
                 return Some(Ended::Over);
             }
             let Some(error) = error else { continue };
             let ended = ended(&error, &url);
             if matches!(ended, Ended::Over) {
-                let _ = out.send(vec![Ok(Update::Gone)]).await;
+                let _ = out.send(vec![Piece::Item(Ok(Update::Gone))]).await;
             }
             return Some(ended);
         }
@@ -216,86 +225,69 @@ pub(in crate::client) fn no_stream(error: &Error) -> Option<&NoStream> {
 struct Reader<'a> {
     stream: BoxStream<Result<SSE, Error>>,
     runs: &'a Runs,
-    /// The plain events that come before what the stream has next.
-    run: Run,
-    translator: &'a mut Translator,
     backoff: &'a mut Backoff,
     /// The last event ID at the connection's beginning, which holds until the stream sets another.
     cursor: String,
-    batch: Vec<Item>,
+    sender: Sender,
+    /// Whether the stream has said that it is over.
+    is_over: bool,
+    batch: Vec<Piece>,
     bytes: usize,
 }
 
 impl Reader<'_> {
     /// Is ready once the batch has something that should not wait, or with what ends the stream.
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Error>> {
-        while self.batch.len() < BATCH && self.bytes < BATCH_BYTES {
-            if !self.take_plain() {
-                let Poll::Ready(read) = self.stream.poll_next_unpin(cx) else {
-                    if self.batch.is_empty() {
-                        return Poll::Pending;
-                    }
-                    break;
-                };
-                match read {
-                    Some(Ok(read)) => self.take(read),
-                    Some(Err(error)) => return Poll::Ready(Some(error)),
-                    None => return Poll::Ready(Some(Error::Eof)),
+        while self.batch.len() < BATCH && self.bytes < BATCH_BYTES && !self.is_over {
+            let Poll::Ready(read) = self.stream.poll_next_unpin(cx) else {
+                if self.batch.is_empty() {
+                    return Poll::Pending;
                 }
-            }
-            if matches!(self.batch.last(), Some(Ok(Update::End(_)))) {
                 break;
+            };
+            match read {
+                Some(Ok(read)) => self.take(read),
+                Some(Err(error)) => return Poll::Ready(Some(error)),
+                None => return Poll::Ready(Some(Error::Eof)),
             }
         }
         Poll::Ready(None)
     }
 
-    /// Takes a plain event; `false` where there is none.
-    fn take_plain(&mut self) -> bool {
-        let Some(event) = self.run.next() else {
-            return false;
-        };
-        self.backoff.reset();
-        self.bytes += event.data.len();
-        let update = self.translator.read(event);
-        self.batch.extend(update.map(Ok));
-        true
-    }
-
     fn take(&mut self, read: SSE) {
-        let update = match read {
+        let piece = match read {
             SSE::Connected(details) => {
                 let format = details.response().get_header_value(wire::FORMAT_HEADER);
                 let named = format.ok().flatten().map(str::parse::<Format>);
-                let sender = match named {
-                    Some(named) => Sender::Codechat(named.unwrap_or_default()),
-                    None => Sender::Foreign,
-                };
-                let format = match sender {
-                    Sender::Codechat(format) => format,
-                    Sender::Foreign => Format::Text,
-                };
-                self.translator.begin(sender, !self.cursor.is_empty());
-                Some(Update::Connected { format })
+                self.sender = named.map_or(Sender::Foreign, |it| {
+                    Sender::Codechat(it.unwrap_or_default())
+                });
+                Piece::Connected {
+                    sender: self.sender,
+                    is_resuming: !self.cursor.is_empty(),
+                }
             }
             SSE::Comment(mark) if mark == MARK => {
-                self.run = self.runs.pop().unwrap_or_default();
-                None
+                let Some(run) = self.runs.pop() else { return };
+                self.backoff.reset();
+                self.bytes += run.size();
+                Piece::Plain(run)
             }
             SSE::Comment(_) => match self.batch.last() {
-                Some(Ok(Update::Heartbeat)) => None,
-                _ => Some(Update::Heartbeat),
+                Some(Piece::Item(Ok(Update::Heartbeat))) => return,
+                _ => Piece::Item(Ok(Update::Heartbeat)),
             },
             SSE::Event(event) => {
                 self.backoff.reset();
                 self.bytes += event.data.len();
-                self.translator.read(Event {
-                    id: event.id.as_deref().unwrap_or(&self.cursor),
-                    name: &event.event_type,
-                    data: &event.data,
+                self.is_over = self.sender != Sender::Foreign && event.event_type == sse::END;
+                Piece::Event(Event {
+                    id: event.id.unwrap_or_else(|| self.cursor.clone()).into(),
+                    name: event.event_type.into(),
+                    data: event.data.into(),
                 })
             }
         };
-        self.batch.extend(update.map(Ok));
+        self.batch.push(piece);
     }
 }

@@ -42,28 +42,33 @@ impl Translator {
     }
 
     /// Begins a connection, which was asked to resume or not.
-    pub(super) fn begin(&mut self, sender: Sender, resuming: bool) {
+    pub(super) fn begin(&mut self, sender: Sender, resuming: bool) -> Update {
         self.sender = sender;
         self.greeting_due = !resuming;
         if !resuming {
             // A fresh stream tells all it has, whatever was read before.
             self.seen = None;
         }
+        let format = match sender {
+            Sender::Codechat(format) => format,
+            Sender::Foreign => Format::Text,
+        };
+        Update::Connected { format }
     }
 
     /// What the event says; `None` where it was read before.
     pub(super) fn read(&mut self, event: Event<'_>) -> Option<Update> {
         let Sender::Codechat(format) = self.sender else {
-            let mut message = Message::text(event.data);
-            message.event = other_than_default(event.name);
+            let mut message = Message::text(&*event.data);
+            message.event = other_than_default(&event.name);
             let id = event.id.parse().ok();
             return Some(Update::Message(received(event, id, message)));
         };
         let id = event.id.parse::<EventId>().ok();
-        match event.name {
+        match &*event.name {
             sse::GAP => {
                 self.seen = id.or(self.seen);
-                let gap = json::parse_gap(event.data);
+                let gap = json::parse_gap(&event.data);
                 return Some(Update::Gap(gap.unwrap_or(Gap::Unknown)));
             }
             sse::END if event.data == End::Idle.as_str() => return Some(Update::End(End::Idle)),
@@ -71,7 +76,7 @@ impl Translator {
             _ => {}
         }
         let parsed = match format {
-            Format::Json => json::parse_event(event.data),
+            Format::Json => json::parse_event(&event.data),
             Format::Text => None,
         };
         let message = parsed.unwrap_or_else(|| self.text(&event, id));
@@ -89,8 +94,8 @@ impl Translator {
         let not_beyond = |id: EventId| self.seen.is_some_and(|seen| id.seq <= seen.seq);
         let farewell = event.data == sse::FAREWELL && id.is_some_and(not_beyond);
         let unnumbered = id.is_some_and(|it| it.seq == 0);
-        let mut message = Message::text(event.data);
-        message.event = other_than_default(event.name);
+        let mut message = Message::text(&*event.data);
+        message.event = other_than_default(&event.name);
         message.system = greeting || farewell || unnumbered;
         message
     }
@@ -131,7 +136,7 @@ fn received(event: Event<'_>, id: Option<EventId>, message: Message) -> Received
     Received {
         time: id.map(|it| it.time),
         id: event.id.into(),
-        event: name(event.name),
+        event: name(&event.name),
         message,
     }
 }
