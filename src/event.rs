@@ -112,14 +112,19 @@ impl FromStr for EventId {
 fn number(digits: &[u8]) -> Option<u64> {
     /// So many digits always fit.
     const FIT: usize = 19;
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
+    let value = |digit: &u8| {
+        let value = digit.wrapping_sub(b'0');
+        (value <= 9).then_some(u64::from(value))
+    };
+    let (fitting, rest) = digits.split_at(digits.len().min(FIT));
+    let mut sum = 0u64;
+    for digit in fitting {
+        sum = sum * 10 + value(digit)?;
     }
-    if digits.len() > FIT {
-        return std::str::from_utf8(digits).ok()?.parse().ok();
+    for digit in rest {
+        sum = sum.checked_mul(10)?.checked_add(value(digit)?)?;
     }
-    let digits = digits.iter().map(|it| u64::from(it - b'0'));
-    Some(digits.fold(0, |sum, digit| sum * 10 + digit))
+    (!digits.is_empty()).then_some(sum)
 }
 
 /// A message that a channel has accepted.

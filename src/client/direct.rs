@@ -84,7 +84,7 @@ async fn exchange(mut stream: TcpStream, url: &Url, headers: &HeaderMap) -> io::
             bytes.advance(length);
             let is_interim = parts.status.is_informational() && parts.status.as_u16() != 101;
             if !is_interim {
-                let body = Body::new(stream, bytes.freeze(), &parts)?;
+                let body = Body::new(stream, bytes, &parts)?;
                 let answer = http::Response::from_parts(parts, reqwest::Body::wrap(body));
                 return Ok(answer.into());
             }

@@ -170,8 +170,12 @@ impl Mender {
     /// Lines that end with LF: passes on whole stretches of them, but for runs of plain events.
     fn clean(&mut self, whole: &Bytes, out: &mut VecDeque<Bytes>) -> Result<(), TooLong> {
         let (mut stretch, mut start) = (0, 0);
+        let may_run = self.runs.is_some() && memchr(0, whole).is_none();
         while start < whole.len() {
-            if let Some((run, next)) = self.run(whole, start) {
+            if may_run
+                && self.event == 0
+                && let Some((run, next)) = Run::at(whole, start, &self.last_id)
+            {
                 pass(whole, stretch..start, out);
                 self.take(run, out);
                 (stretch, start) = (next, next);
@@ -266,12 +270,6 @@ impl Mender {
         Ok((id, told))
     }
 
-    /// The plain events at `start`, if an event may begin there, and where they end.
-    fn run(&self, whole: &Bytes, start: usize) -> Option<(Run, usize)> {
-        let may_begin = self.runs.is_some() && self.event == 0;
-        may_begin.then(|| Run::at(whole, start, &self.last_id))?
-    }
-
     /// Queues a run, and marks its place.
     fn take(&mut self, run: Run, out: &mut VecDeque<Bytes>) {
         if let Some(id) = run.last_id() {
@@ -325,6 +323,28 @@ mod tests {
         mender.push(chunk.clone(), &mut out).unwrap();
         assert_eq!(out.len(), 1);
         assert_eq!(out[0].as_ptr(), chunk.as_ptr());
+        assert_eq!(mender.last_id(), "1");
+    }
+
+    #[test]
+    fn plain_events_wait_in_runs_and_a_mark_stands_for_each() {
+        let runs = Runs::default();
+        let mut mender = Mender::new("seed".into(), Some(runs.clone()));
+        let mut out = VecDeque::new();
+        let stream = "\ndata: a\n\nid: 1\ndata: b\n\n:run\ndata: c\ndata: c\n\ndata: d\n\nid: 2";
+        mender.push(stream.into(), &mut out).unwrap();
+        let told = out.make_contiguous().concat();
+        assert_eq!(
+            String::from_utf8(told).unwrap(),
+            "\n:run\n:\nid: 1\ndata: c\ndata: c\n\n:run\n"
+        );
+        let mut events = Vec::new();
+        while let Some(mut run) = runs.pop() {
+            while let Some(event) = run.next() {
+                events.push(format!("{} {}", event.id, event.data));
+            }
+        }
+        assert_eq!(events, ["seed a", "1 b", "1 d"]);
         assert_eq!(mender.last_id(), "1");
     }
 

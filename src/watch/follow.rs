@@ -55,8 +55,10 @@ pub async fn follow(
                 next
             }
         };
-        let Some(update) = next.transpose()? else {
-            return Ok(Left::Ended);
+        let update = match next {
+            Some(Ok(update)) => update,
+            Some(Err(error)) => return Err(error.into()),
+            None => return Ok(Left::Ended),
         };
         if matches!(update, Update::Connected { .. }) {
             connected()?;

@@ -59,18 +59,17 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// The plain events that stand at `start`, and where they end. `text` has no CR, and an event begins at
-    /// `start`.
+    /// The plain events that stand at `start`, and where they end. `text` has no CR and no NUL (an ID with one
+    /// is none), and an event begins at `start`.
     pub(super) fn at(text: &Bytes, start: usize, last_id: &str) -> Option<(Self, usize)> {
-        let mut end = start;
-        let events: Vec<_> = std::iter::from_fn(|| {
-            let (values, next) = event(text, end)?;
-            end = next;
-            Some(values)
-        })
-        .collect();
-        if events.is_empty() {
-            return None;
+        /// About as long are the events of a run that is long.
+        const TYPICAL: usize = 256;
+        let (first, mut end) = event(text, start)?;
+        let mut events = Vec::with_capacity(1 + (text.len() - end) / TYPICAL);
+        events.push(first);
+        while let Some((next, behind)) = event(text, end) {
+            events.push(next);
+            end = behind;
         }
         let run = Self {
             text: text.clone(),
@@ -128,15 +127,12 @@ fn event(text: &[u8], start: usize) -> Option<(Values, usize)> {
                 return Some((Values { id, name, data }, end + 1));
             }
             Some(b'd') => (&mut data, value(line, b"data")?),
-            // An empty name means another one, and an ID with a NUL is none.
+            // An empty name means another one.
             Some(b'e') => (
                 &mut name,
                 value(line, b"event").filter(|it| *it < line.len())?,
             ),
-            Some(b'i') => (
-                &mut id,
-                value(line, b"id").filter(|it| memchr(0, &line[*it..]).is_none())?,
-            ),
+            Some(b'i') => (&mut id, value(line, b"id")?),
             Some(_) => return None,
         };
         if field.replace(at + value..end).is_some() {
@@ -211,7 +207,6 @@ mod tests {
             "data: a\ndata: b\n\n",
             "event: a\nevent: b\ndata: c\n\n",
             "event:\ndata: a\n\n",
-            "id: 1\0\ndata: a\n\n",
             "retry: 1\ndata: a\n\n",
             "data: a\n: comment\n\n",
             "dat: a\ndata: b\n\n",
