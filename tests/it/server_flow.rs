@@ -295,3 +295,48 @@ async fn many_requests_go_over_one_connection() {
         assert!(id.starts_with(&format!("{count}-")), "{id}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_several_publish_at_once_arrives_once_and_in_order() {
+    const PUBLISHERS: usize = 4;
+    const MESSAGES: usize = 400;
+    let server = Server::start().await;
+    let mut ids = Vec::new();
+    let mut streams = Vec::new();
+    for _ in 0..10 {
+        let id = server.connect().await;
+        streams.push((server.watch(&id).await, server.watch(&id).await));
+        ids.push(id);
+    }
+    let publish = async |publisher: usize| {
+        for message in 0..MESSAGES {
+            // Every other message is for the first client.
+            let id = &ids[(message % 2) * (message / 2) % ids.len()];
+            server.publish(id, format!("{publisher} {message}")).await;
+        }
+    };
+    futures_util::future::join_all((0..PUBLISHERS).map(publish)).await;
+
+    let mut came = 0;
+    for (id, (first, second)) in ids.iter().zip(&mut streams) {
+        server.stop(id).await;
+        let mut last = [None; PUBLISHERS];
+        let mut seq = 0;
+        loop {
+            let event = first.event().await;
+            assert_eq!(event, second.event().await);
+            if event.name == "end" {
+                break;
+            }
+            seq += 1;
+            assert_eq!(event.seq(), seq);
+            let (publisher, message) = event.data.split_once(' ').unwrap();
+            let message = Some(message.parse::<usize>().unwrap());
+            let before = &mut last[publisher.parse::<usize>().unwrap()];
+            assert!(*before < message, "{before:?} before {message:?}");
+            *before = message;
+            came += 1;
+        }
+    }
+    assert_eq!(came, PUBLISHERS * MESSAGES);
+}
