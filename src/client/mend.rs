@@ -7,18 +7,18 @@
 //! keeps: the last event ID and the reconnection time. What it would only be slow at, the mender
 //! takes out of its way: [`plain`].
 //!
-//! Knows no sockets. Stretches that need no mending are passed on without being copied.
+//! Knows no sockets.
 
 mod line;
 pub(crate) mod plain;
 
-use std::{borrow::Cow, collections::VecDeque, ops::Range, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use memchr::{memchr, memchr2, memrchr2};
 
 use line::{Verdict, judge, lines};
-use plain::{MARK, Run, Runs, repaired};
+use plain::{MARK, Run, Runs};
 
 /// The longest line, and the longest event, in bytes. Beyond it the stream is taken for broken,
 /// since nothing else bounds what a reader must hold.
@@ -119,13 +119,19 @@ impl Mender {
         let Some(end) = memrchr2(b'\n', b'\r', &chunk) else {
             return self.keep(&chunk);
         };
-        let (whole, rest) = (chunk.slice(..=end), self.after_end(&chunk, end));
-        if memchr(b'\r', &whole).is_some() {
-            self.mended(lines(&whole), out)?;
-        } else {
-            self.clean(&whole, out)?;
+        let rest = self.after_end(&chunk, end);
+        let kept = self.keep(&rest);
+        drop(rest);
+        chunk.truncate(end + 1);
+        // What nobody else holds becomes a string without a copy.
+        match String::from_utf8(chunk.into()) {
+            Ok(text) if memchr(b'\r', text.as_bytes()).is_none() => {
+                self.clean(&Arc::new(text), out)?;
+            }
+            Ok(text) => self.mended(lines(text.as_bytes()), out)?,
+            Err(error) => self.mended(lines(error.as_bytes()), out)?,
         }
-        self.keep(&rest)
+        kept
     }
 
     /// Drops the byte order mark that may begin a stream; `None` while it may still be one.
@@ -167,16 +173,17 @@ impl Mender {
         chunk.slice(next..)
     }
 
-    /// Lines that end with LF: passes on whole stretches of them, but for runs of plain events.
-    fn clean(&mut self, whole: &Bytes, out: &mut VecDeque<Bytes>) -> Result<(), TooLong> {
+    /// Lines in UTF-8 that end with LF: passes on whole stretches of them, but for runs of plain events.
+    fn clean(&mut self, text: &Arc<String>, out: &mut VecDeque<Bytes>) -> Result<(), TooLong> {
         let (mut stretch, mut start) = (0, 0);
+        let whole = text.as_bytes();
         let may_run = self.runs.is_some() && memchr(0, whole).is_none();
         while start < whole.len() {
             if may_run
                 && self.event == 0
-                && let Some((run, next)) = Run::at(whole, start, &self.last_id)
+                && let Some((run, next)) = Run::at(text, start, &self.last_id)
             {
-                pass(whole, stretch..start, out);
+                pass(&whole[stretch..start], out);
                 self.take(run, out);
                 (stretch, start) = (next, next);
             }
@@ -185,10 +192,10 @@ impl Mender {
             };
             let end = start + length;
             let (id, told) = self.tell(&whole[start..end]).inspect_err(|_| {
-                pass(whole, stretch..start, out);
+                pass(&whole[stretch..start], out);
             })?;
             if id.is_some() || !matches!(told, Told::AsItIs) {
-                pass(whole, stretch..start, out);
+                pass(&whole[stretch..start], out);
                 out.extend(id.map(Bytes::from));
                 stretch = end + 1;
                 match told {
@@ -199,15 +206,15 @@ impl Mender {
             }
             start = end + 1;
             if self.event == 0 && start - stretch > PIECE {
-                pass(whole, stretch..start, out);
+                pass(&whole[stretch..start], out);
                 stretch = start;
             }
         }
-        pass(whole, stretch..whole.len(), out);
+        pass(&whole[stretch..], out);
         Ok(())
     }
 
-    /// Lines of any kind: writes them anew, with LF.
+    /// Lines that may be anything: writes them anew, in UTF-8 and with LF.
     fn mended<'a>(
         &mut self,
         mut lines: impl Iterator<Item = &'a [u8]>,
@@ -227,7 +234,7 @@ impl Mender {
             }
             Ok(())
         });
-        pass(&Bytes::from(written), 0..usize::MAX, out);
+        pass(String::from_utf8_lossy(&written).as_bytes(), out);
         mended
     }
 
@@ -273,7 +280,7 @@ impl Mender {
     /// Queues a run, and marks its place.
     fn take(&mut self, run: Run, out: &mut VecDeque<Bytes>) {
         if let Some(id) = run.last_id() {
-            self.last_id = id.into_owned();
+            id.clone_into(&mut self.last_id);
             self.is_untold = true;
         }
         if let Some(runs) = &self.runs {
@@ -283,16 +290,11 @@ impl Mender {
     }
 }
 
-/// Hands whole lines on, in UTF-8.
-fn pass(bytes: &Bytes, range: Range<usize>, out: &mut VecDeque<Bytes>) {
-    let range = range.start..range.end.min(bytes.len());
-    if range.is_empty() {
-        return;
+/// Hands whole lines on, where there are any.
+fn pass(lines: &[u8], out: &mut VecDeque<Bytes>) {
+    if !lines.is_empty() {
+        out.push_back(Bytes::copy_from_slice(lines));
     }
-    out.push_back(match repaired(&bytes[range.clone()]) {
-        Cow::Borrowed(_) => bytes.slice(range),
-        Cow::Owned(text) => text.into(),
-    });
 }
 
 #[cfg(test)]
@@ -309,21 +311,6 @@ mod tests {
         }
         let all: Vec<u8> = out.into_iter().flatten().collect();
         (String::from_utf8(all).unwrap(), mender)
-    }
-
-    #[test]
-    fn a_clean_chunk_passes_without_a_copy() {
-        let chunk = Bytes::from_static(b"id: 1\nevent: debug\ndata: a\n\n");
-        let mut mender = Mender::new(String::new(), None);
-        let mut out = VecDeque::new();
-        mender
-            .push(Bytes::from_static(b"\n\n\n"), &mut out)
-            .unwrap();
-        out.clear();
-        mender.push(chunk.clone(), &mut out).unwrap();
-        assert_eq!(out.len(), 1);
-        assert_eq!(out[0].as_ptr(), chunk.as_ptr());
-        assert_eq!(mender.last_id(), "1");
     }
 
     #[test]

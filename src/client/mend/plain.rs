@@ -8,8 +8,8 @@
 //! else goes the parser's way, and both ways say the same of any stream. An event named `end` does so too,
 //! for it ends the reading before anybody looks into the runs.
 //!
-//! A run is slices of what was read, and stays that on its way to the last reader: text is made of an event
-//! when it is asked for.
+//! A run is what was read and where its events stand, and stays that on its way to the last reader: text is
+//! copied out of it when an event is asked for.
 
 use std::{
     borrow::Cow,
@@ -19,7 +19,6 @@ use std::{
     vec,
 };
 
-use bytes::Bytes;
 use memchr::memchr;
 
 use super::line::value;
@@ -51,7 +50,7 @@ struct Values {
 /// Plain events that follow each other immediately.
 #[derive(Debug, Default)]
 pub(crate) struct Run {
-    text: Bytes,
+    text: Arc<String>,
     events: vec::IntoIter<Values>,
     /// The last event ID before the run, and where the run has set another.
     inherited: String,
@@ -61,18 +60,18 @@ pub(crate) struct Run {
 impl Run {
     /// The plain events that stand at `start`, and where they end. `text` has no CR and no NUL (an ID with one
     /// is none), and an event begins at `start`.
-    pub(super) fn at(text: &Bytes, start: usize, last_id: &str) -> Option<(Self, usize)> {
+    pub(super) fn at(text: &Arc<String>, start: usize, last_id: &str) -> Option<(Self, usize)> {
         /// About as long are the events of a run that is long.
         const TYPICAL: usize = 256;
-        let (first, mut end) = event(text, start)?;
+        let (first, mut end) = event(text.as_bytes(), start)?;
         let mut events = Vec::with_capacity(1 + (text.len() - end) / TYPICAL);
         events.push(first);
-        while let Some((next, behind)) = event(text, end) {
+        while let Some((next, behind)) = event(text.as_bytes(), end) {
             events.push(next);
             end = behind;
         }
         let run = Self {
-            text: text.clone(),
+            text: Arc::clone(text),
             events: events.into_iter(),
             inherited: last_id.into(),
             id: None,
@@ -81,10 +80,10 @@ impl Run {
     }
 
     /// The last event ID that the run sets.
-    pub(super) fn last_id(&self) -> Option<Cow<'_, str>> {
+    pub(super) fn last_id(&self) -> Option<&str> {
         let mut newest_first = self.events.as_slice().iter().rev();
         let id = newest_first.find_map(|it| it.id.clone())?;
-        Some(repaired(&self.text[id]))
+        Some(&self.text[id])
     }
 
     /// How many bytes it holds.
@@ -96,18 +95,13 @@ impl Run {
     pub(crate) fn next(&mut self) -> Option<Event<'_>> {
         let values = self.events.next()?;
         self.id = values.id.or(self.id.take());
-        let text = |range: &Range<usize>| repaired(&self.text[range.clone()]);
+        let text = |range: &Range<usize>| &self.text[range.clone()];
         Some(Event {
-            id: self.id.as_ref().map_or((&self.inherited).into(), text),
-            name: values.name.as_ref().map_or(NAMELESS.into(), text),
-            data: text(&values.data),
+            id: self.id.as_ref().map_or(&*self.inherited, text).into(),
+            name: values.name.as_ref().map_or(NAMELESS, text).into(),
+            data: text(&values.data).into(),
         })
     }
-}
-
-/// Text in which nothing but UTF-8 is left. The standard library's own way is slow where all is well.
-pub(super) fn repaired(text: &[u8]) -> Cow<'_, str> {
-    std::str::from_utf8(text).map_or_else(|_| String::from_utf8_lossy(text), Cow::Borrowed)
 }
 
 /// The plain event that begins at `start`, and where the next one does.
@@ -176,8 +170,7 @@ mod tests {
 
     /// The events of the run at the start of `text`, and what follows it.
     fn run(text: &'static str) -> (Vec<String>, &'static str) {
-        let bytes = Bytes::from_static(text.as_bytes());
-        let Some((mut run, end)) = Run::at(&bytes, 0, "seed") else {
+        let Some((mut run, end)) = Run::at(&Arc::new(text.into()), 0, "seed") else {
             return (Vec::new(), text);
         };
         let mut events = Vec::new();
