@@ -106,16 +106,23 @@ impl Connection {
             cursor,
             sender: Sender::Foreign,
             is_over: false,
+            has_yielded: false,
             batch: Vec::new(),
             bytes: 0,
         };
         loop {
             let error = tokio::select! {
-                // First: only where nothing is left to be read may the connection be given up, for
-                // the next one goes on after what came on this one.
+                // First: only where nothing is left to be read may the connection be given up, and what
+                // was read is handed on, for the next one goes on after what came on this one.
                 biased;
                 error = poll_fn(|cx| reader.poll_batch(cx)) => error,
-                () = reconnect.asked() => return None,
+                () = reconnect.asked() => {
+                    let batch = std::mem::take(&mut reader.batch);
+                    if !batch.is_empty() && out.send(batch).await.is_err() {
+                        return Some(Ended::Over);
+                    }
+                    return None;
+                }
             };
             // The next batch will be about as long as this one.
             let next = Vec::with_capacity(reader.batch.len());
@@ -231,6 +238,8 @@ struct Reader<'a> {
     sender: Sender,
     /// Whether the stream has said that it is over.
     is_over: bool,
+    /// Whether others had their turn since something was read.
+    has_yielded: bool,
     batch: Vec<Piece>,
     bytes: usize,
 }
@@ -243,8 +252,15 @@ impl Reader<'_> {
                 if self.batch.is_empty() {
                     return Poll::Pending;
                 }
+                // Whoever has the next chunk may only wait for its turn, and a batch of one event costs
+                // its reader a write.
+                if !std::mem::replace(&mut self.has_yielded, true) {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 break;
             };
+            self.has_yielded = false;
             match read {
                 Some(Ok(read)) => self.take(read),
                 Some(Err(error)) => return Poll::Ready(Some(error)),

@@ -1,9 +1,10 @@
 //! The short way of an event past the parser.
 //!
-//! `eventsource-client` walks a stream byte by byte and copies each line several times: 56 % of what a
-//! watch cost. But nearly all events of a stream are *plain*: whole within the bytes at hand, made of an
-//! `id`, an `event` and one `data` line, each at most once. The mender sees all lines anyway, so it takes
-//! runs of plain events out of the stream and queues them in [`Runs`]. In the place of each run the parser
+//! `eventsource-client` walks a stream byte by byte and copies each line several times: 7,500 of the 13,300
+//! instructions that an event cost a watch; here it is a tenth of that. For nearly all events are *plain*:
+//! whole within the bytes at hand, made of an `id`, an `event` and one `data` line, each at most once. The
+//! mender sees all lines anyway, so it takes runs of plain events out of the stream and queues them in
+//! [`Runs`]. In the place of each run the parser
 //! gets a comment, [`MARK`], which it hands out in order: whoever reads it takes the next run then. All
 //! else goes the parser's way, and both ways say the same of any stream. An event named `end` does so too,
 //! for it ends the reading before anybody looks into the runs.
