@@ -1,10 +1,17 @@
 //! A channel's log: the newest messages, bounded by count and by bytes.
 //!
+//! It is kept as the bytes that go out: all text frames one after the other, so that reading any
+//! stretch of them is one copy, and a plain message takes one allocation from time to time rather than
+//! several of its own. What else a message said is kept only where its frame does not say it.
+//!
 //! Positions are sequence numbers: what is read at a position is the same for replay and for live
 //! delivery, and a position below [`Log::first`] has lost something. No locks, no async, no clock.
 
-use std::collections::VecDeque;
+mod entry;
 
+use std::{collections::VecDeque, ops::Range};
+
+use self::entry::{Entry, Said};
 use super::Frames;
 use crate::{
     event::{Event, EventId, Format, UnixMillis},
@@ -21,13 +28,19 @@ pub struct LogLimits {
     pub bytes: usize,
 }
 
+pub(super) use self::entry::Prepared;
+
 pub(super) struct Log {
     entries: VecDeque<Entry>,
+    /// The text frames of all entries, one after the other.
+    frames: VecDeque<u8>,
+    /// How many bytes of frames were dropped so far: the place of the first that is held.
+    dropped: u64,
     limits: LogLimits,
     /// What `limits.bytes` bounds.
     bytes: usize,
-    /// What the process really holds for the entries, encoded JSON included.
-    memory: usize,
+    /// What the entries hold besides their frames.
+    besides: usize,
     /// The number the next message gets.
     next: u64,
     /// When the newest dropped message was taken; the channel's creation while none was dropped.
@@ -35,33 +48,15 @@ pub(super) struct Log {
     newest_at: UnixMillis,
 }
 
-struct Entry {
-    event: Event,
-    text: Vec<u8>,
-    /// Encoded the first time somebody asks for it.
-    json: Option<Vec<u8>>,
-}
-
-impl Entry {
-    /// What it counts towards [`LogLimits::bytes`]: all that its publisher said.
-    fn bytes(&self) -> usize {
-        let message = &self.event.message;
-        self.text.len() + message.heap_size() - message.text.len()
-    }
-
-    fn memory(&self) -> usize {
-        let json = self.json.as_ref().map_or(0, Vec::capacity);
-        size_of::<Self>() + self.text.capacity() + json + self.event.message.heap_size()
-    }
-}
-
 impl Log {
     pub(super) fn new(limits: LogLimits, created: UnixMillis) -> Self {
         Self {
             entries: VecDeque::new(),
+            frames: VecDeque::new(),
+            dropped: 0,
             limits,
             bytes: 0,
-            memory: 0,
+            besides: 0,
             next: 1,
             dropped_at: created,
             newest_at: created,
@@ -77,8 +72,9 @@ impl Log {
         self.next
     }
 
+    /// What the process holds for it, in bytes, encoded JSON included.
     pub(super) fn memory(&self) -> usize {
-        self.memory
+        self.frames.capacity() + self.entries.capacity() * size_of::<Entry>() + self.besides
     }
 
     /// The ID that stands right before `seq`, for `seq` from [`Log::first`] to [`Log::next`].
@@ -93,7 +89,8 @@ impl Log {
     /// The ID of a message that is still held.
     pub(super) fn id_of(&self, seq: u64) -> Option<EventId> {
         let index = usize::try_from(seq.checked_sub(self.first())?).ok()?;
-        self.entries.get(index).map(|it| it.event.id)
+        let time = self.entries.get(index)?.time;
+        Some(EventId { seq, time })
     }
 
     /// Encodes a message with the number it would get now. Time never runs backwards in a log,
@@ -104,51 +101,61 @@ impl Log {
             time: now.max(self.newest_at),
         };
         let event = Event { id, message };
-        let text = (frames.text)(&event);
-        Prepared(Entry {
-            event,
-            text,
-            json: None,
-        })
+        let frame = (frames.text)(&event);
+        Prepared { event, frame }
     }
 
     /// The oldest number that would still be held after appending this.
     pub(super) fn first_after(&self, prepared: &Prepared) -> u64 {
         let mut first = self.first();
         let mut count = self.entries.len() + 1;
-        let mut bytes = self.bytes + prepared.0.bytes();
+        let mut bytes = self.bytes + prepared.bytes();
+        let mut start = self.dropped;
         for entry in &self.entries {
-            if count <= self.limits.messages && bytes <= self.limits.bytes {
+            if self.limits.hold(count, bytes) {
                 break;
             }
             count -= 1;
-            bytes -= entry.bytes();
+            bytes -= length(start, entry.end) + entry.extra();
+            start = entry.end;
             first += 1;
         }
         first
     }
 
-    /// Appends, and drops the oldest until the bounds hold again.
+    /// Drops the oldest for as long as the bounds would not hold, and appends.
     pub(super) fn append(&mut self, prepared: Prepared) -> EventId {
-        let Prepared(entry) = prepared;
-        debug_assert_eq!(entry.event.id.seq, self.next, "prepared for another place");
-        let id = entry.event.id;
+        let first = self.first_after(&prepared);
+        while self.first() < first {
+            self.drop_oldest();
+        }
+        let id = prepared.event.id;
+        debug_assert_eq!(id.seq, self.next, "prepared for another place");
         self.next += 1;
         self.newest_at = id.time;
-        self.bytes += entry.bytes();
-        self.memory += entry.memory();
+        self.bytes += prepared.bytes();
+        self.frames.extend(&prepared.frame);
+        let entry = Entry {
+            time: id.time,
+            end: self.dropped + self.frames.len() as u64,
+            said: prepared.said(),
+            json: None,
+        };
+        self.besides += entry.besides();
         self.entries.push_back(entry);
-        while self.entries.len() > self.limits.messages
-            || (self.bytes > self.limits.bytes && self.entries.len() > 1)
-        {
-            let Some(dropped) = self.entries.pop_front() else {
-                break;
-            };
-            self.bytes -= dropped.bytes();
-            self.memory -= dropped.memory();
-            self.dropped_at = dropped.event.id.time;
-        }
         id
+    }
+
+    fn drop_oldest(&mut self) {
+        let Some(entry) = self.entries.pop_front() else {
+            return;
+        };
+        let length = length(self.dropped, entry.end);
+        self.frames.drain(..length);
+        self.dropped = entry.end;
+        self.dropped_at = entry.time;
+        self.bytes -= length + entry.extra();
+        self.besides -= entry.besides();
     }
 
     /// Appends frames from `from` on to `out` until it has `max` bytes or the log ends. Returns the
@@ -162,40 +169,89 @@ impl Log {
         max: usize,
     ) -> u64 {
         let start = usize::try_from(from - self.first()).unwrap_or(usize::MAX);
-        let mut position = from;
-        for entry in self.entries.range_mut(start..) {
-            match format {
-                Format::Text => out.extend_from_slice(&entry.text),
-                Format::Json => {
-                    let json = entry.json.get_or_insert_with(|| {
-                        let frame = (frames.json)(&entry.event);
-                        self.memory += frame.capacity();
-                        frame
-                    });
-                    out.extend_from_slice(json);
-                }
+        let end = match format {
+            Format::Text => self.read_text(start, out, max),
+            Format::Json => self.read_json(start, frames, out, max),
+        };
+        from + (end - start) as u64
+    }
+
+    /// Appends text frames from the entry `start` on; the entry after the last one.
+    fn read_text(&self, start: usize, out: &mut Vec<u8>, max: usize) -> usize {
+        let begin = self.start_of(start);
+        let room = max.saturating_sub(out.len());
+        let mut end = self.entries.len();
+        // Mostly there is room for all, and no reason to look at each.
+        if length(begin, self.start_of(end)) > room {
+            let fills = |it: &Entry| it.end > begin && length(begin, it.end) >= room;
+            end = self.entries.partition_point(|it| !fills(it)) + 1;
+        }
+        self.copy(begin..self.start_of(end), out);
+        end
+    }
+
+    /// Appends JSON frames from the entry `start` on; the entry after the last one.
+    fn read_json(&mut self, start: usize, frames: Frames, out: &mut Vec<u8>, max: usize) -> usize {
+        for index in start..self.entries.len() {
+            if self.entries[index].json.is_none() {
+                let json = self.json(index, frames);
+                self.besides += json.len();
+                self.entries[index].json = Some(json);
             }
-            position += 1;
+            out.extend_from_slice(self.entries[index].json.as_deref().unwrap_or_default());
             if out.len() >= max {
-                break;
+                return index + 1;
             }
         }
-        position
+        self.entries.len()
+    }
+
+    fn json(&self, index: usize, frames: Frames) -> Box<[u8]> {
+        let entry = &self.entries[index];
+        let frame = match &entry.said {
+            Said::More(event) => (frames.json)(event),
+            Said::Text { length, after } => {
+                let end = entry.end - u64::from(*after);
+                let mut text = Vec::new();
+                self.copy(end - u64::from(*length)..end, &mut text);
+                let text = String::from_utf8(text).expect("a text was put there");
+                let id = EventId {
+                    seq: self.first() + index as u64,
+                    time: entry.time,
+                };
+                let message = Message::text(text);
+                (frames.json)(&Event { id, message })
+            }
+        };
+        frame.into()
+    }
+
+    /// Where an entry's text frame starts, counted from the first byte there ever was.
+    fn start_of(&self, index: usize) -> u64 {
+        let before = index.checked_sub(1).and_then(|it| self.entries.get(it));
+        before.map_or(self.dropped, |it| it.end)
+    }
+
+    /// Appends this stretch of the frames.
+    fn copy(&self, Range { start, end }: Range<u64>, out: &mut Vec<u8>) {
+        let [start, end] = [start, end].map(|it| length(self.dropped, it));
+        let (front, back) = self.frames.as_slices();
+        let turn = front.len();
+        out.extend_from_slice(&front[start.min(turn)..end.min(turn)]);
+        out.extend_from_slice(&back[start.saturating_sub(turn)..end.saturating_sub(turn)]);
     }
 }
 
-/// A message encoded for the log's next place.
-pub(super) struct Prepared(Entry);
-
-impl Prepared {
-    pub(super) fn message(&self) -> &Message {
-        &self.0.event.message
+impl LogLimits {
+    /// Whether a log may hold so much.
+    fn hold(self, messages: usize, bytes: usize) -> bool {
+        messages <= self.messages && (bytes <= self.bytes || messages <= 1)
     }
+}
 
-    /// Gives the message back, where it could not be appended yet.
-    pub(super) fn into_message(self) -> Message {
-        self.0.event.message
-    }
+/// The bytes between two places of the frames that are held, which are fewer than memory has.
+fn length(start: u64, end: u64) -> usize {
+    usize::try_from(end - start).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -207,21 +263,20 @@ mod tests {
     use super::*;
 
     const FRAMES: Frames = Frames {
-        text: |event| event.message.text.clone().into_bytes(),
+        text: |event| frame(&event.message.text).into_bytes(),
         json: |event| event.message.text.to_uppercase().into_bytes(),
     };
+
+    /// Tells a text of one line as it is, and one of several otherwise.
+    fn frame(text: &str) -> String {
+        format!("{}!\n", text.replace('\n', "/"))
+    }
 
     fn append(log: &mut Log, text: &str, now: UnixMillis) -> EventId {
         let prepared = log.prepare(Message::text(text), now, FRAMES);
         let first_after = log.first_after(&prepared);
         let id = log.append(prepared);
-        if text.len() <= log.limits.bytes {
-            assert_eq!(
-                log.first(),
-                first_after,
-                "first_after foretells what append does"
-            );
-        }
+        assert_eq!(log.first(), first_after, "it foretells what append does");
         id
     }
 
@@ -249,7 +304,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_log_holds_what_the_simple_model_holds(
-            texts in prop::collection::vec("[a-z]{1,12}", 0..60),
+            texts in prop::collection::vec("[a-z\n]{0,12}", 0..60),
             messages in 1usize..10,
             bytes in 1usize..60,
             max in 1usize..40,
@@ -259,7 +314,7 @@ mod tests {
             let mut model = Model::default();
             for (count, text) in texts.iter().enumerate() {
                 let id = append(&mut log, text, 1000 + count as u64);
-                model.all.push(text.clone());
+                model.all.push(frame(text));
                 prop_assert_eq!(id.seq, count as u64 + 1);
 
                 let held = model.held(limits);
@@ -275,18 +330,23 @@ mod tests {
                         at = after;
                     }
                     prop_assert_eq!(String::from_utf8(out).unwrap(), model.all[start..].concat());
+                    let mut json = Vec::new();
+                    log.read(start as u64 + 1, Format::Json, FRAMES, &mut json, usize::MAX);
+                    let expected = texts[start..=count].concat().to_uppercase();
+                    prop_assert_eq!(String::from_utf8(json).unwrap(), expected);
                 }
             }
         }
 
         #[test]
-        fn memory_is_what_the_entries_hold(texts in prop::collection::vec("[a-z]{0,40}", 1..50)) {
+        fn what_is_counted_is_what_the_entries_hold(texts in prop::collection::vec("[a-z\n]{0,40}", 1..50)) {
             let mut log = Log::new(LogLimits { messages: 8, bytes: 100 }, 0);
             for text in &texts {
                 append(&mut log, text, 0);
                 let from = log.first();
                 log.read(from, Format::Json, FRAMES, &mut Vec::new(), 30);
-                prop_assert_eq!(log.memory(), log.entries.iter().map(Entry::memory).sum::<usize>());
+                prop_assert_eq!(log.besides, log.entries.iter().map(Entry::besides).sum::<usize>());
+                prop_assert_eq!(log.frames.len(), length(log.dropped, log.start_of(log.entries.len())));
             }
         }
     }

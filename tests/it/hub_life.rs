@@ -181,7 +181,7 @@ fn small_hub() -> Hub {
 #[tokio::test(start_paused = true)]
 async fn where_memory_is_spent_the_longest_idle_channel_that_nobody_reads_ends_first() {
     let limits = Limits {
-        memory: 5000,
+        memory: 3000,
         log: LogLimits {
             messages: 4,
             bytes: 2000,

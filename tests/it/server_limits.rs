@@ -64,7 +64,7 @@ async fn what_a_limit_refuses_is_429_with_a_time_to_come_back() {
     let server = Server::with(|limits, _| {
         limits.clients = 1;
         limits.subscribers = 1;
-        limits.memory = 15_000;
+        limits.memory = 10_000;
     })
     .await;
     let id = server.connect().await;
@@ -104,8 +104,7 @@ async fn what_a_limit_refuses_is_429_with_a_time_to_come_back() {
 
 #[tokio::test]
 async fn for_want_of_memory_the_longest_idle_unwatched_channel_ends_first() {
-    // A message's text counts twice: as it is, and as it stands in a stream.
-    let server = Server::with(|limits, _| limits.memory = 60_000).await;
+    let server = Server::with(|limits, _| limits.memory = 30_000).await;
     let mut ids = Vec::new();
     for _ in 0..3 {
         let id = server.connect().await;
