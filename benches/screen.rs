@@ -45,7 +45,6 @@ fn received(number: usize) -> Received {
         id: format!("{number}-1732262400123"),
         event: "debug".into(),
         time: Some(1_732_262_400_123),
-        data: String::new(),
         message: Message::text(text),
     }
 }

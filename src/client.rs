@@ -6,6 +6,7 @@
 
 mod backoff;
 pub mod control;
+mod direct;
 mod error;
 mod exchange;
 pub mod feed;
@@ -41,8 +42,11 @@ use exchange::Call;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// After so long without a byte the operating system asks whether the other side still lives.
 const KEEPALIVE: Duration = Duration::from_secs(15);
+const KEEPALIVE_RETRIES: u32 = 3;
 /// A request that the server has no reason to hold is answered by then.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+const USER_AGENT: &str = concat!("codechat/", env!("CARGO_PKG_VERSION"));
 
 /// How a client behaves.
 #[derive(Clone, Debug)]
@@ -272,13 +276,13 @@ impl Call {
 fn http(server: &ServerUrl) -> Result<reqwest::Client, ClientError> {
     let builder = || {
         reqwest::Client::builder()
-            .user_agent(concat!("codechat/", env!("CARGO_PKG_VERSION")))
+            .user_agent(USER_AGENT)
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_nodelay(true)
             .tcp_keepalive(KEEPALIVE)
             .tcp_keepalive_interval(KEEPALIVE)
-            .tcp_keepalive_retries(3)
+            .tcp_keepalive_retries(KEEPALIVE_RETRIES)
             .referer(false)
     };
     // A machine without root certificates can still speak plain HTTP.

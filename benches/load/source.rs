@@ -11,8 +11,8 @@ const TEXT_BYTES: usize = 120;
 /// The first message's number, so that all have as many digits.
 const FIRST: u64 = 1_000_000;
 const DIGITS: usize = 7;
-/// A chunk is so long, as codechat's own are under load.
-const CHUNK_BYTES: usize = 64 * 1024;
+/// So much is written at once.
+const WRITE_BYTES: usize = 64 * 1024;
 
 const CONNECTED: &str = r#"{"clientId":"3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b","streamUrl":"/api/v1/sse/debug/3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b","publishUrl":"","stopUrl":"","idleTimeoutSeconds":900}"#;
 const STOPPED: &str = "Debug message stream stopped.";
@@ -28,14 +28,23 @@ enum Format {
     Json = 1,
 }
 
+/// What stands in one chunk of the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Chunks {
+    /// One event, as most servers do it: axum's `Sse`, Spring's `SseEmitter`.
+    OfOneEvent,
+    /// All that is written at once, as codechat's own server does under load.
+    OfAWrite,
+}
+
 /// Serves a stream of so many events from a thread of its own, for as long as this program runs.
-pub(crate) fn start(events: u64) -> io::Result<SocketAddr> {
+pub(crate) fn start(events: u64, chunks: Chunks) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             // A reader that goes away is its own affair, and shows in what it wrote.
-            std::thread::spawn(move || converse(stream, events));
+            std::thread::spawn(move || converse(stream, events, chunks));
         }
     });
     Ok(address)
@@ -57,7 +66,7 @@ pub(crate) fn stream_bytes(events: u64) -> u64 {
     around as u64 + events * frame(Format::Text).len() as u64
 }
 
-fn converse(mut stream: TcpStream, events: u64) -> io::Result<()> {
+fn converse(mut stream: TcpStream, events: u64, chunks: Chunks) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut requests = BufReader::new(stream.try_clone()?);
     loop {
@@ -79,7 +88,7 @@ fn converse(mut stream: TcpStream, events: u64) -> io::Result<()> {
         } else {
             let is_json = first.contains("format=json");
             let format = if is_json { Format::Json } else { Format::Text };
-            blast(&mut stream, format, events)?;
+            blast(&mut stream, format, events, chunks)?;
         }
     }
 }
@@ -94,8 +103,8 @@ fn answer(stream: &mut TcpStream, kind: &str, body: &str) -> io::Result<()> {
     )
 }
 
-/// Writes the whole stream. A chunk is made once; then only the numbers in it change.
-fn blast(stream: &mut TcpStream, format: Format, events: u64) -> io::Result<()> {
+/// Writes the whole stream. What is written at once is made once; then only the numbers in it change.
+fn blast(stream: &mut TcpStream, format: Format, events: u64, chunks: Chunks) -> io::Result<()> {
     let name = if format == Format::Json {
         "json"
     } else {
@@ -107,21 +116,24 @@ fn blast(stream: &mut TcpStream, format: Format, events: u64) -> io::Result<()> 
     )?;
     stream.write_all(&chunk(GREETING[format as usize].as_bytes()))?;
     let frame = frame(format);
-    let places: Vec<_> = memchr::memmem::find_iter(&frame, &number(0)).collect();
-    let in_chunk = (CHUNK_BYTES / frame.len()) as u64;
-    let mut bytes = Vec::new();
+    let in_write = (WRITE_BYTES / frame.len()) as u64;
+    let (mut bytes, mut places) = (Vec::new(), Vec::new());
     let mut index = 0;
     while index < events {
-        let count = in_chunk.min(events - index);
-        if index == 0 || count < in_chunk {
-            bytes = chunk(&frame.repeat(usize::try_from(count).unwrap_or(0)));
+        let count = in_write.min(events - index);
+        if index == 0 || count < in_write {
+            let times = usize::try_from(count).unwrap_or(0);
+            bytes = match chunks {
+                Chunks::OfOneEvent => chunk(&frame).repeat(times),
+                Chunks::OfAWrite => chunk(&frame.repeat(times)),
+            };
+            places = memchr::memmem::find_iter(&bytes, &number(0)).collect();
         }
-        let head = bytes.iter().position(|it| *it == b'\n').unwrap_or(0) + 1;
-        let frames = bytes[head..].chunks_exact_mut(frame.len());
-        for (frame, index) in frames.zip(index..index + count) {
+        let in_frame = places.len() / usize::try_from(count).unwrap_or(1);
+        for (places, index) in places.chunks_exact(in_frame).zip(index..) {
             let number = number(index);
-            for at in &places {
-                frame[*at..*at + DIGITS].copy_from_slice(&number);
+            for at in places {
+                bytes[*at..*at + DIGITS].copy_from_slice(&number);
             }
         }
         stream.write_all(&bytes)?;

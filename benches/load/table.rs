@@ -89,7 +89,7 @@ pub(crate) fn middle(mut rounds: Vec<Vec<Figure>>) -> Vec<Figure> {
 /// Prints the head of the table.
 pub(crate) fn head() {
     println!(
-        "{:<22} {:>12} {:>12} {:>12} {:>7} {:>10} {:>10}",
+        "{:<30} {:>12} {:>12} {:>12} {:>7} {:>10} {:>10}",
         "work", "unit", "codechat", "reference", "ratio", "CPU µs", "reference"
     );
 }
@@ -103,7 +103,7 @@ pub(crate) fn rows(codechat: &[Figure], reference: &[Figure]) {
             _ => theirs.value / ours.value,
         });
         println!(
-            "{:<22} {:>12} {:>12} {:>12} {:>7} {:>10} {:>10}",
+            "{:<30} {:>12} {:>12} {:>12} {:>7} {:>10} {:>10}",
             ours.row,
             ours.unit.name(),
             number(ours.value),

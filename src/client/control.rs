@@ -57,7 +57,7 @@ impl ControlFeed {
             query.append_pair("operation", operation.as_str());
         }
         let listener = Listener {
-            transport: transport(&client, String::new()),
+            transport: transport(&client, String::new(), None),
             client,
             id,
             url: url.into(),

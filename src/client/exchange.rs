@@ -10,7 +10,10 @@ use reqwest::{
     header::{AUTHORIZATION, HeaderMap, LOCATION},
 };
 
-use crate::{client::error::Lost, wire};
+use crate::{
+    client::{direct, error::Lost},
+    wire,
+};
 
 /// As many as browsers and curl take, give or take.
 const REDIRECTS_MAX: usize = 10;
@@ -22,6 +25,8 @@ pub(crate) struct Call {
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Option<Bytes>,
+    /// Whether it may go the short way: it is a GET without a body, and no proxy is in use.
+    pub(crate) may_go_direct: bool,
 }
 
 impl Call {
@@ -31,19 +36,14 @@ impl Call {
             url,
             headers,
             body: None,
+            may_go_direct: false,
         }
     }
 
     /// Sends it, following redirects, and waits for the head of the answer.
     pub(crate) async fn send(mut self, http: &reqwest::Client) -> Result<Response, Lost> {
         for _ in 0..=REDIRECTS_MAX {
-            let mut request = http
-                .request(self.method.clone(), self.url.clone())
-                .headers(self.headers.clone());
-            if let Some(body) = self.body.clone() {
-                request = request.body(body);
-            }
-            let response = request.send().await?;
+            let response = self.once(http).await?;
             let Some(url) = self.onward(&response) else {
                 return Ok(response);
             };
@@ -57,6 +57,19 @@ impl Call {
             connected: true,
             why: format!("it redirects more than {REDIRECTS_MAX} times"),
         })
+    }
+
+    async fn once(&self, http: &reqwest::Client) -> Result<Response, Lost> {
+        if self.may_go_direct && direct::reaches(&self.url) {
+            return direct::get(&self.url, &self.headers).await;
+        }
+        let mut request = http
+            .request(self.method.clone(), self.url.clone())
+            .headers(self.headers.clone());
+        if let Some(body) = self.body.clone() {
+            request = request.body(body);
+        }
+        Ok(request.send().await?)
     }
 
     /// Where the answer sends this request. A body stays with the origin that it was meant for, and

@@ -3,12 +3,15 @@
 //!
 //! `eventsource-client` parses each response; its reconnecting is switched off, since it retries in
 //! silence, by status alone, and forgets what a stream says between events. A task of its own reads
-//! and parses; the feed takes what it has read in batches, a bounded number of which wait.
+//! and parses; the feed takes what it has read in batches, a bounded number of which wait, and makes an
+//! update of each event when it is asked for the next one: what is used up before another is made costs
+//! the allocator half.
 
 pub(super) mod connection;
 mod translate;
 
 use std::{
+    borrow::Cow,
     fmt,
     pin::Pin,
     sync::Arc,
@@ -24,12 +27,12 @@ use tokio::{
 };
 
 use crate::{
-    client::{Client, ClientError, backoff::Backoff},
+    client::{Client, ClientError, backoff::Backoff, mend::plain::Run},
     event::{ClientId, End, Format, Gap, UnixMillis},
     message::Message,
 };
 
-use connection::{Connection, Ended};
+use connection::{Connection, Ended, Piece};
 use translate::Translator;
 
 /// The shortest and the longest wait before a try.
@@ -103,13 +106,11 @@ pub struct Received {
     /// The last event ID at this message; empty where the stream has set none.
     pub id: String,
     /// The event's name as the stream gives it, `message` where it gives none.
-    pub event: String,
+    pub event: Cow<'static, str>,
     /// When the server took it, where the ID tells.
     pub time: Option<UnixMillis>,
     /// What was said.
     pub message: Message,
-    /// The event's data as it came, lines joined by LF.
-    pub data: String,
 }
 
 /// Why a feed gives up.
@@ -140,8 +141,11 @@ pub enum FeedError {
 /// A stream's updates. Ends after [`Update::End`], [`Update::Gone`] or an error; dropping it closes
 /// the connection at once.
 pub struct Feed {
-    batches: mpsc::Receiver<Vec<Item>>,
-    batch: std::vec::IntoIter<Item>,
+    batches: mpsc::Receiver<Vec<Piece>>,
+    batch: std::vec::IntoIter<Piece>,
+    /// The plain events that come before the rest of the batch.
+    run: Run,
+    translator: Translator,
     task: AbortHandle,
 }
 
@@ -150,10 +154,13 @@ type Item = Result<Update, FeedError>;
 impl Feed {
     pub(super) fn open(client: Client, id: ClientId, options: Options) -> Self {
         let (sender, batches) = mpsc::channel(BATCHES);
+        let translator = Translator::new(options.last_event_id.as_deref().unwrap_or_default());
         let task = tokio::spawn(run(client, id, options, sender));
         Self {
             batches,
             batch: Vec::new().into_iter(),
+            run: Run::default(),
+            translator,
             task: task.abort_handle(),
         }
     }
@@ -175,36 +182,55 @@ impl Stream for Feed {
     type Item = Item;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        let this = &mut *self;
         loop {
-            if let Some(item) = self.batch.next() {
-                return Poll::Ready(Some(item));
-            }
-            match std::task::ready!(self.batches.poll_recv(cx)) {
-                Some(batch) => self.batch = batch.into_iter(),
-                None => return Poll::Ready(None),
+            let update = if let Some(event) = this.run.next() {
+                this.translator.read(event)
+            } else {
+                match this.batch.next() {
+                    Some(Piece::Plain(run)) => {
+                        this.run = run;
+                        None
+                    }
+                    Some(Piece::Event(event)) => this.translator.read(event),
+                    Some(Piece::Connected {
+                        sender,
+                        is_resuming,
+                    }) => Some(this.translator.begin(sender, is_resuming)),
+                    Some(Piece::Item(item)) => return Poll::Ready(Some(item)),
+                    None => match std::task::ready!(this.batches.poll_recv(cx)) {
+                        Some(batch) => {
+                            this.batch = batch.into_iter();
+                            None
+                        }
+                        None => return Poll::Ready(None),
+                    },
+                }
+            };
+            if let Some(update) = update {
+                return Poll::Ready(Some(Ok(update)));
             }
         }
     }
 }
 
 /// Connects and reads, again and again, until the stream is over or nobody listens.
-async fn run(client: Client, id: ClientId, options: Options, out: mpsc::Sender<Vec<Item>>) {
+async fn run(client: Client, id: ClientId, options: Options, out: mpsc::Sender<Vec<Piece>>) {
     let connection = Connection::new(&client, id, &options);
-    let mut translator = Translator::new(options.last_event_id.as_deref().unwrap_or_default());
     let mut backoff = Backoff::new(DELAYS.0, DELAYS.1);
     let mut first = !options.wait;
     loop {
-        let read = connection.read(&mut translator, &mut backoff, &out, &options.reconnect);
+        let read = connection.read(&mut backoff, &out, &options.reconnect);
         let Some(ended) = read.await else { continue };
         let (reason, retry_after) = match ended {
             Ended::Over => return,
             Ended::Failed(error) => {
-                let _ = out.send(vec![Err(error)]).await;
+                let _ = out.send(vec![Piece::Item(Err(error))]).await;
                 return;
             }
             Ended::NotThere(lost) if first => {
                 let error = lost.at(client.server()).into();
-                let _ = out.send(vec![Err(error)]).await;
+                let _ = out.send(vec![Piece::Item(Err(error))]).await;
                 return;
             }
             Ended::NotThere(lost) => (lost.why, None),
@@ -220,7 +246,7 @@ async fn run(client: Client, id: ClientId, options: Options, out: mpsc::Sender<V
             delay,
             reason,
         };
-        if out.send(vec![Ok(retrying)]).await.is_err() {
+        if out.send(vec![Piece::Item(Ok(retrying))]).await.is_err() {
             return;
         }
         tokio::select! {

@@ -4,14 +4,21 @@
 //! and at a block that sets nothing, takes a field named `comment` for a comment, and tells of an
 //! `id` or `retry` only with an event. A [`Mender`] stands before it and hands it the same stream
 //! with only those lines that it reads as the standard says. What it would not tell, the mender
-//! keeps: the last event ID and the reconnection time.
+//! keeps: the last event ID and the reconnection time. What it would only be slow at, the mender
+//! takes out of its way: [`plain`].
 //!
-//! Knows no sockets. Stretches that need no mending are passed on without being copied.
+//! Knows no sockets.
 
-use std::{collections::VecDeque, ops::Range, time::Duration};
+mod line;
+pub(crate) mod plain;
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use memchr::{memchr, memchr_iter, memchr2, memrchr2};
+use memchr::{memchr, memchr2, memrchr2};
+
+use line::{Verdict, judge, lines};
+use plain::{MARK, Run, Runs};
 
 /// The longest line, and the longest event, in bytes. Beyond it the stream is taken for broken,
 /// since nothing else bounds what a reader must hold.
@@ -24,7 +31,9 @@ const PIECE: usize = 8 << 10;
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 /// An empty `event` field means this name; written out, since the parser takes a block that sets
 /// only empty values for an error.
-const NAMELESS: &[u8] = b"event: message";
+const NAMELESS: &[u8] = b"event: message\n";
+/// What nobody reads of a server's comment is left out, so that it cannot pass for a [`MARK`].
+const COMMENT: &[u8] = b":\n";
 
 /// A line or an event is longer than [`LONGEST`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,28 +48,28 @@ pub(crate) struct Mender {
     line: Vec<u8>,
     /// Whether an LF that comes next belongs to the CR before it.
     after_cr: bool,
-    /// How many bytes of the event at hand were passed on.
+    /// How many bytes of the event at hand were passed on; 0 where none is.
     event: usize,
     /// The ID that the event at hand has set.
     set_id: Option<String>,
     last_id: String,
+    /// Whether the parser does not know the last event ID, because a plain event has set it.
+    is_untold: bool,
     retry: Option<Duration>,
+    /// Where plain events go; without it, to the parser like all others.
+    runs: Option<Runs>,
 }
 
-/// What to do with a line.
-enum Verdict {
-    Pass,
-    /// Belongs to no event, so any number of them may stand in one.
-    Comment,
-    Drop,
-    Nameless,
-    Blank,
-    Id(usize),
+/// What the parser gets of a line.
+enum Told {
+    AsItIs,
+    Instead(&'static [u8]),
+    Nothing,
 }
 
 impl Mender {
     /// Begins a response; `last_id` is the last event ID of the one before it, or empty.
-    pub(crate) fn new(last_id: String) -> Self {
+    pub(crate) fn new(last_id: String, runs: Option<Runs>) -> Self {
         Self {
             mark: Some(Vec::new()),
             line: Vec::new(),
@@ -68,7 +77,9 @@ impl Mender {
             event: 0,
             set_id: None,
             last_id,
+            is_untold: false,
             retry: None,
+            runs,
         }
     }
 
@@ -108,14 +119,19 @@ impl Mender {
         let Some(end) = memrchr2(b'\n', b'\r', &chunk) else {
             return self.keep(&chunk);
         };
-        let (whole, rest) = (chunk.slice(..=end), self.after_end(&chunk, end));
-        let has_cr = memchr(b'\r', &whole).is_some();
-        if has_cr || std::str::from_utf8(&whole).is_err() {
-            self.mended(lines(&whole), out)?;
-        } else {
-            self.clean(&whole, out)?;
+        let rest = self.after_end(&chunk, end);
+        let kept = self.keep(&rest);
+        drop(rest);
+        chunk.truncate(end + 1);
+        // What nobody else holds becomes a string without a copy.
+        match String::from_utf8(chunk.into()) {
+            Ok(text) if memchr(b'\r', text.as_bytes()).is_none() => {
+                self.clean(&Arc::new(text), out)?;
+            }
+            Ok(text) => self.mended(lines(text.as_bytes()), out)?,
+            Err(error) => self.mended(lines(error.as_bytes()), out)?,
         }
-        self.keep(&rest)
+        kept
     }
 
     /// Drops the byte order mark that may begin a stream; `None` while it may still be one.
@@ -157,158 +173,127 @@ impl Mender {
         chunk.slice(next..)
     }
 
-    /// Lines in UTF-8 that end with LF: passes on whole stretches of them.
-    fn clean(&mut self, whole: &Bytes, out: &mut VecDeque<Bytes>) -> Result<(), TooLong> {
+    /// Lines in UTF-8 that end with LF: passes on whole stretches of them, but for runs of plain events.
+    fn clean(&mut self, text: &Arc<String>, out: &mut VecDeque<Bytes>) -> Result<(), TooLong> {
         let (mut stretch, mut start) = (0, 0);
-        let (mut set, mut told) = (None, None);
-        for end in memchr_iter(b'\n', whole) {
-            let line = start..end;
-            match self.judge(&whole[line.clone()]) {
-                Verdict::Pass => self.event += line.len(),
-                Verdict::Comment => {}
-                Verdict::Blank => {
-                    self.event = 0;
-                    if set.is_some() {
-                        told = set.take();
-                    } else if let Some(id) = self.set_id.take() {
-                        self.last_id = id;
-                    }
-                    if end - stretch >= PIECE {
-                        pass(whole, stretch..end + 1, out);
-                        stretch = end + 1;
-                    }
-                }
-                Verdict::Id(value) => {
-                    self.set_id = None;
-                    set = Some(line.start + value..end);
-                }
-                verdict @ (Verdict::Drop | Verdict::Nameless) => {
-                    pass(whole, stretch..start, out);
-                    if matches!(verdict, Verdict::Nameless) {
-                        out.push_back(Bytes::from_static(b"event: message\n"));
-                    }
-                    stretch = end + 1;
+        let whole = text.as_bytes();
+        let may_run = self.runs.is_some() && memchr(0, whole).is_none();
+        while start < whole.len() {
+            if may_run
+                && self.event == 0
+                && let Some((run, next)) = Run::at(text, start, &self.last_id)
+            {
+                pass(&whole[stretch..start], out);
+                self.take(run, out);
+                (stretch, start) = (next, next);
+            }
+            let Some(length) = memchr(b'\n', &whole[start..]) else {
+                break;
+            };
+            let end = start + length;
+            let (id, told) = self.tell(&whole[start..end]).inspect_err(|_| {
+                pass(&whole[stretch..start], out);
+            })?;
+            if id.is_some() || !matches!(told, Told::AsItIs) {
+                pass(&whole[stretch..start], out);
+                out.extend(id.map(Bytes::from));
+                stretch = end + 1;
+                match told {
+                    Told::AsItIs => stretch = start,
+                    Told::Instead(line) => out.push_back(Bytes::from_static(line)),
+                    Told::Nothing => {}
                 }
             }
             start = end + 1;
-            if self.event > LONGEST {
-                pass(whole, stretch..line.start, out);
-                return Err(TooLong);
+            if self.event == 0 && start - stretch > PIECE {
+                pass(&whole[stretch..start], out);
+                stretch = start;
             }
         }
-        pass(whole, stretch..whole.len(), out);
-        let text = |range: Range<usize>| String::from_utf8_lossy(&whole[range]).into_owned();
-        if let Some(told) = told {
-            self.last_id = text(told);
-        }
-        if let Some(set) = set {
-            self.set_id = Some(text(set));
-        }
+        pass(&whole[stretch..], out);
         Ok(())
     }
 
     /// Lines that may be anything: writes them anew, in UTF-8 and with LF.
     fn mended<'a>(
         &mut self,
-        lines: impl Iterator<Item = &'a [u8]>,
+        mut lines: impl Iterator<Item = &'a [u8]>,
         out: &mut VecDeque<Bytes>,
     ) -> Result<(), TooLong> {
         let mut written = Vec::new();
-        for line in lines {
-            let passed = match self.judge(line) {
-                Verdict::Drop => continue,
-                Verdict::Comment => line,
-                Verdict::Pass => {
-                    self.event += line.len();
-                    line
+        let mended = lines.try_for_each(|line| {
+            let (id, told) = self.tell(line)?;
+            written.extend(id.into_iter().flatten());
+            match told {
+                Told::AsItIs => {
+                    written.extend_from_slice(line);
+                    written.push(b'\n');
                 }
-                Verdict::Nameless => NAMELESS,
-                Verdict::Blank => {
-                    self.event = 0;
-                    if let Some(id) = self.set_id.take() {
-                        self.last_id = id;
-                    }
-                    line
+                Told::Instead(line) => written.extend_from_slice(line),
+                Told::Nothing => {}
+            }
+            Ok(())
+        });
+        pass(String::from_utf8_lossy(&written).as_bytes(), out);
+        mended
+    }
+
+    /// Takes note of a line, and decides what the parser gets of it, and whether it has to be told the
+    /// last event ID first, in a line of its own.
+    fn tell(&mut self, line: &[u8]) -> Result<(Option<Vec<u8>>, Told), TooLong> {
+        let begins = self.event == 0;
+        let told = match judge(line) {
+            Verdict::Drop => Told::Nothing,
+            Verdict::Retry(time) => {
+                self.retry = Some(time);
+                Told::Nothing
+            }
+            Verdict::Comment if line.len() + 1 == COMMENT.len() => Told::AsItIs,
+            Verdict::Comment => Told::Instead(COMMENT),
+            Verdict::Blank => {
+                self.event = 0;
+                if let Some(id) = self.set_id.take() {
+                    self.last_id = id;
                 }
-                Verdict::Id(value) => {
+                return Ok((None, Told::AsItIs));
+            }
+            verdict @ (Verdict::Pass | Verdict::Nameless | Verdict::Id(_)) => {
+                self.event += line.len();
+                if let Verdict::Id(value) = verdict {
                     self.set_id = Some(String::from_utf8_lossy(&line[value..]).into_owned());
-                    line
                 }
-            };
-            if self.event > LONGEST {
-                pass(&Bytes::from(written), 0..usize::MAX, out);
-                return Err(TooLong);
+                if matches!(verdict, Verdict::Nameless) {
+                    Told::Instead(NAMELESS)
+                } else {
+                    Told::AsItIs
+                }
             }
-            written.extend_from_slice(String::from_utf8_lossy(passed).as_bytes());
-            written.push(b'\n');
+        };
+        if self.event > LONGEST {
+            return Err(TooLong);
         }
-        pass(&Bytes::from(written), 0..usize::MAX, out);
-        Ok(())
+        let is_due = begins && self.event > 0 && std::mem::take(&mut self.is_untold);
+        let id = is_due.then(|| format!("id: {}\n", self.last_id).into_bytes());
+        Ok((id, told))
     }
 
-    /// Decides on one line without its end, and takes a `retry` for itself.
-    fn judge(&mut self, line: &[u8]) -> Verdict {
-        match line.first() {
-            None => Verdict::Blank,
-            Some(b':') => Verdict::Comment,
-            Some(b'd') => value(line, b"data").map_or(Verdict::Drop, |_| Verdict::Pass),
-            Some(b'e') => match value(line, b"event") {
-                None => Verdict::Drop,
-                Some(at) if at == line.len() => Verdict::Nameless,
-                Some(_) => Verdict::Pass,
-            },
-            Some(b'i') => match value(line, b"id") {
-                Some(at) if memchr(0, &line[at..]).is_none() => Verdict::Id(at),
-                _ => Verdict::Drop,
-            },
-            Some(b'r') => {
-                if let Some(at) = value(line, b"retry") {
-                    self.retry = milliseconds(&line[at..]).or(self.retry);
-                }
-                Verdict::Drop
-            }
-            Some(_) => Verdict::Drop,
+    /// Queues a run, and marks its place.
+    fn take(&mut self, run: Run, out: &mut VecDeque<Bytes>) {
+        if let Some(id) = run.last_id() {
+            id.clone_into(&mut self.last_id);
+            self.is_untold = true;
+        }
+        if let Some(runs) = &self.runs {
+            runs.push(run);
+            out.push_back(Bytes::from(format!(":{MARK}\n")));
         }
     }
 }
 
-/// Where the value of the field `name` begins; `None` where the line is another field's.
-fn value(line: &[u8], name: &[u8]) -> Option<usize> {
-    match line.strip_prefix(name)? {
-        [] => Some(line.len()),
-        [b':', b' ', ..] => Some(name.len() + 2),
-        [b':', ..] => Some(name.len() + 1),
-        _ => None,
-    }
-}
-
-/// Only digits count (WHATWG HTML 9.2.6); a number beyond all bounds is the greatest.
-fn milliseconds(digits: &[u8]) -> Option<Duration> {
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let value = digits.iter().fold(0u64, |sum, digit| {
-        sum.saturating_mul(10)
-            .saturating_add(u64::from(digit - b'0'))
-    });
-    Some(Duration::from_millis(value))
-}
-
-/// The lines of text that ends with a line end, whichever it is.
-fn lines(mut text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    std::iter::from_fn(move || {
-        let end = memchr2(b'\n', b'\r', text)?;
-        let line = &text[..end];
-        let crlf = text[end..].starts_with(b"\r\n");
-        text = &text[end + 1 + usize::from(crlf)..];
-        Some(line)
-    })
-}
-
-fn pass(bytes: &Bytes, range: Range<usize>, out: &mut VecDeque<Bytes>) {
-    let range = range.start..range.end.min(bytes.len());
-    if !range.is_empty() {
-        out.push_back(bytes.slice(range));
+/// Hands whole lines on, where there are any.
+fn pass(lines: &[u8], out: &mut VecDeque<Bytes>) {
+    if !lines.is_empty() {
+        out.push_back(Bytes::copy_from_slice(lines));
     }
 }
 
@@ -317,7 +302,7 @@ mod tests {
     use super::*;
 
     fn mend(chunks: &[&[u8]]) -> (String, Mender) {
-        let mut mender = Mender::new("seed".into());
+        let mut mender = Mender::new("seed".into(), None);
         let mut out = VecDeque::new();
         for chunk in chunks {
             mender
@@ -329,17 +314,24 @@ mod tests {
     }
 
     #[test]
-    fn a_clean_chunk_passes_without_a_copy() {
-        let chunk = Bytes::from_static(b"id: 1\nevent: debug\ndata: a\n\n");
-        let mut mender = Mender::new(String::new());
+    fn plain_events_wait_in_runs_and_a_mark_stands_for_each() {
+        let runs = Runs::default();
+        let mut mender = Mender::new("seed".into(), Some(runs.clone()));
         let mut out = VecDeque::new();
-        mender
-            .push(Bytes::from_static(b"\n\n\n"), &mut out)
-            .unwrap();
-        out.clear();
-        mender.push(chunk.clone(), &mut out).unwrap();
-        assert_eq!(out.len(), 1);
-        assert_eq!(out[0].as_ptr(), chunk.as_ptr());
+        let stream = "\ndata: a\n\nid: 1\ndata: b\n\n:run\ndata: c\ndata: c\n\ndata: d\n\nid: 2";
+        mender.push(stream.into(), &mut out).unwrap();
+        let told = out.make_contiguous().concat();
+        assert_eq!(
+            String::from_utf8(told).unwrap(),
+            "\n:run\n:\nid: 1\ndata: c\ndata: c\n\n:run\n"
+        );
+        let mut events = Vec::new();
+        while let Some(mut run) = runs.pop() {
+            while let Some(event) = run.next() {
+                events.push(format!("{} {}", event.id, event.data));
+            }
+        }
+        assert_eq!(events, ["seed a", "1 b", "1 d"]);
         assert_eq!(mender.last_id(), "1");
     }
 
@@ -374,7 +366,7 @@ mod tests {
 
     #[test]
     fn a_line_beyond_the_bound_is_an_error_and_what_came_before_it_is_not() {
-        let mut mender = Mender::new(String::new());
+        let mut mender = Mender::new(String::new(), None);
         let mut out = VecDeque::new();
         let start = Bytes::from_static(b"data: a\n\ndata: ");
         mender.push(start, &mut out).unwrap();

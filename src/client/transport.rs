@@ -26,7 +26,7 @@ use crate::{
     client::{
         error::{Lost, Refusal, content_type, has_type, root_cause, short, start_of_body},
         exchange::Call,
-        mend::{LONGEST, Mender},
+        mend::{LONGEST, Mender, plain::Runs},
     },
     wire,
 };
@@ -102,6 +102,10 @@ pub(crate) struct Transport {
     pub(crate) http: reqwest::Client,
     pub(crate) authorization: Option<HeaderValue>,
     pub(crate) memory: Memory,
+    /// Where plain events go, past the parser; they go through it without this.
+    pub(crate) runs: Option<Runs>,
+    /// Whether its server may be reached the short way, without a proxy.
+    pub(crate) may_go_direct: bool,
     /// So long a connection may be silent.
     pub(crate) patience: Duration,
 }
@@ -138,8 +142,11 @@ impl Transport {
         if let Some(headers) = head.headers_mut() {
             headers.clone_from(response.headers());
         }
+        if let Some(runs) = &self.runs {
+            runs.clear();
+        }
         let body: ByteStream = Box::pin(Mended {
-            mender: Mender::new(self.memory.recall().last_id),
+            mender: Mender::new(self.memory.recall().last_id, self.runs),
             memory: self.memory,
             body: Mutex::new(response.bytes_stream().boxed()),
             ready: VecDeque::new(),
@@ -163,6 +170,7 @@ impl Transport {
             })
         })?;
         let mut call = Call::new(parts.method, url, parts.headers);
+        call.may_go_direct = self.may_go_direct;
         if let Some(authorization) = self.authorization.clone() {
             let name = reqwest::header::AUTHORIZATION;
             call.headers.insert(name, authorization);

@@ -44,6 +44,16 @@ impl Clock {
         }
     }
 
+    /// The time of something that came without a wait after `last`: in between, a running clock is not
+    /// looked at again, which costs more than writing a line does.
+    #[must_use]
+    pub(super) fn now_after(&self, last: Duration) -> Duration {
+        match &self.0 {
+            Kind::Running(..) => last,
+            Kind::Set(_) => self.now(),
+        }
+    }
+
     /// Sets a standing clock and all its clones; a running one goes on as it does.
     pub fn set(&self, now: Duration) {
         if let Kind::Set(millis) = &self.0 {

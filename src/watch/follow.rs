@@ -34,35 +34,47 @@ pub async fn follow(
     pipe: &mut Pipe,
     mut connected: impl FnMut() -> anyhow::Result<()>,
 ) -> anyhow::Result<Left> {
+    let mut now = clock.now();
     loop {
         let next = match updates.next().now_or_never() {
-            Some(next) => next,
+            Some(next) => {
+                now = clock.now_after(now);
+                next
+            }
             None if pipe.flush().await.is_err() => return Ok(Left::OutputClosed),
-            None => tokio::select! {
-                next = updates.next() => next,
-                () = pipe.closed() => return Ok(Left::OutputClosed),
-                () = pipe.due() => {
-                    pipe.draw(model, clock.now());
-                    continue;
-                }
-            },
+            None => {
+                let next = tokio::select! {
+                    next = updates.next() => next,
+                    () = pipe.closed() => return Ok(Left::OutputClosed),
+                    () = pipe.due() => {
+                        pipe.draw(model, clock.now());
+                        continue;
+                    }
+                };
+                now = clock.now();
+                next
+            }
         };
-        let Some(update) = next.transpose()? else {
-            return Ok(Left::Ended);
+        let update = match next {
+            Some(Ok(update)) => update,
+            Some(Err(error)) => return Err(error.into()),
+            None => return Ok(Left::Ended),
         };
         if matches!(update, Update::Connected { .. }) {
             connected()?;
         }
         pipe.show(&update);
-        let now = clock.now();
         if let Some(verdict) = model.update(&update, now) {
             return Ok(Left::Over(verdict));
         }
         if pipe.is_due() {
             pipe.draw(model, now);
         }
-        if pipe.is_full() && pipe.flush().await.is_err() {
-            return Ok(Left::OutputClosed);
+        if pipe.is_full() {
+            if pipe.flush().await.is_err() {
+                return Ok(Left::OutputClosed);
+            }
+            now = clock.now();
         }
     }
 }

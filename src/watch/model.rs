@@ -231,7 +231,6 @@ mod tests {
             id: String::new(),
             event: "debug".into(),
             time: None,
-            data: message.text.clone(),
             message,
         })
     }

@@ -269,7 +269,8 @@ impl Output {
         }
         // Only what is taken off the buffer is on its way: a flush that is given up loses nothing.
         let place = self.queue.reserve().await.map_err(|_| Closed)?;
-        place.send(std::mem::take(&mut self.buffer));
+        let next = Vec::with_capacity(self.buffer.len());
+        place.send(std::mem::replace(&mut self.buffer, next));
         Ok(())
     }
 

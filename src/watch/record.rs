@@ -178,8 +178,7 @@ pub(super) fn read(line: &str) -> Option<(Duration, Update)> {
         let received = Received {
             time: line.what.id.parse().ok().map(|id: EventId| id.time),
             id: line.what.id,
-            event: message.event_name().to_owned(),
-            data: message.text.clone(),
+            event: message.event_name().to_owned().into(),
             message,
         };
         (line.at_millis, Update::Message(received))
@@ -231,9 +230,8 @@ mod tests {
     fn message(id: &str, message: Message) -> Update {
         Update::Message(Received {
             id: id.into(),
-            event: message.event_name().into(),
+            event: message.event_name().to_owned().into(),
             time: id.parse().ok().map(|it: EventId| it.time),
-            data: message.text.clone(),
             message,
         })
     }

@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::{clock::Clock, record};
 use crate::{
     client::feed::{FeedError, Received, Update},
-    message::Message,
+    message::{DEFAULT_EVENT, Message},
     talk,
 };
 
@@ -134,9 +134,8 @@ impl Replay {
         let text = format!("{text}, {} after its start", talk::duration(self.at));
         let ends = Received {
             id: String::new(),
-            event: String::new(),
+            event: DEFAULT_EVENT.into(),
             time: None,
-            data: text.clone(),
             message: Message::system(None, text),
         };
         (self.at, Update::Message(ends))

@@ -186,7 +186,6 @@ mod tests {
             id: String::new(),
             event: "debug".into(),
             time: None,
-            data: String::new(),
             message,
         };
         model.update(&Update::Message(received), Duration::from_millis(at));

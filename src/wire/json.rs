@@ -3,6 +3,8 @@
 //! Publishers' objects are read strictly (an unknown member is an error that names it), a server's
 //! own are read leniently, so that an older watcher understands a newer server.
 
+mod streamed;
+
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize, Serializer};
@@ -14,6 +16,8 @@ use crate::{
     event::{Event, Gap, UnixMillis},
     message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress},
 };
+
+pub use streamed::parse_event;
 
 /// Why a publisher's JSON is no message. The text names the member or the place.
 #[derive(Debug, Error)]
@@ -115,23 +119,6 @@ pub fn parse_gap(json: &str) -> Option<Gap> {
     }
 }
 
-/// Reads a message that a server wrote, leniently: unknown members and broken optional ones are
-/// passed over. `None` where it has no text.
-#[must_use]
-pub fn parse_event(json: &str) -> Option<Message> {
-    let streamed: Streamed = serde_json::from_str(json).ok()?;
-    Some(Message {
-        text: streamed.message.into_owned(),
-        level: streamed.level.and_then(|it| it.parse().ok()),
-        operation: streamed.operation.and_then(|it| it.parse().ok()),
-        progress: streamed.progress.and_then(|it| it.check().ok()),
-        outcome: streamed.outcome.and_then(|it| it.parse().ok()),
-        event: streamed.event.and_then(|it| it.parse().ok()),
-        fields: streamed.fields.and_then(|it| fields(it).ok()),
-        system: streamed.system,
-    })
-}
-
 /// A time as people and JSON write it: RFC 3339, milliseconds, UTC.
 #[must_use]
 pub fn rfc3339(time: UnixMillis) -> String {
@@ -174,25 +161,6 @@ impl Published<'_> {
             system: false,
         })
     }
-}
-
-#[derive(Deserialize)]
-struct Streamed<'a> {
-    #[serde(borrow)]
-    message: Cow<'a, str>,
-    #[serde(borrow)]
-    level: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    operation: Option<Cow<'a, str>>,
-    progress: Option<ProgressObject>,
-    #[serde(borrow)]
-    outcome: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    event: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    fields: Option<&'a RawValue>,
-    #[serde(default)]
-    system: bool,
 }
 
 #[derive(Deserialize, Serialize)]

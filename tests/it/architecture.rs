@@ -77,6 +77,10 @@ const NEVER: &[(&[&str], &[&str])] = &[
         ],
     ),
     (
+        &["client/mend"],
+        &["tokio", "reqwest", "hyper", "eventsource_client", "http"],
+    ),
+    (
         &["watch"],
         &["crate::server", "crate::hub", "axum", "hyper", "reqwest"],
     ),

@@ -49,17 +49,30 @@ pub(crate) fn by_the_book(bytes: &[u8]) -> Vec<Read> {
     events
 }
 
-/// What the feed makes of a stream that comes in these pieces.
+/// What the feed makes of a stream that comes in these pieces: the HTTP library hands them on one by one,
+/// the short way to this machine joins them.
 async fn by_the_feed(pieces: &[&[u8]]) -> Vec<Read> {
-    let server = Scripted::start([Reply::pieces(pieces.iter().copied())]).await;
-    let mut feed = feed(&server.url, Options::default());
+    let reply = Reply::pieces(pieces.iter().copied());
+    let server = Scripted::start([reply.clone(), reply]).await;
+    let events = all_events(&server.roundabout_url()).await;
+    assert_eq!(all_events(&server.url).await, events);
+    events
+}
+
+/// What the feed makes of a server's only reply.
+async fn all_events(url: &str) -> Vec<Read> {
+    let mut feed = feed(url, Options::default());
     let updates = until(&mut feed, is_retrying).await;
     let Some(Update::Retrying { reason, .. }) = updates.last() else {
         unreachable!();
     };
     assert_eq!(reason, "the server closed the stream");
     let event = |update: &Update| match update {
-        Update::Message(it) => Some((it.event.clone(), it.id.clone(), it.data.clone())),
+        Update::Message(it) => Some((
+            it.event.clone().into_owned(),
+            it.id.clone(),
+            it.message.text.clone(),
+        )),
         _ => None,
     };
     updates.iter().filter_map(event).collect()
@@ -172,6 +185,27 @@ async fn an_event_that_breaks_off_is_none() {
 }
 
 #[tokio::test]
+async fn plain_events_and_others_keep_their_order_and_their_ids() {
+    let events = read(
+        b"id: 1\nevent: x\ndata: a\n\ndata: b\ndata: b\n\ndata: c\n\n:run\n\nid: 2\ndata: d\n\n\
+         data\nevent: y\n\nevent:\ndata: e\n\nid\ndata: f\n\nretry: 5\ndata: g\n\ndata: \xff\n\n",
+    )
+    .await;
+    let expected = [
+        event("x", "1", "a"),
+        event("message", "1", "b\nb"),
+        event("message", "1", "c"),
+        event("message", "2", "d"),
+        event("y", "2", ""),
+        event("message", "2", "e"),
+        message("f"),
+        message("g"),
+        message("\u{fffd}"),
+    ];
+    assert_eq!(events, expected);
+}
+
+#[tokio::test]
 async fn very_many_comments_do_no_harm() {
     let events = read([":\n".repeat(20_000), "data: a\n\n".into()].concat()).await;
     assert_eq!(events, [message("a")]);
@@ -216,6 +250,10 @@ fn fragment() -> impl Strategy<Value = Vec<u8>> {
         "7",
         "event:\n",
         "id\n",
+        "id: 3\nevent: e\ndata: plain\n\n",
+        "data: plain\nid:4\n\n",
+        "event: end\ndata: plain\n\n",
+        ":run\n",
     ];
     prop_oneof![
         8 => proptest::sample::select(known.map(|it| it.as_bytes().to_vec()).to_vec()),

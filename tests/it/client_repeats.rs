@@ -144,7 +144,7 @@ async fn json_that_is_none_is_shown_as_text() {
         panic!("{updates:?}");
     };
     assert_eq!(
-        (message.time, message.data.as_str()),
+        (message.time, message.message.text.as_str()),
         (Some(1), "{not json")
     );
 }

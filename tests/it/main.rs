@@ -3,6 +3,7 @@
 mod access;
 mod architecture;
 mod browser;
+mod client_direct;
 mod client_parsing;
 mod client_publish;
 mod client_repeats;

@@ -15,21 +15,33 @@ use crate::{
         Client, ClientError,
         backoff::Backoff,
         error::Lost,
-        feed::{
-            FeedError, Item, Options, Reconnect, Update,
-            translate::{Raw, Sender, Translator},
-        },
+        feed::{FeedError, Item, Options, Reconnect, Update, translate::Sender},
+        mend::plain::{Event, MARK, Run, Runs},
         transport::{Memory, NoStream, Transport},
     },
     event::{ClientId, Format},
-    wire,
+    wire::{self, sse},
 };
 
-/// How much a batch takes: so many updates, or so many bytes.
+/// How much a batch takes: so many pieces, or so many bytes.
 const BATCH: usize = 64;
 const BATCH_BYTES: usize = 256 << 10;
 /// So many heartbeats are missed, in halves, before a connection is taken for dead.
 const HALF_HEARTBEATS: u32 = 5;
+
+/// What is read, in the order of the stream.
+#[derive(Debug)]
+pub(super) enum Piece {
+    /// A connection was made, and what comes next is on it.
+    Connected {
+        sender: Sender,
+        is_resuming: bool,
+    },
+    Plain(Run),
+    Event(Event<'static>),
+    /// Not of the stream.
+    Item(Item),
+}
 
 /// How a connection ended.
 pub(in crate::client) enum Ended {
@@ -53,16 +65,19 @@ pub(super) struct Connection {
     format: Format,
     tail: Option<u64>,
     transport: Transport,
+    runs: Runs,
 }
 
 impl Connection {
     pub(super) fn new(client: &Client, id: ClientId, options: &Options) -> Self {
+        let (cursor, runs) = (options.last_event_id.clone(), Runs::default());
         Self {
             client: client.clone(),
             id,
             format: options.format,
             tail: options.tail,
-            transport: transport(client, options.last_event_id.clone().unwrap_or_default()),
+            transport: transport(client, cursor.unwrap_or_default(), Some(runs.clone())),
+            runs,
         }
     }
 
@@ -74,9 +89,8 @@ impl Connection {
     /// Connects once and reads to the connection's end; `None` where it is to be made anew.
     pub(super) async fn read(
         &self,
-        translator: &mut Translator,
         backoff: &mut Backoff,
-        out: &mpsc::Sender<Vec<Item>>,
+        out: &mpsc::Sender<Vec<Piece>>,
         reconnect: &Reconnect,
     ) -> Option<Ended> {
         let cursor = self.transport.memory.recall().last_id;
@@ -87,32 +101,40 @@ impl Connection {
         };
         let mut reader = Reader {
             stream,
-            translator,
+            runs: &self.runs,
             backoff,
             cursor,
+            sender: Sender::Foreign,
+            is_over: false,
+            has_yielded: false,
             batch: Vec::new(),
             bytes: 0,
         };
         loop {
             let error = tokio::select! {
-                // First: only where nothing is left to be read may the connection be given up, for
-                // the next one goes on after what came on this one.
+                // First: only where nothing is left to be read may the connection be given up, and what
+                // was read is handed on, for the next one goes on after what came on this one.
                 biased;
                 error = poll_fn(|cx| reader.poll_batch(cx)) => error,
-                () = reconnect.asked() => return None,
+                () = reconnect.asked() => {
+                    let batch = std::mem::take(&mut reader.batch);
+                    if !batch.is_empty() && out.send(batch).await.is_err() {
+                        return Some(Ended::Over);
+                    }
+                    return None;
+                }
             };
-            let over = matches!(reader.batch.last(), Some(Ok(Update::End(_))));
             // The next batch will be about as long as this one.
             let next = Vec::with_capacity(reader.batch.len());
             let batch = std::mem::replace(&mut reader.batch, next);
             reader.bytes = 0;
-            if !batch.is_empty() && out.send(batch).await.is_err() || over {
+            if !batch.is_empty() && out.send(batch).await.is_err() || reader.is_over {
                 return Some(Ended::Over);
             }
             let Some(error) = error else { continue };
             let ended = ended(&error, &url);
             if matches!(ended, Ended::Over) {
-                let _ = out.send(vec![Ok(Update::Gone)]).await;
+                let _ = out.send(vec![Piece::Item(Ok(Update::Gone))]).await;
             }
             return Some(ended);
         }
@@ -135,12 +157,19 @@ impl Connection {
     }
 }
 
-/// What the requests for one stream go through, the first of them with this cursor.
-pub(in crate::client) fn transport(client: &Client, last_event_id: String) -> Transport {
+/// What the requests for one stream go through, the first of them with this cursor. With `runs`, plain
+/// events are left out of the stream and wait there.
+pub(in crate::client) fn transport(
+    client: &Client,
+    last_event_id: String,
+    runs: Option<Runs>,
+) -> Transport {
     Transport {
         http: client.http.clone(),
         authorization: client.authorization.clone(),
         memory: Memory::new(last_event_id),
+        runs,
+        may_go_direct: client.server.is_loopback(),
         patience: client.heartbeat * HALF_HEARTBEATS / 2,
     }
 }
@@ -202,68 +231,79 @@ pub(in crate::client) fn no_stream(error: &Error) -> Option<&NoStream> {
 /// Gathers what is ready into batches.
 struct Reader<'a> {
     stream: BoxStream<Result<SSE, Error>>,
-    translator: &'a mut Translator,
+    runs: &'a Runs,
     backoff: &'a mut Backoff,
     /// The last event ID at the connection's beginning, which holds until the stream sets another.
     cursor: String,
-    batch: Vec<Item>,
+    sender: Sender,
+    /// Whether the stream has said that it is over.
+    is_over: bool,
+    /// Whether others had their turn since something was read.
+    has_yielded: bool,
+    batch: Vec<Piece>,
     bytes: usize,
 }
 
 impl Reader<'_> {
     /// Is ready once the batch has something that should not wait, or with what ends the stream.
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Error>> {
-        while self.batch.len() < BATCH && self.bytes < BATCH_BYTES {
+        while self.batch.len() < BATCH && self.bytes < BATCH_BYTES && !self.is_over {
             let Poll::Ready(read) = self.stream.poll_next_unpin(cx) else {
                 if self.batch.is_empty() {
                     return Poll::Pending;
                 }
+                // Whoever has the next chunk may only wait for its turn, and a batch of one event costs
+                // its reader a write.
+                if !std::mem::replace(&mut self.has_yielded, true) {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 break;
             };
+            self.has_yielded = false;
             match read {
                 Some(Ok(read)) => self.take(read),
                 Some(Err(error)) => return Poll::Ready(Some(error)),
                 None => return Poll::Ready(Some(Error::Eof)),
-            }
-            if matches!(self.batch.last(), Some(Ok(Update::End(_)))) {
-                break;
             }
         }
         Poll::Ready(None)
     }
 
     fn take(&mut self, read: SSE) {
-        let update = match read {
+        let piece = match read {
             SSE::Connected(details) => {
                 let format = details.response().get_header_value(wire::FORMAT_HEADER);
                 let named = format.ok().flatten().map(str::parse::<Format>);
-                let sender = match named {
-                    Some(named) => Sender::Codechat(named.unwrap_or_default()),
-                    None => Sender::Foreign,
-                };
-                let format = match sender {
-                    Sender::Codechat(format) => format,
-                    Sender::Foreign => Format::Text,
-                };
-                self.translator.begin(sender, !self.cursor.is_empty());
-                Some(Update::Connected { format })
+                self.sender = named.map_or(Sender::Foreign, |it| {
+                    Sender::Codechat(it.unwrap_or_default())
+                });
+                Piece::Connected {
+                    sender: self.sender,
+                    is_resuming: !self.cursor.is_empty(),
+                }
+            }
+            SSE::Comment(mark) if mark == MARK => {
+                let Some(run) = self.runs.pop() else { return };
+                self.backoff.reset();
+                self.bytes += run.size();
+                Piece::Plain(run)
             }
             SSE::Comment(_) => match self.batch.last() {
-                Some(Ok(Update::Heartbeat)) => None,
-                _ => Some(Update::Heartbeat),
+                Some(Piece::Item(Ok(Update::Heartbeat))) => return,
+                _ => Piece::Item(Ok(Update::Heartbeat)),
             },
             SSE::Event(event) => {
                 self.backoff.reset();
                 self.bytes += event.data.len();
-                self.translator.read(Raw {
-                    id: event.id.unwrap_or_else(|| self.cursor.clone()),
-                    name: event.event_type,
-                    data: event.data,
+                self.is_over = self.sender != Sender::Foreign && event.event_type == sse::END;
+                Piece::Event(Event {
+                    id: event.id.unwrap_or_else(|| self.cursor.clone()).into(),
+                    name: event.event_type.into(),
+                    data: event.data.into(),
                 })
             }
         };
-        if let Some(update) = update {
-            self.batch.push(Ok(update));
-        }
+        self.batch.push(piece);
     }
 }

@@ -1,8 +1,13 @@
 //! What an event of a stream means: a message, a repeat of one, or one of the things that a codechat
 //! server says besides.
 
+use std::borrow::Cow;
+
 use crate::{
-    client::feed::{Received, Update},
+    client::{
+        feed::{Received, Update},
+        mend::plain::Event,
+    },
     event::{End, EventId, Format, Gap},
     message::{DEFAULT_EVENT, Message},
     wire::{json, sse},
@@ -26,14 +31,6 @@ pub(super) struct Translator {
     greeting_due: bool,
 }
 
-/// An event as it stands in a stream.
-#[derive(Debug)]
-pub(super) struct Raw {
-    pub(super) id: String,
-    pub(super) name: String,
-    pub(super) data: String,
-}
-
 impl Translator {
     /// `cursor` is the last event ID of an earlier reading.
     pub(super) fn new(cursor: &str) -> Self {
@@ -45,25 +42,30 @@ impl Translator {
     }
 
     /// Begins a connection, which was asked to resume or not.
-    pub(super) fn begin(&mut self, sender: Sender, resuming: bool) {
+    pub(super) fn begin(&mut self, sender: Sender, resuming: bool) -> Update {
         self.sender = sender;
         self.greeting_due = !resuming;
         if !resuming {
             // A fresh stream tells all it has, whatever was read before.
             self.seen = None;
         }
+        let format = match sender {
+            Sender::Codechat(format) => format,
+            Sender::Foreign => Format::Text,
+        };
+        Update::Connected { format }
     }
 
     /// What the event says; `None` where it was read before.
-    pub(super) fn read(&mut self, event: Raw) -> Option<Update> {
+    pub(super) fn read(&mut self, event: Event<'_>) -> Option<Update> {
         let Sender::Codechat(format) = self.sender else {
-            let mut message = Message::text(event.data.as_str());
+            let mut message = Message::text(&*event.data);
             message.event = other_than_default(&event.name);
             let id = event.id.parse().ok();
             return Some(Update::Message(received(event, id, message)));
         };
         let id = event.id.parse::<EventId>().ok();
-        match event.name.as_str() {
+        match &*event.name {
             sse::GAP => {
                 self.seen = id.or(self.seen);
                 let gap = json::parse_gap(&event.data);
@@ -87,12 +89,12 @@ impl Translator {
 
     /// A message of which only the text is known. Whether the server itself says it can then only
     /// be told by what it says and where.
-    fn text(&self, event: &Raw, id: Option<EventId>) -> Message {
+    fn text(&self, event: &Event<'_>, id: Option<EventId>) -> Message {
         let greeting = self.greeting_due && event.data == sse::GREETING;
         let not_beyond = |id: EventId| self.seen.is_some_and(|seen| id.seq <= seen.seq);
         let farewell = event.data == sse::FAREWELL && id.is_some_and(not_beyond);
         let unnumbered = id.is_some_and(|it| it.seq == 0);
-        let mut message = Message::text(event.data.as_str());
+        let mut message = Message::text(&*event.data);
         message.event = other_than_default(&event.name);
         message.system = greeting || farewell || unnumbered;
         message
@@ -122,12 +124,19 @@ fn other_than_default(name: &str) -> Option<crate::message::EventName> {
     }
 }
 
-fn received(event: Raw, id: Option<EventId>, message: Message) -> Received {
+/// The names that nearly all events have are not copied.
+fn name(name: &str) -> Cow<'static, str> {
+    match name {
+        DEFAULT_EVENT => Cow::Borrowed(DEFAULT_EVENT),
+        other => Cow::Owned(other.into()),
+    }
+}
+
+fn received(event: Event<'_>, id: Option<EventId>, message: Message) -> Received {
     Received {
         time: id.map(|it| it.time),
-        id: event.id,
-        event: event.name,
-        data: event.data,
+        id: event.id.into(),
+        event: name(&event.name),
         message,
     }
 }

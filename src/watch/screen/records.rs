@@ -100,7 +100,6 @@ mod tests {
             id: "17-1732262400123".into(),
             event: "debug".into(),
             time: Some(1_732_262_400_123),
-            data: text.into(),
             message: Message::text(text),
         }
     }

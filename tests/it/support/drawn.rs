@@ -101,7 +101,6 @@ impl Drawn {
             id: format!("{}-{time}", self.seq),
             event: "debug".into(),
             time: Some(time),
-            data: String::new(),
             message,
         }))
     }

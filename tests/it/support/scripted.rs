@@ -55,6 +55,12 @@ impl Scripted {
         }
     }
 
+    /// Its address in a form that is not known as this machine's, so that a client goes the HTTP library's
+    /// way and no other. (Whoever connects to the unspecified address comes to this machine.)
+    pub(crate) fn roundabout_url(&self) -> String {
+        self.url.replace("127.0.0.1", "0.0.0.0")
+    }
+
     /// The next request.
     pub(crate) async fn asked(&mut self) -> Request {
         soon(self.requests.recv()).await.unwrap()

@@ -1,0 +1,116 @@
+//! The short way to a server on this machine says what the HTTP library's way does.
+
+use codechat::client::feed::{Options, Update};
+use futures_util::StreamExt;
+
+use crate::support::{
+    client,
+    scripted::{Reply, Scripted},
+    soon, texts,
+};
+
+const ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
+const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
+
+/// What the feed tells of a server's only reply, up to the next try or the end.
+async fn told(url: &str) -> (Vec<Update>, Option<String>) {
+    let id = ID.parse().unwrap();
+    let mut feed = client(url).subscribe(id, Options::default());
+    let mut updates = Vec::new();
+    loop {
+        match soon(feed.next()).await {
+            Some(Ok(Update::Retrying { reason, .. })) => return (updates, Some(reason)),
+            Some(Ok(update)) => updates.push(update),
+            // Its address is in it, which both ways name differently.
+            Some(Err(error)) => {
+                let text = error.to_string();
+                return (updates, Some(text.replace("0.0.0.0", "127.0.0.1")));
+            }
+            None => return (updates, None),
+        }
+    }
+}
+
+/// What both ways tell of a reply.
+async fn by_both(reply: Reply) -> [(Vec<Update>, Option<String>); 2] {
+    let server = Scripted::start([reply.clone(), reply]).await;
+    [
+        told(&server.url).await,
+        told(&server.roundabout_url()).await,
+    ]
+}
+
+fn stream(fields: &str, body: &str) -> Reply {
+    Reply::raw(format!("{HEAD}{fields}\r\n{body}"))
+}
+
+#[tokio::test]
+async fn every_kind_of_answer_is_read_the_same() {
+    let one = "data: a\n\n";
+    let whole = [
+        stream("", one),
+        stream("Content-Length: 9\r\n", one),
+        stream(
+            "Transfer-Encoding: chunked\r\n",
+            "4\r\ndata\r\n5;x=y\r\n: a\n\n\r\n0\r\n\r\n",
+        ),
+        stream(
+            "Transfer-Encoding: chunked\r\n",
+            "9\r\ndata: a\n\n\r\n0\r\nX: y\r\n\r\n",
+        ),
+        Reply::raw(format!(
+            "HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n{HEAD}\r\n{one}"
+        )),
+        Reply::raw(format!("{}\r\n{one}", HEAD.replace("1.1", "1.0"))),
+    ];
+    for (number, reply) in whole.into_iter().enumerate() {
+        let [direct, library] = by_both(reply).await;
+        assert_eq!(direct, library, "{number}");
+        assert_eq!(texts(&direct.0), ["a"], "{number}");
+        let closed = "the server closed the stream";
+        assert_eq!(direct.1.as_deref(), Some(closed), "{number}");
+    }
+    let others = [
+        Reply::raw("HTTP/1.1 204 No Content\r\n\r\n"),
+        Reply::answer("200 OK", &["Content-Type: text/html"], "<p>"),
+        Reply::problem("404 Not Found", &[], "nobody here"),
+        Reply::problem("503 Service Unavailable", &["Retry-After: 1"], "later"),
+    ];
+    for (number, reply) in others.into_iter().enumerate() {
+        let [direct, library] = by_both(reply).await;
+        assert_eq!(direct, library, "{number}");
+    }
+}
+
+#[tokio::test]
+async fn what_breaks_off_or_is_no_http_is_a_lost_connection_and_what_came_before_is_told() {
+    let chunked = "Transfer-Encoding: chunked\r\n";
+    let broken = [
+        (stream(chunked, "9\r\ndata: a\n\n\r\n3\r\nda"), 1),
+        (stream(chunked, "9\r\ndata: a\n\n\r\n"), 1),
+        (stream(chunked, "9\r\ndata: a\n\n\r\nxyz\r\n"), 1),
+        (stream("Content-Length: 20\r\n", "data: a\n\n"), 1),
+        (stream("Content-Length: none\r\n", "data: a\n\n"), 0),
+        (Reply::raw("SSH-2.0-OpenSSH\r\n"), 0),
+        (Reply::raw(&HEAD[..20]), 0),
+        (Reply::raw(""), 0),
+    ];
+    for (number, (reply, messages)) in broken.into_iter().enumerate() {
+        for (updates, why) in by_both(reply).await {
+            assert_eq!(texts(&updates).len(), messages, "{number}: {updates:?}");
+            assert!(
+                why.is_some_and(|it| it != "the server closed the stream"),
+                "{number}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_endless_head_is_given_up() {
+    let endless = format!("{HEAD}X: {}", "x".repeat(1 << 20));
+    let server = Scripted::start([Reply::raw(endless)]).await;
+    let (updates, why) = told(&server.url).await;
+    assert_eq!(updates, []);
+    assert!(why.unwrap().contains("head is too long"));
+}
