@@ -50,7 +50,9 @@ fn received(number: usize) -> Received {
 }
 
 fn batch() -> Vec<Update> {
-    (0..BATCH).map(|it| Update::Message(received(it))).collect()
+    (0..BATCH)
+        .map(|it| Update::Message(Box::new(received(it))))
+        .collect()
 }
 
 fn empty() -> Screen {
@@ -76,7 +78,7 @@ fn empty() -> Screen {
 fn full() -> Screen {
     let mut screen = empty();
     for number in 0..RECORDS_MAX {
-        let message = Update::Message(received(number));
+        let message = Update::Message(Box::new(received(number)));
         update(&mut screen, Msg::Updates(vec![message]), NOW);
     }
     screen

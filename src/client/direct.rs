@@ -3,9 +3,9 @@
 //!
 //! The HTTP library hands an answer on chunk by chunk, each from its task to ours, which costs 3 µs. Most
 //! servers make a chunk of each event, so under load that was nine tenths of what a watch cost. Here all
-//! chunks that one read brings become one piece ([`body`]), and an event costs 0.35 µs in all. Only plain HTTP without a proxy goes
-//! this way, to which a loopback address is always spoken; TLS, HTTP/2 and all else stay the library's,
-//! whose own type of answer comes out of both.
+//! chunks that one read brings become one piece ([`body`]), and an event costs 0.35 µs in all. Only plain
+//! HTTP without a proxy goes this way, to which a loopback address is always spoken; TLS, HTTP/2 and all
+//! else stay the library's, whose own type of answer comes out of both.
 
 mod body;
 

@@ -79,8 +79,8 @@ pub enum Update {
         /// What the events are written in: JSON only where the server says so.
         format: Format,
     },
-    /// A message came.
-    Message(Received),
+    /// A message came; in a box, for on the way to its reader an update is moved at every step.
+    Message(Box<Received>),
     /// Messages are gone; the stream goes on after them.
     Gap(Gap),
     /// The channel ended; nothing comes after this.
@@ -184,28 +184,29 @@ impl Stream for Feed {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
         let this = &mut *self;
         loop {
-            let update = if let Some(event) = this.run.next() {
-                this.translator.read(event)
-            } else {
-                match this.batch.next() {
-                    Some(Piece::Plain(run)) => {
-                        this.run = run;
+            while let Some(event) = this.run.next() {
+                if let Some(update) = this.translator.read(event) {
+                    return Poll::Ready(Some(Ok(update)));
+                }
+            }
+            let update = match this.batch.next() {
+                Some(Piece::Plain(run)) => {
+                    this.run = run;
+                    None
+                }
+                Some(Piece::Event(event)) => this.translator.read(event),
+                Some(Piece::Connected {
+                    sender,
+                    is_resuming,
+                }) => Some(this.translator.begin(sender, is_resuming)),
+                Some(Piece::Item(item)) => return Poll::Ready(Some(item)),
+                None => match std::task::ready!(this.batches.poll_recv(cx)) {
+                    Some(batch) => {
+                        this.batch = batch.into_iter();
                         None
                     }
-                    Some(Piece::Event(event)) => this.translator.read(event),
-                    Some(Piece::Connected {
-                        sender,
-                        is_resuming,
-                    }) => Some(this.translator.begin(sender, is_resuming)),
-                    Some(Piece::Item(item)) => return Poll::Ready(Some(item)),
-                    None => match std::task::ready!(this.batches.poll_recv(cx)) {
-                        Some(batch) => {
-                            this.batch = batch.into_iter();
-                            None
-                        }
-                        None => return Poll::Ready(None),
-                    },
-                }
+                    None => return Poll::Ready(None),
+                },
             };
             if let Some(update) = update {
                 return Poll::Ready(Some(Ok(update)));

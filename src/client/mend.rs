@@ -101,35 +101,37 @@ impl Mender {
         let Some(mut chunk) = self.past_mark(chunk) else {
             return Ok(());
         };
+        let mut start = 0;
         if self.after_cr && !chunk.is_empty() {
             self.after_cr = false;
-            if chunk[0] == b'\n' {
-                chunk = chunk.slice(1..);
-            }
+            start = usize::from(chunk[0] == b'\n');
         }
         if !self.line.is_empty() {
-            let Some(end) = memchr2(b'\n', b'\r', &chunk) else {
+            let Some(length) = memchr2(b'\n', b'\r', &chunk) else {
                 return self.keep(&chunk);
             };
-            self.keep(&chunk[..end])?;
+            self.keep(&chunk[..length])?;
             let line = std::mem::take(&mut self.line);
             self.mended([line.as_slice()].into_iter(), out)?;
-            chunk = self.after_end(&chunk, end);
+            start = self.after_end(&chunk, length);
         }
-        let Some(end) = memrchr2(b'\n', b'\r', &chunk) else {
-            return self.keep(&chunk);
+        let Some(length) = memrchr2(b'\n', b'\r', &chunk[start..]) else {
+            return self.keep(&chunk[start..]);
         };
+        let end = start + length;
         let rest = self.after_end(&chunk, end);
-        let kept = self.keep(&rest);
-        drop(rest);
+        let kept = self.keep(&chunk[rest..]);
         chunk.truncate(end + 1);
-        // What nobody else holds becomes a string without a copy.
-        match String::from_utf8(chunk.into()) {
-            Ok(text) if memchr(b'\r', text.as_bytes()).is_none() => {
-                self.clean(&Arc::new(text), out)?;
+        // What nobody else holds becomes a string without a copy, if it does so from its beginning:
+        // what is done with there must be no half of a character.
+        let mut bytes = Vec::from(chunk);
+        bytes[..start].fill(b'\n');
+        match String::from_utf8(bytes) {
+            Ok(text) if memchr2(b'\r', 0, text.as_bytes()).is_none() => {
+                self.clean(&Arc::new(text), start, out)?;
             }
-            Ok(text) => self.mended(lines(text.as_bytes()), out)?,
-            Err(error) => self.mended(lines(error.as_bytes()), out)?,
+            Ok(text) => self.mended(lines(&text.as_bytes()[start..]), out)?,
+            Err(error) => self.mended(lines(&error.as_bytes()[start..]), out)?,
         }
         kept
     }
@@ -160,26 +162,31 @@ impl Mender {
         Ok(())
     }
 
-    /// What follows the line end at `end`, be it CR, LF or CRLF.
-    fn after_end(&mut self, chunk: &Bytes, end: usize) -> Bytes {
-        let mut next = end + 1;
+    /// Where what follows the line end at `end` begins, be it CR, LF or CRLF.
+    fn after_end(&mut self, chunk: &[u8], end: usize) -> usize {
+        let next = end + 1;
         if chunk[end] == b'\r' {
             match chunk.get(next) {
-                Some(b'\n') => next += 1,
+                Some(b'\n') => return next + 1,
                 Some(_) => {}
                 None => self.after_cr = true,
             }
         }
-        chunk.slice(next..)
+        next
     }
 
-    /// Lines in UTF-8 that end with LF: passes on whole stretches of them, but for runs of plain events.
-    fn clean(&mut self, text: &Arc<String>, out: &mut VecDeque<Bytes>) -> Result<(), TooLong> {
-        let (mut stretch, mut start) = (0, 0);
+    /// Lines in UTF-8 without NUL that end with LF, from `start` on: passes on whole stretches of them, but for runs
+    /// of plain events.
+    fn clean(
+        &mut self,
+        text: &Arc<String>,
+        mut start: usize,
+        out: &mut VecDeque<Bytes>,
+    ) -> Result<(), TooLong> {
+        let mut stretch = start;
         let whole = text.as_bytes();
-        let may_run = self.runs.is_some() && memchr(0, whole).is_none();
         while start < whole.len() {
-            if may_run
+            if self.runs.is_some()
                 && self.event == 0
                 && let Some((run, next)) = Run::at(text, start, &self.last_id)
             {

@@ -55,11 +55,10 @@ pub async fn follow(
                 next
             }
         };
-        let update = match next {
-            Some(Ok(update)) => update,
-            Some(Err(error)) => return Err(error.into()),
-            None => return Ok(Left::Ended),
+        let Some(update) = next else {
+            return Ok(Left::Ended);
         };
+        let update = update?;
         if matches!(update, Update::Connected { .. }) {
             connected()?;
         }

@@ -3,7 +3,7 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use futures_util::{Stream, StreamExt};
@@ -49,10 +49,10 @@ impl Stream for Live {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
-            let next = ready!(self.feed.poll_next_unpin(cx));
+            let next = self.feed.poll_next_unpin(cx);
             match &next {
-                Some(Ok(Update::End(End::Idle))) => self.again = self.stay,
-                None if std::mem::take(&mut self.again) => {
+                Poll::Ready(Some(Ok(Update::End(End::Idle)))) => self.again = self.stay,
+                Poll::Ready(None) if std::mem::take(&mut self.again) => {
                     // The channel is a fresh one: all that it has is news.
                     self.options.tail = None;
                     self.feed = self.client.subscribe(self.id, self.options.clone());
@@ -60,7 +60,7 @@ impl Stream for Live {
                 }
                 _ => {}
             }
-            return Poll::Ready(next);
+            return next;
         }
     }
 }

@@ -227,12 +227,12 @@ mod tests {
     const NOW: Duration = Duration::ZERO;
 
     fn message(message: Message) -> Update {
-        Update::Message(Received {
+        Update::Message(Box::new(Received {
             id: String::new(),
             event: "debug".into(),
             time: None,
             message,
-        })
+        }))
     }
 
     fn text(text: &str) -> Update {

@@ -269,7 +269,7 @@ impl Output {
         }
         // Only what is taken off the buffer is on its way: a flush that is given up loses nothing.
         let place = self.queue.reserve().await.map_err(|_| Closed)?;
-        let next = Vec::with_capacity(self.buffer.len());
+        let next = Vec::with_capacity(self.buffer.capacity().min(2 * WRITE_BYTES));
         place.send(std::mem::replace(&mut self.buffer, next));
         Ok(())
     }

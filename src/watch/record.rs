@@ -181,7 +181,7 @@ pub(super) fn read(line: &str) -> Option<(Duration, Update)> {
             event: message.event_name().to_owned().into(),
             message,
         };
-        (line.at_millis, Update::Message(received))
+        (line.at_millis, Update::Message(Box::new(received)))
     } else {
         let line: Line<Happening> = serde_json::from_str(line).ok()?;
         (line.at_millis, happened(line.what)?)
@@ -228,12 +228,12 @@ mod tests {
     use crate::message::{Level, Message, Outcome, Progress};
 
     fn message(id: &str, message: Message) -> Update {
-        Update::Message(Received {
+        Update::Message(Box::new(Received {
             id: id.into(),
             event: message.event_name().to_owned().into(),
             time: id.parse().ok().map(|it: EventId| it.time),
             message,
-        })
+        }))
     }
 
     #[test]

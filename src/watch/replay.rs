@@ -138,7 +138,7 @@ impl Replay {
             time: None,
             message: Message::system(None, text),
         };
-        (self.at, Update::Message(ends))
+        (self.at, Update::Message(Box::new(ends)))
     }
 }
 

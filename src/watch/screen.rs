@@ -180,7 +180,7 @@ impl Screen {
         let note = |level, text: &str| Some(Record::own(Kind::Note, level, text, now));
         let record = match update {
             Update::Message(received) => {
-                let mut record = Record::received(received, now, self.options.colour);
+                let mut record = Record::received(*received, now, self.options.colour);
                 record.begins = self.begins(&record);
                 Some(record)
             }

@@ -188,7 +188,8 @@ mod tests {
             time: None,
             message,
         };
-        model.update(&Update::Message(received), Duration::from_millis(at));
+        let update = Update::Message(Box::new(received));
+        model.update(&update, Duration::from_millis(at));
     }
 
     fn model() -> Model {

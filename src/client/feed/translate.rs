@@ -62,7 +62,7 @@ impl Translator {
             let mut message = Message::text(&*event.data);
             message.event = other_than_default(&event.name);
             let id = event.id.parse().ok();
-            return Some(Update::Message(received(event, id, message)));
+            return Some(received(event, id, message));
         };
         let id = event.id.parse::<EventId>().ok();
         match &*event.name {
@@ -84,7 +84,7 @@ impl Translator {
         if id.is_some_and(|id| self.is_repeat(id, &message)) {
             return None;
         }
-        Some(Update::Message(received(event, id, message)))
+        Some(received(event, id, message))
     }
 
     /// A message of which only the text is known. Whether the server itself says it can then only
@@ -132,11 +132,11 @@ fn name(name: &str) -> Cow<'static, str> {
     }
 }
 
-fn received(event: Event<'_>, id: Option<EventId>, message: Message) -> Received {
-    Received {
+fn received(event: Event<'_>, id: Option<EventId>, message: Message) -> Update {
+    Update::Message(Box::new(Received {
         time: id.map(|it| it.time),
         id: event.id.into(),
         event: name(&event.name),
         message,
-    }
+    }))
 }

@@ -63,7 +63,7 @@ impl Run {
     /// is none), and an event begins at `start`.
     pub(super) fn at(text: &Arc<String>, start: usize, last_id: &str) -> Option<(Self, usize)> {
         /// About as long are the events of a run that is long.
-        const TYPICAL: usize = 256;
+        const TYPICAL: usize = 128;
         let (first, mut end) = event(text.as_bytes(), start)?;
         let mut events = Vec::with_capacity(1 + (text.len() - end) / TYPICAL);
         events.push(first);
@@ -110,25 +110,26 @@ fn event(text: &[u8], start: usize) -> Option<(Values, usize)> {
     let (mut id, mut name, mut data) = (None, None, None);
     let mut at = start;
     loop {
+        let first = *text.get(at)?;
+        if first == b'\n' {
+            let data = data?;
+            let is_end = |name: &Range<usize>| &text[name.clone()] == END.as_bytes();
+            if name.as_ref().is_some_and(is_end) {
+                return None;
+            }
+            return Some((Values { id, name, data }, at + 1));
+        }
         let end = at + memchr(b'\n', &text[at..])?;
         let line = &text[at..end];
-        let (field, value) = match line.first() {
-            None => {
-                let data = data?;
-                let is_end = |name: &Range<usize>| &text[name.clone()] == END.as_bytes();
-                if name.as_ref().is_some_and(is_end) {
-                    return None;
-                }
-                return Some((Values { id, name, data }, end + 1));
-            }
-            Some(b'd') => (&mut data, value(line, b"data")?),
+        let (field, value) = match first {
+            b'd' => (&mut data, value(line, b"data")?),
             // An empty name means another one.
-            Some(b'e') => (
+            b'e' => (
                 &mut name,
                 value(line, b"event").filter(|it| *it < line.len())?,
             ),
-            Some(b'i') => (&mut id, value(line, b"id")?),
-            Some(_) => return None,
+            b'i' => (&mut id, value(line, b"id")?),
+            _ => return None,
         };
         if field.replace(at + value..end).is_some() {
             return None;

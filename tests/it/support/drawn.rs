@@ -97,12 +97,12 @@ impl Drawn {
     pub(crate) fn say(&mut self, message: Message) -> &mut Self {
         self.seq += u64::from(!message.system);
         let time = BEGAN + u64::try_from(self.now.as_millis()).unwrap();
-        self.update(Update::Message(Received {
+        self.update(Update::Message(Box::new(Received {
             id: format!("{}-{time}", self.seq),
             event: "debug".into(),
             time: Some(time),
             message,
-        }))
+        })))
     }
 
     /// Lets a message come that is only text.
