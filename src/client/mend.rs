@@ -175,8 +175,8 @@ impl Mender {
         next
     }
 
-    /// Lines in UTF-8 without NUL that end with LF, from `start` on: passes on whole stretches of them, but for runs
-    /// of plain events.
+    /// Lines in UTF-8 that have no NUL and end with LF, from `start` on: passes on whole stretches of
+    /// them, but for runs of plain events.
     fn clean(
         &mut self,
         text: &Arc<String>,
