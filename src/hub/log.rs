@@ -8,10 +8,14 @@
 //! delivery, and a position below [`Log::first`] has lost something. No locks, no async, no clock.
 
 mod entry;
+mod ring;
 
-use std::{collections::VecDeque, ops::Range};
+use std::collections::VecDeque;
 
-use self::entry::{Entry, Said};
+use self::{
+    entry::{Entry, Said},
+    ring::{Ring, length},
+};
 use super::Frames;
 use crate::{
     event::{Event, EventId, Format, UnixMillis},
@@ -33,9 +37,7 @@ pub(super) use self::entry::Prepared;
 pub(super) struct Log {
     entries: VecDeque<Entry>,
     /// The text frames of all entries, one after the other.
-    frames: VecDeque<u8>,
-    /// How many bytes of frames were dropped so far: the place of the first that is held.
-    dropped: u64,
+    frames: Ring,
     limits: LogLimits,
     /// What `limits.bytes` bounds.
     bytes: usize,
@@ -52,8 +54,7 @@ impl Log {
     pub(super) fn new(limits: LogLimits, created: UnixMillis) -> Self {
         Self {
             entries: VecDeque::new(),
-            frames: VecDeque::new(),
-            dropped: 0,
+            frames: Ring::default(),
             limits,
             bytes: 0,
             besides: 0,
@@ -110,7 +111,7 @@ impl Log {
         let mut first = self.first();
         let mut count = self.entries.len() + 1;
         let mut bytes = self.bytes + prepared.bytes();
-        let mut start = self.dropped;
+        let mut start = self.frames.start();
         for entry in &self.entries {
             if self.limits.hold(count, bytes) {
                 break;
@@ -129,7 +130,7 @@ impl Log {
         let dropped = self.first_after(prepared) - self.first();
         let dropped = usize::try_from(dropped).unwrap_or(usize::MAX);
         let count = self.entries.len();
-        let stay = length(self.start_of(dropped), self.start_of(count));
+        let stay = length(self.start_of(dropped), self.frames.end());
         let given_back = self.entries.range(..dropped).map(|it| it.said.heap_size());
         stay + prepared.frame.len() > self.frames.capacity()
             || count - dropped == self.entries.capacity()
@@ -147,10 +148,10 @@ impl Log {
         self.next += 1;
         self.newest_at = id.time;
         self.bytes += prepared.bytes();
-        self.frames.extend(&prepared.frame);
+        self.frames.push(&prepared.frame);
         let entry = Entry {
             time: id.time,
-            end: self.dropped + self.frames.len() as u64,
+            end: self.frames.end(),
             said: prepared.said(),
             json: None,
         };
@@ -163,11 +164,9 @@ impl Log {
         let Some(entry) = self.entries.pop_front() else {
             return;
         };
-        let length = length(self.dropped, entry.end);
-        self.frames.drain(..length);
-        self.dropped = entry.end;
+        self.bytes -= length(self.frames.start(), entry.end) + entry.extra();
+        self.frames.forget(entry.end);
         self.dropped_at = entry.time;
-        self.bytes -= length + entry.extra();
         self.besides -= entry.besides();
     }
 
@@ -195,23 +194,24 @@ impl Log {
         let room = max.saturating_sub(out.len());
         let mut end = self.entries.len();
         // Mostly there is room for all, and no reason to look at each.
-        if length(begin, self.start_of(end)) > room {
+        if length(begin, self.frames.end()) > room {
             let fills = |it: &Entry| it.end > begin && length(begin, it.end) >= room;
             end = self.entries.partition_point(|it| !fills(it)) + 1;
         }
-        self.copy(begin..self.start_of(end), out);
+        self.frames.copy(begin..self.start_of(end), out);
         end
     }
 
     /// Appends JSON frames from the entry `start` on; the entry after the last one.
     fn read_json(&mut self, start: usize, frames: Frames, out: &mut Vec<u8>, max: usize) -> usize {
         for index in start..self.entries.len() {
-            if self.entries[index].json.is_none() {
+            let json = self.entries[index].json.take().unwrap_or_else(|| {
                 let json = self.json(index, frames);
                 self.besides += json.len();
-                self.entries[index].json = Some(json);
-            }
-            out.extend_from_slice(self.entries[index].json.as_deref().unwrap_or_default());
+                json
+            });
+            out.extend_from_slice(&json);
+            self.entries[index].json = Some(json);
             if out.len() >= max {
                 return index + 1;
             }
@@ -226,7 +226,7 @@ impl Log {
             Said::Text { length, after } => {
                 let end = entry.end - u64::from(*after);
                 let mut text = Vec::new();
-                self.copy(end - u64::from(*length)..end, &mut text);
+                self.frames.copy(end - u64::from(*length)..end, &mut text);
                 let text = String::from_utf8(text).expect("a text was put there");
                 let id = EventId {
                     seq: self.first() + index as u64,
@@ -239,19 +239,10 @@ impl Log {
         frame.into()
     }
 
-    /// Where an entry's text frame starts, counted from the first byte there ever was.
+    /// The place in the frames where an entry's starts.
     fn start_of(&self, index: usize) -> u64 {
         let before = index.checked_sub(1).and_then(|it| self.entries.get(it));
-        before.map_or(self.dropped, |it| it.end)
-    }
-
-    /// Appends this stretch of the frames.
-    fn copy(&self, Range { start, end }: Range<u64>, out: &mut Vec<u8>) {
-        let [start, end] = [start, end].map(|it| length(self.dropped, it));
-        let (front, back) = self.frames.as_slices();
-        let turn = front.len();
-        out.extend_from_slice(&front[start.min(turn)..end.min(turn)]);
-        out.extend_from_slice(&back[start.saturating_sub(turn)..end.saturating_sub(turn)]);
+        before.map_or(self.frames.start(), |it| it.end)
     }
 }
 
@@ -260,11 +251,6 @@ impl LogLimits {
     fn hold(self, messages: usize, bytes: usize) -> bool {
         messages <= self.messages && (bytes <= self.bytes || messages <= 1)
     }
-}
-
-/// The bytes between two places of the frames that are held, which are fewer than memory has.
-fn length(start: u64, end: u64) -> usize {
-    usize::try_from(end - start).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -359,7 +345,7 @@ mod tests {
                 let from = log.first();
                 log.read(from, Format::Json, FRAMES, &mut Vec::new(), 30);
                 prop_assert_eq!(log.besides, log.entries.iter().map(Entry::besides).sum::<usize>());
-                prop_assert_eq!(log.frames.len(), length(log.dropped, log.start_of(log.entries.len())));
+                prop_assert_eq!(log.frames.end(), log.start_of(log.entries.len()));
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::{
 
 pub(super) struct Entry {
     pub(super) time: UnixMillis,
-    /// Where its text frame ends, counted from the first byte there ever was.
+    /// The place in the log's frames where its own ends.
     pub(super) end: u64,
     pub(super) said: Said,
     /// Encoded the first time somebody asks for it.
