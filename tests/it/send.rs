@@ -2,8 +2,11 @@
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
+use codechat::event::ClientId;
+
 use crate::support::{
     process::{Running, Serve},
+    scripted::{Reply, Scripted},
     stage::Stage,
 };
 
@@ -250,6 +253,22 @@ async fn a_server_that_hangs_is_given_up_too() {
     assert_eq!(ended.code, Some(1));
     let counted = "1 line was read but not delivered: the server took nothing for 1ms: no answer";
     assert!(ended.stderr.contains(counted), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_cancelled_sender_gives_up_though_its_stdin_stays_open() {
+    let cancel =
+        r#"{"id":"1-9","accepted":1,"subscribers":1,"level":null,"cancel":true,"operation":null}"#;
+    let json = ["Content-Type: application/json"];
+    let cancelled = Reply::answer("202 Accepted", &json, cancel);
+    let server = Scripted::start([cancelled, Reply::raw(""), Reply::raw("")]).await;
+    let id = ClientId::random().to_string();
+    let give_up = ["--give-up-after", "1ms"];
+    let to = ["send", "--id", &id, "--server", &server.url];
+    let mut sender = Running::codechat([&to[..], &give_up].concat());
+    sender.write("delivered\n").await;
+    sender.says("a watcher asked to cancel").await;
+    sender.says("the server took nothing for 1ms").await;
 }
 
 #[tokio::test]

@@ -58,8 +58,10 @@ pub(super) async fn run(
     };
     let sending = async {
         let sent = send_lines(&mut publisher, &mut waiting, &tally, prototype, &client, id).await;
-        if let Err(PublishError::GivenUp { .. }) = sent {
-            // Its input has ended, so that all of it can be counted.
+        if let Err(PublishError::GivenUp { .. }) = sent
+            && !tally.has_enough()
+        {
+            // Its input has ended, so that all of it can be counted. (After a cancel it may go on, unread.)
             while waiting.recv().await.is_some() {}
         }
         sent

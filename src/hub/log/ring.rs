@@ -2,6 +2,9 @@
 
 use std::{collections::VecDeque, ops::Range};
 
+/// Memory of up to so many bytes is never given back: it would soon be taken again.
+const KEPT: usize = 16 * 1024;
+
 #[derive(Default)]
 pub(super) struct Ring {
     bytes: VecDeque<u8>,
@@ -29,10 +32,14 @@ impl Ring {
         self.bytes.extend(bytes);
     }
 
-    /// Forgets all bytes before this place.
+    /// Forgets all bytes before this place, and gives memory back where little of it is used.
     pub(super) fn forget(&mut self, before: u64) {
         self.bytes.drain(..length(self.start, before));
         self.start = before;
+        let capacity = self.bytes.capacity();
+        if capacity > KEPT && self.bytes.len() < capacity / 4 {
+            self.bytes.shrink_to(capacity / 2);
+        }
     }
 
     /// Appends the bytes between two places to `out`.
@@ -48,4 +55,28 @@ impl Ring {
 /// The bytes between two places that are held, which are fewer than memory has.
 pub(super) fn length(start: u64, end: u64) -> usize {
     usize::try_from(end - start).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_burst_took_is_given_back() {
+        let mut ring = Ring::default();
+        ring.push(&vec![b'x'; 64 * KEPT]);
+        let capacity = ring.capacity();
+        ring.forget(ring.end() / 2);
+        assert_eq!(ring.capacity(), capacity, "much of it is used");
+        ring.forget(ring.end() - 3);
+        while ring.capacity() > KEPT {
+            let (capacity, start) = (ring.capacity(), ring.start());
+            ring.push(b"z");
+            ring.forget(start + 1);
+            assert!(ring.capacity() < capacity);
+        }
+        let mut held = Vec::new();
+        ring.copy(ring.start()..ring.end(), &mut held);
+        assert_eq!(held, b"zzz");
+    }
 }
