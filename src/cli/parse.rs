@@ -18,6 +18,9 @@ use super::{Cli, definition, each_argument, without_empty_env};
 /// What is wrong with the command line or a variable; also where help is asked for.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let words: Vec<_> = words.into_iter().collect();
+    if lacks_its_command(&words) {
+        return Err(no_command(&words));
+    }
     let mut overruled = Vec::new();
     loop {
         let error = match read(&words, &overruled) {
@@ -43,18 +46,6 @@ fn read(words: &[OsString], overruled: &[Id]) -> Result<Cli, clap::Error> {
             without_empty_env(arg)
         }
     });
-    if lacks_its_command(words) {
-        let text = "no command follows --; write one there, or leave -- out";
-        definition.build();
-        let verb = words
-            .get(1)
-            .and_then(|it| definition.find_subcommand_mut(it));
-        let whose = match verb {
-            Some(verb) => verb,
-            None => &mut definition,
-        };
-        return Err(whose.error(ErrorKind::TooFewValues, text));
-    }
     let matches = definition.try_get_matches_from_mut(words)?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))
 }
@@ -63,6 +54,20 @@ fn read(words: &[OsString], overruled: &[Id]) -> Result<Cli, clap::Error> {
 fn lacks_its_command(words: &[OsString]) -> bool {
     let announced = words.iter().position(|it| it == "--");
     announced.is_some_and(|at| at + 1 == words.len())
+}
+
+fn no_command(words: &[OsString]) -> clap::Error {
+    let mut definition = definition();
+    definition.build();
+    let verb = words
+        .get(1)
+        .and_then(|it| definition.find_subcommand_mut(it));
+    let whose = match verb {
+        Some(verb) => verb,
+        None => &mut definition,
+    };
+    let text = "no command follows --; write one there, or leave -- out";
+    whose.error(ErrorKind::TooFewValues, text)
 }
 
 /// The argument that an error is about and that a variable has set, and that variable: without it, the

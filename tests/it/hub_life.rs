@@ -187,10 +187,10 @@ async fn an_ended_id_is_forgotten_after_a_day() {
     assert!(hub.subscribe(id, Format::Text, cursor).is_ok());
 }
 
-/// A hub for three large messages.
-fn small_hub() -> Hub {
+/// A hub with so much memory, whose logs have room for two large messages each.
+fn small_hub(memory: usize) -> Hub {
     let limits = Limits {
-        memory: 1900,
+        memory,
         log: LogLimits {
             messages: 4,
             bytes: 2000,
@@ -202,15 +202,7 @@ fn small_hub() -> Hub {
 
 #[tokio::test(start_paused = true)]
 async fn where_memory_is_spent_the_longest_idle_channel_that_nobody_reads_ends_first() {
-    let limits = Limits {
-        memory: 3000,
-        log: LogLimits {
-            messages: 4,
-            bytes: 2000,
-        },
-        ..Limits::default()
-    };
-    let hub = Hub::new(limits, FRAMES);
+    let hub = small_hub(3000);
     let big = "x".repeat(900);
     let watched = hub.connect().unwrap();
     let reader = hub
@@ -235,7 +227,7 @@ async fn where_memory_is_spent_the_longest_idle_channel_that_nobody_reads_ends_f
 
 #[tokio::test(start_paused = true)]
 async fn where_memory_is_spent_a_channel_that_holds_nothing_stays() {
-    let hub = small_hub();
+    let hub = small_hub(1900);
     let waiting = hub.connect().unwrap();
     time::advance(Duration::from_secs(1)).await;
     for _ in 0..10 {
@@ -248,7 +240,7 @@ async fn where_memory_is_spent_a_channel_that_holds_nothing_stays() {
 
 #[tokio::test(start_paused = true)]
 async fn where_memory_is_spent_and_everybody_is_being_read_publishing_is_refused() {
-    let hub = small_hub();
+    let hub = small_hub(1900);
     let ids = [hub.connect().unwrap(), hub.connect().unwrap()];
     let open = |id| hub.subscribe(id, Format::Text, Position::Start).unwrap();
     let readers = ids.map(open);
@@ -269,7 +261,7 @@ async fn where_memory_is_spent_and_everybody_is_being_read_publishing_is_refused
 
 #[tokio::test]
 async fn where_memory_is_spent_a_log_that_only_rolls_over_takes_what_is_published() {
-    let hub = small_hub();
+    let hub = small_hub(1900);
     let (full, other) = (hub.connect().unwrap(), hub.connect().unwrap());
     let open = |id| hub.subscribe(id, Format::Text, Position::Start).unwrap();
     let [mut reader, _other] = [full, other].map(open);

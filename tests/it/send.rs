@@ -224,13 +224,20 @@ async fn every_line_that_was_read_is_counted_where_none_can_go_out() {
     assert!(ended.stderr.contains(&counted), "{ended:?}");
 }
 
-#[tokio::test]
-async fn after_the_inputs_end_the_rest_is_given_up_and_counted_where_the_server_stays_away() {
+/// A server, and a sender of which it has had a line, and which gives up at the first failure after its
+/// input's end.
+async fn sender_without_patience() -> (Serve, Running) {
     let server = Serve::start(&[]).await;
     let (mut watcher, id) = server.watch(&[]).await;
     let mut sender = server.send(&id, &["--give-up-after", "1ms"]);
     sender.write("delivered\n").await;
     assert_eq!(watcher.line().await, "delivered\n");
+    (server, sender)
+}
+
+#[tokio::test]
+async fn after_the_inputs_end_the_rest_is_given_up_and_counted_where_the_server_stays_away() {
+    let (server, mut sender) = sender_without_patience().await;
     server.process.signal("KILL").await;
     sender.write("one\ntwo\n").await;
     sender.says("not delivered yet, try 2").await;
@@ -242,11 +249,7 @@ async fn after_the_inputs_end_the_rest_is_given_up_and_counted_where_the_server_
 
 #[tokio::test]
 async fn a_server_that_hangs_is_given_up_too() {
-    let server = Serve::start(&[]).await;
-    let (mut watcher, id) = server.watch(&[]).await;
-    let mut sender = server.send(&id, &["--give-up-after", "1ms"]);
-    sender.write("delivered\n").await;
-    assert_eq!(watcher.line().await, "delivered\n");
+    let (server, mut sender) = sender_without_patience().await;
     server.process.pause().await;
     sender.write("kept\n").await;
     let ended = sender.end().await;

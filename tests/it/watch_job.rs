@@ -55,6 +55,11 @@ fn running(server: &Serve, words: &[&str]) -> Running {
     Running::codechat([&["watch", "--server", &server.url], words].concat())
 }
 
+/// The words that watch a command, for a terminal to start.
+fn on_a_terminal<'a>(server: &'a Serve, command: &[&'a str]) -> Vec<&'a str> {
+    [&[CODECHAT, "watch", "--server", &server.url, "--"], command].concat()
+}
+
 #[tokio::test]
 async fn a_pipeline_gets_the_answer_and_stderr_the_messages() {
     let server = Serve::start(&[]).await;
@@ -106,17 +111,7 @@ async fn a_command_that_writes_to_the_same_terminal_leaves_no_piece_of_the_progr
     let server = Serve::start(&[]).await;
     let script = "\"$0\" send '1 of 3'; read go; for it in $(seq 30); do echo own $it; done; read go; \
          printf unfinished";
-    let words = [
-        CODECHAT,
-        "watch",
-        "--server",
-        &server.url,
-        "--",
-        "sh",
-        "-c",
-        script,
-        CODECHAT,
-    ];
+    let words = on_a_terminal(&server, &["sh", "-c", script, CODECHAT]);
     let mut terminal = Terminal::start(&words, (80, 24));
     let is_below = |screen: &str| {
         screen
@@ -299,16 +294,7 @@ async fn a_signal_is_passed_on_and_a_second_one_ends_it_all() {
 async fn ctrl_c_in_a_terminal_reaches_the_command_once() {
     let server = Serve::start(&[]).await;
     let script = "trap 'echo heard' INT; echo ready; read line; echo $line";
-    let words = [
-        CODECHAT,
-        "watch",
-        "--server",
-        &server.url,
-        "--",
-        "bash",
-        "-c",
-        script,
-    ];
+    let words = on_a_terminal(&server, &["bash", "-c", script]);
     let mut terminal = Terminal::start(&words, (80, 24));
     terminal.shows("ready").await;
     terminal.keys("\x03");
