@@ -10,22 +10,24 @@ use std::{
 };
 
 use codechat::{
-    client::feed::{Received, Update},
+    client::subscribe::{Received, Update},
     event::Format,
     message::Message,
-    text::Colour,
+    terminal::safe_text::Colour,
     watch::{
-        keys::{Code, Key},
         model::Model,
         pane::{
-            theme::{Background, Theme},
-            view,
+            draw::{
+                self,
+                theme::{Background, Theme},
+            },
+            keys::{Code, Key},
+            state::{
+                Options, Screen, Target,
+                records::{RECORDS_MAX, Record, Records},
+            },
+            update::{Msg, update},
         },
-        screen::{
-            Options, Screen, Target,
-            records::{RECORDS_MAX, Record, Records},
-        },
-        update::{Msg, update},
     },
 };
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -107,7 +109,7 @@ fn frames(criterion: &mut Criterion) {
         criterion.bench_function(&format!("frame, {name}"), |bencher| {
             bencher.iter(|| {
                 buffer.reset();
-                black_box(view::draw(&screen, theme, NOW, &mut buffer));
+                black_box(draw::draw(&screen, theme, NOW, &mut buffer));
             });
         });
     }

@@ -17,8 +17,8 @@ use tokio::runtime;
 use crate::{
     client::{Client, Options, ServerUrl},
     command::{completions, send, serve, watch},
-    shutdown::Signal,
-    talk,
+    signals::Signal,
+    terminal::stderr,
     token::Token,
 };
 
@@ -211,7 +211,7 @@ fn warn_where_exposed(path: &Path) {
         .is_ok_and(|it| it.is_file() && it.permissions().mode() & OTHERS_READ_OR_WRITE != 0);
     if exposed {
         let path = path.display();
-        talk::line(&format!(
+        stderr::line(&format!(
             "warning: every user of this machine can read or change the token in {path}; to mend it: chmod 600 {path}"
         ));
     }
@@ -237,7 +237,7 @@ pub enum Exit {
     Interrupted,
     /// By SIGTERM, or because the terminal is gone.
     Terminated,
-    /// As the command that was run ended: see [`crate::child::exit_code`].
+    /// As the command that was run ended: see [`crate::process::exit_code`].
     Child(u8),
 }
 

@@ -4,17 +4,17 @@
 //! Everything goes through one HTTP stack; what is said is `wire`'s business. Nothing here knows a
 //! terminal, a command line or the server's own code.
 
-mod backoff;
-pub mod control;
-mod direct;
+pub mod control_feed;
 mod error;
-mod exchange;
-pub mod feed;
-mod mend;
-pub mod patience;
-pub mod publisher;
-mod server_url;
+pub mod give_up;
+mod local;
+pub mod publish;
+mod request;
+mod retry;
+mod sse_repair;
+pub mod subscribe;
 mod transport;
+mod url;
 
 use std::time::Duration;
 
@@ -25,18 +25,18 @@ use reqwest::{
 };
 
 use crate::{
+    control::Request,
     event::ClientId,
     message::{Message, Operation},
     wire::{self, answer},
-    wish::Request,
 };
 
 pub use crate::token::Token;
 pub use error::ClientError;
-pub use server_url::{BadServerUrl, ServerUrl};
+pub use url::{BadServerUrl, ServerUrl};
 
 use error::{Lost, Refusal};
-use exchange::Call;
+use request::Call;
 
 /// A connection that is not made by then will not be.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -191,8 +191,8 @@ impl Client {
     /// # Panics
     /// Outside a tokio runtime.
     #[must_use]
-    pub fn listen(&self, id: ClientId, operation: Option<&Operation>) -> control::ControlFeed {
-        control::ControlFeed::open(self.clone(), id, operation)
+    pub fn listen(&self, id: ClientId, operation: Option<&Operation>) -> control_feed::ControlFeed {
+        control_feed::ControlFeed::open(self.clone(), id, operation)
     }
 
     /// Reads a stream, from now until the feed is dropped.
@@ -200,8 +200,8 @@ impl Client {
     /// # Panics
     /// Outside a tokio runtime.
     #[must_use]
-    pub fn subscribe(&self, id: ClientId, options: feed::Options) -> feed::Feed {
-        feed::Feed::open(self.clone(), id, options)
+    pub fn subscribe(&self, id: ClientId, options: subscribe::Options) -> subscribe::Feed {
+        subscribe::Feed::open(self.clone(), id, options)
     }
 
     /// Where messages to one client are published to, as a whole address.

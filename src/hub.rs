@@ -4,14 +4,14 @@
 //! hands out bytes that it was told how to encode ([`Frames`]); it knows no HTTP, no JSON library
 //! and no terminal, and does no I/O. Its locks are short and never held across an `.await`.
 
-mod census;
 mod channel;
-mod control;
-mod expiry;
-mod keys;
+mod control_stream;
+mod eviction;
+mod idempotency;
 mod limits;
 mod log;
-mod publisher;
+mod publish_stream;
+mod stats;
 mod subscription;
 mod sync;
 
@@ -22,28 +22,28 @@ use std::collections::HashMap;
 
 use tokio::{sync::Notify, time::Instant};
 
-pub use self::{
-    census::{ClientInfo, Stats},
-    channel::Position,
-    control::{CONTROL_STREAMS, ControlStream, Told},
-    expiry::{TOMBSTONE_AGE, TOMBSTONES},
-    keys::KEYS,
-    limits::{Limits, Refusal},
-    log::LogLimits,
-    publisher::{BROKEN_OFF, Publisher},
-    subscription::{Delivery, Start, Subscription},
-};
 use self::{
     channel::Channel,
-    expiry::{Candidates, Tombstones},
+    eviction::{Candidates, Tombstones},
     sync::{
         Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError, SHARDS,
     },
 };
+pub use self::{
+    channel::Position,
+    control_stream::{CONTROL_STREAMS, ControlStream, Told},
+    eviction::{TOMBSTONE_AGE, TOMBSTONES},
+    idempotency::KEYS,
+    limits::{Limits, Refusal},
+    log::LogLimits,
+    publish_stream::{BROKEN_OFF, Publisher},
+    stats::{ClientInfo, Stats},
+    subscription::{Delivery, Start, Subscription},
+};
 use crate::{
+    control::Wish,
     event::{ClientId, End, Event, EventId, Format},
     message::Message,
-    wish::Wish,
 };
 
 /// How events are written into streams. Plain functions, so that the hub need not know the wire.

@@ -44,21 +44,20 @@
 //! - No lock held across an `.await`, and no `process::exit`: only `main` turns a result into a code.
 //! - No disk: what the server holds is gone with it.
 
-pub mod child;
 pub mod cli;
 pub mod client;
 pub mod command;
+pub mod control;
 pub mod event;
 pub mod hub;
 pub mod message;
+pub mod process;
 pub mod server;
-pub mod shutdown;
-pub mod talk;
-pub mod text;
+pub mod signals;
+pub mod terminal;
 pub mod token;
 pub mod watch;
 pub mod wire;
-pub mod wish;
 
 /// An error with its causes, each once, on one line.
 pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {

@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     match cli::run(cli) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            codechat::talk::line(&format!("{error:#}"));
+            codechat::terminal::stderr::line(&format!("{error:#}"));
             Exit::Error.into()
         }
     }

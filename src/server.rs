@@ -6,26 +6,18 @@
 //! `express` answers the plainest requests, and `direct` writes streams.
 
 mod access;
-mod authorized;
-mod clients;
-mod comeback;
-mod connect;
 mod connection;
-mod control;
-mod direct;
-mod exchange;
-mod express;
-mod framing;
-mod identity;
+mod fast_path;
+mod handlers;
 mod metrics;
-mod ndjson;
-mod paced;
 mod problem;
-mod publish;
-mod stalling;
-mod stop;
+mod reconnect_grace;
+mod request;
+mod service;
 mod stream;
 mod tls;
+mod transfer_encoding;
+mod write_timeout;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -39,7 +31,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::access::{Access, AllowedHost, AllowedOrigin, NotAHost, NotAnOrigin};
 pub use self::tls::{Tls, TlsError};
-use self::{access::Gate, metrics::Metrics, problem::Problem};
+use self::{
+    access::Gate,
+    handlers::{clients, connect, control, publish, stop},
+    metrics::Metrics,
+    problem::Problem,
+};
 use crate::{
     hub::{Frames, Hub},
     wire::{self, sse},

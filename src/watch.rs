@@ -7,17 +7,12 @@
 //! [`follow`] carries updates from a stream, such as a [`live`] one, to both, at the [`clock`]'s time.
 
 pub mod clock;
-pub mod figures;
-pub mod follow;
-pub mod keys;
-pub mod live;
+pub mod format;
+pub mod lines;
 pub mod model;
 pub mod operations;
 pub mod pane;
-pub mod pipe;
-mod progress;
 pub mod record;
 pub mod replay;
-pub mod screen;
+pub mod resubscribe;
 pub mod summary;
-pub mod update;

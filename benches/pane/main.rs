@@ -176,7 +176,7 @@ async fn measure(seconds: u32) -> anyhow::Result<()> {
         time::sleep(KEYS_EVERY).await;
     }
     let sent = flood.await??;
-    let received = format!("received {}", codechat::watch::figures::count_of(sent));
+    let received = format!("received {}", codechat::watch::format::count_of(sent));
     let late = pane.shows(&received).await?;
     pane.shows("lost 0").await?;
     println!(

@@ -15,9 +15,9 @@ use bytes::Bytes;
 use codechat::{
     client::{
         Client, ClientError, Options,
-        feed::{self, Feed, Update},
-        patience::Patience,
-        publisher::{PublishError, Publisher},
+        give_up::Patience,
+        publish::{PublishError, Publisher},
+        subscribe::{self, Feed, Update},
     },
     event::ClientId,
     message::Message,
@@ -137,9 +137,9 @@ fn client(url: &str) -> Client {
 
 /// A feed that has had its greeting.
 async fn greeted(client: &Client, id: ClientId) -> (Feed, Book) {
-    let options = feed::Options {
+    let options = subscribe::Options {
         wait: true,
-        ..feed::Options::default()
+        ..subscribe::Options::default()
     };
     let mut feed = client.subscribe(id, options);
     let mut book = Book::default();

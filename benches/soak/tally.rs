@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fmt};
 
 use codechat::{
-    client::feed::Update,
+    client::subscribe::Update,
     event::{EventId, Gap},
 };
 

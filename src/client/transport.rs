@@ -25,8 +25,8 @@ use tokio::time::{Instant, Sleep};
 use crate::{
     client::{
         error::{Lost, Refusal, content_type, has_type, root_cause, short, start_of_body},
-        exchange::Call,
-        mend::{LONGEST, Mender, plain::Runs},
+        request::Call,
+        sse_repair::{LONGEST, Mender, bypass::Runs},
     },
     wire,
 };

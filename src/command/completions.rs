@@ -6,7 +6,7 @@ use clap_complete::Shell;
 
 use crate::{
     cli::{BEGIN, Exit, definition},
-    watch::keys,
+    watch::pane::keys,
 };
 
 /// Print the completion script for a shell

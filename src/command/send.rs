@@ -15,16 +15,16 @@ use crate::{
     client::Options,
     event::ClientId,
     message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress},
-    talk,
+    terminal::stderr,
 };
 
+mod control_state;
 mod delivery;
-mod lines;
 #[cfg(unix)]
-mod operation;
-mod producer;
+mod exec;
+mod lines;
 mod stdin;
-mod wishes;
+mod stdin_hangup;
 
 /// Publish messages to a client
 ///
@@ -163,7 +163,7 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
     };
     match args.id {
         _ if args.all && !is_one => {
-            talk::line(
+            stderr::line(
                 "--all takes a message on the command line, as in: codechat send --all MESSAGE",
             );
             Ok(Exit::Usage)
@@ -191,7 +191,7 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         }
         Some(id) => stdin::run(client, id, message, args.tee, args.give_up_after).await,
         None => {
-            talk::line(
+            stderr::line(
                 "to whom? Name a client with --id ID or SSE_CLIENT_ID (`codechat watch` tells its ID), or all with --all",
             );
             Ok(Exit::Usage)
@@ -216,7 +216,7 @@ struct Order {
 }
 
 #[cfg(unix)]
-use operation::run as run_command;
+use exec::run as run_command;
 
 #[cfg(not(unix))]
 async fn run_command(_: crate::client::Client, _: ClientId, _: Order) -> anyhow::Result<Exit> {

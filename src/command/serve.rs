@@ -19,8 +19,8 @@ use crate::{
     cli::{self, Exit, duration, interval},
     hub::{Hub, Limits, LogLimits},
     server::{self, FRAMES, Options},
-    shutdown::Signals,
-    talk,
+    signals::Signals,
+    terminal::stderr,
     token::Token,
 };
 
@@ -242,7 +242,7 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
     }
     for listener in &listeners {
         let address = listener.local_addr().context("ask for the address")?;
-        talk::line(&invitation(scheme, address));
+        stderr::line(&invitation(scheme, address));
     }
 
     if tls.is_none()

@@ -13,21 +13,21 @@ use regex::Regex;
 use crate::{
     cli::{Exit, ServerArgs, duration, interval},
     event::ClientId,
-    shutdown::Stops,
-    talk,
+    signals::Stops,
+    terminal::stderr,
     watch::{
         clock::Clock,
+        lines::{LineFormat, Pipe},
         model::{FailOn, Goals, Model},
         operations::Operations,
-        pane::theme::Background,
-        pipe::{LineFormat, Pipe},
+        pane::draw::theme::Background,
         replay::Speed,
         summary,
     },
 };
 
-mod ask;
-mod job;
+mod control_request;
+mod exec;
 mod lines;
 mod own_server;
 mod pane;
@@ -156,7 +156,7 @@ pub struct Args {
     command: Vec<OsString>,
 
     #[command(flatten)]
-    ask: ask::AskArgs,
+    ask: control_request::ControlArgs,
 }
 
 impl Args {
@@ -219,10 +219,10 @@ fn parse_count(text: &str) -> Result<u64, String> {
 /// Where the server is not there, refuses, or has no stream; the text says what to do.
 pub async fn run(args: Args) -> anyhow::Result<Exit> {
     if let (Some(request), Some(id)) = (args.ask.request(), args.id) {
-        return ask::run(&args.server, id, &request).await;
+        return control_request::run(&args.server, id, &request).await;
     }
     if !args.command.is_empty() {
-        return job::run(args).await;
+        return exec::run(args).await;
     }
     let exit = if pane::is_wanted(&args) {
         pane::run(args).await
@@ -230,7 +230,7 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         lines::run(args).await
     };
     if matches!(exit, Ok(Exit::TimedOut)) {
-        talk::line("the time of --timeout is up");
+        stderr::line("the time of --timeout is up");
     }
     exit
 }
@@ -239,7 +239,7 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
 fn summarize(model: &Model, clock: &Clock) {
     let lines = summary::lines(model, clock.now());
     if !lines.is_empty() {
-        talk::line_apart(&lines.join("\n"));
+        stderr::line_apart(&lines.join("\n"));
     }
 }
 
@@ -247,7 +247,7 @@ fn summarize(model: &Model, clock: &Clock) {
 fn unpin_at_stops(pipe: &Pipe) -> anyhow::Result<Option<Stops>> {
     let stops = pipe
         .shows_progress()
-        .then(|| Stops::new(|stop| talk::yield_terminal(stop)));
+        .then(|| Stops::new(|stop| stderr::yield_terminal(stop)));
     stops.transpose().context("receive signals")
 }
 

@@ -15,16 +15,16 @@ use std::{
 
 use super::{
     Receipt, Refusal, Shared,
-    control::Control,
-    expiry::Room,
-    keys::Keys,
+    control_stream::Control,
+    eviction::Room,
+    idempotency::Keys,
     log::{Log, Prepared},
     sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, PoisonError},
 };
 use crate::{
+    control::Wish,
     event::{ClientId, End, EventId, UnixMillis, unix_millis},
     message::Message,
-    wish::Wish,
 };
 
 pub use self::readers::Position;

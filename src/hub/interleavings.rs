@@ -22,9 +22,9 @@ use super::{
     Delivery, Frames, Hub, Limits, LogLimits, Position, Refusal, Start, Subscription, Told,
 };
 use crate::{
+    control::{Ask, Request},
     event::{ClientId, End, Format},
     message::{Level, Message},
-    wish::{Ask, Request},
 };
 
 /// So often a thread is stopped in the middle; what takes more to go wrong is not known to exist.

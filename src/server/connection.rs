@@ -24,11 +24,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     App, Options,
-    direct::{Handoff, Writer},
-    exchange::Exchange,
-    express::{self, Next},
-    stalling::Stalling,
+    fast_path::{self, Next},
+    service::Exchange,
+    stream::takeover::{Handoff, Writer},
     tls,
+    write_timeout::Stalling,
 };
 
 /// Bounds what one connection buffers, in bytes, each way.
@@ -111,7 +111,7 @@ async fn until_stream(
         Box::pin(tls::converse(socket, tls, exchange, closing)).await;
         return None;
     }
-    let early = match express::converse(&mut socket, &exchange, &closing).await {
+    let early = match fast_path::converse(&mut socket, &exchange, &closing).await {
         Next::Over => return None,
         Next::Stream { stream, unasked } => {
             let (socket, patience) = (socket.into_socket(), options.stall_timeout);

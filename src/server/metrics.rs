@@ -16,7 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{App, authorized::Authorized};
+use super::{App, request::token::Authorized};
 use crate::hub::Stats;
 
 const KIND: &str = "text/plain; version=0.0.4; charset=utf-8";

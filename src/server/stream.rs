@@ -1,5 +1,8 @@
 //! `GET /sse/debug/{clientId}`: one subscriber's stream; and what every stream does, whatever it tells.
 
+pub(super) mod h2_body;
+pub(super) mod takeover;
+
 use std::{
     convert::Infallible,
     mem,
@@ -20,8 +23,11 @@ use http_body::Frame;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
-    App, authorized::Authorized, control::Wishes, identity::PathClient, metrics::Metrics,
+    App,
+    handlers::control::Wishes,
+    metrics::Metrics,
     problem::Problem,
+    request::{client_id::PathClient, token::Authorized},
 };
 use crate::{
     event::{ClientId, EventId, Format, unix_millis},

@@ -34,7 +34,7 @@ use tokio::{sync::watch, time::timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::{connection::BUFFER_BYTES, exchange::Exchange, stalling::Stalling};
+use super::{connection::BUFFER_BYTES, service::Exchange, write_timeout::Stalling};
 
 const HTTP_2: &[u8] = b"h2";
 const HTTP_1: &[u8] = b"http/1.1";

@@ -11,7 +11,7 @@ use super::{
     summary::Tally,
 };
 use crate::{
-    client::feed::Update,
+    client::subscribe::Update,
     event::{End, Gap},
     message::{Level, Message, Outcome},
 };
@@ -222,7 +222,7 @@ impl Model {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{client::feed::Received, event::Format};
+    use crate::{client::subscribe::Received, event::Format};
 
     const NOW: Duration = Duration::ZERO;
 

@@ -1,18 +1,13 @@
 //! The pane: the whole terminal for one stream.
 //!
-//! [`runner`] is the loop; [`view`] draws the model that [`screen`](super::screen) is; `terminal` gives
+//! [`runner`] is the loop; [`view`] draws the model that [`screen`](super::pane::state) is; `terminal` gives
 //! the terminal back whatever happens. Nothing here decides what a key or a message means.
 
-mod body;
-mod detail;
+pub mod draw;
 pub mod events;
-mod footer;
-mod header;
-mod help;
-pub mod printed;
-pub mod runner;
-pub mod spans;
+pub mod keys;
+pub mod last_screen;
+pub mod run;
+pub mod state;
 mod terminal;
-pub mod theme;
-pub mod view;
-mod welcome;
+pub mod update;

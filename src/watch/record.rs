@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::Clock;
 use crate::{
-    client::feed::{FeedError, Received, Update},
+    client::subscribe::{FeedError, Received, Update},
     event::{End, EventId, Format, Gap},
     wire::json,
 };

@@ -15,9 +15,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{clock::Clock, record};
 use crate::{
-    client::feed::{FeedError, Received, Update},
+    client::subscribe::{FeedError, Received, Update},
     message::{DEFAULT_EVENT, Message},
-    talk,
+    terminal::stderr,
 };
 
 /// A line beyond this is no record.
@@ -131,7 +131,7 @@ impl Replay {
 
     fn end(&mut self, text: &str) -> (Duration, Update) {
         self.is_over = true;
-        let text = format!("{text}, {} after its start", talk::duration(self.at));
+        let text = format!("{text}, {} after its start", stderr::duration(self.at));
         let ends = Received {
             id: String::new(),
             event: DEFAULT_EVENT.into(),

@@ -6,15 +6,15 @@
 use std::{cmp::Reverse, time::Duration};
 
 use super::{
-    figures,
+    format,
     model::Model,
     operations::{OperationState, Operations},
 };
 use crate::{
-    client::feed::Update,
+    client::subscribe::Update,
     event::Gap,
     message::{Level, Message, Outcome},
-    talk,
+    terminal::stderr,
 };
 
 /// So many of the longest gaps between messages are told, unless they are shorter than the second.
@@ -96,7 +96,7 @@ pub fn lines(model: &Model, now: Duration) -> Vec<String> {
         return Vec::new();
     };
     let received = counted(model.received(), "message");
-    let taken = talk::duration(now.saturating_sub(began_at));
+    let taken = stderr::duration(now.saturating_sub(began_at));
     let mut lines = vec![format!("{}{received} in {taken}", outcome(operations))];
     let mut say = |what: &str, line: String| lines.push(format!("  {what:<12} {line}"));
 
@@ -104,7 +104,7 @@ pub fn lines(model: &Model, now: Duration) -> Vec<String> {
     let levels: Vec<_> = levels
         .zip(tally.levels)
         .filter(|(_, count)| *count > 0)
-        .map(|(level, count)| format!("{} {level}", figures::count_of(count)))
+        .map(|(level, count)| format!("{} {level}", format::count_of(count)))
         .collect();
     if tally.levels[..LEVELS.len()].iter().any(|it| *it > 0) {
         say("levels", levels.join(", "));
@@ -118,11 +118,11 @@ pub fn lines(model: &Model, now: Duration) -> Vec<String> {
         say("operation", operation(state, now));
     }
     for pause in &tally.gaps {
-        let length = talk::duration(pause.length);
+        let length = stderr::duration(pause.length);
         say("slow", format!("{length} before {}", pause.before));
     }
     if let Some((at, text)) = &tally.first_error {
-        let after = talk::duration(at.saturating_sub(began_at));
+        let after = stderr::duration(at.saturating_sub(began_at));
         say("first error", format!("{text}, after {after}"));
     }
     match (model.lost(), tally.lost_unknown) {
@@ -159,8 +159,8 @@ fn operation(state: &OperationState, now: Duration) -> String {
         None if state.lost() => LOST,
         None => "no outcome",
     };
-    let taken = talk::duration(state.elapsed(now));
-    let count = figures::count(state).map(|it| format!(", {it}"));
+    let taken = stderr::duration(state.elapsed(now));
+    let count = format::count(state).map(|it| format!(", {it}"));
     let name = state.name().unwrap_or_default();
     format!("{name}: {ending} in {taken}{}", count.unwrap_or_default())
 }
@@ -168,18 +168,18 @@ fn operation(state: &OperationState, now: Duration) -> String {
 /// The begin of a message's first line.
 fn quote(message: &Message) -> String {
     let line = message.text.lines().next().unwrap_or_default();
-    format!("\"{}\"", figures::cut(line, QUOTE_WIDTH))
+    format!("\"{}\"", format::cut(line, QUOTE_WIDTH))
 }
 
 fn counted(count: u64, what: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
-    format!("{} {what}{ending}", figures::count_of(count))
+    format!("{} {what}{ending}", format::count_of(count))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{client::feed::Received, event::Format, watch::model::Goals};
+    use crate::{client::subscribe::Received, event::Format, watch::model::Goals};
 
     fn told(model: &mut Model, at: u64, message: Message) {
         let received = Received {

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
+    control::Wish,
     event::{ClientId, EventId},
     wire::control,
-    wish::Wish,
 };
 
 /// A client ID was issued.

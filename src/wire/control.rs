@@ -7,8 +7,8 @@ use thiserror::Error;
 
 use super::object::FromObject;
 use crate::{
+    control::{Ask, Audience, Cancel, Request, Wish},
     message::{Invalid, Level, Operation},
-    wish::{Ask, Audience, Cancel, Request, Wish},
 };
 
 /// Why a watcher's JSON asks for nothing. The text names the member.

@@ -4,10 +4,10 @@
 //! ID at an event without one.
 
 use crate::{
+    control::Audience,
     event::{End, Event, EventId, Format, Gap, UnixMillis},
     message::{DEFAULT_EVENT, Message},
     wire::{control::audience_object, json},
-    wish::Audience,
 };
 
 /// What a fresh stream says first.

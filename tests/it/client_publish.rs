@@ -5,8 +5,8 @@ use std::time::Duration;
 use codechat::{
     client::{
         ClientError, Token,
-        patience::Patience,
-        publisher::{PublishError, Publisher, Retry},
+        give_up::Patience,
+        publish::{PublishError, Publisher, Retry},
     },
     event::ClientId,
     message::Message,

@@ -1,7 +1,7 @@
 //! On a codechat server nothing is shown twice and nothing of the server's own is lost.
 
 use codechat::{
-    client::feed::{Options, Update},
+    client::subscribe::{Options, Update},
     event::{End, Format, Gap},
 };
 use futures_util::StreamExt;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use codechat::{
     client::{
         Client, ClientError,
-        feed::{FeedError, Options, Update},
+        subscribe::{FeedError, Options, Update},
     },
     event::{ClientId, Format},
 };

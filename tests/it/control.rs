@@ -6,11 +6,11 @@ use std::{
 };
 
 use codechat::{
-    client::control::{ControlFeed, Heard},
+    client::control_feed::{ControlFeed, Heard},
+    control::{Ask, Cancel, Request, Wish},
     event::ClientId,
     hub::{CONTROL_STREAMS, Told},
     message::Level,
-    wish::{Ask, Cancel, Request, Wish},
 };
 use serde_json::{Value, json};
 

@@ -327,7 +327,7 @@ impl tracing::Subscriber for BrokenLog {
     }
 
     fn event(&self, event: &tracing::Event<'_>) {
-        let is_answer = event.metadata().target() == "codechat::server::exchange";
+        let is_answer = event.metadata().target() == "codechat::server::service";
         assert!(
             !is_answer || self.0.swap(true, Ordering::Relaxed),
             "the log is broken"

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use codechat::{
     client::{
         Client, ClientError, Options,
-        feed::{self, Feed, Update},
-        patience::Patience,
-        publisher::{PublishError, Publisher},
+        give_up::Patience,
+        publish::{PublishError, Publisher},
+        subscribe::{self, Feed, Update},
     },
     event::{ClientId, EventId, Format, Gap},
     hub::BROKEN_OFF,
@@ -128,10 +128,10 @@ impl Party {
     /// Reads up to the last message.
     async fn watch(mut self) -> Seen {
         let mut seen = Seen::default();
-        let options = feed::Options {
+        let options = subscribe::Options {
             format: [Format::Text, Format::Json][usize::from(self.chance.one_in(2))],
             wait: true,
-            ..feed::Options::default()
+            ..subscribe::Options::default()
         };
         let mut feed: Feed = self.client.subscribe(self.id, options);
         while let Some(update) = feed.next().await {

@@ -10,7 +10,7 @@ use std::{
 
 use clap::ValueEnum;
 use clap_complete::{Generator, Shell};
-use codechat::{command::completions, watch::keys};
+use codechat::{command::completions, watch::pane::keys};
 
 /// Set, it makes the test write the files rather than compare them.
 const UPDATE: &str = "UPDATE";

@@ -1,18 +1,20 @@
 //! What each key of the pane does.
 
 use codechat::{
-    client::feed::Update,
+    client::subscribe::Update,
+    control::{Ask, Cancel, Request},
     event::{End, Gap},
     message::{Level, Message, Outcome},
-    text::Colour,
+    terminal::safe_text::Colour,
     watch::{
-        keys::{Action, Key, TABLE},
         model::{Goals, Model, Verdict},
-        pane::theme::{Background, Theme},
-        screen::{Options, Screen, Target},
-        update::{Effect, Leave, Msg},
+        pane::{
+            draw::theme::{Background, Theme},
+            keys::{Action, Key, TABLE},
+            state::{Options, Screen, Target},
+            update::{Effect, Leave, Msg},
+        },
     },
-    wish::{Ask, Cancel, Request},
 };
 
 use crate::support::drawn::Drawn;

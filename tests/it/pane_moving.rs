@@ -2,7 +2,7 @@
 
 use codechat::{
     message::{Level, Message},
-    watch::update::{Mouse, Msg},
+    watch::pane::update::{Mouse, Msg},
 };
 
 use crate::support::drawn::Drawn;

@@ -6,17 +6,17 @@ use std::{
 };
 
 use codechat::{
-    client::feed::{FeedError, Update},
+    client::subscribe::{FeedError, Update},
     event::Format,
-    text::Colour,
+    terminal::safe_text::Colour,
     watch::{
         clock::Clock,
         model::Model,
         pane::{
-            runner,
-            theme::{Background, Theme},
+            draw::theme::{Background, Theme},
+            run,
+            state::{Options, Screen, Target},
         },
-        screen::{Options, Screen, Target},
     },
 };
 use futures_util::Stream;
@@ -61,7 +61,7 @@ async fn panic_in_a_pane(elsewhere: bool) {
     };
     let screen = Screen::new(options, Model::default(), 80, 24);
     let theme = Theme::new(Background::Auto, None, true, false);
-    let left = runner::run(source, None, screen, &Clock::default(), theme, || Ok(())).await;
+    let left = run::run(source, None, screen, &Clock::default(), theme, || Ok(())).await;
     eprintln!("it ended: {}", left.unwrap_err());
 }
 

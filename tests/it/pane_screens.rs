@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use codechat::{
-    client::feed::Update,
+    client::subscribe::Update,
     event::{End, Gap},
     message::{Level, Message, Outcome, Progress},
     watch::{
         model::Goals,
-        pane::theme::{Background, Theme},
+        pane::draw::theme::{Background, Theme},
     },
 };
 

@@ -22,7 +22,7 @@ use std::time::Duration;
 use codechat::{
     client::{
         Client, Options, Token,
-        feed::{self, Feed, FeedError, Update},
+        subscribe::{self, Feed, FeedError, Update},
     },
     event::ClientId,
 };
@@ -49,7 +49,7 @@ pub(crate) fn client(url: &str) -> Client {
 }
 
 /// Reads a stream of the server at `url`.
-pub(crate) fn feed(url: &str, options: feed::Options) -> Feed {
+pub(crate) fn feed(url: &str, options: subscribe::Options) -> Feed {
     client(url).subscribe(ClientId::random(), options)
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn texts(updates: &[Update]) -> Vec<&str> {
 /// Reads what the replies say, up to the try after the last of them.
 pub(crate) async fn told(
     replies: impl IntoIterator<Item = Reply>,
-    options: feed::Options,
+    options: subscribe::Options,
 ) -> Vec<Update> {
     let replies: Vec<_> = replies.into_iter().collect();
     let mut left = replies.len();

@@ -15,10 +15,10 @@ use tokio::{
 use super::lines::Batch;
 use crate::{
     client::{
-        patience::Patience,
-        publisher::{PublishError, Publisher, Retry},
+        give_up::Patience,
+        publish::{PublishError, Publisher, Retry},
     },
-    talk,
+    terminal::stderr,
     wire::answer::Published,
 };
 
@@ -108,7 +108,7 @@ impl Tally {
             1 => "1 line was".to_owned(),
             lines => format!("{lines} lines were"),
         };
-        talk::line(&format!("{lines} read but not delivered: {why}"));
+        stderr::line(&format!("{lines} read but not delivered: {why}"));
     }
 }
 
@@ -153,8 +153,8 @@ fn report(retry: Retry) {
         delay,
         reason,
     } = retry;
-    let delay = talk::duration(delay);
-    talk::line(&format!(
+    let delay = stderr::duration(delay);
+    stderr::line(&format!(
         "not delivered yet, try {attempt} in {delay} ({reason})"
     ));
 }

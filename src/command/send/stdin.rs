@@ -13,22 +13,22 @@ use anyhow::{Context, anyhow};
 use tokio::{sync::mpsc, time::sleep};
 
 use super::{
+    control_state::Wishes,
     delivery::{READ_BYTES, READS_WAITING, Tally, deliver, next_batch, send},
     lines::{Batch, Lines},
-    producer,
-    wishes::Wishes,
+    stdin_hangup,
 };
 use crate::{
     cli::Exit,
     client::{
         Client,
-        publisher::{PublishError, Publisher},
+        publish::{PublishError, Publisher},
     },
+    control::Wish,
     event::ClientId,
     message::{Level, Message, Operation, Outcome},
-    shutdown::{Signal, Signals},
-    talk,
-    wish::Wish,
+    signals::{Signal, Signals},
+    terminal::stderr,
 };
 
 /// Whoever has sent for so long listens to wishes too. A short input is not worth a control stream.
@@ -96,7 +96,7 @@ pub(super) async fn run(
 
 /// While nothing can be sent nothing is read, and so nobody would see the end.
 async fn note_where_producer_is_gone(tally: &Tally) -> Infallible {
-    producer::gone().await;
+    stdin_hangup::gone().await;
     tally.input_ends();
     pending().await
 }
@@ -139,7 +139,7 @@ async fn send_lines(
         // While stdin is quiet there are no answers to tell.
         asked.get_or_insert_with(|| Box::pin(cancelled(client.clone(), id, operation.clone())));
     }
-    talk::line("a watcher asked to cancel, so stdin is read no further");
+    stderr::line("a watcher asked to cancel, so stdin is read no further");
     tally.stop_reading();
     // What was read still goes out, also what the reader has in hand.
     while tally.undelivered() > 0

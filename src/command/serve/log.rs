@@ -18,7 +18,7 @@ use anyhow::{Context, anyhow};
 use clap::ValueEnum;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter, fmt::MakeWriter};
 
-use crate::talk;
+use crate::terminal::stderr;
 
 /// So many lines may wait for stderr.
 const LINES_WAITING: usize = 1024;
@@ -139,7 +139,7 @@ impl Queue {
                 };
                 (line, lost)
             };
-            let _ = talk::Stderr::default().write_all(&line);
+            let _ = stderr::Stderr::default().write_all(&line);
             if lost > 0 {
                 tracing::warn!(lost, "log lines found no room, since nobody read stderr");
             }
@@ -161,7 +161,7 @@ struct Line<'a>(&'a Queue);
 impl Write for Line<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if WRITES.get() {
-            return talk::Stderr::default().write(bytes);
+            return stderr::Stderr::default().write(bytes);
         }
         self.0.push(bytes);
         Ok(bytes.len())

@@ -9,14 +9,16 @@ use tokio::time;
 use super::{Args, LEAVE, session::Session, summarize, unpin_at_stops, write_id};
 use crate::{
     cli::Exit,
-    client::feed::{FeedError, Update},
-    shutdown::Signals,
-    talk,
+    client::subscribe::{FeedError, Update},
+    signals::Signals,
+    terminal::stderr,
     watch::{
         clock::Clock,
-        follow::{Left, follow},
+        lines::{
+            LineFormat, Pipe, Target,
+            line_loop::{Left, follow},
+        },
         model::{Model, Verdict},
-        pipe::{LineFormat, Pipe, Target},
         replay::Replay,
     },
 };
@@ -69,7 +71,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     let exit = watched?;
     if exit == Exit::Interrupted {
         // The terminal has written ^C behind the last line.
-        talk::lines_apart(&[]);
+        stderr::lines_apart(&[]);
     }
     summarize(&model, &clock);
     written.context("write to stdout")?;

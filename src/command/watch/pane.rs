@@ -8,25 +8,24 @@ use futures_util::future::BoxFuture;
 use super::{Args, lines::after, session::Session, summarize, write_id};
 use crate::{
     cli::Exit,
-    client::{Client, feed::Reconnect},
+    client::{Client, subscribe::Reconnect},
+    control::{Ask, Request},
     event::{ClientId, unix_millis},
     message::Operation,
-    shutdown::Signals,
-    talk,
-    text::Colour,
+    signals::Signals,
+    terminal::{safe_text::Colour, stderr},
     watch::{
         clock::Clock,
         model::Verdict,
         pane::{
-            runner::{self, Left, WayBack},
-            theme::Theme,
+            draw::theme::Theme,
+            run::{self, Left, WayBack},
+            state::{Options, Screen, Target},
+            update::Leave,
         },
         replay::Replay,
-        screen::{Options, Screen, Target},
-        update::Leave,
     },
     wire,
-    wish::{Ask, Request},
 };
 
 /// Whether the pane is what messages are to be shown in: a terminal is there, and no lines were asked
@@ -37,7 +36,7 @@ pub(super) fn is_wanted(args: &Args) -> bool {
     }
     let is_dumb = std::env::var_os("TERM").is_none_or(|it| it.is_empty() || it == "dumb");
     if is_dumb {
-        talk::line("this terminal (TERM) can show no pane, so messages come as lines");
+        stderr::line("this terminal (TERM) can show no pane, so messages come as lines");
     }
     !is_dumb
 }
@@ -68,7 +67,7 @@ async fn show(session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
         let replay = replay.with_context(|| format!("open {}", path.display()))?;
         let clock = replay.clock();
         let screen = screen(args, Target::default())?;
-        let left = runner::run(replay, None, screen, &clock, theme(args), || Ok(())).await?;
+        let left = run::run(replay, None, screen, &clock, theme(args), || Ok(())).await?;
         return left_with(&left, &clock);
     }
     let clock = Clock::default();
@@ -91,7 +90,7 @@ async fn show(session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
         path.map_or(Ok(()), |path| write_id(path, stream.id))
     };
     let way_back: Option<&dyn WayBack> = Some(&way_back);
-    let shown = runner::run(
+    let shown = run::run(
         stream.updates,
         way_back,
         screen,
@@ -105,7 +104,7 @@ async fn show(session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
 fn screen(args: &Args, target: Target) -> anyhow::Result<Screen> {
     let options = Options {
         target,
-        colour: talk::colour(&io::stdout()),
+        colour: stderr::colour(&io::stdout()),
         began: unix_millis(),
         utc_offset: jiff::Zoned::now().offset().seconds(),
     };
@@ -115,7 +114,7 @@ fn screen(args: &Args, target: Target) -> anyhow::Result<Screen> {
 
 fn theme(args: &Args) -> Theme {
     let told = std::env::var("COLORFGBG").ok();
-    let coloured = talk::colour(&io::stdout()) == Colour::Keep;
+    let coloured = stderr::colour(&io::stdout()) == Colour::Keep;
     Theme::new(args.theme, told.as_deref(), coloured, args.ascii)
 }
 

@@ -8,13 +8,13 @@ use super::{Args, LEAVE, own_server::OwnServer};
 use crate::{
     client::{
         self, Client, ClientError,
-        feed::{self, FeedError, Reconnect, Update},
+        subscribe::{self, FeedError, Reconnect, Update},
     },
     command::serve::DEFAULT_LISTEN,
     event::{ClientId, Format},
-    talk,
+    terminal::stderr,
     token::Token,
-    watch::{clock::Clock, live::Live, record::Recorded},
+    watch::{clock::Clock, record::Recorded, resubscribe::Live},
 };
 
 /// What is watched.
@@ -51,13 +51,13 @@ impl Session {
             String::new()
         };
         if args.command.is_empty() {
-            talk::line(&format!(
+            stderr::line(&format!(
                 "client ID {id}; to publish: codechat send --id {id}{named} MESSAGE"
             ));
         } else {
-            talk::line(&format!("client ID {id}"));
+            stderr::line(&format!("client ID {id}"));
         }
-        let options = feed::Options {
+        let options = subscribe::Options {
             format: Format::Json,
             tail: args.tail,
             wait: args.wait,
@@ -92,7 +92,7 @@ impl Session {
             match OwnServer::start(args.heartbeat, token).await {
                 Ok(server) => {
                     self.server = Some(server);
-                    talk::line(&format!(
+                    stderr::line(&format!(
                         "no server answers at {0}, so this watcher is one, for as long as it runs",
                         client.server()
                     ));
@@ -136,7 +136,7 @@ async fn connect(client: &Client, wait: bool) -> Result<ClientId, ClientError> {
         match client.connect().await {
             Err(error) if wait && error.is_not_there() => {
                 if !told {
-                    talk::line(&format!("waiting for a server at {}", client.server()));
+                    stderr::line(&format!("waiting for a server at {}", client.server()));
                     told = true;
                 }
                 time::sleep(PAUSE).await;

@@ -4,13 +4,13 @@ use std::task::{Context, Poll, Waker};
 
 use super::{Channel, State};
 use crate::{
+    control::{Audience, Request, Wish},
     hub::{
         BROKEN_OFF, Refusal,
-        control::{CONTROL_STREAMS, Told},
+        control_stream::{CONTROL_STREAMS, Told},
         sync::MutexGuard,
     },
     message::{Level, Message, Operation},
-    wish::{Audience, Request, Wish},
 };
 
 impl Channel {

@@ -4,7 +4,7 @@ use crossterm::event::{
     Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind,
 };
 
-use crate::watch::{
+use crate::watch::pane::{
     keys::{Code, Key},
     update::{Mouse, Msg},
 };

@@ -2,8 +2,8 @@
 //! corpus, by cargo-fuzz (`tests/fuzz`) with whatever it finds.
 
 use codechat::{
-    client::feed::{Options, Update},
-    text::{Colour, safe_line, safe_lines},
+    client::subscribe::{Options, Update},
+    terminal::safe_text::{Colour, safe_line, safe_lines},
 };
 use futures_util::StreamExt;
 use tokio::{

@@ -4,20 +4,22 @@
 use std::{fmt::Write, time::Duration};
 
 use codechat::{
-    client::feed::{Received, Update},
+    client::subscribe::{Received, Update},
     event::Format,
     message::Message,
-    text::Colour,
+    terminal::safe_text::Colour,
     watch::{
-        keys::{Code, Key},
         model::{Goals, Model},
         operations::Operations,
         pane::{
-            theme::{Background, Theme},
-            view,
+            draw::{
+                self,
+                theme::{Background, Theme},
+            },
+            keys::{Code, Key},
+            state::{Options, Screen, Target},
+            update::{Effect, Msg, update},
         },
-        screen::{Options, Screen, Target},
-        update::{Effect, Msg, update},
     },
 };
 use ratatui::{
@@ -138,7 +140,7 @@ impl Drawn {
         let area = self.size();
         let mut terminal = Terminal::new(TestBackend::new(area.0, area.1)).unwrap();
         let draw = |frame: &mut ratatui::Frame<'_>| {
-            view::draw(&self.screen, self.theme, self.now, frame.buffer_mut());
+            draw::draw(&self.screen, self.theme, self.now, frame.buffer_mut());
         };
         terminal.draw(draw).unwrap();
         terminal.backend().buffer().clone()

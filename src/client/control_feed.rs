@@ -1,0 +1,163 @@
+//! Listening to what watchers ask of a publisher: [`ControlFeed`] connects, and connects again after
+//! every loss, for as long as somebody listens.
+//!
+//! There is nothing to resume: each connection begins with how things stand.
+
+use std::time::Duration;
+
+use eventsource_client::SSE;
+use futures_util::StreamExt;
+use tokio::{sync::mpsc, task::AbortHandle};
+
+use crate::{
+    client::{
+        Client,
+        retry::Backoff,
+        subscribe::{
+            FeedError,
+            connection::{Ended, ended, no_stream, open, transport},
+        },
+        transport::{NoStream, Transport},
+    },
+    control::Audience,
+    event::ClientId,
+    message::Operation,
+    wire::{self, control::parse_audience, sse},
+};
+
+/// The shortest and the longest wait before a try. A server waits 2 s for a publisher to come back, so
+/// the first few must be quick.
+const DELAYS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+/// How many updates may wait for the reader before the stream is no longer read.
+const WAITING: usize = 8;
+
+/// What is heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// How things stand: once for each connection, and at every change.
+    Audience(Audience),
+    /// The connection was lost, or could not be made again; the next try comes by itself.
+    Lost,
+}
+
+/// What one client's publishers are asked for. Ends when the client's stream is over for good, or with
+/// an error; dropping it closes the connection at once.
+#[derive(Debug)]
+pub struct ControlFeed {
+    heard: mpsc::Receiver<Result<Heard, FeedError>>,
+    task: AbortHandle,
+}
+
+impl ControlFeed {
+    pub(super) fn open(client: Client, id: ClientId, operation: Option<&Operation>) -> Self {
+        let (sender, heard) = mpsc::channel(WAITING);
+        let mut url = client.server().join(&wire::control_path(id));
+        if let Some(operation) = operation {
+            let mut query = url.query_pairs_mut();
+            query.append_pair("operation", operation.as_str());
+        }
+        let listener = Listener {
+            transport: transport(&client, String::new(), None),
+            client,
+            id,
+            url: url.into(),
+            was_there: false,
+            out: sender,
+        };
+        Self {
+            heard,
+            task: tokio::spawn(listener.run()).abort_handle(),
+        }
+    }
+
+    /// What is heard next; `None` once the client's stream is over.
+    ///
+    /// # Errors
+    /// Where nothing answers at the first try, or the server refuses for good; nothing comes after it.
+    pub async fn next(&mut self) -> Option<Result<Heard, FeedError>> {
+        self.heard.recv().await
+    }
+}
+
+impl Drop for ControlFeed {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Listener {
+    client: Client,
+    id: ClientId,
+    url: String,
+    transport: Transport,
+    /// Whether the client was known there once: if it is not any more, the server restarted, and its
+    /// watcher may come back.
+    was_there: bool,
+    out: mpsc::Sender<Result<Heard, FeedError>>,
+}
+
+impl Listener {
+    async fn run(mut self) {
+        let mut backoff = Backoff::new(DELAYS.0, DELAYS.1);
+        loop {
+            let retry_after = match self.read(&mut backoff).await {
+                Ended::Over => return,
+                Ended::Failed(error) => {
+                    let _ = self.out.send(Err(error)).await;
+                    return;
+                }
+                Ended::NotThere(lost) if !self.was_there => {
+                    let error = lost.at(self.client.server()).into();
+                    let _ = self.out.send(Err(error)).await;
+                    return;
+                }
+                Ended::NotThere(_) => None,
+                Ended::Lost { retry_after, .. } => retry_after,
+            };
+            if self.out.send(Ok(Heard::Lost)).await.is_err() {
+                return;
+            }
+            let floor = self.transport.memory.recall().retry;
+            let (_, delay) = backoff.next(floor, retry_after);
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    /// Connects once and reads to the connection's end.
+    async fn read(&mut self, backoff: &mut Backoff) -> Ended {
+        let mut stream = match open(&self.transport, self.id, &self.url) {
+            Ok(stream) => stream,
+            Err(error) => return ended(&error, &self.url),
+        };
+        loop {
+            match stream.next().await {
+                Some(Ok(SSE::Event(event))) if event.event_type == sse::END => return Ended::Over,
+                Some(Ok(SSE::Event(event))) if event.event_type == sse::CONTROL => {
+                    self.was_there = true;
+                    backoff.reset();
+                    if let Some(audience) = parse_audience(&event.data)
+                        && self.out.send(Ok(Heard::Audience(audience))).await.is_err()
+                    {
+                        return Ended::Over;
+                    }
+                }
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return self.ended(&error),
+                None => return self.ended(&eventsource_client::Error::Eof),
+            }
+        }
+    }
+
+    fn ended(&self, error: &eventsource_client::Error) -> Ended {
+        match no_stream(error) {
+            Some(NoStream::Refused(refusal)) if refusal.ended => Ended::Over,
+            Some(NoStream::Refused(refusal)) if refusal.status == 404 && self.was_there => {
+                Ended::Lost {
+                    reason: refusal.detail.clone(),
+                    retry_after: None,
+                }
+            }
+            _ => ended(error, &self.url),
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Sending many messages so that each arrives: what is not acknowledged is sent again, under the
+//! same idempotency key, for as long as there is patience.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::{
+    Method,
+    header::{ACCEPT, HeaderValue},
+};
+use thiserror::Error;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::{
+    client::{
+        Client, ClientError,
+        error::{Lost, Refusal, read_json},
+        give_up::Patience,
+        request::Call,
+        retry::Backoff,
+    },
+    event::ClientId,
+    wire::{self, answer::Published},
+};
+
+/// At the first tries after a loss, which thus fall within [`wire::COMEBACK`]: a network that fails for a
+/// moment is no lost publisher to those who watch.
+const SHORTEST: Duration = Duration::from_millis(250);
+const LONGEST: Duration = Duration::from_secs(5);
+/// So long after a lost connection an unknown client ID means that the watcher is not back yet.
+const RETURN: Duration = Duration::from_secs(30);
+
+/// Publishes to one client.
+#[derive(Debug)]
+pub struct Publisher {
+    client: Client,
+    id: ClientId,
+    patience: Patience,
+    /// Whether anything ever answered.
+    reached: bool,
+    /// Whether anything was ever accepted: then the client was known once.
+    accepted: bool,
+    /// Since when the server is not what it was: the connection was lost, or the client is not known
+    /// any more. An accepted body makes up for it.
+    lost: Option<Instant>,
+}
+
+/// A try that failed, and what comes next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// How many tries of this body have failed, from 1.
+    pub attempt: u32,
+    /// How long it is until the next one.
+    pub delay: Duration,
+    /// What happened.
+    pub reason: String,
+}
+
+/// Why a body was not accepted.
+#[derive(Clone, Debug, Error)]
+pub enum PublishError {
+    /// Nothing answers at the first try, or the answer is none.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The server refused for good.
+    #[error(
+        "the server took {accepted} of {lines} lines and refused the rest ({status}): {detail}"
+    )]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// What the server says about it.
+        detail: String,
+        /// How many lines of the body stand.
+        accepted: u64,
+        /// How many there were.
+        lines: u64,
+    },
+    /// There was no patience left.
+    #[error(
+        "the server took nothing for {}: {why}; try again when it is back, or wait longer with --give-up-after",
+        humantime::format_duration(*after)
+    )]
+    GivenUp {
+        /// For how long it was tried in vain, after the input's end.
+        after: Duration,
+        /// What came of the newest try.
+        why: String,
+    },
+}
+
+impl PublishError {
+    /// How many lines of the body stand all the same.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        match self {
+            Self::Client(_) | Self::GivenUp { .. } => 0,
+            Self::Refused { accepted, .. } => *accepted,
+        }
+    }
+}
+
+/// How one try went.
+enum Tried {
+    Accepted(Published),
+    Failed(PublishError),
+    Again {
+        reason: String,
+        retry_after: Option<Duration>,
+    },
+}
+
+impl Publisher {
+    /// A publisher for one client.
+    #[must_use]
+    pub fn new(client: Client, id: ClientId, patience: Patience) -> Self {
+        Self {
+            client,
+            id,
+            patience,
+            reached: false,
+            accepted: false,
+            lost: None,
+        }
+    }
+
+    /// Sends one ndjson body of `lines` messages, each a `wire::json::push_publication` and an LF,
+    /// until it is acknowledged; `report` is told of every failed try.
+    ///
+    /// One try has no time limit: the server may hold the request back for as long as its readers
+    /// need. Nor have all together, before the input's end.
+    ///
+    /// # Errors
+    /// [`PublishError`], where nothing answers at the very first try, the server refuses for good, or
+    /// there is no patience left.
+    pub async fn send(
+        &mut self,
+        body: Bytes,
+        lines: u64,
+        mut report: impl FnMut(Retry),
+    ) -> Result<Published, PublishError> {
+        let call = self.call(body);
+        let mut backoff = Backoff::new(SHORTEST, LONGEST);
+        let (client, patience, since) =
+            (self.client.clone(), self.patience.clone(), Instant::now());
+        let given_up = |why| PublishError::GivenUp {
+            after: patience.limit(),
+            why,
+        };
+        let mut newest = "no answer".to_owned();
+        loop {
+            let tried = tokio::select! {
+                biased;
+                tried = self.attempt(call.clone(), lines) => tried,
+                () = patience.over_without_answer(since, &client) => return Err(given_up(newest)),
+            };
+            let (reason, retry_after) = match tried {
+                Tried::Accepted(published) => {
+                    (self.accepted, self.lost) = (true, None);
+                    return Ok(published);
+                }
+                Tried::Failed(error) => return Err(error),
+                Tried::Again {
+                    reason,
+                    retry_after,
+                } => (reason, retry_after),
+            };
+            let (attempt, delay) = backoff.next(None, retry_after);
+            newest.clone_from(&reason);
+            report(Retry {
+                attempt,
+                delay,
+                reason,
+            });
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                () = patience.over(since) => return Err(given_up(newest)),
+            }
+        }
+    }
+
+    fn call(&self, body: Bytes) -> Call {
+        let path = wire::stream_path(self.id);
+        let mut call = self.client.call(Method::POST, &path, Some(self.id));
+        call.headers
+            .insert(ACCEPT, HeaderValue::from_static(wire::JSON));
+        call.carry(wire::NDJSON, body);
+        let key = Uuid::new_v4().to_string();
+        call.name(&key).expect("a UUID is visible ASCII");
+        call
+    }
+
+    async fn attempt(&mut self, call: Call, lines: u64) -> Tried {
+        let response = match call.send(&self.client.http).await {
+            Ok(response) => response,
+            Err(lost) => return self.after_loss(lost),
+        };
+        self.reached = true;
+        if response.status().is_success() {
+            return match read_json(response, self.client.server()).await {
+                Ok(published) => Tried::Accepted(published),
+                Err(error @ ClientError::Lost { .. }) => self.again(error.to_string()),
+                Err(error) => Tried::Failed(error.into()),
+            };
+        }
+        let refusal = Refusal::of(response).await;
+        let is_unknown = refusal.status == 404 && !refusal.ended;
+        if is_unknown && self.accepted {
+            // The server restarted between two bodies; its new self waits for the watcher.
+            self.lost.get_or_insert_with(Instant::now);
+        }
+        let coming_back = self.lost.is_some_and(|it| it.elapsed() < RETURN);
+        if refusal.is_passing() || is_unknown && coming_back {
+            return Tried::Again {
+                reason: format!("{} {}", refusal.status, refusal.detail),
+                retry_after: refusal.retry_after,
+            };
+        }
+        Tried::Failed(PublishError::Refused {
+            status: refusal.status,
+            detail: refusal.detail,
+            accepted: refusal.accepted.unwrap_or(0),
+            lines,
+        })
+    }
+
+    fn after_loss(&mut self, lost: Lost) -> Tried {
+        if !lost.connected && !self.reached {
+            return Tried::Failed(lost.at(self.client.server()).into());
+        }
+        self.reached |= lost.connected;
+        self.again(lost.why)
+    }
+
+    fn again(&mut self, reason: String) -> Tried {
+        self.lost = Some(Instant::now());
+        Tried::Again {
+            reason,
+            retry_after: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_tries_after_a_loss_come_before_the_channel_is_told_of_it() {
+        for _ in 0..1000 {
+            let mut backoff = Backoff::new(SHORTEST, LONGEST);
+            let tries = [(); 3].map(|()| backoff.next(None, None).1);
+            assert!(tries.iter().sum::<Duration>() < wire::COMEBACK, "{tries:?}");
+        }
+    }
+}

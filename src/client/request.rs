@@ -1,0 +1,96 @@
+//! One request and its answer, over as many redirects as it takes.
+//!
+//! Redirects are followed here and not by the HTTP library, for two reasons: the library turns a
+//! redirected POST into a GET, which for a stream's address would open the stream, and it keeps
+//! `Sse-Client-ID`, which is a capability, when it goes to another origin.
+
+use bytes::Bytes;
+use reqwest::{
+    Method, Response, StatusCode, Url,
+    header::{AUTHORIZATION, HeaderMap, LOCATION},
+};
+
+use crate::{
+    client::{error::Lost, local},
+    wire,
+};
+
+/// As many as browsers and curl take, give or take.
+const REDIRECTS_MAX: usize = 10;
+
+/// A request that can be sent more than once.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Option<Bytes>,
+    /// Whether it may go the short way: it is a GET without a body, and no proxy is in use.
+    pub(crate) may_go_direct: bool,
+}
+
+impl Call {
+    pub(crate) fn new(method: Method, url: Url, headers: HeaderMap) -> Self {
+        Self {
+            method,
+            url,
+            headers,
+            body: None,
+            may_go_direct: false,
+        }
+    }
+
+    /// Sends it, following redirects, and waits for the head of the answer.
+    pub(crate) async fn send(mut self, http: &reqwest::Client) -> Result<Response, Lost> {
+        for _ in 0..=REDIRECTS_MAX {
+            let response = self.once(http).await?;
+            let Some(url) = self.onward(&response) else {
+                return Ok(response);
+            };
+            if url.origin() != self.url.origin() {
+                self.headers.remove(AUTHORIZATION);
+                self.headers.remove(wire::CLIENT_ID_HEADER);
+            }
+            self.url = url;
+        }
+        Err(Lost {
+            connected: true,
+            why: format!("it redirects more than {REDIRECTS_MAX} times"),
+        })
+    }
+
+    async fn once(&self, http: &reqwest::Client) -> Result<Response, Lost> {
+        if self.may_go_direct && local::reaches(&self.url) {
+            return local::get(&self.url, &self.headers).await;
+        }
+        let mut request = http
+            .request(self.method.clone(), self.url.clone())
+            .headers(self.headers.clone());
+        if let Some(body) = self.body.clone() {
+            request = request.body(body);
+        }
+        Ok(request.send().await?)
+    }
+
+    /// Where the answer sends this request. A body stays with the origin that it was meant for, and
+    /// is only sent on where the status keeps the method (RFC 9110, 15.4).
+    fn onward(&self, response: &Response) -> Option<Url> {
+        let keeps_method = matches!(
+            response.status(),
+            StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
+        );
+        let is_get = self.method == Method::GET;
+        let moves = matches!(response.status().as_u16(), 301..=303);
+        if !(keeps_method || is_get && moves) {
+            return None;
+        }
+        let location = response.headers().get(LOCATION)?;
+        let url = self
+            .url
+            .join(std::str::from_utf8(location.as_bytes()).ok()?)
+            .ok()?;
+        let reachable = matches!(url.scheme(), "http" | "https");
+        let allowed = is_get || url.origin() == self.url.origin();
+        (reachable && allowed).then_some(url)
+    }
+}

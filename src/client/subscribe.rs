@@ -1,0 +1,258 @@
+//! Reading a stream for as long as it lives: [`Feed`] connects, resumes after every loss, tells of
+//! every try, and ends when the stream is over for good.
+//!
+//! `eventsource-client` parses each response; its reconnecting is switched off, since it retries in
+//! silence, by status alone, and forgets what a stream says between events. A task of its own reads
+//! and parses; the feed takes what it has read in batches, a bounded number of which wait, and makes an
+//! update of each event when it is asked for the next one: what is used up before another is made costs
+//! the allocator half.
+
+pub(super) mod connection;
+mod translate;
+
+use std::{
+    borrow::Cow,
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::Stream;
+use thiserror::Error;
+use tokio::{
+    sync::{Notify, mpsc},
+    task::AbortHandle,
+};
+
+use crate::{
+    client::{Client, ClientError, retry::Backoff, sse_repair::bypass::Run},
+    event::{ClientId, End, Format, Gap, UnixMillis},
+    message::Message,
+};
+
+use connection::{Connection, Ended, Piece};
+use translate::Translator;
+
+/// The shortest and the longest wait before a try.
+const DELAYS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
+/// How many batches may wait for a reader before the stream is no longer read.
+const BATCHES: usize = 2;
+
+/// How a stream is read.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// What to ask the server for. A server that is not codechat's sends text all the same.
+    pub format: Format,
+    /// Replay only so many of the messages that the channel holds; default all.
+    pub tail: Option<u64>,
+    /// Go on trying where nothing answers at the very first try; default is to give up.
+    pub wait: bool,
+    /// Go on after this event of an earlier reading.
+    pub last_event_id: Option<String>,
+    /// What asks for the connection to be made again.
+    pub reconnect: Reconnect,
+}
+
+/// Asks for a connection to be made again now, whether there is one or the next try is waited for.
+/// What was read is kept, and the next connection goes on after it. Clones ask the same feed.
+#[derive(Clone, Debug, Default)]
+pub struct Reconnect(Arc<Notify>);
+
+impl Reconnect {
+    /// Asks.
+    pub fn ask(&self) {
+        self.0.notify_one();
+    }
+
+    async fn asked(&self) {
+        self.0.notified().await;
+    }
+}
+
+/// What happens on a stream.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Update {
+    /// A connection was accepted; each time.
+    Connected {
+        /// What the events are written in: JSON only where the server says so.
+        format: Format,
+    },
+    /// A message came; in a box, for on the way to its reader an update is moved at every step.
+    Message(Box<Received>),
+    /// Messages are gone; the stream goes on after them.
+    Gap(Gap),
+    /// The channel ended; nothing comes after this.
+    End(End),
+    /// The server knows the stream to be over (204); nothing comes after this.
+    Gone,
+    /// A sign of life without news; several at once count as one.
+    Heartbeat,
+    /// A try failed or a connection was lost; the next try comes after `delay`.
+    Retrying {
+        /// How many tries have failed since the last event, from 1.
+        attempt: u32,
+        /// How long it is until the next one.
+        delay: Duration,
+        /// What happened.
+        reason: String,
+    },
+}
+
+/// A message as it came.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Received {
+    /// The last event ID at this message; empty where the stream has set none.
+    pub id: String,
+    /// The event's name as the stream gives it, `message` where it gives none.
+    pub event: Cow<'static, str>,
+    /// When the server took it, where the ID tells.
+    pub time: Option<UnixMillis>,
+    /// What was said.
+    pub message: Message,
+}
+
+/// Why a feed gives up.
+#[derive(Clone, Debug, Error)]
+pub enum FeedError {
+    /// Nothing answers at the first try, or the server refuses for good.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// Something answers that is no event stream.
+    #[error("{url} answers with {kind} instead of an event stream, beginning with {start:?}")]
+    NotAStream {
+        /// What was asked for.
+        url: String,
+        /// The answer's content type.
+        kind: String,
+        /// The start of its body, made short.
+        start: String,
+    },
+    /// One line or one event is beyond what can be held.
+    #[error("the stream has {0}, so it cannot be read")]
+    TooLong(String),
+    /// A recording that is made of the stream cannot be written, or one that stands in for it cannot be
+    /// read.
+    #[error("{0}")]
+    Recording(String),
+}
+
+/// A stream's updates. Ends after [`Update::End`], [`Update::Gone`] or an error; dropping it closes
+/// the connection at once.
+pub struct Feed {
+    batches: mpsc::Receiver<Vec<Piece>>,
+    batch: std::vec::IntoIter<Piece>,
+    /// The plain events that come before the rest of the batch.
+    run: Run,
+    translator: Translator,
+    task: AbortHandle,
+}
+
+type Item = Result<Update, FeedError>;
+
+impl Feed {
+    pub(super) fn open(client: Client, id: ClientId, options: Options) -> Self {
+        let (sender, batches) = mpsc::channel(BATCHES);
+        let translator = Translator::new(options.last_event_id.as_deref().unwrap_or_default());
+        let task = tokio::spawn(run(client, id, options, sender));
+        Self {
+            batches,
+            batch: Vec::new().into_iter(),
+            run: Run::default(),
+            translator,
+            task: task.abort_handle(),
+        }
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl fmt::Debug for Feed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed").finish_non_exhaustive()
+    }
+}
+
+impl Stream for Feed {
+    type Item = Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        let this = &mut *self;
+        loop {
+            while let Some(event) = this.run.next() {
+                if let Some(update) = this.translator.read(event) {
+                    return Poll::Ready(Some(Ok(update)));
+                }
+            }
+            let update = match this.batch.next() {
+                Some(Piece::Plain(run)) => {
+                    this.run = run;
+                    None
+                }
+                Some(Piece::Event(event)) => this.translator.read(event),
+                Some(Piece::Connected {
+                    sender,
+                    is_resuming,
+                }) => Some(this.translator.begin(sender, is_resuming)),
+                Some(Piece::Item(item)) => return Poll::Ready(Some(item)),
+                None => match std::task::ready!(this.batches.poll_recv(cx)) {
+                    Some(batch) => {
+                        this.batch = batch.into_iter();
+                        None
+                    }
+                    None => return Poll::Ready(None),
+                },
+            };
+            if let Some(update) = update {
+                return Poll::Ready(Some(Ok(update)));
+            }
+        }
+    }
+}
+
+/// Connects and reads, again and again, until the stream is over or nobody listens.
+async fn run(client: Client, id: ClientId, options: Options, out: mpsc::Sender<Vec<Piece>>) {
+    let connection = Connection::new(&client, id, &options);
+    let mut backoff = Backoff::new(DELAYS.0, DELAYS.1);
+    let mut first = !options.wait;
+    loop {
+        let read = connection.read(&mut backoff, &out, &options.reconnect);
+        let Some(ended) = read.await else { continue };
+        let (reason, retry_after) = match ended {
+            Ended::Over => return,
+            Ended::Failed(error) => {
+                let _ = out.send(vec![Piece::Item(Err(error))]).await;
+                return;
+            }
+            Ended::NotThere(lost) if first => {
+                let error = lost.at(client.server()).into();
+                let _ = out.send(vec![Piece::Item(Err(error))]).await;
+                return;
+            }
+            Ended::NotThere(lost) => (lost.why, None),
+            Ended::Lost {
+                reason,
+                retry_after,
+            } => (reason, retry_after),
+        };
+        first = false;
+        let (attempt, delay) = backoff.next(connection.floor(), retry_after);
+        let retrying = Update::Retrying {
+            attempt,
+            delay,
+            reason,
+        };
+        if out.send(vec![Piece::Item(Ok(retrying))]).await.is_err() {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = options.reconnect.asked() => {}
+        }
+    }
+}

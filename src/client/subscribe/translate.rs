@@ -1,0 +1,142 @@
+//! What an event of a stream means: a message, a repeat of one, or one of the things that a codechat
+//! server says besides.
+
+use std::borrow::Cow;
+
+use crate::{
+    client::{
+        sse_repair::bypass::Event,
+        subscribe::{Received, Update},
+    },
+    event::{End, EventId, Format, Gap},
+    message::{DEFAULT_EVENT, Message},
+    wire::{json, sse},
+};
+
+/// Who sends, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sender {
+    Codechat(Format),
+    /// Any other server: every event is a message.
+    Foreign,
+}
+
+/// Reads events, and knows which of them were read before.
+#[derive(Debug)]
+pub(super) struct Translator {
+    sender: Sender,
+    /// The last message's place in its channel; outlives connections.
+    seen: Option<EventId>,
+    /// Whether the greeting may still come on this connection.
+    greeting_due: bool,
+}
+
+impl Translator {
+    /// `cursor` is the last event ID of an earlier reading.
+    pub(super) fn new(cursor: &str) -> Self {
+        Self {
+            sender: Sender::Foreign,
+            seen: cursor.parse().ok(),
+            greeting_due: false,
+        }
+    }
+
+    /// Begins a connection, which was asked to resume or not.
+    pub(super) fn begin(&mut self, sender: Sender, resuming: bool) -> Update {
+        self.sender = sender;
+        self.greeting_due = !resuming;
+        if !resuming {
+            // A fresh stream tells all it has, whatever was read before.
+            self.seen = None;
+        }
+        let format = match sender {
+            Sender::Codechat(format) => format,
+            Sender::Foreign => Format::Text,
+        };
+        Update::Connected { format }
+    }
+
+    /// What the event says; `None` where it was read before.
+    pub(super) fn read(&mut self, event: Event<'_>) -> Option<Update> {
+        let Sender::Codechat(format) = self.sender else {
+            let mut message = Message::text(&*event.data);
+            message.event = other_than_default(&event.name);
+            let id = event.id.parse().ok();
+            return Some(received(event, id, message));
+        };
+        let id = event.id.parse::<EventId>().ok();
+        match &*event.name {
+            sse::GAP => {
+                self.seen = id.or(self.seen);
+                let gap = json::parse_gap(&event.data);
+                return Some(Update::Gap(gap.unwrap_or(Gap::Unknown)));
+            }
+            sse::END if event.data == End::Idle.as_str() => return Some(Update::End(End::Idle)),
+            sse::END => return Some(Update::End(End::Stopped)),
+            _ => {}
+        }
+        let parsed = match format {
+            Format::Json => json::parse_event(&event.data),
+            Format::Text => None,
+        };
+        let message = parsed.unwrap_or_else(|| self.text(&event, id));
+        self.greeting_due = false;
+        if id.is_some_and(|id| self.is_repeat(id, &message)) {
+            return None;
+        }
+        Some(received(event, id, message))
+    }
+
+    /// A message of which only the text is known. Whether the server itself says it can then only
+    /// be told by what it says and where.
+    fn text(&self, event: &Event<'_>, id: Option<EventId>) -> Message {
+        let greeting = self.greeting_due && event.data == sse::GREETING;
+        let not_beyond = |id: EventId| self.seen.is_some_and(|seen| id.seq <= seen.seq);
+        let farewell = event.data == sse::FAREWELL && id.is_some_and(not_beyond);
+        let unnumbered = id.is_some_and(|it| it.seq == 0);
+        let mut message = Message::text(&*event.data);
+        message.event = other_than_default(&event.name);
+        message.system = greeting || farewell || unnumbered;
+        message
+    }
+
+    /// Whether the message was read before; if not, it is the last read one from now on.
+    ///
+    /// Numbers rise by one in a channel, and a channel's successor under the same ID starts again
+    /// at 1, later. So a message is a repeat if neither its number nor its time is beyond the last
+    /// one's. The server's own messages repeat the ID of the message before them and are none.
+    fn is_repeat(&mut self, id: EventId, message: &Message) -> bool {
+        let is_new = self
+            .seen
+            .is_none_or(|seen| id.seq > seen.seq || id.time > seen.time);
+        if is_new {
+            self.seen = Some(id);
+        }
+        !is_new && !message.system
+    }
+}
+
+fn other_than_default(name: &str) -> Option<crate::message::EventName> {
+    if name == DEFAULT_EVENT {
+        None
+    } else {
+        name.parse().ok()
+    }
+}
+
+/// The names that nearly all events have are not copied.
+fn name(name: &str) -> Cow<'static, str> {
+    match name {
+        DEFAULT_EVENT => Cow::Borrowed(DEFAULT_EVENT),
+        other => Cow::Owned(other.into()),
+    }
+}
+
+fn received(event: Event<'_>, id: Option<EventId>, message: Message) -> Update {
+    Update::Message(Box::new(Received {
+        time: id.map(|it| it.time),
+        id: event.id.into(),
+        event: name(&event.name),
+        message,
+    }))
+}

@@ -1,0 +1,331 @@
+//! `codechat send -- CMD`: a command's run as an operation, from its start line to its outcome.
+//!
+//! Three things go on at once: the command's output is read, what was read is delivered, and the command
+//! is followed, with the signals that come and the wishes of watchers. A control stream stands for the
+//! operation all the while, so that watchers are told should this very program be killed.
+
+mod child;
+mod child_lines;
+mod messages;
+mod output;
+
+use std::{future::ready, sync::Arc};
+
+use anyhow::Context;
+use rustix::process::Signal as Number;
+use tokio::{
+    process::{Child, Command},
+    sync::mpsc,
+    task::{JoinHandle, JoinSet},
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    Order,
+    control_state::{Asked, Wishes},
+    delivery::{READS_WAITING, Tally, deliver, next_batch, send},
+    lines::Batch,
+};
+use crate::{
+    cli::Exit,
+    client::{
+        Client,
+        publish::{PublishError, Publisher},
+    },
+    event::ClientId,
+    message::Outcome,
+    process,
+    signals::Origins,
+    terminal::stderr,
+};
+use child::Pipes;
+use messages::{Ended, Voice};
+use output::{Left, Output};
+
+/// The variable that tells the command which level of detail was wanted when it started.
+const WANTED_LEVEL: &str = "CODECHAT_WANTED_LEVEL";
+
+/// Runs the command, and ends as it does.
+///
+/// # Errors
+/// Where the server is not there or refuses before anything was run; the text says what to do.
+pub(super) async fn run(client: Client, id: ClientId, order: Order) -> anyhow::Result<Exit> {
+    let mut signals = Origins::new().context("receive signals")?;
+    let voice = Voice::new(&order);
+    let tally = Arc::new(Tally::new());
+    let mut publisher = Publisher::new(client.clone(), id, tally.patience(order.give_up_after));
+    let begun = tokio::select! {
+        begun = begin(&client, id, &voice, &mut publisher) => begun?,
+        (signal, _) = signals.recv() => return Ok(signal.into()),
+    };
+    let Some(mut wishes) = begun else {
+        return Ok(Exit::Terminated);
+    };
+    let command = command(&client, id, &order, &wishes)?;
+    let (child, target, pipes) = match child::start(command, order.pty) {
+        Ok(started) => started,
+        Err(error) => {
+            stderr::line(&error.to_string());
+            let outcome = voice.outcome(Outcome::Failed, error.to_string());
+            tally.read(1);
+            let undelivered = tokio::select! {
+                sent = deliver(&mut publisher, outcome, &tally) => sent.err().map(|it| it.to_string()),
+                _ = signals.recv() => Some("interrupted".into()),
+            };
+            if let Some(why) = undelivered {
+                tally.report(&why);
+            }
+            return Ok(Exit::Child(error.exit_code()));
+        }
+    };
+    let (queue, waiting) = mpsc::channel(READS_WAITING);
+    let delivery = tokio::spawn(deliver_all(publisher, waiting, Arc::clone(&tally)));
+    let on_level = order.on_level.as_deref().and_then(child::signal);
+    let mut run = Run::new(child, target, on_level, Arc::clone(&tally));
+    run.read(pipes, order.tee, &voice, &queue);
+    let end = run.follow(&mut wishes, &mut signals).await?;
+
+    tally.read(1);
+    let conclude = conclude(queue, voice.concluded(&end), delivery);
+    let left_over = tokio::select! {
+        biased;
+        () = ready(()), if run.given_up => Some("interrupted".into()),
+        refused = conclude => refused.map(|it| it.to_string()),
+        _ = signals.recv() => Some("interrupted".into()),
+        never = wishes.ignored() => match never {},
+    };
+    let code = process::exit_code(end.status);
+    if tally.undelivered() == 0 {
+        return Ok(Exit::Child(code));
+    }
+    tally.report(&left_over.unwrap_or_default());
+    Ok(if code == 0 {
+        Exit::Error
+    } else {
+        Exit::Child(code)
+    })
+}
+
+/// Says that it begins, and listens to wishes. `None` where a watcher had asked to cancel before.
+async fn begin(
+    client: &Client,
+    id: ClientId,
+    voice: &Voice,
+    publisher: &mut Publisher,
+) -> Result<Option<Wishes>, PublishError> {
+    // An ID that is not known, and a server that is not there, show here: nothing has run yet.
+    let answer = send(publisher, voice.started()).await?;
+    let feed = client.listen(id, Some(voice.operation()));
+    let mut wishes = Wishes::new(feed, Some(voice.operation().clone()), &answer.wish());
+    wishes.opened().await;
+    if !wishes.cancel() {
+        return Ok(Some(wishes));
+    }
+    stderr::line("a watcher had asked to cancel, so nothing was run");
+    let outcome = voice.outcome(Outcome::Cancelled, "Cancelled before it began".into());
+    send(publisher, outcome).await?;
+    Ok(None)
+}
+
+/// The command, with what it needs to publish by itself.
+fn command(
+    client: &Client,
+    id: ClientId,
+    order: &Order,
+    wishes: &Wishes,
+) -> anyhow::Result<Command> {
+    let mut command = process::command(&order.words).context("a command has at least a name")?;
+    command
+        .env("SSE_CLIENT_ID", id.to_string())
+        .env("CODECHAT_PUBLISH_URL", client.publish_url(id));
+    match wishes.level() {
+        Some(level) => command.env(WANTED_LEVEL, level.as_str()),
+        None => command.env_remove(WANTED_LEVEL),
+    };
+    Ok(command)
+}
+
+/// Delivers all that is read. Where the server refuses for good, the command must not be held back for
+/// it: then what is read is only counted. So it is where there is no patience left, after its end.
+async fn deliver_all(
+    mut publisher: Publisher,
+    mut waiting: mpsc::Receiver<Batch>,
+    tally: Arc<Tally>,
+) -> Option<PublishError> {
+    while let Some(batch) = next_batch(&mut waiting).await {
+        if let Err(refused) = deliver(&mut publisher, batch, &tally).await {
+            if !matches!(refused, PublishError::GivenUp { .. }) {
+                stderr::line(&format!("{refused}; the command goes on"));
+            }
+            while waiting.recv().await.is_some() {}
+            return Some(refused);
+        }
+    }
+    None
+}
+
+/// Sends the last message behind all others, and waits until they are delivered.
+async fn conclude(
+    queue: mpsc::Sender<Batch>,
+    outcome: Batch,
+    delivery: JoinHandle<Option<PublishError>>,
+) -> Option<PublishError> {
+    // It takes batches for as long as there is a queue.
+    let _ = queue.send(outcome).await;
+    drop(queue);
+    delivery.await.ok().flatten()
+}
+
+/// A command that runs.
+struct Run {
+    child: Child,
+    target: process::Target,
+    begun: Instant,
+    /// What it is sent when the wanted level changes.
+    on_level: Option<Number>,
+    outputs: JoinSet<Left>,
+    /// What comes of its lines.
+    tally: Arc<Tally>,
+    /// Whether somebody has told it to end.
+    told_to_end: bool,
+    /// Whether a signal came after its end: then what is not delivered will not be.
+    given_up: bool,
+    /// When it is to be ended.
+    kill_at: Option<Instant>,
+}
+
+impl Run {
+    fn new(
+        child: Child,
+        target: process::Target,
+        on_level: Option<Number>,
+        tally: Arc<Tally>,
+    ) -> Self {
+        tally.input_begins();
+        Self {
+            child,
+            target,
+            begun: Instant::now(),
+            on_level,
+            outputs: JoinSet::new(),
+            tally,
+            told_to_end: false,
+            given_up: false,
+            kill_at: None,
+        }
+    }
+
+    /// Begins to read its output.
+    fn read(&mut self, pipes: Pipes, tee: bool, voice: &Voice, queue: &mpsc::Sender<Batch>) {
+        let output = |from, lines, copy: Option<_>| Output {
+            from,
+            lines,
+            queue: queue.clone(),
+            tally: Arc::clone(&self.tally),
+            copy: copy.filter(|_| tee),
+        };
+        let outputs = match pipes {
+            Pipes::Terminal(from) => {
+                vec![output(
+                    Box::pin(from),
+                    voice.stdout(),
+                    Some(Box::pin(tokio::io::stdout())),
+                )]
+            }
+            Pipes::Two { stdout, stderr } => vec![
+                output(
+                    Box::pin(stdout),
+                    voice.stdout(),
+                    Some(Box::pin(tokio::io::stdout())),
+                ),
+                output(
+                    Box::pin(stderr),
+                    voice.stderr(),
+                    Some(Box::pin(tokio::io::stderr())),
+                ),
+            ],
+        };
+        for output in outputs {
+            self.outputs.spawn(output.read());
+        }
+    }
+
+    /// Follows it to its end, and to that of its output.
+    async fn follow(
+        &mut self,
+        wishes: &mut Wishes,
+        signals: &mut Origins,
+    ) -> anyhow::Result<Ended> {
+        let mut status = None;
+        let mut is_held = false;
+        loop {
+            tokio::select! {
+                ended = self.child.wait(), if status.is_none() => {
+                    let ended = ended.context("wait for the command")?;
+                    status = Some((ended, self.begun.elapsed()));
+                    self.tally.input_ends();
+                }
+                Some(left) = self.outputs.join_next() => {
+                    is_held |= matches!(left, Ok(Left::Held));
+                }
+                asked = wishes.next() => self.obey(asked, status.is_none()),
+                (signal, by_terminal) = signals.recv() => if status.is_none() {
+                    self.told_to_end = true;
+                    self.target.pass_on(signal, by_terminal);
+                } else {
+                    // What it left behind, and what waits, is not waited for any longer.
+                    self.given_up = true;
+                    self.outputs.abort_all();
+                },
+                () = until(self.kill_at) => {
+                    self.kill_at = None;
+                    self.target.signal_all(Number::KILL);
+                }
+            }
+            let Some((status, took)) = status.filter(|_| self.outputs.is_empty()) else {
+                continue;
+            };
+            if is_held {
+                self.leave_behind();
+            }
+            return Ok(Ended {
+                status,
+                told_to_end: self.told_to_end,
+                took,
+            });
+        }
+    }
+
+    fn obey(&mut self, asked: Asked, is_running: bool) {
+        if let Some(number) = self.on_level
+            && asked.level
+            && is_running
+        {
+            self.target.signal(number);
+        }
+        if asked.cancel {
+            stderr::line("a watcher asked to cancel");
+            self.told_to_end |= is_running;
+            self.kill_at = Some(Instant::now() + process::PATIENCE);
+            self.target.signal_all(Number::TERM);
+        }
+    }
+
+    /// Something that the command started outlives it and holds its output.
+    fn leave_behind(&self) {
+        if self.told_to_end {
+            self.target.kill_leftovers();
+        } else {
+            stderr::line(
+                "the command has ended, but something that it started holds its output, which is read no further",
+            );
+        }
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,218 @@
+//! What an operation says of itself, and what its messages are like. Pure.
+
+use std::{borrow::Cow, ffi::OsString, path::Path, process::ExitStatus, time::Duration};
+
+use super::child_lines::ChildLines;
+use crate::{
+    command::send::{Order, lines::Batch},
+    message::{Level, Message, OPERATION_MAX_CHARS, Operation, Outcome},
+    process,
+    terminal::stderr,
+};
+
+/// So much of a command line is told, in characters.
+const COMMAND_LINE_CHARS: usize = 200;
+
+pub(super) struct Voice {
+    prototype: Message,
+    operation: Operation,
+    command_line: String,
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ended {
+    pub(super) status: ExitStatus,
+    /// Whether somebody told it to.
+    pub(super) told_to_end: bool,
+    pub(super) took: Duration,
+}
+
+impl Voice {
+    pub(super) fn new(order: &Order) -> Self {
+        let named = order.prototype.operation.clone();
+        let operation = named.unwrap_or_else(|| operation(&order.words));
+        Self {
+            prototype: Message {
+                operation: Some(operation.clone()),
+                ..order.prototype.clone()
+            },
+            operation,
+            command_line: command_line(&order.words),
+        }
+    }
+
+    pub(super) fn operation(&self) -> &Operation {
+        &self.operation
+    }
+
+    /// The first message.
+    pub(super) fn started(&self) -> Batch {
+        Batch::of(&Message {
+            text: format!("Started {}", self.command_line),
+            level: Some(Level::Info),
+            ..self.prototype.clone()
+        })
+    }
+
+    /// The last message.
+    pub(super) fn concluded(&self, end: &Ended) -> Batch {
+        let (outcome, text) = conclusion(end);
+        self.outcome(outcome, text)
+    }
+
+    /// The last message, in other words.
+    pub(super) fn outcome(&self, outcome: Outcome, text: String) -> Batch {
+        let level = match outcome {
+            Outcome::Ok => Level::Info,
+            Outcome::Cancelled => Level::Warn,
+            Outcome::Failed => Level::Error,
+        };
+        Batch::of(&Message {
+            text,
+            level: Some(level),
+            outcome: Some(outcome),
+            ..self.prototype.clone()
+        })
+    }
+
+    /// The lines of stdout.
+    pub(super) fn stdout(&self) -> ChildLines {
+        self.lines(self.prototype.level.unwrap_or(Level::Info))
+    }
+
+    /// The lines of stderr.
+    pub(super) fn stderr(&self) -> ChildLines {
+        self.lines(Level::Warn)
+    }
+
+    fn lines(&self, level: Level) -> ChildLines {
+        ChildLines::new(Message {
+            level: Some(level),
+            ..self.prototype.clone()
+        })
+    }
+}
+
+/// Whoever was told to end is cancelled, whatever it made of that.
+fn conclusion(end: &Ended) -> (Outcome, String) {
+    let took = stderr::duration(end.took);
+    let how = match end.status.code() {
+        Some(code) => format!("exit code {code}"),
+        None => format!(
+            "signal {}",
+            process::exit_code(end.status).wrapping_sub(128)
+        ),
+    };
+    if end.told_to_end {
+        let text = format!("Cancelled after {took} ({how})");
+        (Outcome::Cancelled, text)
+    } else if end.status.success() {
+        (Outcome::Ok, format!("Finished after {took}"))
+    } else {
+        (Outcome::Failed, format!("Failed after {took} ({how})"))
+    }
+}
+
+/// An operation is called as its command is.
+fn operation(words: &[OsString]) -> Operation {
+    let program = words.first().map_or(Path::new(""), Path::new);
+    let name = program.file_name().unwrap_or(program.as_os_str());
+    let name: String = name
+        .to_string_lossy()
+        .chars()
+        .filter(|it| !it.is_control())
+        .take(OPERATION_MAX_CHARS)
+        .collect();
+    name.parse()
+        .unwrap_or_else(|_| "command".parse().expect("it is a word"))
+}
+
+/// A command line that a shell would understand, cut off where it is long.
+fn command_line(words: &[OsString]) -> String {
+    let words: Vec<_> = words.iter().map(|it| it.to_string_lossy()).collect();
+    let quoted: Vec<_> = words.iter().map(|it| quoted(it)).collect();
+    let line = quoted.join(" ");
+    match line.char_indices().nth(COMMAND_LINE_CHARS) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+fn quoted(word: &str) -> Cow<'_, str> {
+    let is_plain = |it: char| it.is_alphanumeric() || "_@%+=:,./-".contains(it);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.into()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''")).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+
+    fn words(words: &[&str]) -> Vec<OsString> {
+        words.iter().map(Into::into).collect()
+    }
+
+    #[test]
+    fn an_operation_has_its_commands_name_without_the_way_there() {
+        for (program, name) in [
+            ("make", "make"),
+            ("/usr/bin/make", "make"),
+            ("./build\n.sh", "build.sh"),
+            ("\n", "command"),
+        ] {
+            assert_eq!(operation(&words(&[program])).as_str(), name, "{program:?}");
+        }
+        let long = "x".repeat(2 * OPERATION_MAX_CHARS);
+        assert_eq!(
+            operation(&words(&[&long])).as_str().len(),
+            OPERATION_MAX_CHARS
+        );
+    }
+
+    #[test]
+    fn a_command_line_can_be_pasted_unless_it_is_long() {
+        let line = words(&["sh", "-c", "echo 'a b'; exit 7", ""]);
+        assert_eq!(command_line(&line), r"sh -c 'echo '\''a b'\''; exit 7' ''");
+        let long = command_line(&words(&["é".repeat(500).as_str()]));
+        assert_eq!(long.chars().count(), COMMAND_LINE_CHARS + 1);
+    }
+
+    #[test]
+    fn an_outcome_tells_how_it_came_to_it() {
+        for (raw, told_to_end, outcome, text) in [
+            (0, false, Outcome::Ok, "Finished after 1.5 s"),
+            (
+                7 << 8,
+                false,
+                Outcome::Failed,
+                "Failed after 1.5 s (exit code 7)",
+            ),
+            (9, false, Outcome::Failed, "Failed after 1.5 s (signal 9)"),
+            (
+                15,
+                true,
+                Outcome::Cancelled,
+                "Cancelled after 1.5 s (signal 15)",
+            ),
+            (
+                0,
+                true,
+                Outcome::Cancelled,
+                "Cancelled after 1.5 s (exit code 0)",
+            ),
+        ] {
+            let end = Ended {
+                status: ExitStatus::from_raw(raw),
+                told_to_end,
+                took: Duration::from_millis(1500),
+            };
+            assert_eq!(conclusion(&end), (outcome, text.into()));
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! `codechat watch -- CMD`: the whole job in one command. The stream is open before CMD begins, and is
+//! followed until what CMD has set off is told.
+
+use std::{future::pending, io, pin::Pin, process::ExitStatus, time::Duration};
+
+use anyhow::{Context, bail};
+use futures_util::StreamExt;
+use rustix::process::Signal as Number;
+use tokio::{
+    process::{Child, Command},
+    time::{self, Instant},
+};
+
+use super::{
+    Args, LEAVE,
+    lines::after,
+    session::{Session, Stream, Updates},
+    summarize, unpin_at_stops, write_id,
+};
+use crate::{
+    cli::Exit,
+    client::subscribe::Update,
+    process,
+    signals::{Origins, Signal},
+    terminal::stderr,
+    watch::{
+        clock::Clock,
+        lines::{
+            LineFormat, Pipe, Target,
+            line_loop::{Left, follow},
+        },
+        model::{Model, Verdict},
+    },
+};
+
+/// Once CMD has ended, a stream that is quiet for so long has told it all.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// Runs CMD with a stream that is open, and ends as it does.
+pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
+    let mut job = Job {
+        signals: Origins::new().context("receive signals")?,
+        time_is_up: Box::pin(after(args.timeout)),
+        messages: Messages {
+            updates: None,
+            clock: Clock::default(),
+            model: args.model(true),
+            pipe: Pipe::new(Target::Stderr, args.format.unwrap_or(LineFormat::Text)),
+        },
+        goal: None,
+    };
+    let _stops = unpin_at_stops(&job.messages.pipe)?;
+    let mut session = Session::default();
+    let exit = job.run(&mut session, &args).await;
+    let _ = time::timeout(LEAVE, job.messages.pipe.finish()).await;
+    session.leave().await;
+    if exit.is_ok() {
+        summarize(&job.messages.model, &job.messages.clock);
+    }
+    exit
+}
+
+/// All that happens while there is a command to run.
+struct Job {
+    signals: Origins,
+    time_is_up: Pin<Box<dyn Future<Output = ()>>>,
+    messages: Messages,
+    /// What the watch was to wait for, once it came. CMD goes on all the same.
+    goal: Option<Verdict>,
+}
+
+impl Job {
+    async fn run(&mut self, session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
+        let stream = tokio::select! {
+            stream = self.messages.open(session, args) => stream?,
+            () = &mut self.time_is_up => {
+                stderr::line("the time of --timeout is up, so the command was not run");
+                return Ok(Exit::TimedOut);
+            }
+            (signal, _) = self.signals.recv() => return Ok(signal.into()),
+        };
+        let (child, target) = match process::start_in_group(&mut command(args, &stream)?) {
+            Ok(started) => started,
+            Err(error) => {
+                stderr::line(&error.to_string());
+                return Ok(Exit::Child(error.exit_code()));
+            }
+        };
+        self.messages.updates = Some(stream.updates);
+        let exit = self.attend(child, target).await?;
+        let Exit::Child(code) = exit else {
+            return Ok(exit);
+        };
+        self.finish(args, code).await
+    }
+
+    /// Shows messages, passes signals on, and keeps the time, until CMD has ended.
+    async fn attend(&mut self, mut child: Child, target: process::Target) -> anyhow::Result<Exit> {
+        // Why CMD was told to end, where that is not its own affair, and when it is ended if it stays.
+        let mut exit = None;
+        let mut kill_at = None;
+        let mut was_interrupted = false;
+        loop {
+            match self.next(&mut child, kill_at).await {
+                Event::Ended(status) => {
+                    if exit.is_some() {
+                        target.kill_leftovers();
+                    }
+                    let code = process::exit_code(status.context("wait for the command")?);
+                    return Ok(exit.unwrap_or(Exit::Child(code)));
+                }
+                Event::Verdict(Verdict::Alarm) if kill_at.is_none() => {
+                    self.say("a message matches --fail-on, so the command is ended");
+                    exit = Some(Exit::Failed);
+                }
+                Event::Verdict(verdict) => {
+                    self.goal.get_or_insert(verdict);
+                    continue;
+                }
+                Event::TimeIsUp => {
+                    self.say("the time of --timeout is up, so the command is ended");
+                    exit = Some(Exit::TimedOut);
+                }
+                Event::Signal(signal, by_terminal) if !was_interrupted && kill_at.is_none() => {
+                    was_interrupted = true;
+                    target.pass_on(signal, by_terminal);
+                    continue;
+                }
+                Event::Signal(signal, _) => {
+                    exit = Some(signal.into());
+                    target.signal_all(Number::KILL);
+                }
+                Event::Overdue => target.signal_all(Number::KILL),
+            }
+            target.signal_all(Number::TERM);
+            kill_at = Some(Instant::now() + process::PATIENCE);
+        }
+    }
+
+    /// Says a line of the program's own in its place behind the messages.
+    fn say(&mut self, text: &str) {
+        self.messages.pipe.line(&format!("codechat: {text}"));
+    }
+
+    async fn next(&mut self, child: &mut Child, kill_at: Option<Instant>) -> Event {
+        let overdue = async {
+            match kill_at {
+                Some(time) => time::sleep_until(time).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            status = child.wait() => Event::Ended(status),
+            Some(verdict) = self.messages.follow() => Event::Verdict(verdict),
+            () = &mut self.time_is_up, if kill_at.is_none() => Event::TimeIsUp,
+            (signal, by_terminal) = self.signals.recv() => Event::Signal(signal, by_terminal),
+            () = overdue => Event::Overdue,
+        }
+    }
+
+    /// Shows what is still to come after CMD has ended with `code`. Work that CMD only handed in goes on
+    /// elsewhere, so what the watch was to wait for is waited for, unless CMD failed.
+    async fn finish(&mut self, args: &Args, code: u8) -> anyhow::Result<Exit> {
+        let has_goal = args.until_done || args.until.is_some() || args.count.is_some();
+        let waits = has_goal && self.goal.is_none() && code == 0;
+        let ending = async {
+            if !waits {
+                return Ok(self.messages.rest(args.linger).await.or(self.goal));
+            }
+            let verdict = self.messages.follow().await;
+            verdict
+                .map(Some)
+                .context("what was to be waited for can come no more")
+        };
+        let cut_short = tokio::select! {
+            verdict = ending => return Ok(match verdict? {
+                Some(Verdict::Alarm) => Exit::Failed,
+                Some(Verdict::Failed) if code == 0 => Exit::Failed,
+                _ => Exit::Child(code),
+            }),
+            () = &mut self.time_is_up => Exit::TimedOut,
+            (signal, _) = self.signals.recv() => signal.into(),
+        };
+        Ok(if waits { cut_short } else { Exit::Child(code) })
+    }
+}
+
+/// What happens while CMD runs.
+enum Event {
+    Ended(io::Result<ExitStatus>),
+    Verdict(Verdict),
+    TimeIsUp,
+    Signal(Signal, bool),
+    /// CMD was told to end, and has not.
+    Overdue,
+}
+
+/// The stream, and what is shown of it.
+struct Messages {
+    /// `None` before it is open, and when nothing comes any more.
+    updates: Option<Updates>,
+    clock: Clock,
+    model: Model,
+    pipe: Pipe,
+}
+
+impl Messages {
+    /// Subscribes, and waits until that is done: from then on no message is missed.
+    async fn open(&mut self, session: &mut Session, args: &Args) -> anyhow::Result<Stream> {
+        let mut stream = session.open(args, &self.clock).await?;
+        loop {
+            let Some(update) = stream.updates.next().await.transpose()? else {
+                bail!("the stream of {} has ended", stream.id);
+            };
+            self.pipe.show(&update);
+            // Where nobody reads the messages, CMD is run all the same.
+            let _ = self.pipe.flush().await;
+            self.model.update(&update, self.clock.now());
+            if matches!(update, Update::Connected { .. }) {
+                break;
+            }
+        }
+        if let Some(path) = &args.id_file {
+            write_id(path, stream.id)?;
+        }
+        Ok(stream)
+    }
+
+    /// Shows what comes, until a verdict. `None` where nothing comes any more.
+    async fn follow(&mut self) -> Option<Verdict> {
+        let (model, pipe) = (&mut self.model, &mut self.pipe);
+        let updates = self.updates.as_mut()?;
+        match follow(updates, &self.clock, model, pipe, || Ok(())).await {
+            Ok(Left::Over(verdict)) => return Some(verdict),
+            Ok(Left::Ended | Left::OutputClosed) => {}
+            Err(error) => stderr::line_apart(&format!("no message comes any more: {error:#}")),
+        }
+        self.updates = None;
+        // Its last words, which no pause will bring out now.
+        let _ = self.pipe.flush().await;
+        stderr::unpin();
+        None
+    }
+
+    /// Shows what is still on its way: until every operation has its outcome or the stream is quiet,
+    /// for `most` at the most. Some verdict where a message means failure.
+    async fn rest(&mut self, most: Duration) -> Option<Verdict> {
+        let deadline = Instant::now() + most;
+        let mut quiet_at = Instant::now() + QUIET;
+        while !self.model.is_settled() {
+            match time::timeout_at(quiet_at.min(deadline), self.follow()).await {
+                Ok(None) => break,
+                Ok(Some(Verdict::Alarm)) => return Some(Verdict::Alarm),
+                Ok(Some(_)) => {}
+                Err(_) if Instant::now() >= deadline => break,
+                Err(_) => {
+                    let quiet = self.model.quiet(self.clock.now());
+                    quiet_at = Instant::now()
+                        + match quiet.map(|it| QUIET.saturating_sub(it)) {
+                            Some(Duration::ZERO) => break,
+                            Some(left) => left,
+                            // While the connection is lost, quiet says nothing.
+                            None => QUIET,
+                        };
+                }
+            }
+        }
+        None
+    }
+}
+
+/// CMD's process: it knows whom to publish to, and ends with us.
+fn command(args: &Args, stream: &Stream) -> anyhow::Result<Command> {
+    let id = stream.id.to_string();
+    let (program, arguments) = args.command.split_first().context("no command")?;
+    // A word that is not UTF-8 stays as it is.
+    let arguments = arguments.iter().map(|word| match word.to_str() {
+        Some(text) => text.replace("{id}", &id).into(),
+        None => word.clone(),
+    });
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env("SSE_CLIENT_ID", &id)
+        .env("CODECHAT_PUBLISH_URL", stream.client.publish_url(stream.id))
+        .env("CODECHAT_SERVER", stream.client.server().to_string())
+        .kill_on_drop(true);
+    Ok(command)
+}

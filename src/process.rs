@@ -1,0 +1,227 @@
+//! Commands that are run: why one could not be started, how it ended, and signals for it.
+
+use std::{
+    borrow::Cow,
+    ffi::{OsStr, OsString},
+    io::{self, ErrorKind},
+    path::Path,
+    process::ExitStatus,
+    time::Duration,
+};
+
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal as Number, getpgrp, kill_process, kill_process_group},
+    termios::tcgetpgrp,
+};
+use thiserror::Error;
+use tokio::process::{Child, Command};
+
+use crate::signals::Signal;
+
+/// So long a command that was told to end may take, before it is ended.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A command could not be started.
+#[derive(Debug, Error)]
+#[error("cannot run {}: {}", self.name(), self.reason())]
+pub struct StartError {
+    program: OsString,
+    source: io::Error,
+}
+
+impl StartError {
+    /// This program could not be started, for this reason.
+    #[must_use]
+    pub fn new(program: &OsStr, source: io::Error) -> Self {
+        Self {
+            program: program.to_owned(),
+            source,
+        }
+    }
+
+    fn name(&self) -> Cow<'_, str> {
+        if self.program.is_empty() {
+            "''".into()
+        } else {
+            self.program.to_string_lossy()
+        }
+    }
+
+    fn reason(&self) -> String {
+        let path = Path::new(&self.program);
+        let is_a_path = self.is_a_path();
+        let errno = Errno::from_io_error(&self.source);
+        match self.source.kind() {
+            _ if self.program.is_empty() => "it has no name".into(),
+            ErrorKind::NotFound if !is_a_path => "no directory in PATH has such a command".into(),
+            ErrorKind::NotFound if path.exists() => {
+                "the interpreter that its first line names is not there".into()
+            }
+            ErrorKind::PermissionDenied if path.is_dir() && is_a_path => "it is a directory".into(),
+            ErrorKind::PermissionDenied if is_a_path => {
+                let path = self.name();
+                format!("permission denied; to make it executable: chmod +x {path}")
+            }
+            _ if errno == Some(Errno::NOEXEC) => {
+                "it is neither a program nor a script that begins with a line such as #!/bin/sh"
+                    .into()
+            }
+            _ => self.source.to_string(),
+        }
+    }
+
+    fn is_a_path(&self) -> bool {
+        self.program.as_encoded_bytes().contains(&b'/')
+    }
+
+    /// The exit code that a shell gives: 127 where there is no such command, 126 where there is one
+    /// that cannot be run.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        let is_there = self.is_a_path() && Path::new(&self.program).exists();
+        if self.source.kind() == ErrorKind::NotFound && !is_there {
+            127
+        } else {
+            126
+        }
+    }
+}
+
+/// Starts a command.
+///
+/// # Errors
+/// Where it is not found or may not be run.
+pub fn start(command: &mut Command) -> Result<Child, StartError> {
+    let child = command.spawn();
+    child.map_err(|source| StartError::new(command.as_std().get_program(), source))
+}
+
+/// The exit code that a shell gives for how a command ended: its own, or 128 and the signal's number.
+#[must_use]
+pub fn exit_code(status: ExitStatus) -> u8 {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return u8::try_from(128 + signal).unwrap_or(u8::MAX);
+    }
+    // Codes are a byte wherever a shell may ask for them.
+    u8::try_from(status.code().unwrap_or(1) & 0xff).unwrap_or(1)
+}
+
+/// What signals to a command go to.
+///
+/// A command leads a process group of its own, so that a signal reaches all that it started. Only where
+/// we run in the foreground of a terminal, the command shares our group: the terminal then treats it as
+/// what runs there (it may ask for a password; Ctrl-Z stops both), and a signal of ours goes to the
+/// command alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    pid: Option<Pid>,
+    shares_our_group: bool,
+}
+
+impl Target {
+    /// A command that was started, in our group or in one of its own.
+    #[must_use]
+    pub fn new(child: &Child, shares_our_group: bool) -> Self {
+        let id = child.id().and_then(|it| i32::try_from(it).ok());
+        Self {
+            pid: id.and_then(Pid::from_raw),
+            shares_our_group,
+        }
+    }
+
+    /// Passes a signal on that we were sent. What the terminal sends (Ctrl-C, a hangup), a command that
+    /// shares our group has heard already.
+    pub fn pass_on(self, signal: Signal, by_terminal: bool) {
+        if !(by_terminal && self.shares_our_group) {
+            self.signal_all(match signal {
+                Signal::Interrupt => Number::INT,
+                Signal::Terminate => Number::TERM,
+                Signal::Hangup => Number::HUP,
+            });
+        }
+    }
+
+    /// Sends a signal to the command and, as far as it can be told, to all that it started. Who has
+    /// ended needs none.
+    pub fn signal_all(self, signal: Number) {
+        if self.shares_our_group {
+            self.signal(signal);
+        } else if let Some(pid) = self.pid {
+            let _ = kill_process_group(pid, signal);
+        }
+    }
+
+    /// Sends a signal to the command alone. Only to be called before its end was waited for.
+    pub fn signal(self, signal: Number) {
+        if let Some(pid) = self.pid {
+            let _ = kill_process(pid, signal);
+        }
+    }
+
+    /// Ends what the command left behind, where that can be told from ourselves.
+    pub fn kill_leftovers(self) {
+        if !self.shares_our_group {
+            self.signal_all(Number::KILL);
+        }
+    }
+}
+
+/// Starts a command in the group that suits it.
+///
+/// # Errors
+/// Where it is not found or may not be run.
+pub fn start_in_group(command: &mut Command) -> Result<(Child, Target), StartError> {
+    let shares_our_group = in_the_foreground();
+    if !shares_our_group {
+        command.process_group(0);
+    }
+    let child = start(command)?;
+    let target = Target::new(&child, shares_our_group);
+    Ok((child, target))
+}
+
+/// Whether we are at a terminal which takes us for what runs there now.
+fn in_the_foreground() -> bool {
+    let is_ours = |terminal: Result<Pid, Errno>| terminal.is_ok_and(|it| it == getpgrp());
+    is_ours(tcgetpgrp(io::stdin()))
+        || is_ours(tcgetpgrp(io::stdout()))
+        || is_ours(tcgetpgrp(io::stderr()))
+}
+
+/// A command line from its words.
+#[must_use]
+pub fn command(words: &[impl AsRef<OsStr>]) -> Option<Command> {
+    let (program, arguments) = words.split_first()?;
+    let mut command = Command::new(program);
+    command.args(arguments);
+    Some(command)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+
+    #[test]
+    fn a_code_is_the_commands_own_or_tells_its_signal() {
+        assert_eq!(exit_code(ExitStatus::from_raw(7 << 8)), 7);
+        assert_eq!(exit_code(ExitStatus::from_raw(15)), 143);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_started_has_a_shells_code() {
+        for (program, code, why) in [
+            ("/nowhere/to/be/found", 127, "No such file"),
+            ("nowhere-to-be-found", 127, "PATH"),
+            ("/", 126, "directory"),
+        ] {
+            let error = start(&mut Command::new(program)).unwrap_err();
+            assert_eq!(error.exit_code(), code, "{error}");
+            let text = error.to_string();
+            assert!(text.contains(program) && text.contains(why), "{text}");
+        }
+    }
+}

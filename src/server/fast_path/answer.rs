@@ -1,0 +1,109 @@
+//! Answers as hyper writes them: the same headers in the same order.
+
+use std::{
+    cell::RefCell,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use axum::http::StatusCode;
+
+use crate::{
+    event::{UnixMillis, unix_millis},
+    server::stream::takeover,
+    wire::{self, answer::Published},
+};
+
+thread_local! {
+    /// The header `Date` of some second (since 1970), which is the same for all of that second.
+    static DATE: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
+    /// An answer's body, while its length is looked at.
+    static BODY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// To a message that was published. In one piece, since it goes out at each message.
+pub(super) fn accepted(answer: &Published, out: &mut Vec<u8>) {
+    const BEGINNING: &[u8] =
+        b"HTTP/1.1 202 Accepted\r\ncontent-type: application/json\r\ncontent-length: ";
+    // The message was taken just now: another look at the clock would say the same.
+    let now = answer.id.map_or_else(unix_millis, |it| it.time);
+    BODY.with_borrow_mut(|body| {
+        body.clear();
+        answer.write(body);
+        out.extend_from_slice(BEGINNING);
+        out.extend_from_slice(itoa::Buffer::new().format(body.len()).as_bytes());
+        out.extend_from_slice(b"\r\n");
+        date(now, out);
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(body);
+    });
+}
+
+/// An answer in JSON.
+pub(super) fn json(status: StatusCode, headers: &[(&str, String)], body: &[u8], out: &mut Vec<u8>) {
+    begin(status, out);
+    header("content-type", wire::JSON, out);
+    for (name, value) in headers {
+        header(name, value, out);
+    }
+    header(
+        "content-length",
+        itoa::Buffer::new().format(body.len()),
+        out,
+    );
+    date(unix_millis(), out);
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(body);
+}
+
+/// The head of a stream.
+pub(super) fn stream(headers: &[(&str, String)], out: &mut Vec<u8>) {
+    begin(StatusCode::OK, out);
+    for (name, value) in headers {
+        header(name, value, out);
+    }
+    header("connection", "close", out);
+    header("transfer-encoding", "chunked", out);
+    date(unix_millis(), out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// A part of a stream; nothing where it is empty, since that would end it.
+pub(super) fn chunk(bytes: &[u8], out: &mut Vec<u8>) {
+    if !bytes.is_empty() {
+        out.extend_from_slice(format!("{:X}\r\n", bytes.len()).as_bytes());
+        out.extend_from_slice(bytes);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// The end of a stream.
+pub(super) fn last_chunk(out: &mut Vec<u8>) {
+    out.extend_from_slice(takeover::LAST_CHUNK);
+}
+
+fn begin(status: StatusCode, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(status.as_str().as_bytes());
+    out.push(b' ');
+    let reason = status.canonical_reason().unwrap_or_default();
+    out.extend_from_slice(reason.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn header(name: &str, value: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn date(now: UnixMillis, out: &mut Vec<u8>) {
+    let second = now / 1000;
+    DATE.with_borrow_mut(|(written, text)| {
+        if *written != second || text.is_empty() {
+            let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(second));
+            (*written, *text) = (second, format!("date: {date}\r\n"));
+        }
+        out.extend_from_slice(text.as_bytes());
+    });
+}

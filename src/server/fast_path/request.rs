@@ -1,0 +1,238 @@
+//! Which requests are plain: what they mean can be told from the head alone, and nothing in it asks for
+//! anything but the ordinary answer.
+//!
+//! A header that is not known here may mean something to a handler, to the gate or to hyper, so that it
+//! makes a request one of hyper's.
+
+use crate::{
+    event::ClientId,
+    server::handlers::{connect, publish::Kind},
+    wire,
+};
+
+/// A request with more headers than this is not plain.
+const HEADERS: usize = 16;
+
+/// A whole request.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Plain<'a> {
+    pub(super) door: Door,
+    pub(super) host: &'a str,
+    pub(super) body: &'a [u8],
+    /// How many bytes it takes, with its head.
+    pub(super) length: usize,
+}
+
+/// What it asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    /// An ID, and the answer in JSON.
+    Connect,
+    /// A stream from its beginning, as text.
+    Subscribe(ClientId),
+    /// To take its body for one message.
+    Publish(ClientId, Kind),
+}
+
+/// The plain request that these bytes begin with.
+pub(super) fn parse(bytes: &[u8]) -> Option<Plain<'_>> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    let httparse::Status::Complete(head) = request.parse(bytes).ok()? else {
+        return None;
+    };
+    if request.version != Some(1) {
+        return None;
+    }
+    let Headers {
+        host,
+        kind,
+        length,
+        accept,
+    } = Headers::of(request.headers)?;
+    let path = request.path?;
+    let (door, length) = match (request.method?, length) {
+        ("POST", Some(length)) => (Door::Publish(client(path)?, single(kind)?), length),
+        ("GET", None) if path == wire::CONNECT_PATH => {
+            let in_text = connect::wants_text(accept.into_iter());
+            (!in_text).then_some((Door::Connect, 0))?
+        }
+        ("GET", None) => (Door::Subscribe(client(path)?), 0),
+        _ => return None,
+    };
+    let length = head.checked_add(length)?;
+    Some(Plain {
+        door,
+        host: host?,
+        body: bytes.get(head..length)?,
+        length,
+    })
+}
+
+/// What plain headers say; each at most once.
+#[derive(Default)]
+struct Headers<'a> {
+    host: Option<&'a str>,
+    kind: Option<&'a str>,
+    length: Option<usize>,
+    accept: Option<&'a str>,
+}
+
+impl<'a> Headers<'a> {
+    fn of(headers: &[httparse::Header<'a>]) -> Option<Self> {
+        let mut said = Self::default();
+        for header in headers {
+            let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+            let value = header.value;
+            let again = if is("host") {
+                said.host.replace(ascii(value)?).is_some()
+            } else if is("content-length") {
+                said.length.replace(number(value)?).is_some()
+            } else if is("content-type") {
+                said.kind.replace(ascii(value)?).is_some()
+            } else if is("accept") {
+                said.accept.replace(ascii(value)?).is_some()
+            } else if is("connection") {
+                !value.eq_ignore_ascii_case(b"keep-alive")
+            } else {
+                !(is("user-agent") || is("accept-encoding") || is("accept-language"))
+            };
+            if again {
+                return None;
+            }
+        }
+        Some(said)
+    }
+}
+
+fn ascii(value: &[u8]) -> Option<&str> {
+    value
+        .is_ascii()
+        .then(|| std::str::from_utf8(value).ok())
+        .flatten()
+}
+
+/// Digits alone, unlike what `parse` takes.
+fn number(value: &[u8]) -> Option<usize> {
+    let is_number = value.iter().all(u8::is_ascii_digit);
+    ascii(value).filter(|_| is_number)?.parse().ok()
+}
+
+/// The client of a path without a query.
+fn client(path: &str) -> Option<ClientId> {
+    let id = path.strip_prefix(wire::DEBUG_PATH)?.strip_prefix('/')?;
+    id.parse().ok()
+}
+
+/// The kind of a body that is one message.
+fn single(content_type: Option<&str>) -> Option<Kind> {
+    Kind::of_value(content_type)
+        .ok()
+        .filter(|it| *it != Kind::Ndjson)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
+
+    fn request(first: &str, headers: &[&str], body: &str) -> String {
+        let headers = headers.join("\r\n");
+        format!("{first} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\r\n{body}")
+    }
+
+    fn door(request: &str) -> Option<Door> {
+        parse(request.as_bytes()).map(|it| it.door)
+    }
+
+    #[test]
+    fn what_common_clients_send_is_plain() {
+        let id: ClientId = ID.parse().unwrap();
+        let publish = format!("POST /api/v1/sse/debug/{ID}");
+        let curl = [
+            "User-Agent: curl/8.14.1",
+            "Accept: */*",
+            "Content-Length: 5",
+            "Content-Type: application/x-www-form-urlencoded",
+        ];
+        let node = [
+            "connection: keep-alive",
+            "content-type: application/json",
+            "accept: */*",
+            "accept-language: *",
+            "user-agent: node",
+            "accept-encoding: gzip, deflate",
+            "content-length: 5",
+        ];
+        let text = Door::Publish(id, Kind::Text);
+        assert_eq!(door(&request(&publish, &curl, "hello")), Some(text));
+        let json = Door::Publish(id, Kind::Json);
+        assert_eq!(door(&request(&publish, &node, "hello")), Some(json));
+        let connect = request("GET /api/v1/sse/connect", &curl[..2], "");
+        assert_eq!(door(&connect), Some(Door::Connect));
+        let stream = format!("GET /api/v1/sse/debug/{ID}");
+        let stream = request(&stream, &["Accept: text/event-stream"], "");
+        assert_eq!(door(&stream), Some(Door::Subscribe(id)));
+    }
+
+    #[test]
+    fn a_request_ends_where_it_says() {
+        let path = format!("POST /api/v1/sse/debug/{ID}");
+        let two = request(&path, &["Content-Length: 5"], "helloPOST");
+        let plain = parse(two.as_bytes()).unwrap();
+        assert_eq!((plain.body, plain.length), (&b"hello"[..], two.len() - 4));
+        for end in 0..two.len() - 4 {
+            assert_eq!(parse(&two.as_bytes()[..end]), None, "{end}");
+        }
+    }
+
+    #[test]
+    fn whatever_else_is_in_a_request_makes_it_hypers() {
+        let path = format!("POST /api/v1/sse/debug/{ID}");
+        let length = "Content-Length: 5";
+        for headers in [
+            &[][..],
+            &["Content-Length: +5"],
+            &["Content-Length: "],
+            &["Content-Length: 5, 5"],
+            &["Content-Length: 99999999999999999999"],
+            &["Content-Length: 18446744073709551615"],
+            &[length, length],
+            &[length, "Transfer-Encoding: chunked"],
+            &[length, "Expect: 100-continue"],
+            &[length, "Connection: close"],
+            &[length, "Connection: Upgrade"],
+            &[length, "Host: localhost"],
+            &[length, "Origin: http://localhost"],
+            &[length, "Sec-Fetch-Site: same-site"],
+            &[length, "Authorization: Bearer x"],
+            &[length, "Idempotency-Key: x"],
+            &[length, "Sse-Client-ID: x"],
+            &[length, "Content-Type: application/x-ndjson"],
+            &[length, "Content-Type: multipart/form-data"],
+            &[
+                length,
+                "Content-Type: text/plain",
+                "Content-Type: text/plain",
+            ],
+            &[length, "Content-Type: b\u{e9}"],
+        ] {
+            assert_eq!(door(&request(&path, headers, "hello")), None, "{headers:?}");
+        }
+        let get = |target: &str, headers: &[&str]| door(&request(target, headers, ""));
+        assert_eq!(
+            get(&format!("GET /api/v1/sse/debug/{ID}?tail=1"), &[]),
+            None
+        );
+        assert_eq!(get(&format!("GET /api/v1/sse/debug/{ID}/"), &[]), None);
+        assert_eq!(get(&format!("HEAD /api/v1/sse/debug/{ID}"), &[]), None);
+        assert_eq!(get("GET http://localhost/api/v1/sse/connect", &[]), None);
+        let connect = "GET /api/v1/sse/connect";
+        assert_eq!(get(connect, &["Accept: text/plain"]), None);
+        assert_eq!(get(connect, &["Content-Length: 0"]), None);
+        assert_eq!(get(connect, &["Last-Event-ID: 1-1"]), None);
+        let old = request(connect, &[], "").replace("1.1", "1.0");
+        assert_eq!(door(&old), None);
+    }
+}

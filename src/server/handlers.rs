@@ -1,0 +1,7 @@
+//! The handlers, a file each for what a route does.
+
+pub(super) mod clients;
+pub(super) mod connect;
+pub(super) mod control;
+pub(super) mod publish;
+pub(super) mod stop;

@@ -1,0 +1,61 @@
+//! `GET /sse/connect`: issues a client ID and opens its channel.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+};
+
+use crate::{
+    event::ClientId,
+    hub::Refusal,
+    server::{App, problem::Problem, request::token::Authorized},
+    wire::{self, answer::Connected},
+};
+
+pub(in crate::server) async fn connect(
+    State(app): State<App>,
+    _: Authorized,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let accepted = headers.get_all(header::ACCEPT).iter();
+    let in_text = wants_text(accepted.filter_map(|value| value.to_str().ok()));
+    let id = issue(&app)?;
+    let head = head(id);
+    Ok(if in_text {
+        (head, format!("{id}\n")).into_response()
+    } else {
+        let answer = Connected::new(id, app.hub.limits().idle_timeout);
+        (head, Json(answer)).into_response()
+    })
+}
+
+/// Issues an ID.
+pub(in crate::server) fn issue(app: &App) -> Result<ClientId, Refusal> {
+    let id = app.hub.connect()?;
+    tracing::debug!(client = id.short(), "client ID issued");
+    Ok(id)
+}
+
+/// What the head of the answer says.
+pub(in crate::server) fn head(id: ClientId) -> [(&'static str, String); 2] {
+    [
+        (wire::CLIENT_ID_HEADER, id.to_string()),
+        (header::CACHE_CONTROL.as_str(), "no-store".into()),
+    ]
+}
+
+/// Whether the client names plain text as what it takes, and JSON not before it. `accepted` are the
+/// values of its headers `Accept`.
+pub(in crate::server) fn wants_text<'a>(accepted: impl Iterator<Item = &'a str>) -> bool {
+    accepted
+        .flat_map(|value| value.split(','))
+        .map(|range| range.split(';').next().unwrap_or_default().trim())
+        .find(|range| {
+            range.eq_ignore_ascii_case("text/plain")
+                || range.eq_ignore_ascii_case(wire::JSON)
+                || *range == "*/*"
+        })
+        .is_some_and(|range| range.eq_ignore_ascii_case("text/plain"))
+}

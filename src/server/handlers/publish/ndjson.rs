@@ -1,0 +1,139 @@
+//! Streaming publishers: a message per line, published as it arrives, held back as the hub asks.
+
+use std::{collections::VecDeque, mem, pin::pin};
+
+use axum::body::Body;
+
+use super::{check_json, check_size, next_chunk};
+use crate::{
+    hub::{Publisher, Receipt, Refusal},
+    message::Message,
+    server::{problem::Problem, reconnect_grace::drop_later},
+    wire::json,
+};
+
+/// Publishes the body's lines one after the other. A line that is no message ends the request; all
+/// lines before it stand.
+pub(in crate::server) async fn publish(
+    publisher: Publisher,
+    body: &mut Body,
+    max_message: usize,
+) -> Result<Receipt, Problem> {
+    let mut publisher = Unfinished(Some(publisher));
+    let mut lines = Lines::new(max_message);
+    let mut queue = VecDeque::new();
+    let mut closed = pin!(publisher.get().closed());
+    loop {
+        let next = tokio::select! {
+            biased;
+            next = next_chunk(body) => next,
+            () = closed.as_mut() => {
+                let accepted = publisher.finish().accepted;
+                return Err(Problem::from(Refusal::Closing).after(accepted));
+            }
+        };
+        let chunk = match next {
+            Ok(chunk) => chunk,
+            Err(broken) => return Err(broken.after(publisher.get().accepted())),
+        };
+        let parsed = match &chunk {
+            Some(chunk) => lines.parse(chunk, &mut queue),
+            None => lines.parse_rest(&mut queue),
+        };
+        if let Err(refusal) = publisher.get().send(&mut queue).await {
+            let accepted = publisher.finish().accepted;
+            return Err(Problem::from(refusal).after(accepted));
+        }
+        if let Err(problem) = parsed {
+            let accepted = publisher.finish().accepted;
+            return Err(problem.in_line(lines.number, accepted));
+        }
+        if chunk.is_none() {
+            return Ok(publisher.finish());
+        }
+    }
+}
+
+/// A publisher that has not finished: where the request is dropped, so is this.
+struct Unfinished(Option<Publisher>);
+
+impl Unfinished {
+    fn get(&mut self) -> &mut Publisher {
+        self.0
+            .as_mut()
+            .expect("taken only by finish and drop, which end it")
+    }
+
+    fn finish(&mut self) -> Receipt {
+        self.0.take().expect("finished once").finish()
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(publisher) = self.0.take()
+            && publisher.may_come_back()
+        {
+            drop_later(publisher);
+        }
+    }
+}
+
+/// Cuts chunks into lines and lines into messages.
+struct Lines {
+    /// The beginning of a line whose end has not come.
+    partial: Vec<u8>,
+    /// The line last looked at, counted from 1.
+    number: u64,
+    max_message: usize,
+}
+
+impl Lines {
+    fn new(max_message: usize) -> Self {
+        Self {
+            partial: Vec::new(),
+            number: 0,
+            max_message,
+        }
+    }
+
+    /// Appends the messages of all lines that end in `chunk`.
+    fn parse(&mut self, chunk: &[u8], queue: &mut VecDeque<Message>) -> Result<(), Problem> {
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', chunk) {
+            let line = &chunk[start..end];
+            start = end + 1;
+            self.number += 1;
+            if self.partial.is_empty() {
+                queue.extend(self.message(line)?);
+            } else {
+                let mut whole = mem::take(&mut self.partial);
+                whole.extend_from_slice(line);
+                queue.extend(self.message(&whole)?);
+            }
+        }
+        self.partial.extend_from_slice(&chunk[start..]);
+        check_json(self.partial.len(), self.max_message).inspect_err(|_| self.number += 1)
+    }
+
+    /// The last line may lack its end.
+    fn parse_rest(&mut self, queue: &mut VecDeque<Message>) -> Result<(), Problem> {
+        let line = mem::take(&mut self.partial);
+        self.number += 1;
+        queue.extend(self.message(&line)?);
+        Ok(())
+    }
+
+    /// A line's message; a blank line has none.
+    fn message(&self, line: &[u8]) -> Result<Option<Message>, Problem> {
+        check_json(line.len(), self.max_message)?;
+        let line =
+            std::str::from_utf8(line).map_err(|error| Problem::not_utf8(error.valid_up_to()))?;
+        if line.trim().is_empty() {
+            return Ok(None);
+        }
+        let message =
+            json::parse_line(line).map_err(|error| Problem::bad_request(error.to_string()))?;
+        check_size(message, self.max_message).map(Some)
+    }
+}

@@ -1,0 +1,16 @@
+//! Stopping a client: its channel and every stream on it end.
+
+use axum::extract::State;
+
+use crate::server::{App, request::client_id::PathClient};
+
+/// The same answer when repeated and for an ID that is not known: either way it is stopped.
+pub(in crate::server) async fn stop(
+    State(app): State<App>,
+    PathClient(id): PathClient,
+) -> &'static str {
+    if app.hub.stop(id) {
+        tracing::debug!(client = id.short(), "client stopped");
+    }
+    "Debug message stream stopped."
+}

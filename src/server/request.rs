@@ -1,0 +1,4 @@
+//! What handlers take out of a request: the client it is about, its token, its query and its body.
+
+pub(super) mod client_id;
+pub(super) mod token;

@@ -1,0 +1,58 @@
+//! Requests that need the token: a handler that takes [`Authorized`] is called with it only.
+//!
+//! Where no token is configured, every request is authorised. Reading a known stream and stopping one
+//! need the client ID alone, since an `EventSource` cannot set headers.
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, StatusCode, header, request::Parts},
+};
+
+use crate::{
+    server::{App, problem::Problem},
+    token::Token,
+};
+
+/// The request has the server's token, or the server has none.
+pub(in crate::server) struct Authorized;
+
+impl FromRequestParts<App> for Authorized {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        Self::of(&parts.headers, app)
+    }
+}
+
+impl Authorized {
+    pub(in crate::server) fn of(headers: &HeaderMap, app: &App) -> Result<Self, Problem> {
+        match &app.options.access.token {
+            Some(token) => check(headers, token).map(|()| Self),
+            None => Ok(Self),
+        }
+    }
+}
+
+fn check(headers: &HeaderMap, token: &Token) -> Result<(), Problem> {
+    let mut fields = headers.get_all(header::AUTHORIZATION).iter();
+    let refused = match (fields.next().map(|it| bearer(it.as_bytes())), fields.next()) {
+        (Some(Some(given)), None) if token.matches(given) => return Ok(()),
+        (None, _) => "this server asks for its token",
+        (Some(None), _) => "this server takes its token alone, no other sort of credentials",
+        (Some(Some(_)), _) => "this is not the server's token",
+    };
+    Err(Problem::new(
+        StatusCode::UNAUTHORIZED,
+        format!(
+            "{refused}; codechat reads it from --token-file or CODECHAT_TOKEN, other clients send it as in: Authorization: Bearer TOKEN"
+        ),
+    ))
+}
+
+/// What stands behind the scheme, whose name has no case (RFC 9110, 11.1).
+fn bearer(field: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = field.split_at_checked("Bearer ".len())?;
+    scheme
+        .eq_ignore_ascii_case(b"Bearer ")
+        .then(|| token.trim_ascii())
+}

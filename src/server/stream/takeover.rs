@@ -1,0 +1,346 @@
+//! Streams without HTTP in between: hyper reads the request and writes the answer's head, then the
+//! socket is taken back and a small task of our own writes ready-made frames.
+//!
+//! The reason is cost. A connection in hyper keeps its buffers and its state machine for as long as
+//! the stream is open and copies every frame twice; `benches/load` shows both ways side by side
+//! (`serve --plain-streams` is the other). Only HTTP/1.1 can be taken over: a chunk is all the framing
+//! there is. Everything a stream says still comes from [`Stream`], which the ordinary body uses too.
+
+use std::{
+    cell::RefCell,
+    convert::Infallible,
+    io,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::Frame;
+use socket2::SockRef;
+use tokio::{
+    net::TcpStream,
+    time::{Instant, Sleep, sleep},
+};
+
+use super::Stream;
+
+/// A client has nothing to say on a stream; one that says more than this is cut.
+const UNASKED_BYTES: usize = 16 * 1024;
+/// The head of a chunk: its length in so many hexadecimal digits, then CRLF (RFC 9112, 7.1).
+const CHUNK_HEAD: usize = 8 + 2;
+pub(in crate::server) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+/// The scratch buffer keeps no more than this between two writes.
+const SCRATCH_BYTES: usize = 256 * 1024;
+
+thread_local! {
+    /// Where a write is gathered. One for each worker, rather than for each of thousands of streams.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Tells the three that share a connection (the answer's body, the socket under hyper, and the task
+/// that drives both) how far a takeover is.
+#[derive(Clone, Default)]
+pub(in crate::server) struct Handoff(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    /// One of the constants below.
+    step: AtomicU8,
+    stream: Mutex<Option<Stream>>,
+}
+
+/// Hyper has put the head and the first bytes into its buffer, since it asks for more.
+const BUFFERED: u8 = 1;
+/// Hyper has written its buffer out.
+const WRITTEN: u8 = 2;
+
+impl Handoff {
+    /// The body for an answer whose stream is to be taken over.
+    pub(in crate::server) fn body(&self, stream: Stream) -> HandoffBody {
+        HandoffBody {
+            handoff: self.clone(),
+            stream: Some(stream),
+            over: false,
+        }
+    }
+
+    /// To be called where hyper flushes the socket, which it does when its own buffer is empty.
+    pub(in crate::server) fn flushed(&self) {
+        let steps = (BUFFERED, WRITTEN);
+        let _ = self
+            .0
+            .step
+            .compare_exchange(steps.0, steps.1, Ordering::AcqRel, Ordering::Relaxed);
+    }
+
+    /// The stream, once its first bytes are out and nothing is between it and the socket.
+    pub(in crate::server) fn take(&self) -> Option<Stream> {
+        if self.0.step.load(Ordering::Acquire) == WRITTEN {
+            self.0
+                .stream
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take()
+        } else {
+            None
+        }
+    }
+}
+
+/// The body that hyper sees: what is due at once, which thus goes out in one write with the head, and
+/// then nothing more.
+pub(in crate::server) struct HandoffBody {
+    handoff: Handoff,
+    /// Until it was asked for the first bytes.
+    stream: Option<Stream>,
+    /// Whether the first bytes were the last ones.
+    over: bool,
+}
+
+impl http_body::Body for HandoffBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let this = &mut *self;
+        let State {
+            step,
+            stream: offered,
+        } = &*this.handoff.0;
+        if let Some(mut stream) = this.stream.take() {
+            let mut first = Vec::new();
+            stream.gather(&mut first, cx);
+            if stream.is_over() {
+                // Nothing is left to take over; hyper ends the answer.
+                this.over = true;
+                return Poll::Ready(Some(Ok(Frame::data(first.into()))));
+            }
+            *offered.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
+            if !first.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(first.into()))));
+            }
+        }
+        if this.over {
+            return Poll::Ready(None);
+        }
+        let _ = step.compare_exchange(0, BUFFERED, Ordering::AcqRel, Ordering::Relaxed);
+        Poll::Pending
+    }
+}
+
+/// Writes a stream to its socket until it is over, the client is gone, or takes nothing any more.
+pub(in crate::server) struct Writer {
+    socket: TcpStream,
+    stream: Stream,
+    /// What the socket did not take yet, from `sent` on. Holds no memory while it takes everything.
+    waiting: Vec<u8>,
+    sent: usize,
+    stall_timeout: Duration,
+    /// Never later than what it is for: the next heartbeat, or the stall while something waits. Where
+    /// it fires too early it is set again; that costs less than setting it at every write.
+    timer: Pin<Box<Sleep>>,
+    /// When the socket last took something.
+    written: Instant,
+    unasked: usize,
+}
+
+impl Writer {
+    /// `unasked` bytes came behind the request.
+    pub(in crate::server) fn new(
+        socket: TcpStream,
+        stream: Stream,
+        stall_timeout: Duration,
+        unasked: usize,
+    ) -> Self {
+        let timer = Box::pin(sleep(stream.heartbeat()));
+        let written = Instant::now();
+        Self {
+            socket,
+            stream,
+            waiting: Vec::new(),
+            sent: 0,
+            stall_timeout,
+            timer,
+            written,
+            unasked,
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.flush(cx)?.is_pending() {
+            return Poll::Pending;
+        }
+        if self.stream.is_over() {
+            SockRef::from(&self.socket).shutdown(std::net::Shutdown::Write)?;
+            return Poll::Ready(Ok(()));
+        }
+        let more =
+            SCRATCH.with_borrow_mut(|scratch| self.write_slice(scratch, Stream::gather, cx))?;
+        if more {
+            // One slice at a time: others get their turn, and what is published meanwhile joins the
+            // next one.
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    /// Writes one chunk of what `gather` gives; true where it should be called again at once.
+    fn write_slice(
+        &mut self,
+        scratch: &mut Vec<u8>,
+        gather: impl FnOnce(&mut Stream, &mut Vec<u8>, &mut Context<'_>) -> bool,
+        cx: &mut Context<'_>,
+    ) -> io::Result<bool> {
+        scratch.clear();
+        scratch.resize(CHUNK_HEAD, 0);
+        let mut more = gather(&mut self.stream, scratch, cx);
+        let length = scratch.len() - CHUNK_HEAD;
+        if length > 0 {
+            scratch[..CHUNK_HEAD].copy_from_slice(format_head(length).as_slice());
+            scratch.extend_from_slice(b"\r\n");
+        } else {
+            scratch.clear();
+        }
+        if self.stream.is_over() {
+            scratch.extend_from_slice(LAST_CHUNK);
+            more = true;
+        }
+        if !scratch.is_empty() {
+            self.written = Instant::now();
+            let sent = match self.socket.try_write(scratch) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                sent => sent?,
+            };
+            if sent < scratch.len() {
+                self.waiting.extend_from_slice(&scratch[sent..]);
+                self.timer.as_mut().reset(self.written + self.stall_timeout);
+                more = true;
+            }
+        }
+        scratch.shrink_to(SCRATCH_BYTES);
+        Ok(more)
+    }
+
+    /// Writes what waits; pending while the socket takes no more.
+    fn flush(&mut self, cx: &mut Context<'_>) -> io::Result<Poll<()>> {
+        while self.sent < self.waiting.len() {
+            match self.socket.try_write(&self.waiting[self.sent..]) {
+                Ok(sent) => {
+                    self.sent += sent;
+                    self.written = Instant::now();
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    match self.socket.poll_write_ready(cx) {
+                        Poll::Ready(ready) => ready?,
+                        Poll::Pending => return Ok(Poll::Pending),
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if !self.waiting.is_empty() {
+            (self.waiting, self.sent) = (Vec::new(), 0);
+            // From waiting for the client back to waiting for the next heartbeat.
+            let due = self.written + self.stream.heartbeat();
+            self.timer.as_mut().reset(due);
+        }
+        Ok(Poll::Ready(()))
+    }
+
+    /// Ready with an error once the client is gone.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let mut buffer = [0; 1024];
+        while let Poll::Ready(ready) = self.socket.poll_read_ready(cx) {
+            match ready.and_then(|()| self.socket.try_read(&mut buffer)) {
+                Ok(0) => return Poll::Ready(io::ErrorKind::UnexpectedEof.into()),
+                Ok(read) => self.unasked += read,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(error),
+            }
+            if self.unasked > UNASKED_BYTES {
+                return Poll::Ready(io::Error::other("the client sends where it should read"));
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Sends a heartbeat when it is due; ready with an error once the client has stalled.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        while self.timer.as_mut().poll(cx).is_ready() {
+            let stalls = !self.waiting.is_empty();
+            let due = self.written
+                + if stalls {
+                    self.stall_timeout
+                } else {
+                    self.stream.heartbeat()
+                };
+            if Instant::now() < due {
+                self.timer.as_mut().reset(due);
+            } else if stalls {
+                self.stream.stalled();
+                let error = io::Error::new(io::ErrorKind::TimedOut, "the client takes no bytes");
+                return Poll::Ready(error);
+            } else {
+                let heartbeat = |stream: &mut Stream, out: &mut Vec<u8>, _: &mut Context<'_>| {
+                    stream.beat(out);
+                    false
+                };
+                let written =
+                    SCRATCH.with_borrow_mut(|scratch| self.write_slice(scratch, heartbeat, cx));
+                match written {
+                    // What waits now needs the socket's waker.
+                    Ok(true) => cx.waker().wake_by_ref(),
+                    Ok(false) => self
+                        .timer
+                        .as_mut()
+                        .reset(self.written + self.stream.heartbeat()),
+                    Err(error) => return Poll::Ready(error),
+                }
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl Future for Writer {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Poll::Ready(written) = self.poll_write(cx) {
+            return Poll::Ready(written);
+        }
+        if let Poll::Ready(error) = self.poll_read(cx) {
+            return Poll::Ready(Err(error));
+        }
+        self.poll_timer(cx).map(Err)
+    }
+}
+
+fn format_head(length: usize) -> [u8; CHUNK_HEAD] {
+    let mut head = *b"00000000\r\n";
+    let mut rest = length;
+    for digit in head[..8].iter_mut().rev() {
+        *digit = b"0123456789abcdef"[rest & 0xf];
+        rest >>= 4;
+    }
+    head
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chunks_head_is_its_length_in_hexadecimal() {
+        assert_eq!(&format_head(0), b"00000000\r\n");
+        assert_eq!(&format_head(0x1_0a2f), b"00010a2f\r\n");
+    }
+}

@@ -1,0 +1,5 @@
+//! What this program writes for people: foreign text made safe, lines on stderr, a pinned status line.
+
+pub mod safe_text;
+pub mod sgr;
+pub mod stderr;

@@ -1,0 +1,233 @@
+//! Foreign text, made safe for a terminal.
+//!
+//! Whatever a publisher or a server wrote (messages, operation names, error texts) goes through here
+//! before it is shown. What comes out holds visible characters and colours, and nothing else: it
+//! moves no cursor, sets no title, fills no clipboard, makes no link, hides and reorders no text.
+//!
+//! | in | out |
+//! | --- | --- |
+//! | SGR (`ESC [ 1;31 m`), well-formed, of colours and attributes | kept or stripped, see [`Colour`] |
+//! | any other control character below U+0080 | its picture: ESC is `␛`, BEL `␇`, DEL `␡` |
+//! | U+0080–U+009F, bidi controls, what is invisible | `<U+009B>`, `<U+202E>`, `<U+200B>` |
+//! | joiners and variation selectors within an emoji; joiners within a word that is spelled with them | kept |
+//! | tab | spaces, to the next multiple of 8 columns |
+//! | CR within a line | what stands before it is overwritten; at the end, dropped |
+//!
+//! There is no terminal's state machine in here (such as `vte`), on purpose. As SGR alone passes, an
+//! ESC is either the first character of a whole SGR sequence or becomes a picture, and what follows it
+//! is text. So it doesn't matter what a terminal would have made of the rest, or where two terminals
+//! differ. A state machine would also swallow what it understands; here it can be read.
+//!
+//! Not prevented: black on black, letters that look like others, right-to-left letters, and piles of
+//! combining marks. The terminal is taken to read UTF-8. Nothing here knows what a message is.
+
+use std::{borrow::Cow, fmt::Write};
+
+use unicode_width::UnicodeWidthStr;
+
+use crate::terminal::sgr::{RESET, Style};
+
+/// How far tab stops are apart, in columns.
+const TAB: usize = 8;
+
+/// What becomes of SGR sequences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colour {
+    /// They stay, and are reset where the line ends.
+    Keep,
+    /// They go: `NO_COLOR` is set, or no terminal is there.
+    Strip,
+}
+
+/// One line made safe, in default colours before and after it. A line feed becomes `␊`, so that the
+/// result is one line whatever comes in.
+///
+/// Borrows where there is nothing to change. Otherwise the result is at most eight times as long,
+/// and a reset.
+///
+/// ```
+/// use codechat::terminal::safe_text::{Colour, safe_line};
+/// assert_eq!(safe_line("\x1b]0;hacked\x07 \x1b[31mred", Colour::Keep), "␛]0;hacked␇ \x1b[31mred\x1b[0m");
+/// ```
+#[must_use]
+pub fn safe_line(line: &str, colour: Colour) -> Cow<'_, str> {
+    made_safe(line, colour, &mut Style::default())
+}
+
+/// The lines of a text, each made safe as by [`safe_line`], without their ends (LF or CRLF).
+///
+/// A colour that is left on goes on in the next line, and yet every line can be shown without the
+/// others. There is always one line, and one after a final line feed: joined by LF they are the text.
+pub fn safe_lines(text: &str, colour: Colour) -> impl Iterator<Item = Cow<'_, str>> {
+    let mut style = Style::default();
+    text.split('\n')
+        .map(move |line| made_safe(line, colour, &mut style))
+}
+
+fn made_safe<'a>(line: &'a str, colour: Colour, style: &mut Style<'a>) -> Cow<'a, str> {
+    let line = line.trim_end_matches('\r');
+    if line.is_empty() || (style.is_plain() && is_clean(line)) {
+        return Cow::Borrowed(line);
+    }
+    // Two passes rather than one that throws away at each CR what it has: that would take a hostile
+    // line quadratic time.
+    let (overwritten, shown) = line.split_at(overwritten(line));
+    let mut out = String::with_capacity(line.len() + RESET.len());
+    for piece in Pieces(overwritten, 0) {
+        if let (Piece::Sgr(sequence), Colour::Keep) = (piece, colour) {
+            *style = style.after(sequence).unwrap_or(*style);
+        }
+    }
+    style.begin(&mut out);
+    let (mut column, tabs) = (0, shown.contains('\t'));
+    for piece in Pieces(shown, 0) {
+        let start = out.len();
+        match piece {
+            Piece::Text(text) => out.push_str(text),
+            Piece::Hidden(c) => push_visible(&mut out, c),
+            Piece::Tab => out.extend(std::iter::repeat_n(' ', TAB - column % TAB)),
+            Piece::Sgr(sequence) => {
+                if colour == Colour::Keep {
+                    *style = style.after(sequence).unwrap_or(*style);
+                    out.push_str(sequence);
+                }
+                continue;
+            }
+            Piece::Return => continue,
+        }
+        if tabs {
+            column += out[start..].width();
+        }
+    }
+    if style.needs_reset() {
+        out.push_str(RESET);
+    }
+    Cow::Owned(out)
+}
+
+/// Whether the line is safe as it is. No early exit over the bytes: that way the compiler makes it
+/// a vector loop.
+fn is_clean(line: &str) -> bool {
+    let ascii = |b: &u8| (b' '..=b'~').contains(b);
+    line.bytes().fold(true, |clean, b| clean & ascii(&b)) || text_end(line, 0) == line.len()
+}
+
+/// How much of the line a terminal has overwritten in the end: up to the last CR that anything to
+/// be seen comes after.
+fn overwritten(line: &str) -> usize {
+    if !line.contains('\r') {
+        return 0;
+    }
+    let (mut end, mut returned) = (0, None);
+    let mut pieces = Pieces(line, 0);
+    while let Some(piece) = pieces.next() {
+        match piece {
+            Piece::Return => returned = Some(pieces.1),
+            Piece::Sgr(_) => {}
+            Piece::Text(_) | Piece::Hidden(_) | Piece::Tab => end = returned.take().unwrap_or(end),
+        }
+    }
+    end
+}
+
+/// What a line is made of.
+enum Piece<'a> {
+    /// Safe as it is, and as long as can be.
+    Text(&'a str),
+    /// A whole SGR sequence.
+    Sgr(&'a str),
+    /// Not to be let through.
+    Hidden(char),
+    Tab,
+    Return,
+}
+
+/// The pieces of a line, from the byte on where the second number stands.
+struct Pieces<'a>(&'a str, usize);
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = Piece<'a>;
+
+    fn next(&mut self) -> Option<Piece<'a>> {
+        let Self(line, at) = *self;
+        let rest = &line[at..];
+        let first = rest.chars().next()?;
+        let end = text_end(line, at);
+        let (piece, length) = match first {
+            _ if end > at => (Piece::Text(&line[at..end]), end - at),
+            '\t' => (Piece::Tab, 1),
+            '\r' => (Piece::Return, 1),
+            _ => match super::sgr::sequence(rest) {
+                Some(sequence) => (Piece::Sgr(sequence), sequence.len()),
+                None => (Piece::Hidden(first), first.len_utf8()),
+            },
+        };
+        self.1 += length;
+        Some(piece)
+    }
+}
+
+/// Where the safe text that starts at `start` ends.
+fn text_end(line: &str, start: usize) -> usize {
+    line[start..]
+        .char_indices()
+        .map(|(at, c)| (start + at, c))
+        .find(|&(at, c)| {
+            c.is_control() || (is_invisible(c) && !belongs(c, &line[..at], &line[at..]))
+        })
+        .map_or(line.len(), |(at, _)| at)
+}
+
+/// Format characters that leave no mark, or move others about: those of Unicode's
+/// `Default_Ignorable_Code_Point` (bidi controls, tags and Hangul fillers are among them), the line
+/// and paragraph separators, and the annotation and hieroglyph formats.
+fn is_invisible(c: char) -> bool {
+    c >= '\u{ad}'
+        && matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{13430}'..='\u{1343f}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Whether an invisible character does between `before` and `from` (which it starts) what it is for.
+fn belongs(c: char, before: &str, from: &str) -> bool {
+    let after = &from[c.len_utf8()..];
+    // Arabic to Myanmar; none of the invisible ones is among them.
+    let spelled_with_joiners = |c: char| ('\u{620}'..='\u{109f}').contains(&c);
+    let in_word = before.ends_with(spelled_with_joiners) && after.starts_with(spelled_with_joiners);
+    match c {
+        '\u{200c}' => in_word,
+        '\u{200d}' => {
+            let joined = before.strip_suffix('\u{fe0f}').unwrap_or(before);
+            in_word || (joined.ends_with(is_pictograph) && after.starts_with(is_pictograph))
+        }
+        '\u{fe0e}' | '\u{fe0f}' => {
+            let keycap = |c: char| matches!(c, '0'..='9' | '#' | '*');
+            before.ends_with(is_pictograph)
+                || (before.ends_with(keycap) && after.starts_with('\u{20e3}'))
+        }
+        _ => false,
+    }
+}
+
+/// The blocks that emoji are made of.
+fn is_pictograph(c: char) -> bool {
+    matches!(c,
+        '©' | '®' | '‼' | '⁉' | '™' | 'ℹ' | '\u{2190}'..='\u{2bff}' | '〰' | '〽' | '㊗' | '㊙'
+        | '\u{1f000}'..='\u{1faff}')
+}
+
+fn push_visible(out: &mut String, c: char) {
+    let code = u32::from(c);
+    match c {
+        '\0'..='\x1f' => out.extend(char::from_u32(0x2400 + code)),
+        '\x7f' => out.push('␡'),
+        // Writing to a string doesn't fail.
+        _ => _ = write!(out, "<U+{code:04X}>"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! Numbers and times as the views write them: short, and never wider than they need to be.
+
+use std::time::Duration;
+
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+use super::operations::OperationState;
+use crate::terminal::stderr;
+
+/// A number with at most two digits behind the point, and commas between thousands.
+#[must_use]
+pub fn number(value: f64) -> String {
+    let text = format!("{value:.2}");
+    let (whole, rest) = text.split_once('.').unwrap_or((&text, ""));
+    let mut out = grouped(whole);
+    let rest = rest.trim_end_matches('0');
+    if !rest.is_empty() {
+        out.push('.');
+        out.push_str(rest);
+    }
+    out
+}
+
+/// A whole number, with commas between thousands.
+#[must_use]
+pub fn count_of(count: u64) -> String {
+    grouped(&count.to_string())
+}
+
+/// A length of time in whole seconds: `4 s`, `1m 30s`.
+#[must_use]
+pub fn seconds(duration: Duration) -> String {
+    stderr::duration(Duration::from_secs(duration.as_secs()))
+}
+
+/// How far an operation is: `12/40 files`, `45 %`, `3 files`.
+#[must_use]
+pub fn count(state: &OperationState) -> Option<String> {
+    let progress = state.progress()?;
+    let current = number(progress.current());
+    if progress.unit() == Some("%") {
+        return Some(format!("{current} %"));
+    }
+    let total = progress.total().map(|total| format!("/{}", number(total)));
+    let unit = progress.unit().map(|unit| format!(" {unit}"));
+    Some(current + &total.unwrap_or_default() + &unit.unwrap_or_default())
+}
+
+/// How fast it goes: `3.2/s`, or by the minute where that is easier to read.
+#[must_use]
+pub fn rate(per_second: f64) -> String {
+    let tenths = |value: f64| number((value * 10.0).round() / 10.0);
+    match per_second {
+        10.0.. => format!("{}/s", number(per_second.round())),
+        1.0.. => format!("{}/s", tenths(per_second)),
+        _ => format!("{}/min", tenths(per_second * 60.0)),
+    }
+}
+
+/// A text that is not wider than `width`, and says so where it was.
+#[must_use]
+pub fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    for cluster in text.graphemes(true) {
+        if out.width() + cluster.width() + "…".width() > width {
+            break;
+        }
+        out.push_str(cluster);
+    }
+    if width > 0 {
+        out.push('…');
+    }
+    out
+}
+
+/// Digits with commas between thousands.
+fn grouped(digits: &str) -> String {
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_as_short_as_they_can_be() {
+        for (value, text) in [
+            (0.0, "0"),
+            (12.0, "12"),
+            (0.5, "0.5"),
+            (1.0 / 3.0, "0.33"),
+            (999.0, "999"),
+            (1234.5, "1,234.5"),
+            (1_234_567.0, "1,234,567"),
+        ] {
+            assert_eq!(number(value), text);
+        }
+    }
+
+    #[test]
+    fn a_rate_is_by_the_second_or_by_the_minute() {
+        for (value, text) in [
+            (1234.4, "1,234/s"),
+            (3.24, "3.2/s"),
+            (0.5, "30/min"),
+            (0.01, "0.6/min"),
+        ] {
+            assert_eq!(rate(value), text);
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! Pipe mode: a line a message on stdout, everything else on stderr. Beside a command that has stdout
+//! for itself, messages are on stderr too.
+
+pub mod line_loop;
+mod progress;
+
+use std::{
+    io::{self, IsTerminal, Write},
+    time::Duration,
+};
+
+use serde_json::json;
+use tokio::{sync::mpsc, task};
+
+use super::{lines::progress::ProgressLine, model::Model};
+use crate::{
+    client::subscribe::{Received, Update},
+    event::End,
+    terminal::{
+        safe_text::{self, Colour},
+        stderr,
+    },
+    wire::json,
+};
+
+/// So many bytes of lines are gathered into one write, at the most.
+const WRITE_BYTES: usize = 64 * 1024;
+/// So many writes may wait for a slow reader of stdout before the stream is not read any more.
+const WRITES_WAITING: usize = 4;
+
+/// How messages are written on stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LineFormat {
+    /// The text, many lines where it has many
+    Text,
+    /// NDJSON: an object a line, with id and time
+    Json,
+    /// The stream's data as they came; a terminal gets them made safe all the same
+    Raw,
+}
+
+/// Where messages are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// On stdout, and all else on stderr.
+    Stdout,
+    /// On stderr, between all else.
+    Stderr,
+}
+
+/// Writes updates as lines.
+pub struct Pipe {
+    format: LineFormat,
+    /// Whether all else goes where messages go, and so in its place between them.
+    is_together: bool,
+    /// Set where a terminal is written to, which foreign text must not control.
+    terminal: Option<Colour>,
+    output: Output,
+    progress: Option<ProgressLine>,
+}
+
+/// Nobody reads the messages any more.
+#[derive(Debug)]
+pub struct Closed;
+
+impl Pipe {
+    /// Lines in `format` on `target`, with what is being worked on below all lines on stderr.
+    #[must_use]
+    pub fn new(target: Target, format: LineFormat) -> Self {
+        let terminal = match target {
+            Target::Stdout => terminal(&io::stdout()),
+            Target::Stderr => terminal(&io::stderr()),
+        };
+        // Where messages and progress are on one terminal without a common writer, they would mix.
+        let is_apart = target == Target::Stderr || terminal.is_none();
+        Self {
+            format,
+            is_together: target == Target::Stderr || is_stderr_stdout(),
+            terminal,
+            output: Output::new(target),
+            progress: ProgressLine::on_stderr().filter(|_| is_apart),
+        }
+    }
+
+    /// Whether it shows what is being worked on, so that the model has to follow that.
+    #[must_use]
+    pub fn shows_progress(&self) -> bool {
+        self.progress.is_some()
+    }
+
+    /// Writes a line of our own between the messages.
+    pub fn line(&mut self, line: &str) {
+        self.output.buffer.extend_from_slice(line.as_bytes());
+        self.output.buffer.push(b'\n');
+    }
+
+    /// Shows an update. A message is there after the next [`Pipe::flush`].
+    pub fn show(&mut self, update: &Update) {
+        if let Some(progress) = &mut self.progress {
+            progress.news();
+        }
+        match update {
+            Update::Message(received) if received.message.system => {
+                self.aside(&received.message.text);
+            }
+            Update::Message(received) => self.message(received),
+            Update::Gap(gap) => {
+                self.aside(&gap.to_string());
+                if self.format == LineFormat::Json {
+                    let mut object: serde_json::Value =
+                        serde_json::from_slice(&json::gap_object(*gap)).unwrap_or_default();
+                    object["event"] = json!("gap");
+                    self.line(&object.to_string());
+                }
+            }
+            Update::End(end) => {
+                self.aside(match end {
+                    End::Stopped => "stopped",
+                    End::Idle => "ended: nothing happened for the idle timeout",
+                });
+                if self.format == LineFormat::Json {
+                    self.line(&json!({"event": "end", "reason": end.as_str()}).to_string());
+                }
+            }
+            Update::Gone => self.aside("this client's stream has ended"),
+            Update::Retrying {
+                attempt,
+                delay,
+                reason,
+            } => {
+                let delay = stderr::duration(*delay);
+                self.aside(&format!(
+                    "reconnecting, try {attempt} in {delay} ({reason})"
+                ));
+            }
+            Update::Connected { .. } | Update::Heartbeat => {}
+        }
+    }
+
+    /// Whether enough has gathered for a write.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.output.buffer.len() >= WRITE_BYTES
+    }
+
+    /// Whether what is being worked on is to be drawn again, though no pause comes.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.progress.as_ref().is_some_and(ProgressLine::is_due)
+    }
+
+    /// Waits until what is being worked on is to be drawn again.
+    pub async fn due(&self) {
+        match &self.progress {
+            Some(progress) => progress.due().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Draws what is being worked on.
+    pub fn draw(&mut self, model: &Model, now: Duration) {
+        if let (Some(progress), Some(operations)) = (&mut self.progress, model.operations()) {
+            progress.draw(operations, now);
+        }
+    }
+
+    /// Hands what was shown to its writer. Waits while too much waits there already.
+    ///
+    /// # Errors
+    /// [`Closed`], where nobody reads it any more.
+    pub async fn flush(&mut self) -> Result<(), Closed> {
+        self.output.flush().await
+    }
+
+    /// Waits until nobody reads the messages any more, which shows at the first write that fails.
+    pub async fn closed(&self) {
+        self.output.queue.closed().await;
+    }
+
+    /// Waits until all is written.
+    ///
+    /// # Errors
+    /// Where stdout cannot be written; a closed pipe is none.
+    pub async fn finish(mut self) -> io::Result<()> {
+        self.progress = None;
+        // A closed stdout says so again, and better, when its writer is asked.
+        let _ = self.flush().await;
+        self.output.finish().await
+    }
+
+    /// Shows a line that is no message.
+    fn aside(&mut self, text: &str) {
+        if self.is_together {
+            let line = stderr::aside_line(text);
+            self.output.buffer.extend_from_slice(line.as_bytes());
+        } else {
+            stderr::aside(text);
+        }
+    }
+
+    fn message(&mut self, received: &Received) {
+        let message = &received.message;
+        match (self.format, self.terminal) {
+            // A stream's data in text are the message's text.
+            (LineFormat::Text | LineFormat::Raw, None) => self.line(&message.text),
+            (LineFormat::Text | LineFormat::Raw, Some(colour)) => {
+                for line in safe_text::safe_lines(&message.text, colour) {
+                    self.line(&line);
+                }
+            }
+            (LineFormat::Json, terminal) => {
+                let object = json::stamped_object(&received.id, received.time, message);
+                if terminal.is_some() {
+                    // JSON escapes but the first 32 of what a terminal must not see.
+                    let object = String::from_utf8_lossy(&object);
+                    self.line(&safe_text::safe_line(&object, Colour::Strip));
+                } else {
+                    self.output.buffer.extend_from_slice(&object);
+                    self.output.buffer.push(b'\n');
+                }
+            }
+        }
+    }
+}
+
+/// Whether stdout and stderr are one terminal, pipe or file (`2>&1`).
+#[cfg(unix)]
+fn is_stderr_stdout() -> bool {
+    use rustix::fs::fstat;
+    let (Ok(stdout), Ok(stderr)) = (fstat(io::stdout()), fstat(io::stderr())) else {
+        return false;
+    };
+    (stdout.st_dev, stdout.st_ino) == (stderr.st_dev, stderr.st_ino)
+}
+
+#[cfg(not(unix))]
+fn is_stderr_stdout() -> bool {
+    false
+}
+
+/// What to keep of colours, where this is a terminal.
+fn terminal(output: &impl IsTerminal) -> Option<Colour> {
+    output.is_terminal().then(|| stderr::colour(output))
+}
+
+/// A target, written by a thread of its own: a write may block for as long as the reader likes, and
+/// signals must be heard meanwhile.
+struct Output {
+    buffer: Vec<u8>,
+    queue: mpsc::Sender<Vec<u8>>,
+    writer: task::JoinHandle<io::Result<()>>,
+}
+
+impl Output {
+    fn new(target: Target) -> Self {
+        let (queue, waiting) = mpsc::channel(WRITES_WAITING);
+        let writer = task::spawn_blocking(move || match target {
+            Target::Stdout => write_stdout(waiting),
+            Target::Stderr => {
+                write_stderr(waiting);
+                Ok(())
+            }
+        });
+        Self {
+            buffer: Vec::new(),
+            queue,
+            writer,
+        }
+    }
+
+    async fn flush(&mut self) -> Result<(), Closed> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        // Only what is taken off the buffer is on its way: a flush that is given up loses nothing.
+        let place = self.queue.reserve().await.map_err(|_| Closed)?;
+        let next = Vec::with_capacity(self.buffer.capacity().min(2 * WRITE_BYTES));
+        place.send(std::mem::replace(&mut self.buffer, next));
+        Ok(())
+    }
+
+    async fn finish(self) -> io::Result<()> {
+        drop(self.queue);
+        match self.writer.await {
+            Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn write_stdout(mut waiting: mpsc::Receiver<Vec<u8>>) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    while let Some(bytes) = waiting.blocking_recv() {
+        stdout.write_all(&bytes)?;
+        stdout.flush()?;
+    }
+    Ok(())
+}
+
+fn write_stderr(mut waiting: mpsc::Receiver<Vec<u8>>) {
+    while let Some(bytes) = waiting.blocking_recv() {
+        stderr::lines_apart(&bytes);
+    }
+}

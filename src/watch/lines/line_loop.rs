@@ -1,0 +1,81 @@
+//! Carries updates from the stream to the model and the view, a burst at a time.
+
+use futures_util::{FutureExt, Stream, StreamExt};
+
+use super::Pipe;
+use crate::{
+    client::subscribe::{FeedError, Update},
+    watch::{
+        clock::Clock,
+        model::{Model, Verdict},
+    },
+};
+
+/// Why a view has no more to show.
+#[derive(Debug)]
+pub enum Left {
+    /// The model has come to a verdict.
+    Over(Verdict),
+    /// Nobody reads stdout any more.
+    OutputClosed,
+    /// The updates ended by themselves, as those of a recording do.
+    Ended,
+}
+
+/// Shows what comes until the watch is over. Everything that has come is shown before it is flushed,
+/// and it is flushed before more is waited for.
+///
+/// Giving this future up loses nothing: what was shown is in the pipe.
+///
+/// # Errors
+/// Where the stream cannot be had any more, or `connected` fails.
+pub async fn follow(
+    updates: &mut (impl Stream<Item = Result<Update, FeedError>> + Unpin),
+    clock: &Clock,
+    model: &mut Model,
+    pipe: &mut Pipe,
+    mut connected: impl FnMut() -> anyhow::Result<()>,
+) -> anyhow::Result<Left> {
+    let mut now = clock.now();
+    loop {
+        let next = match updates.next().now_or_never() {
+            Some(next) => {
+                now = clock.now_after(now);
+                next
+            }
+            None if pipe.flush().await.is_err() => return Ok(Left::OutputClosed),
+            None => {
+                let next = tokio::select! {
+                    next = updates.next() => next,
+                    () = pipe.closed() => return Ok(Left::OutputClosed),
+                    () = pipe.due() => {
+                        pipe.draw(model, clock.now());
+                        continue;
+                    }
+                };
+                now = clock.now();
+                next
+            }
+        };
+        let Some(update) = next else {
+            return Ok(Left::Ended);
+        };
+        let update = update?;
+        if matches!(update, Update::Connected { .. }) {
+            connected()?;
+        }
+        pipe.show(&update);
+        if let Some(verdict) = model.update(&update, now) {
+            return Ok(Left::Over(verdict));
+        }
+        if pipe.is_due() {
+            pipe.draw(model, now);
+        }
+        if pipe.is_full() {
+            if pipe.flush().await.is_err() {
+                return Ok(Left::OutputClosed);
+            }
+            now = clock.now();
+        }
+    }
+}

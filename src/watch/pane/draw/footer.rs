@@ -1,0 +1,291 @@
+//! The bottom: counts, what is hidden or waits, and the keys that matter now; or what is typed.
+
+use ratatui::{layout::Position, style::Style};
+use unicode_width::UnicodeWidthStr;
+
+use super::{
+    Canvas, cut, fitting,
+    spans::{self, Hits, Slot},
+    theme::Theme,
+};
+use crate::{
+    terminal::safe_text::{Colour, safe_line},
+    watch::{
+        format::count_of,
+        pane::{
+            keys::{self, Action},
+            state::{
+                Mode, Screen,
+                prompt::{Prompt, Purpose},
+            },
+        },
+    },
+};
+
+/// Draws the footer; says where the cursor is to be.
+pub(in crate::watch::pane) fn draw(screen: &Screen, canvas: &mut Canvas<'_>) -> Option<Position> {
+    let theme = canvas.theme;
+    let last = canvas.area.height.saturating_sub(1);
+    let is_alone = last == 0;
+    if let Mode::Prompt(prompt) = &screen.mode {
+        if !is_alone {
+            draw_status(screen, canvas);
+        }
+        return Some(draw_prompt(screen, prompt, last, canvas));
+    }
+    let width = usize::from(canvas.area.width);
+    let own = told(screen);
+    match (own, is_alone) {
+        (Some(own), _) => {
+            if !is_alone {
+                draw_status(screen, canvas);
+            }
+            let own = safe_line(&own, Colour::Strip).into_owned();
+            canvas.put(0, last, &theme.own(&cut(&own, width)), theme.strong());
+        }
+        (None, true) => draw_status(screen, canvas),
+        (None, false) => {
+            draw_status(screen, canvas);
+            draw_keys(screen, last, canvas);
+        }
+    }
+    None
+}
+
+/// What has to be said before any keys are.
+fn told(screen: &Screen) -> Option<String> {
+    if let Mode::AskCancel(operation) = &screen.mode {
+        let what = operation.as_deref().unwrap_or("whatever they do");
+        return Some(format!(
+            "ask publishers to cancel {what}? y yes · any other key no"
+        ));
+    }
+    screen.notice.clone()
+}
+
+fn draw_status(screen: &Screen, canvas: &mut Canvas<'_>) {
+    let theme = canvas.theme;
+    let width = usize::from(canvas.area.width);
+    let (state, style) = state(screen, theme);
+    let state = fitting(width, state);
+    let counts = counts(screen);
+    let room = width.saturating_sub(if state.is_empty() {
+        0
+    } else {
+        state.width() + 2
+    });
+    let counts = counts.into_iter().find(|it| it.width() <= room);
+    if let Some(counts) = counts {
+        canvas.put(0, 0, &theme.own(&counts), theme.faint());
+    }
+    canvas.put_right(0, &theme.own(&state), style);
+}
+
+/// How many messages there are, the longest text first.
+fn counts(screen: &Screen) -> Vec<String> {
+    let received = count_of(screen.model.received());
+    let shown = count_of(screen.passing);
+    let filtered = screen.kept - screen.passing;
+    let lost = lost(screen);
+    let dropped = if screen.dropped > 0 {
+        format!(" · dropped {}", count_of(screen.dropped))
+    } else {
+        String::new()
+    };
+    let hidden = count_of(filtered);
+    vec![
+        format!("received {received} · shown {shown} · filtered {hidden} · lost {lost}{dropped}"),
+        format!("{received} · shown {shown} · filtered {hidden} · lost {lost}{dropped}"),
+        format!("{shown} of {received} · lost {lost}"),
+        format!("{shown}/{received}"),
+    ]
+}
+
+/// How many messages were lost, as far as that is known.
+fn lost(screen: &Screen) -> String {
+    match (screen.model.lost(), screen.uncounted_gaps) {
+        (lost, 0) => count_of(lost),
+        (0, _) => "?".into(),
+        (lost, _) => format!("{}+?", count_of(lost)),
+    }
+}
+
+/// What keeps messages from being seen: a pause, a search, a filter; the longest text first.
+fn state(screen: &Screen, theme: Theme) -> (Vec<String>, Style) {
+    let mut parts = Vec::new();
+    let pattern = screen.filter.pattern();
+    if !pattern.is_empty() {
+        parts.push(format!("& {}", safe_line(&pattern, Colour::Strip)));
+    }
+    if let Some(level) = screen.filter.level() {
+        parts.push(format!("{level} and worse"));
+    }
+    if let Some(query) = screen.search.query() {
+        parts.push(
+            match screen.focus().and_then(|(id, _)| screen.search.number(id)) {
+                Some(number) => format!(
+                    "hit {}/{}",
+                    count_of(number as u64),
+                    count_of(screen.search.count() as u64)
+                ),
+                None => format!(
+                    "{} hits for {}",
+                    count_of(screen.search.count() as u64),
+                    safe_line(query.text(), Colour::Strip)
+                ),
+            },
+        );
+    }
+    if screen.is_following() {
+        let all = parts.join(" · ");
+        let short = parts.pop().unwrap_or_default();
+        return (vec![all, short], theme.accent());
+    }
+    let behind = screen.behind;
+    let mut paused = "paused".to_owned();
+    let mut short = paused.clone();
+    if behind.new > 0 {
+        short = format!("+{}", count_of(behind.new));
+        paused = format!("paused, {short} new");
+    }
+    let mut style = theme.accent();
+    if behind.errors > 0 {
+        let errors = if behind.errors == 1 {
+            "error"
+        } else {
+            "errors"
+        };
+        paused = format!("{paused}, {} {errors}", count_of(behind.errors));
+        short = format!("{short}, {} E", count_of(behind.errors));
+        style = theme.bad();
+    }
+    parts.push(paused.clone());
+    (vec![parts.join(" · "), paused, short], style)
+}
+
+/// The actions that matter now, and what each is called here.
+fn hints(screen: &Screen) -> &'static [(Action, &'static str)] {
+    match &screen.mode {
+        Mode::Help(_) => &[
+            (Action::Down, "down"),
+            (Action::Up, "up"),
+            (Action::Back, "close"),
+        ],
+        Mode::Detail(_) => &[
+            (Action::Down, "down"),
+            (Action::Up, "up"),
+            (Action::Copy, "copy"),
+            (Action::Back, "close"),
+        ],
+        _ if screen.is_empty() && screen.connection.is_open() && !screen.is_recording() => &[
+            (Action::CopyId, "copy the ID"),
+            (Action::CopyCurl, "copy the curl line"),
+            (Action::Help, "help"),
+            (Action::Quit, "quit"),
+        ],
+        _ if screen.search.query().is_some() => &[
+            (Action::NextHit, "next"),
+            (Action::PreviousHit, "previous"),
+            (Action::Back, "done"),
+            (Action::Last, "follow"),
+            (Action::Help, "help"),
+            (Action::Quit, "quit"),
+        ],
+        _ if screen.is_following() => &[
+            (Action::Space, "freeze"),
+            (Action::Search, "search"),
+            (Action::Filter, "filter"),
+            // Below the last message there is none.
+            (Action::PreviousError, "error"),
+            (Action::Help, "help"),
+            (Action::Quit, "quit"),
+        ],
+        _ => &[
+            (Action::Last, "follow"),
+            (Action::Open, "open"),
+            (Action::Search, "search"),
+            (Action::Filter, "filter"),
+            (Action::Copy, "copy"),
+            (Action::Mark, "mark"),
+            (Action::Help, "help"),
+            (Action::Quit, "quit"),
+        ],
+    }
+}
+
+/// Draws as many keys as there is room for. The last two, which are help and the way out, go first.
+fn draw_keys(screen: &Screen, y: u16, canvas: &mut Canvas<'_>) {
+    let theme = canvas.theme;
+    let hints: Vec<_> = hints(screen)
+        .iter()
+        .map(|(action, does)| (theme.own(&keys::name(*action)).into_owned(), *does))
+        .collect();
+    let width = |(key, does): &(String, &str)| key.width() + 1 + does.width() + 2;
+    let (others, last) = hints.split_at(hints.len().saturating_sub(2));
+    // No gap stands after the last one.
+    let mut room = usize::from(canvas.area.width) + 2;
+    let mut fits = |hint: &&(String, &str)| {
+        let fits = width(hint) <= room;
+        room -= if fits { width(hint) } else { 0 };
+        fits
+    };
+    let last: Vec<_> = last.iter().rev().filter(&mut fits).collect();
+    let others: Vec<_> = others.iter().take_while(&mut fits).collect();
+    let mut x = 0;
+    for (key, does) in others.into_iter().chain(last.into_iter().rev()) {
+        x = canvas.put(x, y, key, theme.accent());
+        x = canvas.put(x + 1, y, does, theme.faint()) + 2;
+    }
+}
+
+fn draw_prompt(screen: &Screen, prompt: &Prompt, y: u16, canvas: &mut Canvas<'_>) -> Position {
+    let theme = canvas.theme;
+    let width = canvas.area.width;
+    let hits = match (prompt.purpose, &prompt.told) {
+        (_, Some(told)) => told.clone(),
+        (Purpose::Search, None) => {
+            let number = screen.focus().and_then(|(id, _)| screen.search.number(id));
+            number.map_or_else(String::new, |it| {
+                format!("hit {it}/{}", count_of(screen.search.count() as u64))
+            })
+        }
+        (Purpose::Filter, None) => format!("{} shown", count_of(screen.passing)),
+        (Purpose::SaveText | Purpose::SaveAll, None) => "Enter saves, Esc does not".into(),
+    };
+    let label = if usize::from(width) < prompt.label().width() + 20 {
+        // What was asked for is known; what is typed has to be seen.
+        &prompt.label()[..1]
+    } else {
+        prompt.label()
+    };
+    let told_width = hits.width() + 2;
+    let room = usize::from(width).saturating_sub(label.width() + 1);
+    let room = if room > told_width + 10 {
+        room - told_width
+    } else {
+        room
+    };
+    let (skip, cursor) = prompt.window(room);
+    let x = canvas.put(0, y, label, theme.accent());
+    let safe = safe_line(prompt.text(), Colour::Strip);
+    if y < canvas.area.height {
+        let slot = Slot {
+            x: canvas.area.x + x,
+            y: canvas.area.y + y,
+            width: u16::try_from(room).unwrap_or(u16::MAX),
+            skip,
+        };
+        let whole = 0..safe.len();
+        spans::draw(canvas.buffer, slot, &safe, whole, Style::new(), Hits::NONE);
+    }
+    if room + told_width + label.width() < usize::from(width) + 1 {
+        let style = if prompt.told.is_some() {
+            theme.bad()
+        } else {
+            theme.faint()
+        };
+        canvas.put_right(y, &theme.own(&hits), style);
+    }
+    let cursor = u16::try_from(cursor).unwrap_or(u16::MAX);
+    Position::new(canvas.area.x + x.saturating_add(cursor), canvas.area.y + y)
+}

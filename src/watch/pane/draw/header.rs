@@ -1,0 +1,275 @@
+//! The top: how the connection is doing, and a line for each operation.
+
+use std::time::Duration;
+
+use ratatui::style::Style;
+use unicode_width::UnicodeWidthStr;
+
+use super::{Canvas, cut, fitting, theme::Theme};
+use crate::{
+    message::Outcome,
+    terminal::safe_text::{Colour, safe_line},
+    watch::{
+        format,
+        operations::OperationState,
+        pane::state::{Screen, connection::State, timestamps},
+    },
+};
+
+/// The most columns for an operation's name, and for its gauge.
+const NAME_MAX: usize = 24;
+const GAUGE_MAX: usize = 40;
+/// A gauge with fewer columns tells nothing; it has a multiple of them, so that it keeps its length while
+/// the figures beside it grow and shrink.
+const GAUGE_STEP: usize = 5;
+
+/// Draws the connection's state, and what is watched.
+pub(in crate::watch::pane) fn draw(screen: &Screen, now: Duration, canvas: &mut Canvas<'_>) {
+    let theme = canvas.theme;
+    let width = usize::from(canvas.area.width);
+    let lefts = states(screen, now);
+    let rights = targets(screen);
+    // The state goes first, in as many words as leave room for what is watched.
+    let room = |left: &str, right: &str| {
+        let gap = if right.is_empty() { 0 } else { 2 };
+        left.width() + gap + right.width() <= width
+    };
+    let fits = |left: &String| rights.iter().find(|right| room(left, right));
+    let right = lefts.iter().find_map(fits).cloned().unwrap_or_default();
+    let gap = if right.is_empty() { 0 } else { 2 };
+    let left = fitting(width.saturating_sub(right.width() + gap), lefts);
+    canvas.put(0, 0, &theme.own(&left), state_style(screen, theme));
+    canvas.put_right(0, &theme.own(&right), theme.faint());
+}
+
+fn state_style(screen: &Screen, theme: Theme) -> Style {
+    match screen.connection.state {
+        State::Connecting | State::Ended => theme.strong(),
+        State::Live => theme.good().patch(theme.strong()),
+        State::Retrying { .. } => theme.warning(),
+        State::Failed(_) => theme.bad(),
+    }
+}
+
+/// What is told of the state, the longest first.
+fn states(screen: &Screen, now: Duration) -> Vec<String> {
+    let connection = &screen.connection;
+    let safe = |text: &str| safe_line(text, Colour::Strip).into_owned();
+    let ago = |at: Duration| timestamps::age(now.saturating_sub(at));
+    match &connection.state {
+        State::Connecting => vec!["◌ connecting".into()],
+        State::Live => {
+            let message = connection.last_message.map(ago);
+            let sign = connection.last_sign.map(ago).unwrap_or_default();
+            let long = match &message {
+                Some(message) => format!("● live · message {message} ago · heartbeat {sign} ago"),
+                None => format!("● live · no message yet · heartbeat {sign} ago"),
+            };
+            let short = message.map_or("● live".into(), |it| format!("● live {it}"));
+            vec![long, short, "● live".into()]
+        }
+        State::Retrying {
+            attempt,
+            due,
+            reason,
+        } => {
+            let left = due.saturating_sub(now).as_millis().div_ceil(1000);
+            let soon = if left == 0 {
+                "now".into()
+            } else {
+                format!("in {left} s")
+            };
+            vec![
+                format!("◐ reconnecting, try {attempt} {soon} ({})", safe(reason)),
+                format!("◐ reconnecting, try {attempt} {soon}"),
+                format!("◐ try {attempt} {soon}"),
+            ]
+        }
+        State::Ended => vec!["■ ended".into()],
+        State::Failed(reason) => vec![format!("■ failed: {}", safe(reason)), "■ failed".into()],
+    }
+}
+
+/// What is told of what is watched, the longest first.
+fn targets(screen: &Screen) -> Vec<String> {
+    let target = &screen.options.target;
+    let mut texts = Vec::new();
+    let id = target.id.map(|it| (it.to_string(), it.short()));
+    let server = target.server.as_deref().map(|it| {
+        let bare = it.trim_start_matches("http://").trim_end_matches('/');
+        safe_line(bare, Colour::Strip).into_owned()
+    });
+    match (server, id) {
+        (Some(server), Some((long, short))) => {
+            texts.extend([
+                format!("{server} · {long}"),
+                long,
+                format!("{server} · {short}"),
+                short,
+            ]);
+        }
+        (Some(server), None) => texts.push(server),
+        (None, Some((long, short))) => texts.extend([long, short]),
+        (None, None) => {}
+    }
+    texts
+}
+
+/// Draws a line for each operation that there is room for.
+pub(in crate::watch::pane) fn draw_operations(
+    screen: &Screen,
+    now: Duration,
+    canvas: &mut Canvas<'_>,
+) {
+    let rows = usize::from(canvas.area.height);
+    let operations: Vec<_> = screen.operations().collect();
+    // Those that said something last are the ones to look at.
+    let hidden = operations.len().saturating_sub(rows);
+    let shown = &operations[hidden..];
+    let name = |it: &OperationState| {
+        safe_line(it.name().unwrap_or("progress"), Colour::Strip).into_owned()
+    };
+    let names: Vec<_> = shown.iter().map(|it| name(it)).collect();
+    let third = usize::from(canvas.area.width) / 3;
+    let widest = names
+        .iter()
+        .map(|it| it.width())
+        .max()
+        .unwrap_or(0)
+        .min(NAME_MAX)
+        .min(third);
+    for (row, (operation, name)) in (0..).zip(shown.iter().zip(&names)) {
+        let name = if row == 0 && hidden > 0 {
+            format!("{name} (+{hidden})")
+        } else {
+            name.clone()
+        };
+        draw_operation(
+            operation,
+            &cut(&name, widest.max(3)),
+            widest,
+            row,
+            now,
+            canvas,
+        );
+    }
+}
+
+fn draw_operation(
+    operation: &OperationState,
+    name: &str,
+    name_width: usize,
+    y: u16,
+    now: Duration,
+    canvas: &mut Canvas<'_>,
+) {
+    let theme = canvas.theme;
+    canvas.put(0, y, &theme.own(name), theme.strong());
+    let start = name_width + 1;
+    let room = usize::from(canvas.area.width).saturating_sub(start);
+    let (told, style) = state(operation, theme, now);
+    let told_width = told.as_deref().map_or(0, |it| it.width() + 3);
+    let gauge_wish = if operation.fraction().is_some() {
+        GAUGE_STEP + 1
+    } else {
+        0
+    };
+    let facts = facts(operation, now);
+    let text = fitting(room.saturating_sub(told_width + gauge_wish), facts);
+    let mut x = u16::try_from(start).unwrap_or(u16::MAX);
+    if let Some(fraction) = operation.fraction() {
+        let width = room
+            .saturating_sub(text.width() + told_width + 1)
+            .min(GAUGE_MAX);
+        let width = width / GAUGE_STEP * GAUGE_STEP;
+        if width > 0 {
+            x = draw_gauge(fraction, width, x, y, style, canvas) + 1;
+        }
+    }
+    x = canvas.put(x, y, &theme.own(&text), Style::new());
+    if let Some(told) = told {
+        let gap = if text.is_empty() { "" } else { " · " };
+        let x = canvas.put(x, y, &theme.own(gap), theme.faint());
+        canvas.put(x, y, &theme.own(&told), style);
+    }
+}
+
+fn draw_gauge(
+    fraction: f64,
+    width: usize,
+    x: u16,
+    y: u16,
+    style: Style,
+    canvas: &mut Canvas<'_>,
+) -> u16 {
+    let theme = canvas.theme;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a fraction of some columns"
+    )]
+    let full = (fraction.clamp(0.0, 1.0) * width as f64).floor() as usize;
+    let x = canvas.put(x, y, &theme.own(&"━".repeat(full)), style);
+    canvas.put(x, y, &theme.own(&"╌".repeat(width - full)), theme.faint())
+}
+
+/// How it ended, or that it is stuck; and how the gauge looks.
+fn state(operation: &OperationState, theme: Theme, now: Duration) -> (Option<String>, Style) {
+    if operation.lost() {
+        return (Some("publisher lost".into()), theme.bad());
+    }
+    if let Some(outcome) = operation.outcome() {
+        let told = match outcome {
+            Outcome::Ok => "done",
+            Outcome::Failed => "failed",
+            Outcome::Cancelled => "cancelled",
+        };
+        return (Some(told.into()), theme.outcome(outcome));
+    }
+    match operation.stalled(now) {
+        Some(quiet) => (
+            Some(format!("stalled {}", format::seconds(quiet))),
+            theme.warning(),
+        ),
+        None => (None, theme.accent()),
+    }
+}
+
+/// What is known of it, the most first.
+fn facts(operation: &OperationState, now: Duration) -> Vec<String> {
+    let elapsed = format::seconds(operation.elapsed(now));
+    let Some(count) = format::count(operation) else {
+        let messages = match operation.messages() {
+            1 => "1 message".into(),
+            count => format!("{count} messages"),
+        };
+        return vec![format!("{messages} · {elapsed}"), elapsed, String::new()];
+    };
+    let count = safe_line(&count, Colour::Strip).into_owned();
+    let bare = count.split(' ').next().unwrap_or_default().to_owned();
+    let is_percent = count.ends_with(" %");
+    let percent = operation
+        .fraction()
+        .filter(|_| !is_percent)
+        .map(|it| format!("{:.0} %", it * 100.0));
+    let rate = operation.rate(now).map(format::rate);
+    let eta = operation
+        .eta(now)
+        .map(|it| format!("ETA {}", format::seconds(it)));
+    let (count, elapsed) = (Some(count), Some(elapsed));
+    let join = |parts: &[&Option<String>]| {
+        let parts: Vec<_> = parts.iter().filter_map(|it| it.as_deref()).collect();
+        parts.join(" · ")
+    };
+    vec![
+        join(&[&count, &percent, &rate, &eta, &elapsed]),
+        join(&[&count, &percent, &eta, &elapsed]),
+        join(&[&count, &eta, &elapsed]),
+        join(&[&count, &eta]),
+        count.unwrap_or_default(),
+        bare,
+        percent.unwrap_or_default(),
+        String::new(),
+    ]
+}

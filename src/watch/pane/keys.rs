@@ -1,0 +1,334 @@
+//! The pane's keys: one table, from which keys are dispatched and the footer, the help, the manual
+//! page and the README's list come.
+//!
+//! Keys are the pane's own here; what a terminal sends is translated where it is read.
+
+use std::fmt;
+
+/// A key press.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Which key.
+    pub code: Code,
+    /// Whether Ctrl is held.
+    pub ctrl: bool,
+}
+
+/// Which key it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are the names on the keys")]
+pub enum Code {
+    Char(char),
+    Enter,
+    Esc,
+    Backspace,
+    Delete,
+    Up,
+    Down,
+    Left,
+    Right,
+    PageUp,
+    PageDown,
+    Home,
+    End,
+    F(u8),
+}
+
+impl Key {
+    /// A key without Ctrl.
+    #[must_use]
+    pub const fn plain(code: Code) -> Self {
+        Self { code, ctrl: false }
+    }
+
+    /// A character.
+    #[must_use]
+    pub const fn char(letter: char) -> Self {
+        Self::plain(Code::Char(letter))
+    }
+
+    /// A character with Ctrl.
+    #[must_use]
+    pub const fn ctrl(letter: char) -> Self {
+        Self {
+            code: Code::Char(letter),
+            ctrl: true,
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.ctrl {
+            f.write_str("^")?;
+        }
+        match self.code {
+            Code::Char(' ') => f.write_str("Space"),
+            Code::Char(letter) => write!(f, "{letter}"),
+            Code::Enter => f.write_str("Enter"),
+            Code::Esc => f.write_str("Esc"),
+            Code::Backspace => f.write_str("Backspace"),
+            Code::Delete => f.write_str("Del"),
+            Code::Up => f.write_str("↑"),
+            Code::Down => f.write_str("↓"),
+            Code::Left => f.write_str("←"),
+            Code::Right => f.write_str("→"),
+            Code::PageUp => f.write_str("PgUp"),
+            Code::PageDown => f.write_str("PgDn"),
+            Code::Home => f.write_str("Home"),
+            Code::End => f.write_str("End"),
+            Code::F(number) => write!(f, "F{number}"),
+        }
+    }
+}
+
+/// What a key asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the table says what each does")]
+pub enum Action {
+    Down,
+    Up,
+    HalfDown,
+    HalfUp,
+    PageDown,
+    PageUp,
+    First,
+    Last,
+    Space,
+    Pause,
+    Search,
+    NextHit,
+    PreviousHit,
+    Filter,
+    NextError,
+    PreviousError,
+    RaiseLevel,
+    LowerLevel,
+    PreviousOperation,
+    NextOperation,
+    Open,
+    Time,
+    Wrap,
+    ScrollLeft,
+    ScrollRight,
+    Copy,
+    CopyShown,
+    CopyId,
+    CopyCurl,
+    Mark,
+    NextMark,
+    SaveText,
+    SaveAll,
+    Detail,
+    Cancel,
+    Reconnect,
+    Mouse,
+    Suspend,
+    Help,
+    Back,
+    Quit,
+    QuitPrinting,
+    QuitNow,
+}
+
+/// A line of the table: keys that belong together.
+#[derive(Debug)]
+pub struct Line {
+    /// The keys of each action, in the order of `does`.
+    pub keys: &'static [(&'static [Key], Action)],
+    /// What they do.
+    pub does: &'static str,
+}
+
+/// Some keys and actions of the table.
+macro_rules! keys {
+    ($($($key:expr),+ => $action:ident);+) => { &[$((&[$($key),+], Action::$action)),+] };
+}
+
+const fn c(letter: char) -> Key {
+    Key::char(letter)
+}
+
+const fn k(code: Code) -> Key {
+    Key::plain(code)
+}
+
+/// The table.
+pub const TABLE: &[Line] = &[
+    Line {
+        keys: keys!(c('j'), k(Code::Down) => Down; c('k'), k(Code::Up) => Up),
+        does: "move down, up; leaving the bottom pauses, reaching it follows again",
+    },
+    Line {
+        keys: keys!(c('d'), Key::ctrl('d') => HalfDown; c('u'), Key::ctrl('u') => HalfUp),
+        does: "half a page down, up",
+    },
+    Line {
+        keys: keys!(
+            c('f'), Key::ctrl('f'), k(Code::PageDown) => PageDown;
+            c('b'), Key::ctrl('b'), k(Code::PageUp) => PageUp
+        ),
+        does: "a page down, up",
+    },
+    Line {
+        keys: keys!(
+            c('g'), k(Code::Home) => First;
+            c('G'), k(Code::End), c('F') => Last
+        ),
+        does: "to the first message, to the last one and follow",
+    },
+    Line {
+        keys: keys!(c(' ') => Space),
+        does: "freeze while following, a page down otherwise",
+    },
+    Line {
+        keys: keys!(c('p') => Pause),
+        does: "pause or resume",
+    },
+    Line {
+        keys: keys!(c('/') => Search; c('n') => NextHit; c('N') => PreviousHit),
+        does: "search (regex; capitals make it exact), next hit, previous hit",
+    },
+    Line {
+        keys: keys!(c('&') => Filter),
+        does: "show only what matches; ! first shows what does not; empty shows all",
+    },
+    Line {
+        keys: keys!(c('e') => NextError; c('E') => PreviousError),
+        does: "next error, previous error",
+    },
+    Line {
+        keys: keys!(c('+') => RaiseLevel; c('-') => LowerLevel),
+        does: "raise, lower the level shown",
+    },
+    Line {
+        keys: keys!(c('{') => PreviousOperation; c('}') => NextOperation),
+        does: "previous, next operation's first message",
+    },
+    Line {
+        keys: keys!(k(Code::Enter) => Open),
+        does: "following: a ruler with the time; paused: the whole message",
+    },
+    Line {
+        keys: keys!(c('t') => Time),
+        does: "times: off, clock, since the start, since the previous message",
+    },
+    Line {
+        keys: keys!(
+            c('w') => Wrap;
+            c('h'), k(Code::Left) => ScrollLeft;
+            c('l'), k(Code::Right) => ScrollRight
+        ),
+        does: "wrap long lines, or look further left, right",
+    },
+    Line {
+        keys: keys!(c('y') => Copy; c('Y') => CopyShown),
+        does: "copy the message, all that is shown",
+    },
+    Line {
+        keys: keys!(c('i') => CopyId; c('I') => CopyCurl),
+        does: "copy the client ID, a curl line that publishes to it",
+    },
+    Line {
+        keys: keys!(c('m') => Mark; c('\'') => NextMark),
+        does: "mark the message or unmark it, go to the next mark",
+    },
+    Line {
+        keys: keys!(c('s') => SaveText; c('S') => SaveAll),
+        does: "save what is shown as text, everything as NDJSON",
+    },
+    Line {
+        keys: keys!(c('D') => Detail; c('x') => Cancel),
+        does: "ask publishers for debug detail, to cancel (asks back first)",
+    },
+    Line {
+        keys: keys!(c('r') => Reconnect),
+        does: "reconnect now",
+    },
+    Line {
+        keys: keys!(k(Code::F(2)) => Mouse),
+        does: "mouse on or off; off leaves it to the terminal's own selection",
+    },
+    Line {
+        keys: keys!(Key::ctrl('z') => Suspend),
+        does: "suspend; the shell's fg comes back",
+    },
+    Line {
+        keys: keys!(k(Code::Esc) => Back),
+        does: "close what is open; take the search's marks away",
+    },
+    Line {
+        keys: keys!(c('?') => Help),
+        does: "help",
+    },
+    Line {
+        keys: keys!(
+            c('q') => Quit;
+            c('Q') => QuitPrinting;
+            Key::ctrl('c') => QuitNow
+        ),
+        does: "quit, quit and leave the last screen printed, quit now",
+    },
+];
+
+impl Line {
+    /// Its keys as they are listed: `j ↓ · k ↑`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let each = self.keys.iter().map(|(keys, _)| {
+            let names: Vec<_> = keys.iter().map(Key::to_string).collect();
+            names.join(" ")
+        });
+        each.collect::<Vec<_>>().join(" · ")
+    }
+}
+
+/// What a key asks for, where it is in the table.
+#[must_use]
+pub fn action(key: Key) -> Option<Action> {
+    bindings()
+        .find(|(keys, _)| keys.contains(&key))
+        .map(|(_, action)| *action)
+}
+
+/// The first key that asks for it, as it is named.
+///
+/// # Panics
+/// Never: a test sees to it that the table has every action.
+#[must_use]
+pub fn name(wanted: Action) -> String {
+    bindings()
+        .find(|(_, action)| *action == wanted)
+        .map(|(keys, _)| keys[0].to_string())
+        .unwrap_or_default()
+}
+
+fn bindings() -> impl Iterator<Item = &'static (&'static [Key], Action)> {
+    TABLE.iter().flat_map(|line| line.keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_asks_for_two_things() {
+        let mut seen: Vec<Key> = Vec::new();
+        for (keys, action) in bindings() {
+            for key in *keys {
+                assert!(!seen.contains(key), "{key} asks for {action:?} too");
+                assert_eq!(crate::watch::pane::keys::action(*key), Some(*action));
+                seen.push(*key);
+            }
+        }
+    }
+
+    #[test]
+    fn keys_are_named_as_they_are_known() {
+        assert_eq!(TABLE[0].label(), "j ↓ · k ↑");
+        assert_eq!(name(Action::Suspend), "^z");
+        assert_eq!(name(Action::Space), "Space");
+        assert_eq!(action(Key::plain(Code::F(2))), Some(Action::Mouse));
+        assert_eq!(action(Key::char('Z')), None);
+    }
+}

@@ -1,0 +1,336 @@
+//! The loop around the model: whatever happens goes in, effects come out, and a frame is drawn when
+//! something may look different, so many times a second at the most.
+
+use std::{
+    future::pending,
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crossterm::event::EventStream;
+use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep, sleep_until},
+};
+
+use super::{
+    draw::{self, theme::Theme},
+    events,
+    last_screen::printed,
+    terminal::{Terminal, panicked},
+};
+use crate::{
+    client::subscribe::{FeedError, Update},
+    control::Request,
+    watch::{
+        clock::Clock,
+        format::count_of,
+        pane::{
+            state::Screen,
+            update::{Effect, Leave, Msg, update},
+        },
+    },
+};
+
+/// The shortest time from one frame to the next.
+const FRAME: Duration = Duration::from_millis(16);
+/// So many updates are taken before something else is looked at.
+const BATCH: usize = 1024;
+/// How long it may take until a process that is told to stop has stopped.
+const STOPS_WITHIN: Duration = Duration::from_millis(200);
+
+/// The way back to where updates come from.
+pub trait WayBack {
+    /// Makes the connection again, now.
+    fn reconnect(&self);
+
+    /// Asks publishers for something; says what it came to.
+    fn ask(&self, request: Request) -> BoxFuture<'static, String>;
+}
+
+/// How the pane was left.
+#[derive(Debug)]
+pub struct Left {
+    /// Why.
+    pub leave: Leave,
+    /// The last screen, where it is to stay printed.
+    pub printed: Option<String>,
+    /// The screen's model.
+    pub screen: Screen,
+}
+
+/// Shows what comes until the user leaves, or what was waited for has come. Giving this future up
+/// gives the terminal back.
+///
+/// # Errors
+/// Where the terminal cannot be used, where nothing could be read from the first, and where something
+/// panicked.
+pub async fn run(
+    mut updates: impl Stream<Item = Result<Update, FeedError>> + Unpin,
+    way_back: Option<&dyn WayBack>,
+    mut screen: Screen,
+    clock: &Clock,
+    theme: Theme,
+    mut connected: impl FnMut() -> anyhow::Result<()>,
+) -> anyhow::Result<Left> {
+    // A stream that cannot be had at all is told on the terminal as it is.
+    let first = updates.next().await.transpose()?;
+    let mut pane = Pane {
+        terminal: Terminal::take()?,
+        events: Some(EventStream::new()),
+        works: JoinSet::new(),
+        theme,
+        changed: true,
+        drawn: None,
+        end: None,
+    };
+    let mut msg = first.map_or(Msg::Ended, |update| Msg::Updates(vec![update]));
+    let mut ended = false;
+    let leave = loop {
+        if let Msg::Updates(updates) = &msg
+            && updates
+                .iter()
+                .any(|it| matches!(it, Update::Connected { .. }))
+        {
+            connected()?;
+        }
+        pane.changed = true;
+        ended |= matches!(msg, Msg::Failed(_) | Msg::Ended);
+        let mut left = None;
+        for effect in update(&mut screen, msg, clock.now()) {
+            left = left.or(pane.bring_about(effect, way_back, &mut screen).await?);
+        }
+        if let Some(leave) = left {
+            break leave;
+        }
+        msg = pane.next(&mut updates, &mut screen, clock, ended).await?;
+    };
+    let now = clock.now();
+    let printed = (leave == Leave::Printing).then(|| {
+        let area = ratatui::layout::Rect::new(0, 0, screen.width, screen.height);
+        let mut buffer = ratatui::buffer::Buffer::empty(area);
+        draw::draw(&screen, theme, now, &mut buffer);
+        printed(&buffer)
+    });
+    Ok(Left {
+        leave,
+        printed,
+        screen,
+    })
+}
+
+/// What the loop holds beside the model.
+struct Pane {
+    terminal: Terminal,
+    /// `None` while the terminal is not ours.
+    events: Option<EventStream>,
+    /// What goes on outside: each says in the end what it came to.
+    works: JoinSet<String>,
+    theme: Theme,
+    /// Whether the screen may look different from what was drawn.
+    changed: bool,
+    drawn: Option<Instant>,
+    /// The stream's end, where it has come but is still to be told.
+    end: Option<Msg>,
+}
+
+impl Pane {
+    /// The next thing that happens. Draws when that is due.
+    async fn next(
+        &mut self,
+        updates: &mut (impl Stream<Item = Result<Update, FeedError>> + Unpin),
+        screen: &mut Screen,
+        clock: &Clock,
+        ended: bool,
+    ) -> anyhow::Result<Msg> {
+        if let Some(end) = self.end.take() {
+            return Ok(end);
+        }
+        loop {
+            let frame = self
+                .changed
+                .then(|| self.drawn.map_or_else(Instant::now, |it| it + FRAME));
+            let wake = screen.wake(clock.now()).filter(|_| !self.changed);
+            tokio::select! {
+                // Keys come before frames, and both before a flood.
+                biased;
+                () = panicked() => anyhow::bail!("the screen was closed because of the above, which is a bug; please report it"),
+                event = next_event(&mut self.events) => {
+                    match event {
+                        Some(Ok(event)) => if let Some(msg) = events::message(event) {
+                            return Ok(msg);
+                        },
+                        Some(Err(error)) => return Err(error.into()),
+                        None => anyhow::bail!("the terminal is gone"),
+                    }
+                }
+                () = at(frame) => self.draw(screen, clock)?,
+                Some(told) = self.works.join_next() => {
+                    return Ok(Msg::Told(told.unwrap_or_else(|error| error.to_string())));
+                }
+                msg = take(updates, &mut self.end), if !ended => return Ok(msg),
+                () = after(wake) => return Ok(Msg::Tick),
+            }
+        }
+    }
+
+    fn draw(&mut self, screen: &mut Screen, clock: &Clock) -> io::Result<()> {
+        let (theme, now) = (self.theme, clock.now());
+        // The size is asked for rather than believed: in a burst of resizes, what is told is late.
+        let size = self.terminal.size()?;
+        update(screen, Msg::Resize(size.width, size.height), now);
+        self.terminal
+            .draw(|buffer| draw::draw(screen, theme, now, buffer))?;
+        self.changed = false;
+        self.drawn = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Does what the model wants to happen outside; says whether that is the pane's end.
+    async fn bring_about(
+        &mut self,
+        effect: Effect,
+        way_back: Option<&dyn WayBack>,
+        screen: &mut Screen,
+    ) -> anyhow::Result<Option<Leave>> {
+        match effect {
+            Effect::Leave(leave) => return Ok(Some(leave)),
+            Effect::Copy(text) => self.terminal.copy(&text)?,
+            Effect::Mouse(take) => self.terminal.mouse(take)?,
+            Effect::Reconnect => {
+                if let Some(way_back) = way_back {
+                    way_back.reconnect();
+                }
+            }
+            Effect::Save(path, bytes) => {
+                self.works.spawn_blocking(move || save(path, &bytes));
+            }
+            Effect::Ask(request) => {
+                if let Some(way_back) = way_back {
+                    self.works.spawn(way_back.ask(request));
+                }
+            }
+            Effect::Suspend => self.suspend(screen).await?,
+        }
+        Ok(None)
+    }
+
+    /// Gives the terminal to the shell until that brings us back.
+    async fn suspend(&mut self, screen: &mut Screen) -> anyhow::Result<()> {
+        self.events = None;
+        Terminal::leave();
+        if !stop().await? {
+            screen.notice = Some("nothing here could bring the pane back, so it stays".into());
+        }
+        self.terminal.enter()?;
+        self.events = Some(EventStream::new());
+        Ok(())
+    }
+}
+
+/// All that has come from the stream; waits for the first. Where that is followed by the stream's end,
+/// `end` is what comes next.
+async fn take(
+    updates: &mut (impl Stream<Item = Result<Update, FeedError>> + Unpin),
+    end: &mut Option<Msg>,
+) -> Msg {
+    let mut taken = Vec::new();
+    let mut next = updates.next().await;
+    loop {
+        let last = match next {
+            Some(Ok(update)) => {
+                taken.push(update);
+                None
+            }
+            Some(Err(error)) => Some(Msg::Failed(error.to_string())),
+            None => Some(Msg::Ended),
+        };
+        match last {
+            Some(last) if taken.is_empty() => return last,
+            Some(last) => {
+                *end = Some(last);
+                break;
+            }
+            None if taken.len() >= BATCH => break,
+            None => {}
+        }
+        match updates.next().now_or_never() {
+            Some(more) => next = more,
+            None => break,
+        }
+    }
+    Msg::Updates(taken)
+}
+
+async fn next_event(
+    events: &mut Option<EventStream>,
+) -> Option<io::Result<crossterm::event::Event>> {
+    match events {
+        Some(events) => events.next().await,
+        None => pending().await,
+    }
+}
+
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => pending().await,
+    }
+}
+
+async fn after(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => sleep(wait).await,
+        None => pending().await,
+    }
+}
+
+/// Stops this process and those of its job, as ^z does, and comes back when it goes on. A server
+/// inside it stops too: to the shell they are one, and going on alone would take a process that nobody
+/// started. False where
+/// nothing would bring it back, so that the system does not stop it.
+#[cfg(unix)]
+async fn stop() -> anyhow::Result<bool> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let continued = SignalKind::from_raw(rustix::process::Signal::CONT.as_raw());
+    let mut continued = signal(continued)?;
+    rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
+    // The signal is on its way when the call returns, and need not have come.
+    Ok(tokio::time::timeout(STOPS_WITHIN, continued.recv())
+        .await
+        .is_ok())
+}
+
+#[cfg(not(unix))]
+async fn stop() -> anyhow::Result<bool> {
+    Ok(false)
+}
+
+/// Writes a new file; says what came of it.
+fn save(path: PathBuf, bytes: &[u8]) -> String {
+    let path = at_home(path);
+    let shown = path.display();
+    match write_new(&path, bytes) {
+        Ok(()) => format!("saved {} bytes to {shown}", count_of(bytes.len() as u64)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            format!("{shown} is there already; nothing was saved")
+        }
+        Err(error) => format!("nothing was saved to {shown}: {error}"),
+    }
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    use io::Write;
+    let mut file = std::fs::File::create_new(path)?;
+    file.write_all(bytes)
+}
+
+/// A path as a shell would read it.
+fn at_home(path: PathBuf) -> PathBuf {
+    match (path.strip_prefix("~"), std::env::var_os("HOME")) {
+        (Ok(rest), Some(home)) => Path::new(&home).join(rest),
+        _ => path,
+    }
+}

@@ -1,0 +1,378 @@
+//! What the pane shows, and how it came to look so: the interactive model.
+//!
+//! Pure: no clock, no terminal, no files and no network. Whatever happens comes in through
+//! [`update`](super::update::update), with the time since the watch began; whatever is to happen
+//! outside comes out of it. The pane draws from here, and nothing is drawn that is not here.
+
+pub mod connection;
+pub mod detail;
+pub mod export;
+pub mod filter;
+pub mod layout;
+pub mod navigation;
+pub mod prompt;
+pub mod query;
+pub mod records;
+pub mod search;
+pub mod timestamps;
+pub mod viewport;
+pub mod wrap;
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    ops::RangeBounds,
+    panic::resume_unwind,
+    thread,
+    time::Duration,
+};
+
+use crate::{
+    client::subscribe::Update,
+    event::{ClientId, End, Gap, UnixMillis},
+    message::Level,
+    terminal::safe_text::Colour,
+    watch::{
+        model::Model,
+        operations::{OperationState, Operations},
+    },
+};
+
+use connection::Connection;
+use detail::Detail;
+use filter::Filter;
+use prompt::Prompt;
+use records::{Id, Kind, Record, Records};
+use search::Search;
+use timestamps::Times;
+use viewport::{Anchor, Geometry, Row};
+use wrap::Layouts;
+
+/// So many marks can be set.
+pub const MARKS_MAX: usize = 1000;
+
+/// What is watched; by default a recording, which has neither server nor publishers.
+#[derive(Clone, Debug, Default)]
+pub struct Target {
+    /// The server's address.
+    pub server: Option<String>,
+    /// The client ID.
+    pub id: Option<ClientId>,
+    /// A line for a shell that publishes with curl.
+    pub curl: String,
+    /// A line for a shell that publishes with codechat.
+    pub send: String,
+}
+
+/// What does not change while the pane is open.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What is watched.
+    pub target: Target,
+    /// Whether messages keep their colours.
+    pub colour: Colour,
+    /// The wall clock when the watch began.
+    pub began: UnixMillis,
+    /// How far local time is ahead of UTC.
+    pub utc_offset: i32,
+}
+
+/// What has the keys.
+#[derive(Debug)]
+pub enum Mode {
+    /// The messages.
+    Messages,
+    /// A line that is typed.
+    Prompt(Prompt),
+    /// The list of keys, from this line on.
+    Help(usize),
+    /// One message.
+    Detail(Box<Detail>),
+    /// The question whether to ask publishers to cancel: this operation, or whatever they do.
+    AskCancel(Option<String>),
+}
+
+/// What came below while something else was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Behind {
+    /// Messages that pass the filter.
+    pub new: u64,
+    /// How many of them are errors.
+    pub errors: u64,
+}
+
+/// The interactive model.
+#[derive(Debug)]
+pub struct Screen {
+    pub(in crate::watch) options: Options,
+    pub(in crate::watch) model: Model,
+    pub(in crate::watch) connection: Connection,
+    pub(in crate::watch) records: Records,
+    /// The records that pass the filter, in order.
+    pub(in crate::watch) shown: VecDeque<Id>,
+    /// How many publishers' messages are kept, and how many of them are shown.
+    pub(in crate::watch) kept: u64,
+    pub(in crate::watch) passing: u64,
+    pub(in crate::watch) dropped: u64,
+    /// How often messages were lost of which nobody knows how many.
+    pub(in crate::watch) uncounted_gaps: u64,
+    pub(in crate::watch) filter: Filter,
+    pub(in crate::watch) search: Search,
+    layouts: Layouts,
+    /// What is in focus; `None` while following.
+    pub(in crate::watch) anchor: Option<Anchor>,
+    pub(in crate::watch) behind: Behind,
+    pub(in crate::watch) marks: BTreeSet<Id>,
+    pub(in crate::watch) times: Times,
+    pub(in crate::watch) wraps: bool,
+    pub(in crate::watch) sideways: usize,
+    pub(in crate::watch) mode: Mode,
+    /// What the last key came to, until the next one.
+    pub(in crate::watch) notice: Option<String>,
+    /// Whether publishers were asked for debug detail.
+    pub(in crate::watch) wants_debug: bool,
+    pub(in crate::watch) mouse: bool,
+    pub(in crate::watch) width: u16,
+    pub(in crate::watch) height: u16,
+}
+
+impl Screen {
+    /// A screen of a stream from which nothing has come.
+    #[must_use]
+    pub fn new(options: Options, model: Model, width: u16, height: u16) -> Self {
+        Self {
+            options,
+            model,
+            connection: Connection::default(),
+            records: Records::default(),
+            shown: VecDeque::new(),
+            kept: 0,
+            passing: 0,
+            dropped: 0,
+            uncounted_gaps: 0,
+            filter: Filter::default(),
+            search: Search::default(),
+            layouts: Layouts::default(),
+            anchor: None,
+            behind: Behind::default(),
+            marks: BTreeSet::new(),
+            times: Times::Clock,
+            wraps: true,
+            sideways: 0,
+            mode: Mode::Messages,
+            notice: None,
+            wants_debug: false,
+            mouse: false,
+            width: width.max(1),
+            height: height.max(1),
+        }
+    }
+
+    /// Its columns and rows.
+    #[must_use]
+    pub fn size(&self) -> (u16, u16) {
+        (self.width, self.height)
+    }
+
+    /// Takes what came from the stream.
+    pub(in crate::watch) fn take(&mut self, update: Update, now: Duration) {
+        self.connection.update(&update, now);
+        self.uncounted_gaps += u64::from(matches!(update, Update::Gap(Gap::Unknown)));
+        let note = |level, text: &str| Some(Record::own(Kind::Note, level, text, now));
+        let record = match update {
+            Update::Message(received) => {
+                let mut record = Record::received(*received, now, self.options.colour);
+                record.begins = self.begins(&record);
+                Some(record)
+            }
+            Update::Gap(gap) => note(Some(Level::Warn), &gap.to_string()),
+            Update::End(End::Stopped) => note(None, "stopped"),
+            Update::End(End::Idle) => note(None, "ended: nothing happened for the idle timeout"),
+            Update::Gone => note(None, "this client's stream has ended"),
+            Update::Connected { .. } | Update::Heartbeat | Update::Retrying { .. } => None,
+        };
+        if let Some(record) = record {
+            self.push(record);
+        }
+    }
+
+    /// Whether the record is its operation's first: the model has seen it already.
+    fn begins(&self, record: &Record) -> bool {
+        let Some(name) = &record.operation else {
+            return false;
+        };
+        let mut newest = self.all_operations().rev();
+        let operation = newest.find(|it| it.name() == Some(name));
+        operation.is_some_and(|it| it.messages() == 1)
+    }
+
+    /// Appends a record.
+    pub(in crate::watch) fn push(&mut self, record: Record) {
+        let is_message = record.kind == Kind::Message;
+        let passes = self.filter.passes(&record);
+        let is_error = record.level == Some(Level::Error);
+        let is_hit = passes && self.search.matches(&record);
+        let (kept, passing, dropped) = (&mut self.kept, &mut self.passing, &mut self.dropped);
+        let (shown, search, marks) = (&mut self.shown, &mut self.search, &mut self.marks);
+        let id = self.records.push(record, |id, gone| {
+            let was_message = u64::from(gone.kind == Kind::Message);
+            *kept -= was_message;
+            *dropped += was_message;
+            if shown.front() == Some(&id) {
+                shown.pop_front();
+                *passing -= was_message;
+            }
+            search.forget(id);
+            marks.remove(&id);
+        });
+        self.kept += u64::from(is_message);
+        if !passes {
+            return;
+        }
+        self.shown.push_back(id);
+        self.passing += u64::from(is_message);
+        if is_hit {
+            self.search.add(id);
+        }
+        if self.anchor.is_some() {
+            self.behind.new += u64::from(is_message);
+            self.behind.errors += u64::from(is_error);
+        }
+    }
+
+    /// Makes the list of what is shown anew, after the filter has changed: on two threads, since a key
+    /// press waits for it, and a full list takes a regular expression 34 ms on one.
+    pub(in crate::watch) fn refilter(&mut self) {
+        let records = &self.records;
+        let middle = records.first().midpoint(records.end());
+        // Each has a filter of its own: a regular expression that is shared is slower.
+        let (older_filter, newer_filter) = (self.filter.clone(), &self.filter);
+        let (older, newer) = thread::scope(|scope| {
+            let older = scope.spawn(move || passing(records, ..middle, &older_filter));
+            let newer = passing(records, middle.., newer_filter);
+            let older = older.join();
+            (older.unwrap_or_else(|panic| resume_unwind(panic)), newer)
+        });
+        self.shown.clear();
+        self.passing = 0;
+        for (id, kind) in older.into_iter().chain(newer) {
+            self.shown.push_back(id);
+            self.passing += u64::from(kind == Kind::Message);
+        }
+        self.find_hits();
+    }
+
+    /// Makes the list of hits anew, after the pattern or what is shown has changed.
+    pub(in crate::watch) fn find_hits(&mut self) {
+        let records = &self.records;
+        let shown = self.shown.iter();
+        self.search
+            .find(shown.filter_map(|id| Some((*id, records.get(*id)?))));
+    }
+
+    /// Follows what comes.
+    pub(in crate::watch) fn follow(&mut self) {
+        self.anchor = None;
+        self.behind = Behind::default();
+    }
+
+    /// Whether it is a recording that is shown: nothing can be asked of one, nor sent to it.
+    #[must_use]
+    pub fn is_recording(&self) -> bool {
+        self.options.target.id.is_none()
+    }
+
+    /// Whether what comes is shown at once.
+    #[must_use]
+    pub fn is_following(&self) -> bool {
+        self.anchor.is_none()
+    }
+
+    /// Whether nothing of a publisher's has come yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.model.received() == 0 && self.model.lost() == 0
+    }
+
+    /// Why the stream cannot be read any more, where that is so.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        match &self.connection.state {
+            connection::State::Failed(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// The model it shares with pipe mode.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The rows of records on screen.
+    #[must_use]
+    pub fn page(&self) -> Vec<Row> {
+        self.geometry().page(self.anchor)
+    }
+
+    /// The record in focus.
+    pub(in crate::watch) fn focus(&self) -> Option<(Id, &Record)> {
+        let id = self.geometry().focus(self.anchor)?;
+        Some((id, self.records.get(id)?))
+    }
+
+    pub(in crate::watch) fn geometry(&self) -> Geometry<'_> {
+        let text = usize::from(self.columns().text);
+        Geometry {
+            records: &self.records,
+            shown: &self.shown,
+            layouts: &self.layouts,
+            width: self.wraps.then_some(text),
+            height: usize::from(self.parts().body),
+        }
+    }
+
+    /// The operations to show: those that run; where none does, the one that ended last.
+    pub fn operations(&self) -> impl Iterator<Item = &OperationState> {
+        let last = self.all_operations().max_by_key(|it| it.ended_at());
+        let last = last.filter(|_| self.running().next().is_none());
+        self.running().chain(last)
+    }
+
+    /// The operations that have not ended.
+    pub(in crate::watch) fn running(&self) -> impl Iterator<Item = &OperationState> {
+        self.model
+            .operations()
+            .into_iter()
+            .flat_map(Operations::running)
+    }
+
+    pub(in crate::watch) fn all_operations(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = &OperationState> {
+        self.model
+            .operations()
+            .into_iter()
+            .flat_map(Operations::all)
+    }
+
+    /// How long until something on screen that counts time looks different; `None` where nothing does.
+    #[must_use]
+    pub fn wake(&self, now: Duration) -> Option<Duration> {
+        let second = timestamps::until_next_second(now);
+        let runs = self.running().next().is_some();
+        let counts = runs && self.connection.is_open();
+        let wake = self.connection.wake(now);
+        if counts {
+            Some(wake.map_or(second, |it| it.min(second)))
+        } else {
+            wake
+        }
+    }
+}
+
+/// The records with these numbers that a filter lets pass.
+fn passing(records: &Records, part: impl RangeBounds<Id>, filter: &Filter) -> Vec<(Id, Kind)> {
+    let records = records.iter().filter(|(id, _)| part.contains(id));
+    let passing = records.filter(|(_, record)| filter.passes(record));
+    passing.map(|(id, record)| (id, record.kind)).collect()
+}

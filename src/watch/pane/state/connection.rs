@@ -1,0 +1,106 @@
+//! How the connection is doing.
+
+use std::time::Duration;
+
+use super::timestamps;
+use crate::{client::subscribe::Update, event::End};
+
+/// How the stream is being read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// A connection is being made.
+    #[default]
+    Connecting,
+    /// What is published comes.
+    Live,
+    /// The connection was lost.
+    Retrying {
+        /// How many tries have failed.
+        attempt: u32,
+        /// When the next one is due.
+        due: Duration,
+        /// What happened.
+        reason: String,
+    },
+    /// Nothing will come any more.
+    Ended,
+    /// Nothing will come any more, because of this.
+    Failed(String),
+}
+
+/// The connection's state, and when something last came.
+#[derive(Clone, Debug, Default)]
+pub struct Connection {
+    /// How the stream is being read.
+    pub state: State,
+    /// When the last message came.
+    pub last_message: Option<Duration>,
+    /// When the last sign of life came.
+    pub last_sign: Option<Duration>,
+}
+
+impl Connection {
+    /// Takes note of an update.
+    pub fn update(&mut self, update: &Update, now: Duration) {
+        let sign = match update {
+            Update::Retrying {
+                attempt,
+                delay,
+                reason,
+            } => {
+                self.state = State::Retrying {
+                    attempt: *attempt,
+                    due: now + *delay,
+                    reason: reason.clone(),
+                };
+                false
+            }
+            // The watch subscribes again.
+            Update::End(End::Idle) => {
+                self.state = State::Connecting;
+                true
+            }
+            Update::End(End::Stopped) | Update::Gone => {
+                self.state = State::Ended;
+                true
+            }
+            Update::Connected { .. } | Update::Heartbeat | Update::Gap(_) => {
+                self.state = State::Live;
+                true
+            }
+            Update::Message(received) => {
+                self.state = State::Live;
+                if !received.message.system {
+                    self.last_message = Some(now);
+                }
+                true
+            }
+        };
+        if sign {
+            self.last_sign = Some(now);
+        }
+    }
+
+    /// Whether something may still come.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !matches!(self.state, State::Ended | State::Failed(_))
+    }
+
+    /// How long until what is told of it changes with time alone.
+    #[must_use]
+    pub fn wake(&self, now: Duration) -> Option<Duration> {
+        let ages = [self.last_message, self.last_sign];
+        let ages = ages
+            .into_iter()
+            .flatten()
+            .map(|it| timestamps::age_changes(now.saturating_sub(it)));
+        match &self.state {
+            State::Retrying { due, .. } if *due > now => {
+                Some(timestamps::countdown_changes(due.saturating_sub(now)))
+            }
+            State::Live => ages.min(),
+            _ => None,
+        }
+    }
+}

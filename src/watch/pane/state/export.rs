@@ -1,0 +1,109 @@
+//! What is taken out of the screen: as text, the way it is shown, or as NDJSON, the way it came.
+
+use super::{
+    Screen,
+    records::{Id, Kind, Record},
+    timestamps::{self, Times},
+};
+use crate::{message::Level, wire::json};
+
+impl Screen {
+    /// All that is shown, as text: a line for each line, with times where they are shown.
+    #[must_use]
+    pub fn shown_as_text(&self) -> String {
+        let mut out = String::new();
+        let mut previous = None;
+        for id in &self.shown {
+            let Some(record) = self.records.get(*id) else {
+                continue;
+            };
+            let time = self.time_text(record, previous);
+            if !time.is_empty() {
+                let width = usize::from(timestamps::WIDTH);
+                out.extend([format!("{time:>width$} ")]);
+            }
+            if let Some(level) = record.level {
+                out.extend([level.as_str(), " "]);
+            }
+            if let Some(name) = &record.operation {
+                out.extend([name, ": "]);
+            }
+            out.push_str(&record.plain());
+            out.push('\n');
+            previous = Some(record);
+        }
+        out
+    }
+
+    /// Every message that is kept, shown or not, as NDJSON: the protocol's message objects.
+    #[must_use]
+    pub fn all_as_ndjson(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (_, record) in self.records.iter() {
+            if matches!(record.kind, Kind::Message | Kind::System) {
+                let object = json::stamped_object(
+                    &record.event_id(),
+                    record.server_time(),
+                    &record.message(),
+                );
+                out.extend_from_slice(&object);
+                out.push(b'\n');
+            }
+        }
+        out
+    }
+
+    /// What the time column says of a record, with the one that stands above it.
+    #[must_use]
+    pub fn time_text(&self, record: &Record, previous: Option<&Record>) -> String {
+        let time = self.wall_millis(record);
+        let since = |other: Option<&Record>| {
+            let millis = |time: u64| i64::try_from(time).unwrap_or(i64::MAX);
+            let other = other.map_or(time, |it| self.wall_millis(it));
+            timestamps::offset(millis(time) - millis(other))
+        };
+        match self.times {
+            Times::Off => String::new(),
+            Times::Clock => timestamps::clock(time, self.options.utc_offset),
+            Times::SinceStart => since(self.records.get(self.records.first())),
+            Times::SincePrevious => since(previous),
+        }
+    }
+
+    /// The record that stands above one that is shown.
+    #[must_use]
+    pub fn previous_shown(&self, id: Id) -> Option<&Record> {
+        let at = self.shown.partition_point(|it| *it < id);
+        self.records.get(*self.shown.get(at.checked_sub(1)?)?)
+    }
+
+    /// When the server took it, or else when it came.
+    fn wall_millis(&self, record: &Record) -> u64 {
+        let arrived = u64::try_from(record.arrived().as_millis()).unwrap_or(u64::MAX);
+        record
+            .server_time()
+            .unwrap_or_else(|| self.options.began.saturating_add(arrived))
+    }
+
+    /// A name for a file, from what is watched.
+    pub(in crate::watch) fn file_name(&self, extension: &str) -> String {
+        let id = self
+            .options
+            .target
+            .id
+            .map_or_else(String::new, |id| format!("-{}", id.short()));
+        format!("codechat{id}.{extension}")
+    }
+}
+
+/// The letter that stands for a level.
+#[must_use]
+pub fn level_letter(level: Level) -> &'static str {
+    match level {
+        Level::Trace => "T",
+        Level::Debug => "D",
+        Level::Info => "I",
+        Level::Warn => "W",
+        Level::Error => "E",
+    }
+}

@@ -1,0 +1,318 @@
+//! Keys: from the table to what each one does.
+
+use std::time::Duration;
+
+use super::{Effect, Leave, prompt};
+use crate::{
+    control::{Ask, Cancel, Request},
+    message::Level,
+    watch::{
+        operations::OperationState,
+        pane::{
+            keys::{self, Action, Code, Key, TABLE},
+            state::{
+                Mode, Screen,
+                connection::State,
+                detail::Detail,
+                navigation::Far,
+                prompt::Purpose,
+                records::{Kind, Record},
+                timestamps,
+            },
+        },
+    },
+};
+
+/// The most bytes that are put on a clipboard: terminals throw away what is too long for them.
+const COPY_MAX: usize = 1 << 20;
+
+/// Takes a key.
+pub(super) fn key(screen: &mut Screen, key: Key, now: Duration) -> Vec<Effect> {
+    let action = keys::action(key);
+    // These two work everywhere.
+    match action {
+        Some(Action::QuitNow) => return vec![Effect::Leave(Leave::Now)],
+        Some(Action::Suspend) => return vec![Effect::Suspend],
+        _ => {}
+    }
+    match &mut screen.mode {
+        Mode::Messages => action.map_or_else(Vec::new, |it| act(screen, it, now)),
+        Mode::Prompt(_) => prompt::key(screen, key),
+        Mode::Help(scroll) => {
+            let last = TABLE.len().saturating_sub(1);
+            match turned(*scroll, last, action) {
+                Some(turned) => *scroll = turned,
+                None => screen.mode = Mode::Messages,
+            }
+            Vec::new()
+        }
+        Mode::Detail(_) => detail(screen, action),
+        Mode::AskCancel(operation) => {
+            let operation = operation.take();
+            screen.mode = Mode::Messages;
+            if matches!(key.code, Code::Char('y' | 'Y')) && !key.ctrl {
+                let operation = operation.and_then(|it| it.parse().ok());
+                return vec![Effect::Ask(Request {
+                    cancel: Ask::For(Cancel { operation }),
+                    ..Request::default()
+                })];
+            }
+            screen.notice = Some("nobody was asked".into());
+            Vec::new()
+        }
+    }
+}
+
+/// What a key of moving makes of the first row of a page that is read; `None` for keys that close it.
+fn turned(scroll: usize, last: usize, action: Option<Action>) -> Option<usize> {
+    const PAGE: usize = 10;
+    if matches!(
+        action,
+        Some(Action::Back | Action::Quit | Action::Help | Action::Open)
+    ) {
+        return None;
+    }
+    let scroll = match action {
+        Some(Action::Down) => scroll + 1,
+        Some(Action::Up) => scroll.saturating_sub(1),
+        Some(Action::HalfDown | Action::PageDown | Action::Space) => scroll + PAGE,
+        Some(Action::HalfUp | Action::PageUp) => scroll.saturating_sub(PAGE),
+        Some(Action::First) => 0,
+        Some(Action::Last) => last,
+        _ => scroll,
+    };
+    Some(scroll.min(last))
+}
+
+fn detail(screen: &mut Screen, action: Option<Action>) -> Vec<Effect> {
+    let width = usize::from(screen.width);
+    let Mode::Detail(detail) = &mut screen.mode else {
+        return Vec::new();
+    };
+    if action == Some(Action::Copy) {
+        let text = detail.record.message().text;
+        return vec![copied(screen, text, "the message")];
+    }
+    let last = detail.rows(width).len().saturating_sub(1);
+    match turned(detail.scroll, last, action) {
+        Some(turned) => detail.scroll = turned,
+        None => screen.mode = Mode::Messages,
+    }
+    Vec::new()
+}
+
+/// Does what a key of the table asks for while messages are read.
+fn act(screen: &mut Screen, action: Action, now: Duration) -> Vec<Effect> {
+    match action {
+        Action::Down => screen.step(true),
+        Action::Up => screen.step(false),
+        Action::HalfDown => screen.scroll(true, Far::Half),
+        Action::HalfUp => screen.scroll(false, Far::Half),
+        Action::PageUp => screen.scroll(false, Far::Page),
+        Action::First => screen.go_to_first(),
+        Action::Space | Action::Pause if screen.is_following() => screen.pause(),
+        Action::Space | Action::PageDown => screen.scroll(true, Far::Page),
+        Action::Last | Action::Pause => screen.follow(),
+        Action::Search => prompt::open(screen, Purpose::Search),
+        Action::NextHit | Action::PreviousHit => next_hit(screen, action == Action::NextHit),
+        Action::Filter => prompt::open(screen, Purpose::Filter),
+        Action::NextError | Action::PreviousError => next_error(screen, action),
+        Action::RaiseLevel | Action::LowerLevel => change_level(screen, action),
+        Action::NextOperation | Action::PreviousOperation => next_operation(screen, action),
+        Action::Open => open(screen, now),
+        Action::Mark => screen.notice = Some(screen.toggle_mark().into()),
+        Action::NextMark if screen.go_to_next_mark() => {}
+        Action::NextMark => screen.notice = Some("no mark is set".into()),
+        Action::Time => {
+            screen.times = screen.times.next();
+            screen.notice = Some(screen.times.name().into());
+        }
+        Action::Wrap | Action::ScrollLeft | Action::ScrollRight => look_along(screen, action),
+        Action::SaveText => prompt::open(screen, Purpose::SaveText),
+        Action::SaveAll => prompt::open(screen, Purpose::SaveAll),
+        Action::Help => screen.mode = Mode::Help(0),
+        Action::Back => {
+            screen.search.set(None);
+            screen.sideways = 0;
+        }
+        _ => return outward(screen, action),
+    }
+    Vec::new()
+}
+
+/// Wraps long lines, or shows more of them.
+fn look_along(screen: &mut Screen, action: Action) {
+    if action == Action::Wrap {
+        screen.wraps = !screen.wraps;
+        screen.sideways = 0;
+        let state = if screen.wraps { "wrapped" } else { "cut" };
+        screen.notice = Some(format!("long lines are {state}"));
+    } else if screen.wraps {
+        let wrap = keys::name(Action::Wrap);
+        screen.notice = Some(format!("long lines are wrapped; {wrap} lets them go on"));
+    } else {
+        screen.look_sideways(action == Action::ScrollRight);
+    }
+}
+
+/// Does what a key asks for that has an effect outside.
+fn outward(screen: &mut Screen, action: Action) -> Vec<Effect> {
+    let effect = match action {
+        Action::Copy | Action::CopyShown | Action::CopyId | Action::CopyCurl => {
+            return copy(screen, action);
+        }
+        Action::Detail | Action::Cancel if screen.is_recording() => {
+            return told(screen, "a recording has no publishers to ask");
+        }
+        Action::Reconnect if screen.is_recording() => {
+            return told(screen, "a recording has no connection");
+        }
+        Action::Detail => {
+            screen.wants_debug = !screen.wants_debug;
+            let level = if screen.wants_debug {
+                Ask::For(Level::Debug)
+            } else {
+                Ask::Withdraw
+            };
+            Effect::Ask(Request {
+                level,
+                ..Request::default()
+            })
+        }
+        Action::Cancel => {
+            screen.mode = Mode::AskCancel(to_cancel(screen));
+            return Vec::new();
+        }
+        Action::Reconnect if screen.connection.is_open() => {
+            screen.connection.state = State::Connecting;
+            Effect::Reconnect
+        }
+        Action::Reconnect => return told(screen, "the stream has ended"),
+        Action::Mouse => {
+            screen.mouse = !screen.mouse;
+            let told = if screen.mouse {
+                "the wheel scrolls, a click chooses; Shift or F2 for the terminal's own selection"
+            } else {
+                "the mouse is the terminal's own"
+            };
+            screen.notice = Some(told.into());
+            Effect::Mouse(screen.mouse)
+        }
+        Action::Quit => Effect::Leave(Leave::Quit),
+        Action::QuitPrinting => Effect::Leave(Leave::Printing),
+        _ => return Vec::new(),
+    };
+    vec![effect]
+}
+
+fn copy(screen: &mut Screen, action: Action) -> Vec<Effect> {
+    let target = &screen.options.target;
+    let (text, what) = match action {
+        Action::Copy => match screen.focus() {
+            Some((_, record)) => (record.plain().into_owned(), "the message"),
+            None => return told(screen, "nothing to copy"),
+        },
+        Action::CopyShown => (screen.shown_as_text(), "all that is shown"),
+        Action::CopyId => match target.id {
+            Some(id) => (id.to_string(), "the client ID"),
+            None => return told(screen, "a recording has no client ID"),
+        },
+        _ if target.curl.is_empty() => return told(screen, "a recording takes no messages"),
+        _ => (target.curl.clone(), "a curl line"),
+    };
+    vec![copied(screen, text, what)]
+}
+
+fn told(screen: &mut Screen, notice: &str) -> Vec<Effect> {
+    screen.notice = Some(notice.into());
+    Vec::new()
+}
+
+fn copied(screen: &mut Screen, mut text: String, what: &str) -> Effect {
+    let whole = text.len();
+    text.truncate(text.floor_char_boundary(COPY_MAX));
+    screen.notice = Some(if text.len() < whole {
+        format!("copied the first {COPY_MAX} of {whole} bytes; to have it all, save it")
+    } else {
+        format!("copied {what}")
+    });
+    Effect::Copy(text)
+}
+
+/// The operation to be cancelled: the one in focus, or the only one. `None` stands for all.
+fn to_cancel(screen: &Screen) -> Option<String> {
+    let running = || screen.running().filter_map(OperationState::name);
+    if !screen.is_following()
+        && let Some((_, record)) = screen.focus()
+        && let Some(operation) = record.message().operation
+        && running().any(|it| it == operation.as_str())
+    {
+        return Some(operation.as_str().into());
+    }
+    let mut names = running();
+    match (names.next(), names.next()) {
+        (Some(only), None) => Some(only.into()),
+        _ => None,
+    }
+}
+
+fn next_hit(screen: &mut Screen, down: bool) {
+    let Some(query) = screen.search.query() else {
+        screen.notice = Some(format!("{} searches", keys::name(Action::Search)));
+        return;
+    };
+    let Some((focus, _)) = screen.focus() else {
+        return;
+    };
+    let hit = if down {
+        screen.search.after(focus, false)
+    } else {
+        screen.search.before(focus)
+    };
+    match hit {
+        Some(hit) => screen.reveal_hit(hit),
+        None => screen.notice = Some(format!("nothing matches {}", query.text())),
+    }
+}
+
+fn next_error(screen: &mut Screen, action: Action) {
+    let down = action == Action::NextError;
+    if !screen.seek(down, Screen::is_error) {
+        let place = if down { "below" } else { "above" };
+        screen.notice = Some(format!("no error {place}"));
+    }
+}
+
+fn next_operation(screen: &mut Screen, action: Action) {
+    let down = action == Action::NextOperation;
+    if !screen.seek(down, |record| record.begins) {
+        let place = if down { "below" } else { "above" };
+        screen.notice = Some(format!("no operation begins {place}"));
+    }
+}
+
+fn change_level(screen: &mut Screen, action: Action) {
+    if action == Action::RaiseLevel {
+        screen.filter.raise();
+    } else {
+        screen.filter.lower();
+    }
+    screen.refilter();
+    screen.notice = Some(match screen.filter.level() {
+        None => "all levels".into(),
+        Some(level) => format!("{level} and worse"),
+    });
+}
+
+/// While following, a line to find the place again by; else the message in focus.
+fn open(screen: &mut Screen, now: Duration) {
+    if screen.is_following() {
+        let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let time = screen.options.began.saturating_add(millis);
+        let clock = timestamps::clock(time, screen.options.utc_offset);
+        screen.push(Record::own(Kind::Ruler, None, &clock, now));
+    } else if let Some((_, record)) = screen.focus() {
+        let detail = Detail::new(record.clone(), &screen.options);
+        screen.mode = Mode::Detail(Box::new(detail));
+    }
+}
