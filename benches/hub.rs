@@ -115,7 +115,7 @@ fn streaming_publisher(criterion: &mut Criterion) {
         group.bench_function(format.as_str(), |bencher| {
             let (hub, id) = hub();
             let mut subscription = subscribe(&hub, id, format);
-            let mut publisher = hub.publisher(id, None).expect("the channel is open");
+            let mut publisher = hub.publish_stream(id, None).expect("the channel is open");
             let mut out = Vec::with_capacity(READ_BYTES);
             bencher.iter(|| {
                 let mut batch: VecDeque<_> = (0..BATCH).map(|_| message()).collect();

@@ -23,7 +23,7 @@ use codechat::{
             },
             keys::{Code, Key},
             state::{
-                Options, Screen, Target,
+                PaneOptions, Screen, Watched,
                 records::{RECORDS_MAX, Record, Records},
             },
             update::{Msg, update},
@@ -58,11 +58,11 @@ fn batch() -> Vec<Update> {
 }
 
 fn empty() -> Screen {
-    let target = Target {
+    let target = Watched {
         server: Some("http://127.0.0.1:2428".into()),
-        ..Target::default()
+        ..Watched::default()
     };
-    let options = Options {
+    let options = PaneOptions {
         target,
         colour: Colour::Keep,
         began: 1_732_262_400_000,

@@ -15,7 +15,7 @@ use clap::{Arg, ArgAction, Command as Definition, CommandFactory, Parser, Subcom
 use tokio::runtime;
 
 use crate::{
-    client::{Client, Options, ServerUrl},
+    client::{Client, ClientOptions, ServerUrl},
     command::{completions, send, serve, watch},
     signals::Signal,
     terminal::stderr,
@@ -144,7 +144,7 @@ impl ServerArgs {
     ///
     /// # Errors
     /// Where the HTTP library does not start.
-    pub fn client(&self, options: Options) -> anyhow::Result<Client> {
+    pub fn client(&self, options: ClientOptions) -> anyhow::Result<Client> {
         let server = match &self.server {
             Some(server) => server.clone(),
             None => format!("http://{}", serve::DEFAULT_LISTEN).parse()?,

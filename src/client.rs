@@ -25,7 +25,7 @@ use reqwest::{
 };
 
 use crate::{
-    control::Request,
+    control::ControlRequest,
     event::ClientId,
     message::{Message, Operation},
     wire::{self, answer},
@@ -36,7 +36,7 @@ pub use error::ClientError;
 pub use url::{BadServerUrl, ServerUrl};
 
 use error::{Lost, Refusal};
-use request::Call;
+use request::ClientRequest;
 
 /// A connection that is not made by then will not be.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -50,7 +50,7 @@ const USER_AGENT: &str = concat!("codechat/", env!("CARGO_PKG_VERSION"));
 
 /// How a client behaves.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ClientOptions {
     /// How often the server says something on a quiet stream; after 2.5 times that in silence the
     /// connection is taken for dead. Default 15 s.
     pub heartbeat: Duration,
@@ -58,7 +58,7 @@ pub struct Options {
     pub token: Option<Token>,
 }
 
-impl Default for Options {
+impl Default for ClientOptions {
     fn default() -> Self {
         Self {
             heartbeat: Duration::from_secs(15),
@@ -81,7 +81,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError::BadToken`], and [`ClientError::Setup`] where the HTTP library does not start.
-    pub fn new(server: ServerUrl, options: Options) -> Result<Self, ClientError> {
+    pub fn new(server: ServerUrl, options: ClientOptions) -> Result<Self, ClientError> {
         // An error means that one is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let authorization = options.token.map(|token| {
@@ -116,10 +116,11 @@ impl Client {
     /// # Errors
     /// [`ClientError`], where no server answers or it refuses.
     pub async fn connect(&self) -> Result<(ClientId, answer::Connected), ClientError> {
-        let mut call = self.call(Method::GET, wire::CONNECT_PATH, None);
-        call.headers
+        let mut request = self.request(Method::GET, wire::CONNECT_PATH, None);
+        request
+            .headers
             .insert(ACCEPT, HeaderValue::from_static(wire::JSON));
-        let connected: answer::Connected = self.json(call).await?;
+        let connected: answer::Connected = self.json(request).await?;
         let id = connected.client_id.parse();
         let id = id.map_err(|why: crate::event::NotAClientId| ClientError::NotCodechat {
             server: self.server.clone(),
@@ -133,8 +134,8 @@ impl Client {
     /// # Errors
     /// [`ClientError`], where no server answers or it refuses.
     pub async fn stop(&self, id: ClientId) -> Result<(), ClientError> {
-        let call = self.call(Method::POST, &wire::stop_path(id), Some(id));
-        self.within(self.accepted(call)).await.map(drop)
+        let request = self.request(Method::POST, &wire::stop_path(id), Some(id));
+        self.within(self.accepted(request)).await.map(drop)
     }
 
     /// Publishes one message to one client. `key` names this publication, so that the repeat after
@@ -148,11 +149,11 @@ impl Client {
         message: &Message,
         key: &str,
     ) -> Result<answer::Published, ClientError> {
-        let mut call = self.call(Method::POST, &wire::stream_path(id), Some(id));
-        call.carry(wire::JSON, wire::json::publication(message).into());
-        call.name(key)?;
-        match self.json(call.clone()).await {
-            Err(ClientError::Lost { .. }) => self.json(call).await,
+        let mut request = self.request(Method::POST, &wire::stream_path(id), Some(id));
+        request.carry(wire::JSON, wire::json::publication(message).into());
+        request.name(key)?;
+        match self.json(request.clone()).await {
+            Err(ClientError::Lost { .. }) => self.json(request).await,
             answer => answer,
         }
     }
@@ -162,26 +163,30 @@ impl Client {
     /// # Errors
     /// [`ClientError`], where no server answers or it refuses.
     pub async fn broadcast(&self, message: &Message) -> Result<answer::Broadcast, ClientError> {
-        let mut call = self.call(Method::POST, wire::BROADCAST_PATH, None);
-        call.carry(wire::JSON, wire::json::publication(message).into());
-        self.json(call).await
+        let mut request = self.request(Method::POST, wire::BROADCAST_PATH, None);
+        request.carry(wire::JSON, wire::json::publication(message).into());
+        self.json(request).await
     }
 
     /// Whether the server answers, and not with an error of its own.
     async fn is_well(&self) -> bool {
-        let call = self.call(Method::GET, wire::HEALTH_PATH, None);
-        let answer = call.send(&self.http).await;
+        let request = self.request(Method::GET, wire::HEALTH_PATH, None);
+        let answer = request.send(&self.http).await;
         answer.is_ok_and(|it| !it.status().is_server_error())
     }
 
-    /// Asks one client's publishers for something.
+    /// Requests something of one client's publishers.
     ///
     /// # Errors
-    /// [`ClientError`], where no server answers or it refuses.
-    pub async fn ask(&self, id: ClientId, request: &Request) -> Result<(), ClientError> {
-        let mut call = self.call(Method::POST, &wire::control_path(id), Some(id));
-        call.carry(wire::JSON, wire::control::request_object(request).into());
-        self.within(self.accepted(call)).await.map(drop)
+    /// [`ClientError`], if no server answers or it refuses.
+    pub async fn request_control(
+        &self,
+        id: ClientId,
+        control: &ControlRequest,
+    ) -> Result<(), ClientError> {
+        let mut request = self.request(Method::POST, &wire::control_path(id), Some(id));
+        request.carry(wire::JSON, wire::control::request_object(control).into());
+        self.within(self.accepted(request)).await.map(drop)
     }
 
     /// Listens to what is asked of one client's publishers, until the feed is dropped. Where it is for
@@ -200,7 +205,7 @@ impl Client {
     /// # Panics
     /// Outside a tokio runtime.
     #[must_use]
-    pub fn subscribe(&self, id: ClientId, options: subscribe::Options) -> subscribe::Feed {
+    pub fn subscribe(&self, id: ClientId, options: subscribe::SubscribeOptions) -> subscribe::Feed {
         subscribe::Feed::open(self.clone(), id, options)
     }
 
@@ -210,7 +215,7 @@ impl Client {
         self.server.join(&wire::stream_path(id)).into()
     }
 
-    fn call(&self, method: Method, path: &str, id: Option<ClientId>) -> Call {
+    fn request(&self, method: Method, path: &str, id: Option<ClientId>) -> ClientRequest {
         let mut headers = HeaderMap::new();
         if let Some(authorization) = self.authorization.clone() {
             headers.insert(AUTHORIZATION, authorization);
@@ -219,20 +224,23 @@ impl Client {
             let id = HeaderValue::try_from(id.to_string()).expect("a UUID is visible ASCII");
             headers.insert(HeaderName::from_static(wire::CLIENT_ID_HEADER), id);
         }
-        Call::new(method, self.server.join(path), headers)
+        ClientRequest::new(method, self.server.join(path), headers)
     }
 
-    async fn json<T: serde::de::DeserializeOwned>(&self, call: Call) -> Result<T, ClientError> {
+    async fn json<T: serde::de::DeserializeOwned>(
+        &self,
+        request: ClientRequest,
+    ) -> Result<T, ClientError> {
         self.within(async {
-            let response = self.accepted(call).await?;
+            let response = self.accepted(request).await?;
             error::read_json(response, &self.server).await
         })
         .await
     }
 
-    /// Sends a call and takes only a success for an answer.
-    async fn accepted(&self, call: Call) -> Result<reqwest::Response, ClientError> {
-        let sent = call.send(&self.http).await;
+    /// Sends a request and takes only a success for an answer.
+    async fn accepted(&self, request: ClientRequest) -> Result<reqwest::Response, ClientError> {
+        let sent = request.send(&self.http).await;
         let response = sent.map_err(|lost| lost.at(&self.server))?;
         if response.status().is_success() {
             Ok(response)
@@ -256,7 +264,7 @@ impl Client {
     }
 }
 
-impl Call {
+impl ClientRequest {
     fn carry(&mut self, kind: &'static str, body: Bytes) {
         self.headers
             .insert(CONTENT_TYPE, HeaderValue::from_static(kind));

@@ -1,23 +1,23 @@
-//! What watchers may ask of publishers: a level of detail, and to stop.
+//! Control: what watchers may request of publishers, a level of detail or to stop.
 //!
-//! The way back (`PROTOCOL` section 5). A wish is a request; the publisher decides. Nothing here knows
-//! how a wish is written down (`wire`) or kept (`hub`).
+//! The publisher decides what it makes of a request. Nothing here knows how one is encoded (`wire`) or
+//! stored (`hub`).
 
 use crate::message::{Level, Operation};
 
-/// What is asked of a channel's publishers: the newest wish of each kind.
+/// What is requested of a channel's publishers: the newest request of each kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wish {
-    /// The level of detail that is wanted.
+pub struct Requested {
+    /// The level of detail that is requested.
     pub level: Option<Level>,
-    /// Set where somebody wants an operation to stop.
+    /// Set if somebody requests that an operation stops.
     pub cancel: Option<Cancel>,
 }
 
-/// Please stop.
+/// A request to stop.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cancel {
-    /// The operation that should; `None` means whichever runs.
+    /// The operation that should stop; `None` means any that runs.
     pub operation: Option<Operation>,
 }
 
@@ -31,56 +31,56 @@ impl Cancel {
     }
 }
 
-/// A change of the wish; what it does not speak of stays as it is.
+/// A change of what is requested.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Request {
+pub struct ControlRequest {
     /// About the level of detail.
-    pub level: Ask<Level>,
+    pub level: Change<Level>,
     /// About stopping.
-    pub cancel: Ask<Cancel>,
+    pub cancel: Change<Cancel>,
 }
 
-/// What a request says about one kind of wish.
+/// What a control request says about one kind of request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Ask<T> {
-    /// Nothing.
+pub enum Change<T> {
+    /// Nothing: it stays as it is.
     #[default]
-    Nothing,
-    /// This is wanted.
-    For(T),
-    /// What was wanted is not wanted any more.
-    Withdraw,
+    Keep,
+    /// This is requested.
+    Set(T),
+    /// What was requested is taken back.
+    Clear,
 }
 
-/// What a publisher is told: who watches, and what is wanted.
+/// What a publisher gets to know: how many watch, and what is requested.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Audience {
+pub struct ControlState {
     /// Open streams of the channel.
     pub subscribers: usize,
-    /// What is asked of its publishers.
-    pub wish: Wish,
+    /// What is requested of its publishers.
+    pub requested: Requested,
 }
 
-impl Wish {
-    /// Takes a request into account; true where that changes anything.
-    pub fn follow(&mut self, request: Request) -> bool {
+impl Requested {
+    /// Applies a request; true if that changes anything.
+    pub fn apply(&mut self, request: ControlRequest) -> bool {
         let level = request.level.apply(&mut self.level);
         let cancel = request.cancel.apply(&mut self.cancel);
         level || cancel
     }
 
-    /// Takes note that an operation is over; true where it was to be cancelled.
+    /// Notes that an operation is over; true if it was to be cancelled.
     pub fn is_over(&mut self, operation: Option<&Operation>) -> bool {
         self.cancel.take_if(|it| it.is_for(operation)).is_some()
     }
 }
 
-impl<T: PartialEq> Ask<T> {
+impl<T: PartialEq> Change<T> {
     fn apply(self, wanted: &mut Option<T>) -> bool {
         let new = match self {
-            Self::Nothing => return false,
-            Self::For(value) => Some(value),
-            Self::Withdraw => None,
+            Self::Keep => return false,
+            Self::Set(value) => Some(value),
+            Self::Clear => None,
         };
         let changes = *wanted != new;
         *wanted = new;
@@ -93,26 +93,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_changes_only_what_it_speaks_of() {
-        let mut wish = Wish::default();
-        let debug = Request {
-            level: Ask::For(Level::Debug),
-            ..Request::default()
+    fn a_request_changes_only_what_it_names() {
+        let mut requested = Requested::default();
+        let debug = ControlRequest {
+            level: Change::Set(Level::Debug),
+            ..ControlRequest::default()
         };
-        assert!(wish.follow(debug.clone()));
-        assert!(!wish.follow(debug), "it is wanted already");
-        let cancel = Request {
-            cancel: Ask::For(Cancel::default()),
-            ..Request::default()
+        assert!(requested.apply(debug.clone()));
+        assert!(!requested.apply(debug), "it is wanted already");
+        let cancel = ControlRequest {
+            cancel: Change::Set(Cancel::default()),
+            ..ControlRequest::default()
         };
-        assert!(wish.follow(cancel));
-        assert_eq!(wish.level, Some(Level::Debug));
-        let withdraw = Request {
-            level: Ask::Withdraw,
-            ..Request::default()
+        assert!(requested.apply(cancel));
+        assert_eq!(requested.level, Some(Level::Debug));
+        let withdraw = ControlRequest {
+            level: Change::Clear,
+            ..ControlRequest::default()
         };
-        assert!(wish.follow(withdraw));
-        assert_eq!((wish.level, wish.cancel.is_some()), (None, true));
+        assert!(requested.apply(withdraw));
+        assert_eq!((requested.level, requested.cancel.is_some()), (None, true));
     }
 
     #[test]
@@ -127,14 +127,14 @@ mod tests {
         ] {
             let message = format!("{named:?} {ended:?}");
             let ended = ended.map(operation);
-            let mut wish = Wish {
+            let mut requested = Requested {
                 cancel: Some(Cancel {
                     operation: named.map(operation),
                 }),
-                ..Wish::default()
+                ..Requested::default()
             };
-            assert_eq!(wish.is_over(ended.as_ref()), is_over, "{message}");
-            assert_eq!(wish.cancel.is_none(), is_over, "{message}");
+            assert_eq!(requested.is_over(ended.as_ref()), is_over, "{message}");
+            assert_eq!(requested.cancel.is_none(), is_over, "{message}");
         }
     }
 }

@@ -14,6 +14,7 @@ mod publish_stream;
 mod stats;
 mod subscription;
 mod sync;
+mod tombstones;
 
 #[cfg(all(test, codechat_loom))]
 mod interleavings;
@@ -24,24 +25,25 @@ use tokio::{sync::Notify, time::Instant};
 
 use self::{
     channel::Channel,
-    eviction::{Candidates, Tombstones},
+    eviction::Candidates,
     sync::{
         Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError, SHARDS,
     },
+    tombstones::Tombstones,
 };
 pub use self::{
-    channel::Position,
-    control_stream::{CONTROL_STREAMS, ControlStream, Told},
-    eviction::{TOMBSTONE_AGE, TOMBSTONES},
+    channel::{BROKEN_OFF, CONTROL_STREAMS, ControlEvent, Position},
+    control_stream::ControlStream,
     idempotency::KEYS,
     limits::{Limits, Refusal},
     log::LogLimits,
-    publish_stream::{BROKEN_OFF, Publisher},
+    publish_stream::PublishStream,
     stats::{ClientInfo, Stats},
     subscription::{Delivery, Start, Subscription},
+    tombstones::{TOMBSTONE_AGE, TOMBSTONES},
 };
 use crate::{
-    control::Wish,
+    control::Requested,
     event::{ClientId, End, Event, EventId, Format},
     message::Message,
 };
@@ -65,7 +67,7 @@ pub struct Receipt {
     /// How many subscribers the channel had.
     pub subscribers: usize,
     /// What is asked of its publishers.
-    pub wish: Wish,
+    pub requested: Requested,
 }
 
 /// Every channel by its ID. Cloning it gives another handle to the same hub.
@@ -93,7 +95,7 @@ struct Shared {
     published: AtomicU64,
     delivered: AtomicU64,
     closing: AtomicBool,
-    /// Told once `closing` is set.
+    /// Notified once `closing` is set.
     closed: Notify,
 }
 
@@ -219,16 +221,20 @@ impl Hub {
     ) -> Result<Receipt, Refusal> {
         self.admit()?;
         let channel = self.known(id)?;
-        channel.publish(message, key, self.make_room(&channel))
+        channel.publish(message, key, self.evict(&channel))
     }
 
     /// Begins a streaming publish request.
     ///
     /// # Errors
     /// [`Refusal::Unknown`], [`Refusal::Ended`], [`Refusal::Closing`].
-    pub fn publisher(&self, id: ClientId, key: Option<Box<str>>) -> Result<Publisher, Refusal> {
+    pub fn publish_stream(
+        &self,
+        id: ClientId,
+        key: Option<Box<str>>,
+    ) -> Result<PublishStream, Refusal> {
         self.admit()?;
-        Ok(Publisher::new(self.clone(), self.known(id)?, key))
+        Ok(PublishStream::new(self.clone(), self.known(id)?, key))
     }
 
     /// Publishes a message to every channel that has not ended, and says to how many.
@@ -240,7 +246,7 @@ impl Hub {
         let mut reached = 0;
         let mut refused = None;
         for channel in self.channels() {
-            match channel.publish(message.clone(), key, self.make_room(&channel)) {
+            match channel.publish(message.clone(), key, self.evict(&channel)) {
                 Ok(_) => reached += 1,
                 // It ended meanwhile: no longer one of those it is for.
                 Err(Refusal::Ended) => {}
@@ -260,7 +266,7 @@ impl Hub {
         let Some(channel) = self.channel(id) else {
             return false;
         };
-        self.bury(&channel, || channel.end(End::Stopped))
+        self.remove_ended(&channel, || channel.end(End::Stopped))
     }
 
     /// Ends the channels that have been idle for the idle timeout, and says how many. To be called
@@ -274,7 +280,7 @@ impl Hub {
         };
         let idle = self.channels_where(|channel| channel.active() <= deadline);
         idle.iter()
-            .filter(|it| self.bury(it, || it.end_if_idle(deadline)))
+            .filter(|it| self.remove_ended(it, || it.end_if_idle(deadline)))
             .count()
     }
 
@@ -348,7 +354,7 @@ impl Hub {
 
     /// Ends a channel by `end` and takes it out of the registry. Its tombstone stands before it is
     /// taken out, so that at no moment the ID looks as if it had never been.
-    fn bury(&self, channel: &Arc<Channel>, end: impl FnOnce() -> bool) -> bool {
+    fn remove_ended(&self, channel: &Arc<Channel>, end: impl FnOnce() -> bool) -> bool {
         if !end() {
             return false;
         }

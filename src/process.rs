@@ -115,12 +115,12 @@ pub fn exit_code(status: ExitStatus) -> u8 {
 /// what runs there (it may ask for a password; Ctrl-Z stops both), and a signal of ours goes to the
 /// command alone.
 #[derive(Clone, Copy, Debug)]
-pub struct Target {
+pub struct SignalTarget {
     pid: Option<Pid>,
     shares_our_group: bool,
 }
 
-impl Target {
+impl SignalTarget {
     /// A command that was started, in our group or in one of its own.
     #[must_use]
     pub fn new(child: &Child, shares_our_group: bool) -> Self {
@@ -172,13 +172,13 @@ impl Target {
 ///
 /// # Errors
 /// Where it is not found or may not be run.
-pub fn start_in_group(command: &mut Command) -> Result<(Child, Target), StartError> {
+pub fn start_in_group(command: &mut Command) -> Result<(Child, SignalTarget), StartError> {
     let shares_our_group = in_the_foreground();
     if !shares_our_group {
         command.process_group(0);
     }
     let child = start(command)?;
-    let target = Target::new(&child, shares_our_group);
+    let target = SignalTarget::new(&child, shares_our_group);
     Ok((child, target))
 }
 

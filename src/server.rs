@@ -50,7 +50,7 @@ pub const FRAMES: Frames = Frames {
 
 /// What bounds the server's patience and its requests, and who may ask.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ServerOptions {
     /// A comment is sent on a stream that was quiet for so long.
     pub heartbeat: Duration,
     /// A subscriber whose connection takes no bytes for so long, while some wait, is closed.
@@ -65,7 +65,7 @@ pub struct Options {
     pub max_message: usize,
     /// Answer every request through hyper, none directly: to compare the two.
     pub plain_requests: bool,
-    /// Write every stream through hyper too, none directly. Implies [`Options::plain_requests`].
+    /// Write every stream through hyper too, none directly. Implies [`ServerOptions::plain_requests`].
     pub plain_streams: bool,
     /// Whom it lets in.
     pub access: Access,
@@ -73,7 +73,7 @@ pub struct Options {
     pub tls: Option<Tls>,
 }
 
-impl Default for Options {
+impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             heartbeat: Duration::from_secs(15),
@@ -94,18 +94,18 @@ impl Default for Options {
 #[derive(Clone)]
 struct App {
     hub: Hub,
-    options: Arc<Options>,
+    options: Arc<ServerOptions>,
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
 }
 
 /// Serves `hub` on `listeners` until `shutdown` is ready; then says farewell on every stream, answers
 /// new requests with 503, and returns once all clients are gone, at the latest after
-/// [`Options::grace`].
+/// [`ServerOptions::grace`].
 pub async fn serve(
     listeners: Vec<TcpListener>,
     hub: Hub,
-    options: Options,
+    options: ServerOptions,
     shutdown: impl Future<Output = ()>,
 ) {
     let grace = options.grace;

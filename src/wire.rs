@@ -55,7 +55,7 @@ pub fn stream_path(id: ClientId) -> String {
     format!("{DEBUG_PATH}/{id}")
 }
 
-/// Where wishes to one client's publishers are left and heard.
+/// Where control requests to one client's publishers are made and received.
 #[must_use]
 pub fn control_path(id: ClientId) -> String {
     format!("{DEBUG_PATH}/control/{id}")

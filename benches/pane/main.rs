@@ -16,7 +16,7 @@ use codechat::{
     event::ClientId,
     hub::{Hub, Limits, LogLimits},
     message::Message,
-    server::{FRAMES, Options, serve},
+    server::{FRAMES, ServerOptions, serve},
 };
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use tokio::{net::TcpListener, time};
@@ -158,7 +158,7 @@ async fn measure(seconds: u32) -> anyhow::Result<()> {
     let serving = serve(
         vec![listener],
         hub.clone(),
-        Options::default(),
+        ServerOptions::default(),
         std::future::pending(),
     );
     tokio::spawn(serving);

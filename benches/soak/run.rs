@@ -14,9 +14,9 @@ use std::{
 use bytes::Bytes;
 use codechat::{
     client::{
-        Client, ClientError, Options,
-        give_up::Patience,
-        publish::{PublishError, Publisher},
+        Client, ClientError, ClientOptions,
+        give_up::GiveUp,
+        publish::{HttpPublisher, PublishError},
         subscribe::{self, Feed, Update},
     },
     event::ClientId,
@@ -128,7 +128,7 @@ async fn channel(
 }
 
 fn client(url: &str) -> Client {
-    let options = Options {
+    let options = ClientOptions {
         heartbeat: HEARTBEAT,
         token: None,
     };
@@ -137,9 +137,9 @@ fn client(url: &str) -> Client {
 
 /// A feed that has had its greeting.
 async fn greeted(client: &Client, id: ClientId) -> (Feed, Book) {
-    let options = subscribe::Options {
+    let options = subscribe::SubscribeOptions {
         wait: true,
-        ..subscribe::Options::default()
+        ..subscribe::SubscribeOptions::default()
     };
     let mut feed = client.subscribe(id, options);
     let mut book = Book::default();
@@ -216,7 +216,7 @@ async fn publish_bodies(
     is_over: Arc<AtomicBool>,
 ) -> (String, usize) {
     let (mut chance, mut sent) = (Chance::new(seed), 0);
-    let mut publisher = Publisher::new(client, id, Patience::of(CATCH_UP));
+    let mut publisher = HttpPublisher::new(client, id, GiveUp::of(CATCH_UP));
     while !is_over.load(Ordering::Relaxed) {
         let count = usize::try_from(chance.size(6)).expect("small") + 1;
         let mut lines: Vec<_> = (sent..sent + count)

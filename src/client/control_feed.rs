@@ -19,10 +19,10 @@ use crate::{
         },
         transport::{NoStream, Transport},
     },
-    control::Audience,
+    control::ControlState,
     event::ClientId,
     message::Operation,
-    wire::{self, control::parse_audience, sse},
+    wire::{self, control::parse_state, sse},
 };
 
 /// The shortest and the longest wait before a try. A server waits 2 s for a publisher to come back, so
@@ -33,9 +33,9 @@ const WAITING: usize = 8;
 
 /// What is heard.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum ControlUpdate {
     /// How things stand: once for each connection, and at every change.
-    Audience(Audience),
+    State(ControlState),
     /// The connection was lost, or could not be made again; the next try comes by itself.
     Lost,
 }
@@ -44,7 +44,7 @@ pub enum Heard {
 /// an error; dropping it closes the connection at once.
 #[derive(Debug)]
 pub struct ControlFeed {
-    heard: mpsc::Receiver<Result<Heard, FeedError>>,
+    heard: mpsc::Receiver<Result<ControlUpdate, FeedError>>,
     task: AbortHandle,
 }
 
@@ -74,7 +74,7 @@ impl ControlFeed {
     ///
     /// # Errors
     /// Where nothing answers at the first try, or the server refuses for good; nothing comes after it.
-    pub async fn next(&mut self) -> Option<Result<Heard, FeedError>> {
+    pub async fn next(&mut self) -> Option<Result<ControlUpdate, FeedError>> {
         self.heard.recv().await
     }
 }
@@ -93,7 +93,7 @@ struct Listener {
     /// Whether the client was known there once: if it is not any more, the server restarted, and its
     /// watcher may come back.
     was_there: bool,
-    out: mpsc::Sender<Result<Heard, FeedError>>,
+    out: mpsc::Sender<Result<ControlUpdate, FeedError>>,
 }
 
 impl Listener {
@@ -114,7 +114,7 @@ impl Listener {
                 Ended::NotThere(_) => None,
                 Ended::Lost { retry_after, .. } => retry_after,
             };
-            if self.out.send(Ok(Heard::Lost)).await.is_err() {
+            if self.out.send(Ok(ControlUpdate::Lost)).await.is_err() {
                 return;
             }
             let floor = self.transport.memory.recall().retry;
@@ -135,8 +135,12 @@ impl Listener {
                 Some(Ok(SSE::Event(event))) if event.event_type == sse::CONTROL => {
                     self.was_there = true;
                     backoff.reset();
-                    if let Some(audience) = parse_audience(&event.data)
-                        && self.out.send(Ok(Heard::Audience(audience))).await.is_err()
+                    if let Some(state) = parse_state(&event.data)
+                        && self
+                            .out
+                            .send(Ok(ControlUpdate::State(state)))
+                            .await
+                            .is_err()
                     {
                         return Ended::Over;
                     }

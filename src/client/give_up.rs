@@ -16,12 +16,12 @@ const LONGEST_LOOK: Duration = Duration::from_secs(30);
 
 /// For how long a publisher tries in vain after its input's end.
 #[derive(Clone, Debug)]
-pub struct Patience {
+pub struct GiveUp {
     ended: watch::Receiver<Option<Instant>>,
     limit: Duration,
 }
 
-impl Patience {
+impl GiveUp {
     /// `ended` says since when there is no input any more; `None` while there is.
     #[must_use]
     pub fn new(ended: watch::Receiver<Option<Instant>>, limit: Duration) -> Self {

@@ -16,8 +16,8 @@ use crate::{
     client::{
         Client, ClientError,
         error::{Lost, Refusal, read_json},
-        give_up::Patience,
-        request::Call,
+        give_up::GiveUp,
+        request::ClientRequest,
         retry::Backoff,
     },
     event::ClientId,
@@ -33,10 +33,10 @@ const RETURN: Duration = Duration::from_secs(30);
 
 /// Publishes to one client.
 #[derive(Debug)]
-pub struct Publisher {
+pub struct HttpPublisher {
     client: Client,
     id: ClientId,
-    patience: Patience,
+    patience: GiveUp,
     /// Whether anything ever answered.
     reached: bool,
     /// Whether anything was ever accepted: then the client was known once.
@@ -111,10 +111,10 @@ enum Tried {
     },
 }
 
-impl Publisher {
+impl HttpPublisher {
     /// A publisher for one client.
     #[must_use]
-    pub fn new(client: Client, id: ClientId, patience: Patience) -> Self {
+    pub fn new(client: Client, id: ClientId, patience: GiveUp) -> Self {
         Self {
             client,
             id,
@@ -140,7 +140,7 @@ impl Publisher {
         lines: u64,
         mut report: impl FnMut(Retry),
     ) -> Result<Published, PublishError> {
-        let call = self.call(body);
+        let request = self.request(body);
         let mut backoff = Backoff::new(SHORTEST, LONGEST);
         let (client, patience, since) =
             (self.client.clone(), self.patience.clone(), Instant::now());
@@ -152,7 +152,7 @@ impl Publisher {
         loop {
             let tried = tokio::select! {
                 biased;
-                tried = self.attempt(call.clone(), lines) => tried,
+                tried = self.attempt(request.clone(), lines) => tried,
                 () = patience.over_without_answer(since, &client) => return Err(given_up(newest)),
             };
             let (reason, retry_after) = match tried {
@@ -180,19 +180,20 @@ impl Publisher {
         }
     }
 
-    fn call(&self, body: Bytes) -> Call {
+    fn request(&self, body: Bytes) -> ClientRequest {
         let path = wire::stream_path(self.id);
-        let mut call = self.client.call(Method::POST, &path, Some(self.id));
-        call.headers
+        let mut request = self.client.request(Method::POST, &path, Some(self.id));
+        request
+            .headers
             .insert(ACCEPT, HeaderValue::from_static(wire::JSON));
-        call.carry(wire::NDJSON, body);
+        request.carry(wire::NDJSON, body);
         let key = Uuid::new_v4().to_string();
-        call.name(&key).expect("a UUID is visible ASCII");
-        call
+        request.name(&key).expect("a UUID is visible ASCII");
+        request
     }
 
-    async fn attempt(&mut self, call: Call, lines: u64) -> Tried {
-        let response = match call.send(&self.client.http).await {
+    async fn attempt(&mut self, request: ClientRequest, lines: u64) -> Tried {
+        let response = match request.send(&self.client.http).await {
             Ok(response) => response,
             Err(lost) => return self.after_loss(lost),
         };

@@ -20,23 +20,23 @@ const REDIRECTS_MAX: usize = 10;
 
 /// A request that can be sent more than once.
 #[derive(Clone, Debug)]
-pub(crate) struct Call {
+pub(crate) struct ClientRequest {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Option<Bytes>,
     /// Whether it may go the short way: it is a GET without a body, and no proxy is in use.
-    pub(crate) may_go_direct: bool,
+    pub(crate) may_be_local: bool,
 }
 
-impl Call {
+impl ClientRequest {
     pub(crate) fn new(method: Method, url: Url, headers: HeaderMap) -> Self {
         Self {
             method,
             url,
             headers,
             body: None,
-            may_go_direct: false,
+            may_be_local: false,
         }
     }
 
@@ -60,7 +60,7 @@ impl Call {
     }
 
     async fn once(&self, http: &reqwest::Client) -> Result<Response, Lost> {
-        if self.may_go_direct && local::reaches(&self.url) {
+        if self.may_be_local && local::reaches(&self.url) {
             return local::get(&self.url, &self.headers).await;
         }
         let mut request = http

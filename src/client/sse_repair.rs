@@ -2,9 +2,9 @@
 //!
 //! `eventsource-client` deviates from WHATWG HTML 9.2.6: it drops the connection at invalid UTF-8
 //! and at a block that sets nothing, takes a field named `comment` for a comment, and tells of an
-//! `id` or `retry` only with an event. A [`Mender`] stands before it and hands it the same stream
-//! with only those lines that it reads as the standard says. What it would not tell, the mender
-//! keeps: the last event ID and the reconnection time. What it would only be slow at, the mender
+//! `id` or `retry` only with an event. A [`SseRepair`] stands before it and hands it the same stream
+//! with only those lines that it reads as the standard says. What it would not tell, the repair
+//! keeps: the last event ID and the reconnection time. What it would only be slow at, the repair
 //! takes out of its way: [`plain`].
 //!
 //! Knows no sockets.
@@ -41,7 +41,7 @@ pub(crate) struct TooLong;
 
 /// The state of one response's mending.
 #[derive(Debug)]
-pub(crate) struct Mender {
+pub(crate) struct SseRepair {
     /// What came so far of a byte order mark; `None` once the stream is past it.
     mark: Option<Vec<u8>>,
     /// The line whose end has not come.
@@ -61,13 +61,13 @@ pub(crate) struct Mender {
 }
 
 /// What the parser gets of a line.
-enum Told {
+enum Passed {
     AsItIs,
     Instead(&'static [u8]),
     Nothing,
 }
 
-impl Mender {
+impl SseRepair {
     /// Begins a response; `last_id` is the last event ID of the one before it, or empty.
     pub(crate) fn new(last_id: String, runs: Option<Runs>) -> Self {
         Self {
@@ -201,14 +201,14 @@ impl Mender {
             let (id, told) = self.tell(&whole[start..end]).inspect_err(|_| {
                 pass(&whole[stretch..start], out);
             })?;
-            if id.is_some() || !matches!(told, Told::AsItIs) {
+            if id.is_some() || !matches!(told, Passed::AsItIs) {
                 pass(&whole[stretch..start], out);
                 out.extend(id.map(Bytes::from));
                 stretch = end + 1;
                 match told {
-                    Told::AsItIs => stretch = start,
-                    Told::Instead(line) => out.push_back(Bytes::from_static(line)),
-                    Told::Nothing => {}
+                    Passed::AsItIs => stretch = start,
+                    Passed::Instead(line) => out.push_back(Bytes::from_static(line)),
+                    Passed::Nothing => {}
                 }
             }
             start = end + 1;
@@ -232,12 +232,12 @@ impl Mender {
             let (id, told) = self.tell(line)?;
             written.extend(id.into_iter().flatten());
             match told {
-                Told::AsItIs => {
+                Passed::AsItIs => {
                     written.extend_from_slice(line);
                     written.push(b'\n');
                 }
-                Told::Instead(line) => written.extend_from_slice(line),
-                Told::Nothing => {}
+                Passed::Instead(line) => written.extend_from_slice(line),
+                Passed::Nothing => {}
             }
             Ok(())
         });
@@ -247,22 +247,22 @@ impl Mender {
 
     /// Takes note of a line, and decides what the parser gets of it, and whether it has to be told the
     /// last event ID first, in a line of its own.
-    fn tell(&mut self, line: &[u8]) -> Result<(Option<Vec<u8>>, Told), TooLong> {
+    fn tell(&mut self, line: &[u8]) -> Result<(Option<Vec<u8>>, Passed), TooLong> {
         let begins = self.event == 0;
         let told = match judge(line) {
-            Verdict::Drop => Told::Nothing,
+            Verdict::Drop => Passed::Nothing,
             Verdict::Retry(time) => {
                 self.retry = Some(time);
-                Told::Nothing
+                Passed::Nothing
             }
-            Verdict::Comment if line.len() + 1 == COMMENT.len() => Told::AsItIs,
-            Verdict::Comment => Told::Instead(COMMENT),
+            Verdict::Comment if line.len() + 1 == COMMENT.len() => Passed::AsItIs,
+            Verdict::Comment => Passed::Instead(COMMENT),
             Verdict::Blank => {
                 self.event = 0;
                 if let Some(id) = self.set_id.take() {
                     self.last_id = id;
                 }
-                return Ok((None, Told::AsItIs));
+                return Ok((None, Passed::AsItIs));
             }
             verdict @ (Verdict::Pass | Verdict::Nameless | Verdict::Id(_)) => {
                 self.event += line.len();
@@ -270,9 +270,9 @@ impl Mender {
                     self.set_id = Some(String::from_utf8_lossy(&line[value..]).into_owned());
                 }
                 if matches!(verdict, Verdict::Nameless) {
-                    Told::Instead(NAMELESS)
+                    Passed::Instead(NAMELESS)
                 } else {
-                    Told::AsItIs
+                    Passed::AsItIs
                 }
             }
         };
@@ -308,25 +308,25 @@ fn pass(lines: &[u8], out: &mut VecDeque<Bytes>) {
 mod tests {
     use super::*;
 
-    fn mend(chunks: &[&[u8]]) -> (String, Mender) {
-        let mut mender = Mender::new("seed".into(), None);
+    fn mend(chunks: &[&[u8]]) -> (String, SseRepair) {
+        let mut repair = SseRepair::new("seed".into(), None);
         let mut out = VecDeque::new();
         for chunk in chunks {
-            mender
+            repair
                 .push(Bytes::copy_from_slice(chunk), &mut out)
                 .unwrap();
         }
         let all: Vec<u8> = out.into_iter().flatten().collect();
-        (String::from_utf8(all).unwrap(), mender)
+        (String::from_utf8(all).unwrap(), repair)
     }
 
     #[test]
     fn plain_events_wait_in_runs_and_a_mark_stands_for_each() {
         let runs = Runs::default();
-        let mut mender = Mender::new("seed".into(), Some(runs.clone()));
+        let mut repair = SseRepair::new("seed".into(), Some(runs.clone()));
         let mut out = VecDeque::new();
         let stream = "\ndata: a\n\nid: 1\ndata: b\n\n:run\ndata: c\ndata: c\n\ndata: d\n\nid: 2";
-        mender.push(stream.into(), &mut out).unwrap();
+        repair.push(stream.into(), &mut out).unwrap();
         let told = out.make_contiguous().concat();
         assert_eq!(
             String::from_utf8(told).unwrap(),
@@ -339,25 +339,25 @@ mod tests {
             }
         }
         assert_eq!(events, ["seed a", "1 b", "1 d"]);
-        assert_eq!(mender.last_id(), "1");
+        assert_eq!(repair.last_id(), "1");
     }
 
     #[test]
     fn lines_that_the_parser_misreads_are_dropped() {
-        let (text, mender) = mend(&[
+        let (text, repair) = mend(&[
             b"comment: no\nfoo\nretry: x\nretry: 7\nretry: +9\nid: a\0b\nevent:\ndata: 1\n\n",
         ]);
         assert_eq!(text, "event: message\ndata: 1\n\n");
-        assert_eq!(mender.retry(), Some(Duration::from_millis(7)));
-        assert_eq!(mender.last_id(), "seed");
+        assert_eq!(repair.retry(), Some(Duration::from_millis(7)));
+        assert_eq!(repair.last_id(), "seed");
     }
 
     #[test]
     fn an_id_counts_once_its_block_has_ended() {
         for split in 0..12 {
             let all = b"id: 7\n\nid: 8";
-            let (_, mender) = mend(&[&all[..split], &all[split..]]);
-            assert_eq!(mender.last_id(), "7");
+            let (_, repair) = mend(&[&all[..split], &all[split..]]);
+            assert_eq!(repair.last_id(), "7");
         }
         assert_eq!(mend(&[b"id: 7\n", b"\n", b"id\r\r"]).1.last_id(), "");
     }
@@ -373,12 +373,12 @@ mod tests {
 
     #[test]
     fn a_line_beyond_the_bound_is_an_error_and_what_came_before_it_is_not() {
-        let mut mender = Mender::new(String::new(), None);
+        let mut repair = SseRepair::new(String::new(), None);
         let mut out = VecDeque::new();
         let start = Bytes::from_static(b"data: a\n\ndata: ");
-        mender.push(start, &mut out).unwrap();
+        repair.push(start, &mut out).unwrap();
         let megabyte = Bytes::from(vec![b'x'; 1 << 20]);
-        let pushed = (0..=64).try_for_each(|_| mender.push(megabyte.clone(), &mut out));
+        let pushed = (0..=64).try_for_each(|_| repair.push(megabyte.clone(), &mut out));
         assert_eq!(pushed, Err(TooLong));
         assert_eq!(out.make_contiguous().concat(), b"data: a\n\n");
     }

@@ -42,7 +42,7 @@ const BATCHES: usize = 2;
 
 /// How a stream is read.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct SubscribeOptions {
     /// What to ask the server for. A server that is not codechat's sends text all the same.
     pub format: Format,
     /// Replay only so many of the messages that the channel holds; default all.
@@ -152,7 +152,7 @@ pub struct Feed {
 type Item = Result<Update, FeedError>;
 
 impl Feed {
-    pub(super) fn open(client: Client, id: ClientId, options: Options) -> Self {
+    pub(super) fn open(client: Client, id: ClientId, options: SubscribeOptions) -> Self {
         let (sender, batches) = mpsc::channel(BATCHES);
         let translator = Translator::new(options.last_event_id.as_deref().unwrap_or_default());
         let task = tokio::spawn(run(client, id, options, sender));
@@ -216,7 +216,12 @@ impl Stream for Feed {
 }
 
 /// Connects and reads, again and again, until the stream is over or nobody listens.
-async fn run(client: Client, id: ClientId, options: Options, out: mpsc::Sender<Vec<Piece>>) {
+async fn run(
+    client: Client,
+    id: ClientId,
+    options: SubscribeOptions,
+    out: mpsc::Sender<Vec<Piece>>,
+) {
     let connection = Connection::new(&client, id, &options);
     let mut backoff = Backoff::new(DELAYS.0, DELAYS.1);
     let mut first = !options.wait;

@@ -1,5 +1,5 @@
-//! The HTTP under `eventsource-client`: requests go through our own [`Call`], answers that are no
-//! event stream come back as a [`NoStream`], and the bytes of those that are one pass a [`Mender`].
+//! The HTTP under `eventsource-client`: requests go through our own [`Request`], answers that are no
+//! event stream come back as a [`NoStream`], and the bytes of those that are one pass a [`SseRepair`].
 
 use std::{
     collections::VecDeque,
@@ -25,8 +25,8 @@ use tokio::time::{Instant, Sleep};
 use crate::{
     client::{
         error::{Lost, Refusal, content_type, has_type, root_cause, short, start_of_body},
-        request::Call,
-        sse_repair::{LONGEST, Mender, bypass::Runs},
+        request::ClientRequest,
+        sse_repair::{LONGEST, SseRepair, bypass::Runs},
     },
     wire,
 };
@@ -59,7 +59,7 @@ pub(crate) enum NoStream {
 
 /// What outlives a connection: where its successor goes on, and how soon.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Heard {
+pub(crate) struct Remembered {
     pub(crate) last_id: String,
     pub(crate) retry: Option<Duration>,
 }
@@ -68,31 +68,31 @@ pub(crate) struct Heard {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory(
     /// Held for a copy only, never across an await.
-    Arc<Mutex<Heard>>,
+    Arc<Mutex<Remembered>>,
 );
 
 impl Memory {
     pub(crate) fn new(last_id: String) -> Self {
-        let heard = Heard {
+        let heard = Remembered {
             last_id,
             retry: None,
         };
         Self(Arc::new(Mutex::new(heard)))
     }
 
-    pub(crate) fn recall(&self) -> Heard {
+    pub(crate) fn recall(&self) -> Remembered {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
-    fn note(&self, mender: &Mender) {
+    fn note(&self, repair: &SseRepair) {
         let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if heard.last_id != mender.last_id() {
-            mender.last_id().clone_into(&mut heard.last_id);
+        if heard.last_id != repair.last_id() {
+            repair.last_id().clone_into(&mut heard.last_id);
         }
-        heard.retry = mender.retry().or(heard.retry);
+        heard.retry = repair.retry().or(heard.retry);
     }
 }
 
@@ -105,7 +105,7 @@ pub(crate) struct Transport {
     /// Where plain events go, past the parser; they go through it without this.
     pub(crate) runs: Option<Runs>,
     /// Whether its server may be reached the short way, without a proxy.
-    pub(crate) may_go_direct: bool,
+    pub(crate) may_be_local: bool,
     /// So long a connection may be silent.
     pub(crate) patience: Duration,
 }
@@ -120,8 +120,8 @@ impl HttpTransport for Transport {
 
 impl Transport {
     async fn open(self, request: Request<Option<Bytes>>) -> Result<Response<ByteStream>, NoStream> {
-        let call = self.call(request)?;
-        let sent = tokio::time::timeout(self.patience, call.send(&self.http)).await;
+        let request = self.client_request(request)?;
+        let sent = tokio::time::timeout(self.patience, request.send(&self.http)).await;
         let response = match sent {
             Ok(sent) => sent.map_err(NoStream::Lost)?,
             Err(_) => return Err(NoStream::Silent(self.patience)),
@@ -146,7 +146,7 @@ impl Transport {
             runs.clear();
         }
         let body: ByteStream = Box::pin(Mended {
-            mender: Mender::new(self.memory.recall().last_id, self.runs),
+            repair: SseRepair::new(self.memory.recall().last_id, self.runs),
             memory: self.memory,
             body: Mutex::new(response.bytes_stream().boxed()),
             ready: VecDeque::new(),
@@ -161,7 +161,7 @@ impl Transport {
     }
 
     /// The parser's request, with what it cannot be trusted with.
-    fn call(&self, request: Request<Option<Bytes>>) -> Result<Call, NoStream> {
+    fn client_request(&self, request: Request<Option<Bytes>>) -> Result<ClientRequest, NoStream> {
         let (parts, _) = request.into_parts();
         let url = parts.uri.to_string().parse().map_err(|error| {
             NoStream::Lost(Lost {
@@ -169,11 +169,11 @@ impl Transport {
                 why: format!("{error}"),
             })
         })?;
-        let mut call = Call::new(parts.method, url, parts.headers);
-        call.may_go_direct = self.may_go_direct;
+        let mut request = ClientRequest::new(parts.method, url, parts.headers);
+        request.may_be_local = self.may_be_local;
         if let Some(authorization) = self.authorization.clone() {
             let name = reqwest::header::AUTHORIZATION;
-            call.headers.insert(name, authorization);
+            request.headers.insert(name, authorization);
         }
         let last_id = self.memory.recall().last_id;
         // Any text goes, not only ASCII; what no header can carry (control characters) is not sent.
@@ -181,16 +181,16 @@ impl Transport {
             && let Ok(cursor) = HeaderValue::from_bytes(last_id.as_bytes())
         {
             let name = HeaderName::from_static(wire::LAST_EVENT_ID_HEADER);
-            call.headers.insert(name, cursor);
+            request.headers.insert(name, cursor);
         }
-        Ok(call)
+        Ok(request)
     }
 }
 
 /// A response's body, mended.
 struct Mended {
     body: Mutex<BoxStream<'static, reqwest::Result<Bytes>>>,
-    mender: Mender,
+    repair: SseRepair,
     memory: Memory,
     /// What is mended and not yet taken.
     ready: VecDeque<Bytes>,
@@ -236,8 +236,8 @@ impl Stream for Mended {
 
 impl Mended {
     fn take(&mut self, chunk: Bytes) {
-        let mended = self.mender.push(chunk, &mut self.ready);
-        self.memory.note(&self.mender);
+        let mended = self.repair.push(chunk, &mut self.ready);
+        self.memory.note(&self.repair);
         if mended.is_err() {
             self.broken = Some(NoStream::TooLong);
         }

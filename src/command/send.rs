@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     cli::{Exit, ServerArgs, interval},
-    client::Options,
+    client::ClientOptions,
     event::ClientId,
     message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress},
     terminal::stderr,
@@ -142,9 +142,9 @@ where
 /// # Errors
 /// Where the server is not there, or refuses; the text says what to do.
 pub async fn run(args: Args) -> anyhow::Result<Exit> {
-    let client = args.server.client(Options {
+    let client = args.server.client(ClientOptions {
         token: args.server.token()?,
-        ..Options::default()
+        ..ClientOptions::default()
     })?;
     // An outcome or a progress speaks of one moment, so it makes one message, with or without words.
     let is_one = !args.message.is_empty() || args.outcome.is_some() || args.progress.is_some();

@@ -18,7 +18,7 @@ use self::access::AccessArgs;
 use crate::{
     cli::{self, Exit, duration, interval},
     hub::{Hub, Limits, LogLimits},
-    server::{self, FRAMES, Options},
+    server::{self, FRAMES, ServerOptions},
     signals::Signals,
     terminal::stderr,
     token::Token,
@@ -205,9 +205,9 @@ impl Settings {
 
     /// What bounds the server around it, and who may use it.
     #[must_use]
-    pub fn options(&self, grace: Duration, token: Option<Token>) -> Options {
+    pub fn options(&self, grace: Duration, token: Option<Token>) -> ServerOptions {
         let limits = &self.limits;
-        Options {
+        ServerOptions {
             heartbeat: limits.heartbeat,
             stall_timeout: limits.stall_timeout,
             header_timeout: limits.header_timeout,
@@ -261,7 +261,7 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         second.notify_one();
         std::future::pending::<()>().await;
     };
-    let options = Options {
+    let options = ServerOptions {
         tls,
         ..args.settings.options(args.grace, token)
     };

@@ -15,20 +15,23 @@ use std::{
 
 use super::{
     Receipt, Refusal, Shared,
-    control_stream::Control,
-    eviction::Room,
     idempotency::Keys,
+    limits::Room,
     log::{Log, Prepared},
     sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, PoisonError},
 };
 use crate::{
-    control::Wish,
+    control::Requested,
     event::{ClientId, End, EventId, UnixMillis, unix_millis},
     message::Message,
 };
 
-pub use self::readers::Position;
+use self::control::Control;
 pub(super) use self::readers::{Entrance, Read};
+pub use self::{
+    control::{BROKEN_OFF, CONTROL_STREAMS, ControlEvent},
+    readers::Position,
+};
 
 pub(super) struct Channel {
     pub(super) id: ClientId,
@@ -101,7 +104,7 @@ impl Channel {
     }
 
     /// How many readers there are, and how many messages there ever were.
-    pub(super) fn census(&self) -> (usize, u64) {
+    pub(super) fn counts(&self) -> (usize, u64) {
         let state = self.lock();
         (state.reader_count(), state.log.next() - 1)
     }
@@ -119,8 +122,11 @@ impl Channel {
             return Err(Refusal::Ended);
         }
         if let Some(receipt) = key.and_then(|key| state.keys.receipt(key)) {
-            let wish = state.wish();
-            return Ok(Receipt { wish, ..receipt });
+            let requested = state.requested();
+            return Ok(Receipt {
+                requested,
+                ..receipt
+            });
         }
         let prepared = state
             .log
@@ -135,15 +141,18 @@ impl Channel {
             last: Some(last),
             accepted: 1,
             subscribers: state.reader_count(),
-            wish: Wish::default(),
+            requested: Requested::default(),
         };
         if let Some(key) = key {
             state.keys.finish(key, &receipt);
         }
-        // A wish is told as it is now, so that no key needs to remember one.
-        let wish = state.wish();
+        // What is requested is returned as it is now, so that no key needs to remember it.
+        let requested = state.requested();
         wake_readers(state);
-        Ok(Receipt { wish, ..receipt })
+        Ok(Receipt {
+            requested,
+            ..receipt
+        })
     }
 
     /// Appends from the front of `messages` for as long as no attached reader would lose anything, and
@@ -349,7 +358,7 @@ fn wake_writers(waiting: Vec<(u64, Waker)>) {
 }
 
 fn wake_all(mut state: MutexGuard<'_, State>) {
-    state.audience_changed();
+    state.control_state_changed();
     let waiting = mem::take(&mut state.writers);
     wake_readers(state);
     wake_writers(waiting);

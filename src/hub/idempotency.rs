@@ -27,7 +27,7 @@ struct Keyed {
     key: Box<str>,
     /// What of the request stands; of a streaming one, so far.
     receipt: Receipt,
-    /// Streaming tries at it; see [`super::Publisher`].
+    /// Streaming tries at it; see [`super::PublishStream`].
     tries: u32,
 }
 

@@ -19,10 +19,10 @@ use std::{
 use loom::{future::block_on, model::Builder, thread};
 
 use super::{
-    Delivery, Frames, Hub, Limits, LogLimits, Position, Refusal, Start, Subscription, Told,
+    ControlEvent, Delivery, Frames, Hub, Limits, LogLimits, Position, Refusal, Start, Subscription,
 };
 use crate::{
-    control::{Ask, Request},
+    control::{Change, ControlRequest},
     event::{ClientId, End, Format},
     message::{Level, Message},
 };
@@ -241,7 +241,7 @@ fn a_streaming_publisher_waits_for_its_reader_and_is_woken() {
             }
             read
         });
-        let mut publisher = hub.publisher(id, None).unwrap();
+        let mut publisher = hub.publish_stream(id, None).unwrap();
         let mut queue: VecDeque<_> = ["a", "b", "c"].map(Message::text).into();
         // The reader takes two, and then leaves, which is as good as reading on.
         assert_eq!(block_on(publisher.send(&mut queue)), Ok(()));
@@ -257,24 +257,26 @@ fn a_control_stream_that_waits_hears_of_each_subscriber_and_each_wish() {
         let id = hub.connect().unwrap();
         let mut listener = hub.listen(id, None).unwrap();
         let (asking, reading) = (hub.clone(), hub.clone());
-        let request = Request {
-            level: Ask::For(Level::Debug),
-            ..Request::default()
+        let request = ControlRequest {
+            level: Change::Set(Level::Debug),
+            ..ControlRequest::default()
         };
         let asking = thread::spawn(move || asking.ask(id, request).map(drop));
         let reading = thread::spawn(move || subscribe(&reading, id));
         loop {
-            match block_on(poll_fn(|cx| listener.poll_told(cx))) {
-                Told::Audience(it) if it.subscribers == 1 && it.wish.level.is_some() => break,
-                Told::Audience(_) => {}
+            match block_on(poll_fn(|cx| listener.poll_event(cx))) {
+                ControlEvent::State(it) if it.subscribers == 1 && it.requested.level.is_some() => {
+                    break;
+                }
+                ControlEvent::State(_) => {}
                 other => panic!("{other:?}"),
             }
         }
         asking.join().unwrap().unwrap();
         let reader = reading.join().unwrap();
         assert!(hub.stop(id));
-        let told = block_on(poll_fn(|cx| listener.poll_told(cx)));
-        assert_eq!(told, Told::End(End::Stopped));
+        let told = block_on(poll_fn(|cx| listener.poll_event(cx)));
+        assert_eq!(told, ControlEvent::End(End::Stopped));
         drop(reader);
     });
 }
@@ -296,7 +298,7 @@ fn a_close_reaches_a_streaming_publisher_wherever_it_waits() {
         let (hub, id, mut reader) = watched(1);
         let closer = hub.clone();
         let closing = thread::spawn(move || closer.close());
-        let mut publisher = match hub.publisher(id, None) {
+        let mut publisher = match hub.publish_stream(id, None) {
             Ok(publisher) => publisher,
             Err(refusal) => {
                 assert_eq!(refusal, Refusal::Closing);

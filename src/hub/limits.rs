@@ -70,3 +70,6 @@ pub enum Refusal {
     #[error("the server is shutting down; try again when it is back")]
     Closing,
 }
+
+/// Whether logs may grow; if not, what a publisher gets whose message would make one.
+pub(super) type Room = Result<(), Refusal>;

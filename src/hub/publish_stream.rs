@@ -5,14 +5,11 @@ use std::{collections::VecDeque, future::poll_fn, mem};
 use super::{Hub, Receipt, Refusal, channel::Channel, sync::Arc};
 use crate::message::{Message, Operation};
 
-/// What stands in the channel where a streaming publisher broke off.
-pub const BROKEN_OFF: &str = "Publisher disconnected before it finished.";
-
 /// One streaming publish request. Dropping it unfinished leaves [`BROKEN_OFF`] in the channel, so
 /// that a watcher can tell a slow publisher from a dead one. Not so where a later try of the same
 /// request has begun meanwhile: then it is back; nor where a control stream stands for its operation:
 /// then that one tells.
-pub struct Publisher {
+pub struct PublishStream {
     hub: Hub,
     channel: Arc<Channel>,
     key: Option<Box<str>>,
@@ -25,7 +22,7 @@ pub struct Publisher {
     finished: bool,
 }
 
-impl Publisher {
+impl PublishStream {
     pub(super) fn new(hub: Hub, channel: Arc<Channel>, key: Option<Box<str>>) -> Self {
         let receipt = Receipt {
             subscribers: channel.readers(),
@@ -58,7 +55,7 @@ impl Publisher {
             self.operation = newest.cloned();
         }
         loop {
-            let (waiting, room) = (messages.len(), self.hub.make_room(&self.channel));
+            let (waiting, room) = (messages.len(), self.hub.evict(&self.channel));
             let sent = poll_fn(|cx| {
                 let (receipt, ticket) = (&mut self.receipt, &mut self.ticket);
                 let key = self.key.as_deref();
@@ -110,13 +107,13 @@ impl Publisher {
             self.channel.finish_try(key, &self.receipt);
         }
         Receipt {
-            wish: self.channel.wish(),
+            requested: self.channel.requested(),
             ..mem::take(&mut self.receipt)
         }
     }
 }
 
-impl Drop for Publisher {
+impl Drop for PublishStream {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
             self.channel.stop_waiting(ticket);

@@ -54,7 +54,7 @@ impl Hub {
             .channels()
             .iter()
             .map(|channel| {
-                let (subscribers, messages) = channel.census();
+                let (subscribers, messages) = channel.counts();
                 ClientInfo {
                     id: channel.id,
                     subscribers,

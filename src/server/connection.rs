@@ -23,12 +23,12 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    App, Options,
+    App, ServerOptions,
     fast_path::{self, Next},
-    service::Exchange,
+    service::HttpService,
     stream::takeover::{Handoff, Writer},
     tls,
-    write_timeout::Stalling,
+    write_timeout::WriteTimeout,
 };
 
 /// Bounds what one connection buffers, in bytes, each way.
@@ -65,12 +65,12 @@ pub(super) async fn accept(
             tracing::info!("accepting connections again");
             troubled = false;
         }
-        let exchange = Exchange {
+        let service = HttpService {
             app: app.clone(),
             router: router.clone(),
             peer,
         };
-        connections.spawn(converse(stream, exchange, closing.clone()));
+        connections.spawn(converse(stream, service, closing.clone()));
     }
 }
 
@@ -84,9 +84,9 @@ fn is_about_one_connection(error: &io::Error) -> bool {
 }
 
 /// Speaks HTTP on one connection until it ends, as a stream or otherwise.
-async fn converse(socket: TcpStream, exchange: Exchange, closing: CancellationToken) {
+async fn converse(socket: TcpStream, service: HttpService, closing: CancellationToken) {
     // In a box, so that all which the conversation holds is gone by the time that the stream begins.
-    if let Some(writer) = Box::pin(until_stream(socket, exchange, closing)).await
+    if let Some(writer) = Box::pin(until_stream(socket, service, closing)).await
         && let Err(error) = writer.await
     {
         tracing::debug!(%error, "stream ended");
@@ -96,22 +96,22 @@ async fn converse(socket: TcpStream, exchange: Exchange, closing: CancellationTo
 /// Answers the requests of one connection; `Some` where it has become a stream.
 async fn until_stream(
     socket: TcpStream,
-    exchange: Exchange,
+    service: HttpService,
     closing: CancellationToken,
 ) -> Option<Writer> {
-    let options = Arc::clone(&exchange.app.options);
+    let options = Arc::clone(&service.app.options);
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%error, "connection lost before its first request");
         return None;
     }
-    let metrics = Arc::clone(&exchange.app.metrics);
-    let mut socket = Stalling::new(socket, options.stall_timeout, metrics);
+    let metrics = Arc::clone(&service.app.metrics);
+    let mut socket = WriteTimeout::new(socket, options.stall_timeout, metrics);
     if let Some(tls) = options.tls.clone() {
-        Box::pin(tls::converse(socket, tls, exchange, closing)).await;
+        Box::pin(tls::converse(socket, tls, service, closing)).await;
         return None;
     }
-    let early = match fast_path::converse(&mut socket, &exchange, &closing).await {
+    let early = match fast_path::converse(&mut socket, &service, &closing).await {
         Next::Over => return None,
         Next::Stream { stream, unasked } => {
             let (socket, patience) = (socket.into_socket(), options.stall_timeout);
@@ -120,34 +120,34 @@ async fn until_stream(
         Next::Hyper(early) => early,
     };
     // In a box, so that the connections that need none of it are small.
-    Box::pin(through_hyper(socket, early, exchange, closing)).await
+    Box::pin(through_hyper(socket, early, service, closing)).await
 }
 
 /// The same with hyper, for all that the express way leaves to it.
 async fn through_hyper(
-    socket: Stalling,
+    socket: WriteTimeout,
     early: Vec<u8>,
-    exchange: Exchange,
+    service: HttpService,
     closing: CancellationToken,
 ) -> Option<Writer> {
-    let options = Arc::clone(&exchange.app.options);
+    let options = Arc::clone(&service.app.options);
     let handoff = Handoff::default();
     let socket = HyperSocket {
         early: early.into(),
         socket,
         handoff: handoff.clone(),
     };
-    let service = service_fn(async |request| {
-        Ok::<_, Infallible>(exchange.answer(request, Some(&handoff)).await)
+    let answer = service_fn(async |request| {
+        Ok::<_, Infallible>(service.answer(request, Some(&handoff)).await)
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(options.header_timeout)
         .max_buf_size(BUFFER_BYTES)
-        .serve_connection(TokioIo::new(socket), service);
+        .serve_connection(TokioIo::new(socket), answer);
     let mut closing = std::pin::pin!(closing.cancelled());
     // One that came after the closing began has yet to be told so.
-    let mut told = exchange.app.hub.is_closing();
+    let mut told = service.app.hub.is_closing();
     let outcome = poll_fn(|cx| {
         if !told && closing.as_mut().poll(cx).is_ready() {
             told = true;
@@ -180,7 +180,7 @@ async fn through_hyper(
 }
 
 /// Sets what every accepted socket inherits.
-fn prepare(listener: &TcpListener, options: &Options) -> io::Result<()> {
+fn prepare(listener: &TcpListener, options: &ServerOptions) -> io::Result<()> {
     let socket = SockRef::from(listener);
     // Linux hands these down to the sockets that are accepted, which saves two calls for each.
     socket.set_tcp_nodelay(true)?;
@@ -198,7 +198,7 @@ fn prepare(listener: &TcpListener, options: &Options) -> io::Result<()> {
 /// A socket as hyper gets it: what was read of it before comes first, and `direct` is told of flushes.
 struct HyperSocket {
     early: Bytes,
-    socket: Stalling,
+    socket: WriteTimeout,
     handoff: Handoff,
 }
 

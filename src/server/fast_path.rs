@@ -36,12 +36,12 @@ use tokio_util::sync::CancellationToken;
 
 use self::request::{Door, Plain};
 use super::{
-    App, Options,
+    App, ServerOptions,
     connection::BUFFER_BYTES,
     handlers::{connect, publish},
-    service::{BY_ID, Exchange, Seen},
+    service::{BY_ID, HttpService, Seen},
     stream::{self, Stream},
-    write_timeout::Stalling,
+    write_timeout::WriteTimeout,
 };
 use crate::{
     event::{ClientId, Format},
@@ -68,19 +68,19 @@ pub(super) enum Next {
 
 /// Answers the requests of one connection until it has to go on otherwise.
 pub(super) async fn converse(
-    socket: &mut Stalling,
-    exchange: &Exchange,
+    socket: &mut WriteTimeout,
+    service: &HttpService,
     closing: &CancellationToken,
 ) -> Next {
     // One that comes while the server closes has yet to be told so.
-    if !serves(&exchange.app.options) || exchange.app.hub.is_closing() {
+    if !serves(&service.app.options) || service.app.hub.is_closing() {
         return Next::Hyper(Vec::new());
     }
     let mut closing = pin!(closing.cancelled());
-    let mut timer = pin!(sleep(exchange.app.options.header_timeout));
-    let mut express = Express {
+    let mut timer = pin!(sleep(service.app.options.header_timeout));
+    let mut fast_path = FastPath {
         socket,
-        exchange,
+        service,
         unsent: Vec::new(),
         host: None,
         next: None,
@@ -88,20 +88,20 @@ pub(super) async fn converse(
         waits: false,
         acted: false,
     };
-    poll_fn(|cx| express.poll(closing.as_mut(), timer.as_mut(), cx)).await
+    poll_fn(|cx| fast_path.poll(closing.as_mut(), timer.as_mut(), cx)).await
 }
 
 /// Whether a server has requests that are answered here. Where a token or a page's origin has to be
 /// looked at, none are plain.
-fn serves(options: &Options) -> bool {
+fn serves(options: &ServerOptions) -> bool {
     let access = &options.access;
     let is_plain = options.plain_requests || options.plain_streams;
     !is_plain && access.token.is_none() && access.origins.is_empty()
 }
 
-struct Express<'a> {
-    socket: &'a mut Stalling,
-    exchange: &'a Exchange,
+struct FastPath<'a> {
+    socket: &'a mut WriteTimeout,
+    service: &'a HttpService,
     /// What the socket did not take yet. No request is read before it has.
     unsent: Vec<u8>,
     /// The last `Host` that was let in; most requests of a connection have the same.
@@ -122,7 +122,7 @@ enum Answered {
     Stream(Stream),
 }
 
-impl Express<'_> {
+impl FastPath<'_> {
     fn poll(
         &mut self,
         closing: Pin<&mut impl Future>,
@@ -137,7 +137,7 @@ impl Express<'_> {
             if let Some(next) = self.next.take() {
                 return Poll::Ready(next);
             }
-            if self.exchange.app.hub.is_closing() {
+            if self.service.app.hub.is_closing() {
                 return Poll::Ready(Next::Over);
             }
             match self.poll_requests(cx) {
@@ -238,7 +238,7 @@ impl Express<'_> {
         answers: &mut Vec<u8>,
         cx: &mut Context<'_>,
     ) -> Option<Answered> {
-        let app = &self.exchange.app;
+        let app = &self.service.app;
         if self.host.as_deref() != Some(request.host) {
             if !app.gate.knows(request.host) {
                 return None;
@@ -277,7 +277,7 @@ impl Express<'_> {
                 .map(|it| it.short()),
             begun,
         };
-        self.exchange.log(&seen, status);
+        self.service.log(&seen, status);
         Some(answered)
     }
 
@@ -298,7 +298,7 @@ impl Express<'_> {
     fn poll_timer(&mut self, mut timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             ready!(timer.as_mut().poll(cx));
-            let due = self.asked + self.exchange.app.options.header_timeout;
+            let due = self.asked + self.service.app.options.header_timeout;
             if due <= Instant::now() {
                 return Poll::Ready(());
             }

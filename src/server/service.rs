@@ -17,20 +17,20 @@ use super::{
     App,
     access::preflight,
     problem::Problem,
-    stream::{OpenStream, StreamBody, h2_body::PacedBody, takeover::Handoff},
+    stream::{OpenStream, StreamBody, h2_body::H2Body, takeover::Handoff},
     transfer_encoding,
 };
 use crate::{event::ClientId, wire};
 
 /// Answers the requests of one connection.
 #[derive(Clone)]
-pub(super) struct Exchange {
+pub(super) struct HttpService {
     pub(super) app: App,
     pub(super) router: Router,
     pub(super) peer: SocketAddr,
 }
 
-impl Exchange {
+impl HttpService {
     /// Answers one request. `handoff` is there where the connection can become a stream.
     pub(super) async fn answer(
         &self,
@@ -102,7 +102,7 @@ impl Exchange {
                 *response.body_mut() = Body::new(handoff.body(stream));
             } else if version == Version::HTTP_2 {
                 let patience = self.app.options.stall_timeout;
-                *response.body_mut() = Body::new(PacedBody::new(stream, patience));
+                *response.body_mut() = Body::new(H2Body::new(stream, patience));
             } else {
                 *response.body_mut() = Body::new(StreamBody::new(stream));
             }

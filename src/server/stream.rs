@@ -24,7 +24,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
     App,
-    handlers::control::Wishes,
+    handlers::control::ControlEvents,
     metrics::Metrics,
     problem::Problem,
     request::{client_id::PathClient, token::Authorized},
@@ -137,7 +137,7 @@ pub(super) struct Stream {
 /// What a stream tells of.
 enum Source {
     Messages(Subscription),
-    Wishes(Wishes),
+    Control(ControlEvents),
 }
 
 impl Stream {
@@ -160,9 +160,13 @@ impl Stream {
     }
 
     /// A control stream, which has nothing to say before its first event.
-    pub(super) fn of_wishes(wishes: Wishes, heartbeat: Duration, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn of_control(
+        events: ControlEvents,
+        heartbeat: Duration,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
-            source: Some(Source::Wishes(wishes)),
+            source: Some(Source::Control(events)),
             first: Vec::new(),
             heartbeat,
             metrics,
@@ -207,7 +211,7 @@ impl Stream {
             }
             let appended = match source {
                 Source::Messages(subscription) => poll_append(subscription, &self.metrics, out, cx),
-                Source::Wishes(wishes) => wishes.poll_append(out, cx),
+                Source::Control(events) => events.poll_append(out, cx),
             };
             match appended {
                 Poll::Pending => return false,

@@ -34,7 +34,7 @@ use tokio::{sync::watch, time::timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::{connection::BUFFER_BYTES, service::Exchange, write_timeout::Stalling};
+use super::{connection::BUFFER_BYTES, service::HttpService, write_timeout::WriteTimeout};
 
 const HTTP_2: &[u8] = b"h2";
 const HTTP_1: &[u8] = b"http/1.1";
@@ -122,18 +122,18 @@ impl fmt::Debug for Tls {
 
 /// Speaks HTTPS on one connection until it ends. The handshake has no more time than a request's head.
 pub(super) async fn converse(
-    stream: Stalling,
+    stream: WriteTimeout,
     tls: Tls,
-    exchange: Exchange,
+    service: HttpService,
     closing: CancellationToken,
 ) {
-    let options = Arc::clone(&exchange.app.options);
+    let options = Arc::clone(&service.app.options);
     let handshake = timeout(
         options.header_timeout,
         TlsAcceptor::from(tls.0).accept(stream),
     );
     // One that came after the closing began has yet to be told so.
-    let is_early = !exchange.app.hub.is_closing();
+    let is_early = !service.app.hub.is_closing();
     let shaken = tokio::select! {
         shaken = handshake => shaken,
         () = closing.cancelled(), if is_early => return,
@@ -146,9 +146,9 @@ pub(super) async fn converse(
     let is_http_2 = stream.get_ref().1.alpn_protocol() == Some(HTTP_2);
     let (requests, open) = watch::channel(0);
     let service = service_fn(move |request: Request<Incoming>| {
-        let (exchange, request_open) = (exchange.clone(), Open::new(&requests));
+        let (service, request_open) = (service.clone(), Open::new(&requests));
         async move {
-            let answer = exchange.answer(request, None).await;
+            let answer = service.answer(request, None).await;
             // It is open until the last of its answer is out.
             let answer = answer.map(|body| {
                 body.map_frame(move |frame| {

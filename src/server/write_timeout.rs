@@ -20,7 +20,7 @@ use tokio::{
 
 use super::metrics::Metrics;
 
-pub(super) struct Stalling {
+pub(super) struct WriteTimeout {
     socket: TcpStream,
     timeout: Duration,
     metrics: Arc<Metrics>,
@@ -28,7 +28,7 @@ pub(super) struct Stalling {
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl Stalling {
+impl WriteTimeout {
     pub(super) fn new(socket: TcpStream, timeout: Duration, metrics: Arc<Metrics>) -> Self {
         Self {
             socket,
@@ -66,7 +66,7 @@ impl Stalling {
     }
 }
 
-impl AsyncRead for Stalling {
+impl AsyncRead for WriteTimeout {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -76,7 +76,7 @@ impl AsyncRead for Stalling {
     }
 }
 
-impl AsyncWrite for Stalling {
+impl AsyncWrite for WriteTimeout {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -12,10 +12,10 @@ use tokio::time::Instant;
 
 /// Tells how long ago a watch began.
 #[derive(Clone, Debug)]
-pub struct Clock(Kind);
+pub struct Clock(Source);
 
 #[derive(Clone, Debug)]
-enum Kind {
+enum Source {
     /// Goes so many times as fast as real time.
     Running(Instant, f64),
     /// Stands where it was last set, in milliseconds.
@@ -26,21 +26,21 @@ impl Clock {
     /// A clock that begins now, and goes `speed` times as fast as real time.
     #[must_use]
     pub fn running(speed: f64) -> Self {
-        Self(Kind::Running(Instant::now(), speed))
+        Self(Source::Running(Instant::now(), speed))
     }
 
     /// A clock that goes by [`Clock::set`] alone.
     #[must_use]
     pub fn standing() -> Self {
-        Self(Kind::Set(Arc::default()))
+        Self(Source::Set(Arc::default()))
     }
 
     /// The time since the watch began.
     #[must_use]
     pub fn now(&self) -> Duration {
         match &self.0 {
-            Kind::Running(begin, speed) => begin.elapsed().mul_f64(*speed),
-            Kind::Set(millis) => Duration::from_millis(millis.load(Ordering::Relaxed)),
+            Source::Running(begin, speed) => begin.elapsed().mul_f64(*speed),
+            Source::Set(millis) => Duration::from_millis(millis.load(Ordering::Relaxed)),
         }
     }
 
@@ -49,14 +49,14 @@ impl Clock {
     #[must_use]
     pub(super) fn now_after(&self, last: Duration) -> Duration {
         match &self.0 {
-            Kind::Running(..) => last,
-            Kind::Set(_) => self.now(),
+            Source::Running(..) => last,
+            Source::Set(_) => self.now(),
         }
     }
 
     /// Sets a standing clock and all its clones; a running one goes on as it does.
     pub fn set(&self, now: Duration) {
-        if let Kind::Set(millis) = &self.0 {
+        if let Source::Set(millis) = &self.0 {
             let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
             millis.store(now, Ordering::Relaxed);
         }

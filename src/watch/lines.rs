@@ -41,7 +41,7 @@ pub enum LineFormat {
 
 /// Where messages are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum LineOutput {
     /// On stdout, and all else on stderr.
     Stdout,
     /// On stderr, between all else.
@@ -66,16 +66,16 @@ pub struct Closed;
 impl Pipe {
     /// Lines in `format` on `target`, with what is being worked on below all lines on stderr.
     #[must_use]
-    pub fn new(target: Target, format: LineFormat) -> Self {
+    pub fn new(target: LineOutput, format: LineFormat) -> Self {
         let terminal = match target {
-            Target::Stdout => terminal(&io::stdout()),
-            Target::Stderr => terminal(&io::stderr()),
+            LineOutput::Stdout => terminal(&io::stdout()),
+            LineOutput::Stderr => terminal(&io::stderr()),
         };
         // Where messages and progress are on one terminal without a common writer, they would mix.
-        let is_apart = target == Target::Stderr || terminal.is_none();
+        let is_apart = target == LineOutput::Stderr || terminal.is_none();
         Self {
             format,
-            is_together: target == Target::Stderr || is_stderr_stdout(),
+            is_together: target == LineOutput::Stderr || is_stderr_stdout(),
             terminal,
             output: Output::new(target),
             progress: ProgressLine::on_stderr().filter(|_| is_apart),
@@ -252,11 +252,11 @@ struct Output {
 }
 
 impl Output {
-    fn new(target: Target) -> Self {
+    fn new(target: LineOutput) -> Self {
         let (queue, waiting) = mpsc::channel(WRITES_WAITING);
         let writer = task::spawn_blocking(move || match target {
-            Target::Stdout => write_stdout(waiting),
-            Target::Stderr => {
+            LineOutput::Stdout => write_stdout(waiting),
+            LineOutput::Stderr => {
                 write_stderr(waiting);
                 Ok(())
             }

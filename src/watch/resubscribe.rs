@@ -11,7 +11,7 @@ use futures_util::{Stream, StreamExt};
 use crate::{
     client::{
         Client,
-        subscribe::{Feed, FeedError, Options, Update},
+        subscribe::{Feed, FeedError, SubscribeOptions, Update},
     },
     event::{ClientId, End},
 };
@@ -21,7 +21,7 @@ use crate::{
 pub struct Live {
     client: Client,
     id: ClientId,
-    options: Options,
+    options: SubscribeOptions,
     stay: bool,
     feed: Feed,
     /// Whether the feed's end is not to be ours.
@@ -31,7 +31,7 @@ pub struct Live {
 impl Live {
     /// Subscribes. With `stay`, an end for idleness is told and then outlived.
     #[must_use]
-    pub fn open(client: Client, id: ClientId, options: Options, stay: bool) -> Self {
+    pub fn open(client: Client, id: ClientId, options: SubscribeOptions, stay: bool) -> Self {
         let feed = client.subscribe(id, options.clone());
         Self {
             client,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
-    control::Wish,
+    control::Requested,
     event::{ClientId, EventId},
     wire::control,
 };
@@ -52,16 +52,16 @@ pub struct Published {
     pub level: Option<String>,
     /// Whether a watcher asked to stop.
     pub cancel: bool,
-    /// The operation that the wish to stop names.
+    /// The operation that the request to stop names.
     pub operation: Option<String>,
 }
 
 impl Published {
     /// What watchers ask for.
     #[must_use]
-    pub fn wish(&self) -> Wish {
+    pub fn requested(&self) -> Requested {
         let (level, operation) = (self.level.as_deref(), self.operation.as_deref());
-        control::wish(level, self.cancel, operation)
+        control::requested(level, self.cancel, operation)
     }
 
     /// Appends it as JSON. By hand, since it is said to every message: serde takes ten times as long,

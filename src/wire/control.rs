@@ -1,4 +1,4 @@
-//! The way back, written down: what a watcher asks for, and what a publisher is told.
+//! Control requests and control events, encoded as JSON.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::object::FromObject;
 use crate::{
-    control::{Ask, Audience, Cancel, Request, Wish},
+    control::{Cancel, Change, ControlRequest, ControlState, Requested},
     message::{Invalid, Level, Operation},
 };
 
@@ -34,20 +34,20 @@ pub enum BadRequest {
 ///
 /// # Errors
 /// [`BadRequest`], where it asks for nothing that there is.
-pub fn parse_request(json: &str) -> Result<Request, BadRequest> {
+pub fn parse_request(json: &str) -> Result<ControlRequest, BadRequest> {
     let FromObject(asked) = serde_json::from_str::<FromObject<RequestObject>>(json)?;
     let operation = asked.operation.map(|it| it.parse()).transpose()?;
     let cancel = match asked.cancel {
-        Some(true) => Ask::For(Cancel { operation }),
+        Some(true) => Change::Set(Cancel { operation }),
         _ if operation.is_some() => return Err(BadRequest::OnlyOperation),
-        Some(false) => Ask::Withdraw,
-        None => Ask::Nothing,
+        Some(false) => Change::Clear,
+        None => Change::Keep,
     };
-    let request = Request {
+    let request = ControlRequest {
         level: asked.level,
         cancel,
     };
-    if request == Request::default() {
+    if request == ControlRequest::default() {
         return Err(BadRequest::Nothing);
     }
     Ok(request)
@@ -58,18 +58,18 @@ pub fn parse_request(json: &str) -> Result<Request, BadRequest> {
 /// # Panics
 /// Never: names and flags can be written.
 #[must_use]
-pub fn request_object(request: &Request) -> Vec<u8> {
+pub fn request_object(request: &ControlRequest) -> Vec<u8> {
     let mut object = serde_json::Map::new();
     match request.level {
-        Ask::Nothing => {}
-        Ask::For(level) => drop(object.insert("level".into(), level.as_str().into())),
-        Ask::Withdraw => drop(object.insert("level".into(), serde_json::Value::Null)),
+        Change::Keep => {}
+        Change::Set(level) => drop(object.insert("level".into(), level.as_str().into())),
+        Change::Clear => drop(object.insert("level".into(), serde_json::Value::Null)),
     }
-    if request.cancel != Ask::Nothing {
-        let is_wanted = matches!(request.cancel, Ask::For(_));
+    if request.cancel != Change::Keep {
+        let is_wanted = matches!(request.cancel, Change::Set(_));
         object.insert("cancel".into(), is_wanted.into());
     }
-    if let Ask::For(Cancel {
+    if let Change::Set(Cancel {
         operation: Some(operation),
     }) = &request.cancel
     {
@@ -83,11 +83,11 @@ pub fn request_object(request: &Request) -> Vec<u8> {
 /// # Panics
 /// Never: names and numbers can be written.
 #[must_use]
-pub fn audience_object(audience: &Audience) -> Vec<u8> {
-    let Wish { level, cancel } = &audience.wish;
+pub fn state_object(state: &ControlState) -> Vec<u8> {
+    let Requested { level, cancel } = &state.requested;
     let operation = cancel.as_ref().and_then(|it| it.operation.as_ref());
     let object = AudienceObject {
-        subscribers: audience.subscribers,
+        subscribers: state.subscribers,
         level: level.map(|it| it.as_str().into()),
         cancel: cancel.is_some(),
         operation: operation.map(|it| it.as_str().into()),
@@ -97,11 +97,11 @@ pub fn audience_object(audience: &Audience) -> Vec<u8> {
 
 /// Reads what a server tells a publisher, leniently. `None` where it is nothing of the sort.
 #[must_use]
-pub fn parse_audience(json: &str) -> Option<Audience> {
+pub fn parse_state(json: &str) -> Option<ControlState> {
     let object: AudienceObject = serde_json::from_str(json).ok()?;
-    Some(Audience {
+    Some(ControlState {
         subscribers: object.subscribers,
-        wish: wish(
+        requested: requested(
             object.level.as_deref(),
             object.cancel,
             object.operation.as_deref(),
@@ -109,10 +109,10 @@ pub fn parse_audience(json: &str) -> Option<Audience> {
     })
 }
 
-/// A wish from its three members.
+/// What is requested, from its three members.
 #[must_use]
-pub fn wish(level: Option<&str>, cancel: bool, operation: Option<&str>) -> Wish {
-    Wish {
+pub fn requested(level: Option<&str>, cancel: bool, operation: Option<&str>) -> Requested {
+    Requested {
         level: level.and_then(|it| it.parse().ok()),
         cancel: cancel.then(|| Cancel {
             operation: operation.and_then(|it| it.parse::<Operation>().ok()),
@@ -124,17 +124,20 @@ pub fn wish(level: Option<&str>, cancel: bool, operation: Option<&str>) -> Wish 
 #[serde(deny_unknown_fields)]
 struct RequestObject<'a> {
     #[serde(default, deserialize_with = "level")]
-    level: Ask<Level>,
+    level: Change<Level>,
     cancel: Option<bool>,
     #[serde(borrow)]
     operation: Option<Cow<'a, str>>,
 }
 
 /// A level that is `null` is taken back; one that is not there is not spoken of.
-fn level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ask<Level>, D::Error> {
+fn level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Change<Level>, D::Error> {
     match Option::<Cow<'de, str>>::deserialize(deserializer)? {
-        None => Ok(Ask::Withdraw),
-        Some(name) => name.parse().map(Ask::For).map_err(serde::de::Error::custom),
+        None => Ok(Change::Clear),
+        Some(name) => name
+            .parse()
+            .map(Change::Set)
+            .map_err(serde::de::Error::custom),
     }
 }
 
@@ -188,19 +191,19 @@ mod tests {
     }
 
     #[test]
-    fn an_audience_is_read_as_it_is_written() {
-        let audience = Audience {
+    fn an_state_is_read_as_it_is_written() {
+        let state = ControlState {
             subscribers: 2,
-            wish: wish(Some("debug"), true, Some("build")),
+            requested: requested(Some("debug"), true, Some("build")),
         };
-        let written = String::from_utf8(audience_object(&audience)).unwrap();
+        let written = String::from_utf8(state_object(&state)).unwrap();
         assert_eq!(
             written,
             r#"{"subscribers":2,"level":"debug","cancel":true,"operation":"build"}"#
         );
-        assert_eq!(parse_audience(&written), Some(audience));
+        assert_eq!(parse_state(&written), Some(state));
         let nobody = r#"{"subscribers":0,"level":null,"cancel":false,"operation":null}"#;
-        assert_eq!(parse_audience(nobody), Some(Audience::default()));
-        assert_eq!(parse_audience("[]"), None);
+        assert_eq!(parse_state(nobody), Some(ControlState::default()));
+        assert_eq!(parse_state("[]"), None);
     }
 }

@@ -4,10 +4,10 @@
 //! ID at an event without one.
 
 use crate::{
-    control::Audience,
+    control::ControlState,
     event::{End, Event, EventId, Format, Gap, UnixMillis},
     message::{DEFAULT_EVENT, Message},
-    wire::{control::audience_object, json},
+    wire::{control::state_object, json},
 };
 
 /// What a fresh stream says first.
@@ -76,9 +76,9 @@ pub fn gap(id: EventId, gap: Gap) -> Vec<u8> {
 
 /// What a control stream tells. It has no ID: there is no history to resume.
 #[must_use]
-pub fn control(audience: &Audience) -> Vec<u8> {
+pub fn control(state: &ControlState) -> Vec<u8> {
     let mut frame = open(None, CONTROL, 0);
-    push_line(&mut frame, &audience_object(audience));
+    push_line(&mut frame, &state_object(state));
     close(frame)
 }
 

@@ -7,7 +7,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use codechat::server::Options;
+use codechat::server::ServerOptions;
 
 use crate::support::{
     cutter::Cutter,
@@ -130,7 +130,7 @@ fn is_there(program: &str) -> bool {
 }
 
 /// Where a page will be, and a server that lets it in, since its origin is not the server's.
-async fn page_and_server(change: impl FnOnce(&mut Options)) -> (TcpListener, Server) {
+async fn page_and_server(change: impl FnOnce(&mut ServerOptions)) -> (TcpListener, Server) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
     let server = Server::with(|_, options| {

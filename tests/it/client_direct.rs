@@ -1,6 +1,6 @@
 //! The short way to a server on this machine says what the HTTP library's way does.
 
-use codechat::client::subscribe::{Options, Update};
+use codechat::client::subscribe::{SubscribeOptions, Update};
 use futures_util::StreamExt;
 
 use crate::support::{
@@ -15,7 +15,7 @@ const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
 /// What the feed tells of a server's only reply, up to the next try or the end.
 async fn told(url: &str) -> (Vec<Update>, Option<String>) {
     let id = ID.parse().unwrap();
-    let mut feed = client(url).subscribe(id, Options::default());
+    let mut feed = client(url).subscribe(id, SubscribeOptions::default());
     let mut updates = Vec::new();
     loop {
         match soon(feed.next()).await {

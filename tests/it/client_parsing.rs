@@ -1,6 +1,6 @@
 //! Any server's stream is read as WHATWG HTML 9.2.6 says, however its bytes are cut.
 
-use codechat::client::subscribe::{Options, Update};
+use codechat::client::subscribe::{SubscribeOptions, Update};
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 use crate::support::{
@@ -61,7 +61,7 @@ async fn by_the_feed(pieces: &[&[u8]]) -> Vec<Read> {
 
 /// What the feed makes of a server's only reply.
 async fn all_events(url: &str) -> Vec<Read> {
-    let mut feed = feed(url, Options::default());
+    let mut feed = feed(url, SubscribeOptions::default());
     let updates = until(&mut feed, is_retrying).await;
     let Some(Update::Retrying { reason, .. }) = updates.last() else {
         unreachable!();
@@ -215,7 +215,7 @@ async fn very_many_comments_do_no_harm() {
 async fn an_endless_line_is_a_clear_error() {
     let line = ["data: a\n\ndata: ", &"x".repeat(65 << 20)].concat();
     let server = Scripted::start([Reply::stream(line)]).await;
-    let mut feed = feed(&server.url, Options::default());
+    let mut feed = feed(&server.url, SubscribeOptions::default());
     let updates = until(&mut feed, |it| matches!(it, Update::Message(_))).await;
     assert_eq!(crate::support::texts(&updates), ["a"]);
     let error = failure(&mut feed).await.to_string();

@@ -5,8 +5,8 @@ use std::time::Duration;
 use codechat::{
     client::{
         ClientError, Token,
-        give_up::Patience,
-        publish::{PublishError, Publisher, Retry},
+        give_up::GiveUp,
+        publish::{HttpPublisher, PublishError, Retry},
     },
     event::ClientId,
     message::Message,
@@ -29,19 +29,19 @@ fn accepted() -> Reply {
 }
 
 /// Sends two lines; what came of it, and the tries that failed.
-async fn send(publisher: &mut Publisher) -> (Result<Published, PublishError>, Vec<Retry>) {
+async fn send(publisher: &mut HttpPublisher) -> (Result<Published, PublishError>, Vec<Retry>) {
     let mut tries = Vec::new();
     let body = b"\"a\"\n\"b\"\n".as_slice().into();
     let sent = soon(publisher.send(body, 2, |it| tries.push(it))).await;
     (sent, tries)
 }
 
-fn with(server: &Scripted, patience: Patience) -> Publisher {
-    Publisher::new(client(&server.url), ClientId::random(), patience)
+fn with(server: &Scripted, patience: GiveUp) -> HttpPublisher {
+    HttpPublisher::new(client(&server.url), ClientId::random(), patience)
 }
 
-fn publisher(server: &Scripted) -> Publisher {
-    with(server, Patience::of(PATIENCE))
+fn publisher(server: &Scripted) -> HttpPublisher {
+    with(server, GiveUp::of(PATIENCE))
 }
 
 #[tokio::test]
@@ -104,10 +104,10 @@ async fn a_server_that_was_never_there_is_an_error_at_once() {
     let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = client(&format!("http://{}", nobody.local_addr().unwrap()));
     drop(nobody);
-    let (sent, tries) = send(&mut Publisher::new(
+    let (sent, tries) = send(&mut HttpPublisher::new(
         client,
         ClientId::random(),
-        Patience::of(PATIENCE),
+        GiveUp::of(PATIENCE),
     ))
     .await;
     let Err(PublishError::Client(error)) = sent else {
@@ -120,7 +120,7 @@ async fn a_server_that_was_never_there_is_an_error_at_once() {
 #[tokio::test]
 async fn while_there_is_input_it_is_tried_for_ever_and_after_its_end_for_a_while() {
     let input = watch::Sender::new(None);
-    let patience = Patience::new(input.subscribe(), Duration::from_millis(1));
+    let patience = GiveUp::new(input.subscribe(), Duration::from_millis(1));
     let server = Scripted::start([(); 5].map(|()| Reply::raw(""))).await;
     let mut tries = 0;
     let mut publisher = with(&server, patience);
@@ -141,7 +141,7 @@ async fn while_there_is_input_it_is_tried_for_ever_and_after_its_end_for_a_while
 async fn a_request_that_is_held_back_is_waited_for_as_long_as_the_server_is_well() {
     let held = Reply::default().hold();
     let mut server = Scripted::start([held, Reply::answer("200 OK", &[], "ok")]).await;
-    let patience = Patience::of(Duration::from_millis(1));
+    let patience = GiveUp::of(Duration::from_millis(1));
     let (sent, tries) = send(&mut with(&server, patience)).await;
     assert!(
         matches!(sent, Err(PublishError::GivenUp { .. })),

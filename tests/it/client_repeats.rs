@@ -1,7 +1,7 @@
 //! On a codechat server nothing is shown twice and nothing of the server's own is lost.
 
 use codechat::{
-    client::subscribe::{Options, Update},
+    client::subscribe::{SubscribeOptions, Update},
     event::{End, Format, Gap},
 };
 use futures_util::StreamExt;
@@ -29,7 +29,7 @@ async fn gaps_and_the_end_are_codechats_only() {
     let stream = "id: 3-5\nevent: gap\ndata: {\"from\":1,\"to\":3,\"missed\":3}\n\n\
         id: 3-5\nevent: end\ndata: idle\n\nid: 4-6\ndata: after\n\n";
     let server = Scripted::start([Reply::codechat("text", stream)]).await;
-    let mut own = feed(&server.url, Options::default());
+    let mut own = feed(&server.url, SubscribeOptions::default());
     let connected = Update::Connected {
         format: Format::Text,
     };
@@ -40,15 +40,15 @@ async fn gaps_and_the_end_are_codechats_only() {
     );
     assert_eq!(next(&mut own).await, Update::End(End::Idle));
     assert!(soon(own.next()).await.is_none());
-    let updates = told([Reply::stream(stream)], Options::default()).await;
+    let updates = told([Reply::stream(stream)], SubscribeOptions::default()).await;
     assert_eq!(texts(&updates).len(), 3, "{updates:?}");
 }
 
 #[tokio::test]
 async fn repeats_are_dropped_and_the_servers_own_messages_are_not() {
-    let json = || Options {
+    let json = || SubscribeOptions {
         format: Format::Json,
-        ..Options::default()
+        ..SubscribeOptions::default()
     };
     let streams = [
         [
@@ -90,7 +90,7 @@ async fn in_text_the_servers_own_messages_are_told_by_their_place() {
         ],
     ];
     let replies = streams.map(|it| Reply::codechat("text", it.concat()));
-    let updates = told(replies, Options::default()).await;
+    let updates = told(replies, SubscribeOptions::default()).await;
     let own = updates.iter().filter_map(|update| match update {
         Update::Message(it) => Some((it.id.as_str(), it.message.system)),
         _ => None,
@@ -120,7 +120,7 @@ async fn a_restarted_servers_new_numbers_are_no_repeats() {
     let without = [frame("1-30", "d"), frame("2-31", "e"), frame("1-30", "d")].concat();
     let streams = [before, with_gap.concat(), without];
     let replies = streams.map(|it| Reply::codechat("text", it));
-    let updates = told(replies, Options::default()).await;
+    let updates = told(replies, SubscribeOptions::default()).await;
     assert!(updates.contains(&Update::Gap(Gap::Unknown)));
     assert_eq!(
         texts(&updates),
@@ -138,7 +138,11 @@ async fn a_restarted_servers_new_numbers_are_no_repeats() {
 #[tokio::test]
 async fn json_that_is_none_is_shown_as_text() {
     let stream = [frame("1-1", "{not json"), json_frame("2-2", "fine", false)].concat();
-    let updates = told([Reply::codechat("json", stream)], Options::default()).await;
+    let updates = told(
+        [Reply::codechat("json", stream)],
+        SubscribeOptions::default(),
+    )
+    .await;
     assert_eq!(texts(&updates), ["{not json", "fine"]);
     let Update::Message(message) = &updates[1] else {
         panic!("{updates:?}");

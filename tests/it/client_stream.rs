@@ -5,7 +5,7 @@ use std::time::Duration;
 use codechat::{
     client::{
         Client, ClientError,
-        subscribe::{FeedError, Options, Update},
+        subscribe::{FeedError, SubscribeOptions, Update},
     },
     event::{ClientId, Format},
 };
@@ -31,10 +31,10 @@ fn delays(updates: &[Update]) -> Vec<(u32, Duration)> {
 async fn the_request_says_what_is_wanted_and_by_whom() {
     let mut server = Scripted::start([]).await;
     let id = ClientId::random();
-    let options = Options {
+    let options = SubscribeOptions {
         format: Format::Json,
         tail: Some(5),
-        ..Options::default()
+        ..SubscribeOptions::default()
     };
     let _feed = client(&format!("{}/base/", server.url)).subscribe(id, options);
     let request = server.asked().await;
@@ -53,9 +53,9 @@ async fn the_request_says_what_is_wanted_and_by_whom() {
 async fn a_lost_stream_is_resumed_after_the_last_id_without_the_tail() {
     let stream = "id: ü7\ndata: a\n\nid: 8\n\nid: 9\ndata: never finished\n";
     let mut server = Scripted::start([Reply::stream(stream), Reply::stream("data: b\n\n")]).await;
-    let options = Options {
+    let options = SubscribeOptions {
         tail: Some(3),
-        ..Options::default()
+        ..SubscribeOptions::default()
     };
     let mut feed = feed(&server.url, options);
     until(&mut feed, is_retrying).await;
@@ -79,9 +79,9 @@ async fn a_lost_stream_is_resumed_after_the_last_id_without_the_tail() {
 async fn a_cursor_in_any_script_is_sent_and_one_that_no_header_carries_is_not() {
     for (id, sent) in [("ü", Some("ü")), ("\u{1}", None)] {
         let mut server = Scripted::start([]).await;
-        let options = Options {
+        let options = SubscribeOptions {
             last_event_id: Some(id.into()),
-            ..Options::default()
+            ..SubscribeOptions::default()
         };
         let _feed = feed(&server.url, options);
         assert_eq!(server.asked().await.header("last-event-id"), sent);
@@ -93,7 +93,7 @@ async fn back_off_grows_and_starts_anew_at_the_first_event() {
     let empty = || Reply::stream(": nothing\n\n");
     let updates = told(
         [empty(), empty(), Reply::stream(MESSAGE)],
-        Options::default(),
+        SubscribeOptions::default(),
     )
     .await;
     let tries = delays(&updates);
@@ -108,7 +108,11 @@ async fn back_off_grows_and_starts_anew_at_the_first_event() {
 
 #[tokio::test]
 async fn a_streams_retry_is_a_floor_even_without_data() {
-    let updates = told([Reply::stream("retry: 2000\n")], Options::default()).await;
+    let updates = told(
+        [Reply::stream("retry: 2000\n")],
+        SubscribeOptions::default(),
+    )
+    .await;
     let [(1, delay)] = delays(&updates)[..] else {
         panic!("{updates:?}");
     };
@@ -119,7 +123,7 @@ async fn a_streams_retry_is_a_floor_even_without_data() {
 async fn a_retry_beyond_the_bounds_is_brought_within_them() {
     for (retry, least, most) in [("0", 250, 375), ("99999999999999999999", 30_000, 30_000)] {
         let stream = format!("retry: {retry}\ndata: a\n\n");
-        let updates = told([Reply::stream(stream)], Options::default()).await;
+        let updates = told([Reply::stream(stream)], SubscribeOptions::default()).await;
         let delay = delays(&updates)[0].1.as_millis();
         assert!((least..=most).contains(&delay), "{retry}: {delay}");
     }
@@ -129,7 +133,7 @@ async fn a_retry_beyond_the_bounds_is_brought_within_them() {
 async fn no_content_is_the_end() {
     let over = Reply::answer("204 No Content", &[], "");
     let server = Scripted::start([Reply::stream(MESSAGE), over]).await;
-    let mut feed = feed(&server.url, Options::default());
+    let mut feed = feed(&server.url, SubscribeOptions::default());
     let updates = until(&mut feed, |it| *it == Update::Gone).await;
     assert_eq!(texts(&updates), ["a"]);
     assert!(soon(feed.next()).await.is_none());
@@ -140,7 +144,7 @@ async fn an_answer_that_is_no_stream_is_quoted() {
     let page = format!("<html>\r\n<h1>It works!</h1>{}", "x".repeat(10_000));
     let reply = Reply::answer("200 OK", &["Content-Type: text/html"], &page);
     let server = Scripted::start([reply]).await;
-    let error = failure(&mut feed(&server.url, Options::default()))
+    let error = failure(&mut feed(&server.url, SubscribeOptions::default()))
         .await
         .to_string();
     assert!(
@@ -156,7 +160,7 @@ async fn a_refusal_ends_the_feed_with_its_detail() {
     for status in [400, 401, 403, 404, 410] {
         let reply = Reply::problem(&format!("{status} No"), &[], "because of this");
         let server = Scripted::start([reply]).await;
-        let error = failure(&mut feed(&server.url, Options::default())).await;
+        let error = failure(&mut feed(&server.url, SubscribeOptions::default())).await;
         assert!(error.to_string().contains("because of this"), "{error}");
         let FeedError::Client(error) = error else {
             panic!("{error}");
@@ -174,7 +178,7 @@ async fn a_busy_server_is_asked_again_when_it_says() {
     );
     let limited = Reply::problem("429 Too Many Requests", &["Retry-After: 1"], "too many");
     for (reply, least) in [(busy, 2000), (limited, 1000)] {
-        let updates = told([reply], Options::default()).await;
+        let updates = told([reply], SubscribeOptions::default()).await;
         let [Update::Retrying { delay, reason, .. }] = &updates[..] else {
             panic!("{updates:?}");
         };
@@ -187,7 +191,7 @@ async fn a_busy_server_is_asked_again_when_it_says() {
 async fn a_connection_that_breaks_is_told_of() {
     let broken = Reply::stream_with("Content-Length: 500\r\n", MESSAGE);
     for reply in [broken, Reply::raw("")] {
-        let updates = told([reply], Options::default()).await;
+        let updates = told([reply], SubscribeOptions::default()).await;
         let Some(Update::Retrying { reason, .. }) = updates.last() else {
             panic!("{updates:?}");
         };
@@ -201,12 +205,12 @@ async fn a_connection_that_breaks_is_told_of() {
 #[tokio::test]
 async fn a_silent_connection_is_taken_for_dead() {
     let server = Scripted::start([Reply::stream(MESSAGE).hold(), Reply::default().hold()]).await;
-    let options = codechat::client::Options {
+    let options = codechat::client::ClientOptions {
         heartbeat: Duration::from_millis(40),
         token: None,
     };
     let client = Client::new(server.url.parse().unwrap(), options).unwrap();
-    let mut feed = client.subscribe(ClientId::random(), Options::default());
+    let mut feed = client.subscribe(ClientId::random(), SubscribeOptions::default());
     for _ in ["in a stream", "before the head"] {
         let updates = until(&mut feed, is_retrying).await;
         let Some(Update::Retrying { reason, .. }) = updates.last() else {
@@ -221,7 +225,7 @@ async fn a_server_that_is_not_there_is_an_error_or_waited_for() {
     let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", nobody.local_addr().unwrap());
     drop(nobody);
-    let error = failure(&mut feed(&url, Options::default())).await;
+    let error = failure(&mut feed(&url, SubscribeOptions::default())).await;
     let FeedError::Client(error @ ClientError::NotThere { .. }) = error else {
         panic!("{error}");
     };
@@ -230,9 +234,9 @@ async fn a_server_that_is_not_there_is_an_error_or_waited_for() {
         text.starts_with(&format!("nothing answers at {url}: connection refused")),
         "{text}"
     );
-    let patient = Options {
+    let patient = SubscribeOptions {
         wait: true,
-        ..Options::default()
+        ..SubscribeOptions::default()
     };
     let mut feed = feed(&url, patient);
     for expected in 1..=2 {
@@ -253,7 +257,7 @@ async fn secrets_follow_a_redirect_to_the_same_origin_only() {
         let here = Reply::answer(status, &["Location: /there?x=1"], "");
         let away = Reply::answer(status, &[&format!("Location: {}/away", other.url)], "");
         let mut server = Scripted::start([here, away]).await;
-        let _feed = feed(&server.url, Options::default());
+        let _feed = feed(&server.url, SubscribeOptions::default());
         server.asked().await;
         let same = server.asked().await;
         assert_eq!(same.line, "GET /there?x=1");
@@ -271,7 +275,7 @@ async fn secrets_follow_a_redirect_to_the_same_origin_only() {
 async fn redirects_in_a_circle_are_given_up() {
     let circle = (0..11).map(|_| Reply::answer("302 Found", &["Location: /"], ""));
     let server = Scripted::start(circle).await;
-    let mut feed = feed(&server.url, Options::default());
+    let mut feed = feed(&server.url, SubscribeOptions::default());
     let Update::Retrying { reason, .. } = next(&mut feed).await else {
         panic!("not a try");
     };
@@ -282,7 +286,7 @@ async fn redirects_in_a_circle_are_given_up() {
 async fn dropping_a_feed_closes_its_connection() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let feed = feed(&url, Options::default());
+    let feed = feed(&url, SubscribeOptions::default());
     let (mut socket, _) = soon(listener.accept()).await.unwrap();
     drop(feed);
     let mut sink = tokio::io::sink();

@@ -6,10 +6,10 @@ use std::{
 };
 
 use codechat::{
-    client::control_feed::{ControlFeed, Heard},
-    control::{Ask, Cancel, Request, Wish},
+    client::control_feed::{ControlFeed, ControlUpdate},
+    control::{Cancel, Change, ControlRequest, Requested},
     event::ClientId,
-    hub::{CONTROL_STREAMS, Told},
+    hub::{CONTROL_STREAMS, ControlEvent},
     message::Level,
 };
 use serde_json::{Value, json};
@@ -95,20 +95,20 @@ async fn a_slow_control_stream_sees_the_newest_state_not_each_change() {
     let id: ClientId = server.connect().await.parse().unwrap();
     let mut control = server.hub.listen(id, None).unwrap();
     let mut cx = Context::from_waker(Waker::noop());
-    assert!(control.poll_told(&mut cx).is_ready());
-    assert!(control.poll_told(&mut cx).is_pending());
+    assert!(control.poll_event(&mut cx).is_ready());
+    assert!(control.poll_event(&mut cx).is_pending());
     for level in [Level::Debug, Level::Trace].into_iter().cycle().take(100) {
-        let request = Request {
-            level: Ask::For(level),
-            ..Request::default()
+        let request = ControlRequest {
+            level: Change::Set(level),
+            ..ControlRequest::default()
         };
-        server.hub.ask(id, request).unwrap();
+        server.hub.request_control(id, request).unwrap();
     }
-    let Poll::Ready(Told::Audience(audience)) = control.poll_told(&mut cx) else {
+    let Poll::Ready(ControlEvent::State(state)) = control.poll_event(&mut cx) else {
         panic!("it is told nothing");
     };
-    assert_eq!(audience.wish.level, Some(Level::Trace));
-    assert!(control.poll_told(&mut cx).is_pending());
+    assert_eq!(state.requested.level, Some(Level::Trace));
+    assert!(control.poll_event(&mut cx).is_pending());
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn what_is_no_wish_and_who_is_no_client_is_refused() {
         (r#"{"level":"loud"}"#, "loud"),
         (r#"{"operation":"a"}"#, "cancel"),
         ("{}", "nothing"),
-        ("", "no wish"),
+        ("", "no control request"),
     ] {
         let answer = server.post(&control_of(&id), &[], body).await;
         assert!(answer.detail(400).contains(named), "{body}");
@@ -292,15 +292,15 @@ async fn who_comes_back_in_time_or_has_told_the_outcome_is_not_lost() {
 }
 
 /// What a feed hears next of how things stand.
-async fn wish(feed: &mut ControlFeed) -> Wish {
+async fn wish(feed: &mut ControlFeed) -> Requested {
     loop {
         match soon(feed.next())
             .await
             .expect("it is over")
             .expect("it fails")
         {
-            Heard::Audience(audience) => return audience.wish,
-            Heard::Lost => {}
+            ControlUpdate::State(state) => return state.requested,
+            ControlUpdate::Lost => {}
         }
     }
 }
@@ -314,7 +314,7 @@ async fn a_feed_hears_wishes_again_after_it_was_cut_and_ends_with_the_client() {
     let client = client(&cutter.url);
     let id = id.parse().unwrap();
     let mut feed = client.listen(id, Some(&"a build & more".parse().unwrap()));
-    assert_eq!(wish(&mut feed).await, Wish::default());
+    assert_eq!(wish(&mut feed).await, Requested::default());
     let direct = Http {
         address: server.address,
     };
@@ -322,17 +322,17 @@ async fn a_feed_hears_wishes_again_after_it_was_cut_and_ends_with_the_client() {
     for level in ["debug", "trace"].iter().cycle() {
         ask(&direct, &id.to_string(), json!({ "level": level })).await;
         heard = Some(soon(feed.next()).await.unwrap().unwrap());
-        if heard == Some(Heard::Lost) {
+        if heard == Some(ControlUpdate::Lost) {
             break;
         }
     }
-    assert_eq!(heard, Some(Heard::Lost));
+    assert_eq!(heard, Some(ControlUpdate::Lost));
     assert!(wish(&mut feed).await.level.is_some(), "as things stand");
-    let cancel = Request {
-        cancel: Ask::For(Cancel::default()),
-        ..Request::default()
+    let cancel = ControlRequest {
+        cancel: Change::Set(Cancel::default()),
+        ..ControlRequest::default()
     };
-    client.ask(id, &cancel).await.unwrap();
+    client.request_control(id, &cancel).await.unwrap();
     assert!(wish(&mut feed).await.cancel.is_some());
     client.stop(id).await.unwrap();
     while soon(feed.next()).await.is_some() {}

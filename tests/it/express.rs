@@ -10,7 +10,7 @@ use std::{
 
 use codechat::{
     hub::{Hub, Limits},
-    server::{FRAMES, Options},
+    server::{FRAMES, ServerOptions},
 };
 use proptest::{prelude::*, test_runner::TestRunner};
 use regex::bytes::{Captures, Regex};
@@ -51,13 +51,13 @@ const BEGINNING: usize = 16;
 async fn pair(heartbeat: Duration) -> [Server; 2] {
     let mut pair = Vec::new();
     for plain_requests in [false, true] {
-        let options = Options {
+        let options = ServerOptions {
             plain_requests,
             heartbeat,
             header_timeout: PATIENCE,
             body_timeout: PATIENCE,
             max_message: 100,
-            ..Options::default()
+            ..ServerOptions::default()
         };
         let server = Server::of(Hub::new(Limits::default(), FRAMES), options).await;
         server.watch(KNOWN).await;

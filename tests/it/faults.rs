@@ -9,9 +9,9 @@ use std::{collections::BTreeMap, time::Duration};
 use bytes::Bytes;
 use codechat::{
     client::{
-        Client, ClientError, Options,
-        give_up::Patience,
-        publish::{PublishError, Publisher},
+        Client, ClientError, ClientOptions,
+        give_up::GiveUp,
+        publish::{HttpPublisher, PublishError},
         subscribe::{self, Feed, Update},
     },
     event::{ClientId, EventId, Format, Gap},
@@ -55,7 +55,7 @@ impl Party {
             replays: true,
         };
         let proxy = FaultProxy::start(server.address, faults).await;
-        let options = Options {
+        let options = ClientOptions {
             heartbeat: HEARTBEAT,
             token: None,
         };
@@ -101,7 +101,7 @@ impl Party {
 
     /// Publishes bodies of many lines.
     async fn publish_bodies(mut self, name: usize) -> Vec<String> {
-        let mut publisher = Publisher::new(self.client.clone(), self.id, Patience::of(SCHEDULE));
+        let mut publisher = HttpPublisher::new(self.client.clone(), self.id, GiveUp::of(SCHEDULE));
         let mut sent = Vec::new();
         for _ in 0..self.chance.below(6) {
             let count = self.chance.size(5).max(1).try_into().unwrap();
@@ -128,10 +128,10 @@ impl Party {
     /// Reads up to the last message.
     async fn watch(mut self) -> Seen {
         let mut seen = Seen::default();
-        let options = subscribe::Options {
+        let options = subscribe::SubscribeOptions {
             format: [Format::Text, Format::Json][usize::from(self.chance.one_in(2))],
             wait: true,
-            ..subscribe::Options::default()
+            ..subscribe::SubscribeOptions::default()
         };
         let mut feed: Feed = self.client.subscribe(self.id, options);
         while let Some(update) = feed.next().await {

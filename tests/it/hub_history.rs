@@ -188,7 +188,7 @@ proptest! {
         let id = hub.connect().unwrap();
         let open = || Reader::open(&hub, id, Format::Text, Position::Start);
         let mut readers = [open(), open(), open()];
-        let mut publisher = hub.publisher(id, None).unwrap();
+        let mut publisher = hub.publish_stream(id, None).unwrap();
         let mut queue: VecDeque<_> = texts.iter().map(Message::text).collect();
         let mut cx = Context::from_waker(Waker::noop());
         let mut reads = reads.into_iter();
@@ -227,7 +227,7 @@ proptest! {
         let mut cx = Context::from_waker(Waker::noop());
         let mut broken = Vec::new();
         let mut send = |count: usize| {
-            let mut publisher = hub.publisher(id, Some("key".into())).unwrap();
+            let mut publisher = hub.publish_stream(id, Some("key".into())).unwrap();
             let mut queue: VecDeque<_> = texts.iter().take(count).map(Message::text).collect();
             let sent = std::pin::pin!(publisher.send(&mut queue)).poll(&mut cx);
             assert_eq!(sent, Poll::Ready(Ok(())));

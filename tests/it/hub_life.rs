@@ -73,7 +73,7 @@ async fn a_reader_or_publisher_that_leaves_takes_its_waker_along() {
     let mut behind = hub.subscribe(id, Format::Text, Position::Start).unwrap();
     let mut reader = hub.subscribe(id, Format::Text, Position::Start).unwrap();
     assert!(reader.poll_read(&mut Vec::new(), 100, &mut cx).is_pending());
-    let mut publisher = hub.publisher(id, None).unwrap();
+    let mut publisher = hub.publish_stream(id, None).unwrap();
     let mut queue: VecDeque<_> = (0..9).map(|_| text("x")).collect();
     assert!(
         std::pin::pin!(publisher.send(&mut queue))
@@ -283,7 +283,7 @@ async fn where_memory_is_spent_a_log_that_only_rolls_over_takes_what_is_publishe
         Delivery::Gap(..)
     ));
     assert_eq!(reader.read(&mut out, 10_000).await, Delivery::Events);
-    let mut publisher = hub.publisher(full, None).unwrap();
+    let mut publisher = hub.publish_stream(full, None).unwrap();
     let mut queue = [900, 901, 1].map(|it| text(&"x".repeat(it))).into();
     assert_eq!(publisher.send(&mut queue).await, Err(refused));
     assert_eq!((publisher.accepted(), queue.len()), (1, 2));
@@ -305,11 +305,11 @@ async fn a_streaming_publisher_that_breaks_off_leaves_word_unless_it_is_back() {
         String::from_utf8(out).unwrap()
     };
 
-    drop(hub.publisher(id, None).unwrap());
+    drop(hub.publish_stream(id, None).unwrap());
     assert_eq!(read().await, format!("1 {BROKEN_OFF};"));
 
-    let first = hub.publisher(id, Some("key".into())).unwrap();
-    let second = hub.publisher(id, Some("key".into())).unwrap();
+    let first = hub.publish_stream(id, Some("key".into())).unwrap();
+    let second = hub.publish_stream(id, Some("key".into())).unwrap();
     drop(first);
     drop(second);
     assert_eq!(

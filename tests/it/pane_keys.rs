@@ -2,7 +2,7 @@
 
 use codechat::{
     client::subscribe::Update,
-    control::{Ask, Cancel, Request},
+    control::{Cancel, Change, ControlRequest},
     event::{End, Gap},
     message::{Level, Message, Outcome},
     terminal::safe_text::Colour,
@@ -11,7 +11,7 @@ use codechat::{
         pane::{
             draw::theme::{Background, Theme},
             keys::{Action, Key, TABLE},
-            state::{Options, Screen, Target},
+            state::{PaneOptions, Screen, Watched},
             update::{Effect, Leave, Msg},
         },
     },
@@ -132,8 +132,8 @@ fn what_is_shown_is_saved_as_text_and_everything_as_ndjson() {
 #[test]
 fn a_recording_is_asked_for_nothing() {
     let mut drawn = of_lines(1);
-    let options = Options {
-        target: Target::default(),
+    let options = PaneOptions {
+        target: Watched::default(),
         colour: Colour::Keep,
         began: 0,
         utc_offset: 0,
@@ -173,15 +173,15 @@ fn wishes_are_sent_and_a_cancel_asks_back() {
     let mut drawn = Drawn::new(80, 24);
     drawn.say(of_operation("import", "line 1"));
     let level = |level| {
-        [Effect::Ask(Request {
+        [Effect::Control(ControlRequest {
             level,
-            ..Request::default()
+            ..ControlRequest::default()
         })]
     };
     drawn.keys("D");
-    assert_eq!(drawn.effects, level(Ask::For(Level::Debug)));
+    assert_eq!(drawn.effects, level(Change::Set(Level::Debug)));
     drawn.keys("D");
-    assert_eq!(drawn.effects, level(Ask::Withdraw));
+    assert_eq!(drawn.effects, level(Change::Clear));
     drawn.keys("x");
     assert!(drawn.effects.is_empty() && drawn.shows("cancel import?"));
     drawn.keys("n");
@@ -189,9 +189,9 @@ fn wishes_are_sent_and_a_cancel_asks_back() {
     drawn.keys("xy");
     let cancel = |name: Option<&str>| {
         let operation = name.map(|it| it.parse().unwrap());
-        [Effect::Ask(Request {
-            cancel: Ask::For(Cancel { operation }),
-            ..Request::default()
+        [Effect::Control(ControlRequest {
+            cancel: Change::Set(Cancel { operation }),
+            ..ControlRequest::default()
         })]
     };
     assert_eq!(drawn.effects, cancel(Some("import")));

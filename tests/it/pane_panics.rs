@@ -15,7 +15,7 @@ use codechat::{
         pane::{
             draw::theme::{Background, Theme},
             run,
-            state::{Options, Screen, Target},
+            state::{PaneOptions, Screen, Watched},
         },
     },
 };
@@ -53,8 +53,8 @@ async fn panic_in_a_pane(elsewhere: bool) {
         told: false,
         elsewhere,
     };
-    let options = Options {
-        target: Target::default(),
+    let options = PaneOptions {
+        target: Watched::default(),
         colour: Colour::Keep,
         began: 0,
         utc_offset: 0,

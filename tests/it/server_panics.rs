@@ -4,7 +4,7 @@
 use codechat::{
     event::Event,
     hub::{Frames, Hub, Limits},
-    server::{FRAMES, Options},
+    server::{FRAMES, ServerOptions},
 };
 
 use crate::support::{http::stream_of, process::Serve, server::Server};
@@ -23,7 +23,7 @@ const BUGGY: Frames = Frames {
 
 #[tokio::test]
 async fn a_panic_in_a_handler_is_a_500_for_that_request_alone() {
-    let server = Server::of(Hub::new(Limits::default(), BUGGY), Options::default()).await;
+    let server = Server::of(Hub::new(Limits::default(), BUGGY), ServerOptions::default()).await;
     let id = server.connect().await;
     let mut stream = server.watch(&id).await;
     for _ in 0..3 {
@@ -51,9 +51,9 @@ async fn a_panic_in_a_handler_is_a_500_for_that_request_alone() {
 #[tokio::test]
 async fn a_panic_in_a_stream_ends_that_stream_alone() {
     for plain_streams in [false, true] {
-        let options = Options {
+        let options = ServerOptions {
             plain_streams,
-            ..Options::default()
+            ..ServerOptions::default()
         };
         let server = Server::of(Hub::new(Limits::default(), BUGGY), options).await;
         let id = server.connect().await;

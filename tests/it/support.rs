@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use codechat::{
     client::{
-        Client, Options, Token,
+        Client, ClientOptions, Token,
         subscribe::{self, Feed, FeedError, Update},
     },
     event::ClientId,
@@ -41,15 +41,15 @@ pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
 
 /// A client of the server at `url`, with a token.
 pub(crate) fn client(url: &str) -> Client {
-    let options = Options {
+    let options = ClientOptions {
         token: Some(Token::new("secret")),
-        ..Options::default()
+        ..ClientOptions::default()
     };
     Client::new(url.parse().unwrap(), options).unwrap()
 }
 
 /// Reads a stream of the server at `url`.
-pub(crate) fn feed(url: &str, options: subscribe::Options) -> Feed {
+pub(crate) fn feed(url: &str, options: subscribe::SubscribeOptions) -> Feed {
     client(url).subscribe(ClientId::random(), options)
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn texts(updates: &[Update]) -> Vec<&str> {
 /// Reads what the replies say, up to the try after the last of them.
 pub(crate) async fn told(
     replies: impl IntoIterator<Item = Reply>,
-    options: subscribe::Options,
+    options: subscribe::SubscribeOptions,
 ) -> Vec<Update> {
     let replies: Vec<_> = replies.into_iter().collect();
     let mut left = replies.len();

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use codechat::server::{Options, Tls};
+use codechat::server::{ServerOptions, Tls};
 use rustls::pki_types::pem::PemObject;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -29,7 +29,7 @@ pub(crate) fn tls() -> Tls {
     Tls::load(&file("cert.pem"), &file("key.pem")).unwrap()
 }
 
-async fn start(change: impl FnOnce(&mut Options)) -> Server {
+async fn start(change: impl FnOnce(&mut ServerOptions)) -> Server {
     Server::with(|_, options| {
         options.tls = Some(tls());
         change(options);

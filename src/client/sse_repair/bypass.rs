@@ -3,7 +3,7 @@
 //! `eventsource-client` walks a stream byte by byte and copies each line several times: 7,500 of the 13,300
 //! instructions that an event cost a watch; here it is a tenth of that. For nearly all events are *plain*:
 //! whole within the bytes at hand, made of an `id`, an `event` and one `data` line, each at most once. The
-//! mender sees all lines anyway, so it takes runs of plain events out of the stream and queues them in
+//! repair sees all lines anyway, so it takes runs of plain events out of the stream and queues them in
 //! [`Runs`]. In the place of each run the parser
 //! gets a comment, [`MARK`], which it hands out in order: whoever reads it takes the next run then. All
 //! else goes the parser's way, and both ways say the same of any stream. An event named `end` does so too,
@@ -25,7 +25,7 @@ use memchr::memchr;
 use super::line::value;
 use crate::wire::sse::END;
 
-/// The comment that stands for the next run. No server can write it: the mender empties their comments.
+/// The comment that stands for the next run. No server can write it: the repair empties their comments.
 pub(crate) const MARK: &str = "run";
 /// The name of an event that gives itself none (WHATWG HTML 9.2.6).
 const NAMELESS: &str = "message";

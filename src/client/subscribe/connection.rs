@@ -16,7 +16,7 @@ use crate::{
         error::Lost,
         retry::Backoff,
         sse_repair::bypass::{Event, MARK, Run, Runs},
-        subscribe::{FeedError, Item, Options, Reconnect, Update, translate::Sender},
+        subscribe::{FeedError, Item, Reconnect, SubscribeOptions, Update, translate::Sender},
         transport::{Memory, NoStream, Transport},
     },
     event::{ClientId, Format},
@@ -69,7 +69,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(client: &Client, id: ClientId, options: &Options) -> Self {
+    pub(super) fn new(client: &Client, id: ClientId, options: &SubscribeOptions) -> Self {
         let (cursor, runs) = (options.last_event_id.clone(), Runs::default());
         Self {
             client: client.clone(),
@@ -169,7 +169,7 @@ pub(in crate::client) fn transport(
         authorization: client.authorization.clone(),
         memory: Memory::new(last_event_id),
         runs,
-        may_go_direct: client.server.is_loopback(),
+        may_be_local: client.server.is_loopback(),
         patience: client.heartbeat * HALF_HEARTBEATS / 2,
     }
 }

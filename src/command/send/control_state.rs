@@ -5,8 +5,8 @@ use std::{convert::Infallible, time::Duration};
 use tokio::time::timeout;
 
 use crate::{
-    client::control_feed::{ControlFeed, Heard},
-    control::Wish,
+    client::control_feed::{ControlFeed, ControlUpdate},
+    control::Requested,
     message::{Level, Operation},
     terminal::stderr,
 };
@@ -14,7 +14,7 @@ use crate::{
 /// The control stream should stand by then. Without one the work goes on all the same.
 const OPENING: Duration = Duration::from_secs(2);
 
-pub(super) struct Wishes {
+pub(super) struct Control {
     /// `None` once nothing is heard any more.
     feed: Option<ControlFeed>,
     operation: Option<Operation>,
@@ -24,24 +24,28 @@ pub(super) struct Wishes {
 
 /// What is news.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct News {
     /// Another level is wanted.
     pub(super) level: bool,
-    /// It should stop. Asked once.
+    /// It should stop; reported once.
     pub(super) cancel: bool,
 }
 
-impl Wishes {
-    /// `wish` is what was asked for before, if anything. What is meant for another operation is not heard.
-    pub(super) fn new(feed: ControlFeed, operation: Option<Operation>, wish: &Wish) -> Self {
-        let mut wishes = Self {
+impl Control {
+    /// `requested` is what was requested before. Requests for another operation are passed over.
+    pub(super) fn new(
+        feed: ControlFeed,
+        operation: Option<Operation>,
+        requested: &Requested,
+    ) -> Self {
+        let mut control = Self {
             feed: Some(feed),
             operation,
             level: None,
             cancel: false,
         };
-        wishes.take(wish);
-        wishes
+        control.take(requested);
+        control
     }
 
     /// The level that is wanted.
@@ -61,7 +65,7 @@ impl Wishes {
     }
 
     /// The next thing that is asked for.
-    pub(super) async fn next(&mut self) -> Asked {
+    pub(super) async fn next(&mut self) -> News {
         loop {
             if let Some(asked) = self.hear().await
                 && (asked.level || asked.cancel)
@@ -78,16 +82,16 @@ impl Wishes {
         }
     }
 
-    /// What is heard next; `None` where it is not a wish. Never ready once nothing is heard any more.
-    async fn hear(&mut self) -> Option<Asked> {
+    /// What is heard next; `None` where it is not a requested. Never ready once nothing is heard any more.
+    async fn hear(&mut self) -> Option<News> {
         let Some(feed) = &mut self.feed else {
             return std::future::pending().await;
         };
         match feed.next().await {
-            Some(Ok(Heard::Audience(audience))) => return Some(self.take(&audience.wish)),
-            Some(Ok(Heard::Lost)) => {}
+            Some(Ok(ControlUpdate::State(state))) => return Some(self.take(&state.requested)),
+            Some(Ok(ControlUpdate::Lost)) => {}
             Some(Err(error)) => {
-                stderr::line(&format!("no wishes of watchers are heard: {error}"));
+                stderr::line(&format!("requests of watchers are not received: {error}"));
                 self.feed = None;
             }
             None => self.feed = None,
@@ -95,14 +99,14 @@ impl Wishes {
         None
     }
 
-    fn take(&mut self, wish: &Wish) -> Asked {
-        let cancel = wish.cancel.as_ref();
+    fn take(&mut self, requested: &Requested) -> News {
+        let cancel = requested.cancel.as_ref();
         let cancel = cancel.is_some_and(|it| it.is_for(self.operation.as_ref()));
-        let asked = Asked {
-            level: wish.level != self.level,
+        let asked = News {
+            level: requested.level != self.level,
             cancel: cancel && !self.cancel,
         };
-        self.level = wish.level;
+        self.level = requested.level;
         self.cancel = cancel;
         asked
     }

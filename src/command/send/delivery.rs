@@ -15,8 +15,8 @@ use tokio::{
 use super::lines::Batch;
 use crate::{
     client::{
-        give_up::Patience,
-        publish::{PublishError, Publisher, Retry},
+        give_up::GiveUp,
+        publish::{HttpPublisher, PublishError, Retry},
     },
     terminal::stderr,
     wire::answer::Published,
@@ -75,8 +75,8 @@ impl Tally {
     }
 
     /// Patience without end while there is input, and up to `limit` after it.
-    pub(super) fn patience(&self, limit: Duration) -> Patience {
-        Patience::new(self.ended(), limit)
+    pub(super) fn patience(&self, limit: Duration) -> GiveUp {
+        GiveUp::new(self.ended(), limit)
     }
 
     pub(super) fn read(&self, lines: u64) {
@@ -125,7 +125,7 @@ pub(super) async fn next_batch(waiting: &mut mpsc::Receiver<Batch>) -> Option<Ba
 
 /// Sends what was read until it is acknowledged, and counts it.
 pub(super) async fn deliver(
-    publisher: &mut Publisher,
+    publisher: &mut HttpPublisher,
     batch: Batch,
     tally: &Tally,
 ) -> Result<Published, PublishError> {
@@ -140,7 +140,7 @@ pub(super) async fn deliver(
 
 /// Sends a batch until it is acknowledged.
 pub(super) async fn send(
-    publisher: &mut Publisher,
+    publisher: &mut HttpPublisher,
     batch: Batch,
 ) -> Result<Published, PublishError> {
     let body = Bytes::from(batch.body);

@@ -1,7 +1,7 @@
 //! `codechat send -- CMD`: a command's run as an operation, from its start line to its outcome.
 //!
 //! Three things go on at once: the command's output is read, what was read is delivered, and the command
-//! is followed, with the signals that come and the wishes of watchers. A control stream stands for the
+//! is followed, with the signals that come and the requests of watchers. A control stream stands for the
 //! operation all the while, so that watchers are told should this very program be killed.
 
 mod child;
@@ -22,7 +22,7 @@ use tokio::{
 
 use super::{
     Order,
-    control_state::{Asked, Wishes},
+    control_state::{Control, News},
     delivery::{READS_WAITING, Tally, deliver, next_batch, send},
     lines::Batch,
 };
@@ -30,7 +30,7 @@ use crate::{
     cli::Exit,
     client::{
         Client,
-        publish::{PublishError, Publisher},
+        publish::{HttpPublisher, PublishError},
     },
     event::ClientId,
     message::Outcome,
@@ -39,8 +39,8 @@ use crate::{
     terminal::stderr,
 };
 use child::Pipes;
-use messages::{Ended, Voice};
-use output::{Left, Output};
+use messages::{Ended, Messages};
+use output::{Output, OutputEnd};
 
 /// The variable that tells the command which level of detail was wanted when it started.
 const WANTED_LEVEL: &str = "CODECHAT_WANTED_LEVEL";
@@ -51,22 +51,22 @@ const WANTED_LEVEL: &str = "CODECHAT_WANTED_LEVEL";
 /// Where the server is not there or refuses before anything was run; the text says what to do.
 pub(super) async fn run(client: Client, id: ClientId, order: Order) -> anyhow::Result<Exit> {
     let mut signals = Origins::new().context("receive signals")?;
-    let voice = Voice::new(&order);
+    let messages = Messages::new(&order);
     let tally = Arc::new(Tally::new());
-    let mut publisher = Publisher::new(client.clone(), id, tally.patience(order.give_up_after));
+    let mut publisher = HttpPublisher::new(client.clone(), id, tally.patience(order.give_up_after));
     let begun = tokio::select! {
-        begun = begin(&client, id, &voice, &mut publisher) => begun?,
+        begun = begin(&client, id, &messages, &mut publisher) => begun?,
         (signal, _) = signals.recv() => return Ok(signal.into()),
     };
-    let Some(mut wishes) = begun else {
+    let Some(mut control) = begun else {
         return Ok(Exit::Terminated);
     };
-    let command = command(&client, id, &order, &wishes)?;
+    let command = command(&client, id, &order, &control)?;
     let (child, target, pipes) = match child::start(command, order.pty) {
         Ok(started) => started,
         Err(error) => {
             stderr::line(&error.to_string());
-            let outcome = voice.outcome(Outcome::Failed, error.to_string());
+            let outcome = messages.outcome(Outcome::Failed, error.to_string());
             tally.read(1);
             let undelivered = tokio::select! {
                 sent = deliver(&mut publisher, outcome, &tally) => sent.err().map(|it| it.to_string()),
@@ -82,17 +82,17 @@ pub(super) async fn run(client: Client, id: ClientId, order: Order) -> anyhow::R
     let delivery = tokio::spawn(deliver_all(publisher, waiting, Arc::clone(&tally)));
     let on_level = order.on_level.as_deref().and_then(child::signal);
     let mut run = Run::new(child, target, on_level, Arc::clone(&tally));
-    run.read(pipes, order.tee, &voice, &queue);
-    let end = run.follow(&mut wishes, &mut signals).await?;
+    run.read(pipes, order.tee, &messages, &queue);
+    let end = run.follow(&mut control, &mut signals).await?;
 
     tally.read(1);
-    let conclude = conclude(queue, voice.concluded(&end), delivery);
+    let conclude = conclude(queue, messages.concluded(&end), delivery);
     let left_over = tokio::select! {
         biased;
         () = ready(()), if run.given_up => Some("interrupted".into()),
         refused = conclude => refused.map(|it| it.to_string()),
         _ = signals.recv() => Some("interrupted".into()),
-        never = wishes.ignored() => match never {},
+        never = control.ignored() => match never {},
     };
     let code = process::exit_code(end.status);
     if tally.undelivered() == 0 {
@@ -106,23 +106,27 @@ pub(super) async fn run(client: Client, id: ClientId, order: Order) -> anyhow::R
     })
 }
 
-/// Says that it begins, and listens to wishes. `None` where a watcher had asked to cancel before.
+/// Says that it begins, and listens to control requests. `None` where a watcher had asked to cancel before.
 async fn begin(
     client: &Client,
     id: ClientId,
-    voice: &Voice,
-    publisher: &mut Publisher,
-) -> Result<Option<Wishes>, PublishError> {
+    messages: &Messages,
+    publisher: &mut HttpPublisher,
+) -> Result<Option<Control>, PublishError> {
     // An ID that is not known, and a server that is not there, show here: nothing has run yet.
-    let answer = send(publisher, voice.started()).await?;
-    let feed = client.listen(id, Some(voice.operation()));
-    let mut wishes = Wishes::new(feed, Some(voice.operation().clone()), &answer.wish());
-    wishes.opened().await;
-    if !wishes.cancel() {
-        return Ok(Some(wishes));
+    let answer = send(publisher, messages.started()).await?;
+    let feed = client.listen(id, Some(messages.operation()));
+    let mut control = Control::new(
+        feed,
+        Some(messages.operation().clone()),
+        &answer.requested(),
+    );
+    control.opened().await;
+    if !control.cancel() {
+        return Ok(Some(control));
     }
     stderr::line("a watcher had asked to cancel, so nothing was run");
-    let outcome = voice.outcome(Outcome::Cancelled, "Cancelled before it began".into());
+    let outcome = messages.outcome(Outcome::Cancelled, "Cancelled before it began".into());
     send(publisher, outcome).await?;
     Ok(None)
 }
@@ -132,13 +136,13 @@ fn command(
     client: &Client,
     id: ClientId,
     order: &Order,
-    wishes: &Wishes,
+    control: &Control,
 ) -> anyhow::Result<Command> {
     let mut command = process::command(&order.words).context("a command has at least a name")?;
     command
         .env("SSE_CLIENT_ID", id.to_string())
         .env("CODECHAT_PUBLISH_URL", client.publish_url(id));
-    match wishes.level() {
+    match control.level() {
         Some(level) => command.env(WANTED_LEVEL, level.as_str()),
         None => command.env_remove(WANTED_LEVEL),
     };
@@ -148,7 +152,7 @@ fn command(
 /// Delivers all that is read. Where the server refuses for good, the command must not be held back for
 /// it: then what is read is only counted. So it is where there is no patience left, after its end.
 async fn deliver_all(
-    mut publisher: Publisher,
+    mut publisher: HttpPublisher,
     mut waiting: mpsc::Receiver<Batch>,
     tally: Arc<Tally>,
 ) -> Option<PublishError> {
@@ -179,11 +183,11 @@ async fn conclude(
 /// A command that runs.
 struct Run {
     child: Child,
-    target: process::Target,
+    target: process::SignalTarget,
     begun: Instant,
     /// What it is sent when the wanted level changes.
     on_level: Option<Number>,
-    outputs: JoinSet<Left>,
+    outputs: JoinSet<OutputEnd>,
     /// What comes of its lines.
     tally: Arc<Tally>,
     /// Whether somebody has told it to end.
@@ -197,7 +201,7 @@ struct Run {
 impl Run {
     fn new(
         child: Child,
-        target: process::Target,
+        target: process::SignalTarget,
         on_level: Option<Number>,
         tally: Arc<Tally>,
     ) -> Self {
@@ -216,7 +220,7 @@ impl Run {
     }
 
     /// Begins to read its output.
-    fn read(&mut self, pipes: Pipes, tee: bool, voice: &Voice, queue: &mpsc::Sender<Batch>) {
+    fn read(&mut self, pipes: Pipes, tee: bool, messages: &Messages, queue: &mpsc::Sender<Batch>) {
         let output = |from, lines, copy: Option<_>| Output {
             from,
             lines,
@@ -228,19 +232,19 @@ impl Run {
             Pipes::Terminal(from) => {
                 vec![output(
                     Box::pin(from),
-                    voice.stdout(),
+                    messages.stdout(),
                     Some(Box::pin(tokio::io::stdout())),
                 )]
             }
             Pipes::Two { stdout, stderr } => vec![
                 output(
                     Box::pin(stdout),
-                    voice.stdout(),
+                    messages.stdout(),
                     Some(Box::pin(tokio::io::stdout())),
                 ),
                 output(
                     Box::pin(stderr),
-                    voice.stderr(),
+                    messages.stderr(),
                     Some(Box::pin(tokio::io::stderr())),
                 ),
             ],
@@ -253,7 +257,7 @@ impl Run {
     /// Follows it to its end, and to that of its output.
     async fn follow(
         &mut self,
-        wishes: &mut Wishes,
+        control: &mut Control,
         signals: &mut Origins,
     ) -> anyhow::Result<Ended> {
         let mut status = None;
@@ -266,9 +270,9 @@ impl Run {
                     self.tally.input_ends();
                 }
                 Some(left) = self.outputs.join_next() => {
-                    is_held |= matches!(left, Ok(Left::Held));
+                    is_held |= matches!(left, Ok(OutputEnd::Held));
                 }
-                asked = wishes.next() => self.obey(asked, status.is_none()),
+                asked = control.next() => self.obey(asked, status.is_none()),
                 (signal, by_terminal) = signals.recv() => if status.is_none() {
                     self.told_to_end = true;
                     self.target.pass_on(signal, by_terminal);
@@ -296,7 +300,7 @@ impl Run {
         }
     }
 
-    fn obey(&mut self, asked: Asked, is_running: bool) {
+    fn obey(&mut self, asked: News, is_running: bool) {
         if let Some(number) = self.on_level
             && asked.level
             && is_running

@@ -13,7 +13,7 @@ use anyhow::{Context, anyhow};
 use tokio::{sync::mpsc, time::sleep};
 
 use super::{
-    control_state::Wishes,
+    control_state::Control,
     delivery::{READ_BYTES, READS_WAITING, Tally, deliver, next_batch, send},
     lines::{Batch, Lines},
     stdin_hangup,
@@ -22,16 +22,16 @@ use crate::{
     cli::Exit,
     client::{
         Client,
-        publish::{PublishError, Publisher},
+        publish::{HttpPublisher, PublishError},
     },
-    control::Wish,
+    control::Requested,
     event::ClientId,
     message::{Level, Message, Operation, Outcome},
     signals::{Signal, Signals},
     terminal::stderr,
 };
 
-/// Whoever has sent for so long listens to wishes too. A short input is not worth a control stream.
+/// Whoever has sent for so long listens to control requests too. A short input is not worth a control stream.
 const LISTEN_AFTER: Duration = Duration::from_secs(1);
 
 /// Sends each line of stdin, with all else as in `prototype`, until stdin ends or a watcher asks to
@@ -47,7 +47,7 @@ pub(super) async fn run(
     let (reads, mut waiting) = mpsc::channel(READS_WAITING);
     let tally = Arc::new(Tally::new());
     tally.input_begins();
-    let mut publisher = Publisher::new(client.clone(), id, tally.patience(give_up_after));
+    let mut publisher = HttpPublisher::new(client.clone(), id, tally.patience(give_up_after));
     let reader = {
         let (prototype, tally) = (prototype.clone(), Arc::clone(&tally));
         tokio::task::spawn_blocking(move || {
@@ -109,7 +109,7 @@ enum Sent {
 }
 
 async fn send_lines(
-    publisher: &mut Publisher,
+    publisher: &mut HttpPublisher,
     waiting: &mut mpsc::Receiver<Batch>,
     tally: &Tally,
     prototype: Message,
@@ -132,7 +132,7 @@ async fn send_lines(
         let Some(batch) = batch else {
             return Ok(Sent::All);
         };
-        let cancel = deliver(publisher, batch, tally).await?.wish().cancel;
+        let cancel = deliver(publisher, batch, tally).await?.requested().cancel;
         if cancel.is_some_and(|it| it.is_for(operation.as_ref())) {
             break;
         }
@@ -160,9 +160,9 @@ async fn send_lines(
 /// Ready once a watcher asks to cancel.
 async fn cancelled(client: Client, id: ClientId, operation: Option<Operation>) {
     sleep(LISTEN_AFTER).await;
-    let mut wishes = Wishes::new(client.listen(id, None), operation, &Wish::default());
-    while !wishes.cancel() {
-        wishes.next().await;
+    let mut control = Control::new(client.listen(id, None), operation, &Requested::default());
+    while !control.cancel() {
+        control.next().await;
     }
 }
 

@@ -4,8 +4,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::{
     cli::{Exit, ServerArgs},
-    client::Options,
-    control::{Ask, Cancel, Request},
+    client::ClientOptions,
+    control::{Cancel, Change, ControlRequest},
     event::ClientId,
     message::Level,
 };
@@ -13,7 +13,7 @@ use crate::{
 /// What takes a level back.
 const NONE: &str = "none";
 
-/// Wishes: each is left with the server for the client's publishers, and that is all this run does.
+/// Control requests: each is left with the server for the client's publishers, and that is all this run does.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Ask publishers, and end")]
 pub(super) struct ControlArgs {
@@ -27,7 +27,7 @@ pub(super) struct ControlArgs {
         value_parser = PossibleValuesParser::new(["trace", "debug", "info", "warn", "error", NONE])
             .try_map(|it| parse_level(&it))
     )]
-    ask_level: Option<Ask<Level>>,
+    ask_level: Option<Change<Level>>,
 
     /// Ask whatever runs to stop; a publisher does so if and when it sees fit
     #[arg(
@@ -39,44 +39,44 @@ pub(super) struct ControlArgs {
     cancel: bool,
 }
 
-fn parse_level(name: &str) -> Result<Ask<Level>, crate::message::Invalid> {
+fn parse_level(name: &str) -> Result<Change<Level>, crate::message::Invalid> {
     if name == NONE {
-        Ok(Ask::Withdraw)
+        Ok(Change::Clear)
     } else {
-        name.parse().map(Ask::For)
+        name.parse().map(Change::Set)
     }
 }
 
 impl ControlArgs {
     /// What is asked for, if anything.
     #[must_use]
-    pub(super) fn request(&self) -> Option<Request> {
+    pub(super) fn request(&self) -> Option<ControlRequest> {
         let cancel = if self.cancel {
-            Ask::For(Cancel::default())
+            Change::Set(Cancel::default())
         } else {
-            Ask::Nothing
+            Change::Keep
         };
-        let request = Request {
+        let request = ControlRequest {
             level: self.ask_level.unwrap_or_default(),
             cancel,
         };
-        (request != Request::default()).then_some(request)
+        (request != ControlRequest::default()).then_some(request)
     }
 }
 
-/// Leaves the wish with the server.
+/// Leaves the request with the server.
 ///
 /// # Errors
 /// Where the server is not there, or refuses; the text says what to do.
 pub(super) async fn run(
     server: &ServerArgs,
     id: ClientId,
-    request: &Request,
+    request: &ControlRequest,
 ) -> anyhow::Result<Exit> {
-    let client = server.client(Options {
+    let client = server.client(ClientOptions {
         token: server.token()?,
-        ..Options::default()
+        ..ClientOptions::default()
     })?;
-    client.ask(id, request).await?;
+    client.request_control(id, request).await?;
     Ok(Exit::Done)
 }

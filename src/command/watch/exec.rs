@@ -26,8 +26,8 @@ use crate::{
     watch::{
         clock::Clock,
         lines::{
-            LineFormat, Pipe, Target,
-            line_loop::{Left, follow},
+            LineFormat, LineOutput, Pipe,
+            line_loop::{LoopEnd, follow},
         },
         model::{Model, Verdict},
     },
@@ -45,7 +45,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
             updates: None,
             clock: Clock::default(),
             model: args.model(true),
-            pipe: Pipe::new(Target::Stderr, args.format.unwrap_or(LineFormat::Text)),
+            pipe: Pipe::new(LineOutput::Stderr, args.format.unwrap_or(LineFormat::Text)),
         },
         goal: None,
     };
@@ -95,7 +95,11 @@ impl Job {
     }
 
     /// Shows messages, passes signals on, and keeps the time, until CMD has ended.
-    async fn attend(&mut self, mut child: Child, target: process::Target) -> anyhow::Result<Exit> {
+    async fn attend(
+        &mut self,
+        mut child: Child,
+        target: process::SignalTarget,
+    ) -> anyhow::Result<Exit> {
         // Why CMD was told to end, where that is not its own affair, and when it is ended if it stays.
         let mut exit = None;
         let mut kill_at = None;
@@ -231,8 +235,8 @@ impl Messages {
         let (model, pipe) = (&mut self.model, &mut self.pipe);
         let updates = self.updates.as_mut()?;
         match follow(updates, &self.clock, model, pipe, || Ok(())).await {
-            Ok(Left::Over(verdict)) => return Some(verdict),
-            Ok(Left::Ended | Left::OutputClosed) => {}
+            Ok(LoopEnd::Over(verdict)) => return Some(verdict),
+            Ok(LoopEnd::Ended | LoopEnd::OutputClosed) => {}
             Err(error) => stderr::line_apart(&format!("no message comes any more: {error:#}")),
         }
         self.updates = None;

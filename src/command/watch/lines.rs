@@ -15,8 +15,8 @@ use crate::{
     watch::{
         clock::Clock,
         lines::{
-            LineFormat, Pipe, Target,
-            line_loop::{Left, follow},
+            LineFormat, LineOutput, Pipe,
+            line_loop::{LoopEnd, follow},
         },
         model::{Model, Verdict},
         replay::Replay,
@@ -26,7 +26,7 @@ use crate::{
 /// Shows messages on stdout until the stream, a goal, the time limit or a signal ends it.
 pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     let mut signals = Signals::new().context("receive signals")?;
-    let mut pipe = Pipe::new(Target::Stdout, args.format.unwrap_or(LineFormat::Text));
+    let mut pipe = Pipe::new(LineOutput::Stdout, args.format.unwrap_or(LineFormat::Text));
     let _stops = unpin_at_stops(&pipe)?;
     let mut model = args.model(pipe.shows_progress());
     let open = |path: &PathBuf| {
@@ -111,9 +111,9 @@ async fn show(
 ) -> anyhow::Result<Option<Exit>> {
     let left = follow(&mut updates, clock, model, pipe, connected).await?;
     Ok(match left {
-        Left::Over(Verdict::Failed | Verdict::Alarm) => Some(Exit::Failed),
-        Left::Over(Verdict::Done) | Left::OutputClosed => Some(Exit::Done),
-        Left::Ended => None,
+        LoopEnd::Over(Verdict::Failed | Verdict::Alarm) => Some(Exit::Failed),
+        LoopEnd::Over(Verdict::Done) | LoopEnd::OutputClosed => Some(Exit::Done),
+        LoopEnd::Ended => None,
     })
 }
 

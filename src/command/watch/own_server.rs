@@ -9,7 +9,7 @@ use super::LEAVE;
 use crate::{
     command::serve::{self, DEFAULT_LISTEN, Settings},
     hub::Hub,
-    server::{self, FRAMES, Options},
+    server::{self, FRAMES, ServerOptions},
     token::Token,
 };
 
@@ -26,7 +26,7 @@ impl OwnServer {
             Err(error) => bail!("no server answers, and starting one failed: {error:#}"),
         };
         let settings = Settings::from_environment()?;
-        let options = Options {
+        let options = ServerOptions {
             heartbeat,
             ..settings.options(LEAVE, token)
         };

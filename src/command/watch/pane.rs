@@ -9,7 +9,7 @@ use super::{Args, lines::after, session::Session, summarize, write_id};
 use crate::{
     cli::Exit,
     client::{Client, subscribe::Reconnect},
-    control::{Ask, Request},
+    control::{Change, ControlRequest},
     event::{ClientId, unix_millis},
     message::Operation,
     signals::Signals,
@@ -19,8 +19,8 @@ use crate::{
         model::Verdict,
         pane::{
             draw::theme::Theme,
-            run::{self, Left, WayBack},
-            state::{Options, Screen, Target},
+            run::{self, Controls, PaneEnd},
+            state::{PaneOptions, Screen, Watched},
             update::Leave,
         },
         replay::Replay,
@@ -66,7 +66,7 @@ async fn show(session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
         let replay = Replay::open(path, args.speed);
         let replay = replay.with_context(|| format!("open {}", path.display()))?;
         let clock = replay.clock();
-        let screen = screen(args, Target::default())?;
+        let screen = screen(args, Watched::default())?;
         let left = run::run(replay, None, screen, &clock, theme(args), || Ok(())).await?;
         return left_with(&left, &clock);
     }
@@ -89,7 +89,7 @@ async fn show(session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
         let path = id_file.take();
         path.map_or(Ok(()), |path| write_id(path, stream.id))
     };
-    let way_back: Option<&dyn WayBack> = Some(&way_back);
+    let way_back: Option<&dyn Controls> = Some(&way_back);
     let shown = run::run(
         stream.updates,
         way_back,
@@ -101,8 +101,8 @@ async fn show(session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
     left_with(&shown.await?, &clock)
 }
 
-fn screen(args: &Args, target: Target) -> anyhow::Result<Screen> {
-    let options = Options {
+fn screen(args: &Args, target: Watched) -> anyhow::Result<Screen> {
+    let options = PaneOptions {
         target,
         colour: stderr::colour(&io::stdout()),
         began: unix_millis(),
@@ -119,7 +119,7 @@ fn theme(args: &Args) -> Theme {
 }
 
 /// What the pane's end means for the program.
-fn left_with(left: &Left, clock: &Clock) -> anyhow::Result<Exit> {
+fn left_with(left: &PaneEnd, clock: &Clock) -> anyhow::Result<Exit> {
     if let Some(screen) = &left.printed {
         print(screen)?;
     }
@@ -145,7 +145,7 @@ fn print(text: &str) -> anyhow::Result<()> {
 }
 
 /// What is watched, and the lines that publish to it.
-fn target(client: &Client, id: ClientId, is_named: bool) -> Target {
+fn target(client: &Client, id: ClientId, is_named: bool) -> Watched {
     let server = client.server();
     let named = if is_named {
         format!(" --server {server}")
@@ -158,7 +158,7 @@ fn target(client: &Client, id: ClientId, is_named: bool) -> Target {
     } else {
         ""
     };
-    Target {
+    Watched {
         server: Some(server.to_string()),
         id: Some(id),
         curl: format!("curl {token}-d hello {url}"),
@@ -173,15 +173,15 @@ struct ToServer {
     reconnect: Reconnect,
 }
 
-impl WayBack for ToServer {
+impl Controls for ToServer {
     fn reconnect(&self) {
         self.reconnect.ask();
     }
 
-    fn ask(&self, request: Request) -> BoxFuture<'static, String> {
+    fn ask(&self, request: ControlRequest) -> BoxFuture<'static, String> {
         let (client, id) = (self.client.clone(), self.id);
         Box::pin(async move {
-            match client.ask(id, &request).await {
+            match client.request_control(id, &request).await {
                 Ok(()) => asked(&request),
                 Err(error) => format!("publishers could not be asked: {error}"),
             }
@@ -190,15 +190,15 @@ impl WayBack for ToServer {
 }
 
 /// What a request says to whoever made it.
-fn asked(request: &Request) -> String {
+fn asked(request: &ControlRequest) -> String {
     match (&request.cancel, request.level) {
-        (Ask::For(cancel), _) => {
+        (Change::Set(cancel), _) => {
             let what = cancel.operation.as_ref().map_or("", Operation::as_str);
             format!("publishers were asked to cancel {what}")
                 .trim_end()
                 .into()
         }
-        (_, Ask::For(level)) => format!("publishers were asked for {level} detail"),
+        (_, Change::Set(level)) => format!("publishers were asked for {level} detail"),
         _ => "publishers were told that the detail is not needed any more".into(),
     }
 }

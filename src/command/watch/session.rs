@@ -40,7 +40,7 @@ impl Session {
     /// Gets an ID and subscribes to it; says the ID, and records what comes where that is wanted.
     pub(super) async fn open(&mut self, args: &Args, clock: &Clock) -> anyhow::Result<Stream> {
         let token = args.server.token()?;
-        let client = args.server.client(client::Options {
+        let client = args.server.client(client::ClientOptions {
             heartbeat: args.heartbeat,
             token: token.clone(),
         })?;
@@ -57,7 +57,7 @@ impl Session {
         } else {
             stderr::line(&format!("client ID {id}"));
         }
-        let options = subscribe::Options {
+        let options = subscribe::SubscribeOptions {
             format: Format::Json,
             tail: args.tail,
             wait: args.wait,

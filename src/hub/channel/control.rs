@@ -1,34 +1,51 @@
-//! A channel's way back, under the channel's lock.
+//! Control of one channel: what watchers request of its publishers, and the control streams that are told.
 
-use std::task::{Context, Poll, Waker};
+use std::{
+    mem,
+    task::{Context, Poll, Waker},
+};
 
 use super::{Channel, State};
 use crate::{
-    control::{Audience, Request, Wish},
-    hub::{
-        BROKEN_OFF, Refusal,
-        control_stream::{CONTROL_STREAMS, Told},
-        sync::MutexGuard,
-    },
+    control::{ControlRequest, ControlState, Requested},
+    event::End,
+    hub::{Refusal, sync::MutexGuard},
     message::{Level, Message, Operation},
 };
 
+/// What stands in the channel where a streaming publisher broke off.
+pub const BROKEN_OFF: &str = "Publisher disconnected before it finished.";
+
+/// How many control streams one client may have.
+pub const CONTROL_STREAMS: usize = 64;
+
+/// What a control stream is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ControlEvent {
+    /// How things stand now.
+    State(ControlState),
+    /// The channel is over for good; nothing comes after this.
+    End(End),
+    /// The hub closes, the channel does not end; nothing comes after this.
+    Closing,
+}
+
 impl Channel {
     /// Takes a watcher's request into account, and says how things stand then.
-    pub(in crate::hub) fn ask(&self, request: Request) -> Result<Audience, Refusal> {
+    pub(in crate::hub) fn ask(&self, request: ControlRequest) -> Result<ControlState, Refusal> {
         let mut state = self.lock();
         if state.end.is_some() {
             return Err(Refusal::Ended);
         }
         state.control.get_or_insert_default().ask(request);
-        let audience = state.audience();
+        let control_state = state.control_state();
         wake_control(state);
-        Ok(audience)
+        Ok(control_state)
     }
 
     /// What is asked of publishers.
-    pub(in crate::hub) fn wish(&self) -> Wish {
-        self.lock().wish()
+    pub(in crate::hub) fn requested(&self) -> Requested {
+        self.lock().requested()
     }
 
     /// Adds a control stream, and gives its ticket.
@@ -42,22 +59,22 @@ impl Channel {
     }
 
     /// What a control stream has not seen yet; otherwise leaves its waker.
-    pub(in crate::hub) fn poll_told(
+    pub(in crate::hub) fn poll_event(
         &self,
         ticket: u64,
         seen: &mut u64,
         cx: &mut Context<'_>,
-    ) -> Poll<Told> {
+    ) -> Poll<ControlEvent> {
         let mut state = self.lock();
         if let Some(end) = state.end {
-            return Poll::Ready(Told::End(end));
+            return Poll::Ready(ControlEvent::End(end));
         }
         if self.shared.is_closing() {
-            return Poll::Ready(Told::Closing);
+            return Poll::Ready(ControlEvent::Closing);
         }
         let control = state.control.get_or_insert_default();
         if control.poll_news(ticket, seen, cx) {
-            Poll::Ready(Told::Audience(state.audience()))
+            Poll::Ready(ControlEvent::State(state.control_state()))
         } else {
             Poll::Pending
         }
@@ -110,13 +127,13 @@ impl State {
         control.is_some_and(|it| it.stands_for_any())
     }
 
-    pub(super) fn wish(&self) -> Wish {
+    pub(super) fn requested(&self) -> Requested {
         let control = self.control.as_ref();
-        control.map_or_else(Wish::default, |it| it.wish().clone())
+        control.map_or_else(Requested::default, |it| it.requested().clone())
     }
 
     /// Notes that a subscriber came or went.
-    pub(super) fn audience_changed(&mut self) {
+    pub(super) fn control_state_changed(&mut self) {
         if let Some(control) = &mut self.control {
             control.change();
         }
@@ -127,10 +144,10 @@ impl State {
         control.map_or_else(Vec::new, |it| it.take_wakers())
     }
 
-    fn audience(&self) -> Audience {
-        Audience {
+    fn control_state(&self) -> ControlState {
+        ControlState {
             subscribers: self.reader_count(),
-            wish: self.wish(),
+            requested: self.requested(),
         }
     }
 }
@@ -140,4 +157,171 @@ pub(super) fn wake_control(mut state: MutexGuard<'_, State>) {
     let wakers = state.control_wakers();
     drop(state);
     wakers.into_iter().for_each(Waker::wake);
+}
+
+/// A channel's side of the way back.
+pub(in crate::hub) struct Control {
+    requested: Requested,
+    /// Counts the changes; a new stream has seen none.
+    version: u64,
+    /// Whether the streams have yet to be woken for the newest version.
+    is_news: bool,
+    streams: Vec<Listener>,
+    next_ticket: u64,
+}
+
+struct Listener {
+    ticket: u64,
+    waker: Option<Waker>,
+    /// The operation it stands for.
+    operation: Option<Operation>,
+    /// Whether that operation has had its outcome.
+    is_over: bool,
+    /// Whether its publisher is gone.
+    is_gone: bool,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self {
+            requested: Requested::default(),
+            version: 1,
+            is_news: false,
+            streams: Vec::new(),
+            next_ticket: 0,
+        }
+    }
+}
+
+impl Control {
+    pub(in crate::hub) fn requested(&self) -> &Requested {
+        &self.requested
+    }
+
+    pub(in crate::hub) fn ask(&mut self, request: ControlRequest) {
+        if self.requested.apply(request) {
+            self.change();
+        }
+    }
+
+    /// Notes that something which its streams tell is not what it was.
+    pub(in crate::hub) fn change(&mut self) {
+        self.version += 1;
+        self.is_news = true;
+    }
+
+    /// Adds a stream; `None` where there are [`CONTROL_STREAMS`].
+    pub(in crate::hub) fn listen(&mut self, operation: Option<Operation>) -> Option<u64> {
+        if self.streams.len() >= CONTROL_STREAMS {
+            // Many short operations in a row would otherwise find no place for a while.
+            self.streams.retain(|it| !(it.is_gone && it.is_over));
+        }
+        if self.streams.len() >= CONTROL_STREAMS {
+            return None;
+        }
+        self.next_ticket += 1;
+        self.streams.push(Listener {
+            ticket: self.next_ticket,
+            waker: None,
+            operation,
+            is_over: false,
+            is_gone: false,
+        });
+        Some(self.next_ticket)
+    }
+
+    /// Whether there is news for a stream that has seen so much; if not, leaves its waker.
+    pub(in crate::hub) fn poll_news(
+        &mut self,
+        ticket: u64,
+        seen: &mut u64,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        if *seen < self.version {
+            *seen = self.version;
+            return true;
+        }
+        if let Some(stream) = self.streams.iter_mut().find(|it| it.ticket == ticket) {
+            stream.waker = Some(cx.waker().clone());
+        }
+        false
+    }
+
+    /// Notes that a stream's publisher is gone.
+    pub(in crate::hub) fn is_gone(&mut self, ticket: u64) {
+        let stream = self.streams.iter_mut().find(|it| it.ticket == ticket);
+        if let Some(stream) = stream {
+            stream.is_gone = true;
+        }
+    }
+
+    /// Removes a stream. The operation it stood for, where that is left without a publisher.
+    pub(in crate::hub) fn stop_listening(&mut self, ticket: u64) -> Option<Operation> {
+        let place = self.streams.iter().position(|it| it.ticket == ticket)?;
+        let gone = self.streams.swap_remove(place);
+        let operation = gone.operation.filter(|_| !gone.is_over)?;
+        let is_back = |it: &Listener| !it.is_over && it.operation.as_ref() == Some(&operation);
+        if self.streams.iter().any(is_back) {
+            return None;
+        }
+        self.operation_is_over(Some(&operation));
+        Some(operation)
+    }
+
+    /// Whether a stream stands for any operation's publisher: somebody is at work.
+    pub(in crate::hub) fn stands_for_any(&self) -> bool {
+        self.streams.iter().any(|it| it.operation.is_some())
+    }
+
+    /// Whether a stream stands, or stood a moment ago, for this operation's publisher.
+    pub(in crate::hub) fn stands_for(&self, operation: &Operation) -> bool {
+        self.streams
+            .iter()
+            .any(|it| it.operation.as_ref() == Some(operation))
+    }
+
+    /// Notes that an operation has ended: nobody is missed there any more, and it need not be cancelled.
+    pub(in crate::hub) fn operation_is_over(&mut self, operation: Option<&Operation>) {
+        for stream in &mut self.streams {
+            stream.is_over |= operation.is_some() && stream.operation.as_ref() == operation;
+        }
+        if self.requested.is_over(operation) {
+            self.change();
+        }
+    }
+
+    /// Whom to wake, where there is news.
+    pub(in crate::hub) fn take_wakers(&mut self) -> Vec<Waker> {
+        if mem::take(&mut self.is_news) {
+            let streams = self.streams.iter_mut();
+            streams.filter_map(|it| it.waker.take()).collect()
+        } else {
+            Vec::new()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_that_is_over_keeps_no_place_from_the_next() {
+        let mut control = Control::default();
+        let operation = "a".parse::<Operation>().unwrap();
+        let tickets: Vec<_> = (0..CONTROL_STREAMS)
+            .map(|_| control.listen(Some(operation.clone())).unwrap())
+            .collect();
+        let (first, last) = (tickets[0], tickets[CONTROL_STREAMS - 1]);
+        control.is_gone(first);
+        assert_eq!(control.listen(None), None, "it may come back");
+        control.operation_is_over(Some(&operation));
+        let next = control.listen(None);
+        assert!(next.is_some());
+        assert_eq!(control.listen(None), None, "the others are there");
+        assert_eq!(control.stop_listening(first), None);
+        assert!(control.stands_for(&operation));
+        control.is_gone(last);
+        assert!(control.listen(None).is_some());
+    }
 }

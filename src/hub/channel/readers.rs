@@ -82,7 +82,7 @@ impl Channel {
             state.readers.push(reader);
             state.readers.len() - 1
         };
-        state.audience_changed();
+        state.control_state_changed();
         wake_control(state);
         Some(Ok(Entrance {
             place,
@@ -170,7 +170,7 @@ impl Channel {
             state.readers.pop();
         }
         let waiting = mem::take(&mut state.writers);
-        state.audience_changed();
+        state.control_state_changed();
         wake_control(state);
         wake_writers(waiting);
     }

@@ -6,7 +6,7 @@
 
 use crate::{
     event::ClientId,
-    server::handlers::{connect, publish::Kind},
+    server::handlers::{connect, publish::BodyKind},
     wire,
 };
 
@@ -31,7 +31,7 @@ pub(super) enum Door {
     /// A stream from its beginning, as text.
     Subscribe(ClientId),
     /// To take its body for one message.
-    Publish(ClientId, Kind),
+    Publish(ClientId, BodyKind),
 }
 
 /// The plain request that these bytes begin with.
@@ -125,10 +125,10 @@ fn client(path: &str) -> Option<ClientId> {
 }
 
 /// The kind of a body that is one message.
-fn single(content_type: Option<&str>) -> Option<Kind> {
-    Kind::of_value(content_type)
+fn single(content_type: Option<&str>) -> Option<BodyKind> {
+    BodyKind::of_value(content_type)
         .ok()
-        .filter(|it| *it != Kind::Ndjson)
+        .filter(|it| *it != BodyKind::Ndjson)
 }
 
 #[cfg(test)]
@@ -165,9 +165,9 @@ mod tests {
             "accept-encoding: gzip, deflate",
             "content-length: 5",
         ];
-        let text = Door::Publish(id, Kind::Text);
+        let text = Door::Publish(id, BodyKind::Text);
         assert_eq!(door(&request(&publish, &curl, "hello")), Some(text));
-        let json = Door::Publish(id, Kind::Json);
+        let json = Door::Publish(id, BodyKind::Json);
         assert_eq!(door(&request(&publish, &node, "hello")), Some(json));
         let connect = request("GET /api/v1/sse/connect", &curl[..2], "");
         assert_eq!(door(&connect), Some(Door::Connect));

@@ -1,5 +1,5 @@
-//! The way back: `POST /sse/debug/control/{clientId}` takes a watcher's wish, `GET` streams the wishes
-//! to a publisher.
+//! Control: `POST /sse/debug/control/{clientId}` takes a watcher's request, `GET` streams the requests to
+//! a publisher.
 
 use std::task::{Context, Poll, ready};
 
@@ -11,7 +11,7 @@ use axum::{
 
 use super::publish::{drained, optional, read_text};
 use crate::{
-    hub::{ControlStream, Told},
+    hub::{ControlEvent, ControlStream},
     server::{
         App,
         problem::Problem,
@@ -22,8 +22,8 @@ use crate::{
     wire::{self, control, sse},
 };
 
-/// A wish has a level and an operation's name at the most.
-const WISH_BYTES: usize = 4 * 1024;
+/// The longest control request, in bytes: it has a level and an operation's name at the most.
+const REQUEST_BYTES: usize = 4 * 1024;
 
 pub(in crate::server) async fn ask(
     State(app): State<App>,
@@ -37,20 +37,21 @@ pub(in crate::server) async fn ask(
         Err(refused) => Err(refused),
     };
     let text = drained(read, &mut body).await?;
-    let asked = control::parse_request(&text)
-        .map_err(|error| Problem::bad_request(format!("the body is no wish: {error}")))?;
-    let audience = app.hub.ask(id, asked)?;
-    tracing::debug!(client = id.short(), wish = ?audience.wish, "asked");
+    let asked = control::parse_request(&text).map_err(|error| {
+        Problem::bad_request(format!("the body is no control request: {error}"))
+    })?;
+    let state = app.hub.request_control(id, asked)?;
+    tracing::debug!(client = id.short(), requested = ?state.requested, "control request");
     let head = [(header::CONTENT_TYPE, wire::JSON)];
-    let object = control::audience_object(&audience);
+    let object = control::state_object(&state);
     Ok((StatusCode::ACCEPTED, head, object).into_response())
 }
 
 fn check_length(length: usize) -> Result<(), Problem> {
-    if length <= WISH_BYTES {
+    if length <= REQUEST_BYTES {
         return Ok(());
     }
-    let detail = format!("the wish is over the limit of {WISH_BYTES} bytes");
+    let detail = format!("the control request is over the limit of {REQUEST_BYTES} bytes");
     Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail))
 }
 
@@ -61,16 +62,16 @@ pub(in crate::server) async fn listen(
     Query(parameters): Parameters,
 ) -> Result<Response, Problem> {
     let operation = optional(&parameters, "operation")?;
-    let wishes = Wishes(Some(app.hub.listen(id, operation)?));
+    let events = ControlEvents(Some(app.hub.listen(id, operation)?));
     tracing::debug!(client = id.short(), "a publisher listens");
-    let stream = Stream::of_wishes(wishes, app.options.heartbeat, app.metrics);
+    let stream = Stream::of_control(events, app.options.heartbeat, app.metrics);
     Ok(answer(common_head(id), stream))
 }
 
 /// What a control stream says.
-pub(in crate::server) struct Wishes(Option<ControlStream>);
+pub(in crate::server) struct ControlEvents(Option<ControlStream>);
 
-impl Wishes {
+impl ControlEvents {
     /// Appends what is news; ready with true once all has been said.
     pub(in crate::server) fn poll_append(
         &mut self,
@@ -80,20 +81,20 @@ impl Wishes {
         let Some(stream) = &mut self.0 else {
             return Poll::Ready(true);
         };
-        let told = ready!(stream.poll_told(cx));
-        match &told {
-            Told::Audience(audience) => out.extend(sse::control(audience)),
-            Told::End(end) => out.extend(sse::end(None, *end)),
-            Told::Closing => {
+        let event = ready!(stream.poll_event(cx));
+        match &event {
+            ControlEvent::State(state) => out.extend(sse::control(state)),
+            ControlEvent::End(end) => out.extend(sse::end(None, *end)),
+            ControlEvent::Closing => {
                 let retry = spread_retry(stream.client_id());
                 out.extend(sse::control_farewell(retry));
             }
         }
-        Poll::Ready(!matches!(told, Told::Audience(_)))
+        Poll::Ready(!matches!(event, ControlEvent::State(_)))
     }
 }
 
-impl Drop for Wishes {
+impl Drop for ControlEvents {
     fn drop(&mut self) {
         if let Some(stream) = self.0.take()
             && stream.stands_for_an_operation()

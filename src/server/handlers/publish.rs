@@ -16,7 +16,7 @@ use http_body_util::BodyExt;
 use tokio::time::{Duration, Instant, timeout};
 
 use crate::{
-    control::Wish,
+    control::Requested,
     event::ClientId,
     hub::Receipt,
     message::{Invalid, Message},
@@ -82,8 +82,8 @@ pub(in crate::server) async fn broadcast(
 }
 
 async fn read_broadcast(app: &App, parts: &Parts, body: &mut Body) -> Result<Message, Problem> {
-    match Kind::of(&parts.headers)? {
-        Kind::Ndjson => {
+    match BodyKind::of(&parts.headers)? {
+        BodyKind::Ndjson => {
             let detail = "a broadcast takes one message, as text or application/json, not application/x-ndjson";
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             Err(Problem::new(status, detail))
@@ -112,7 +112,7 @@ async fn publish_to(
 
 /// What is answered to it.
 pub(in crate::server) fn answer(receipt: Receipt) -> Published {
-    let Wish { level, cancel } = receipt.wish;
+    let Requested { level, cancel } = receipt.requested;
     Published {
         id: receipt.last,
         accepted: receipt.accepted,
@@ -130,9 +130,9 @@ async fn try_publish(
     body: &mut Body,
 ) -> Result<Receipt, Problem> {
     let key = idempotency_key(&parts.headers)?;
-    match Kind::of(&parts.headers)? {
-        Kind::Ndjson => {
-            let publisher = app.hub.publisher(id, key.map(Into::into))?;
+    match BodyKind::of(&parts.headers)? {
+        BodyKind::Ndjson => {
+            let publisher = app.hub.publish_stream(id, key.map(Into::into))?;
             ndjson::publish(publisher, body, app.options.max_message).await
         }
         kind => {
@@ -147,13 +147,13 @@ async fn try_publish(
 
 /// What a body is, by its content type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) enum Kind {
+pub(in crate::server) enum BodyKind {
     Text,
     Json,
     Ndjson,
 }
 
-impl Kind {
+impl BodyKind {
     fn of(headers: &HeaderMap) -> Result<Self, Problem> {
         let value = headers.get(header::CONTENT_TYPE);
         Self::of_value(value.map(|it| it.to_str().unwrap_or_default()))
@@ -189,7 +189,7 @@ impl Kind {
 
 async fn read_message(
     app: &App,
-    kind: Kind,
+    kind: BodyKind,
     parts: &Parts,
     body: &mut Body,
 ) -> Result<Message, Problem> {
@@ -202,12 +202,12 @@ async fn read_message(
 
 /// The message that a body is. Where it is text, `parameters` say the rest.
 pub(in crate::server) fn message(
-    kind: Kind,
+    kind: BodyKind,
     text: String,
     parameters: &[(String, String)],
     max: usize,
 ) -> Result<Message, Problem> {
-    if kind == Kind::Json {
+    if kind == BodyKind::Json {
         let message = json::parse_message(&text).map_err(|error| {
             Problem::bad_request(format!("the body is no message object: {error}"))
         })?;

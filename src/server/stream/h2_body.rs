@@ -21,9 +21,9 @@ use super::{Stream, StreamBody};
 /// Small, so that even a slow reader takes one within the stall timeout.
 const PIECE_BYTES: usize = 4 * 1024;
 
-pub(in crate::server) struct PacedBody(mpsc::Receiver<io::Result<Bytes>>);
+pub(in crate::server) struct H2Body(mpsc::Receiver<io::Result<Bytes>>);
 
-impl PacedBody {
+impl H2Body {
     pub(in crate::server) fn new(stream: Stream, stall_timeout: Duration) -> Self {
         let (sender, pieces) = mpsc::channel(1);
         tokio::spawn(hand_over(stream, sender, stall_timeout));
@@ -60,7 +60,7 @@ async fn hand_over(stream: Stream, pieces: mpsc::Sender<io::Result<Bytes>>, pati
     }
 }
 
-impl Body for PacedBody {
+impl Body for H2Body {
     type Data = Bytes;
     type Error = io::Error;
 

@@ -13,7 +13,7 @@ use crate::{
 
 /// Why a view has no more to show.
 #[derive(Debug)]
-pub enum Left {
+pub enum LoopEnd {
     /// The model has come to a verdict.
     Over(Verdict),
     /// Nobody reads stdout any more.
@@ -35,7 +35,7 @@ pub async fn follow(
     model: &mut Model,
     pipe: &mut Pipe,
     mut connected: impl FnMut() -> anyhow::Result<()>,
-) -> anyhow::Result<Left> {
+) -> anyhow::Result<LoopEnd> {
     let mut now = clock.now();
     loop {
         let next = match updates.next().now_or_never() {
@@ -43,11 +43,11 @@ pub async fn follow(
                 now = clock.now_after(now);
                 next
             }
-            None if pipe.flush().await.is_err() => return Ok(Left::OutputClosed),
+            None if pipe.flush().await.is_err() => return Ok(LoopEnd::OutputClosed),
             None => {
                 let next = tokio::select! {
                     next = updates.next() => next,
-                    () = pipe.closed() => return Ok(Left::OutputClosed),
+                    () = pipe.closed() => return Ok(LoopEnd::OutputClosed),
                     () = pipe.due() => {
                         pipe.draw(model, clock.now());
                         continue;
@@ -58,7 +58,7 @@ pub async fn follow(
             }
         };
         let Some(update) = next else {
-            return Ok(Left::Ended);
+            return Ok(LoopEnd::Ended);
         };
         let update = update?;
         if matches!(update, Update::Connected { .. }) {
@@ -66,14 +66,14 @@ pub async fn follow(
         }
         pipe.show(&update);
         if let Some(verdict) = model.update(&update, now) {
-            return Ok(Left::Over(verdict));
+            return Ok(LoopEnd::Over(verdict));
         }
         if pipe.is_due() {
             pipe.draw(model, now);
         }
         if pipe.is_full() {
             if pipe.flush().await.is_err() {
-                return Ok(Left::OutputClosed);
+                return Ok(LoopEnd::OutputClosed);
             }
             now = clock.now();
         }

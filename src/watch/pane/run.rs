@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     client::subscribe::{FeedError, Update},
-    control::Request,
+    control::ControlRequest,
     watch::{
         clock::Clock,
         format::count_of,
@@ -42,17 +42,17 @@ const BATCH: usize = 1024;
 const STOPS_WITHIN: Duration = Duration::from_millis(200);
 
 /// The way back to where updates come from.
-pub trait WayBack {
+pub trait Controls {
     /// Makes the connection again, now.
     fn reconnect(&self);
 
     /// Asks publishers for something; says what it came to.
-    fn ask(&self, request: Request) -> BoxFuture<'static, String>;
+    fn ask(&self, request: ControlRequest) -> BoxFuture<'static, String>;
 }
 
 /// How the pane was left.
 #[derive(Debug)]
-pub struct Left {
+pub struct PaneEnd {
     /// Why.
     pub leave: Leave,
     /// The last screen, where it is to stay printed.
@@ -69,12 +69,12 @@ pub struct Left {
 /// panicked.
 pub async fn run(
     mut updates: impl Stream<Item = Result<Update, FeedError>> + Unpin,
-    way_back: Option<&dyn WayBack>,
+    way_back: Option<&dyn Controls>,
     mut screen: Screen,
     clock: &Clock,
     theme: Theme,
     mut connected: impl FnMut() -> anyhow::Result<()>,
-) -> anyhow::Result<Left> {
+) -> anyhow::Result<PaneEnd> {
     // A stream that cannot be had at all is told on the terminal as it is.
     let first = updates.next().await.transpose()?;
     let mut pane = Pane {
@@ -114,7 +114,7 @@ pub async fn run(
         draw::draw(&screen, theme, now, &mut buffer);
         printed(&buffer)
     });
-    Ok(Left {
+    Ok(PaneEnd {
         leave,
         printed,
         screen,
@@ -168,7 +168,7 @@ impl Pane {
                 }
                 () = at(frame) => self.draw(screen, clock)?,
                 Some(told) = self.works.join_next() => {
-                    return Ok(Msg::Told(told.unwrap_or_else(|error| error.to_string())));
+                    return Ok(Msg::Notice(told.unwrap_or_else(|error| error.to_string())));
                 }
                 msg = take(updates, &mut self.end), if !ended => return Ok(msg),
                 () = after(wake) => return Ok(Msg::Tick),
@@ -192,7 +192,7 @@ impl Pane {
     async fn bring_about(
         &mut self,
         effect: Effect,
-        way_back: Option<&dyn WayBack>,
+        way_back: Option<&dyn Controls>,
         screen: &mut Screen,
     ) -> anyhow::Result<Option<Leave>> {
         match effect {
@@ -207,7 +207,7 @@ impl Pane {
             Effect::Save(path, bytes) => {
                 self.works.spawn_blocking(move || save(path, &bytes));
             }
-            Effect::Ask(request) => {
+            Effect::Control(request) => {
                 if let Some(way_back) = way_back {
                     self.works.spawn(way_back.ask(request));
                 }

@@ -41,7 +41,7 @@ use connection::Connection;
 use detail::Detail;
 use filter::Filter;
 use prompt::Prompt;
-use records::{Id, Kind, Record, Records};
+use records::{Id, Record, RecordKind, Records};
 use search::Search;
 use timestamps::Times;
 use viewport::{Anchor, Geometry, Row};
@@ -52,7 +52,7 @@ pub const MARKS_MAX: usize = 1000;
 
 /// What is watched; by default a recording, which has neither server nor publishers.
 #[derive(Clone, Debug, Default)]
-pub struct Target {
+pub struct Watched {
     /// The server's address.
     pub server: Option<String>,
     /// The client ID.
@@ -65,9 +65,9 @@ pub struct Target {
 
 /// What does not change while the pane is open.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct PaneOptions {
     /// What is watched.
-    pub target: Target,
+    pub target: Watched,
     /// Whether messages keep their colours.
     pub colour: Colour,
     /// The wall clock when the watch began.
@@ -103,7 +103,7 @@ pub struct Behind {
 /// The interactive model.
 #[derive(Debug)]
 pub struct Screen {
-    pub(in crate::watch) options: Options,
+    pub(in crate::watch) options: PaneOptions,
     pub(in crate::watch) model: Model,
     pub(in crate::watch) connection: Connection,
     pub(in crate::watch) records: Records,
@@ -138,7 +138,7 @@ pub struct Screen {
 impl Screen {
     /// A screen of a stream from which nothing has come.
     #[must_use]
-    pub fn new(options: Options, model: Model, width: u16, height: u16) -> Self {
+    pub fn new(options: PaneOptions, model: Model, width: u16, height: u16) -> Self {
         Self {
             options,
             model,
@@ -177,7 +177,7 @@ impl Screen {
     pub(in crate::watch) fn take(&mut self, update: Update, now: Duration) {
         self.connection.update(&update, now);
         self.uncounted_gaps += u64::from(matches!(update, Update::Gap(Gap::Unknown)));
-        let note = |level, text: &str| Some(Record::own(Kind::Note, level, text, now));
+        let note = |level, text: &str| Some(Record::own(RecordKind::Note, level, text, now));
         let record = match update {
             Update::Message(received) => {
                 let mut record = Record::received(*received, now, self.options.colour);
@@ -207,14 +207,14 @@ impl Screen {
 
     /// Appends a record.
     pub(in crate::watch) fn push(&mut self, record: Record) {
-        let is_message = record.kind == Kind::Message;
+        let is_message = record.kind == RecordKind::Message;
         let passes = self.filter.passes(&record);
         let is_error = record.level == Some(Level::Error);
         let is_hit = passes && self.search.matches(&record);
         let (kept, passing, dropped) = (&mut self.kept, &mut self.passing, &mut self.dropped);
         let (shown, search, marks) = (&mut self.shown, &mut self.search, &mut self.marks);
         let id = self.records.push(record, |id, gone| {
-            let was_message = u64::from(gone.kind == Kind::Message);
+            let was_message = u64::from(gone.kind == RecordKind::Message);
             *kept -= was_message;
             *dropped += was_message;
             if shown.front() == Some(&id) {
@@ -256,7 +256,7 @@ impl Screen {
         self.passing = 0;
         for (id, kind) in older.into_iter().chain(newer) {
             self.shown.push_back(id);
-            self.passing += u64::from(kind == Kind::Message);
+            self.passing += u64::from(kind == RecordKind::Message);
         }
         self.find_hits();
     }
@@ -297,7 +297,7 @@ impl Screen {
     #[must_use]
     pub fn failure(&self) -> Option<&str> {
         match &self.connection.state {
-            connection::State::Failed(reason) => Some(reason),
+            connection::ConnectionState::Failed(reason) => Some(reason),
             _ => None,
         }
     }
@@ -371,7 +371,11 @@ impl Screen {
 }
 
 /// The records with these numbers that a filter lets pass.
-fn passing(records: &Records, part: impl RangeBounds<Id>, filter: &Filter) -> Vec<(Id, Kind)> {
+fn passing(
+    records: &Records,
+    part: impl RangeBounds<Id>,
+    filter: &Filter,
+) -> Vec<(Id, RecordKind)> {
     let records = records.iter().filter(|(id, _)| part.contains(id));
     let passing = records.filter(|(_, record)| filter.passes(record));
     passing.map(|(id, record)| (id, record.kind)).collect()

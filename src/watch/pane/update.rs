@@ -12,12 +12,14 @@ use super::{
     keys::Key,
     state::{
         Mode, Screen,
-        connection::State,
+        connection::ConnectionState,
         navigation::Far,
-        records::{Kind, Record},
+        records::{Record, RecordKind},
     },
 };
-use crate::{client::subscribe::Update, control::Request, message::Level, watch::model::Verdict};
+use crate::{
+    client::subscribe::Update, control::ControlRequest, message::Level, watch::model::Verdict,
+};
 
 /// What happens.
 #[derive(Debug)]
@@ -39,7 +41,7 @@ pub enum Msg {
     /// Time has passed.
     Tick,
     /// An effect came to this.
-    Told(String),
+    Notice(String),
 }
 
 /// What a mouse does.
@@ -62,7 +64,7 @@ pub enum Effect {
     /// Write a new file.
     Save(PathBuf, Vec<u8>),
     /// Ask publishers for something.
-    Ask(Request),
+    Control(ControlRequest),
     /// Make the connection again.
     Reconnect,
     /// Take the mouse, or give it back.
@@ -98,12 +100,17 @@ pub fn update(screen: &mut Screen, msg: Msg, now: Duration) -> Vec<Effect> {
         }
         Msg::Failed(reason) => {
             let text = format!("the stream cannot be read any more: {reason}");
-            screen.push(Record::own(Kind::Note, Some(Level::Error), &text, now));
-            screen.connection.state = State::Failed(reason);
+            screen.push(Record::own(
+                RecordKind::Note,
+                Some(Level::Error),
+                &text,
+                now,
+            ));
+            screen.connection.state = ConnectionState::Failed(reason);
             Vec::new()
         }
         Msg::Ended if screen.connection.is_open() => {
-            screen.connection.state = State::Ended;
+            screen.connection.state = ConnectionState::Ended;
             Vec::new()
         }
         Msg::Key(key) => {
@@ -123,7 +130,7 @@ pub fn update(screen: &mut Screen, msg: Msg, now: Duration) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Tick | Msg::Ended => Vec::new(),
-        Msg::Told(notice) => {
+        Msg::Notice(notice) => {
             screen.notice = Some(notice);
             Vec::new()
         }

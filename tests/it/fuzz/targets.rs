@@ -2,7 +2,7 @@
 //! corpus, by cargo-fuzz (`tests/fuzz`) with whatever it finds.
 
 use codechat::{
-    client::subscribe::{Options, Update},
+    client::subscribe::{SubscribeOptions, Update},
     terminal::safe_text::{Colour, safe_line, safe_lines},
 };
 use futures_util::StreamExt;
@@ -48,7 +48,7 @@ pub(crate) async fn stream(input: &[u8]) {
     let head = format!("{head}Sse-Format: {format}\r\n\r\n");
     let reply = Reply::raw([head.as_bytes(), input].concat());
     let server = Scripted::start([reply]).await;
-    let mut feed = feed(&server.url, Options::default());
+    let mut feed = feed(&server.url, SubscribeOptions::default());
     loop {
         match soon(feed.next()).await {
             Some(Ok(Update::Retrying { .. } | Update::End(_) | Update::Gone) | Err(_)) => return,

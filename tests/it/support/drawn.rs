@@ -17,7 +17,7 @@ use codechat::{
                 theme::{Background, Theme},
             },
             keys::{Code, Key},
-            state::{Options, Screen, Target},
+            state::{PaneOptions, Screen, Watched},
             update::{Effect, Msg, update},
         },
     },
@@ -53,13 +53,13 @@ impl Drawn {
 
     pub(crate) fn with(width: u16, height: u16, theme: Theme, goals: Goals) -> Self {
         let url = format!("{SERVER}/api/v1/sse/debug/{ID}");
-        let target = Target {
+        let target = Watched {
             server: Some(SERVER.into()),
             id: Some(ID.parse().unwrap()),
             curl: format!("curl -d hello {url}"),
             send: format!("codechat send --id {ID} hello"),
         };
-        let options = Options {
+        let options = PaneOptions {
             target,
             colour: Colour::Keep,
             began: BEGAN,

@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use codechat::{
     hub::{Hub, Limits, Stats},
-    server::{FRAMES, Options, serve},
+    server::{FRAMES, ServerOptions, serve},
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
@@ -31,20 +31,20 @@ impl Server {
     }
 
     /// A server with other limits and options than the defaults.
-    pub(crate) async fn with(change: impl FnOnce(&mut Limits, &mut Options)) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(&mut Limits, &mut ServerOptions)) -> Self {
         // The variable that the program takes too: with it, all tests see hyper's requests and streams.
         let plain_streams = std::env::var_os("CODECHAT_PLAIN_STREAMS").is_some();
         let mut limits = Limits::default();
-        let mut options = Options {
+        let mut options = ServerOptions {
             plain_streams,
-            ..Options::default()
+            ..ServerOptions::default()
         };
         change(&mut limits, &mut options);
         Self::of(Hub::new(limits, FRAMES), options).await
     }
 
     /// A server around this hub.
-    pub(crate) async fn of(hub: Hub, options: Options) -> Self {
+    pub(crate) async fn of(hub: Hub, options: ServerOptions) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();

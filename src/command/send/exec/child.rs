@@ -6,7 +6,7 @@ use pty_process::{OwnedReadPty, Pts, Pty, Size};
 use rustix::{process::Signal, termios::tcgetwinsize};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
-use crate::process::{self, StartError, Target};
+use crate::process::{self, SignalTarget, StartError};
 
 /// A pseudo-terminal's size where there is no terminal to take it from.
 const COLUMNS_ROWS: (u16, u16) = (80, 24);
@@ -23,14 +23,17 @@ pub(super) enum Pipes {
 }
 
 /// Starts the command, on a pseudo-terminal if so wanted.
-pub(super) fn start(mut command: Command, pty: bool) -> Result<(Child, Target, Pipes), StartError> {
+pub(super) fn start(
+    mut command: Command,
+    pty: bool,
+) -> Result<(Child, SignalTarget, Pipes), StartError> {
     // It reads what we would read. A pseudo-terminal is for its output.
     command.stdin(Stdio::inherit()).kill_on_drop(true);
     if pty {
         let program = command.as_std().get_program().to_owned();
         let (child, pty) =
             on_a_terminal(command).map_err(|error| StartError::new(&program, into_io(error)))?;
-        let target = Target::new(&child, false);
+        let target = SignalTarget::new(&child, false);
         return Ok((child, target, Pipes::Terminal(pty.into_split().0)));
     }
     command.stdout(Stdio::piped()).stderr(Stdio::piped());

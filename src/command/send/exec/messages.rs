@@ -13,7 +13,7 @@ use crate::{
 /// So much of a command line is told, in characters.
 const COMMAND_LINE_CHARS: usize = 200;
 
-pub(super) struct Voice {
+pub(super) struct Messages {
     prototype: Message,
     operation: Operation,
     command_line: String,
@@ -28,7 +28,7 @@ pub(super) struct Ended {
     pub(super) took: Duration,
 }
 
-impl Voice {
+impl Messages {
     pub(super) fn new(order: &Order) -> Self {
         let named = order.prototype.operation.clone();
         let operation = named.unwrap_or_else(|| operation(&order.words));

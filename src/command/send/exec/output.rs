@@ -37,7 +37,7 @@ pub(super) struct Output {
 
 /// Why there is no more of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Left {
+pub(super) enum OutputEnd {
     /// Nobody can write to it any more.
     Closed,
     /// The command has ended, but something else still holds it.
@@ -47,12 +47,12 @@ pub(super) enum Left {
 enum Next {
     Read(io::Result<usize>),
     Due,
-    Given(Left),
+    Given(OutputEnd),
 }
 
 impl Output {
     /// Reads to the end.
-    pub(super) async fn read(mut self) -> Left {
+    pub(super) async fn read(mut self) -> OutputEnd {
         let mut buffer = vec![0; READ_BYTES];
         let mut spare = PIPE_BYTES;
         let mut lingered = pin!(lingered(self.tally.ended()));
@@ -60,14 +60,14 @@ impl Output {
             // A place first: what is read can then be handed on, and no time is lost between.
             let queue = self.queue.clone();
             let Ok(place) = queue.reserve().await else {
-                return Left::Closed;
+                return OutputEnd::Closed;
             };
             let due = self.lines.due(now());
             let next = tokio::select! {
                 biased;
                 read = self.from.read(&mut buffer) => Next::Read(read),
                 () = at(due) => Next::Due,
-                () = &mut lingered => Next::Given(Left::Held),
+                () = &mut lingered => Next::Given(OutputEnd::Held),
             };
             let (batch, left) = match next {
                 Next::Due => (self.lines.expire(now()), None),
@@ -78,10 +78,10 @@ impl Output {
                         spare = spare.saturating_sub(read);
                     }
                     let batch = self.lines.push(&buffer[..read], now());
-                    (batch, (spare == 0).then_some(Left::Held))
+                    (batch, (spare == 0).then_some(OutputEnd::Held))
                 }
                 // A terminal whose other side is gone is an error (EIO), not an end.
-                Next::Read(_) => (self.lines.finish(), Some(Left::Closed)),
+                Next::Read(_) => (self.lines.finish(), Some(OutputEnd::Closed)),
             };
             if batch.lines > 0 {
                 self.tally.read(batch.lines);

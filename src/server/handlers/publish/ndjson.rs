@@ -6,7 +6,7 @@ use axum::body::Body;
 
 use super::{check_json, check_size, next_chunk};
 use crate::{
-    hub::{Publisher, Receipt, Refusal},
+    hub::{PublishStream, Receipt, Refusal},
     message::Message,
     server::{problem::Problem, reconnect_grace::drop_later},
     wire::json,
@@ -15,7 +15,7 @@ use crate::{
 /// Publishes the body's lines one after the other. A line that is no message ends the request; all
 /// lines before it stand.
 pub(in crate::server) async fn publish(
-    publisher: Publisher,
+    publisher: PublishStream,
     body: &mut Body,
     max_message: usize,
 ) -> Result<Receipt, Problem> {
@@ -55,10 +55,10 @@ pub(in crate::server) async fn publish(
 }
 
 /// A publisher that has not finished: where the request is dropped, so is this.
-struct Unfinished(Option<Publisher>);
+struct Unfinished(Option<PublishStream>);
 
 impl Unfinished {
-    fn get(&mut self) -> &mut Publisher {
+    fn get(&mut self) -> &mut PublishStream {
         self.0
             .as_mut()
             .expect("taken only by finish and drop, which end it")

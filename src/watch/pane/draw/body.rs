@@ -13,7 +13,7 @@ use crate::watch::pane::state::{
     Screen,
     export::level_letter,
     layout::Columns,
-    records::{Id, Kind, Record},
+    records::{Id, Record, RecordKind},
     viewport::Row,
     wrap::cells,
 };
@@ -60,10 +60,12 @@ pub(in crate::watch::pane) fn draw(screen: &Screen, canvas: &mut Canvas<'_>) {
 
 fn style(record: &Record, theme: Theme) -> Style {
     match record.kind {
-        Kind::Message => theme.level(record.level),
-        Kind::System | Kind::Note if record.level.is_some() => theme.level(record.level),
-        Kind::System | Kind::Note => theme.faint(),
-        Kind::Ruler => theme.accent(),
+        RecordKind::Message => theme.level(record.level),
+        RecordKind::System | RecordKind::Note if record.level.is_some() => {
+            theme.level(record.level)
+        }
+        RecordKind::System | RecordKind::Note => theme.faint(),
+        RecordKind::Ruler => theme.accent(),
     }
 }
 
@@ -142,7 +144,7 @@ fn text(
     canvas: &mut Canvas<'_>,
 ) {
     let theme = canvas.theme;
-    if record.kind == Kind::Ruler {
+    if record.kind == RecordKind::Ruler {
         let line = format!("── {} {}", record.text, "─".repeat(usize::from(slot.width)));
         let (x, y) = (slot.x - canvas.area.x, slot.y - canvas.area.y);
         canvas.put(x, y, &theme.own(&line), style);

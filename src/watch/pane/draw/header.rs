@@ -12,7 +12,7 @@ use crate::{
     watch::{
         format,
         operations::OperationState,
-        pane::state::{Screen, connection::State, timestamps},
+        pane::state::{Screen, connection::ConnectionState, timestamps},
     },
 };
 
@@ -44,10 +44,10 @@ pub(in crate::watch::pane) fn draw(screen: &Screen, now: Duration, canvas: &mut 
 
 fn state_style(screen: &Screen, theme: Theme) -> Style {
     match screen.connection.state {
-        State::Connecting | State::Ended => theme.strong(),
-        State::Live => theme.good().patch(theme.strong()),
-        State::Retrying { .. } => theme.warning(),
-        State::Failed(_) => theme.bad(),
+        ConnectionState::Connecting | ConnectionState::Ended => theme.strong(),
+        ConnectionState::Live => theme.good().patch(theme.strong()),
+        ConnectionState::Retrying { .. } => theme.warning(),
+        ConnectionState::Failed(_) => theme.bad(),
     }
 }
 
@@ -57,8 +57,8 @@ fn states(screen: &Screen, now: Duration) -> Vec<String> {
     let safe = |text: &str| safe_line(text, Colour::Strip).into_owned();
     let ago = |at: Duration| timestamps::age(now.saturating_sub(at));
     match &connection.state {
-        State::Connecting => vec!["◌ connecting".into()],
-        State::Live => {
+        ConnectionState::Connecting => vec!["◌ connecting".into()],
+        ConnectionState::Live => {
             let message = connection.last_message.map(ago);
             let sign = connection.last_sign.map(ago).unwrap_or_default();
             let long = match &message {
@@ -68,7 +68,7 @@ fn states(screen: &Screen, now: Duration) -> Vec<String> {
             let short = message.map_or("● live".into(), |it| format!("● live {it}"));
             vec![long, short, "● live".into()]
         }
-        State::Retrying {
+        ConnectionState::Retrying {
             attempt,
             due,
             reason,
@@ -85,8 +85,10 @@ fn states(screen: &Screen, now: Duration) -> Vec<String> {
                 format!("◐ try {attempt} {soon}"),
             ]
         }
-        State::Ended => vec!["■ ended".into()],
-        State::Failed(reason) => vec![format!("■ failed: {}", safe(reason)), "■ failed".into()],
+        ConnectionState::Ended => vec!["■ ended".into()],
+        ConnectionState::Failed(reason) => {
+            vec![format!("■ failed: {}", safe(reason)), "■ failed".into()]
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr;
 use super::{Canvas, cut};
 use crate::watch::pane::{
     keys::{self, Action},
-    state::{Screen, records::Kind},
+    state::{Screen, records::RecordKind},
 };
 
 /// A character's rows and columns of points, and the columns it takes with the one after it.
@@ -17,7 +17,11 @@ const ADVANCE: usize = COLUMNS + 1;
 /// Whether there is nothing to show yet but how to begin.
 #[must_use]
 pub(in crate::watch::pane) fn is_due(screen: &Screen) -> bool {
-    let nothing = screen.is_empty() && screen.records.iter().all(|(_, it)| it.kind == Kind::System);
+    let nothing = screen.is_empty()
+        && screen
+            .records
+            .iter()
+            .all(|(_, it)| it.kind == RecordKind::System);
     nothing && screen.connection.is_open() && screen.is_following()
 }
 

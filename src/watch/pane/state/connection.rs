@@ -7,7 +7,7 @@ use crate::{client::subscribe::Update, event::End};
 
 /// How the stream is being read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum State {
+pub enum ConnectionState {
     /// A connection is being made.
     #[default]
     Connecting,
@@ -32,7 +32,7 @@ pub enum State {
 #[derive(Clone, Debug, Default)]
 pub struct Connection {
     /// How the stream is being read.
-    pub state: State,
+    pub state: ConnectionState,
     /// When the last message came.
     pub last_message: Option<Duration>,
     /// When the last sign of life came.
@@ -48,7 +48,7 @@ impl Connection {
                 delay,
                 reason,
             } => {
-                self.state = State::Retrying {
+                self.state = ConnectionState::Retrying {
                     attempt: *attempt,
                     due: now + *delay,
                     reason: reason.clone(),
@@ -57,19 +57,19 @@ impl Connection {
             }
             // The watch subscribes again.
             Update::End(End::Idle) => {
-                self.state = State::Connecting;
+                self.state = ConnectionState::Connecting;
                 true
             }
             Update::End(End::Stopped) | Update::Gone => {
-                self.state = State::Ended;
+                self.state = ConnectionState::Ended;
                 true
             }
             Update::Connected { .. } | Update::Heartbeat | Update::Gap(_) => {
-                self.state = State::Live;
+                self.state = ConnectionState::Live;
                 true
             }
             Update::Message(received) => {
-                self.state = State::Live;
+                self.state = ConnectionState::Live;
                 if !received.message.system {
                     self.last_message = Some(now);
                 }
@@ -84,7 +84,10 @@ impl Connection {
     /// Whether something may still come.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        !matches!(self.state, State::Ended | State::Failed(_))
+        !matches!(
+            self.state,
+            ConnectionState::Ended | ConnectionState::Failed(_)
+        )
     }
 
     /// How long until what is told of it changes with time alone.
@@ -96,10 +99,10 @@ impl Connection {
             .flatten()
             .map(|it| timestamps::age_changes(now.saturating_sub(it)));
         match &self.state {
-            State::Retrying { due, .. } if *due > now => {
+            ConnectionState::Retrying { due, .. } if *due > now => {
                 Some(timestamps::countdown_changes(due.saturating_sub(now)))
             }
-            State::Live => ages.min(),
+            ConnectionState::Live => ages.min(),
             _ => None,
         }
     }

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::{
-    Options,
-    records::{Kind, Record},
+    PaneOptions,
+    records::{Record, RecordKind},
     timestamps, wrap,
 };
 use crate::terminal::safe_text::{self, Colour};
@@ -25,7 +25,7 @@ pub struct Detail {
 impl Detail {
     /// A record to be looked at.
     #[must_use]
-    pub fn new(record: Record, options: &Options) -> Self {
+    pub fn new(record: Record, options: &PaneOptions) -> Self {
         let fields = fields(&record, options);
         Self {
             record,
@@ -49,7 +49,7 @@ impl Detail {
     }
 }
 
-fn fields(record: &Record, options: &Options) -> Vec<(&'static str, String)> {
+fn fields(record: &Record, options: &PaneOptions) -> Vec<(&'static str, String)> {
     let safe = |text: &str| safe_text::safe_line(text, Colour::Strip).into_owned();
     let mut fields = vec![("message", record.text.to_string())];
     let mut add = |label, value: Option<String>| {
@@ -83,12 +83,12 @@ fn fields(record: &Record, options: &Options) -> Vec<(&'static str, String)> {
     let arrived = options.began.saturating_add(arrived);
     add("came", Some(timestamps::clock(arrived, options.utc_offset)));
     let by = match record.kind {
-        Kind::Message => None,
-        Kind::System => Some("the server"),
-        Kind::Note | Kind::Ruler => Some("this watcher"),
+        RecordKind::Message => None,
+        RecordKind::System => Some("the server"),
+        RecordKind::Note | RecordKind::Ruler => Some("this watcher"),
     };
     add("said by", by.map(Into::into));
-    let is_message = record.kind == Kind::Message;
+    let is_message = record.kind == RecordKind::Message;
     let raw = more.and_then(|it| it.raw.as_deref()).filter(|_| is_message);
     add(
         "as it came",

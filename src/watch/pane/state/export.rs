@@ -2,7 +2,7 @@
 
 use super::{
     Screen,
-    records::{Id, Kind, Record},
+    records::{Id, Record, RecordKind},
     timestamps::{self, Times},
 };
 use crate::{message::Level, wire::json};
@@ -40,7 +40,7 @@ impl Screen {
     pub fn all_as_ndjson(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for (_, record) in self.records.iter() {
-            if matches!(record.kind, Kind::Message | Kind::System) {
+            if matches!(record.kind, RecordKind::Message | RecordKind::System) {
                 let object = json::stamped_object(
                     &record.event_id(),
                     record.server_time(),

@@ -4,7 +4,7 @@ use crate::message::Level;
 
 use super::{
     query::Query,
-    records::{Kind, Record},
+    records::{Record, RecordKind},
 };
 
 /// What a message without a level counts as.
@@ -72,7 +72,7 @@ impl Filter {
     /// Whether a record is shown.
     #[must_use]
     pub fn passes(&self, record: &Record) -> bool {
-        if record.kind != Kind::Message {
+        if record.kind != RecordKind::Message {
             return true;
         }
         self.level
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     fn record(level: Option<Level>, text: &str) -> Record {
-        Record::own(Kind::Message, level, text, Duration::ZERO)
+        Record::own(RecordKind::Message, level, text, Duration::ZERO)
     }
 
     #[test]
@@ -138,7 +138,7 @@ mod tests {
     fn what_is_said_about_the_stream_is_never_hidden() {
         let mut filter = Filter::default();
         filter.set_pattern("nothing like it").unwrap();
-        let note = Record::own(Kind::Note, None, "3 messages lost", Duration::ZERO);
+        let note = Record::own(RecordKind::Note, None, "3 messages lost", Duration::ZERO);
         assert!(filter.passes(&note));
     }
 }

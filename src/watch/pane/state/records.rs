@@ -6,7 +6,7 @@ mod record;
 
 use std::{collections::VecDeque, sync::Arc};
 
-pub use record::{Kind, More, Record, TEXT_MAX, plain};
+pub use record::{More, Record, RecordKind, TEXT_MAX, plain};
 
 /// The most records that are kept.
 pub const RECORDS_MAX: usize = 200_000;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Effect, Leave, prompt};
 use crate::{
-    control::{Ask, Cancel, Request},
+    control::{Cancel, Change, ControlRequest},
     message::Level,
     watch::{
         operations::OperationState,
@@ -12,11 +12,11 @@ use crate::{
             keys::{self, Action, Code, Key, TABLE},
             state::{
                 Mode, Screen,
-                connection::State,
+                connection::ConnectionState,
                 detail::Detail,
                 navigation::Far,
                 prompt::Purpose,
-                records::{Kind, Record},
+                records::{Record, RecordKind},
                 timestamps,
             },
         },
@@ -52,9 +52,9 @@ pub(super) fn key(screen: &mut Screen, key: Key, now: Duration) -> Vec<Effect> {
             screen.mode = Mode::Messages;
             if matches!(key.code, Code::Char('y' | 'Y')) && !key.ctrl {
                 let operation = operation.and_then(|it| it.parse().ok());
-                return vec![Effect::Ask(Request {
-                    cancel: Ask::For(Cancel { operation }),
-                    ..Request::default()
+                return vec![Effect::Control(ControlRequest {
+                    cancel: Change::Set(Cancel { operation }),
+                    ..ControlRequest::default()
                 })];
             }
             screen.notice = Some("nobody was asked".into());
@@ -170,13 +170,13 @@ fn outward(screen: &mut Screen, action: Action) -> Vec<Effect> {
         Action::Detail => {
             screen.wants_debug = !screen.wants_debug;
             let level = if screen.wants_debug {
-                Ask::For(Level::Debug)
+                Change::Set(Level::Debug)
             } else {
-                Ask::Withdraw
+                Change::Clear
             };
-            Effect::Ask(Request {
+            Effect::Control(ControlRequest {
                 level,
-                ..Request::default()
+                ..ControlRequest::default()
             })
         }
         Action::Cancel => {
@@ -184,7 +184,7 @@ fn outward(screen: &mut Screen, action: Action) -> Vec<Effect> {
             return Vec::new();
         }
         Action::Reconnect if screen.connection.is_open() => {
-            screen.connection.state = State::Connecting;
+            screen.connection.state = ConnectionState::Connecting;
             Effect::Reconnect
         }
         Action::Reconnect => return told(screen, "the stream has ended"),
@@ -310,7 +310,7 @@ fn open(screen: &mut Screen, now: Duration) {
         let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         let time = screen.options.began.saturating_add(millis);
         let clock = timestamps::clock(time, screen.options.utc_offset);
-        screen.push(Record::own(Kind::Ruler, None, &clock, now));
+        screen.push(Record::own(RecordKind::Ruler, None, &clock, now));
     } else if let Some((_, record)) = screen.focus() {
         let detail = Detail::new(record.clone(), &screen.options);
         screen.mode = Mode::Detail(Box::new(detail));

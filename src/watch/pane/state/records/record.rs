@@ -14,7 +14,7 @@ pub const TEXT_MAX: usize = 4 << 20;
 
 /// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum RecordKind {
     /// A publisher's message.
     Message,
     /// The server's own.
@@ -43,7 +43,7 @@ pub struct Record {
     /// How much it matters.
     pub level: Option<Level>,
     /// What it is.
-    pub kind: Kind,
+    pub kind: RecordKind,
     /// Whether its operation begins with it.
     pub begins: bool,
     /// Whether the text has colours: looked for once, since a filter asks all records at each key.
@@ -114,9 +114,9 @@ impl Record {
             more: more.is_something().then(|| Box::new(more)),
             level: message.level,
             kind: if message.system {
-                Kind::System
+                RecordKind::System
             } else {
-                Kind::Message
+                RecordKind::Message
             },
             begins: false,
             is_coloured,
@@ -125,7 +125,7 @@ impl Record {
 
     /// A record of the watcher's own.
     #[must_use]
-    pub fn own(kind: Kind, level: Option<Level>, text: &str, now: Duration) -> Self {
+    pub fn own(kind: RecordKind, level: Option<Level>, text: &str, now: Duration) -> Self {
         let (safe, _) = made_safe(text.into(), Colour::Strip);
         Self {
             seq: None,
@@ -133,7 +133,7 @@ impl Record {
             arrived: micros(now),
             operation: None,
             text: match kind {
-                Kind::Note => set_off(&safe),
+                RecordKind::Note => set_off(&safe),
                 _ => safe,
             },
             more: None,
@@ -194,7 +194,7 @@ impl Record {
             outcome: more.outcome,
             event: more.event.and_then(|it| it.parse().ok()),
             fields: more.fields,
-            system: self.kind == Kind::System,
+            system: self.kind == RecordKind::System,
         }
     }
 

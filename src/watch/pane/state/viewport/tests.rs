@@ -3,7 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::watch::pane::state::records::{Kind, Record};
+use crate::watch::pane::state::records::{Record, RecordKind};
 
 struct Log {
     records: Records,
@@ -19,7 +19,7 @@ impl Log {
             layouts: Layouts::default(),
         };
         for text in texts {
-            let record = Record::own(Kind::Message, None, &text, Duration::ZERO);
+            let record = Record::own(RecordKind::Message, None, &text, Duration::ZERO);
             log.shown.push_back(log.records.push(record, |_, _| ()));
         }
         log
