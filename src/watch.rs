@@ -16,3 +16,4 @@ pub mod record;
 pub mod replay;
 pub mod resubscribe;
 pub mod summary;
+mod tally;

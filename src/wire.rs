@@ -9,7 +9,10 @@ pub mod json;
 mod object;
 pub mod sse;
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use crate::event::ClientId;
 
@@ -26,6 +29,12 @@ pub const IDEMPOTENCY_KEY_MAX: usize = 128;
 /// So long a request that broke off and has a key may take to come back before the channel is told that its
 /// publisher is gone.
 pub const COMEBACK: Duration = Duration::from_secs(2);
+
+/// The port that a server listens on if none is given: CHAT on a phone's keys.
+pub const DEFAULT_PORT: u16 = 2428;
+/// Where a server listens if it is not told.
+pub const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT);
 
 /// The media type of a stream (WHATWG HTML 9.2.5).
 pub const EVENT_STREAM: &str = "text/event-stream";

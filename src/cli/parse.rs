@@ -10,7 +10,7 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use super::{Cli, definition, each_argument, without_empty_env};
+use super::{Cli, definition, each_argument, values::without_empty_env};
 
 /// Reads the command line. An environment variable that is set but empty counts as absent.
 ///

@@ -4,10 +4,7 @@ use std::io::{self, Write};
 
 use clap_complete::Shell;
 
-use crate::{
-    cli::{BEGIN, Exit, definition},
-    watch::pane::keys,
-};
+use crate::{cli::exit::Exit, watch::pane::keys};
 
 /// Print the completion script for a shell
 #[derive(Debug, clap::Args)]
@@ -27,23 +24,23 @@ Examples:
 ///
 /// # Errors
 /// Where stdout cannot be written; a closed pipe is none.
-pub fn run(args: &Args) -> anyhow::Result<Exit> {
-    print(&script(args.shell))
+pub fn run(args: &Args, program: clap::Command) -> anyhow::Result<Exit> {
+    print(&script(args.shell, program))
 }
 
 /// Prints the manual page.
 ///
 /// # Errors
 /// Where stdout cannot be written; a closed pipe is none.
-pub fn man() -> anyhow::Result<Exit> {
-    print(&manual()?)
+pub fn man(program: clap::Command) -> anyhow::Result<Exit> {
+    print(&manual(program)?)
 }
 
 /// The completion script for a shell, as it stands in `completions/`.
 #[must_use]
-pub fn script(shell: Shell) -> Vec<u8> {
+pub fn script(shell: Shell, mut program: clap::Command) -> Vec<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut definition(), "codechat", &mut script);
+    clap_complete::generate(shell, &mut program, "codechat", &mut script);
     script
 }
 
@@ -54,9 +51,8 @@ pub fn script(shell: Shell) -> Vec<u8> {
 ///
 /// # Errors
 /// Never: it is written to memory.
-pub fn manual() -> io::Result<Vec<u8>> {
+pub fn manual(mut program: clap::Command) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
-    let mut program = definition();
     program.build();
     let man = clap_mangen::Man::new(program.clone());
     man.render_title(&mut page)?;
@@ -71,7 +67,12 @@ pub fn manual() -> io::Result<Vec<u8>> {
         let usage = usage.trim_start_matches("Usage: ");
         writeln!(page, ".br\n{}", roff(usage))?;
     }
-    writeln!(page, ".SH DESCRIPTION\n{}", roff(BEGIN))?;
+    let begin = program.get_after_help().map(ToString::to_string);
+    writeln!(
+        page,
+        ".SH DESCRIPTION\n{}",
+        roff(&begin.unwrap_or_default())
+    )?;
     for verb in verbs() {
         let has_keys = verb.get_name() == "watch";
         verb_sections(verb, &mut page)?;

@@ -11,7 +11,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use uuid::Uuid;
 
 use crate::{
-    cli::{Exit, ServerArgs, interval},
+    cli::{args::ServerArgs, exit::Exit, values::interval},
     client::ClientOptions,
     event::ClientId,
     message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress},

@@ -16,19 +16,16 @@ use tokio::net::TcpListener;
 
 use self::access::AccessArgs;
 use crate::{
-    cli::{self, Exit, duration, interval},
+    cli::{
+        exit::Exit,
+        values::{self, default_address, duration, interval},
+    },
     hub::{Hub, Limits, LogLimits},
     server::{self, FRAMES, ServerOptions},
     signals::Signals,
     terminal::stderr,
     token::Token,
 };
-
-/// The port that everything here uses when none is named: CHAT on a phone's keys.
-pub const DEFAULT_PORT: u16 = 2428;
-/// Where a server listens when it is not told.
-pub const DEFAULT_LISTEN: SocketAddr =
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT);
 
 /// Run a server until a signal ends it
 ///
@@ -42,7 +39,7 @@ pub struct Args {
     /// --no-auth
     #[arg(
         long, value_name = "ADDR:PORT", env = "CODECHAT_LISTEN", value_delimiter = ',',
-        default_values_t = [DEFAULT_LISTEN], value_parser = parse_address
+        default_values_t = [default_address()], value_parser = parse_address
     )]
     listen: Vec<SocketAddr>,
 
@@ -172,8 +169,8 @@ impl Settings {
             settings: Settings,
         }
         let definition = Environment::command()
-            .mut_args(cli::boolish)
-            .mut_args(cli::without_empty_env);
+            .mut_args(values::boolish)
+            .mut_args(values::without_empty_env);
         let settings = definition
             .try_get_matches_from(["codechat"])
             .and_then(|matches| Environment::from_arg_matches(&matches))
@@ -299,7 +296,7 @@ fn invitation(scheme: &str, address: SocketAddr) -> String {
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => (Ipv6Addr::LOCALHOST, address.port()).into(),
         _ => address,
     };
-    let server = if near == DEFAULT_LISTEN && scheme == "http" {
+    let server = if near == default_address() && scheme == "http" {
         String::new()
     } else {
         format!(" --server {scheme}://{near}")

@@ -11,7 +11,11 @@ use anyhow::Context;
 use regex::Regex;
 
 use crate::{
-    cli::{Exit, ServerArgs, duration, interval},
+    cli::{
+        args::ServerArgs,
+        exit::Exit,
+        values::{duration, interval},
+    },
     event::ClientId,
     signals::Stops,
     terminal::stderr,

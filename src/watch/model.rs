@@ -8,7 +8,7 @@ use regex::Regex;
 
 use super::{
     operations::{Operations, is_loss},
-    summary::Tally,
+    tally::Tally,
 };
 use crate::{
     client::subscribe::Update,

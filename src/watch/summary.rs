@@ -3,87 +3,18 @@
 //!
 //! Pure, as the model that it is a part of.
 
-use std::{cmp::Reverse, time::Duration};
+use std::time::Duration;
 
 use super::{
     format,
     model::Model,
     operations::{OperationState, Operations},
+    tally::LEVELS,
 };
-use crate::{
-    client::subscribe::Update,
-    event::Gap,
-    message::{Level, Message, Outcome},
-    terminal::stderr,
-};
+use crate::{message::Outcome, terminal::stderr};
 
-/// So many of the longest gaps between messages are told, unless they are shorter than the second.
-const GAPS: usize = 3;
-const GAP_MIN: Duration = Duration::from_millis(250);
 /// So many operations are told, the newest.
 const OPERATIONS: usize = 20;
-/// A message is quoted no wider than this.
-const QUOTE_WIDTH: usize = 60;
-
-/// What a summary needs and the model does not keep for anything else.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
-    /// When the stream was first open.
-    began_at: Option<Duration>,
-    last_at: Option<Duration>,
-    /// The longest first.
-    gaps: Vec<Pause>,
-    /// How many messages of each level, the worst first; the last is for those without one.
-    levels: [u64; LEVELS.len() + 1],
-    first_error: Option<(Duration, String)>,
-    lost_unknown: bool,
-}
-
-const LEVELS: [Level; 5] = [
-    Level::Error,
-    Level::Warn,
-    Level::Info,
-    Level::Debug,
-    Level::Trace,
-];
-
-/// A time without messages, and the message that ended it.
-#[derive(Debug)]
-struct Pause {
-    length: Duration,
-    before: String,
-}
-
-impl Tally {
-    pub(super) fn update(&mut self, update: &Update, now: Duration) {
-        match update {
-            Update::Connected { .. } => _ = self.began_at.get_or_insert(now),
-            Update::Message(received) => self.message(&received.message, now),
-            Update::Gap(Gap::Unknown) => self.lost_unknown = true,
-            _ => {}
-        }
-    }
-
-    fn message(&mut self, message: &Message, now: Duration) {
-        if message.level == Some(Level::Error) && self.first_error.is_none() {
-            self.first_error = Some((now, quote(message)));
-        }
-        if message.system {
-            return;
-        }
-        let level = LEVELS.iter().position(|it| Some(*it) == message.level);
-        self.levels[level.unwrap_or(LEVELS.len())] += 1;
-        let length = now.saturating_sub(self.last_at.replace(now).unwrap_or(now));
-        let is_among_longest =
-            self.gaps.len() < GAPS || self.gaps.last().is_some_and(|it| it.length < length);
-        if length >= GAP_MIN && is_among_longest {
-            self.gaps.truncate(GAPS - 1);
-            let before = quote(message);
-            self.gaps.push(Pause { length, before });
-            self.gaps.sort_by_key(|it| Reverse(it.length));
-        }
-    }
-}
 
 /// The lines of a summary, the first of which says the most. None where the stream was never open, or
 /// the model keeps no account.
@@ -165,12 +96,6 @@ fn operation(state: &OperationState, now: Duration) -> String {
     format!("{name}: {ending} in {taken}{}", count.unwrap_or_default())
 }
 
-/// The begin of a message's first line.
-fn quote(message: &Message) -> String {
-    let line = message.text.lines().next().unwrap_or_default();
-    format!("\"{}\"", format::cut(line, QUOTE_WIDTH))
-}
-
 fn counted(count: u64, what: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     format!("{} {what}{ending}", format::count_of(count))
@@ -180,6 +105,11 @@ fn counted(count: u64, what: &str) -> String {
 mod tests {
     use super::*;
     use crate::{client::subscribe::Received, event::Format, watch::model::Goals};
+    use crate::{
+        client::subscribe::Update,
+        event::Gap,
+        message::{Level, Message},
+    };
 
     fn told(model: &mut Model, at: u64, message: Message) {
         let received = Received {

@@ -21,7 +21,7 @@ fn the_completion_scripts_are_those_of_this_command_line() {
     let mut stale = Vec::new();
     for shell in Shell::value_variants() {
         let path = folder.join(shell.file_name("codechat"));
-        let script = completions::script(*shell);
+        let script = completions::script(*shell, codechat::cli::definition());
         if fs::read(&path).is_ok_and(|kept| kept == script) {
             continue;
         }
@@ -54,7 +54,8 @@ fn every_flag_names_its_environment_variable_and_what_it_is_for() {
 
 #[test]
 fn the_manual_page_has_no_empty_section() {
-    let page = String::from_utf8(completions::manual().unwrap()).unwrap();
+    let page =
+        String::from_utf8(completions::manual(codechat::cli::definition()).unwrap()).unwrap();
     let mut heading: Option<&str> = None;
     for line in page.lines() {
         let is_text = !line.starts_with('.') && !line.trim().is_empty();
@@ -83,7 +84,7 @@ fn the_manual_page_has_no_empty_section() {
 
 #[test]
 fn the_manual_page_renders() {
-    let page = completions::manual().unwrap();
+    let page = completions::manual(codechat::cli::definition()).unwrap();
     let renderers: [(&str, &[&str]); 2] = [
         ("mandoc", &["-T", "utf8", "-W", "error"]),
         ("man", &["-l", "-"]),

@@ -31,7 +31,7 @@ const README: &str = include_str!("../../README.md");
 /// Stands for a watcher's ID.
 const ANY_ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
 /// The ports that the README's commands use.
-const PORTS: [u16; 2] = [codechat::command::serve::DEFAULT_PORT, 8000];
+const PORTS: [u16; 2] = [codechat::wire::DEFAULT_PORT, 8000];
 /// So long a port may be in use by another test before this one gives up.
 const PORT_PATIENCE: Duration = Duration::from_mins(1);
 /// What a terminal says once it is ready for the next block.

@@ -27,7 +27,7 @@ use super::{
     lines::Batch,
 };
 use crate::{
-    cli::Exit,
+    cli::exit::Exit,
     client::{
         Client,
         publish::{HttpPublisher, PublishError},

@@ -19,7 +19,7 @@ use super::{
     stdin_hangup,
 };
 use crate::{
-    cli::Exit,
+    cli::exit::Exit,
     client::{
         Client,
         publish::{HttpPublisher, PublishError},

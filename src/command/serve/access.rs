@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use anyhow::bail;
 
 use crate::{
-    cli::TokenArgs,
+    cli::args::TokenArgs,
     server::{Access, AllowedHost, AllowedOrigin, NotAHost, NotAnOrigin, Tls},
     token::Token,
 };

@@ -3,7 +3,7 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::{
-    cli::{Exit, ServerArgs},
+    cli::{args::ServerArgs, exit::Exit},
     client::ClientOptions,
     control::{Cancel, Change, ControlRequest},
     event::ClientId,

@@ -18,7 +18,7 @@ use super::{
     summarize, unpin_at_stops, write_id,
 };
 use crate::{
-    cli::Exit,
+    cli::exit::Exit,
     client::subscribe::Update,
     process,
     signals::{Origins, Signal},

@@ -8,7 +8,7 @@ use tokio::time;
 
 use super::{Args, LEAVE, session::Session, summarize, unpin_at_stops, write_id};
 use crate::{
-    cli::Exit,
+    cli::exit::Exit,
     client::subscribe::{FeedError, Update},
     signals::Signals,
     terminal::stderr,

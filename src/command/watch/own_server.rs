@@ -7,7 +7,8 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::LEAVE;
 use crate::{
-    command::serve::{self, DEFAULT_LISTEN, Settings},
+    cli::values::default_address,
+    command::serve::{self, Settings},
     hub::Hub,
     server::{self, FRAMES, ServerOptions},
     token::Token,
@@ -21,7 +22,7 @@ pub(super) struct OwnServer {
 
 impl OwnServer {
     pub(super) async fn start(heartbeat: Duration, token: Option<Token>) -> anyhow::Result<Self> {
-        let listener = match serve::listen(DEFAULT_LISTEN).await {
+        let listener = match serve::listen(default_address()).await {
             Ok(listener) => listener,
             Err(error) => bail!("no server answers, and starting one failed: {error:#}"),
         };

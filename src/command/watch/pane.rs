@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 
 use super::{Args, lines::after, session::Session, summarize, write_id};
 use crate::{
-    cli::Exit,
+    cli::exit::Exit,
     client::{Client, subscribe::Reconnect},
     control::{Change, ControlRequest},
     event::{ClientId, unix_millis},

@@ -6,11 +6,11 @@ use tokio::time;
 
 use super::{Args, LEAVE, own_server::OwnServer};
 use crate::{
+    cli::values::default_address,
     client::{
         self, Client, ClientError,
         subscribe::{self, FeedError, Reconnect, Update},
     },
-    command::serve::DEFAULT_LISTEN,
     event::{ClientId, Format},
     terminal::stderr,
     token::Token,
@@ -124,7 +124,7 @@ impl Session {
 
 /// Whether something listens there that can be spoken with; what it says is another question.
 async fn is_there(client: &Client) -> bool {
-    let address = DEFAULT_LISTEN;
+    let address = default_address();
     debug_assert_eq!(client.server().to_string(), format!("http://{address}"));
     tokio::net::TcpStream::connect(address).await.is_ok()
 }

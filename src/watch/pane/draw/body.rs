@@ -5,7 +5,7 @@ use std::ops::Range;
 use ratatui::style::Style;
 
 use super::{
-    Canvas, cut,
+    canvas::{Canvas, cut},
     spans::{self, Hits, Slot},
     theme::Theme,
 };

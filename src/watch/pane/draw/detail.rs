@@ -3,7 +3,7 @@
 use ratatui::style::Style;
 
 use super::{
-    Canvas,
+    canvas::Canvas,
     spans::{self, Hits, Slot},
 };
 use crate::watch::pane::state::detail::{Detail, LABEL};

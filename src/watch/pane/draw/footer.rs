@@ -4,7 +4,7 @@ use ratatui::{layout::Position, style::Style};
 use unicode_width::UnicodeWidthStr;
 
 use super::{
-    Canvas, cut, fitting,
+    canvas::{Canvas, cut, fitting},
     spans::{self, Hits, Slot},
     theme::Theme,
 };

@@ -5,7 +5,10 @@ use std::time::Duration;
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
-use super::{Canvas, cut, fitting, theme::Theme};
+use super::{
+    canvas::{Canvas, cut, fitting},
+    theme::Theme,
+};
 use crate::{
     message::Outcome,
     terminal::safe_text::{Colour, safe_line},

@@ -3,7 +3,7 @@
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
-use super::Canvas;
+use super::canvas::Canvas;
 use crate::watch::pane::{keys::TABLE, state::wrap};
 
 /// From this width on, what keys do stands beside them rather than below.

@@ -3,7 +3,7 @@
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
-use super::{Canvas, cut};
+use super::canvas::{Canvas, cut};
 use crate::watch::pane::{
     keys::{self, Action},
     state::{Screen, records::RecordKind},

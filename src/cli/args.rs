@@ -1,0 +1,122 @@
+//! Arguments that several commands share.
+
+use std::{
+    fs::{self, File},
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+
+use super::values::default_address;
+use crate::{
+    client::{Client, ClientOptions, ServerUrl},
+    terminal::stderr,
+    token::Token,
+};
+
+/// Which server to speak with.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct ServerArgs {
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "CODECHAT_SERVER",
+        help = "The server's address [default: http://127.0.0.1:2428]"
+    )]
+    server: Option<ServerUrl>,
+
+    #[command(flatten)]
+    token: TokenArgs,
+}
+
+impl ServerArgs {
+    /// Whether the user named one.
+    #[must_use]
+    pub(crate) fn is_named(&self) -> bool {
+        self.server.is_some()
+    }
+
+    /// The token that was given, if any.
+    ///
+    /// # Errors
+    /// Those of [`TokenArgs::read`].
+    pub(crate) fn token(&self) -> anyhow::Result<Option<Token>> {
+        self.token.read()
+    }
+
+    /// A client of that server, or of the default one.
+    ///
+    /// # Errors
+    /// Where the HTTP library does not start.
+    pub(crate) fn client(&self, options: ClientOptions) -> anyhow::Result<Client> {
+        let server = match &self.server {
+            Some(server) => server.clone(),
+            None => format!("http://{}", default_address()).parse()?,
+        };
+        Ok(Client::new(server, options)?)
+    }
+}
+
+/// The token, which is never on the command line: every user of the machine can read that.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct TokenArgs {
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "CODECHAT_TOKEN_FILE",
+        help = "A file with the server's token [default: the token in the variable CODECHAT_TOKEN, if any]"
+    )]
+    token_file: Option<PathBuf>,
+}
+
+impl TokenArgs {
+    /// The token that was given, if any. Says so where everybody can read its file.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or what was given is no token.
+    pub(crate) fn read(&self) -> anyhow::Result<Option<Token>> {
+        const VARIABLE: &str = "CODECHAT_TOKEN";
+        const TOKEN_BYTES: u64 = 4096;
+        let (token, place) = if let Some(path) = &self.token_file {
+            let place = path.display().to_string();
+            let mut bytes = Vec::new();
+            File::open(path)
+                .and_then(|file| file.take(TOKEN_BYTES + 1).read_to_end(&mut bytes))
+                .with_context(|| format!("read the token from {place}"))?;
+            if bytes.len() as u64 > TOKEN_BYTES {
+                bail!(
+                    "the token in {place} is over the limit of {TOKEN_BYTES} bytes; is that the right file?"
+                );
+            }
+            warn_where_exposed(path);
+            // Not UTF-8 is not ASCII either, which is told below.
+            (Token::new(String::from_utf8_lossy(&bytes)), place)
+        } else if let Some(value) = std::env::var_os(VARIABLE).filter(|it| !it.is_empty()) {
+            (Token::new(value.to_string_lossy()), VARIABLE.to_owned())
+        } else {
+            return Ok(None);
+        };
+        if token.is_empty() {
+            bail!("the token in {place} is empty; write one there, as in: openssl rand -hex 32");
+        }
+        if !token.is_sendable() {
+            bail!("the token in {place} must be one word of visible ASCII characters");
+        }
+        Ok(Some(token))
+    }
+}
+
+/// A secret in a file that others can read is none.
+fn warn_where_exposed(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    const OTHERS_READ_OR_WRITE: u32 = 0o006;
+    let exposed = fs::metadata(path)
+        .is_ok_and(|it| it.is_file() && it.permissions().mode() & OTHERS_READ_OR_WRITE != 0);
+    if exposed {
+        let path = path.display();
+        stderr::line(&format!(
+            "warning: every user of this machine can read or change the token in {path}; to mend it: chmod 600 {path}"
+        ));
+    }
+}

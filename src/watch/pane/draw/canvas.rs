@@ -1,0 +1,98 @@
+//! A part of the screen to draw on, and texts that fit it.
+
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+use unicode_width::UnicodeWidthStr;
+
+use super::theme::Theme;
+
+/// A part of the screen to draw on. What does not fit is left out.
+#[derive(Debug)]
+pub struct Canvas<'a> {
+    /// The whole screen.
+    pub buffer: &'a mut Buffer,
+    /// The part.
+    pub area: Rect,
+    /// How things look.
+    pub theme: Theme,
+}
+
+impl<'a> Canvas<'a> {
+    /// A part of a screen.
+    pub fn new(buffer: &'a mut Buffer, area: Rect, theme: Theme) -> Self {
+        Self {
+            buffer,
+            area,
+            theme,
+        }
+    }
+
+    /// Writes a text at a place in the part; says the column after it.
+    pub fn put(&mut self, x: u16, y: u16, text: &str, style: Style) -> u16 {
+        if y >= self.area.height || x >= self.area.width {
+            return x;
+        }
+        let room = usize::from(self.area.width - x);
+        let (left, top) = (self.area.x + x, self.area.y + y);
+        let (end, _) = self.buffer.set_stringn(left, top, text, room, style);
+        end - self.area.x
+    }
+
+    /// Writes a text that ends at the part's right edge.
+    pub fn put_right(&mut self, y: u16, text: &str, style: Style) {
+        let width = u16::try_from(text.width()).unwrap_or(u16::MAX);
+        self.put(self.area.width.saturating_sub(width), y, text, style);
+    }
+
+    /// Writes a text in the middle.
+    pub fn put_centred(&mut self, y: u16, text: &str, style: Style) {
+        let width = u16::try_from(text.width()).unwrap_or(u16::MAX);
+        self.put(self.area.width.saturating_sub(width) / 2, y, text, style);
+    }
+}
+
+/// The first of these that is no wider, or else the last, cut off.
+pub fn fitting(width: usize, texts: impl IntoIterator<Item = String>) -> String {
+    let mut last = String::new();
+    for text in texts {
+        if text.width() <= width {
+            return text;
+        }
+        last = text;
+    }
+    cut(&last, width)
+}
+
+/// A text that is no wider, with a sign where something was cut off.
+#[must_use]
+pub fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.into();
+    }
+    let mut out = String::new();
+    for letter in text.chars() {
+        out.push(letter);
+        if out.width() >= width {
+            out.pop();
+            break;
+        }
+    }
+    if width > 0 {
+        out.push('…');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_wide_is_cut_and_shows_it() {
+        assert_eq!(cut("abc", 3), "abc");
+        assert_eq!(cut("abcd", 3), "ab…");
+        assert_eq!(cut("日本語", 4), "日…");
+        assert_eq!(cut("abc", 0), "");
+        assert_eq!(fitting(3, ["abcd".into(), "ab".into()]), "ab");
+        assert_eq!(fitting(1, ["abcd".into(), "ab".into()]), "…");
+    }
+}
