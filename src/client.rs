@@ -28,7 +28,7 @@ use crate::{
     control::ControlRequest,
     event::ClientId,
     message::{Message, Operation},
-    wire::{self, answer},
+    wire::{self, Route, answer},
 };
 
 pub use crate::token::Token;
@@ -116,7 +116,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`], where no server answers or it refuses.
     pub async fn connect(&self) -> Result<(ClientId, answer::Connected), ClientError> {
-        let mut request = self.request(Method::GET, wire::CONNECT_PATH, None);
+        let mut request = self.request(Method::GET, Route::Connect.path(), None);
         request
             .headers
             .insert(ACCEPT, HeaderValue::from_static(wire::JSON));
@@ -134,7 +134,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`], where no server answers or it refuses.
     pub async fn stop(&self, id: ClientId) -> Result<(), ClientError> {
-        let request = self.request(Method::POST, &wire::stop_path(id), Some(id));
+        let request = self.request(Method::POST, &Route::Stop.path_for(id), Some(id));
         self.within(self.accepted(request)).await.map(drop)
     }
 
@@ -149,7 +149,7 @@ impl Client {
         message: &Message,
         key: &str,
     ) -> Result<answer::Published, ClientError> {
-        let mut request = self.request(Method::POST, &wire::stream_path(id), Some(id));
+        let mut request = self.request(Method::POST, &Route::Client.path_for(id), Some(id));
         request.carry(wire::JSON, wire::json::publication(message).into());
         request.name(key)?;
         match self.json(request.clone()).await {
@@ -163,14 +163,14 @@ impl Client {
     /// # Errors
     /// [`ClientError`], where no server answers or it refuses.
     pub async fn broadcast(&self, message: &Message) -> Result<answer::Broadcast, ClientError> {
-        let mut request = self.request(Method::POST, wire::BROADCAST_PATH, None);
+        let mut request = self.request(Method::POST, Route::Broadcast.path(), None);
         request.carry(wire::JSON, wire::json::publication(message).into());
         self.json(request).await
     }
 
     /// Whether the server answers, and not with an error of its own.
     async fn is_well(&self) -> bool {
-        let request = self.request(Method::GET, wire::HEALTH_PATH, None);
+        let request = self.request(Method::GET, Route::Health.path(), None);
         let answer = request.send(&self.http).await;
         answer.is_ok_and(|it| !it.status().is_server_error())
     }
@@ -184,7 +184,7 @@ impl Client {
         id: ClientId,
         control: &ControlRequest,
     ) -> Result<(), ClientError> {
-        let mut request = self.request(Method::POST, &wire::control_path(id), Some(id));
+        let mut request = self.request(Method::POST, &Route::Control.path_for(id), Some(id));
         request.carry(wire::JSON, wire::control::request_object(control).into());
         self.within(self.accepted(request)).await.map(drop)
     }
@@ -212,7 +212,7 @@ impl Client {
     /// Where messages to one client are published to, as a whole address.
     #[must_use]
     pub fn publish_url(&self, id: ClientId) -> String {
-        self.server.join(&wire::stream_path(id)).into()
+        self.server.join(&Route::Client.path_for(id)).into()
     }
 
     fn request(&self, method: Method, path: &str, id: Option<ClientId>) -> ClientRequest {

@@ -7,6 +7,7 @@
 
 mod access;
 mod connection;
+mod deadline;
 mod fast_path;
 mod handlers;
 mod metrics;
@@ -23,7 +24,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    http::{Method, StatusCode, Uri, header},
+    http::{Method, Uri, header},
     routing::{MethodRouter, get, post},
 };
 use tokio::{net::TcpListener, task::JoinSet, time};
@@ -33,14 +34,19 @@ pub use self::access::{Access, AllowedHost, AllowedOrigin, NotAHost, NotAnOrigin
 pub use self::tls::{Tls, TlsError};
 use self::{
     access::Gate,
-    handlers::{clients, connect, control, publish, stop},
+    handlers::{clients, connect, control, publish, stop, subscribe},
     metrics::Metrics,
-    problem::Problem,
+    problem::{Problem, ProblemKind},
 };
 use crate::{
     hub::{Frames, Hub},
-    wire::{self, sse},
+    wire::{Route, sse},
 };
+
+/// The most of an unknown path that an error quotes, in characters.
+const PATH_SHOWN: usize = 100;
+/// Upper bound of what one connection buffers, in bytes, each way.
+const BUFFER_BYTES: usize = 16 * 1024;
 
 /// How events are written into this server's streams.
 pub const FRAMES: Frames = Frames {
@@ -166,52 +172,40 @@ async fn sweep(hub: Hub) {
     }
 }
 
-/// All doors. The contract they keep is the HTTP API in the README.
+/// Every route with its handlers.
 fn router(app: App) -> Router {
-    let by_id = format!("{}/{{id}}", wire::DEBUG_PATH);
-    let control_by_id = format!("{}/control/{{id}}", wire::DEBUG_PATH);
-    let stop_by_id = format!("{}/stop/{{id}}", wire::DEBUG_PATH);
-    let one_stream = get(stream::subscribe)
-        .post(publish::publish)
-        .delete(stop::stop);
-    let way_back = get(control::listen).post(control::ask);
-    let stopping = get(stop::stop).post(stop::stop);
-    Router::new()
-        .route(
-            wire::CONNECT_PATH,
-            without_head("GET", get(connect::connect)),
-        )
-        .route(wire::DEBUG_PATH, post(publish::publish_by_header))
-        .route(&by_id, without_head("GET, POST, DELETE", one_stream))
-        .route(&control_by_id, without_head("GET, POST", way_back))
-        .route(&stop_by_id, without_head("GET, POST", stopping))
-        .route(wire::BROADCAST_PATH, post(publish::broadcast))
-        .route(wire::CLIENTS_PATH, get(clients::clients))
-        .route(wire::METRICS_PATH, get(metrics::metrics))
-        .route(wire::HEALTH_PATH, get(|| async { "ok" }))
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
+    let all = Route::ALL.into_iter();
+    all.fold(Router::new(), |router, route| router.route(route.path(), handlers(route)))
+        .fallback(|uri: Uri| async move {
+            let path = uri.path().chars().take(PATH_SHOWN).collect();
+            Problem::from(ProblemKind::PathUnknown(path))
+        })
         .with_state(app)
 }
 
-/// A door whose GET issues, opens or ends something. HEAD asks for the head of GET's answer without what
-/// GET does (RFC 9110, 9.3.2), which such a door cannot give; axum would let it do all of it.
-fn without_head(allowed: &'static str, door: MethodRouter<App>) -> MethodRouter<App> {
-    let refuse = move |method: Method| async move {
-        ([(header::ALLOW, allowed)], method_not_allowed(method).await)
+fn handlers(route: Route) -> MethodRouter<App> {
+    let handlers = match route {
+        Route::Connect => get(connect::connect),
+        Route::Publish => post(publish::publish_by_header),
+        Route::Client => get(subscribe::subscribe)
+            .post(publish::publish)
+            .delete(stop::stop),
+        Route::Control => get(control::listen).post(control::request),
+        Route::Stop => get(stop::stop).post(stop::stop),
+        Route::Broadcast => post(publish::broadcast),
+        Route::Clients => get(clients::clients),
+        Route::Metrics => get(metrics::metrics),
+        Route::Health => get(|| async { "ok" }),
     };
-    door.head(refuse).fallback(refuse)
-}
-
-async fn not_found(uri: Uri) -> Problem {
-    let path = uri.path().chars().take(100).collect::<String>();
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        format!("there is nothing at {path}; the API is below /api/v1/sse"),
-    )
-}
-
-async fn method_not_allowed(method: Method) -> Problem {
-    let detail = format!("{method} is not for this path; the header Allow says what is");
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
+    let refuse = move |method: Method| async move {
+        let allow = [(header::ALLOW, route.methods().join(", "))];
+        (allow, Problem::from(ProblemKind::MethodNotAllowed(method)))
+    };
+    // Else axum answers HEAD by what GET does.
+    let handlers = if route.methods().contains(&"GET") && !route.methods().contains(&"HEAD") {
+        handlers.head(refuse)
+    } else {
+        handlers
+    };
+    handlers.fallback(refuse)
 }

@@ -7,6 +7,7 @@ pub mod answer;
 pub mod control;
 pub mod json;
 mod object;
+mod route;
 pub mod sse;
 
 use std::{
@@ -14,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use crate::event::ClientId;
+pub use route::Route;
 
 /// Carries the client ID, on requests and on answers.
 pub const CLIENT_ID_HEADER: &str = "sse-client-id";
@@ -28,7 +29,7 @@ pub const IDEMPOTENCY_KEY_HEADER: &str = "idempotency-key";
 pub const IDEMPOTENCY_KEY_MAX: usize = 128;
 /// So long a request that broke off and has a key may take to come back before the channel is told that its
 /// publisher is gone.
-pub const COMEBACK: Duration = Duration::from_secs(2);
+pub const RECONNECT_GRACE: Duration = Duration::from_secs(2);
 
 /// The port that a server listens on if none is given: CHAT on a phone's keys.
 pub const DEFAULT_PORT: u16 = 2428;
@@ -44,34 +45,3 @@ pub const NDJSON: &str = "application/x-ndjson";
 pub const JSON: &str = "application/json";
 /// The media type of an error answer (RFC 9457).
 pub const PROBLEM_JSON: &str = "application/problem+json";
-
-/// Issues a client ID.
-pub const CONNECT_PATH: &str = "/api/v1/sse/connect";
-/// Publishes to the client that the header names; the streams lie below it.
-pub const DEBUG_PATH: &str = "/api/v1/sse/debug";
-/// Publishes to every client.
-pub const BROADCAST_PATH: &str = "/api/v1/sse/broadcast";
-/// Lists every client.
-pub const CLIENTS_PATH: &str = "/api/v1/sse/clients";
-/// What has happened, in numbers.
-pub const METRICS_PATH: &str = "/metrics";
-/// Says whether the server is up.
-pub const HEALTH_PATH: &str = "/healthz";
-
-/// Where one client's stream is read and published to.
-#[must_use]
-pub fn stream_path(id: ClientId) -> String {
-    format!("{DEBUG_PATH}/{id}")
-}
-
-/// Where control requests to one client's publishers are made and received.
-#[must_use]
-pub fn control_path(id: ClientId) -> String {
-    format!("{DEBUG_PATH}/control/{id}")
-}
-
-/// Where one client's stream is stopped.
-#[must_use]
-pub fn stop_path(id: ClientId) -> String {
-    format!("{DEBUG_PATH}/stop/{id}")
-}

@@ -22,7 +22,7 @@ use crate::{
     control::ControlState,
     event::ClientId,
     message::Operation,
-    wire::{self, control::parse_state, sse},
+    wire::{Route, control::parse_state, sse},
 };
 
 /// The shortest and the longest wait before a try. A server waits 2 s for a publisher to come back, so
@@ -51,7 +51,7 @@ pub struct ControlFeed {
 impl ControlFeed {
     pub(super) fn open(client: Client, id: ClientId, operation: Option<&Operation>) -> Self {
         let (sender, heard) = mpsc::channel(WAITING);
-        let mut url = client.server().join(&wire::control_path(id));
+        let mut url = client.server().join(&Route::Control.path_for(id));
         if let Some(operation) = operation {
             let mut query = url.query_pairs_mut();
             query.append_pair("operation", operation.as_str());

@@ -21,10 +21,10 @@ use crate::{
         retry::Backoff,
     },
     event::ClientId,
-    wire::{self, answer::Published},
+    wire::{self, Route, answer::Published},
 };
 
-/// At the first tries after a loss, which thus fall within [`wire::COMEBACK`]: a network that fails for a
+/// At the first tries after a loss, which thus fall within [`wire::RECONNECT_GRACE`]: a network that fails for a
 /// moment is no lost publisher to those who watch.
 const SHORTEST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(5);
@@ -181,7 +181,7 @@ impl HttpPublisher {
     }
 
     fn request(&self, body: Bytes) -> ClientRequest {
-        let path = wire::stream_path(self.id);
+        let path = Route::Client.path_for(self.id);
         let mut request = self.client.request(Method::POST, &path, Some(self.id));
         request
             .headers
@@ -252,7 +252,10 @@ mod tests {
         for _ in 0..1000 {
             let mut backoff = Backoff::new(SHORTEST, LONGEST);
             let tries = [(); 3].map(|()| backoff.next(None, None).1);
-            assert!(tries.iter().sum::<Duration>() < wire::COMEBACK, "{tries:?}");
+            assert!(
+                tries.iter().sum::<Duration>() < wire::RECONNECT_GRACE,
+                "{tries:?}"
+            );
         }
     }
 }

@@ -38,6 +38,7 @@ impl Default for Limits {
 
 /// Why the hub refuses something.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[cfg_attr(test, derive(strum::EnumIter))]
 pub enum Refusal {
     /// No such channel.
     #[error(

@@ -18,7 +18,7 @@ use axum::{
 };
 use thiserror::Error;
 
-use super::problem::Problem;
+use super::problem::{Problem, ProblemKind};
 use crate::token::Token;
 
 /// What a page of an allowed origin may send.
@@ -132,7 +132,7 @@ impl Gate {
         let mut fields = request.headers().get_all(header::HOST).iter();
         let field = fields.next().map(|it| it.to_str().unwrap_or_default());
         if fields.next().is_some() {
-            return Err(Problem::bad_request("the header Host is there twice"));
+            return Err(ProblemKind::HostTwice.into());
         }
         // A target with an authority goes before the header (RFC 9112, 3.2.2), and is the only one in
         // HTTP/2. Both are looked at: nothing here may trust the wrong one.
@@ -140,11 +140,10 @@ impl Gate {
         let mut host = None;
         for given in [field, target].into_iter().flatten() {
             let authority = Authority::parse(given).filter(|it| self.is_own(it.host));
-            host = Some(authority.ok_or_else(|| foreign_host(given))?);
+            host = Some(authority.ok_or_else(|| ProblemKind::HostForeign(shown(given)))?);
         }
         if host.is_none() && request.version() >= Version::HTTP_11 {
-            let detail = "the header Host is missing (RFC 9112, 3.2); send the server's name in it";
-            return Err(Problem::bad_request(detail));
+            return Err(ProblemKind::HostMissing.into());
         }
         Ok(host)
     }
@@ -174,15 +173,13 @@ impl Gate {
         let mut fields = headers.get_all(header::ORIGIN).iter();
         let Some(origin) = fields.next() else {
             return if is_embedded_elsewhere(headers) {
-                Err(forbidden(
-                    "a page of another origin embeds this address; only a page whose origin is given with --cors-origin may use this server",
-                ))
+                Err(ProblemKind::EmbeddedElsewhere.into())
             } else {
                 Ok(None)
             };
         };
         if fields.next().is_some() {
-            return Err(Problem::bad_request("the header Origin is there twice"));
+            return Err(ProblemKind::OriginTwice.into());
         }
         if self.origins.contains(origin) {
             Ok(Some(origin.clone()))
@@ -190,9 +187,7 @@ impl Gate {
             Ok(None)
         } else {
             let origin = shown(origin.to_str().unwrap_or_default());
-            Err(forbidden(format!(
-                "pages of the origin {origin} may not use this server; if they should, start it with --cors-origin {origin}"
-            )))
+            Err(ProblemKind::OriginForeign(origin).into())
         }
     }
 
@@ -270,17 +265,6 @@ fn default_port(scheme: &str) -> Option<u16> {
         "https" => Some(443),
         _ => None,
     }
-}
-
-fn foreign_host(given: &str) -> Problem {
-    let given = shown(given);
-    forbidden(format!(
-        "this server is not known as {given}; if it should be, start it with --allowed-host {given}"
-    ))
-}
-
-fn forbidden(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, detail)
 }
 
 /// A foreign text, as far as an error quotes it.

@@ -23,7 +23,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    App, ServerOptions,
+    App, BUFFER_BYTES, ServerOptions,
     fast_path::{self, Next},
     service::HttpService,
     stream::takeover::{Handoff, Writer},
@@ -31,8 +31,6 @@ use super::{
     write_timeout::WriteTimeout,
 };
 
-/// Bounds what one connection buffers, in bytes, each way.
-pub(super) const BUFFER_BYTES: usize = 16 * 1024;
 /// How long accepting rests when no connection can be taken (at the limit of open files, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 

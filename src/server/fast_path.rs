@@ -30,23 +30,23 @@ use std::{
 use axum::http::{Method, StatusCode};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, Sleep, sleep},
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
-use self::request::{Door, Plain};
+use self::request::{Action, Plain};
 use super::{
-    App, ServerOptions,
-    connection::BUFFER_BYTES,
-    handlers::{connect, publish},
-    service::{BY_ID, HttpService, Seen},
-    stream::{self, Stream},
+    App, BUFFER_BYTES, ServerOptions,
+    deadline::Deadline,
+    handlers::{connect, publish, subscribe},
+    service::{HttpService, Seen},
+    stream::Stream,
     write_timeout::WriteTimeout,
 };
 use crate::{
     event::{ClientId, Format},
     hub::Position,
-    wire::{self, answer::Connected},
+    wire::{Route, answer::Connected},
 };
 
 thread_local! {
@@ -77,18 +77,17 @@ pub(super) async fn converse(
         return Next::Hyper(Vec::new());
     }
     let mut closing = pin!(closing.cancelled());
-    let mut timer = pin!(sleep(service.app.options.header_timeout));
     let mut fast_path = FastPath {
         socket,
         service,
         unsent: Vec::new(),
         host: None,
         next: None,
-        asked: Instant::now(),
+        deadline: Deadline::new(Instant::now() + service.app.options.header_timeout),
         waits: false,
         acted: false,
     };
-    poll_fn(|cx| fast_path.poll(closing.as_mut(), timer.as_mut(), cx)).await
+    poll_fn(|cx| fast_path.poll(closing.as_mut(), cx)).await
 }
 
 /// Whether a server has requests that are answered here. Where a token or a page's origin has to be
@@ -108,8 +107,8 @@ struct FastPath<'a> {
     host: Option<Box<str>>,
     /// What follows once all is sent.
     next: Option<Next>,
-    /// When something last came.
-    asked: Instant,
+    /// A request must have come by then.
+    deadline: Deadline,
     /// Whether this task is woken when the server closes, and by its timer.
     waits: bool,
     /// Whether the request that is being answered has had its effect.
@@ -123,12 +122,7 @@ enum Answered {
 }
 
 impl FastPath<'_> {
-    fn poll(
-        &mut self,
-        closing: Pin<&mut impl Future>,
-        timer: Pin<&mut Sleep>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Next> {
+    fn poll(&mut self, closing: Pin<&mut impl Future>, cx: &mut Context<'_>) -> Poll<Next> {
         let mut asks = false;
         loop {
             if ready!(self.poll_send(cx)).is_err() {
@@ -151,11 +145,11 @@ impl FastPath<'_> {
             if closing.poll(cx).is_ready() {
                 return Poll::Ready(Next::Over);
             }
-        } else if asks && self.asked < timer.deadline() {
+        } else if asks && self.deadline.is_armed(Instant::now()) {
             // Both have yet to wake this task: the server was open, and the timer not due, just now.
             return Poll::Pending;
         }
-        self.poll_timer(timer, cx).map(|()| Next::Over)
+        self.deadline.poll(cx).map(|()| Next::Over)
     }
 
     /// Sends what the socket did not take at once.
@@ -192,8 +186,9 @@ impl FastPath<'_> {
 
     /// Answers one request after the other. What is left then is for hyper.
     fn answer(&mut self, mut requests: &[u8], answers: &mut Vec<u8>, cx: &mut Context<'_>) {
-        self.asked = Instant::now();
-        let mut begun = self.asked;
+        let mut begun = Instant::now();
+        self.deadline
+            .set(begun + self.service.app.options.header_timeout);
         while !requests.is_empty() {
             let before = answers.len();
             self.acted = false;
@@ -246,18 +241,18 @@ impl FastPath<'_> {
             self.host = Some(request.host.into());
         }
         let mut answered = Answered::Whole;
-        let (method, route, client, status) = match request.door {
-            Door::Connect => {
+        let (method, route, client, status) = match request.action {
+            Action::Connect => {
                 let id = connect::issue(app).ok()?;
                 self.acted = true;
                 connected(app, id, answers)?;
-                (Method::GET, wire::CONNECT_PATH, None, StatusCode::OK)
+                (Method::GET, Route::Connect, None, StatusCode::OK)
             }
-            Door::Subscribe(id) => {
-                answered = Answered::Stream(subscribe(app, id, answers, cx)?);
-                (Method::GET, BY_ID, Some(id), StatusCode::OK)
+            Action::Subscribe(id) => {
+                answered = Answered::Stream(open_stream(app, id, answers, cx)?);
+                (Method::GET, Route::Client, Some(id), StatusCode::OK)
             }
-            Door::Publish(id, kind) => {
+            Action::Publish(id, kind) => {
                 let max = app.options.max_message;
                 kind.check(request.body.len(), max).ok()?;
                 let text = str::from_utf8(request.body).ok()?.to_owned();
@@ -266,12 +261,12 @@ impl FastPath<'_> {
                 self.acted = true;
                 app.metrics.publish.observe(begun.elapsed());
                 answer::accepted(&publish::answer(receipt), answers);
-                (Method::POST, BY_ID, Some(id), StatusCode::ACCEPTED)
+                (Method::POST, Route::Client, Some(id), StatusCode::ACCEPTED)
             }
         };
         let seen = Seen {
             method,
-            route,
+            route: route.path(),
             client: client
                 .filter(|_| tracing::enabled!(tracing::Level::DEBUG))
                 .map(|it| it.short()),
@@ -292,19 +287,6 @@ impl FastPath<'_> {
         }
         Ok(())
     }
-
-    /// Ready once no request has come for as long as a request's head may take. Set again where it
-    /// fires too early, which costs less than setting it at each request.
-    fn poll_timer(&mut self, mut timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            ready!(timer.as_mut().poll(cx));
-            let due = self.asked + self.service.app.options.header_timeout;
-            if due <= Instant::now() {
-                return Poll::Ready(());
-            }
-            timer.as_mut().reset(due);
-        }
-    }
 }
 
 fn connected(app: &App, id: ClientId, answers: &mut Vec<u8>) -> Option<()> {
@@ -313,7 +295,7 @@ fn connected(app: &App, id: ClientId, answers: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-fn subscribe(
+fn open_stream(
     app: &App,
     id: ClientId,
     answers: &mut Vec<u8>,
@@ -322,7 +304,7 @@ fn subscribe(
     let (format, position) = (Format::default(), Position::Start);
     let subscription = app.hub.subscribe(id, format, position).ok()?;
     let mut stream = Stream::open(subscription, app);
-    answer::stream(&stream::head(id, format), answers);
+    answer::stream(&subscribe::head(id, format), answers);
     let mut first = Vec::new();
     stream.gather(&mut first, cx);
     answer::chunk(&first, answers);

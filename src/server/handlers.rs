@@ -5,3 +5,4 @@ pub(super) mod connect;
 pub(super) mod control;
 pub(super) mod publish;
 pub(super) mod stop;
+pub(super) mod subscribe;

@@ -1,13 +1,17 @@
-//! Error answers: a status and one sentence that says what is wrong and what to do (RFC 9457).
+//! Error answers (RFC 9457): every reason to refuse a request, with its status, type and text.
+
+use std::time::Duration;
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use thiserror::Error;
 
 use crate::{
+    event::NotAClientId,
     hub::Refusal,
-    wire::{self, answer},
+    wire::{self, Route, answer},
 };
 
 /// How long a client should wait before it tries again what a limit refused, in seconds.
@@ -15,69 +19,196 @@ const LIMIT_RETRY_SECONDS: u16 = 5;
 /// How long a client should wait for a server that shuts down, in seconds.
 const CLOSING_RETRY_SECONDS: u16 = 1;
 
+/// Why a request is refused. The text says what is wrong and what to do.
+#[derive(Debug, Error)]
+#[cfg_attr(test, derive(strum::EnumIter))]
+pub(super) enum ProblemKind {
+    #[error("the header Host is missing (RFC 9112, 3.2); send the server's name in it")]
+    HostMissing,
+    #[error("the header Host is there twice")]
+    HostTwice,
+    #[error("this server is not known as {0}; if it should be, start it with --allowed-host {0}")]
+    HostForeign(String),
+    #[error("the header Origin is there twice")]
+    OriginTwice,
+    #[error(
+        "pages of the origin {0} may not use this server; if they should, start it with --cors-origin {0}"
+    )]
+    OriginForeign(String),
+    #[error(
+        "a page of another origin embeds this address; only a page whose origin is given with --cors-origin may use this server"
+    )]
+    EmbeddedElsewhere,
+    #[error("the header Transfer-Encoding must be there once and say nothing but chunked")]
+    TransferEncoding,
+    #[error("there is nothing at {0}; the API is below /api/v1/sse")]
+    PathUnknown(String),
+    #[error("{0} is not for this path; the header Allow says what is")]
+    MethodNotAllowed(Method),
+    #[error(
+        "this server asks for its token; codechat reads it from --token-file or CODECHAT_TOKEN, other clients send it as in: Authorization: Bearer TOKEN"
+    )]
+    TokenMissing,
+    #[error(
+        "this server takes its token alone, no other sort of credentials; codechat reads it from --token-file or CODECHAT_TOKEN, other clients send it as in: Authorization: Bearer TOKEN"
+    )]
+    TokenOfAnotherSort,
+    #[error(
+        "this is not the server's token; codechat reads it from --token-file or CODECHAT_TOKEN, other clients send it as in: Authorization: Bearer TOKEN"
+    )]
+    TokenWrong,
+    #[error("clients are listed only by a server with a token; start it with --token-file")]
+    NoListWithoutToken,
+    #[error("the client ID in {0} is malformed: {NotAClientId}")]
+    ClientIdMalformed(&'static str),
+    #[error("the header Sse-Client-ID is there twice, with different IDs")]
+    ClientIdTwice,
+    #[error(
+        "the header Sse-Client-ID names another client than the path; send the same ID in both, or leave the header out"
+    )]
+    ClientIdOfAnother,
+    #[error(
+        "no client is named; send its ID in the header Sse-Client-ID, or post to {}/{{clientId}}",
+        Route::Publish.path()
+    )]
+    ClientIdMissing,
+    #[error(
+        "Idempotency-Key must be text of at most {} bytes",
+        wire::IDEMPOTENCY_KEY_MAX
+    )]
+    IdempotencyKeyMalformed,
+    #[error("{0}")]
+    QueryMalformed(String),
+    #[error("malformed Last-Event-ID: {0}")]
+    CursorMalformed(String),
+    #[error("tail must be a number of messages, 0 or more")]
+    TailMalformed,
+    #[error("the text is not valid UTF-8 at byte offset {0}; send UTF-8")]
+    NotUtf8(usize),
+    #[error("the message is empty; send its text as the body, as in: curl -d 'hello' URL")]
+    MessageEmpty,
+    #[error("the body is no message object: {0}")]
+    NotAMessage(String),
+    #[error("{0}")]
+    LineMalformed(String),
+    #[error("the body is no control request: {0}")]
+    NotAControlRequest(String),
+    #[error(
+        "a multipart body cannot be a message; send text, application/json or application/x-ndjson"
+    )]
+    Multipart,
+    #[error("a broadcast takes one message, as text or application/json, not application/x-ndjson")]
+    BroadcastOfLines,
+    #[error("the body did not come within {0:?}")]
+    BodyLate(Duration),
+    #[error("the body broke off: {0}")]
+    BodyCutShort(String),
+    #[error("the body broke off: {0}")]
+    BodyInvalid(String),
+    #[error(
+        "{0} is over the limit of {1} bytes; send it in pieces, or start the server with a higher --max-message"
+    )]
+    MessageTooLarge(&'static str, usize),
+    #[error("the control request is over the limit of {0} bytes")]
+    ControlRequestTooLarge(usize),
+    #[error("the server failed at this request, which is a bug in it; its log says more")]
+    Panicked,
+    /// What the hub refuses.
+    #[error(transparent)]
+    #[cfg_attr(test, strum(disabled))]
+    Hub(#[from] Refusal),
+}
+
+impl ProblemKind {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::HostMissing
+            | Self::HostTwice
+            | Self::OriginTwice
+            | Self::TransferEncoding
+            | Self::ClientIdMalformed(_)
+            | Self::ClientIdTwice
+            | Self::ClientIdOfAnother
+            | Self::ClientIdMissing
+            | Self::IdempotencyKeyMalformed
+            | Self::QueryMalformed(_)
+            | Self::CursorMalformed(_)
+            | Self::TailMalformed
+            | Self::NotUtf8(_)
+            | Self::MessageEmpty
+            | Self::NotAMessage(_)
+            | Self::LineMalformed(_)
+            | Self::NotAControlRequest(_)
+            | Self::BodyInvalid(_) => StatusCode::BAD_REQUEST,
+            Self::TokenMissing | Self::TokenOfAnotherSort | Self::TokenWrong => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::HostForeign(_) | Self::OriginForeign(_) | Self::EmbeddedElsewhere => {
+                StatusCode::FORBIDDEN
+            }
+            Self::PathUnknown(_)
+            | Self::NoListWithoutToken
+            | Self::Hub(Refusal::Unknown | Refusal::Ended) => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyLate(_) | Self::BodyCutShort(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::MessageTooLarge(..) | Self::ControlRequestTooLarge(_) => {
+                StatusCode::PAYLOAD_TOO_LARGE
+            }
+            Self::Multipart | Self::BroadcastOfLines => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Hub(
+                Refusal::TooManyClients(_)
+                | Refusal::TooManySubscribers(_)
+                | Refusal::TooManyControlStreams(_)
+                | Refusal::OutOfMemory(_),
+            ) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Hub(Refusal::Closing) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The problem's type: a URI reference that a client may look at.
+    fn type_uri(&self) -> &'static str {
+        match self {
+            Self::Hub(Refusal::Ended) => answer::ENDED,
+            _ => "about:blank",
+        }
+    }
+}
+
 /// An error answer.
 #[derive(Debug)]
 pub(super) struct Problem {
-    kind: &'static str,
-    status: StatusCode,
-    detail: String,
-    retry_seconds: Option<u16>,
+    kind: ProblemKind,
+    /// The line of an NDJSON body that is refused, from 1.
     line: Option<u64>,
+    /// How many messages of the request stand.
     accepted: Option<u64>,
-    offset: Option<usize>,
+}
+
+impl<K: Into<ProblemKind>> From<K> for Problem {
+    fn from(kind: K) -> Self {
+        Self {
+            kind: kind.into(),
+            line: None,
+            accepted: None,
+        }
+    }
 }
 
 impl Problem {
-    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        let detail = detail.into();
-        Self {
-            kind: "about:blank",
-            status,
-            detail,
-            retry_seconds: None,
-            line: None,
-            accepted: None,
-            offset: None,
-        }
-    }
-
     pub(super) fn status(&self) -> StatusCode {
-        self.status
+        self.kind.status()
     }
 
-    pub(super) fn bad_request(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, detail)
-    }
-
-    /// Text that is not UTF-8 from this byte on, counted from 0.
-    pub(super) fn not_utf8(offset: usize) -> Self {
-        let detail = format!("the text is not valid UTF-8 at byte offset {offset}; send UTF-8");
-        Self {
-            offset: Some(offset),
-            ..Self::bad_request(detail)
-        }
-    }
-
-    /// Something is over its limit of so many bytes.
-    pub(super) fn too_large(what: &str, limit: usize) -> Self {
-        let detail = format!(
-            "{what} is over the limit of {limit} bytes; send it in pieces, or start the server with a higher --max-message"
-        );
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
-    }
-
-    /// Tells which line of an ndjson body it was, counted from 1, and how many messages stand.
+    /// Adds which line of an NDJSON body it was, from 1, and how many messages stand.
     pub(super) fn in_line(self, line: u64, accepted: u64) -> Self {
-        let detail = format!("line {line}: {}", self.detail);
         Self {
-            detail,
             line: Some(line),
-            accepted: Some(accepted),
-            ..self
+            ..self.after(accepted)
         }
     }
 
-    /// Tells how many messages of the request stand.
+    /// Adds how many messages of the request stand.
     pub(super) fn after(self, accepted: u64) -> Self {
         Self {
             accepted: Some(accepted),
@@ -86,58 +217,145 @@ impl Problem {
     }
 }
 
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        let (status, retry_seconds) = match refusal {
-            Refusal::Unknown | Refusal::Ended => (StatusCode::NOT_FOUND, None),
-            Refusal::TooManyClients(_)
-            | Refusal::TooManySubscribers(_)
-            | Refusal::TooManyControlStreams(_)
-            | Refusal::OutOfMemory(_) => (StatusCode::TOO_MANY_REQUESTS, Some(LIMIT_RETRY_SECONDS)),
-            Refusal::Closing => (StatusCode::SERVICE_UNAVAILABLE, Some(CLOSING_RETRY_SECONDS)),
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let detail = match self.line {
+            Some(line) => format!("line {line}: {}", self.kind),
+            None => self.kind.to_string(),
         };
-        let kind = match refusal {
-            Refusal::Ended => answer::ENDED,
-            _ => "about:blank",
+        let body = answer::Problem {
+            kind: self.kind.type_uri().into(),
+            title: status.canonical_reason().unwrap_or_default().into(),
+            status: status.as_u16(),
+            detail,
+            line: self.line,
+            accepted: self.accepted,
+            offset: match self.kind {
+                ProblemKind::NotUtf8(offset) => Some(offset),
+                _ => None,
+            },
         };
-        Self {
-            kind,
-            retry_seconds,
-            ..Self::new(status, refusal.to_string())
+        let json = serde_json::to_vec(&body).unwrap_or_default();
+        let content_type = [(header::CONTENT_TYPE, wire::PROBLEM_JSON)];
+        let mut response = (status, content_type, json).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                let scheme = HeaderValue::from_static("Bearer");
+                headers.insert(header::WWW_AUTHENTICATE, scheme);
+            }
+            StatusCode::TOO_MANY_REQUESTS => {
+                headers.insert(header::RETRY_AFTER, LIMIT_RETRY_SECONDS.into());
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, CLOSING_RETRY_SECONDS.into());
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            _ => {}
         }
+        response
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let body = answer::Problem {
-            kind: self.kind.into(),
-            title: self.status.canonical_reason().unwrap_or_default().into(),
-            status: self.status.as_u16(),
-            detail: self.detail,
-            line: self.line,
-            accepted: self.accepted,
-            offset: self.offset,
-        };
-        let json = serde_json::to_vec(&body).unwrap_or_default();
-        let mut response = (
-            self.status,
-            [(header::CONTENT_TYPE, wire::PROBLEM_JSON)],
-            json,
-        )
-            .into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(seconds) = self.retry_seconds {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use strum::IntoEnumIterator;
+
+    use super::*;
+
+    const DOCUMENT: &str = include_str!("../../docs/http-api.md");
+
+    fn every_kind() -> impl Iterator<Item = ProblemKind> {
+        ProblemKind::iter().chain(Refusal::iter().map(ProblemKind::Hub))
+    }
+
+    /// The rows of the documented table whose head begins with this cell: the first cell, and the rest.
+    fn table(head: &str) -> Vec<(&'static str, &'static str)> {
+        DOCUMENT
+            .lines()
+            .skip_while(|line| !line.starts_with(&format!("| {head} |")))
+            .skip(2)
+            .map_while(|line| line.strip_prefix("| ")?.split_once(" | "))
+            .collect()
+    }
+
+    /// What the documented row of the status says of it.
+    fn documented_as(kind: &ProblemKind) -> &'static str {
+        match kind {
+            ProblemKind::HostMissing | ProblemKind::HostTwice => "no `Host`, or two",
+            ProblemKind::OriginTwice => "two `Origin`",
+            ProblemKind::HostForeign(_) => "a `Host` that is not the server's",
+            ProblemKind::OriginForeign(_) | ProblemKind::EmbeddedElsewhere => {
+                "a web page of another origin"
+            }
+            ProblemKind::TransferEncoding => "a `Transfer-Encoding` other than `chunked`",
+            ProblemKind::PathUnknown(_) => "an unknown path",
+            ProblemKind::MethodNotAllowed(_) => "a method that the path does not take",
+            ProblemKind::TokenMissing
+            | ProblemKind::TokenOfAnotherSort
+            | ProblemKind::TokenWrong => "the token is missing or wrong",
+            ProblemKind::NoListWithoutToken => "`/clients` on a server without a token",
+            ProblemKind::ClientIdMalformed(_) => "a malformed ID",
+            ProblemKind::ClientIdTwice
+            | ProblemKind::ClientIdOfAnother
+            | ProblemKind::ClientIdMissing => "no client ID, or two different ones",
+            ProblemKind::IdempotencyKeyMalformed => "a malformed `Idempotency-Key`",
+            ProblemKind::QueryMalformed(_) | ProblemKind::TailMalformed => {
+                "a malformed query parameter"
+            }
+            ProblemKind::CursorMalformed(_) => "a malformed cursor",
+            ProblemKind::NotUtf8(_) => "text that is not UTF-8",
+            ProblemKind::MessageEmpty => "an empty message",
+            ProblemKind::NotAMessage(_)
+            | ProblemKind::LineMalformed(_)
+            | ProblemKind::NotAControlRequest(_)
+            | ProblemKind::BodyInvalid(_) => "a malformed body",
+            ProblemKind::Multipart => "`multipart/*`",
+            ProblemKind::BroadcastOfLines => "NDJSON to `/broadcast`",
+            ProblemKind::BodyLate(_) => "a body that did not come within its time",
+            ProblemKind::BodyCutShort(_) => "was cut short",
+            ProblemKind::MessageTooLarge(..) => "a message",
+            ProblemKind::ControlRequestTooLarge(_) => "a control request",
+            ProblemKind::Panicked => "a bug in the server",
+            ProblemKind::Hub(Refusal::Unknown) => "a client that is unknown",
+            ProblemKind::Hub(Refusal::Ended) => "has ended",
+            ProblemKind::Hub(Refusal::TooManyClients(_)) => "the limit of clients",
+            ProblemKind::Hub(Refusal::TooManySubscribers(_)) => "subscribers",
+            ProblemKind::Hub(Refusal::TooManyControlStreams(_)) => "control streams",
+            ProblemKind::Hub(Refusal::OutOfMemory(_)) => "memory",
+            ProblemKind::Hub(Refusal::Closing) => "the server is shutting down",
         }
-        if self.status == StatusCode::UNAUTHORIZED {
-            let scheme = HeaderValue::from_static("Bearer");
-            headers.insert(header::WWW_AUTHENTICATE, scheme);
+    }
+
+    #[test]
+    fn every_reason_is_documented_at_its_status() {
+        let rows = table("status");
+        for kind in every_kind() {
+            let status = kind.status().as_u16().to_string();
+            let (_, text) = rows
+                .iter()
+                .find(|(it, _)| *it == status)
+                .unwrap_or_else(|| panic!("{status} is not documented"));
+            let expected = documented_as(&kind);
+            assert!(text.contains(expected), "{status}: {expected:?} in {text:?}");
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        response
+    }
+
+    #[test]
+    fn the_documented_statuses_and_types_are_those_that_there_are() {
+        let statuses: BTreeSet<_> = every_kind()
+            .map(|it| it.status().as_u16().to_string())
+            .collect();
+        let documented: BTreeSet<_> = table("status").iter().map(|it| it.0.to_owned()).collect();
+        assert_eq!(documented, statuses);
+        let types: BTreeSet<_> = every_kind()
+            .map(|it| format!("`{}`", it.type_uri()))
+            .collect();
+        let documented: BTreeSet<_> = table("type").iter().map(|it| it.0.to_owned()).collect();
+        assert_eq!(documented, types);
     }
 }

@@ -3,12 +3,12 @@
 
 use tokio::time::sleep;
 
-use crate::wire::COMEBACK;
+use crate::wire::RECONNECT_GRACE;
 
-/// Drops it after [`COMEBACK`].
+/// Drops it after [`RECONNECT_GRACE`].
 pub(super) fn drop_later(gone: impl Send + 'static) {
     tokio::spawn(async {
-        sleep(COMEBACK).await;
+        sleep(RECONNECT_GRACE).await;
         drop(gone);
     });
 }

@@ -1,4 +1,6 @@
 //! What handlers take out of a request: the client it is about, its token, its query and its body.
 
+pub(super) mod body;
 pub(super) mod client_id;
+pub(super) mod query;
 pub(super) mod token;

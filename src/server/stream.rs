@@ -1,4 +1,4 @@
-//! `GET /sse/debug/{clientId}`: one subscriber's stream; and what every stream does, whatever it tells.
+//! What every stream does, whether it carries messages or control events.
 
 pub(super) mod h2_body;
 pub(super) mod takeover;
@@ -14,63 +14,22 @@ use std::{
 
 use axum::{
     Extension,
-    extract::{Query, State},
-    http::{HeaderMap, StatusCode, header},
+    http::header,
     response::{IntoResponse, IntoResponseParts, Response},
 };
 use bytes::Bytes;
 use http_body::Frame;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::Instant;
 
-use super::{
-    App,
-    handlers::control::ControlEvents,
-    metrics::Metrics,
-    problem::Problem,
-    request::{client_id::PathClient, token::Authorized},
-};
+use super::{App, deadline::Deadline, metrics::Metrics, reconnect_grace::drop_later};
 use crate::{
-    event::{ClientId, EventId, Format, unix_millis},
-    hub::{Delivery, Position, Refusal, Start, Subscription},
+    event::{ClientId, unix_millis},
+    hub::{ControlEvent, ControlStream, Delivery, Start, Subscription},
     wire::{self, sse},
 };
 
 /// So many bytes of frames are gathered into one write.
 const WRITE_BYTES: usize = 64 * 1024;
-
-pub(super) type Parameters = Query<Vec<(String, String)>>;
-
-pub(super) async fn subscribe(
-    State(app): State<App>,
-    PathClient(id): PathClient,
-    Query(parameters): Parameters,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let format = parameter(&parameters, "format").map_or(Ok(Format::Text), str::parse);
-    let format = format.map_err(|error| Problem::bad_request(error.to_string()))?;
-    let position = position(&parameters, &headers)?;
-    let access = Authorized::of(&headers, &app);
-    let subscribed = match access {
-        Ok(Authorized) => app.hub.subscribe(id, format, position),
-        // A client that is there is known by its ID alone.
-        Err(_) => app.hub.attach(id, format, position),
-    };
-    let subscription = match subscribed {
-        // Tells an EventSource to stop reconnecting (WHATWG HTML 9.2.3).
-        Err(Refusal::Ended) => return Ok(StatusCode::NO_CONTENT.into_response()),
-        Err(Refusal::Unknown) => return Err(access.err().unwrap_or(Refusal::Unknown.into())),
-        other => other?,
-    };
-    let stream = Stream::open(subscription, &app);
-    Ok(answer(head(id, format), stream))
-}
-
-/// What the head of the answer says.
-pub(super) fn head(id: ClientId, format: Format) -> [(&'static str, String); 6] {
-    let [kind, cache, buffering, sniffing, client] = common_head(id);
-    let format = (wire::FORMAT_HEADER, format.as_str().to_owned());
-    [kind, cache, buffering, sniffing, client, format]
-}
 
 /// The answer that is a stream. The connection decides how it is written.
 pub(super) fn answer(head: impl IntoResponseParts, stream: Stream) -> Response {
@@ -89,39 +48,6 @@ pub(super) fn common_head(id: ClientId) -> [(&'static str, String); 5] {
         ("x-content-type-options", "nosniff".to_owned()),
         (wire::CLIENT_ID_HEADER, id.to_string()),
     ]
-}
-
-/// The first parameter of this name.
-pub(super) fn parameter<'a>(parameters: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    parameters
-        .iter()
-        .find(|(it, _)| it == name)
-        .map(|(_, value)| value.as_str())
-}
-
-/// Where the reader wants to begin: its cursor goes before `tail`, which is for the first time only.
-fn position(parameters: &[(String, String)], headers: &HeaderMap) -> Result<Position, Problem> {
-    let header = headers
-        .get(wire::LAST_EVENT_ID_HEADER)
-        .map(|value| value.to_str().unwrap_or("?"));
-    let cursor = [
-        header,
-        parameter(parameters, "lastEventId"),
-        parameter(parameters, "last_event_id"),
-    ];
-    if let Some(cursor) = cursor.into_iter().flatten().find(|it| !it.is_empty()) {
-        let cursor: EventId = cursor
-            .parse()
-            .map_err(|error| Problem::bad_request(format!("malformed Last-Event-ID: {error}")))?;
-        return Ok(Position::After(cursor));
-    }
-    match parameter(parameters, "tail") {
-        None => Ok(Position::Start),
-        Some(count) => count
-            .parse()
-            .map(Position::Tail)
-            .map_err(|_| Problem::bad_request("tail must be a number of messages, 0 or more")),
-    }
 }
 
 /// What one stream says, and when.
@@ -269,41 +195,19 @@ impl OpenStream {
 /// nothing was due for a heartbeat.
 pub(super) struct StreamBody {
     stream: Stream,
-    /// Fires at `written + heartbeat`, or before and is set again: that costs less than setting it at
-    /// every write.
-    timer: Pin<Box<Sleep>>,
-    written: Instant,
+    /// The next heartbeat.
+    deadline: Deadline,
 }
 
 impl StreamBody {
     pub(super) fn new(stream: Stream) -> Self {
-        let timer = Box::pin(sleep(stream.heartbeat));
-        Self {
-            stream,
-            timer,
-            written: Instant::now(),
-        }
+        let deadline = Deadline::new(Instant::now() + stream.heartbeat);
+        Self { stream, deadline }
     }
 
     /// To be called where its reader is given up since it takes no bytes.
     pub(super) fn stalled(&self) {
         self.stream.stalled();
-    }
-
-    fn poll_heartbeat(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            ready!(self.timer.as_mut().poll(cx));
-            let (due, now) = (self.written + self.stream.heartbeat, Instant::now());
-            let next = if due <= now {
-                now + self.stream.heartbeat
-            } else {
-                due
-            };
-            self.timer.as_mut().reset(next);
-            if due <= now {
-                return Poll::Ready(());
-            }
-        }
     }
 }
 
@@ -321,10 +225,11 @@ impl http_body::Body for StreamBody {
             if self.stream.is_over() {
                 return Poll::Ready(None);
             }
-            ready!(self.poll_heartbeat(cx));
+            ready!(self.deadline.poll(cx));
             self.stream.beat(&mut out);
         }
-        self.written = Instant::now();
+        let due = Instant::now() + self.stream.heartbeat;
+        self.deadline.set(due);
         Poll::Ready(Some(Ok(Frame::data(out.into()))))
     }
 }
@@ -334,4 +239,41 @@ impl http_body::Body for StreamBody {
 pub(super) fn spread_retry(id: ClientId) -> u64 {
     let bytes = id.as_bytes();
     1000 + u64::from(u16::from_be_bytes([bytes[0], bytes[1]])) * 4000 / u64::from(u16::MAX)
+}
+
+/// What a control stream says.
+pub(super) struct ControlEvents(Option<ControlStream>);
+
+impl ControlEvents {
+    pub(super) fn new(stream: ControlStream) -> Self {
+        Self(Some(stream))
+    }
+
+    /// Appends what is news; ready with true once all has been said.
+    pub(super) fn poll_append(&mut self, out: &mut Vec<u8>, cx: &mut Context<'_>) -> Poll<bool> {
+        let Some(stream) = &mut self.0 else {
+            return Poll::Ready(true);
+        };
+        let event = ready!(stream.poll_event(cx));
+        match &event {
+            ControlEvent::State(state) => out.extend(sse::control(state)),
+            ControlEvent::End(end) => out.extend(sse::end(None, *end)),
+            ControlEvent::Closing => {
+                let retry = spread_retry(stream.client_id());
+                out.extend(sse::control_farewell(retry));
+            }
+        }
+        Poll::Ready(!matches!(event, ControlEvent::State(_)))
+    }
+}
+
+impl Drop for ControlEvents {
+    fn drop(&mut self) {
+        if let Some(stream) = self.0.take()
+            && stream.stands_for_an_operation()
+        {
+            stream.gone();
+            drop_later(stream);
+        }
+    }
 }

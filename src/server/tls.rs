@@ -34,7 +34,7 @@ use tokio::{sync::watch, time::timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::{connection::BUFFER_BYTES, service::HttpService, write_timeout::WriteTimeout};
+use super::{BUFFER_BYTES, service::HttpService, write_timeout::WriteTimeout};
 
 const HTTP_2: &[u8] = b"h2";
 const HTTP_1: &[u8] = b"http/1.1";

@@ -3,7 +3,7 @@
 
 use axum::http::{HeaderMap, HeaderValue, Response, header};
 
-use super::problem::Problem;
+use super::problem::{Problem, ProblemKind};
 
 /// Whether the body comes in chunks.
 ///
@@ -15,9 +15,7 @@ pub(super) fn is_chunked(headers: &HeaderMap) -> Result<bool, Problem> {
     match (codings.next(), codings.next()) {
         (None, _) => Ok(false),
         (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(true),
-        _ => Err(Problem::bad_request(
-            "the header Transfer-Encoding must be there once and say nothing but chunked",
-        )),
+        _ => Err(ProblemKind::TransferEncoding.into()),
     }
 }
 

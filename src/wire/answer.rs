@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::{
     control::Requested,
     event::{ClientId, EventId},
-    wire::control,
+    wire::{Route, control},
 };
 
 /// A client ID was issued.
@@ -30,9 +30,9 @@ impl Connected {
     pub fn new(id: ClientId, idle_timeout: std::time::Duration) -> Self {
         Self {
             client_id: id.to_string(),
-            stream_url: super::stream_path(id),
-            publish_url: super::stream_path(id),
-            stop_url: super::stop_path(id),
+            stream_url: Route::Client.path_for(id),
+            publish_url: Route::Client.path_for(id),
+            stop_url: Route::Stop.path_for(id),
             idle_timeout_seconds: idle_timeout.as_secs(),
         }
     }

@@ -26,7 +26,7 @@ use crate::support::{
 const LOST: &str = "Publisher disconnected before it finished.";
 const UNKNOWN: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
 /// So long a publisher may take to come back.
-const COMEBACK: Duration = Duration::from_secs(2);
+const RECONNECT_GRACE: Duration = Duration::from_secs(2);
 
 fn control_of(id: &str) -> String {
     format!("/api/v1/sse/debug/control/{id}")
@@ -245,7 +245,7 @@ async fn an_operation_whose_control_stream_breaks_is_told_of_once_within_three_s
     let lost = watcher.event().await.json();
     let after = begin.elapsed();
     assert!(
-        after >= COMEBACK && after < Duration::from_secs(3),
+        after >= RECONNECT_GRACE && after < Duration::from_secs(3),
         "{after:?}"
     );
     let said = [

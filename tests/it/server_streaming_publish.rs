@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use codechat::wire::COMEBACK;
+use codechat::wire::RECONNECT_GRACE;
 use serde_json::json;
 
 use crate::support::{
@@ -94,7 +94,7 @@ async fn a_publisher_without_a_key_that_breaks_off_is_told_of_at_once() {
     let begin = Instant::now();
     drop(publisher);
     let event = stream.event().await;
-    assert!(begin.elapsed() < COMEBACK, "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < RECONNECT_GRACE, "{:?}", begin.elapsed());
     assert_eq!((event.name.as_str(), event.seq()), ("debug", 2));
     let object = event.json();
     assert_eq!(
@@ -131,7 +131,7 @@ async fn a_request_that_was_cut_and_repeated_arrives_exactly_once() {
     assert_eq!(other.data(1).await, ["1"]);
     drop(publisher);
     assert_eq!(other.data(1).await, [BROKEN_OFF]);
-    assert!(begin.elapsed() >= COMEBACK, "{:?}", begin.elapsed());
+    assert!(begin.elapsed() >= RECONNECT_GRACE, "{:?}", begin.elapsed());
 
     server.publish(&back, "5").await;
     let next = stream.event().await;

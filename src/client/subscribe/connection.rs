@@ -20,7 +20,7 @@ use crate::{
         transport::{Memory, NoStream, Transport},
     },
     event::{ClientId, Format},
-    wire::{self, sse},
+    wire::{self, Route, sse},
 };
 
 /// How much a batch takes: so many pieces, or so many bytes.
@@ -148,7 +148,7 @@ impl Connection {
         if let Some(tail) = self.tail.filter(|_| cursor.is_empty()) {
             query.push(format!("tail={tail}"));
         }
-        let mut path = wire::stream_path(self.id);
+        let mut path = Route::Client.path_for(self.id);
         if !query.is_empty() {
             path.push('?');
             path.push_str(&query.join("&"));

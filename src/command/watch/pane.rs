@@ -25,7 +25,7 @@ use crate::{
         },
         replay::Replay,
     },
-    wire,
+    wire::Route,
 };
 
 /// Whether the pane is what messages are to be shown in: a terminal is there, and no lines were asked
@@ -152,7 +152,7 @@ fn target(client: &Client, id: ClientId, is_named: bool) -> Watched {
     } else {
         String::new()
     };
-    let url = server.join(&wire::stream_path(id));
+    let url = server.join(&Route::Client.path_for(id));
     let token = if client.has_token() {
         "-H \"Authorization: Bearer $CODECHAT_TOKEN\" "
     } else {

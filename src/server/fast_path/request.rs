@@ -6,8 +6,8 @@
 
 use crate::{
     event::ClientId,
-    server::handlers::{connect, publish::BodyKind},
-    wire,
+    server::{handlers::connect, request::body::BodyKind},
+    wire::Route,
 };
 
 /// A request with more headers than this is not plain.
@@ -16,7 +16,7 @@ const HEADERS: usize = 16;
 /// A whole request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Plain<'a> {
-    pub(super) door: Door,
+    pub(super) action: Action,
     pub(super) host: &'a str,
     pub(super) body: &'a [u8],
     /// How many bytes it takes, with its head.
@@ -25,7 +25,7 @@ pub(super) struct Plain<'a> {
 
 /// What it asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Door {
+pub(super) enum Action {
     /// An ID, and the answer in JSON.
     Connect,
     /// A stream from its beginning, as text.
@@ -50,19 +50,20 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Plain<'_>> {
         length,
         accept,
     } = Headers::of(request.headers)?;
-    let path = request.path?;
-    let (door, length) = match (request.method?, length) {
-        ("POST", Some(length)) => (Door::Publish(client(path)?, single(kind)?), length),
-        ("GET", None) if path == wire::CONNECT_PATH => {
-            let in_text = connect::wants_text(accept.into_iter());
-            (!in_text).then_some((Door::Connect, 0))?
+    let (route, id) = Route::parse(request.path?)?;
+    let (action, length) = match (request.method?, route, length) {
+        ("POST", Route::Client, Some(length)) => {
+            (Action::Publish(id.parse().ok()?, single(kind)?), length)
         }
-        ("GET", None) => (Door::Subscribe(client(path)?), 0),
+        ("GET", Route::Client, None) => (Action::Subscribe(id.parse().ok()?), 0),
+        ("GET", Route::Connect, None) if !connect::wants_text(accept.into_iter()) => {
+            (Action::Connect, 0)
+        }
         _ => return None,
     };
     let length = head.checked_add(length)?;
     Some(Plain {
-        door,
+        action,
         host: host?,
         body: bytes.get(head..length)?,
         length,
@@ -118,12 +119,6 @@ fn number(value: &[u8]) -> Option<usize> {
     ascii(value).filter(|_| is_number)?.parse().ok()
 }
 
-/// The client of a path without a query.
-fn client(path: &str) -> Option<ClientId> {
-    let id = path.strip_prefix(wire::DEBUG_PATH)?.strip_prefix('/')?;
-    id.parse().ok()
-}
-
 /// The kind of a body that is one message.
 fn single(content_type: Option<&str>) -> Option<BodyKind> {
     BodyKind::of_value(content_type)
@@ -142,8 +137,8 @@ mod tests {
         format!("{first} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\r\n{body}")
     }
 
-    fn door(request: &str) -> Option<Door> {
-        parse(request.as_bytes()).map(|it| it.door)
+    fn action(request: &str) -> Option<Action> {
+        parse(request.as_bytes()).map(|it| it.action)
     }
 
     #[test]
@@ -165,15 +160,15 @@ mod tests {
             "accept-encoding: gzip, deflate",
             "content-length: 5",
         ];
-        let text = Door::Publish(id, BodyKind::Text);
-        assert_eq!(door(&request(&publish, &curl, "hello")), Some(text));
-        let json = Door::Publish(id, BodyKind::Json);
-        assert_eq!(door(&request(&publish, &node, "hello")), Some(json));
+        let text = Action::Publish(id, BodyKind::Text);
+        assert_eq!(action(&request(&publish, &curl, "hello")), Some(text));
+        let json = Action::Publish(id, BodyKind::Json);
+        assert_eq!(action(&request(&publish, &node, "hello")), Some(json));
         let connect = request("GET /api/v1/sse/connect", &curl[..2], "");
-        assert_eq!(door(&connect), Some(Door::Connect));
+        assert_eq!(action(&connect), Some(Action::Connect));
         let stream = format!("GET /api/v1/sse/debug/{ID}");
         let stream = request(&stream, &["Accept: text/event-stream"], "");
-        assert_eq!(door(&stream), Some(Door::Subscribe(id)));
+        assert_eq!(action(&stream), Some(Action::Subscribe(id)));
     }
 
     #[test]
@@ -218,9 +213,13 @@ mod tests {
             ],
             &[length, "Content-Type: b\u{e9}"],
         ] {
-            assert_eq!(door(&request(&path, headers, "hello")), None, "{headers:?}");
+            assert_eq!(
+                action(&request(&path, headers, "hello")),
+                None,
+                "{headers:?}"
+            );
         }
-        let get = |target: &str, headers: &[&str]| door(&request(target, headers, ""));
+        let get = |target: &str, headers: &[&str]| action(&request(target, headers, ""));
         assert_eq!(
             get(&format!("GET /api/v1/sse/debug/{ID}?tail=1"), &[]),
             None
@@ -233,6 +232,6 @@ mod tests {
         assert_eq!(get(connect, &["Content-Length: 0"]), None);
         assert_eq!(get(connect, &["Last-Event-ID: 1-1"]), None);
         let old = request(connect, &[], "").replace("1.1", "1.0");
-        assert_eq!(door(&old), None);
+        assert_eq!(action(&old), None);
     }
 }

@@ -4,12 +4,16 @@
 use axum::{
     Json,
     extract::State,
-    http::{StatusCode, header},
+    http::header,
     response::{IntoResponse, Response},
 };
 
 use crate::{
-    server::{App, problem::Problem, request::token::Authorized},
+    server::{
+        App,
+        problem::{Problem, ProblemKind},
+        request::token::Authorized,
+    },
     wire::{
         answer::{Client, Clients},
         json::rfc3339,
@@ -21,8 +25,7 @@ pub(in crate::server) async fn clients(
     _: Authorized,
 ) -> Result<Response, Problem> {
     if app.options.access.token.is_none() {
-        let detail = "clients are listed only by a server with a token; start it with --token-file";
-        return Err(Problem::new(StatusCode::NOT_FOUND, detail));
+        return Err(ProblemKind::NoListWithoutToken.into());
     }
     let clients = app.hub.clients().into_iter().map(|it| Client {
         client_id: it.id.to_string(),

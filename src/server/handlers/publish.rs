@@ -2,8 +2,6 @@
 
 mod ndjson;
 
-use std::str::FromStr;
-
 use axum::{
     Json,
     body::Body,
@@ -11,23 +9,22 @@ use axum::{
     http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
-use http_body_util::BodyExt;
-use tokio::time::{Duration, Instant, timeout};
+use tokio::time::Instant;
 
 use crate::{
     control::Requested,
     event::ClientId,
     hub::Receipt,
-    message::{Invalid, Message},
+    message::Message,
     server::{
         App,
-        problem::Problem,
+        problem::{Problem, ProblemKind},
         request::{
+            body::{BodyKind, check_size, drained, read_text},
             client_id::{HeaderClient, PathClient},
+            query::{Parameters, optional},
             token::Authorized,
         },
-        stream::{Parameters, parameter},
     },
     wire::{
         self,
@@ -35,17 +32,6 @@ use crate::{
         json,
     },
 };
-
-/// A message's JSON may be so much larger than its text, in bytes.
-const JSON_EXTRA: usize = 4 * 1024;
-/// The most bytes that one byte of text can take in JSON (`\u0001`).
-const JSON_ESCAPE_MAX: usize = 6;
-/// So much of a refused request's body is read and dropped before the answer: a client that is still
-/// writing would otherwise see its connection reset instead of the reason.
-const DRAIN_BYTES: usize = 4 << 20;
-const DRAIN_TIME: Duration = Duration::from_secs(1);
-/// The same while the server shuts down, which should not take long.
-const CLOSING_DRAIN_TIME: Duration = Duration::from_millis(200);
 
 pub(in crate::server) async fn publish(
     State(app): State<App>,
@@ -83,11 +69,7 @@ pub(in crate::server) async fn broadcast(
 
 async fn read_broadcast(app: &App, parts: &Parts, body: &mut Body) -> Result<Message, Problem> {
     match BodyKind::of(&parts.headers)? {
-        BodyKind::Ndjson => {
-            let detail = "a broadcast takes one message, as text or application/json, not application/x-ndjson";
-            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            Err(Problem::new(status, detail))
-        }
+        BodyKind::Ndjson => Err(ProblemKind::BroadcastOfLines.into()),
         kind => read_message(app, kind, parts, body).await,
     }
 }
@@ -145,48 +127,6 @@ async fn try_publish(
     }
 }
 
-/// What a body is, by its content type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) enum BodyKind {
-    Text,
-    Json,
-    Ndjson,
-}
-
-impl BodyKind {
-    fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        let value = headers.get(header::CONTENT_TYPE);
-        Self::of_value(value.map(|it| it.to_str().unwrap_or_default()))
-    }
-
-    /// By the value of the header `Content-Type`.
-    pub(in crate::server) fn of_value(value: Option<&str>) -> Result<Self, Problem> {
-        let Some(value) = value else {
-            return Ok(Self::Text);
-        };
-        let essence = value.split(';').next().unwrap_or_default().trim();
-        let main = essence.split('/').next().unwrap_or_default();
-        if essence.eq_ignore_ascii_case(wire::JSON) {
-            Ok(Self::Json)
-        } else if essence.eq_ignore_ascii_case(wire::NDJSON) {
-            Ok(Self::Ndjson)
-        } else if main.len() < essence.len() && main.eq_ignore_ascii_case("multipart") {
-            let detail = "a multipart body cannot be a message; send text, application/json or application/x-ndjson";
-            Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
-        } else {
-            Ok(Self::Text)
-        }
-    }
-
-    /// Checks the length of its body, where a message's text may have `max` bytes.
-    pub(in crate::server) fn check(self, length: usize, max: usize) -> Result<(), Problem> {
-        match self {
-            Self::Text => check_text(length, max),
-            Self::Json | Self::Ndjson => check_json(length, max),
-        }
-    }
-}
-
 async fn read_message(
     app: &App,
     kind: BodyKind,
@@ -196,7 +136,7 @@ async fn read_message(
     let max = app.options.max_message;
     let text = read_text(app, body, |length| kind.check(length, max)).await?;
     let Query(parameters) = Parameters::try_from_uri(&parts.uri)
-        .map_err(|error| Problem::bad_request(error.body_text()))?;
+        .map_err(|error| ProblemKind::QueryMalformed(error.body_text()))?;
     message(kind, text, &parameters, max)
 }
 
@@ -208,9 +148,8 @@ pub(in crate::server) fn message(
     max: usize,
 ) -> Result<Message, Problem> {
     if kind == BodyKind::Json {
-        let message = json::parse_message(&text).map_err(|error| {
-            Problem::bad_request(format!("the body is no message object: {error}"))
-        })?;
+        let message = json::parse_message(&text)
+            .map_err(|error| ProblemKind::NotAMessage(error.to_string()))?;
         return check_size(message, max);
     }
     let message = Message {
@@ -223,133 +162,9 @@ pub(in crate::server) fn message(
         ..Message::default()
     };
     if message.text.is_empty() && message.progress.is_none() && message.outcome.is_none() {
-        return Err(Problem::bad_request(
-            "the message is empty; send its text as the body, as in: curl -d 'hello' URL",
-        ));
+        return Err(ProblemKind::MessageEmpty.into());
     }
     Ok(message)
-}
-
-/// A whole body as text, for as long as `check` has nothing against its length.
-pub(in crate::server) async fn read_text(
-    app: &App,
-    body: &mut Body,
-    check: impl Fn(usize) -> Result<(), Problem>,
-) -> Result<String, Problem> {
-    let read = timeout(app.options.body_timeout, read_body(body, check)).await;
-    let bytes = read.map_err(|_| {
-        let detail = format!(
-            "the body did not come within {:?}",
-            app.options.body_timeout
-        );
-        Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
-    })??;
-    String::from_utf8(bytes).map_err(|error| Problem::not_utf8(error.utf8_error().valid_up_to()))
-}
-
-/// What the query parameter of this name says, where there is one.
-pub(in crate::server) fn optional<T: FromStr<Err = Invalid>>(
-    parameters: &[(String, String)],
-    name: &str,
-) -> Result<Option<T>, Problem> {
-    let value = parameter(parameters, name).map(str::parse).transpose();
-    value.map_err(|error: Invalid| Problem::bad_request(error.to_string()))
-}
-
-/// Checks the length of a message's JSON, as it came, against the most that a message of `max` bytes of text
-/// can take.
-pub(in crate::server) fn check_json(length: usize, max: usize) -> Result<(), Problem> {
-    let limit = (max + JSON_EXTRA) * JSON_ESCAPE_MAX;
-    if length > limit {
-        return Err(Problem::too_large("the message's JSON", limit));
-    }
-    Ok(())
-}
-
-/// Checks a message that came as JSON: its text alone, and its text with all else.
-pub(in crate::server) fn check_size(message: Message, max: usize) -> Result<Message, Problem> {
-    if message.text.len() > max {
-        Err(Problem::too_large("the message's text", max))
-    } else if message.heap_size() > max + JSON_EXTRA {
-        Err(Problem::too_large(
-            "the message with its fields",
-            max + JSON_EXTRA,
-        ))
-    } else {
-        Ok(message)
-    }
-}
-
-fn check_text(length: usize, max: usize) -> Result<(), Problem> {
-    if length > max {
-        return Err(Problem::too_large("the message's text", max));
-    }
-    Ok(())
-}
-
-async fn read_body(
-    body: &mut Body,
-    check: impl Fn(usize) -> Result<(), Problem>,
-) -> Result<Vec<u8>, Problem> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = next_chunk(body).await? {
-        check(bytes.len() + chunk.len())?;
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes)
-}
-
-/// The next bytes of a body; trailers are passed over.
-pub(in crate::server) async fn next_chunk(body: &mut Body) -> Result<Option<Bytes>, Problem> {
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| broken_off(&error))?;
-        if let Ok(data) = frame.into_data() {
-            return Ok(Some(data));
-        }
-    }
-    Ok(None)
-}
-
-/// A body that ends too early is the network's fault, so its status is one that says to try again.
-fn broken_off(error: &axum::Error) -> Problem {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    let mut is_cut_short = false;
-    while let Some(error) = cause {
-        let kind = error.downcast_ref().map(std::io::Error::kind);
-        is_cut_short |= kind == Some(std::io::ErrorKind::UnexpectedEof);
-        cause = error.source();
-    }
-    let status = if is_cut_short {
-        StatusCode::REQUEST_TIMEOUT
-    } else {
-        StatusCode::BAD_REQUEST
-    };
-    Problem::new(status, format!("the body broke off: {error}"))
-}
-
-/// Reads the rest of a refused request's body: see [`DRAIN_BYTES`].
-pub(in crate::server) async fn drained<T>(
-    result: Result<T, Problem>,
-    body: &mut Body,
-) -> Result<T, Problem> {
-    if let Err(problem) = &result {
-        let drain = async {
-            let mut read = 0;
-            while let Ok(Some(chunk)) = next_chunk(body).await {
-                read += chunk.len();
-                if read > DRAIN_BYTES {
-                    break;
-                }
-            }
-        };
-        // Whether it ended or ran out of time, the answer is due.
-        let time = match problem.status() {
-            StatusCode::SERVICE_UNAVAILABLE => CLOSING_DRAIN_TIME,
-            _ => DRAIN_TIME,
-        };
-        let _ = timeout(time, drain).await;
-    }
-    result
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
@@ -359,9 +174,6 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     match std::str::from_utf8(value.as_bytes()) {
         Ok("") => Ok(None),
         Ok(key) if key.len() <= wire::IDEMPOTENCY_KEY_MAX => Ok(Some(key)),
-        _ => Err(Problem::bad_request(format!(
-            "Idempotency-Key must be text of at most {} bytes",
-            wire::IDEMPOTENCY_KEY_MAX
-        ))),
+        _ => Err(ProblemKind::IdempotencyKeyMalformed.into()),
     }
 }

@@ -5,7 +5,11 @@ use axum::{
     http::{HeaderMap, request::Parts},
 };
 
-use crate::{event::ClientId, server::problem::Problem, wire};
+use crate::{
+    event::ClientId,
+    server::problem::{Problem, ProblemKind},
+    wire,
+};
 
 /// The client that the path names. A different one in the header is refused.
 pub(in crate::server) struct PathClient(pub(in crate::server) ClientId);
@@ -21,9 +25,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathClient {
         let last = parts.uri.path().rsplit('/').next().unwrap_or_default();
         let id = parse(last, "the path")?;
         match from_header(&parts.headers)? {
-            Some(other) if other != id => Err(Problem::bad_request(
-                "the header Sse-Client-ID names another client than the path; send the same ID in both, or leave the header out",
-            )),
+            Some(other) if other != id => Err(ProblemKind::ClientIdOfAnother.into()),
             _ => Ok(Self(id)),
         }
     }
@@ -33,12 +35,9 @@ impl<S: Send + Sync> FromRequestParts<S> for HeaderClient {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        from_header(&parts.headers)?.map(Self).ok_or_else(|| {
-            Problem::bad_request(format!(
-                "no client is named; send its ID in the header Sse-Client-ID, or post to {}/{{clientId}}",
-                wire::DEBUG_PATH
-            ))
-        })
+        from_header(&parts.headers)?
+            .map(Self)
+            .ok_or_else(|| ProblemKind::ClientIdMissing.into())
     }
 }
 
@@ -47,28 +46,23 @@ fn from_header(headers: &HeaderMap) -> Result<Option<ClientId>, Problem> {
     const PLACE: &str = "the header Sse-Client-ID";
     let mut named = None;
     for value in headers.get_all(wire::CLIENT_ID_HEADER) {
-        let text = value.to_str().map_err(|_| malformed(PLACE))?.trim();
+        let text = value
+            .to_str()
+            .map_err(|_| ProblemKind::ClientIdMalformed(PLACE))?
+            .trim();
         if text.is_empty() {
             continue;
         }
         let id = parse(text, PLACE)?;
         if named.is_some_and(|known| known != id) {
-            return Err(Problem::bad_request(
-                "the header Sse-Client-ID is there twice, with different IDs",
-            ));
+            return Err(ProblemKind::ClientIdTwice.into());
         }
         named = Some(id);
     }
     Ok(named)
 }
 
-fn parse(text: &str, place: &str) -> Result<ClientId, Problem> {
-    text.parse().map_err(|_| malformed(place))
-}
-
-fn malformed(place: &str) -> Problem {
-    Problem::bad_request(format!(
-        "the client ID in {place} is malformed: {}",
-        crate::event::NotAClientId
-    ))
+fn parse(text: &str, place: &'static str) -> Result<ClientId, ProblemKind> {
+    text.parse()
+        .map_err(|_| ProblemKind::ClientIdMalformed(place))
 }

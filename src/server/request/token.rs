@@ -5,11 +5,14 @@
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    http::{HeaderMap, header, request::Parts},
 };
 
 use crate::{
-    server::{App, problem::Problem},
+    server::{
+        App,
+        problem::{Problem, ProblemKind},
+    },
     token::Token,
 };
 
@@ -35,18 +38,12 @@ impl Authorized {
 
 fn check(headers: &HeaderMap, token: &Token) -> Result<(), Problem> {
     let mut fields = headers.get_all(header::AUTHORIZATION).iter();
-    let refused = match (fields.next().map(|it| bearer(it.as_bytes())), fields.next()) {
-        (Some(Some(given)), None) if token.matches(given) => return Ok(()),
-        (None, _) => "this server asks for its token",
-        (Some(None), _) => "this server takes its token alone, no other sort of credentials",
-        (Some(Some(_)), _) => "this is not the server's token",
-    };
-    Err(Problem::new(
-        StatusCode::UNAUTHORIZED,
-        format!(
-            "{refused}; codechat reads it from --token-file or CODECHAT_TOKEN, other clients send it as in: Authorization: Bearer TOKEN"
-        ),
-    ))
+    match (fields.next().map(|it| bearer(it.as_bytes())), fields.next()) {
+        (Some(Some(given)), None) if token.matches(given) => Ok(()),
+        (None, _) => Err(ProblemKind::TokenMissing.into()),
+        (Some(None), _) => Err(ProblemKind::TokenOfAnotherSort.into()),
+        (Some(Some(_)), _) => Err(ProblemKind::TokenWrong.into()),
+    }
 }
 
 /// What stands behind the scheme, whose name has no case (RFC 9110, 11.1).

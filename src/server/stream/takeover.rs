@@ -22,12 +22,10 @@ use std::{
 use bytes::Bytes;
 use http_body::Frame;
 use socket2::SockRef;
-use tokio::{
-    net::TcpStream,
-    time::{Instant, Sleep, sleep},
-};
+use tokio::{net::TcpStream, time::Instant};
 
 use super::Stream;
+use crate::server::deadline::Deadline;
 
 /// A client has nothing to say on a stream; one that says more than this is cut.
 const UNASKED_BYTES: usize = 16 * 1024;
@@ -144,11 +142,8 @@ pub(in crate::server) struct Writer {
     waiting: Vec<u8>,
     sent: usize,
     stall_timeout: Duration,
-    /// Never later than what it is for: the next heartbeat, or the stall while something waits. Where
-    /// it fires too early it is set again; that costs less than setting it at every write.
-    timer: Pin<Box<Sleep>>,
-    /// When the socket last took something.
-    written: Instant,
+    /// The next heartbeat; while something waits, when the client has stalled.
+    deadline: Deadline,
     unasked: usize,
 }
 
@@ -160,16 +155,14 @@ impl Writer {
         stall_timeout: Duration,
         unasked: usize,
     ) -> Self {
-        let timer = Box::pin(sleep(stream.heartbeat()));
-        let written = Instant::now();
+        let deadline = Deadline::new(Instant::now() + stream.heartbeat());
         Self {
             socket,
             stream,
             waiting: Vec::new(),
             sent: 0,
             stall_timeout,
-            timer,
-            written,
+            deadline,
             unasked,
         }
     }
@@ -214,15 +207,17 @@ impl Writer {
             more = true;
         }
         if !scratch.is_empty() {
-            self.written = Instant::now();
+            let now = Instant::now();
             let sent = match self.socket.try_write(scratch) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
                 sent => sent?,
             };
             if sent < scratch.len() {
                 self.waiting.extend_from_slice(&scratch[sent..]);
-                self.timer.as_mut().reset(self.written + self.stall_timeout);
+                self.deadline.set(now + self.stall_timeout);
                 more = true;
+            } else {
+                self.deadline.set(now + self.stream.heartbeat());
             }
         }
         scratch.shrink_to(SCRATCH_BYTES);
@@ -235,7 +230,7 @@ impl Writer {
             match self.socket.try_write(&self.waiting[self.sent..]) {
                 Ok(sent) => {
                     self.sent += sent;
-                    self.written = Instant::now();
+                    self.deadline.set(Instant::now() + self.stall_timeout);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     match self.socket.poll_write_ready(cx) {
@@ -249,8 +244,7 @@ impl Writer {
         if !self.waiting.is_empty() {
             (self.waiting, self.sent) = (Vec::new(), 0);
             // From waiting for the client back to waiting for the next heartbeat.
-            let due = self.written + self.stream.heartbeat();
-            self.timer.as_mut().reset(due);
+            self.deadline.set(Instant::now() + self.stream.heartbeat());
         }
         Ok(Poll::Ready(()))
     }
@@ -273,37 +267,22 @@ impl Writer {
     }
 
     /// Sends a heartbeat when it is due; ready with an error once the client has stalled.
-    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        while self.timer.as_mut().poll(cx).is_ready() {
-            let stalls = !self.waiting.is_empty();
-            let due = self.written
-                + if stalls {
-                    self.stall_timeout
-                } else {
-                    self.stream.heartbeat()
-                };
-            if Instant::now() < due {
-                self.timer.as_mut().reset(due);
-            } else if stalls {
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        while self.deadline.poll(cx).is_ready() {
+            if !self.waiting.is_empty() {
                 self.stream.stalled();
                 let error = io::Error::new(io::ErrorKind::TimedOut, "the client takes no bytes");
                 return Poll::Ready(error);
-            } else {
-                let heartbeat = |stream: &mut Stream, out: &mut Vec<u8>, _: &mut Context<'_>| {
-                    stream.beat(out);
-                    false
-                };
-                let written =
-                    SCRATCH.with_borrow_mut(|scratch| self.write_slice(scratch, heartbeat, cx));
-                match written {
-                    // What waits now needs the socket's waker.
-                    Ok(true) => cx.waker().wake_by_ref(),
-                    Ok(false) => self
-                        .timer
-                        .as_mut()
-                        .reset(self.written + self.stream.heartbeat()),
-                    Err(error) => return Poll::Ready(error),
-                }
+            }
+            let heartbeat = |stream: &mut Stream, out: &mut Vec<u8>, _: &mut Context<'_>| {
+                stream.beat(out);
+                false
+            };
+            match SCRATCH.with_borrow_mut(|scratch| self.write_slice(scratch, heartbeat, cx)) {
+                // What waits now needs the socket's waker.
+                Ok(true) => cx.waker().wake_by_ref(),
+                Ok(false) => {}
+                Err(error) => return Poll::Ready(error),
             }
         }
         Poll::Pending
@@ -320,7 +299,7 @@ impl Future for Writer {
         if let Poll::Ready(error) = self.poll_read(cx) {
             return Poll::Ready(Err(error));
         }
-        self.poll_timer(cx).map(Err)
+        self.poll_deadline(cx).map(Err)
     }
 }
 

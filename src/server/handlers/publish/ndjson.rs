@@ -4,11 +4,14 @@ use std::{collections::VecDeque, mem, pin::pin};
 
 use axum::body::Body;
 
-use super::{check_json, check_size, next_chunk};
 use crate::{
     hub::{PublishStream, Receipt, Refusal},
     message::Message,
-    server::{problem::Problem, reconnect_grace::drop_later},
+    server::{
+        problem::{Problem, ProblemKind},
+        reconnect_grace::drop_later,
+        request::body::{check_json, check_size, next_chunk},
+    },
     wire::json,
 };
 
@@ -128,12 +131,12 @@ impl Lines {
     fn message(&self, line: &[u8]) -> Result<Option<Message>, Problem> {
         check_json(line.len(), self.max_message)?;
         let line =
-            std::str::from_utf8(line).map_err(|error| Problem::not_utf8(error.valid_up_to()))?;
+            std::str::from_utf8(line).map_err(|error| ProblemKind::NotUtf8(error.valid_up_to()))?;
         if line.trim().is_empty() {
             return Ok(None);
         }
-        let message =
-            json::parse_line(line).map_err(|error| Problem::bad_request(error.to_string()))?;
+        let message = json::parse_line(line)
+            .map_err(|error| ProblemKind::LineMalformed(error.to_string()))?;
         check_size(message, self.max_message).map(Some)
     }
 }

@@ -1,0 +1,80 @@
+//! `GET /sse/debug/{clientId}`: opens one subscriber's stream.
+
+use axum::{
+    extract::{Query, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+
+use crate::{
+    event::{ClientId, EventId, Format, NotAnEventId},
+    hub::{Position, Refusal},
+    server::{
+        App,
+        problem::{Problem, ProblemKind},
+        request::{
+            client_id::PathClient,
+            query::{Parameters, parameter},
+            token::Authorized,
+        },
+        stream::{Stream, answer, common_head},
+    },
+    wire,
+};
+
+pub(in crate::server) async fn subscribe(
+    State(app): State<App>,
+    PathClient(id): PathClient,
+    Query(parameters): Parameters,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let format = parameter(&parameters, "format").map_or(Ok(Format::Text), str::parse);
+    let format = format.map_err(|error| ProblemKind::QueryMalformed(error.to_string()))?;
+    let position = position(&parameters, &headers)?;
+    let access = Authorized::of(&headers, &app);
+    let subscribed = match access {
+        Ok(Authorized) => app.hub.subscribe(id, format, position),
+        // A client that is there is known by its ID alone.
+        Err(_) => app.hub.attach(id, format, position),
+    };
+    let subscription = match subscribed {
+        // Tells an EventSource to stop reconnecting (WHATWG HTML 9.2.3).
+        Err(Refusal::Ended) => return Ok(StatusCode::NO_CONTENT.into_response()),
+        Err(Refusal::Unknown) => return Err(access.err().unwrap_or(Refusal::Unknown.into())),
+        other => other?,
+    };
+    let stream = Stream::open(subscription, &app);
+    Ok(answer(head(id, format), stream))
+}
+
+/// What the head of the answer says.
+pub(in crate::server) fn head(id: ClientId, format: Format) -> [(&'static str, String); 6] {
+    let [kind, cache, buffering, sniffing, client] = common_head(id);
+    let format = (wire::FORMAT_HEADER, format.as_str().to_owned());
+    [kind, cache, buffering, sniffing, client, format]
+}
+
+/// Where the reader wants to begin: its cursor goes before `tail`, which is for the first time only.
+fn position(parameters: &[(String, String)], headers: &HeaderMap) -> Result<Position, Problem> {
+    let header = headers
+        .get(wire::LAST_EVENT_ID_HEADER)
+        .map(|value| value.to_str().unwrap_or("?"));
+    let cursor = [
+        header,
+        parameter(parameters, "lastEventId"),
+        parameter(parameters, "last_event_id"),
+    ];
+    if let Some(cursor) = cursor.into_iter().flatten().find(|it| !it.is_empty()) {
+        let cursor: EventId = cursor
+            .parse()
+            .map_err(|error: NotAnEventId| ProblemKind::CursorMalformed(error.to_string()))?;
+        return Ok(Position::After(cursor));
+    }
+    match parameter(parameters, "tail") {
+        None => Ok(Position::Start),
+        Some(count) => count
+            .parse()
+            .map(Position::Tail)
+            .map_err(|_| ProblemKind::TailMalformed.into()),
+    }
+}

@@ -1,0 +1,137 @@
+//! The paths of the HTTP API: the one place where they are matched and written.
+
+use crate::event::ClientId;
+
+/// What a path of the API names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// One client: its stream, and publishing to it.
+    Client,
+    /// Publishing to the client that the header [`super::CLIENT_ID_HEADER`] names.
+    Publish,
+    /// Issues client IDs.
+    Connect,
+    /// Control requests to one client's publishers, and their stream.
+    Control,
+    /// Ends one client.
+    Stop,
+    /// Publishing to every client.
+    Broadcast,
+    /// The list of clients.
+    Clients,
+    /// Metrics for Prometheus.
+    Metrics,
+    /// Whether the server is up.
+    Health,
+}
+
+/// Stands for a client ID in a path.
+const ID: &str = "{id}";
+
+impl Route {
+    /// Every route, the busiest first.
+    pub const ALL: [Self; 9] = [
+        Self::Client,
+        Self::Publish,
+        Self::Connect,
+        Self::Control,
+        Self::Stop,
+        Self::Broadcast,
+        Self::Clients,
+        Self::Metrics,
+        Self::Health,
+    ];
+
+    /// Returns the path, with `{id}` in the place of a client ID.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Connect => "/api/v1/sse/connect",
+            Self::Publish => "/api/v1/sse/debug",
+            Self::Client => "/api/v1/sse/debug/{id}",
+            Self::Control => "/api/v1/sse/debug/control/{id}",
+            Self::Stop => "/api/v1/sse/debug/stop/{id}",
+            Self::Broadcast => "/api/v1/sse/broadcast",
+            Self::Clients => "/api/v1/sse/clients",
+            Self::Metrics => "/metrics",
+            Self::Health => "/healthz",
+        }
+    }
+
+    /// Returns the path for one client.
+    #[must_use]
+    pub fn path_for(self, id: ClientId) -> String {
+        self.path().replace(ID, &id.to_string())
+    }
+
+    /// Returns the methods that it takes, as the header `Allow` lists them.
+    ///
+    /// `HEAD` asks for the head of `GET`'s answer without what `GET` does (RFC 9110, 9.3.2), so it is
+    /// not allowed if `GET` issues, opens or ends something.
+    #[must_use]
+    pub const fn methods(self) -> &'static [&'static str] {
+        match self {
+            Self::Connect => &["GET"],
+            Self::Client => &["GET", "POST", "DELETE"],
+            Self::Control | Self::Stop => &["GET", "POST"],
+            Self::Publish | Self::Broadcast => &["POST"],
+            Self::Clients | Self::Metrics | Self::Health => &["GET", "HEAD"],
+        }
+    }
+
+    /// Returns the route of a path without its query, and the text in the place of the client ID, which
+    /// is empty if the path names none.
+    #[must_use]
+    pub fn parse(path: &str) -> Option<(Self, &str)> {
+        Self::ALL.into_iter().find_map(|route| {
+            let id = match route.path().strip_suffix(ID) {
+                Some(stem) => path
+                    .strip_prefix(stem)
+                    .filter(|id| !id.is_empty() && !id.contains('/'))?,
+                None if path == route.path() => "",
+                None => return None,
+            };
+            Some((route, id))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_parsed() {
+        let id = ClientId::random();
+        for route in Route::ALL {
+            let path = route.path_for(id);
+            let names_client = route.path().contains(ID);
+            let expected = if names_client {
+                id.to_string()
+            } else {
+                String::new()
+            };
+            assert_eq!(
+                Route::parse(&path),
+                Some((route, expected.as_str())),
+                "{path}"
+            );
+            assert_eq!(Route::parse(&format!("{path}/")), None, "{path}");
+        }
+        for path in [
+            "/",
+            "",
+            "/api/v1/sse",
+            "/api/v1/sse/debugger",
+            "/api/v1/sse/debug/",
+            "/\u{1b}[31m",
+        ] {
+            assert_eq!(Route::parse(path), None, "{path}");
+        }
+        // The word alone is in the place of an ID.
+        assert_eq!(
+            Route::parse("/api/v1/sse/debug/stop"),
+            Some((Route::Client, "stop"))
+        );
+    }
+}
