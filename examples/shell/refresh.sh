@@ -4,7 +4,7 @@
 publish() {
   [ -n "$SSE_CLIENT_ID" ] || return 0
   curl -s -m 2 -o /dev/null -H "Sse-Client-ID: $SSE_CLIENT_ID" --data-raw "$1" \
-    "${CODECHAT_SERVER:-http://127.0.0.1:2428}/api/v1/sse/debug" || true
+    "${CODECHAT_PUBLISH_URL:-http://127.0.0.1:2428/api/v1/sse/debug}" || true
 }
 
 publish 'Refreshing repository demo'
