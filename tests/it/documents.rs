@@ -17,6 +17,7 @@
 //! for the one that the section's watcher told.
 
 mod shell;
+mod text;
 
 use std::{
     fs::{self, File},
@@ -28,7 +29,8 @@ use std::{
 };
 
 use regex::Regex;
-use shell::{Shell, normal};
+use shell::Shell;
+use text::{Block, Document, Section, documents, entries, root, slug};
 
 /// Stands for a watcher's ID.
 const ANY_ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
@@ -51,7 +53,7 @@ fn the_commands_work_as_pasted() {
             }
             eprintln!("{}: {}", section.place, section.title);
             if let Err(error) = run(&section, &mut later) {
-                wrong.push(format!("{}: {error}", section.place));
+                wrong.push(error);
             }
         }
     }
@@ -82,7 +84,7 @@ fn every_example_is_linked_to_and_run() {
         .iter()
         .flat_map(Document::sections)
         .flat_map(|it| it.blocks)
-        .filter(|it| it.is_run())
+        .filter(Block::is_run)
         .map(|it| it.text)
         .collect();
     for folder in entries("examples") {
@@ -203,144 +205,18 @@ pub(crate) fn turn() -> File {
     file
 }
 
-/// Where the sources are.
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// What is in a folder below the sources, by its path from there.
-fn entries(folder: &str) -> Vec<String> {
-    let entries = fs::read_dir(root().join(folder)).unwrap();
-    let name = |it: fs::DirEntry| it.file_name().into_string().unwrap();
-    let mut paths: Vec<_> = entries
-        .map(|it| format!("{folder}/{}", name(it.unwrap())))
-        .collect();
-    paths.sort();
-    paths
-}
-
-/// Every document whose commands are run, the README first.
-fn documents() -> Vec<Document> {
-    let names = entries("docs");
-    let others = names.iter().filter(|it| it.ends_with(".md"));
-    let names = ["README.md"].into_iter().chain(others.map(String::as_str));
-    names.map(Document::read).collect()
-}
-
-/// The anchor of a heading, as the hosts of repositories make it.
-fn slug(heading: &str) -> String {
-    let heading = heading.trim().to_lowercase();
-    let kept = heading
-        .chars()
-        .filter(|it| it.is_alphanumeric() || " -_".contains(*it));
-    kept.map(|it| if it == ' ' { '-' } else { it }).collect()
-}
-
-struct Document {
-    /// Its path from the sources' folder.
-    name: String,
-    text: String,
-}
-
-struct Section {
-    /// The document and the line of its heading.
-    place: String,
-    title: String,
-    is_chapter: bool,
-    blocks: Vec<Block>,
-}
-
-#[derive(Clone)]
-struct Block {
-    /// The document and the line where it begins.
-    place: String,
-    info: Vec<String>,
-    text: String,
-    /// The lines it should show.
-    expected: Vec<String>,
-}
-
-impl Block {
-    fn has(&self, word: &str) -> bool {
-        self.info.iter().skip(1).any(|it| it == word)
-    }
-
-    fn is_run(&self) -> bool {
-        self.info.first().is_some_and(|it| it == "sh") && !self.has("untested")
-    }
-
-    /// The file that it is, where it is one.
-    fn file(&self) -> Option<&str> {
-        let name = self.info.get(1)?;
-        name.contains('.').then_some(name)
-    }
-
-    fn exit(&self) -> i32 {
-        let code = self.info.iter().find_map(|it| it.strip_prefix("exit="));
-        code.map_or(0, |it| it.parse().unwrap())
-    }
-}
-
-impl Document {
-    fn read(name: &str) -> Self {
-        let text = fs::read_to_string(root().join(name)).unwrap();
-        let name = name.to_owned();
-        Self { name, text }
-    }
-
-    fn sections(&self) -> Vec<Section> {
-        let mut sections: Vec<Section> = Vec::new();
-        let mut open: Option<Block> = None;
-        for (line, number) in self.text.lines().zip(1..) {
-            let place = format!("{}:{number}", self.name);
-            if let Some(block) = &mut open {
-                if line != "```" {
-                    block.text.push_str(line);
-                    block.text.push('\n');
-                    continue;
-                }
-                let block = open.take().unwrap();
-                let blocks = &mut sections.last_mut().unwrap().blocks;
-                match blocks.last_mut() {
-                    Some(before) if block.info == ["text"] => {
-                        before.expected = normal(&block.text);
-                    }
-                    _ => blocks.push(block),
-                }
-            } else if let Some(info) = line.strip_prefix("```") {
-                let info = info.split_whitespace().map(Into::into).collect();
-                let (text, expected) = Default::default();
-                open = Some(Block {
-                    place,
-                    info,
-                    text,
-                    expected,
-                });
-            } else if let Some(title) = line.strip_prefix('#') {
-                sections.push(Section {
-                    place,
-                    title: title.trim_start_matches('#').trim().into(),
-                    is_chapter: !title.starts_with("##"),
-                    blocks: Vec::new(),
-                });
-            }
-        }
-        assert!(open.is_none(), "{}: a block has no end", self.name);
-        sections
-    }
-}
-
 /// Runs a section's blocks. `later` is the chapter's block that is run at the end of each section.
 fn run(section: &Section, later: &mut Option<Block>) -> Result<(), String> {
     if !section.blocks.iter().any(Block::is_run) {
         return Ok(());
     }
-    if let Some(missing) = missing(section)? {
+    let in_section = |error| format!("{}: {error}", section.place);
+    if let Some(missing) = missing(section).map_err(in_section)? {
         eprintln!("  not run: {missing} is not here");
         return Ok(());
     }
     for port in PORTS {
-        free(port)?;
+        free(port).map_err(in_section)?;
     }
     let folder = Folder::new();
     let mut terminals: Vec<(Shell, &Block)> = Vec::new();
@@ -363,7 +239,8 @@ fn run(section: &Section, later: &mut Option<Block>) -> Result<(), String> {
     if let Some(later) = later
         && !terminals.is_empty()
     {
-        Shell::start(later, &folder.0, &terminals)?.finish(later)?;
+        let shell = Shell::start(later, &folder.0, &terminals).map_err(in_section)?;
+        shell.finish(later).map_err(in_section)?;
     }
     for (shell, block) in &terminals {
         shell.shows_expected(block)?;

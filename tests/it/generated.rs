@@ -117,7 +117,8 @@ fn the_document_of_the_pane_lists_its_keys() {
         format!("| `{}` | {} |", keys.replace('\0', "` · `"), line.does)
     };
     let head = "| key | does |\n| --- | --- |\n";
-    compare_table("docs/pane.md", head, keys::TABLE.iter().map(line).collect());
+    let rows: Vec<_> = keys::TABLE.iter().map(line).collect();
+    compare_table("docs/pane.md", head, &rows);
 }
 
 #[test]
@@ -134,7 +135,8 @@ fn the_reference_lists_every_flag() {
             .filter(|it| it.get_long().is_some() && !it.is_hide_set() && !is_elsewhere(it));
         let head =
             format!("## `codechat {verb}`\n\n| flag | variable | does |\n| --- | --- | --- |\n");
-        compare_table("docs/reference.md", &head, flags.map(row).collect());
+        let rows: Vec<_> = flags.map(row).collect();
+        compare_table("docs/reference.md", &head, &rows);
     }
 }
 
@@ -170,7 +172,7 @@ fn row(flag: &Arg) -> String {
 }
 
 /// Compares the table behind `head` in a document, or writes it.
-fn compare_table(document: &str, head: &str, rows: Vec<String>) {
+fn compare_table(document: &str, head: &str, rows: &[String]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
     let text = fs::read_to_string(&path).unwrap();
     let (before, rest) = text
@@ -182,7 +184,7 @@ fn compare_table(document: &str, head: &str, rows: Vec<String>) {
         .map(str::len)
         .sum();
     let (table, after) = rest.split_at(length);
-    let wanted: String = rows.iter().map(|it| format!("{it}\n")).collect();
+    let wanted: String = rows.iter().flat_map(|it| [it.as_str(), "\n"]).collect();
     if std::env::var_os(UPDATE).is_some() {
         fs::write(&path, [before, head, &wanted, after].concat()).unwrap();
     } else {
