@@ -175,12 +175,14 @@ async fn sweep(hub: Hub) {
 /// Every route with its handlers.
 fn router(app: App) -> Router {
     let all = Route::ALL.into_iter();
-    all.fold(Router::new(), |router, route| router.route(route.path(), handlers(route)))
-        .fallback(|uri: Uri| async move {
-            let path = uri.path().chars().take(PATH_SHOWN).collect();
-            Problem::from(ProblemKind::PathUnknown(path))
-        })
-        .with_state(app)
+    all.fold(Router::new(), |router, route| {
+        router.route(route.path(), handlers(route))
+    })
+    .fallback(|uri: Uri| async move {
+        let path = uri.path().chars().take(PATH_SHOWN).collect();
+        Problem::from(ProblemKind::PathUnknown(path))
+    })
+    .with_state(app)
 }
 
 fn handlers(route: Route) -> MethodRouter<App> {

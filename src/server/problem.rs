@@ -341,7 +341,10 @@ mod tests {
                 .find(|(it, _)| *it == status)
                 .unwrap_or_else(|| panic!("{status} is not documented"));
             let expected = documented_as(&kind);
-            assert!(text.contains(expected), "{status}: {expected:?} in {text:?}");
+            assert!(
+                text.contains(expected),
+                "{status}: {expected:?} in {text:?}"
+            );
         }
     }
 

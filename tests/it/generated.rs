@@ -1,5 +1,5 @@
-//! Generated text is true: the completion scripts in `completions/` are those of this command line,
-//! and the manual page can be read.
+//! Generated text is true: the completion scripts in `completions/` are those of this command line, the
+//! manual page can be read, and the documents' tables of keys and flags are the program's.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use clap::ValueEnum;
+use clap::{Arg, ValueEnum, builder::PossibleValue};
 use clap_complete::{Generator, Shell};
 use codechat::{command::completions, watch::pane::keys};
 
@@ -112,24 +112,86 @@ fn the_manual_page_renders() {
 }
 
 #[test]
-fn the_readme_lists_the_panes_keys() {
-    const HEAD: &str = "| key | does |\n| --- | --- |\n";
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = fs::read_to_string(&path).unwrap();
-    let (before, table) = readme.split_once(HEAD).expect("the README has the table");
-    let (table, after) = table.split_once("\n\n").expect("text comes after it");
+fn the_document_of_the_pane_lists_its_keys() {
     let line = |line: &keys::Line| {
         let keys = line.label().replace(" · ", "\0").replace(' ', "` `");
         format!("| `{}` | {} |", keys.replace('\0', "` · `"), line.does)
     };
-    let lines: Vec<_> = keys::TABLE.iter().map(line).collect();
-    let wanted = lines.join("\n");
-    if std::env::var_os(UPDATE).is_some() && table != wanted {
-        fs::write(&path, [before, HEAD, &wanted, "\n\n", after].concat()).unwrap();
+    let head = "| key | does |\n| --- | --- |\n";
+    let rows: Vec<_> = keys::TABLE.iter().map(line).collect();
+    compare_table("docs/pane.md", head, &rows);
+}
+
+#[test]
+fn the_reference_lists_every_flag() {
+    let definition = codechat::cli::definition();
+    for verb in ["watch", "send", "serve"] {
+        let is_elsewhere = |it: &Arg| {
+            let heading = it.get_help_heading();
+            verb == "serve" && (heading.is_some() || it.get_id() == "grace")
+        };
+        let verb_definition = definition.find_subcommand(verb).unwrap();
+        let flags = verb_definition
+            .get_arguments()
+            .filter(|it| it.get_long().is_some() && !it.is_hide_set() && !is_elsewhere(it));
+        let head =
+            format!("## `codechat {verb}`\n\n| flag | variable | does |\n| --- | --- | --- |\n");
+        let rows: Vec<_> = flags.map(row).collect();
+        compare_table("docs/reference.md", &head, &rows);
+    }
+}
+
+/// A flag's row in the reference.
+fn row(flag: &Arg) -> String {
+    let mut name = format!("--{}", flag.get_long().unwrap());
+    if let Some(short) = flag.get_short() {
+        name = format!("-{short}`, `{name}");
+    }
+    if flag.get_action().takes_values() {
+        let values = flag.get_possible_values();
+        let id = flag.get_id().as_str().to_uppercase();
+        let value = match flag.get_value_names() {
+            _ if !values.is_empty() => {
+                let values: Vec<_> = values.iter().map(PossibleValue::get_name).collect();
+                values.join("|")
+            }
+            Some([value, ..]) => value.to_string(),
+            _ => id,
+        };
+        name = format!("{name} {value}");
+    }
+    let mut does = flag.get_help().unwrap().to_string();
+    let defaults = flag.get_default_values();
+    if flag.get_action().takes_values() && !defaults.is_empty() {
+        let defaults: Vec<_> = defaults.iter().map(|it| it.to_str().unwrap()).collect();
+        does = format!("{does} [default: {}]", defaults.join(", "));
+    }
+    let variable = flag.get_env().unwrap().to_str().unwrap();
+    // Within a table, a bar ends a cell.
+    let cell = |text: &str| text.replace('|', "\\|");
+    format!("| `{}` | `{variable}` | {} |", cell(&name), cell(&does))
+}
+
+/// Compares the table behind `head` in a document, or writes it.
+fn compare_table(document: &str, head: &str, rows: &[String]) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
+    let text = fs::read_to_string(&path).unwrap();
+    let (before, rest) = text
+        .split_once(head)
+        .unwrap_or_else(|| panic!("{document} has no table behind {head:?}"));
+    let length = rest
+        .split_inclusive('\n')
+        .take_while(|it| it.starts_with('|'))
+        .map(str::len)
+        .sum();
+    let (table, after) = rest.split_at(length);
+    let wanted: String = rows.iter().flat_map(|it| [it.as_str(), "\n"]).collect();
+    if std::env::var_os(UPDATE).is_some() {
+        fs::write(&path, [before, head, &wanted, after].concat()).unwrap();
     } else {
         assert!(
             table == wanted,
-            "in README.md, the pane's keys are others; to rewrite them: {UPDATE}=1 cargo test generated"
+            "{document} differs from the program; to rewrite it: {UPDATE}=1 cargo test generated\n{wanted}"
         );
     }
 }

@@ -297,7 +297,7 @@ async fn a_shell_pipeline_that_has_seen_enough_ends_at_once() {
 /// The one test that cannot choose its port: where none is named, it is the default one.
 #[tokio::test]
 async fn without_a_server_the_watcher_is_one() {
-    let _turn = crate::readme::turn();
+    let _turn = crate::documents::turn();
     if std::net::TcpListener::bind("127.0.0.1:2428").is_err() {
         eprintln!("skipped: something else holds port 2428");
         return;

@@ -1,4 +1,5 @@
-//! The README is true: its commands are run as they stand, and its limits are the program's.
+//! The documents are true: the commands of README.md and of docs/ are run as they stand, and so are the
+//! examples; the limits are the program's; links lead somewhere.
 //!
 //! The word after a fence says what a block is:
 //!
@@ -9,28 +10,31 @@
 //! | `sh later` | run at the end of each later section of the chapter that has a terminal |
 //! | `sh untested` | not run: it needs another machine, or changes this one |
 //! | `python app.py` and the like | a file of that name in the folder where the section's blocks run |
+//! | `sh` with `cargo` or `examples/` in it | run in this project's folder |
 //! | `text`, right after one that is run | lines that it shows, in this order, maybe with others between |
 //!
-//! Sections run one after the other, since the README's commands use the default port. The ID in the
-//! README stands for the one that the section's watcher told.
+//! Sections run one after the other, since their commands use the default port. The ID in them stands
+//! for the one that the section's watcher told.
 
 mod shell;
+mod text;
 
 use std::{
     fs::{self, File},
     net::TcpListener,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     thread,
     time::{Duration, Instant},
 };
 
-use shell::{Shell, normal};
+use regex::Regex;
+use shell::Shell;
+use text::{Block, Document, Section, documents, entries, root, slug};
 
-const README: &str = include_str!("../../README.md");
 /// Stands for a watcher's ID.
 const ANY_ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
-/// The ports that the README's commands use.
+/// The ports that the documents' commands use.
 const PORTS: [u16; 2] = [codechat::wire::DEFAULT_PORT, 8000];
 /// So long a port may be in use by another test before this one gives up.
 const PORT_PATIENCE: Duration = Duration::from_mins(1);
@@ -41,14 +45,16 @@ const READY: [&str; 3] = ["client ID ", "listening on ", "waiting for "];
 fn the_commands_work_as_pasted() {
     let _turn = turn();
     let mut wrong = Vec::new();
-    let mut later = None;
-    for section in sections(README) {
-        if section.is_chapter {
-            later = None;
-        }
-        eprintln!("README: {}", section.title);
-        if let Err(error) = run(&section, &mut later) {
-            wrong.push(format!("in {:?}: {error}", section.title));
+    for document in documents() {
+        let mut later = None;
+        for section in document.sections() {
+            if section.is_chapter {
+                later = None;
+            }
+            eprintln!("{}: {}", section.place, section.title);
+            if let Err(error) = run(&section, &mut later) {
+                wrong.push(error);
+            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
@@ -56,15 +62,79 @@ fn the_commands_work_as_pasted() {
 
 #[test]
 fn what_is_not_run_needs_another_machine_or_changes_this_one() {
-    for section in sections(README) {
+    for section in documents().iter().flat_map(Document::sections) {
         for block in section.blocks.iter().filter(|it| it.has("untested")) {
             for line in block.text.lines() {
                 let known = ["cargo test", "cargo install", "ssh ", "(umask"];
                 let is_known = known.iter().any(|it| line.starts_with(it));
-                assert!(is_known || line.contains("host.example.org"), "{line}");
+                let place = &block.place;
+                assert!(
+                    is_known || line.contains("host.example.org"),
+                    "{place}: {line}"
+                );
             }
         }
     }
+}
+
+#[test]
+fn every_example_is_linked_to_and_run() {
+    let documents = documents();
+    let run: String = documents
+        .iter()
+        .flat_map(Document::sections)
+        .flat_map(|it| it.blocks)
+        .filter(Block::is_run)
+        .map(|it| it.text)
+        .collect();
+    for folder in entries("examples") {
+        for file in entries(&folder) {
+            assert!(run.contains(&file), "no document runs {file}");
+            let link = format!("](../{file})");
+            let is_linked = documents.iter().any(|it| it.text.contains(&link));
+            assert!(is_linked, "no document in docs/ links to {file}");
+        }
+    }
+}
+
+#[test]
+fn the_links_lead_somewhere() {
+    let link = Regex::new(r"\]\(([^)#]*)(?:#([^)]*))?\)").unwrap();
+    let mut all = documents();
+    all.extend(["SECURITY.md", "CHANGELOG.md"].map(Document::read));
+    for document in &all {
+        let folder = Path::new(&document.name).parent().unwrap();
+        for (line, number) in document.text.lines().zip(1..) {
+            for found in link.captures_iter(line) {
+                let place = format!("{}:{number}: {}", document.name, &found[0]);
+                let path = &found[1];
+                if path.starts_with("https://") {
+                    continue;
+                }
+                let target = if path.is_empty() {
+                    Path::new(&document.name).to_owned()
+                } else {
+                    folder.join(path)
+                };
+                let target = root().join(target);
+                assert!(target.exists(), "{place} leads to no file");
+                if let Some(anchor) = found.get(2) {
+                    let text = fs::read_to_string(target).unwrap();
+                    let has_it = text
+                        .lines()
+                        .filter_map(|it| it.strip_prefix('#'))
+                        .any(|it| slug(it.trim_start_matches('#')) == anchor.as_str());
+                    assert!(has_it, "{place} leads to no heading");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_readme_is_read_in_five_minutes() {
+    let lines = Document::read("README.md").text.lines().count();
+    assert!(lines <= 200, "README.md has {lines} lines");
 }
 
 #[test]
@@ -81,11 +151,12 @@ fn the_limits_are_the_flags_of_the_server() {
             [format!("--{}", it.get_long().unwrap()), variable, default]
         })
         .collect();
-    let limits = README
+    let reference = Document::read("docs/reference.md");
+    let mut told: Vec<_> = reference
+        .text
         .lines()
         .skip_while(|line| *line != "## Limits")
-        .skip(1);
-    let mut told: Vec<_> = limits
+        .skip(1)
         .take_while(|line| !line.starts_with("## "))
         .filter(|line| line.starts_with("| `--"))
         .map(|line| {
@@ -96,6 +167,29 @@ fn the_limits_are_the_flags_of_the_server() {
     flags.sort();
     told.sort();
     assert_eq!(told, flags);
+}
+
+#[test]
+fn the_flags_for_access_are_those_of_the_server() {
+    let definition = codechat::cli::definition();
+    let serve = definition.find_subcommand("serve").unwrap();
+    let security = Document::read("docs/security.md");
+    let table: String = security
+        .text
+        .lines()
+        .filter(|it| it.starts_with("| `--"))
+        .collect();
+    for flag in serve.get_arguments() {
+        if flag.get_help_heading() == Some("Access") {
+            let name = format!("`--{}`", flag.get_long().unwrap());
+            let variable = format!("`{}`", flag.get_env().unwrap().display());
+            assert!(table.contains(&name), "docs/security.md has no {name}");
+            assert!(
+                table.contains(&variable),
+                "docs/security.md has no {variable}"
+            );
+        }
+    }
 }
 
 /// A turn with the default port: one at a time on this machine.
@@ -111,93 +205,25 @@ pub(crate) fn turn() -> File {
     file
 }
 
-struct Section {
-    title: String,
-    is_chapter: bool,
-    blocks: Vec<Block>,
-}
-
-#[derive(Clone)]
-struct Block {
-    info: Vec<String>,
-    text: String,
-    /// The lines it should show.
-    expected: Vec<String>,
-}
-
-impl Block {
-    fn has(&self, word: &str) -> bool {
-        self.info.iter().skip(1).any(|it| it == word)
-    }
-
-    /// The file that it is, where it is one.
-    fn file(&self) -> Option<&str> {
-        let name = self.info.get(1)?;
-        name.contains('.').then_some(name)
-    }
-
-    fn exit(&self) -> i32 {
-        let code = self.info.iter().find_map(|it| it.strip_prefix("exit="));
-        code.map_or(0, |it| it.parse().unwrap())
-    }
-}
-
-fn sections(readme: &str) -> Vec<Section> {
-    let mut sections: Vec<Section> = Vec::new();
-    let mut open: Option<Block> = None;
-    for line in readme.lines() {
-        if let Some(block) = &mut open {
-            if line != "```" {
-                block.text.push_str(line);
-                block.text.push('\n');
-                continue;
-            }
-            let block = open.take().unwrap();
-            let blocks = &mut sections.last_mut().unwrap().blocks;
-            match blocks.last_mut() {
-                Some(before) if block.info == ["text"] => {
-                    before.expected = normal(&block.text);
-                }
-                _ => blocks.push(block),
-            }
-        } else if let Some(info) = line.strip_prefix("```") {
-            let info = info.split_whitespace().map(Into::into).collect();
-            let (text, expected) = Default::default();
-            open = Some(Block {
-                info,
-                text,
-                expected,
-            });
-        } else if let Some(title) = line.strip_prefix("#") {
-            sections.push(Section {
-                title: title.trim_start_matches('#').trim().into(),
-                is_chapter: !title.starts_with("##"),
-                blocks: Vec::new(),
-            });
-        }
-    }
-    sections
-}
-
 /// Runs a section's blocks. `later` is the chapter's block that is run at the end of each section.
 fn run(section: &Section, later: &mut Option<Block>) -> Result<(), String> {
-    let is_run = |it: &&Block| it.info[0] == "sh" && !it.has("untested");
-    if section.blocks.iter().filter(is_run).count() == 0 {
+    if !section.blocks.iter().any(Block::is_run) {
         return Ok(());
     }
-    if let Some(missing) = missing(section)? {
+    let in_section = |error| format!("{}: {error}", section.place);
+    if let Some(missing) = missing(section).map_err(in_section)? {
         eprintln!("  not run: {missing} is not here");
         return Ok(());
     }
     for port in PORTS {
-        free(port)?;
+        free(port).map_err(in_section)?;
     }
     let folder = Folder::new();
     let mut terminals: Vec<(Shell, &Block)> = Vec::new();
     for block in &section.blocks {
         if let Some(name) = block.file() {
             fs::write(folder.0.join(name), &block.text).unwrap();
-        } else if !is_run(&block) {
+        } else if !block.is_run() {
         } else if block.has("later") {
             *later = Some(block.clone());
         } else if block.has("terminal") {
@@ -213,7 +239,8 @@ fn run(section: &Section, later: &mut Option<Block>) -> Result<(), String> {
     if let Some(later) = later
         && !terminals.is_empty()
     {
-        Shell::start(later, &folder.0, &terminals)?.finish(later)?;
+        let shell = Shell::start(later, &folder.0, &terminals).map_err(in_section)?;
+        shell.finish(later).map_err(in_section)?;
     }
     for (shell, block) in &terminals {
         shell.shows_expected(block)?;
@@ -236,7 +263,7 @@ fn missing(section: &Section) -> Result<Option<&'static str>, String> {
         ("go", "apt install golang-go", false),
         ("dart", "https://dart.dev/get-dart", false),
     ];
-    let scripts = section.blocks.iter().filter(|it| it.info[0] == "sh");
+    let scripts = section.blocks.iter().filter(|it| it.is_run());
     let words: Vec<_> = scripts.flat_map(|it| it.text.split_whitespace()).collect();
     for (program, source, is_needed) in PROGRAMS {
         let script = format!("command -v {program}");
@@ -263,7 +290,7 @@ fn free(port: u16) -> Result<(), String> {
     while TcpListener::bind(("127.0.0.1", port)).is_err() {
         if start.elapsed() > PORT_PATIENCE {
             return Err(format!(
-                "port {port}, which the README's commands use, is taken by another program; end that first"
+                "port {port}, which the documents' commands use, is taken by another program; end that first"
             ));
         }
         thread::sleep(Duration::from_millis(100));
@@ -276,7 +303,7 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("codechat-readme-{}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("codechat-documents-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir(&path).unwrap();
         Self(path)

@@ -1,4 +1,4 @@
-//! A block of the README on its way: what it runs, what it shows, how it ends.
+//! A block of a document on its way: what it runs, what it shows, how it ends.
 
 use std::{
     io::Read,
@@ -21,6 +21,7 @@ const SHOW_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A block in a process group of its own, which ends with it.
 pub(super) struct Shell {
+    place: String,
     script: String,
     child: Child,
     shown: Arc<Mutex<Vec<u8>>>,
@@ -35,12 +36,13 @@ impl Shell {
         let mut script = block.text.clone();
         if script.contains(ANY_ID) {
             let id = terminals.iter().rev().find_map(|(it, _)| it.id());
-            script = script.replace(ANY_ID, &id.ok_or("no watcher told its ID")?);
+            let id = id.ok_or_else(|| format!("{}: no watcher told its ID", block.place))?;
+            script = script.replace(ANY_ID, &id);
         }
         let program = Path::new(env!("CARGO_BIN_EXE_codechat"));
         let path = std::env::var("PATH").unwrap();
         let path = format!("{}:{path}", program.parent().unwrap().display());
-        let is_for_the_sources = script.contains("cargo ");
+        let is_for_the_sources = script.contains("cargo ") || script.contains("examples/");
         let folder = if is_for_the_sources {
             Path::new(env!("CARGO_MANIFEST_DIR"))
         } else {
@@ -75,6 +77,7 @@ impl Shell {
             }
         });
         Ok(Self {
+            place: block.place.clone(),
             script,
             child,
             shown,
@@ -157,7 +160,8 @@ impl Shell {
     }
 
     fn complaint(&self, what: &str) -> String {
-        format!("{}\n{what}\nit shows:\n{}", self.script, self.text())
+        let (place, script, text) = (&self.place, &self.script, self.text());
+        format!("{place}:\n{script}\n{what}\nit shows:\n{text}")
     }
 }
 
