@@ -4,6 +4,7 @@ use std::{
     borrow::Cow,
     ffi::{OsStr, OsString},
     io::{self, ErrorKind},
+    os::unix::process::ExitStatusExt,
     path::Path,
     process::ExitStatus,
     time::Duration,
@@ -100,8 +101,7 @@ pub fn start(command: &mut Command) -> Result<Child, StartError> {
 /// The exit code that a shell gives for how a command ended: its own, or 128 and the signal's number.
 #[must_use]
 pub fn exit_code(status: ExitStatus) -> u8 {
-    #[cfg(unix)]
-    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+    if let Some(signal) = status.signal() {
         return u8::try_from(128 + signal).unwrap_or(u8::MAX);
     }
     // Codes are a byte wherever a shell may ask for them.

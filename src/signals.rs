@@ -1,16 +1,21 @@
-//! Signals that ask the program to end.
+//! Signals that ask the program to end, and who sent them.
+//!
+//! A terminal sends Ctrl-C to all that runs in its foreground: to this program and to a command that it
+//! runs. What a user sends with `kill` reaches this program alone. Only the latter is to be passed on:
+//! a command that hears Ctrl-C twice may take it for the second one, and leave in haste.
 
-use std::io;
-
-#[cfg(unix)]
 mod job_control;
-#[cfg(unix)]
-mod sender;
 
-#[cfg(unix)]
+use std::{io, thread};
+
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    iterator::{Handle, SignalsInfo, exfiltrator::WithOrigin},
+    low_level::siginfo::{Cause, Origin},
+};
+use tokio::sync::mpsc;
+
 pub use job_control::Stops;
-#[cfg(unix)]
-pub use sender::Origins;
 
 /// A signal that asks the program to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,110 +32,66 @@ pub enum Signal {
 /// the program.
 #[derive(Debug)]
 pub struct Signals {
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-    /// `None` where whoever started the program wants it to outlive its terminal (`nohup`).
-    #[cfg(unix)]
-    hangup: Option<tokio::signal::unix::Signal>,
+    signals: mpsc::UnboundedReceiver<(Signal, bool)>,
+    handle: Handle,
 }
 
-#[cfg(unix)]
 impl Signals {
     /// Begins to receive signals.
     ///
     /// # Errors
     /// Where the system refuses to install a handler.
     pub fn new() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let hangup = if hangup_is_ignored() {
-            None
-        } else {
-            Some(signal(SignalKind::hangup())?)
-        };
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup,
-        })
+        let mut wanted = vec![SIGINT, SIGTERM];
+        if !hangup_is_ignored() {
+            wanted.push(SIGHUP);
+        }
+        let mut source = SignalsInfo::<WithOrigin>::new(wanted)?;
+        let handle = source.handle();
+        let (sender, signals) = mpsc::unbounded_channel();
+        // It ends with the handle.
+        thread::Builder::new()
+            .name("signals".into())
+            .spawn(move || {
+                for origin in &mut source {
+                    let _ = sender.send(read(&origin));
+                }
+            })?;
+        Ok(Self { signals, handle })
     }
 
     /// The next signal.
     pub async fn recv(&mut self) -> Signal {
-        let hangup = async {
-            match &mut self.hangup {
-                Some(hangup) => hangup.recv().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            _ = self.interrupt.recv() => Signal::Interrupt,
-            _ = self.terminate.recv() => Signal::Terminate,
-            _ = hangup => Signal::Hangup,
-        }
-    }
-}
-
-#[cfg(not(unix))]
-impl Signals {
-    /// Begins to receive signals.
-    ///
-    /// # Errors
-    /// Never on this system.
-    pub fn new() -> io::Result<Self> {
-        Ok(Self {})
-    }
-
-    /// The next signal.
-    pub async fn recv(&mut self) -> Signal {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        Signal::Interrupt
-    }
-}
-
-/// The program's signals and their senders, as far as the system tells.
-#[cfg(not(unix))]
-#[derive(Debug)]
-pub struct Origins(Signals);
-
-#[cfg(not(unix))]
-impl Origins {
-    /// Begins to receive signals.
-    ///
-    /// # Errors
-    /// Never on this system.
-    pub fn new() -> io::Result<Self> {
-        Signals::new().map(Self)
+        self.recv_with_sender().await.0
     }
 
     /// The next signal, and whether the terminal sent it.
-    pub async fn recv(&mut self) -> (Signal, bool) {
-        (self.0.recv().await, true)
+    pub async fn recv_with_sender(&mut self) -> (Signal, bool) {
+        match self.signals.recv().await {
+            Some(signal) => signal,
+            None => std::future::pending().await,
+        }
     }
 }
 
-/// Signals that stop the program, which this system does not have.
-#[cfg(not(unix))]
-#[derive(Debug)]
-pub struct Stops;
-
-#[cfg(not(unix))]
-impl Stops {
-    /// Watches for nothing.
-    ///
-    /// # Errors
-    /// Never on this system.
-    pub fn new(_: impl Fn(&dyn Fn()) + Send + 'static) -> io::Result<Self> {
-        Ok(Self)
+impl Drop for Signals {
+    fn drop(&mut self) {
+        self.handle.close();
     }
+}
+
+fn read(origin: &Origin) -> (Signal, bool) {
+    let signal = match origin.signal {
+        SIGINT => Signal::Interrupt,
+        SIGHUP => Signal::Hangup,
+        _ => Signal::Terminate,
+    };
+    // A system that does not tell is taken to mean that nobody in particular did.
+    (signal, !matches!(origin.cause, Cause::Sent(_)))
 }
 
 /// Whether SIGHUP was set to be ignored when the program started. Installing a handler would undo
 /// that. Where the system does not tell, it was not.
-#[cfg(unix)]
 fn hangup_is_ignored() -> bool {
     const SIGHUP_BIT: u64 = 1;
     std::fs::read_to_string("/proc/self/status")

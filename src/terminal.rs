@@ -2,4 +2,5 @@
 
 pub mod safe_text;
 pub mod sgr;
+pub mod status_line;
 pub mod stderr;

@@ -60,9 +60,8 @@ async fn connect(url: &Url) -> io::Result<TcpStream> {
     let port = url.port_or_known_default().unwrap_or(HTTP);
     let stream = TcpStream::connect((address, port)).await?;
     stream.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
-    #[cfg(unix)]
-    let keepalive = keepalive
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE)
         .with_interval(KEEPALIVE)
         .with_retries(KEEPALIVE_RETRIES);
     SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;

@@ -20,7 +20,6 @@ use crate::{
 
 mod control_state;
 mod delivery;
-#[cfg(unix)]
 mod exec;
 mod lines;
 mod stdin;
@@ -187,7 +186,7 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
                 give_up_after: args.give_up_after,
                 prototype: message,
             };
-            run_command(client, id, order).await
+            exec::run(client, id, order).await
         }
         Some(id) => stdin::run(client, id, message, args.tee, args.give_up_after).await,
         None => {
@@ -213,12 +212,4 @@ struct Order {
     give_up_after: Duration,
     /// What every message is like. Its level is that of stdout's lines.
     prototype: Message,
-}
-
-#[cfg(unix)]
-use exec::run as run_command;
-
-#[cfg(not(unix))]
-async fn run_command(_: crate::client::Client, _: ClientId, _: Order) -> anyhow::Result<Exit> {
-    anyhow::bail!("a command can be run on Unix only; pipe its output into codechat send instead")
 }

@@ -18,7 +18,7 @@ use crate::{
     },
     event::ClientId,
     signals::Stops,
-    terminal::stderr,
+    terminal::{status_line, stderr},
     watch::{
         clock::Clock,
         lines::{LineFormat, Pipe},
@@ -251,7 +251,7 @@ fn summarize(model: &Model, clock: &Clock) {
 fn unpin_at_stops(pipe: &Pipe) -> anyhow::Result<Option<Stops>> {
     let stops = pipe
         .shows_progress()
-        .then(|| Stops::new(|stop| stderr::yield_terminal(stop)));
+        .then(|| Stops::new(|stop| status_line::yield_terminal(stop)));
     stops.transpose().context("receive signals")
 }
 

@@ -224,18 +224,12 @@ impl Pipe {
 }
 
 /// Whether stdout and stderr are one terminal, pipe or file (`2>&1`).
-#[cfg(unix)]
 fn is_stderr_stdout() -> bool {
     use rustix::fs::fstat;
     let (Ok(stdout), Ok(stderr)) = (fstat(io::stdout()), fstat(io::stderr())) else {
         return false;
     };
     (stdout.st_dev, stdout.st_ino) == (stderr.st_dev, stderr.st_ino)
-}
-
-#[cfg(not(unix))]
-fn is_stderr_stdout() -> bool {
-    false
 }
 
 /// What to keep of colours, where this is a terminal.

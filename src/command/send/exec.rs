@@ -35,7 +35,7 @@ use crate::{
     event::ClientId,
     message::Outcome,
     process,
-    signals::Origins,
+    signals::Signals,
     terminal::stderr,
 };
 use child::Pipes;
@@ -50,13 +50,13 @@ const WANTED_LEVEL: &str = "CODECHAT_WANTED_LEVEL";
 /// # Errors
 /// Where the server is not there or refuses before anything was run; the text says what to do.
 pub(super) async fn run(client: Client, id: ClientId, order: Order) -> anyhow::Result<Exit> {
-    let mut signals = Origins::new().context("receive signals")?;
+    let mut signals = Signals::new().context("receive signals")?;
     let messages = Messages::new(&order);
     let tally = Arc::new(Tally::new());
     let mut publisher = HttpPublisher::new(client.clone(), id, tally.patience(order.give_up_after));
     let begun = tokio::select! {
         begun = begin(&client, id, &messages, &mut publisher) => begun?,
-        (signal, _) = signals.recv() => return Ok(signal.into()),
+        (signal, _) = signals.recv_with_sender() => return Ok(signal.into()),
     };
     let Some(mut control) = begun else {
         return Ok(Exit::Terminated);
@@ -70,7 +70,7 @@ pub(super) async fn run(client: Client, id: ClientId, order: Order) -> anyhow::R
             tally.read(1);
             let undelivered = tokio::select! {
                 sent = deliver(&mut publisher, outcome, &tally) => sent.err().map(|it| it.to_string()),
-                _ = signals.recv() => Some("interrupted".into()),
+                _ = signals.recv_with_sender() => Some("interrupted".into()),
             };
             if let Some(why) = undelivered {
                 tally.report(&why);
@@ -91,7 +91,7 @@ pub(super) async fn run(client: Client, id: ClientId, order: Order) -> anyhow::R
         biased;
         () = ready(()), if run.given_up => Some("interrupted".into()),
         refused = conclude => refused.map(|it| it.to_string()),
-        _ = signals.recv() => Some("interrupted".into()),
+        _ = signals.recv_with_sender() => Some("interrupted".into()),
         never = control.ignored() => match never {},
     };
     let code = process::exit_code(end.status);
@@ -258,7 +258,7 @@ impl Run {
     async fn follow(
         &mut self,
         control: &mut Control,
-        signals: &mut Origins,
+        signals: &mut Signals,
     ) -> anyhow::Result<Ended> {
         let mut status = None;
         let mut is_held = false;
@@ -273,7 +273,7 @@ impl Run {
                     is_held |= matches!(left, Ok(OutputEnd::Held));
                 }
                 asked = control.next() => self.obey(asked, status.is_none()),
-                (signal, by_terminal) = signals.recv() => if status.is_none() {
+                (signal, by_terminal) = signals.recv_with_sender() => if status.is_none() {
                     self.told_to_end = true;
                     self.target.pass_on(signal, by_terminal);
                 } else {

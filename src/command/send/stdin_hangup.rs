@@ -1,16 +1,15 @@
 //! Whoever writes to our stdin: whether it is gone, though what it wrote has not all been read yet.
 
+use std::io;
+
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    fs::{FileType, fstat},
+    io::Errno,
+};
+
 /// Ready once nobody writes to stdin any more. What was written may still wait to be read.
-#[cfg(unix)]
 pub(super) async fn gone() {
-    use std::io;
-
-    use rustix::{
-        event::{PollFd, PollFlags, poll},
-        fs::{FileType, fstat},
-        io::Errno,
-    };
-
     // The thread that waits here is left behind when the program ends.
     let waiting = tokio::task::spawn_blocking(|| {
         let stdin = io::stdin();
@@ -23,10 +22,4 @@ pub(super) async fn gone() {
         while poll(&mut stdin, None) == Err(Errno::INTR) {}
     });
     let _ = waiting.await;
-}
-
-/// Where that cannot be seen from outside, the end of what is read tells it.
-#[cfg(not(unix))]
-pub(super) async fn gone() {
-    std::future::pending().await
 }

@@ -21,8 +21,8 @@ use crate::{
     cli::exit::Exit,
     client::subscribe::Update,
     process,
-    signals::{Origins, Signal},
-    terminal::stderr,
+    signals::{Signal, Signals},
+    terminal::{status_line, stderr},
     watch::{
         clock::Clock,
         lines::{
@@ -39,7 +39,7 @@ const QUIET: Duration = Duration::from_millis(300);
 /// Runs CMD with a stream that is open, and ends as it does.
 pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     let mut job = Job {
-        signals: Origins::new().context("receive signals")?,
+        signals: Signals::new().context("receive signals")?,
         time_is_up: Box::pin(after(args.timeout)),
         messages: Messages {
             updates: None,
@@ -62,7 +62,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
 
 /// All that happens while there is a command to run.
 struct Job {
-    signals: Origins,
+    signals: Signals,
     time_is_up: Pin<Box<dyn Future<Output = ()>>>,
     messages: Messages,
     /// What the watch was to wait for, once it came. CMD goes on all the same.
@@ -77,7 +77,7 @@ impl Job {
                 stderr::line("the time of --timeout is up, so the command was not run");
                 return Ok(Exit::TimedOut);
             }
-            (signal, _) = self.signals.recv() => return Ok(signal.into()),
+            (signal, _) = self.signals.recv_with_sender() => return Ok(signal.into()),
         };
         let (child, target) = match process::start_in_group(&mut command(args, &stream)?) {
             Ok(started) => started,
@@ -157,7 +157,7 @@ impl Job {
             status = child.wait() => Event::Ended(status),
             Some(verdict) = self.messages.follow() => Event::Verdict(verdict),
             () = &mut self.time_is_up, if kill_at.is_none() => Event::TimeIsUp,
-            (signal, by_terminal) = self.signals.recv() => Event::Signal(signal, by_terminal),
+            (signal, by_terminal) = self.signals.recv_with_sender() => Event::Signal(signal, by_terminal),
             () = overdue => Event::Overdue,
         }
     }
@@ -183,7 +183,7 @@ impl Job {
                 _ => Exit::Child(code),
             }),
             () = &mut self.time_is_up => Exit::TimedOut,
-            (signal, _) = self.signals.recv() => signal.into(),
+            (signal, _) = self.signals.recv_with_sender() => signal.into(),
         };
         Ok(if waits { cut_short } else { Exit::Child(code) })
     }
@@ -242,7 +242,7 @@ impl Messages {
         self.updates = None;
         // Its last words, which no pause will bring out now.
         let _ = self.pipe.flush().await;
-        stderr::unpin();
+        status_line::unpin();
         None
     }
 

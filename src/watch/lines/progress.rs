@@ -12,7 +12,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::{
     terminal::{
         safe_text::{Colour, safe_line},
-        stderr,
+        status_line,
     },
     watch::{
         format,
@@ -41,7 +41,7 @@ impl ProgressLine {
     /// A line below all others on stderr, where that is a terminal that can show it.
     #[must_use]
     pub(in crate::watch) fn on_stderr() -> Option<Self> {
-        stderr::width()?;
+        status_line::width()?;
         Some(Self {
             drawn_at: Instant::now(),
             has_news: false,
@@ -73,18 +73,18 @@ impl ProgressLine {
     pub(in crate::watch) fn draw(&mut self, operations: &Operations, now: Duration) {
         self.drawn_at = Instant::now();
         self.has_news = false;
-        let line = stderr::width().and_then(|width| line(operations, now, width));
+        let line = status_line::width().and_then(|width| line(operations, now, width));
         self.is_shown = line.is_some();
         match line {
-            Some(line) => stderr::pin(&line),
-            None => stderr::unpin(),
+            Some(line) => status_line::pin(&line),
+            None => status_line::unpin(),
         }
     }
 }
 
 impl Drop for ProgressLine {
     fn drop(&mut self) {
-        stderr::unpin();
+        status_line::unpin();
     }
 }
 

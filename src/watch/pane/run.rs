@@ -291,7 +291,6 @@ async fn after(wait: Option<Duration>) {
 /// inside it stops too: to the shell they are one, and going on alone would take a process that nobody
 /// started. False where
 /// nothing would bring it back, so that the system does not stop it.
-#[cfg(unix)]
 async fn stop() -> anyhow::Result<bool> {
     use tokio::signal::unix::{SignalKind, signal};
     let continued = SignalKind::from_raw(rustix::process::Signal::CONT.as_raw());
@@ -301,11 +300,6 @@ async fn stop() -> anyhow::Result<bool> {
     Ok(tokio::time::timeout(STOPS_WITHIN, continued.recv())
         .await
         .is_ok())
-}
-
-#[cfg(not(unix))]
-async fn stop() -> anyhow::Result<bool> {
-    Ok(false)
 }
 
 /// Writes a new file; says what came of it.
