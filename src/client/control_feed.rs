@@ -9,16 +9,16 @@ use eventsource_client::SSE;
 use futures_util::StreamExt;
 use tokio::{sync::mpsc, task::AbortHandle};
 
-use crate::{
-    client::{
-        Client,
-        retry::Backoff,
-        subscribe::{
-            FeedError,
-            connection::{Ended, ended, no_stream, open, transport},
-        },
-        transport::{NoStream, Transport},
+use super::{
+    Client,
+    retry::Backoff,
+    subscribe::{
+        FeedError,
+        connection::{Ended, ended, no_stream, open, transport},
     },
+    transport::{NoStream, Transport},
+};
+use crate::{
     control::ControlState,
     event::ClientId,
     message::Operation,

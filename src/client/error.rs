@@ -5,12 +5,10 @@ use std::{error::Error, time::Duration};
 use reqwest::{Response, StatusCode, header};
 use thiserror::Error;
 
-use crate::{
-    client::ServerUrl,
-    wire::{
-        self,
-        answer::{ENDED, Problem},
-    },
+use super::ServerUrl;
+use crate::wire::{
+    self,
+    answer::{ENDED, Problem},
 };
 
 /// How much of an error's body is read, and for how long.

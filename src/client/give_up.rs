@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use crate::client::Client;
+use super::Client;
 
 /// A server that holds a request back has as long as the patience to show that it is well, within these.
 const SHORTEST_LOOK: Duration = Duration::from_secs(1);

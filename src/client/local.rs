@@ -22,7 +22,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::client::{
+use super::{
     CONNECT_TIMEOUT, KEEPALIVE, KEEPALIVE_RETRIES, USER_AGENT,
     error::{Lost, root_cause},
     url::is_loopback,

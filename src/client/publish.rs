@@ -12,14 +12,14 @@ use thiserror::Error;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::{
+    Client, ClientError,
+    error::{Lost, Refusal, read_json},
+    give_up::GiveUp,
+    request::ClientRequest,
+    retry::Backoff,
+};
 use crate::{
-    client::{
-        Client, ClientError,
-        error::{Lost, Refusal, read_json},
-        give_up::GiveUp,
-        request::ClientRequest,
-        retry::Backoff,
-    },
     event::ClientId,
     wire::{self, Route, answer::Published},
 };

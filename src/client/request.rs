@@ -10,10 +10,8 @@ use reqwest::{
     header::{AUTHORIZATION, HeaderMap, LOCATION},
 };
 
-use crate::{
-    client::{error::Lost, local},
-    wire,
-};
+use super::{error::Lost, local};
+use crate::wire;
 
 /// As many as browsers and curl take, give or take.
 const REDIRECTS_MAX: usize = 10;

@@ -26,8 +26,8 @@ use tokio::{
     task::AbortHandle,
 };
 
+use super::{Client, ClientError, retry::Backoff, sse_repair::bypass::Run};
 use crate::{
-    client::{Client, ClientError, retry::Backoff, sse_repair::bypass::Run},
     event::{ClientId, End, Format, Gap, UnixMillis},
     message::Message,
 };

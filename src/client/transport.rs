@@ -22,14 +22,12 @@ use reqwest::{
 use thiserror::Error;
 use tokio::time::{Instant, Sleep};
 
-use crate::{
-    client::{
-        error::{Lost, Refusal, content_type, has_type, root_cause, short, start_of_body},
-        request::ClientRequest,
-        sse_repair::{LONGEST, SseRepair, bypass::Runs},
-    },
-    wire,
+use super::{
+    error::{Lost, Refusal, content_type, has_type, root_cause, short, start_of_body},
+    request::ClientRequest,
+    sse_repair::{LONGEST, SseRepair, bypass::Runs},
 };
+use crate::wire;
 
 /// How much is read of an answer that is no event stream, in bytes.
 const START: usize = 512;

@@ -25,7 +25,7 @@ use std::{borrow::Cow, fmt::Write};
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::terminal::sgr::{RESET, Style};
+use super::sgr::{RESET, Style};
 
 /// How far tab stops are apart, in columns.
 const TAB: usize = 8;

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::{Route, control};
 use crate::{
     control::Requested,
     event::{ClientId, EventId},
-    wire::{Route, control},
 };
 
 /// A client ID was issued.

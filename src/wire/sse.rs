@@ -3,11 +3,11 @@
 //! Line ends are LF. Every frame of an event carries an `id:`, because some clients forget the last
 //! ID at an event without one.
 
+use super::{control::state_object, json};
 use crate::{
     control::ControlState,
     event::{End, Event, EventId, Format, Gap, UnixMillis},
     message::{DEFAULT_EVENT, Message},
-    wire::{control::state_object, json},
 };
 
 /// What a fresh stream says first.

@@ -10,15 +10,15 @@ use eventsource_client::{BoxStream, Client as _, ClientBuilder, Error, Reconnect
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
+use super::{FeedError, Item, Reconnect, SubscribeOptions, Update, translate::Sender};
+use crate::client::{
+    Client, ClientError,
+    error::Lost,
+    retry::Backoff,
+    sse_repair::bypass::{Event, MARK, Run, Runs},
+    transport::{Memory, NoStream, Transport},
+};
 use crate::{
-    client::{
-        Client, ClientError,
-        error::Lost,
-        retry::Backoff,
-        sse_repair::bypass::{Event, MARK, Run, Runs},
-        subscribe::{FeedError, Item, Reconnect, SubscribeOptions, Update, translate::Sender},
-        transport::{Memory, NoStream, Transport},
-    },
     event::{ClientId, Format},
     wire::{self, Route, sse},
 };

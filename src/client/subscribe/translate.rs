@@ -3,11 +3,9 @@
 
 use std::borrow::Cow;
 
+use super::{Received, Update};
+use crate::client::sse_repair::bypass::Event;
 use crate::{
-    client::{
-        sse_repair::bypass::Event,
-        subscribe::{Received, Update},
-    },
     event::{End, EventId, Format, Gap},
     message::{DEFAULT_EVENT, Message},
     wire::{json, sse},

@@ -6,9 +6,9 @@ use anyhow::bail;
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::LEAVE;
+use crate::command::serve::{self, Settings};
 use crate::{
     cli::values::default_address,
-    command::serve::{self, Settings},
     hub::Hub,
     server::{self, FRAMES, ServerOptions},
     token::Token,

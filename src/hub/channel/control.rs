@@ -6,10 +6,10 @@ use std::{
 };
 
 use super::{Channel, State};
+use crate::hub::{Refusal, sync::MutexGuard};
 use crate::{
     control::{ControlRequest, ControlState, Requested},
     event::End,
-    hub::{Refusal, sync::MutexGuard},
     message::{Level, Message, Operation},
 };
 

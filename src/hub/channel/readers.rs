@@ -6,10 +6,8 @@ use std::{
 };
 
 use super::{Channel, Reader, State, control::wake_control, wake_writers};
-use crate::{
-    event::{End, EventId, Format, Gap},
-    hub::{Refusal, log::Log, sync::Ordering},
-};
+use crate::event::{End, EventId, Format, Gap};
+use crate::hub::{Refusal, log::Log, sync::Ordering};
 
 /// What one read gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use std::{
 
 use axum::http::StatusCode;
 
+use crate::server::stream::takeover;
 use crate::{
     event::{UnixMillis, unix_millis},
-    server::stream::takeover,
     wire::{self, answer::Published},
 };
 

@@ -4,11 +4,8 @@
 //! A header that is not known here may mean something to a handler, to the gate or to hyper, so that it
 //! makes a request one of hyper's.
 
-use crate::{
-    event::ClientId,
-    server::{handlers::connect, request::body::BodyKind},
-    wire::Route,
-};
+use crate::server::{handlers::connect, request::body::BodyKind};
+use crate::{event::ClientId, wire::Route};
 
 /// A request with more headers than this is not plain.
 const HEADERS: usize = 16;

@@ -8,16 +8,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::{
-    server::{
-        App,
-        problem::{Problem, ProblemKind},
-        request::token::Authorized,
-    },
-    wire::{
-        answer::{Client, Clients},
-        json::rfc3339,
-    },
+use crate::server::{
+    App,
+    problem::{Problem, ProblemKind},
+    request::token::Authorized,
+};
+use crate::wire::{
+    answer::{Client, Clients},
+    json::rfc3339,
 };
 
 pub(in crate::server) async fn clients(

@@ -7,10 +7,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use crate::server::{App, problem::Problem, request::token::Authorized};
 use crate::{
     event::ClientId,
     hub::Refusal,
-    server::{App, problem::Problem, request::token::Authorized},
     wire::{self, answer::Connected},
 };
 

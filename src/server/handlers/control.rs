@@ -7,20 +7,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::{
-    server::{
-        App,
-        problem::{Problem, ProblemKind},
-        request::{
-            body::{drained, read_text},
-            client_id::PathClient,
-            query::{Parameters, optional},
-            token::Authorized,
-        },
-        stream::{ControlEvents, Stream, answer, common_head},
+use crate::server::{
+    App,
+    problem::{Problem, ProblemKind},
+    request::{
+        body::{drained, read_text},
+        client_id::PathClient,
+        query::{Parameters, optional},
+        token::Authorized,
     },
-    wire::{self, control},
+    stream::{ControlEvents, Stream, answer, common_head},
 };
+use crate::wire::{self, control};
 
 /// The longest control request, in bytes: it has a level and an operation's name at the most.
 const REQUEST_BYTES: usize = 4 * 1024;

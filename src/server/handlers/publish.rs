@@ -11,21 +11,21 @@ use axum::{
 };
 use tokio::time::Instant;
 
+use crate::server::{
+    App,
+    problem::{Problem, ProblemKind},
+    request::{
+        body::{BodyKind, check_size, drained, read_text},
+        client_id::{HeaderClient, PathClient},
+        query::{Parameters, optional},
+        token::Authorized,
+    },
+};
 use crate::{
     control::Requested,
     event::ClientId,
     hub::Receipt,
     message::Message,
-    server::{
-        App,
-        problem::{Problem, ProblemKind},
-        request::{
-            body::{BodyKind, check_size, drained, read_text},
-            client_id::{HeaderClient, PathClient},
-            query::{Parameters, optional},
-            token::Authorized,
-        },
-    },
     wire::{
         self,
         answer::{Broadcast, Published},

@@ -6,19 +6,19 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use crate::server::{
+    App,
+    problem::{Problem, ProblemKind},
+    request::{
+        client_id::PathClient,
+        query::{Parameters, parameter},
+        token::Authorized,
+    },
+    stream::{Stream, answer, common_head},
+};
 use crate::{
     event::{ClientId, EventId, Format, NotAnEventId},
     hub::{Position, Refusal},
-    server::{
-        App,
-        problem::{Problem, ProblemKind},
-        request::{
-            client_id::PathClient,
-            query::{Parameters, parameter},
-            token::Authorized,
-        },
-        stream::{Stream, answer, common_head},
-    },
     wire,
 };
 

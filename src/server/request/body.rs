@@ -9,14 +9,11 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use tokio::time::{Duration, timeout};
 
-use crate::{
-    message::Message,
-    server::{
-        App,
-        problem::{Problem, ProblemKind},
-    },
-    wire,
+use crate::server::{
+    App,
+    problem::{Problem, ProblemKind},
 };
+use crate::{message::Message, wire};
 
 /// A message's JSON may be so much larger than its text, in bytes.
 const JSON_EXTRA: usize = 4 * 1024;

@@ -5,11 +5,8 @@ use axum::{
     http::{HeaderMap, request::Parts},
 };
 
-use crate::{
-    event::ClientId,
-    server::problem::{Problem, ProblemKind},
-    wire,
-};
+use crate::server::problem::{Problem, ProblemKind};
+use crate::{event::ClientId, wire};
 
 /// The client that the path names. A different one in the header is refused.
 pub(in crate::server) struct PathClient(pub(in crate::server) ClientId);

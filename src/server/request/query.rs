@@ -4,10 +4,8 @@ use std::str::FromStr;
 
 use axum::extract::Query;
 
-use crate::{
-    message::Invalid,
-    server::problem::{Problem, ProblemKind},
-};
+use crate::message::Invalid;
+use crate::server::problem::{Problem, ProblemKind};
 
 /// The parameters, in their order.
 pub(in crate::server) type Parameters = Query<Vec<(String, String)>>;

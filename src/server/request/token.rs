@@ -8,13 +8,11 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 
-use crate::{
-    server::{
-        App,
-        problem::{Problem, ProblemKind},
-    },
-    token::Token,
+use crate::server::{
+    App,
+    problem::{Problem, ProblemKind},
 };
+use crate::token::Token;
 
 /// The request has the server's token, or the server has none.
 pub(in crate::server) struct Authorized;

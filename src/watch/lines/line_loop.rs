@@ -3,12 +3,10 @@
 use futures_util::{FutureExt, Stream, StreamExt};
 
 use super::Pipe;
-use crate::{
-    client::subscribe::{FeedError, Update},
-    watch::{
-        clock::Clock,
-        model::{Model, Verdict},
-    },
+use crate::client::subscribe::{FeedError, Update};
+use crate::watch::{
+    clock::Clock,
+    model::{Model, Verdict},
 };
 
 /// Why a view has no more to show.

@@ -33,7 +33,7 @@ use ratatui::{
     layout::{Position, Rect},
 };
 
-use crate::watch::pane::state::{Mode, Screen};
+use super::state::{Mode, Screen};
 use canvas::Canvas;
 use theme::Theme;
 

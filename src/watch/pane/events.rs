@@ -4,7 +4,7 @@ use crossterm::event::{
     Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind,
 };
 
-use crate::watch::pane::{
+use super::{
     keys::{Code, Key},
     update::{Mouse, Msg},
 };

@@ -19,19 +19,14 @@ use super::{
     draw::{self, theme::Theme},
     events,
     last_screen::printed,
+    state::Screen,
     terminal::{Terminal, panicked},
+    update::{Effect, Leave, Msg, update},
 };
+use crate::watch::{clock::Clock, format::count_of};
 use crate::{
     client::subscribe::{FeedError, Update},
     control::ControlRequest,
-    watch::{
-        clock::Clock,
-        format::count_of,
-        pane::{
-            state::Screen,
-            update::{Effect, Leave, Msg, update},
-        },
-    },
 };
 
 /// The shortest time from one frame to the next.

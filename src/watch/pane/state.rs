@@ -26,15 +26,15 @@ use std::{
     time::Duration,
 };
 
+use crate::watch::{
+    model::Model,
+    operations::{OperationState, Operations},
+};
 use crate::{
     client::subscribe::Update,
     event::{ClientId, End, Gap, UnixMillis},
     message::Level,
     terminal::safe_text::Colour,
-    watch::{
-        model::Model,
-        operations::{OperationState, Operations},
-    },
 };
 
 use connection::Connection;

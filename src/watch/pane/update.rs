@@ -17,9 +17,8 @@ use super::{
         records::{Record, RecordKind},
     },
 };
-use crate::{
-    client::subscribe::Update, control::ControlRequest, message::Level, watch::model::Verdict,
-};
+use crate::watch::model::Verdict;
+use crate::{client::subscribe::Update, control::ControlRequest, message::Level};
 
 /// What happens.
 #[derive(Debug)]

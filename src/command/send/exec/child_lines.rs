@@ -8,10 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    command::send::lines::{Batch, Lines, PIECE_BYTES},
-    message::Message,
-};
+use crate::command::send::lines::{Batch, Lines, PIECE_BYTES};
+use crate::message::Message;
 
 /// A line without an end is sent after so long.
 const UNFINISHED: Duration = Duration::from_millis(250);

@@ -3,8 +3,8 @@
 use std::{borrow::Cow, ffi::OsString, path::Path, process::ExitStatus, time::Duration};
 
 use super::child_lines::ChildLines;
+use crate::command::send::{Order, lines::Batch};
 use crate::{
-    command::send::{Order, lines::Batch},
     message::{Level, Message, OPERATION_MAX_CHARS, Operation, Outcome},
     process,
     terminal::stderr,

@@ -4,14 +4,14 @@ use std::{collections::VecDeque, mem, pin::pin};
 
 use axum::body::Body;
 
+use crate::server::{
+    problem::{Problem, ProblemKind},
+    reconnect_grace::drop_later,
+    request::body::{check_json, check_size, next_chunk},
+};
 use crate::{
     hub::{PublishStream, Receipt, Refusal},
     message::Message,
-    server::{
-        problem::{Problem, ProblemKind},
-        reconnect_grace::drop_later,
-        request::body::{check_json, check_size, next_chunk},
-    },
     wire::json,
 };
 

@@ -8,16 +8,14 @@ use super::{
     spans::{self, Hits, Slot},
     theme::Theme,
 };
-use crate::{
-    terminal::safe_text::{Colour, safe_line},
-    watch::{
-        format::count_of,
-        pane::{
-            keys::{self, Action},
-            state::{
-                Mode, Screen,
-                prompt::{Prompt, Purpose},
-            },
+use crate::terminal::safe_text::{Colour, safe_line};
+use crate::watch::{
+    format::count_of,
+    pane::{
+        keys::{self, Action},
+        state::{
+            Mode, Screen,
+            prompt::{Prompt, Purpose},
         },
     },
 };

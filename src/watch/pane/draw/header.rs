@@ -9,14 +9,14 @@ use super::{
     canvas::{Canvas, cut, fitting},
     theme::Theme,
 };
+use crate::watch::{
+    format,
+    operations::OperationState,
+    pane::state::{Screen, connection::ConnectionState, timestamps},
+};
 use crate::{
     message::Outcome,
     terminal::safe_text::{Colour, safe_line},
-    watch::{
-        format,
-        operations::OperationState,
-        pane::state::{Screen, connection::ConnectionState, timestamps},
-    },
 };
 
 /// The most columns for an operation's name, and for its gauge.

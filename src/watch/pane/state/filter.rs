@@ -1,11 +1,10 @@
 //! Which records are shown: a pattern, or all but it; and a least level.
 
-use crate::message::Level;
-
 use super::{
     query::Query,
     records::{Record, RecordKind},
 };
+use crate::message::Level;
 
 /// What a message without a level counts as.
 const UNSAID: Level = Level::Info;

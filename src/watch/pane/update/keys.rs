@@ -3,24 +3,24 @@
 use std::time::Duration;
 
 use super::{Effect, Leave, prompt};
+use crate::watch::{
+    operations::OperationState,
+    pane::{
+        keys::{self, Action, Code, Key, TABLE},
+        state::{
+            Mode, Screen,
+            connection::ConnectionState,
+            detail::Detail,
+            navigation::Far,
+            prompt::Purpose,
+            records::{Record, RecordKind},
+            timestamps,
+        },
+    },
+};
 use crate::{
     control::{Cancel, Change, ControlRequest},
     message::Level,
-    watch::{
-        operations::OperationState,
-        pane::{
-            keys::{self, Action, Code, Key, TABLE},
-            state::{
-                Mode, Screen,
-                connection::ConnectionState,
-                detail::Detail,
-                navigation::Far,
-                prompt::Purpose,
-                records::{Record, RecordKind},
-                timestamps,
-            },
-        },
-    },
 };
 
 /// The most bytes that are put on a clipboard: terminals throw away what is too long for them.
