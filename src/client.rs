@@ -19,17 +19,13 @@ mod url;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::{
-    Method,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
-};
+use reqwest::Method;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
-use crate::{
-    control::ControlRequest,
-    event::ClientId,
-    message::{Message, Operation},
-    wire::{self, Route, answer},
-};
+use crate::control::ControlRequest;
+use crate::event::ClientId;
+use crate::message::{Message, Operation};
+use crate::wire::{self, Route, answer};
 
 pub use crate::token::Token;
 pub use error::ClientError;

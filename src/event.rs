@@ -1,7 +1,9 @@
 //! What stands in a stream: the [`Event`] a message becomes when the server takes it, the IDs that
 //! name streams and events, and the two things a stream can say beside events, [`Gap`] and [`End`].
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
 
 use thiserror::Error;
 use uuid::{Uuid, Variant};

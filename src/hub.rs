@@ -21,32 +21,27 @@ mod interleavings;
 
 use std::collections::HashMap;
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
-use self::{
-    channel::Channel,
-    eviction::Candidates,
-    sync::{
-        Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError, SHARDS,
-    },
-    tombstones::Tombstones,
+use self::channel::Channel;
+pub use self::channel::{BROKEN_OFF, CONTROL_STREAMS, ControlEvent, Position};
+pub use self::control_stream::ControlStream;
+use self::eviction::Candidates;
+pub use self::idempotency::KEYS;
+pub use self::limits::{Limits, Refusal};
+pub use self::log::LogLimits;
+pub use self::publish_stream::PublishStream;
+pub use self::stats::{ClientInfo, Stats};
+pub use self::subscription::{Delivery, Start, Subscription};
+use self::sync::{
+    Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError, SHARDS,
 };
-pub use self::{
-    channel::{BROKEN_OFF, CONTROL_STREAMS, ControlEvent, Position},
-    control_stream::ControlStream,
-    idempotency::KEYS,
-    limits::{Limits, Refusal},
-    log::LogLimits,
-    publish_stream::PublishStream,
-    stats::{ClientInfo, Stats},
-    subscription::{Delivery, Start, Subscription},
-    tombstones::{TOMBSTONE_AGE, TOMBSTONES},
-};
-use crate::{
-    control::Requested,
-    event::{ClientId, End, Event, EventId, Format},
-    message::Message,
-};
+use self::tombstones::Tombstones;
+pub use self::tombstones::{TOMBSTONE_AGE, TOMBSTONES};
+use crate::control::Requested;
+use crate::event::{ClientId, End, Event, EventId, Format};
+use crate::message::Message;
 
 /// How events are written into streams. Plain functions, so that the hub need not know the wire.
 #[derive(Clone, Copy)]

@@ -1,20 +1,16 @@
 //! Commands that are run: why one could not be started, how it ended, and signals for it.
 
-use std::{
-    borrow::Cow,
-    ffi::{OsStr, OsString},
-    io::{self, ErrorKind},
-    os::unix::process::ExitStatusExt,
-    path::Path,
-    process::ExitStatus,
-    time::Duration,
-};
+use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, ErrorKind};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::ExitStatus;
+use std::time::Duration;
 
-use rustix::{
-    io::Errno,
-    process::{Pid, Signal as Number, getpgrp, kill_process, kill_process_group},
-    termios::tcgetpgrp,
-};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal as Number, getpgrp, kill_process, kill_process_group};
+use rustix::termios::tcgetpgrp;
 use thiserror::Error;
 use tokio::process::{Child, Command};
 

@@ -20,28 +20,27 @@ mod tls;
 mod transfer_encoding;
 mod write_timeout;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
 
-use axum::{
-    Router,
-    http::{Method, Uri, header},
-    routing::{MethodRouter, get, post},
-};
-use tokio::{net::TcpListener, task::JoinSet, time};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use axum::Router;
+use axum::http::{Method, Uri, header};
+use axum::routing::{MethodRouter, get, post};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use self::access::Gate;
 pub use self::access::{Access, AllowedHost, AllowedOrigin, NotAHost, NotAnOrigin};
+use self::handlers::{clients, connect, control, publish, stop, subscribe};
+use self::metrics::Metrics;
+use self::problem::{Problem, ProblemKind};
 pub use self::tls::{Tls, TlsError};
-use self::{
-    access::Gate,
-    handlers::{clients, connect, control, publish, stop, subscribe},
-    metrics::Metrics,
-    problem::{Problem, ProblemKind},
-};
-use crate::{
-    hub::{Frames, Hub},
-    wire::{Route, sse},
-};
+use crate::hub::{Frames, Hub};
+use crate::wire::{Route, sse};
 
 /// The most of an unknown path that an error quotes, in characters.
 const PATH_SHOWN: usize = 100;

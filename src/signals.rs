@@ -8,11 +8,10 @@ mod job_control;
 
 use std::{io, thread};
 
-use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
-    iterator::{Handle, SignalsInfo, exfiltrator::WithOrigin},
-    low_level::siginfo::{Cause, Origin},
-};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::exfiltrator::WithOrigin;
+use signal_hook::iterator::{Handle, SignalsInfo};
+use signal_hook::low_level::siginfo::{Cause, Origin};
 use tokio::sync::mpsc;
 
 pub use job_control::Stops;

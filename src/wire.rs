@@ -10,10 +10,8 @@ mod object;
 mod route;
 pub mod sse;
 
-use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    time::Duration,
-};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 pub use route::Route;
 

@@ -1,19 +1,15 @@
 //! Arguments that several commands share.
 
-use std::{
-    fs::{self, File},
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
 use super::values::default_address;
-use crate::{
-    client::{Client, ClientOptions, ServerUrl},
-    terminal::stderr,
-    token::Token,
-};
+use crate::client::{Client, ClientOptions, ServerUrl};
+use crate::terminal::stderr;
+use crate::token::Token;
 
 /// Which server to speak with.
 #[derive(Clone, Debug, clap::Args)]

@@ -5,12 +5,11 @@
 
 use std::ffi::{OsStr, OsString};
 
-use clap::{
-    Arg, Command, FromArgMatches, Id,
-    error::{ContextKind, ContextValue, ErrorKind},
-};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command, FromArgMatches, Id};
 
-use super::{Cli, definition, each_argument, values::without_empty_env};
+use super::values::without_empty_env;
+use super::{Cli, definition, each_argument};
 
 /// Reads the command line. An environment variable that is set but empty counts as absent.
 ///

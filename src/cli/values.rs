@@ -1,6 +1,7 @@
 //! Values of arguments and of environment variables.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::{Arg, ArgAction};
 

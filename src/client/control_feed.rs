@@ -7,23 +7,19 @@ use std::time::Duration;
 
 use eventsource_client::SSE;
 use futures_util::StreamExt;
-use tokio::{sync::mpsc, task::AbortHandle};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
-use super::{
-    Client,
-    retry::Backoff,
-    subscribe::{
-        FeedError,
-        connection::{Ended, ended, no_stream, open, transport},
-    },
-    transport::{NoStream, Transport},
-};
-use crate::{
-    control::ControlState,
-    event::ClientId,
-    message::Operation,
-    wire::{Route, control::parse_state, sse},
-};
+use super::Client;
+use super::retry::Backoff;
+use super::subscribe::FeedError;
+use super::subscribe::connection::{Ended, ended, no_stream, open, transport};
+use super::transport::{NoStream, Transport};
+use crate::control::ControlState;
+use crate::event::ClientId;
+use crate::message::Operation;
+use crate::wire::control::parse_state;
+use crate::wire::{Route, sse};
 
 /// The shortest and the longest wait before a try. A server waits 2 s for a publisher to come back, so
 /// the first few must be quick.

@@ -1,15 +1,14 @@
 //! What can go wrong between this program and a server, said so that the text names the cause once.
 
-use std::{error::Error, time::Duration};
+use std::error::Error;
+use std::time::Duration;
 
 use reqwest::{Response, StatusCode, header};
 use thiserror::Error;
 
 use super::ServerUrl;
-use crate::wire::{
-    self,
-    answer::{ENDED, Problem},
-};
+use crate::wire;
+use crate::wire::answer::{ENDED, Problem};
 
 /// How much of an error's body is read, and for how long.
 const BODY_MAX: usize = 64 << 10;

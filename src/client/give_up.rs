@@ -3,10 +3,8 @@
 
 use std::time::Duration;
 
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep_until, timeout},
-};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Client;
 

@@ -14,19 +14,16 @@ use std::io;
 use bytes::{Buf, BytesMut};
 use http::response;
 use httparse::Status;
-use reqwest::{Response, Url, header::HeaderMap};
+use reqwest::header::HeaderMap;
+use reqwest::{Response, Url};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::timeout,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
-use super::{
-    CONNECT_TIMEOUT, KEEPALIVE, KEEPALIVE_RETRIES, USER_AGENT,
-    error::{Lost, root_cause},
-    url::is_loopback,
-};
+use super::error::{Lost, root_cause};
+use super::url::is_loopback;
+use super::{CONNECT_TIMEOUT, KEEPALIVE, KEEPALIVE_RETRIES, USER_AGENT};
 
 use body::Body;
 

@@ -4,25 +4,20 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::{
-    Method,
-    header::{ACCEPT, HeaderValue},
-};
+use reqwest::Method;
+use reqwest::header::{ACCEPT, HeaderValue};
 use thiserror::Error;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{
-    Client, ClientError,
-    error::{Lost, Refusal, read_json},
-    give_up::GiveUp,
-    request::ClientRequest,
-    retry::Backoff,
-};
-use crate::{
-    event::ClientId,
-    wire::{self, Route, answer::Published},
-};
+use super::error::{Lost, Refusal, read_json};
+use super::give_up::GiveUp;
+use super::request::ClientRequest;
+use super::retry::Backoff;
+use super::{Client, ClientError};
+use crate::event::ClientId;
+use crate::wire::answer::Published;
+use crate::wire::{self, Route};
 
 /// At the first tries after a loss, which thus fall within [`wire::RECONNECT_GRACE`]: a network that fails for a
 /// moment is no lost publisher to those who watch.

@@ -5,12 +5,11 @@
 //! `Sse-Client-ID`, which is a capability, when it goes to another origin.
 
 use bytes::Bytes;
-use reqwest::{
-    Method, Response, StatusCode, Url,
-    header::{AUTHORIZATION, HeaderMap, LOCATION},
-};
+use reqwest::header::{AUTHORIZATION, HeaderMap, LOCATION};
+use reqwest::{Method, Response, StatusCode, Url};
 
-use super::{error::Lost, local};
+use super::error::Lost;
+use super::local;
 use crate::wire;
 
 /// As many as browsers and curl take, give or take.

@@ -12,7 +12,9 @@
 pub(crate) mod bypass;
 mod line;
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use memchr::{memchr, memchr2, memrchr2};

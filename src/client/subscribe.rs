@@ -10,27 +10,23 @@
 pub(super) mod connection;
 mod translate;
 
-use std::{
-    borrow::Cow,
-    fmt,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::borrow::Cow;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::Stream;
 use thiserror::Error;
-use tokio::{
-    sync::{Notify, mpsc},
-    task::AbortHandle,
-};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::AbortHandle;
 
-use super::{Client, ClientError, retry::Backoff, sse_repair::bypass::Run};
-use crate::{
-    event::{ClientId, End, Format, Gap, UnixMillis},
-    message::Message,
-};
+use super::retry::Backoff;
+use super::sse_repair::bypass::Run;
+use super::{Client, ClientError};
+use crate::event::{ClientId, End, Format, Gap, UnixMillis};
+use crate::message::Message;
 
 use connection::{Connection, Ended, Piece};
 use translate::Translator;

@@ -1,32 +1,29 @@
 //! The HTTP under `eventsource-client`: requests go through our own [`Request`], answers that are no
 //! event stream come back as a [`NoStream`], and the bytes of those that are one pass a [`SseRepair`].
 
-use std::{
-    collections::VecDeque,
-    fmt,
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture, stream::BoxStream};
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt, Stream, StreamExt};
 use launchdarkly_sdk_transport::{
     ByteStream, HttpTransport, Request, Response, ResponseFuture, TransportError,
 };
-use reqwest::{
-    StatusCode,
-    header::{HeaderName, HeaderValue},
-};
+use reqwest::StatusCode;
+use reqwest::header::{HeaderName, HeaderValue};
 use thiserror::Error;
 use tokio::time::{Instant, Sleep};
 
-use super::{
-    error::{Lost, Refusal, content_type, has_type, root_cause, short, start_of_body},
-    request::ClientRequest,
-    sse_repair::{LONGEST, SseRepair, bypass::Runs},
-};
+use super::error::{Lost, Refusal, content_type, has_type, root_cause, short, start_of_body};
+use super::request::ClientRequest;
+use super::sse_repair::bypass::Runs;
+use super::sse_repair::{LONGEST, SseRepair};
 use crate::wire;
 
 /// How much is read of an answer that is no event stream, in bytes.

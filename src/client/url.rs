@@ -1,6 +1,7 @@
 //! Where a server is: an address that the rest of the client can put paths behind.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
+use std::str::FromStr;
 
 use reqwest::Url;
 use thiserror::Error;

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use clap_complete::Shell;
 
-use crate::{cli::exit::Exit, watch::pane::keys};
+use crate::cli::exit::Exit;
+use crate::watch::pane::keys;
 
 /// Print the completion script for a shell
 #[derive(Debug, clap::Args)]

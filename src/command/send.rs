@@ -1,22 +1,20 @@
 //! `codechat send`: publishes its arguments as one message, each line of its input, or the run of a
 //! command.
 
-use std::{
-    ffi::{OsStr, OsString},
-    str::FromStr,
-    time::Duration,
-};
+use std::ffi::{OsStr, OsString};
+use std::str::FromStr;
+use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use uuid::Uuid;
 
-use crate::{
-    cli::{args::ServerArgs, exit::Exit, values::interval},
-    client::ClientOptions,
-    event::ClientId,
-    message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress},
-    terminal::stderr,
-};
+use crate::cli::args::ServerArgs;
+use crate::cli::exit::Exit;
+use crate::cli::values::interval;
+use crate::client::ClientOptions;
+use crate::event::ClientId;
+use crate::message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress};
+use crate::terminal::stderr;
 
 mod control_state;
 mod delivery;

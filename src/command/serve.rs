@@ -3,11 +3,9 @@
 mod access;
 mod log;
 
-use std::{
-    io::ErrorKind,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    time::Duration,
-};
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use bytesize::ByteSize;
@@ -15,17 +13,13 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 use tokio::net::TcpListener;
 
 use self::access::AccessArgs;
-use crate::{
-    cli::{
-        exit::Exit,
-        values::{self, default_address, duration, interval},
-    },
-    hub::{Hub, Limits, LogLimits},
-    server::{self, FRAMES, ServerOptions},
-    signals::Signals,
-    terminal::stderr,
-    token::Token,
-};
+use crate::cli::exit::Exit;
+use crate::cli::values::{self, default_address, duration, interval};
+use crate::hub::{Hub, Limits, LogLimits};
+use crate::server::{self, FRAMES, ServerOptions};
+use crate::signals::Signals;
+use crate::terminal::stderr;
+use crate::token::Token;
 
 /// Run a server until a signal ends it
 ///

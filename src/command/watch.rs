@@ -1,34 +1,26 @@
 //! `codechat watch`: gets a client ID, or attaches to one, and shows what comes.
 
-use std::{
-    ffi::OsString,
-    io::{self, IsTerminal},
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use regex::Regex;
 
-use crate::{
-    cli::{
-        args::ServerArgs,
-        exit::Exit,
-        values::{duration, interval},
-    },
-    event::ClientId,
-    signals::Stops,
-    terminal::{status_line, stderr},
-    watch::{
-        clock::Clock,
-        lines::{LineFormat, Pipe},
-        model::{FailOn, Goals, Model},
-        operations::Operations,
-        pane::draw::theme::Background,
-        replay::Speed,
-        summary,
-    },
-};
+use crate::cli::args::ServerArgs;
+use crate::cli::exit::Exit;
+use crate::cli::values::{duration, interval};
+use crate::event::ClientId;
+use crate::signals::Stops;
+use crate::terminal::{status_line, stderr};
+use crate::watch::clock::Clock;
+use crate::watch::lines::{LineFormat, Pipe};
+use crate::watch::model::{FailOn, Goals, Model};
+use crate::watch::operations::Operations;
+use crate::watch::pane::draw::theme::Background;
+use crate::watch::replay::Speed;
+use crate::watch::summary;
 
 mod control_request;
 mod exec;

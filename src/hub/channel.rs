@@ -7,31 +7,23 @@
 mod control;
 mod readers;
 
-use std::{
-    collections::VecDeque,
-    mem,
-    task::{Context, Poll, Waker},
-};
+use std::collections::VecDeque;
+use std::mem;
+use std::task::{Context, Poll, Waker};
 
-use super::{
-    Receipt, Refusal, Shared,
-    idempotency::Keys,
-    limits::Room,
-    log::{Log, Prepared},
-    sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, PoisonError},
-};
-use crate::{
-    control::Requested,
-    event::{ClientId, End, EventId, UnixMillis, unix_millis},
-    message::Message,
-};
+use super::idempotency::Keys;
+use super::limits::Room;
+use super::log::{Log, Prepared};
+use super::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, PoisonError};
+use super::{Receipt, Refusal, Shared};
+use crate::control::Requested;
+use crate::event::{ClientId, End, EventId, UnixMillis, unix_millis};
+use crate::message::Message;
 
 use self::control::Control;
+pub use self::control::{BROKEN_OFF, CONTROL_STREAMS, ControlEvent};
+pub use self::readers::Position;
 pub(super) use self::readers::{Entrance, Read};
-pub use self::{
-    control::{BROKEN_OFF, CONTROL_STREAMS, ControlEvent},
-    readers::Position,
-};
 
 pub(super) struct Channel {
     pub(super) id: ClientId,

@@ -6,16 +6,12 @@
 
 use std::task::{Context, Poll};
 
-use super::{
-    Hub, Refusal,
-    channel::{Channel, ControlEvent},
-    sync::Arc,
-};
-use crate::{
-    control::{ControlRequest, ControlState},
-    event::ClientId,
-    message::Operation,
-};
+use super::channel::{Channel, ControlEvent};
+use super::sync::Arc;
+use super::{Hub, Refusal};
+use crate::control::{ControlRequest, ControlState};
+use crate::event::ClientId;
+use crate::message::Operation;
 
 /// A publisher that listens. Dropping it leaves the channel; where it stands for an operation that
 /// has had no outcome, and nobody else does, the channel is told that its publisher is gone.

@@ -2,13 +2,10 @@
 
 use std::collections::VecDeque;
 
-use super::{
-    Hub, Refusal,
-    channel::Channel,
-    limits::Room,
-    lock,
-    sync::{Arc, Ordering},
-};
+use super::channel::Channel;
+use super::limits::Room;
+use super::sync::{Arc, Ordering};
+use super::{Hub, Refusal, lock};
 use crate::event::ClientId;
 
 /// After a scan for channels to end that did not help, the next is so much later, in milliseconds.

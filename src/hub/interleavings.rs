@@ -8,24 +8,22 @@
 //! It is the hub itself that runs here. Only `Notify`, by which a streaming publisher hears of the close
 //! between two messages, is tokio's own: each of its calls is one step.
 
-use std::{
-    collections::VecDeque,
-    future::poll_fn,
-    sync::Arc,
-    task::{Context, Poll, Wake, Waker},
-    time::Duration,
-};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
-use loom::{future::block_on, model::Builder, thread};
+use loom::future::block_on;
+use loom::model::Builder;
+use loom::thread;
 
 use super::{
     ControlEvent, Delivery, Frames, Hub, Limits, LogLimits, Position, Refusal, Start, Subscription,
 };
-use crate::{
-    control::{Change, ControlRequest},
-    event::{ClientId, End, Format},
-    message::{Level, Message},
-};
+use crate::control::{Change, ControlRequest};
+use crate::event::{ClientId, End, Format};
+use crate::message::{Level, Message};
 
 /// So often a thread is stopped in the middle; what takes more to go wrong is not known to exist.
 /// `LOOM_MAX_PREEMPTIONS` goes before it.

@@ -12,15 +12,11 @@ mod ring;
 
 use std::collections::VecDeque;
 
-use self::{
-    entry::{Entry, Said},
-    ring::{Ring, length},
-};
+use self::entry::{Entry, Said};
+use self::ring::{Ring, length};
 use super::Frames;
-use crate::{
-    event::{Event, EventId, Format, UnixMillis},
-    message::Message,
-};
+use crate::event::{Event, EventId, Format, UnixMillis};
+use crate::message::Message;
 
 /// How much a log keeps; whichever bound is reached first holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

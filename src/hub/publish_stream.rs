@@ -1,8 +1,12 @@
 //! A streaming publisher: many messages in one request, held back where a reader would lose some.
 
-use std::{collections::VecDeque, future::poll_fn, mem};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::mem;
 
-use super::{Hub, Receipt, Refusal, channel::Channel, sync::Arc};
+use super::channel::Channel;
+use super::sync::Arc;
+use super::{Hub, Receipt, Refusal};
 use crate::message::{Message, Operation};
 
 /// One streaming publish request. Dropping it unfinished leaves [`BROKEN_OFF`] in the channel, so

@@ -1,6 +1,7 @@
 //! What there is in a hub, and what has gone through it.
 
-use super::{Hub, sync::Ordering};
+use super::Hub;
+use super::sync::Ordering;
 use crate::event::{ClientId, UnixMillis, unix_millis};
 
 /// How much there is of everything, and how much there was.

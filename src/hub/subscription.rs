@@ -2,10 +2,8 @@
 
 use std::task::{Context, Poll};
 
-use super::{
-    channel::{Channel, Entrance, Read},
-    sync::{Arc, Ordering},
-};
+use super::channel::{Channel, Entrance, Read};
+use super::sync::{Arc, Ordering};
 use crate::event::{ClientId, End, EventId, Format, Gap};
 
 /// What a reader gets, one after the other, without holes: what it did not get is a [`Gap`].

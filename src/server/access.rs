@@ -6,15 +6,13 @@
 //! was rebound to this address. The common request, with a loopback address for `Host` and no
 //! `Origin`, costs three look-ups and no memory.
 
-use std::{
-    fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    str::FromStr,
-};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
 
-use axum::{
-    body::Body,
-    http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, uri},
+use axum::body::Body;
+use axum::http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, uri,
 };
 use thiserror::Error;
 

@@ -1,35 +1,30 @@
 //! Connections: accepting them, and who speaks HTTP on them: `express`, hyper, or both in turn.
 
-use std::{
-    convert::Infallible,
-    future::poll_fn,
-    io,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::Router;
 use bytes::Bytes;
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
-    time::sleep,
-};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use super::{
-    App, BUFFER_BYTES, ServerOptions,
-    fast_path::{self, Next},
-    service::HttpService,
-    stream::takeover::{Handoff, Writer},
-    tls,
-    write_timeout::WriteTimeout,
-};
+use super::fast_path::{self, Next};
+use super::service::HttpService;
+use super::stream::takeover::{Handoff, Writer};
+use super::write_timeout::WriteTimeout;
+use super::{App, BUFFER_BYTES, ServerOptions, tls};
 
 /// How long accepting rests when no connection can be taken (at the limit of open files, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -18,36 +18,29 @@
 mod answer;
 mod request;
 
-use std::{
-    cell::RefCell,
-    future::poll_fn,
-    io,
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::{Pin, pin},
-    task::{Context, Poll, ready},
-};
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
 
 use axum::http::{Method, StatusCode};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::Instant,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::request::{Action, Plain};
-use super::{
-    App, BUFFER_BYTES, ServerOptions,
-    deadline::Deadline,
-    handlers::{connect, publish, subscribe},
-    service::{HttpService, Seen},
-    stream::Stream,
-    write_timeout::WriteTimeout,
-};
-use crate::{
-    event::{ClientId, Format},
-    hub::Position,
-    wire::{Route, answer::Connected},
-};
+use super::deadline::Deadline;
+use super::handlers::{connect, publish, subscribe};
+use super::service::{HttpService, Seen};
+use super::stream::Stream;
+use super::write_timeout::WriteTimeout;
+use super::{App, BUFFER_BYTES, ServerOptions};
+use crate::event::{ClientId, Format};
+use crate::hub::Position;
+use crate::wire::Route;
+use crate::wire::answer::Connected;
 
 thread_local! {
     /// What was read of a connection, while it is answered.

@@ -4,19 +4,17 @@
 //! are asked for. There is no label by client or path, so that the answer neither grows nor names
 //! anybody.
 
-use std::{
-    fmt::Write,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::Duration,
-};
+use std::fmt::Write;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
-use axum::{
-    extract::State,
-    http::header,
-    response::{IntoResponse, Response},
-};
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 
-use super::{App, request::token::Authorized};
+use super::App;
+use super::request::token::Authorized;
 use crate::hub::Stats;
 
 const KIND: &str = "text/plain; version=0.0.4; charset=utf-8";

@@ -2,17 +2,13 @@
 
 use std::time::Duration;
 
-use axum::{
-    http::{HeaderValue, Method, StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use thiserror::Error;
 
-use crate::{
-    event::NotAClientId,
-    hub::Refusal,
-    wire::{self, Route, answer},
-};
+use crate::event::NotAClientId;
+use crate::hub::Refusal;
+use crate::wire::{self, Route, answer};
 
 /// How long a client should wait before it tries again what a limit refused, in seconds.
 const LIMIT_RETRY_SECONDS: u16 = 5;

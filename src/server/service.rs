@@ -1,29 +1,26 @@
 //! One request and its answer: what holds for every route.
 
-use std::{any::Any, net::SocketAddr, panic::AssertUnwindSafe};
+use std::any::Any;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 
-use axum::{
-    Router,
-    body::Body,
-    http::{HeaderValue, Method, Request, Response, StatusCode, Version, header},
-    response::IntoResponse,
-};
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use axum::response::IntoResponse;
 use futures_util::FutureExt;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 use tower::Service;
 
-use super::{
-    App,
-    access::preflight,
-    problem::{Problem, ProblemKind},
-    stream::{OpenStream, StreamBody, h2_body::H2Body, takeover::Handoff},
-    transfer_encoding,
-};
-use crate::{
-    event::ClientId,
-    wire::{self, Route},
-};
+use super::access::preflight;
+use super::problem::{Problem, ProblemKind};
+use super::stream::h2_body::H2Body;
+use super::stream::takeover::Handoff;
+use super::stream::{OpenStream, StreamBody};
+use super::{App, transfer_encoding};
+use crate::event::ClientId;
+use crate::wire::{self, Route};
 
 /// Answers the requests of one connection.
 #[derive(Clone)]

@@ -3,30 +3,27 @@
 pub(super) mod h2_body;
 pub(super) mod takeover;
 
-use std::{
-    convert::Infallible,
-    mem,
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll, ready},
-    time::Duration,
-};
+use std::convert::Infallible;
+use std::mem;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use axum::{
-    Extension,
-    http::header,
-    response::{IntoResponse, IntoResponseParts, Response},
-};
+use axum::Extension;
+use axum::http::header;
+use axum::response::{IntoResponse, IntoResponseParts, Response};
 use bytes::Bytes;
 use http_body::Frame;
 use tokio::time::Instant;
 
-use super::{App, deadline::Deadline, metrics::Metrics, reconnect_grace::drop_later};
-use crate::{
-    event::{ClientId, unix_millis},
-    hub::{ControlEvent, ControlStream, Delivery, Start, Subscription},
-    wire::{self, sse},
-};
+use super::App;
+use super::deadline::Deadline;
+use super::metrics::Metrics;
+use super::reconnect_grace::drop_later;
+use crate::event::{ClientId, unix_millis};
+use crate::hub::{ControlEvent, ControlStream, Delivery, Start, Subscription};
+use crate::wire::{self, sse};
 
 /// So many bytes of frames are gathered into one write.
 const WRITE_BYTES: usize = 64 * 1024;

@@ -3,11 +3,9 @@
 use std::{io, thread};
 
 use rustix::process::{getpgrp, getsid};
-use signal_hook::{
-    consts::{SIGQUIT, SIGTSTP},
-    iterator::{Handle, Signals},
-    low_level::emulate_default_handler,
-};
+use signal_hook::consts::{SIGQUIT, SIGTSTP};
+use signal_hook::iterator::{Handle, Signals};
+use signal_hook::low_level::emulate_default_handler;
 
 /// Watches for signals that stop the program or end it at once, until it is dropped.
 #[derive(Debug)]

@@ -21,7 +21,8 @@
 //! Not prevented: black on black, letters that look like others, right-to-left letters, and piles of
 //! combining marks. The terminal is taken to read UTF-8. Nothing here knows what a message is.
 
-use std::{borrow::Cow, fmt::Write};
+use std::borrow::Cow;
+use std::fmt::Write;
 
 use unicode_width::UnicodeWidthStr;
 

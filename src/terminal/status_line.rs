@@ -3,11 +3,9 @@
 //! All other rows are made the region that scrolls, so that whatever writes to the same terminal, such as a
 //! command that runs meanwhile, neither writes over it nor leaves pieces of it behind.
 
-use std::{
-    fmt::Write as _,
-    io::{self, IsTerminal, Write},
-    sync::{Mutex, MutexGuard, PoisonError, TryLockError},
-};
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// The pinned line. Held by whoever writes, so that lines do not mix.
 static PINNED: Mutex<Pinned> = Mutex::new(Pinned {

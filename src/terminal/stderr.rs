@@ -1,15 +1,11 @@
 //! Lines for people, on stderr. Made safe for a terminal here, since they quote foreign text; a
 //! stderr that nobody reads is no reason to fail.
 
-use std::{
-    io::{self, IsTerminal, Write},
-    time::Duration,
-};
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
-use super::{
-    safe_text::{self, Colour},
-    status_line,
-};
+use super::safe_text::{self, Colour};
+use super::status_line;
 
 /// Says a line of the program's own.
 pub fn line(text: &str) {

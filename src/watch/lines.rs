@@ -4,24 +4,20 @@
 pub mod line_loop;
 mod progress;
 
-use std::{
-    io::{self, IsTerminal, Write},
-    time::Duration,
-};
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
 use serde_json::json;
-use tokio::{sync::mpsc, task};
+use tokio::sync::mpsc;
+use tokio::task;
 
-use super::{lines::progress::ProgressLine, model::Model};
-use crate::{
-    client::subscribe::{Received, Update},
-    event::End,
-    terminal::{
-        safe_text::{self, Colour},
-        stderr,
-    },
-    wire::json,
-};
+use super::lines::progress::ProgressLine;
+use super::model::Model;
+use crate::client::subscribe::{Received, Update};
+use crate::event::End;
+use crate::terminal::safe_text::{self, Colour};
+use crate::terminal::stderr;
+use crate::wire::json;
 
 /// So many bytes of lines are gathered into one write, at the most.
 const WRITE_BYTES: usize = 64 * 1024;

@@ -2,19 +2,16 @@
 //!
 //! Pure: updates come in, each with the time since the watch began, and a verdict comes out.
 
-use std::{str::FromStr, time::Duration};
+use std::str::FromStr;
+use std::time::Duration;
 
 use regex::Regex;
 
-use super::{
-    operations::{Operations, is_loss},
-    tally::Tally,
-};
-use crate::{
-    client::subscribe::Update,
-    event::{End, Gap},
-    message::{Level, Message, Outcome},
-};
+use super::operations::{Operations, is_loss};
+use super::tally::Tally;
+use crate::client::subscribe::Update;
+use crate::event::{End, Gap};
+use crate::message::{Level, Message, Outcome};
 
 /// What ends a watch besides the end of its stream.
 #[derive(Clone, Debug, Default)]

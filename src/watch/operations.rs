@@ -7,7 +7,8 @@
 mod guess;
 mod rate;
 
-use std::{collections::VecDeque, time::Duration};
+use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::message::{Level, Message, Operation, Outcome, Progress};
 

@@ -5,24 +5,20 @@
 //! Each line is in the file before what it tells is shown: a watch that is killed loses at most the line
 //! it was writing.
 
-use std::{
-    fs::File,
-    io::{self, Write},
-    path::{Path, PathBuf},
-    pin::Pin,
-    task::{Context, Poll, ready},
-    time::Duration,
-};
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 
 use super::clock::Clock;
-use crate::{
-    client::subscribe::{FeedError, Received, Update},
-    event::{End, EventId, Format, Gap},
-    wire::json,
-};
+use crate::client::subscribe::{FeedError, Received, Update};
+use crate::event::{End, EventId, Format, Gap};
+use crate::wire::json;
 
 /// Updates that are written to a file as they pass.
 #[derive(Debug)]

@@ -1,24 +1,21 @@
 //! A recording in a stream's place: the same updates, as far apart as they were or faster.
 
-use std::{
-    fs::File,
-    io::{self, BufRead, BufReader, Read},
-    path::{Path, PathBuf},
-    pin::Pin,
-    str::FromStr,
-    task::{Context, Poll, ready},
-    time::Duration,
-};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::str::FromStr;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use futures_util::Stream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{clock::Clock, record};
-use crate::{
-    client::subscribe::{FeedError, Received, Update},
-    message::{DEFAULT_EVENT, Message},
-    terminal::stderr,
-};
+use super::clock::Clock;
+use super::record;
+use crate::client::subscribe::{FeedError, Received, Update};
+use crate::message::{DEFAULT_EVENT, Message};
+use crate::terminal::stderr;
 
 /// A line beyond this is no record.
 const LINE_MAX: usize = 64 << 20;

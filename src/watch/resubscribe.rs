@@ -1,20 +1,14 @@
 //! A client's stream for as long as somebody wants to watch it: where the server ends it because
 //! nothing happens, a watch that is to stay subscribes again under the same ID.
 
-use std::{
-    pin::Pin,
-    task::{Context, Poll},
-};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use futures_util::{Stream, StreamExt};
 
-use crate::{
-    client::{
-        Client,
-        subscribe::{Feed, FeedError, SubscribeOptions, Update},
-    },
-    event::{ClientId, End},
-};
+use crate::client::Client;
+use crate::client::subscribe::{Feed, FeedError, SubscribeOptions, Update};
+use crate::event::{ClientId, End};
 
 /// The updates of a client's stream. Dropping them closes the connection.
 #[derive(Debug)]

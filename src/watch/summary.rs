@@ -5,13 +5,12 @@
 
 use std::time::Duration;
 
-use super::{
-    format,
-    model::Model,
-    operations::{OperationState, Operations},
-    tally::LEVELS,
-};
-use crate::{message::Outcome, terminal::stderr};
+use super::format;
+use super::model::Model;
+use super::operations::{OperationState, Operations};
+use super::tally::LEVELS;
+use crate::message::Outcome;
+use crate::terminal::stderr;
 
 /// So many operations are told, the newest.
 const OPERATIONS: usize = 20;

@@ -1,13 +1,12 @@
 //! What is counted of a watch while it runs, for the summary at its end.
 
-use std::{cmp::Reverse, time::Duration};
+use std::cmp::Reverse;
+use std::time::Duration;
 
 use super::format;
-use crate::{
-    client::subscribe::Update,
-    event::Gap,
-    message::{Level, Message},
-};
+use crate::client::subscribe::Update;
+use crate::event::Gap;
+use crate::message::{Level, Message};
 
 /// So many of the longest gaps between messages are told, unless they are shorter than the second.
 const GAPS: usize = 3;

@@ -3,10 +3,8 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Route, control};
-use crate::{
-    control::Requested,
-    event::{ClientId, EventId},
-};
+use crate::control::Requested;
+use crate::event::{ClientId, EventId};
 
 /// A client ID was issued.
 #[derive(Clone, Debug, Deserialize, Serialize)]

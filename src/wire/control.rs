@@ -6,10 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
 use super::object::FromObject;
-use crate::{
-    control::{Cancel, Change, ControlRequest, ControlState, Requested},
-    message::{Invalid, Level, Operation},
-};
+use crate::control::{Cancel, Change, ControlRequest, ControlState, Requested};
+use crate::message::{Invalid, Level, Operation};
 
 /// Why a watcher's JSON asks for nothing. The text names the member.
 #[derive(Debug, Error)]

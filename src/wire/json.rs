@@ -12,10 +12,8 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 use super::object::FromObject;
-use crate::{
-    event::{Event, Gap, UnixMillis},
-    message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress},
-};
+use crate::event::{Event, Gap, UnixMillis};
+use crate::message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress};
 
 pub use streamed::parse_event;
 

@@ -1,11 +1,11 @@
 //! What foreign JSON must be: an object, not an array that serde would take for one member by member.
 
-use std::{fmt, marker::PhantomData};
+use std::fmt;
+use std::marker::PhantomData;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor, value::MapAccessDeserializer},
-};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 /// Read from an object and from nothing else.
 pub(super) struct FromObject<T>(pub(super) T);

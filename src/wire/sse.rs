@@ -3,12 +3,11 @@
 //! Line ends are LF. Every frame of an event carries an `id:`, because some clients forget the last
 //! ID at an event without one.
 
-use super::{control::state_object, json};
-use crate::{
-    control::ControlState,
-    event::{End, Event, EventId, Format, Gap, UnixMillis},
-    message::{DEFAULT_EVENT, Message},
-};
+use super::control::state_object;
+use super::json;
+use crate::control::ControlState;
+use crate::event::{End, Event, EventId, Format, Gap, UnixMillis};
+use crate::message::{DEFAULT_EVENT, Message};
 
 /// What a fresh stream says first.
 pub const GREETING: &str = "Starting server communication...";

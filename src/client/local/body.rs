@@ -1,11 +1,9 @@
 //! The body of an answer, as it comes: whatever one read brings is one piece, without the frames of the
 //! chunks that it was sent in.
 
-use std::{
-    io,
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use http::{StatusCode, response};

@@ -12,13 +12,11 @@
 //! A run is what was read and where its events stand, and stays that on its way to the last reader: text is
 //! copied out of it when an event is asked for.
 
-use std::{
-    borrow::Cow,
-    collections::VecDeque,
-    ops::Range,
-    sync::{Arc, Mutex, PoisonError},
-    vec,
-};
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::vec;
 
 use memchr::memchr;
 

@@ -1,27 +1,22 @@
 //! One request for a stream and the reading of its answer.
 
-use std::{
-    future::poll_fn,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use eventsource_client::{BoxStream, Client as _, ClientBuilder, Error, ReconnectOptions, SSE};
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
-use super::{FeedError, Item, Reconnect, SubscribeOptions, Update, translate::Sender};
-use crate::client::{
-    Client, ClientError,
-    error::Lost,
-    retry::Backoff,
-    sse_repair::bypass::{Event, MARK, Run, Runs},
-    transport::{Memory, NoStream, Transport},
-};
-use crate::{
-    event::{ClientId, Format},
-    wire::{self, Route, sse},
-};
+use super::translate::Sender;
+use super::{FeedError, Item, Reconnect, SubscribeOptions, Update};
+use crate::client::error::Lost;
+use crate::client::retry::Backoff;
+use crate::client::sse_repair::bypass::{Event, MARK, Run, Runs};
+use crate::client::transport::{Memory, NoStream, Transport};
+use crate::client::{Client, ClientError};
+use crate::event::{ClientId, Format};
+use crate::wire::{self, Route, sse};
 
 /// How much a batch takes: so many pieces, or so many bytes.
 const BATCH: usize = 64;

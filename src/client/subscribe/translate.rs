@@ -5,11 +5,9 @@ use std::borrow::Cow;
 
 use super::{Received, Update};
 use crate::client::sse_repair::bypass::Event;
-use crate::{
-    event::{End, EventId, Format, Gap},
-    message::{DEFAULT_EVENT, Message},
-    wire::{json, sse},
-};
+use crate::event::{End, EventId, Format, Gap};
+use crate::message::{DEFAULT_EVENT, Message};
+use crate::wire::{json, sse};
 
 /// Who sends, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

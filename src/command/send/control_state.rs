@@ -1,15 +1,14 @@
 //! What watchers ask of a publisher while it sends.
 
-use std::{convert::Infallible, time::Duration};
+use std::convert::Infallible;
+use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::{
-    client::control_feed::{ControlFeed, ControlUpdate},
-    control::Requested,
-    message::{Level, Operation},
-    terminal::stderr,
-};
+use crate::client::control_feed::{ControlFeed, ControlUpdate};
+use crate::control::Requested;
+use crate::message::{Level, Operation};
+use crate::terminal::stderr;
 
 /// The control stream should stand by then. Without one the work goes on all the same.
 const OPENING: Duration = Duration::from_secs(2);

@@ -1,26 +1,19 @@
 //! What was read, on its way to the server: all that waits goes into one request, and what stands
 //! there is counted.
 
-use std::{
-    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-    time::Duration,
-};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::{
-    sync::{mpsc, watch},
-    time::Instant,
-};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use super::lines::Batch;
-use crate::{
-    client::{
-        give_up::GiveUp,
-        publish::{HttpPublisher, PublishError, Retry},
-    },
-    terminal::stderr,
-    wire::answer::Published,
-};
+use crate::client::give_up::GiveUp;
+use crate::client::publish::{HttpPublisher, PublishError, Retry};
+use crate::terminal::stderr;
+use crate::wire::answer::Published;
 
 /// A request carries at most so many bytes of ndjson, unless a single line has more.
 const BATCH_BYTES: usize = 1 << 20;

@@ -9,35 +9,28 @@ mod child_lines;
 mod messages;
 mod output;
 
-use std::{future::ready, sync::Arc};
+use std::future::ready;
+use std::sync::Arc;
 
 use anyhow::Context;
 use rustix::process::Signal as Number;
-use tokio::{
-    process::{Child, Command},
-    sync::mpsc,
-    task::{JoinHandle, JoinSet},
-    time::{Instant, sleep_until},
-};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep_until};
 
-use super::{
-    Order,
-    control_state::{Control, News},
-    delivery::{READS_WAITING, Tally, deliver, next_batch, send},
-    lines::Batch,
-};
-use crate::{
-    cli::exit::Exit,
-    client::{
-        Client,
-        publish::{HttpPublisher, PublishError},
-    },
-    event::ClientId,
-    message::Outcome,
-    process,
-    signals::Signals,
-    terminal::stderr,
-};
+use super::Order;
+use super::control_state::{Control, News};
+use super::delivery::{READS_WAITING, Tally, deliver, next_batch, send};
+use super::lines::Batch;
+use crate::cli::exit::Exit;
+use crate::client::Client;
+use crate::client::publish::{HttpPublisher, PublishError};
+use crate::event::ClientId;
+use crate::message::Outcome;
+use crate::process;
+use crate::signals::Signals;
+use crate::terminal::stderr;
 use child::Pipes;
 use messages::{Ended, Messages};
 use output::{Output, OutputEnd};

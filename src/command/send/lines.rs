@@ -2,7 +2,8 @@
 
 use std::mem;
 
-use crate::{message::Message, wire::json};
+use crate::message::Message;
+use crate::wire::json;
 
 /// The longest text that one message takes; a longer line goes out in pieces. The server's default
 /// limit.

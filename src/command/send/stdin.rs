@@ -1,35 +1,28 @@
 //! `… | codechat send`: each line of stdin is a message.
 
-use std::{
-    convert::Infallible,
-    future::pending,
-    io::{self, Read, Write},
-    pin::Pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::convert::Infallible;
+use std::future::pending;
+use std::io::{self, Read, Write};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use tokio::{sync::mpsc, time::sleep};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
 
-use super::{
-    control_state::Control,
-    delivery::{READ_BYTES, READS_WAITING, Tally, deliver, next_batch, send},
-    lines::{Batch, Lines},
-    stdin_hangup,
-};
-use crate::{
-    cli::exit::Exit,
-    client::{
-        Client,
-        publish::{HttpPublisher, PublishError},
-    },
-    control::Requested,
-    event::ClientId,
-    message::{Level, Message, Operation, Outcome},
-    signals::{Signal, Signals},
-    terminal::stderr,
-};
+use super::control_state::Control;
+use super::delivery::{READ_BYTES, READS_WAITING, Tally, deliver, next_batch, send};
+use super::lines::{Batch, Lines};
+use super::stdin_hangup;
+use crate::cli::exit::Exit;
+use crate::client::Client;
+use crate::client::publish::{HttpPublisher, PublishError};
+use crate::control::Requested;
+use crate::event::ClientId;
+use crate::message::{Level, Message, Operation, Outcome};
+use crate::signals::{Signal, Signals};
+use crate::terminal::stderr;
 
 /// Whoever has sent for so long listens to control requests too. A short input is not worth a control stream.
 const LISTEN_AFTER: Duration = Duration::from_secs(1);

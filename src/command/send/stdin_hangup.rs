@@ -2,11 +2,9 @@
 
 use std::io;
 
-use rustix::{
-    event::{PollFd, PollFlags, poll},
-    fs::{FileType, fstat},
-    io::Errno,
-};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{FileType, fstat};
+use rustix::io::Errno;
 
 /// Ready once nobody writes to stdin any more. What was written may still wait to be read.
 pub(super) async fn gone() {

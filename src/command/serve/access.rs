@@ -1,14 +1,13 @@
 //! Who may use a server: the flags, and what they must be together.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use anyhow::bail;
 
-use crate::{
-    cli::args::TokenArgs,
-    server::{Access, AllowedHost, AllowedOrigin, NotAHost, NotAnOrigin, Tls},
-    token::Token,
-};
+use crate::cli::args::TokenArgs;
+use crate::server::{Access, AllowedHost, AllowedOrigin, NotAHost, NotAnOrigin, Tls};
+use crate::token::Token;
 
 /// Who may use a server, wherever it runs.
 #[derive(Clone, Debug, clap::Args)]

@@ -4,19 +4,18 @@
 //! thread alone writes; the others hand it their lines through a bounded queue, and where that is full a
 //! line is dropped and counted. The count is told once lines flow again.
 
-use std::{
-    cell::Cell,
-    collections::VecDeque,
-    io::{self, IsTerminal, Write},
-    mem,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    thread,
-    time::Duration,
-};
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::{mem, thread};
 
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
-use tracing_subscriber::{EnvFilter, filter::LevelFilter, fmt::MakeWriter};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
 use crate::terminal::stderr;
 

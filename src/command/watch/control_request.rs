@@ -2,13 +2,12 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::{
-    cli::{args::ServerArgs, exit::Exit},
-    client::ClientOptions,
-    control::{Cancel, Change, ControlRequest},
-    event::ClientId,
-    message::Level,
-};
+use crate::cli::args::ServerArgs;
+use crate::cli::exit::Exit;
+use crate::client::ClientOptions;
+use crate::control::{Cancel, Change, ControlRequest};
+use crate::event::ClientId;
+use crate::message::Level;
 
 /// What takes a level back.
 const NONE: &str = "none";

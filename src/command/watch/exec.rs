@@ -1,37 +1,30 @@
 //! `codechat watch -- CMD`: the whole job in one command. The stream is open before CMD begins, and is
 //! followed until what CMD has set off is told.
 
-use std::{future::pending, io, pin::Pin, process::ExitStatus, time::Duration};
+use std::future::pending;
+use std::io;
+use std::pin::Pin;
+use std::process::ExitStatus;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use futures_util::StreamExt;
 use rustix::process::Signal as Number;
-use tokio::{
-    process::{Child, Command},
-    time::{self, Instant},
-};
+use tokio::process::{Child, Command};
+use tokio::time::{self, Instant};
 
-use super::{
-    Args, LEAVE,
-    lines::after,
-    session::{Session, Stream, Updates},
-    summarize, unpin_at_stops, write_id,
-};
-use crate::{
-    cli::exit::Exit,
-    client::subscribe::Update,
-    process,
-    signals::{Signal, Signals},
-    terminal::{status_line, stderr},
-    watch::{
-        clock::Clock,
-        lines::{
-            LineFormat, LineOutput, Pipe,
-            line_loop::{LoopEnd, follow},
-        },
-        model::{Model, Verdict},
-    },
-};
+use super::lines::after;
+use super::session::{Session, Stream, Updates};
+use super::{Args, LEAVE, summarize, unpin_at_stops, write_id};
+use crate::cli::exit::Exit;
+use crate::client::subscribe::Update;
+use crate::process;
+use crate::signals::{Signal, Signals};
+use crate::terminal::{status_line, stderr};
+use crate::watch::clock::Clock;
+use crate::watch::lines::line_loop::{LoopEnd, follow};
+use crate::watch::lines::{LineFormat, LineOutput, Pipe};
+use crate::watch::model::{Model, Verdict};
 
 /// Once CMD has ended, a stream that is quiet for so long has told it all.
 const QUIET: Duration = Duration::from_millis(300);

@@ -1,27 +1,24 @@
 //! Watching by lines, which is what scripts and pipes do.
 
-use std::{future::pending, path::PathBuf, time::Duration};
+use std::future::pending;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use futures_util::Stream;
 use tokio::time;
 
-use super::{Args, LEAVE, session::Session, summarize, unpin_at_stops, write_id};
-use crate::{
-    cli::exit::Exit,
-    client::subscribe::{FeedError, Update},
-    signals::Signals,
-    terminal::stderr,
-    watch::{
-        clock::Clock,
-        lines::{
-            LineFormat, LineOutput, Pipe,
-            line_loop::{LoopEnd, follow},
-        },
-        model::{Model, Verdict},
-        replay::Replay,
-    },
-};
+use super::session::Session;
+use super::{Args, LEAVE, summarize, unpin_at_stops, write_id};
+use crate::cli::exit::Exit;
+use crate::client::subscribe::{FeedError, Update};
+use crate::signals::Signals;
+use crate::terminal::stderr;
+use crate::watch::clock::Clock;
+use crate::watch::lines::line_loop::{LoopEnd, follow};
+use crate::watch::lines::{LineFormat, LineOutput, Pipe};
+use crate::watch::model::{Model, Verdict};
+use crate::watch::replay::Replay;
 
 /// Shows messages on stdout until the stream, a goal, the time limit or a signal ends it.
 pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {

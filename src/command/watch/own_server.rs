@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use anyhow::bail;
-use tokio::{sync::oneshot, task::JoinHandle};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use super::LEAVE;
+use crate::cli::values::default_address;
 use crate::command::serve::{self, Settings};
-use crate::{
-    cli::values::default_address,
-    hub::Hub,
-    server::{self, FRAMES, ServerOptions},
-    token::Token,
-};
+use crate::hub::Hub;
+use crate::server::{self, FRAMES, ServerOptions};
+use crate::token::Token;
 
 /// A server inside this program.
 pub(super) struct OwnServer {

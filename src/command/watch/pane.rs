@@ -5,28 +5,26 @@ use std::io::{self, IsTerminal, Write};
 use anyhow::{Context, bail};
 use futures_util::future::BoxFuture;
 
-use super::{Args, lines::after, session::Session, summarize, write_id};
-use crate::{
-    cli::exit::Exit,
-    client::{Client, subscribe::Reconnect},
-    control::{Change, ControlRequest},
-    event::{ClientId, unix_millis},
-    message::Operation,
-    signals::Signals,
-    terminal::{safe_text::Colour, stderr},
-    watch::{
-        clock::Clock,
-        model::Verdict,
-        pane::{
-            draw::theme::Theme,
-            run::{self, Controls, PaneEnd},
-            state::{PaneOptions, Screen, Watched},
-            update::Leave,
-        },
-        replay::Replay,
-    },
-    wire::Route,
-};
+use super::lines::after;
+use super::session::Session;
+use super::{Args, summarize, write_id};
+use crate::cli::exit::Exit;
+use crate::client::Client;
+use crate::client::subscribe::Reconnect;
+use crate::control::{Change, ControlRequest};
+use crate::event::{ClientId, unix_millis};
+use crate::message::Operation;
+use crate::signals::Signals;
+use crate::terminal::safe_text::Colour;
+use crate::terminal::stderr;
+use crate::watch::clock::Clock;
+use crate::watch::model::Verdict;
+use crate::watch::pane::draw::theme::Theme;
+use crate::watch::pane::run::{self, Controls, PaneEnd};
+use crate::watch::pane::state::{PaneOptions, Screen, Watched};
+use crate::watch::pane::update::Leave;
+use crate::watch::replay::Replay;
+use crate::wire::Route;
 
 /// Whether the pane is what messages are to be shown in: a terminal is there, and no lines were asked
 /// for. Says so where the terminal cannot show it.

@@ -4,18 +4,17 @@ use std::time::Duration;
 
 use tokio::time;
 
-use super::{Args, LEAVE, own_server::OwnServer};
-use crate::{
-    cli::values::default_address,
-    client::{
-        self, Client, ClientError,
-        subscribe::{self, FeedError, Reconnect, Update},
-    },
-    event::{ClientId, Format},
-    terminal::stderr,
-    token::Token,
-    watch::{clock::Clock, record::Recorded, resubscribe::Live},
-};
+use super::own_server::OwnServer;
+use super::{Args, LEAVE};
+use crate::cli::values::default_address;
+use crate::client::subscribe::{self, FeedError, Reconnect, Update};
+use crate::client::{self, Client, ClientError};
+use crate::event::{ClientId, Format};
+use crate::terminal::stderr;
+use crate::token::Token;
+use crate::watch::clock::Clock;
+use crate::watch::record::Recorded;
+use crate::watch::resubscribe::Live;
 
 /// What is watched.
 pub(super) struct Stream {

@@ -1,17 +1,14 @@
 //! Control of one channel: what watchers request of its publishers, and the control streams that are told.
 
-use std::{
-    mem,
-    task::{Context, Poll, Waker},
-};
+use std::mem;
+use std::task::{Context, Poll, Waker};
 
 use super::{Channel, State};
-use crate::hub::{Refusal, sync::MutexGuard};
-use crate::{
-    control::{ControlRequest, ControlState, Requested},
-    event::End,
-    message::{Level, Message, Operation},
-};
+use crate::control::{ControlRequest, ControlState, Requested};
+use crate::event::End;
+use crate::hub::Refusal;
+use crate::hub::sync::MutexGuard;
+use crate::message::{Level, Message, Operation};
 
 /// What stands in the channel where a streaming publisher broke off.
 pub const BROKEN_OFF: &str = "Publisher disconnected before it finished.";

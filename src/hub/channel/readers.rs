@@ -1,13 +1,14 @@
 //! A channel's readers, under the channel's lock: each a position in its log.
 
-use std::{
-    mem,
-    task::{Context, Poll},
-};
+use std::mem;
+use std::task::{Context, Poll};
 
-use super::{Channel, Reader, State, control::wake_control, wake_writers};
+use super::control::wake_control;
+use super::{Channel, Reader, State, wake_writers};
 use crate::event::{End, EventId, Format, Gap};
-use crate::hub::{Refusal, log::Log, sync::Ordering};
+use crate::hub::Refusal;
+use crate::hub::log::Log;
+use crate::hub::sync::Ordering;
 
 /// What one read gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

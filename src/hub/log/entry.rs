@@ -1,9 +1,7 @@
 //! What a log keeps of a message besides its text frame, and a message on its way there.
 
-use crate::{
-    event::{Event, UnixMillis},
-    message::Message,
-};
+use crate::event::{Event, UnixMillis};
+use crate::message::Message;
 
 pub(super) struct Entry {
     pub(super) time: UnixMillis,

@@ -1,6 +1,7 @@
 //! Bytes of which the oldest are forgotten. Each keeps its place, counted from the first there ever was.
 
-use std::{collections::VecDeque, ops::Range};
+use std::collections::VecDeque;
+use std::ops::Range;
 
 /// Memory of up to so many bytes is never given back: it would soon be taken again.
 const KEPT: usize = 16 * 1024;

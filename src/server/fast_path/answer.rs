@@ -1,17 +1,14 @@
 //! Answers as hyper writes them: the same headers in the same order.
 
-use std::{
-    cell::RefCell,
-    time::{Duration, UNIX_EPOCH},
-};
+use std::cell::RefCell;
+use std::time::{Duration, UNIX_EPOCH};
 
 use axum::http::StatusCode;
 
+use crate::event::{UnixMillis, unix_millis};
 use crate::server::stream::takeover;
-use crate::{
-    event::{UnixMillis, unix_millis},
-    wire::{self, answer::Published},
-};
+use crate::wire;
+use crate::wire::answer::Published;
 
 thread_local! {
     /// The header `Date` of some second (since 1970), which is the same for all of that second.

@@ -4,8 +4,10 @@
 //! A header that is not known here may mean something to a handler, to the gate or to hyper, so that it
 //! makes a request one of hyper's.
 
-use crate::server::{handlers::connect, request::body::BodyKind};
-use crate::{event::ClientId, wire::Route};
+use crate::event::ClientId;
+use crate::server::handlers::connect;
+use crate::server::request::body::BodyKind;
+use crate::wire::Route;
 
 /// A request with more headers than this is not plain.
 const HEADERS: usize = 16;

@@ -1,22 +1,16 @@
 //! `GET /sse/clients`: every client, for whoever has the token. A client's ID is a capability, so where
 //! there is no token there is no list.
 
-use axum::{
-    Json,
-    extract::State,
-    http::header,
-    response::{IntoResponse, Response},
-};
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 
-use crate::server::{
-    App,
-    problem::{Problem, ProblemKind},
-    request::token::Authorized,
-};
-use crate::wire::{
-    answer::{Client, Clients},
-    json::rfc3339,
-};
+use crate::server::App;
+use crate::server::problem::{Problem, ProblemKind};
+use crate::server::request::token::Authorized;
+use crate::wire::answer::{Client, Clients};
+use crate::wire::json::rfc3339;
 
 pub(in crate::server) async fn clients(
     State(app): State<App>,

@@ -1,18 +1,17 @@
 //! `GET /sse/connect`: issues a client ID and opens its channel.
 
-use axum::{
-    Json,
-    extract::State,
-    http::{HeaderMap, header},
-    response::{IntoResponse, Response},
-};
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
 
-use crate::server::{App, problem::Problem, request::token::Authorized};
-use crate::{
-    event::ClientId,
-    hub::Refusal,
-    wire::{self, answer::Connected},
-};
+use crate::event::ClientId;
+use crate::hub::Refusal;
+use crate::server::App;
+use crate::server::problem::Problem;
+use crate::server::request::token::Authorized;
+use crate::wire;
+use crate::wire::answer::Connected;
 
 pub(in crate::server) async fn connect(
     State(app): State<App>,

@@ -1,23 +1,17 @@
 //! Control: `POST /sse/debug/control/{clientId}` takes a watcher's request, `GET` streams the requests to
 //! a publisher.
 
-use axum::{
-    extract::{Query, Request, State},
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::extract::{Query, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 
-use crate::server::{
-    App,
-    problem::{Problem, ProblemKind},
-    request::{
-        body::{drained, read_text},
-        client_id::PathClient,
-        query::{Parameters, optional},
-        token::Authorized,
-    },
-    stream::{ControlEvents, Stream, answer, common_head},
-};
+use crate::server::App;
+use crate::server::problem::{Problem, ProblemKind};
+use crate::server::request::body::{drained, read_text};
+use crate::server::request::client_id::PathClient;
+use crate::server::request::query::{Parameters, optional};
+use crate::server::request::token::Authorized;
+use crate::server::stream::{ControlEvents, Stream, answer, common_head};
 use crate::wire::{self, control};
 
 /// The longest control request, in bytes: it has a level and an operation's name at the most.

@@ -2,36 +2,26 @@
 
 mod ndjson;
 
-use axum::{
-    Json,
-    body::Body,
-    extract::{Query, Request, State},
-    http::{HeaderMap, StatusCode, header, request::Parts},
-    response::{IntoResponse, Response},
-};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Query, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 
-use crate::server::{
-    App,
-    problem::{Problem, ProblemKind},
-    request::{
-        body::{BodyKind, check_size, drained, read_text},
-        client_id::{HeaderClient, PathClient},
-        query::{Parameters, optional},
-        token::Authorized,
-    },
-};
-use crate::{
-    control::Requested,
-    event::ClientId,
-    hub::Receipt,
-    message::Message,
-    wire::{
-        self,
-        answer::{Broadcast, Published},
-        json,
-    },
-};
+use crate::control::Requested;
+use crate::event::ClientId;
+use crate::hub::Receipt;
+use crate::message::Message;
+use crate::server::App;
+use crate::server::problem::{Problem, ProblemKind};
+use crate::server::request::body::{BodyKind, check_size, drained, read_text};
+use crate::server::request::client_id::{HeaderClient, PathClient};
+use crate::server::request::query::{Parameters, optional};
+use crate::server::request::token::Authorized;
+use crate::wire::answer::{Broadcast, Published};
+use crate::wire::{self, json};
 
 pub(in crate::server) async fn publish(
     State(app): State<App>,

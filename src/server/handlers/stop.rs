@@ -2,7 +2,8 @@
 
 use axum::extract::State;
 
-use crate::server::{App, request::client_id::PathClient};
+use crate::server::App;
+use crate::server::request::client_id::PathClient;
 
 /// The same answer when repeated and for an ID that is not known: either way it is stopped.
 pub(in crate::server) async fn stop(

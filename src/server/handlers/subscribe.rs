@@ -1,26 +1,18 @@
 //! `GET /sse/debug/{clientId}`: opens one subscriber's stream.
 
-use axum::{
-    extract::{Query, State},
-    http::{HeaderMap, StatusCode},
-    response::{IntoResponse, Response},
-};
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 
-use crate::server::{
-    App,
-    problem::{Problem, ProblemKind},
-    request::{
-        client_id::PathClient,
-        query::{Parameters, parameter},
-        token::Authorized,
-    },
-    stream::{Stream, answer, common_head},
-};
-use crate::{
-    event::{ClientId, EventId, Format, NotAnEventId},
-    hub::{Position, Refusal},
-    wire,
-};
+use crate::event::{ClientId, EventId, Format, NotAnEventId};
+use crate::hub::{Position, Refusal};
+use crate::server::App;
+use crate::server::problem::{Problem, ProblemKind};
+use crate::server::request::client_id::PathClient;
+use crate::server::request::query::{Parameters, parameter};
+use crate::server::request::token::Authorized;
+use crate::server::stream::{Stream, answer, common_head};
+use crate::wire;
 
 pub(in crate::server) async fn subscribe(
     State(app): State<App>,

@@ -1,19 +1,16 @@
 //! Reading a request's body: what it is, how long it may be, and what is done with the rest of one that is
 //! refused.
 
-use axum::{
-    body::Body,
-    http::{HeaderMap, StatusCode, header},
-};
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use tokio::time::{Duration, timeout};
 
-use crate::server::{
-    App,
-    problem::{Problem, ProblemKind},
-};
-use crate::{message::Message, wire};
+use crate::message::Message;
+use crate::server::App;
+use crate::server::problem::{Problem, ProblemKind};
+use crate::wire;
 
 /// A message's JSON may be so much larger than its text, in bytes.
 const JSON_EXTRA: usize = 4 * 1024;

@@ -1,12 +1,12 @@
 //! Which client a request is about: by its path, its `Sse-Client-ID` header, or both.
 
-use axum::{
-    extract::FromRequestParts,
-    http::{HeaderMap, request::Parts},
-};
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
 
+use crate::event::ClientId;
 use crate::server::problem::{Problem, ProblemKind};
-use crate::{event::ClientId, wire};
+use crate::wire;
 
 /// The client that the path names. A different one in the header is refused.
 pub(in crate::server) struct PathClient(pub(in crate::server) ClientId);

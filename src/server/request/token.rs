@@ -3,15 +3,12 @@
 //! Where no token is configured, every request is authorised. Reading a known stream and stopping one
 //! need the client ID alone, since an `EventSource` cannot set headers.
 
-use axum::{
-    extract::FromRequestParts,
-    http::{HeaderMap, header, request::Parts},
-};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 
-use crate::server::{
-    App,
-    problem::{Problem, ProblemKind},
-};
+use crate::server::App;
+use crate::server::problem::{Problem, ProblemKind};
 use crate::token::Token;
 
 /// The request has the server's token, or the server has none.

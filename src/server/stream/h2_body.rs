@@ -4,17 +4,16 @@
 //! whose window is used up is not even asked for its next bytes. So a task of its own reads on, hands over
 //! a piece at a time, and leaves the channel where one is not taken within the stall timeout.
 
-use std::{
-    future::poll_fn,
-    io,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
-use tokio::{sync::mpsc, time::timeout};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::{Stream, StreamBody};
 

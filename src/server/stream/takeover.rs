@@ -6,23 +6,20 @@
 //! (`serve --plain-streams` is the other). Only HTTP/1.1 can be taken over: a chunk is all the framing
 //! there is. Everything a stream says still comes from [`Stream`], which the ordinary body uses too.
 
-use std::{
-    cell::RefCell,
-    convert::Infallible,
-    io,
-    pin::Pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU8, Ordering},
-    },
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::Frame;
 use socket2::SockRef;
-use tokio::{net::TcpStream, time::Instant};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::Stream;
 use crate::server::deadline::Deadline;

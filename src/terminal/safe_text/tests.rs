@@ -1,14 +1,13 @@
 //! Attacks by example, and for any text what a terminal would see of it.
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use regex::Regex;
 
-use super::{
-    Colour::{Keep, Strip},
-    RESET, is_invisible, safe_line, safe_lines,
-};
+use super::Colour::{Keep, Strip};
+use super::{RESET, is_invisible, safe_line, safe_lines};
 
 /// Unicode's own word on what is a control or can't be seen, without what may join.
 static UNSEEN: LazyLock<Regex> = LazyLock::new(|| {

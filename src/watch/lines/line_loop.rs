@@ -4,10 +4,8 @@ use futures_util::{FutureExt, Stream, StreamExt};
 
 use super::Pipe;
 use crate::client::subscribe::{FeedError, Update};
-use crate::watch::{
-    clock::Clock,
-    model::{Model, Verdict},
-};
+use crate::watch::clock::Clock;
+use crate::watch::model::{Model, Verdict};
 
 /// Why a view has no more to show.
 #[derive(Debug)]

@@ -9,14 +9,10 @@ use std::time::Duration;
 use tokio::time::{self, Instant};
 use unicode_width::UnicodeWidthStr;
 
-use crate::terminal::{
-    safe_text::{Colour, safe_line},
-    status_line,
-};
-use crate::watch::{
-    format,
-    operations::{OperationState, Operations},
-};
+use crate::terminal::safe_text::{Colour, safe_line};
+use crate::terminal::status_line;
+use crate::watch::format;
+use crate::watch::operations::{OperationState, Operations};
 
 /// The line is drawn again after news, but no sooner than so long after the last time...
 const REDRAW: Duration = Duration::from_millis(100);

@@ -4,7 +4,8 @@
 //! it was flushed. So what comes within [`TOGETHER`] is one sample, and the rate is that between
 //! samples, never that within one.
 
-use std::{collections::VecDeque, time::Duration};
+use std::collections::VecDeque;
+use std::time::Duration;
 
 /// What comes within so long of its sample's begin belongs to it.
 const TOGETHER: Duration = Duration::from_millis(250);

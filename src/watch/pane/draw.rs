@@ -28,10 +28,8 @@ mod welcome;
 
 use std::time::Duration;
 
-use ratatui::{
-    buffer::Buffer,
-    layout::{Position, Rect},
-};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
 
 use super::state::{Mode, Screen};
 use canvas::Canvas;

@@ -4,10 +4,8 @@ use crossterm::event::{
     Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind,
 };
 
-use super::{
-    keys::{Code, Key},
-    update::{Mouse, Msg},
-};
+use super::keys::{Code, Key};
+use super::update::{Mouse, Msg};
 
 /// What the event means; `None` where it means nothing here.
 #[must_use]

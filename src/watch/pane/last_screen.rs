@@ -1,10 +1,8 @@
 //! A drawn screen as lines that can be printed, to stay where the pane is gone.
 
 use crossterm::style::ContentStyle;
-use ratatui::{
-    backend::IntoCrossterm,
-    buffer::{Buffer, Cell},
-};
+use ratatui::backend::IntoCrossterm;
+use ratatui::buffer::{Buffer, Cell};
 use unicode_width::UnicodeWidthStr;
 
 /// The screen's lines, in its styles, without what is blank above, between or below its parts. A single

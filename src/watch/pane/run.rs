@@ -1,33 +1,28 @@
 //! The loop around the model: whatever happens goes in, effects come out, and a frame is drawn when
 //! something may look different, so many times a second at the most.
 
-use std::{
-    future::pending,
-    io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::future::pending;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crossterm::event::EventStream;
-use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture};
-use tokio::{
-    task::JoinSet,
-    time::{Instant, sleep, sleep_until},
-};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, Stream, StreamExt};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{
-    draw::{self, theme::Theme},
-    events,
-    last_screen::printed,
-    state::Screen,
-    terminal::{Terminal, panicked},
-    update::{Effect, Leave, Msg, update},
-};
-use crate::watch::{clock::Clock, format::count_of};
-use crate::{
-    client::subscribe::{FeedError, Update},
-    control::ControlRequest,
-};
+use super::draw;
+use super::draw::theme::Theme;
+use super::events;
+use super::last_screen::printed;
+use super::state::Screen;
+use super::terminal::{Terminal, panicked};
+use super::update::{Effect, Leave, Msg, update};
+use crate::client::subscribe::{FeedError, Update};
+use crate::control::ControlRequest;
+use crate::watch::clock::Clock;
+use crate::watch::format::count_of;
 
 /// The shortest time from one frame to the next.
 const FRAME: Duration = Duration::from_millis(16);

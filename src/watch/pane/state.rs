@@ -18,24 +18,18 @@ pub mod timestamps;
 pub mod viewport;
 pub mod wrap;
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    ops::RangeBounds,
-    panic::resume_unwind,
-    thread,
-    time::Duration,
-};
+use std::collections::{BTreeSet, VecDeque};
+use std::ops::RangeBounds;
+use std::panic::resume_unwind;
+use std::thread;
+use std::time::Duration;
 
-use crate::watch::{
-    model::Model,
-    operations::{OperationState, Operations},
-};
-use crate::{
-    client::subscribe::Update,
-    event::{ClientId, End, Gap, UnixMillis},
-    message::Level,
-    terminal::safe_text::Colour,
-};
+use crate::client::subscribe::Update;
+use crate::event::{ClientId, End, Gap, UnixMillis};
+use crate::message::Level;
+use crate::terminal::safe_text::Colour;
+use crate::watch::model::Model;
+use crate::watch::operations::{OperationState, Operations};
 
 use connection::Connection;
 use detail::Detail;

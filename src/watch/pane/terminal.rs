@@ -4,34 +4,28 @@
 //! A panic ends the screen wherever it happens, before it is told: a message on a screen that is
 //! about to be drawn over, or to be thrown away, would be read by nobody.
 
-use std::{
-    cell::RefCell,
-    io::{self, Write},
-    panic,
-    rc::Rc,
-    sync::{
-        Once, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::panic;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Once, OnceLock};
 
-use crossterm::{
-    clipboard::CopyToClipboard,
-    cursor::{Hide, Show},
-    event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture},
-    execute, queue,
-    style::ResetColor,
-    terminal::{
-        self, BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen,
-        LeaveAlternateScreen,
-    },
+use crossterm::clipboard::CopyToClipboard;
+use crossterm::cursor::{Hide, Show};
+use crossterm::event::{
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
 };
-use ratatui::{
-    Terminal as Drawn,
-    backend::CrosstermBackend,
-    buffer::Buffer,
-    layout::{Position, Rect, Size},
+use crossterm::style::ResetColor;
+use crossterm::terminal::{
+    self, BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen,
+    LeaveAlternateScreen,
 };
+use crossterm::{execute, queue};
+use ratatui::Terminal as Drawn;
+use ratatui::backend::CrosstermBackend;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect, Size};
 use tokio::sync::Notify;
 
 /// Whether the terminal is the pane's.

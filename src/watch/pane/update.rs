@@ -6,19 +6,18 @@
 mod keys;
 mod prompt;
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use super::{
-    keys::Key,
-    state::{
-        Mode, Screen,
-        connection::ConnectionState,
-        navigation::Far,
-        records::{Record, RecordKind},
-    },
-};
+use super::keys::Key;
+use super::state::connection::ConnectionState;
+use super::state::navigation::Far;
+use super::state::records::{Record, RecordKind};
+use super::state::{Mode, Screen};
+use crate::client::subscribe::Update;
+use crate::control::ControlRequest;
+use crate::message::Level;
 use crate::watch::model::Verdict;
-use crate::{client::subscribe::Update, control::ControlRequest, message::Level};
 
 /// What happens.
 #[derive(Debug)]

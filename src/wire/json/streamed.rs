@@ -1,6 +1,7 @@
 //! Messages as a server writes them into its stream, read leniently.
 
-use std::{borrow::Cow, str::FromStr};
+use std::borrow::Cow;
+use std::str::FromStr;
 
 use memchr::memchr;
 use serde::Deserialize;

@@ -1,9 +1,11 @@
 //! The command as a process: where its output comes from, and what a signal to it reaches.
 
-use std::{io, process::Stdio};
+use std::io;
+use std::process::Stdio;
 
 use pty_process::{OwnedReadPty, Pts, Pty, Size};
-use rustix::{process::Signal, termios::tcgetwinsize};
+use rustix::process::Signal;
+use rustix::termios::tcgetwinsize;
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 use crate::process::{self, SignalTarget, StartError};

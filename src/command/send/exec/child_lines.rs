@@ -3,10 +3,8 @@
 //!
 //! Pure: bytes and the time come in, batches come out.
 
-use std::{
-    mem,
-    time::{Duration, Instant},
-};
+use std::mem;
+use std::time::{Duration, Instant};
 
 use crate::command::send::lines::{Batch, Lines, PIECE_BYTES};
 use crate::message::Message;

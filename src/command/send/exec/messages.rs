@@ -1,14 +1,17 @@
 //! What an operation says of itself, and what its messages are like. Pure.
 
-use std::{borrow::Cow, ffi::OsString, path::Path, process::ExitStatus, time::Duration};
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitStatus;
+use std::time::Duration;
 
 use super::child_lines::ChildLines;
-use crate::command::send::{Order, lines::Batch};
-use crate::{
-    message::{Level, Message, OPERATION_MAX_CHARS, Operation, Outcome},
-    process,
-    terminal::stderr,
-};
+use crate::command::send::Order;
+use crate::command::send::lines::Batch;
+use crate::message::{Level, Message, OPERATION_MAX_CHARS, Operation, Outcome};
+use crate::process;
+use crate::terminal::stderr;
 
 /// So much of a command line is told, in characters.
 const COMMAND_LINE_CHARS: usize = 200;

@@ -1,24 +1,18 @@
 //! Reading what a command writes, no faster than it is delivered: what is not read fills the pipe, and
 //! that holds the command back.
 
-use std::{
-    io,
-    pin::{Pin, pin},
-    sync::Arc,
-    time::Duration,
-};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    sync::{mpsc, watch},
-    time::{Instant, sleep_until},
-};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
 
 use super::child_lines::ChildLines;
-use crate::command::send::{
-    delivery::{READ_BYTES, Tally},
-    lines::Batch,
-};
+use crate::command::send::delivery::{READ_BYTES, Tally};
+use crate::command::send::lines::Batch;
 
 /// So long after the command's end its output may stay open: something that it started holds it.
 const LINGER: Duration = Duration::from_secs(2);

@@ -1,19 +1,17 @@
 //! Streaming publishers: a message per line, published as it arrives, held back as the hub asks.
 
-use std::{collections::VecDeque, mem, pin::pin};
+use std::collections::VecDeque;
+use std::mem;
+use std::pin::pin;
 
 use axum::body::Body;
 
-use crate::server::{
-    problem::{Problem, ProblemKind},
-    reconnect_grace::drop_later,
-    request::body::{check_json, check_size, next_chunk},
-};
-use crate::{
-    hub::{PublishStream, Receipt, Refusal},
-    message::Message,
-    wire::json,
-};
+use crate::hub::{PublishStream, Receipt, Refusal};
+use crate::message::Message;
+use crate::server::problem::{Problem, ProblemKind};
+use crate::server::reconnect_grace::drop_later;
+use crate::server::request::body::{check_json, check_size, next_chunk};
+use crate::wire::json;
 
 /// Publishes the body's lines one after the other. A line that is no message ends the request; all
 /// lines before it stand.

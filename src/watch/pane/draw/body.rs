@@ -4,19 +4,15 @@ use std::ops::Range;
 
 use ratatui::style::Style;
 
-use super::{
-    canvas::{Canvas, cut},
-    spans::{self, Hits, Slot},
-    theme::Theme,
-};
-use crate::watch::pane::state::{
-    Screen,
-    export::level_letter,
-    layout::Columns,
-    records::{Id, Record, RecordKind},
-    viewport::Row,
-    wrap::cells,
-};
+use super::canvas::{Canvas, cut};
+use super::spans::{self, Hits, Slot};
+use super::theme::Theme;
+use crate::watch::pane::state::Screen;
+use crate::watch::pane::state::export::level_letter;
+use crate::watch::pane::state::layout::Columns;
+use crate::watch::pane::state::records::{Id, Record, RecordKind};
+use crate::watch::pane::state::viewport::Row;
+use crate::watch::pane::state::wrap::cells;
 
 /// Draws the rows of the page.
 pub(in crate::watch::pane) fn draw(screen: &Screen, canvas: &mut Canvas<'_>) {

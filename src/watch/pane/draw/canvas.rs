@@ -1,6 +1,8 @@
 //! A part of the screen to draw on, and texts that fit it.
 
-use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
 use super::theme::Theme;

@@ -2,10 +2,8 @@
 
 use ratatui::style::Style;
 
-use super::{
-    canvas::Canvas,
-    spans::{self, Hits, Slot},
-};
+use super::canvas::Canvas;
+use super::spans::{self, Hits, Slot};
 use crate::watch::pane::state::detail::{Detail, LABEL};
 
 /// Draws the message from the row on that it is scrolled to.

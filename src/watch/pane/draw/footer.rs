@@ -1,24 +1,17 @@
 //! The bottom: counts, what is hidden or waits, and the keys that matter now; or what is typed.
 
-use ratatui::{layout::Position, style::Style};
+use ratatui::layout::Position;
+use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
-use super::{
-    canvas::{Canvas, cut, fitting},
-    spans::{self, Hits, Slot},
-    theme::Theme,
-};
+use super::canvas::{Canvas, cut, fitting};
+use super::spans::{self, Hits, Slot};
+use super::theme::Theme;
 use crate::terminal::safe_text::{Colour, safe_line};
-use crate::watch::{
-    format::count_of,
-    pane::{
-        keys::{self, Action},
-        state::{
-            Mode, Screen,
-            prompt::{Prompt, Purpose},
-        },
-    },
-};
+use crate::watch::format::count_of;
+use crate::watch::pane::keys::{self, Action};
+use crate::watch::pane::state::prompt::{Prompt, Purpose};
+use crate::watch::pane::state::{Mode, Screen};
 
 /// Draws the footer; says where the cursor is to be.
 pub(in crate::watch::pane) fn draw(screen: &Screen, canvas: &mut Canvas<'_>) -> Option<Position> {

@@ -5,19 +5,14 @@ use std::time::Duration;
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
-use super::{
-    canvas::{Canvas, cut, fitting},
-    theme::Theme,
-};
-use crate::watch::{
-    format,
-    operations::OperationState,
-    pane::state::{Screen, connection::ConnectionState, timestamps},
-};
-use crate::{
-    message::Outcome,
-    terminal::safe_text::{Colour, safe_line},
-};
+use super::canvas::{Canvas, cut, fitting};
+use super::theme::Theme;
+use crate::message::Outcome;
+use crate::terminal::safe_text::{Colour, safe_line};
+use crate::watch::format;
+use crate::watch::operations::OperationState;
+use crate::watch::pane::state::connection::ConnectionState;
+use crate::watch::pane::state::{Screen, timestamps};
 
 /// The most columns for an operation's name, and for its gauge.
 const NAME_MAX: usize = 24;

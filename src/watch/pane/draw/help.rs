@@ -4,7 +4,8 @@ use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
 use super::canvas::Canvas;
-use crate::watch::pane::{keys::TABLE, state::wrap};
+use crate::watch::pane::keys::TABLE;
+use crate::watch::pane::state::wrap;
 
 /// From this width on, what keys do stands beside them rather than below.
 const BESIDE: usize = 60;

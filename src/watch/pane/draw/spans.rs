@@ -2,10 +2,8 @@
 
 use std::ops::Range;
 
-use ratatui::{
-    buffer::Buffer,
-    style::{Color, Modifier, Style},
-};
+use ratatui::buffer::Buffer;
+use ratatui::style::{Color, Modifier, Style};
 
 use crate::watch::pane::state::wrap::cells;
 

@@ -4,10 +4,9 @@ use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
 use super::canvas::{Canvas, cut};
-use crate::watch::pane::{
-    keys::{self, Action},
-    state::{Screen, records::RecordKind},
-};
+use crate::watch::pane::keys::{self, Action};
+use crate::watch::pane::state::Screen;
+use crate::watch::pane::state::records::RecordKind;
 
 /// A character's rows and columns of points, and the columns it takes with the one after it.
 const ROWS: usize = 5;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::timestamps;
-use crate::{client::subscribe::Update, event::End};
+use crate::client::subscribe::Update;
+use crate::event::End;
 
 /// How the stream is being read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,11 +2,8 @@
 
 use std::ops::Range;
 
-use super::{
-    PaneOptions,
-    records::{Record, RecordKind},
-    timestamps, wrap,
-};
+use super::records::{Record, RecordKind};
+use super::{PaneOptions, timestamps, wrap};
 use crate::terminal::safe_text::{self, Colour};
 
 /// The columns of what stands before each field.

@@ -1,11 +1,10 @@
 //! What is taken out of the screen: as text, the way it is shown, or as NDJSON, the way it came.
 
-use super::{
-    Screen,
-    records::{Id, Record, RecordKind},
-    timestamps::{self, Times},
-};
-use crate::{message::Level, wire::json};
+use super::Screen;
+use super::records::{Id, Record, RecordKind};
+use super::timestamps::{self, Times};
+use crate::message::Level;
+use crate::wire::json;
 
 impl Screen {
     /// All that is shown, as text: a line for each line, with times where they are shown.

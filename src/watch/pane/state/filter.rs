@@ -1,9 +1,7 @@
 //! Which records are shown: a pattern, or all but it; and a least level.
 
-use super::{
-    query::Query,
-    records::{Record, RecordKind},
-};
+use super::query::Query;
+use super::records::{Record, RecordKind};
 use crate::message::Level;
 
 /// What a message without a level counts as.

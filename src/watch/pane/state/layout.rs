@@ -1,9 +1,7 @@
 //! How the screen is divided: rows for its parts, and columns for what stands beside a text.
 
-use super::{
-    Screen,
-    timestamps::{self, Times},
-};
+use super::Screen;
+use super::timestamps::{self, Times};
 use crate::watch::operations::OperationState;
 
 /// From this height on there are lines between the parts.

@@ -1,11 +1,8 @@
 //! Moving about: what each motion makes of the anchor.
 
-use super::{
-    Screen,
-    records::{Id, Record, plain},
-    viewport::Placed,
-    wrap,
-};
+use super::records::{Id, Record, plain};
+use super::viewport::Placed;
+use super::{Screen, wrap};
 use crate::message::Level;
 
 /// How far a motion goes.

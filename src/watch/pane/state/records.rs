@@ -4,7 +4,8 @@
 
 mod record;
 
-use std::{collections::VecDeque, sync::Arc};
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 pub use record::{More, Record, RecordKind, TEXT_MAX, plain};
 

@@ -2,10 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::{
-    query::Query,
-    records::{Id, Record},
-};
+use super::query::Query;
+use super::records::{Id, Record};
 
 /// What is looked for.
 #[derive(Debug, Default)]

@@ -4,12 +4,11 @@
 //! whatever goes or comes elsewhere (what falls off the ring, a filter, wrapping, another size), what
 //! is being read stays where it is. While following, it hangs on the end.
 
-use std::{collections::VecDeque, ops::Range};
+use std::collections::VecDeque;
+use std::ops::Range;
 
-use super::{
-    records::{Id, Records},
-    wrap::{self, Layouts, Rows, Width},
-};
+use super::records::{Id, Records};
+use super::wrap::{self, Layouts, Rows, Width};
 
 /// A place in a record's text that stands on a row of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

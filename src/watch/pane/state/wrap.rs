@@ -3,7 +3,10 @@
 //! Only what is on screen or next to it is ever laid out. What is long and was laid out is kept for
 //! the next frame; the rest is quicker done again.
 
-use std::{cell::RefCell, collections::VecDeque, ops::Range, rc::Rc};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::rc::Rc;
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;

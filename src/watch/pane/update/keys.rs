@@ -3,25 +3,16 @@
 use std::time::Duration;
 
 use super::{Effect, Leave, prompt};
-use crate::watch::{
-    operations::OperationState,
-    pane::{
-        keys::{self, Action, Code, Key, TABLE},
-        state::{
-            Mode, Screen,
-            connection::ConnectionState,
-            detail::Detail,
-            navigation::Far,
-            prompt::Purpose,
-            records::{Record, RecordKind},
-            timestamps,
-        },
-    },
-};
-use crate::{
-    control::{Cancel, Change, ControlRequest},
-    message::Level,
-};
+use crate::control::{Cancel, Change, ControlRequest};
+use crate::message::Level;
+use crate::watch::operations::OperationState;
+use crate::watch::pane::keys::{self, Action, Code, Key, TABLE};
+use crate::watch::pane::state::connection::ConnectionState;
+use crate::watch::pane::state::detail::Detail;
+use crate::watch::pane::state::navigation::Far;
+use crate::watch::pane::state::prompt::Purpose;
+use crate::watch::pane::state::records::{Record, RecordKind};
+use crate::watch::pane::state::{Mode, Screen, timestamps};
 
 /// The most bytes that are put on a clipboard: terminals throw away what is too long for them.
 const COPY_MAX: usize = 1 << 20;

@@ -1,15 +1,11 @@
 //! What is typed into a prompt. Patterns count as they are typed; Esc takes them back.
 
 use super::Effect;
-use crate::watch::pane::{
-    keys::{Code, Key},
-    state::{
-        Mode, Screen,
-        prompt::{Prompt, Purpose},
-        query::Query,
-        viewport::Anchor,
-    },
-};
+use crate::watch::pane::keys::{Code, Key};
+use crate::watch::pane::state::prompt::{Prompt, Purpose};
+use crate::watch::pane::state::query::Query;
+use crate::watch::pane::state::viewport::Anchor;
+use crate::watch::pane::state::{Mode, Screen};
 
 /// Opens a prompt.
 pub(super) fn open(screen: &mut Screen, purpose: Purpose) {

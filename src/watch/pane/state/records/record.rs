@@ -1,13 +1,14 @@
 //! One record: what is shown of a message, made safe once, and the rest only where that says less.
 
-use std::{borrow::Cow, num::NonZeroU64, sync::Arc, time::Duration};
+use std::borrow::Cow;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::{
-    client::subscribe::Received,
-    event::{EventId, UnixMillis},
-    message::{Level, Message, Operation, Outcome, Progress},
-    terminal::safe_text::{self, Colour},
-};
+use crate::client::subscribe::Received;
+use crate::event::{EventId, UnixMillis};
+use crate::message::{Level, Message, Operation, Outcome, Progress};
+use crate::terminal::safe_text::{self, Colour};
 
 /// The most bytes of one message's text that are kept; a codechat server's never has more.
 pub const TEXT_MAX: usize = 4 << 20;
