@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use codechat::{
+use codechat::internal::{
     event::{ClientId, Format},
     hub::{Delivery, Hub, Limits, Position, Subscription},
     message::Message,

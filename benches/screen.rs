@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use codechat::{
+use codechat::internal::{
     client::subscribe::{Received, Update},
     event::Format,
     message::Message,

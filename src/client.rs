@@ -1,5 +1,5 @@
-//! The way to a server: one [`Client`] for requests that have one answer, [`feed`] for reading a
-//! stream, [`publisher`] for sending many messages safely.
+//! The HTTP client: [`Client`] for requests that have one answer, [`subscribe`] for reading a stream,
+//! [`publish`] for sending many messages safely.
 //!
 //! Everything goes through one HTTP stack; what is said is `wire`'s business. Nothing here knows a
 //! terminal, a command line or the server's own code.

@@ -1,8 +1,60 @@
 //! codechat: see what your long-running request is doing, live, in your terminal.
 //!
-//! A watcher gets a client ID from the server and sends it along with its own request; whatever works
-//! on that request publishes messages to the ID; the watcher shows them. This crate is the server,
-//! both kinds of client and the program around them.
+//! A watcher gets a client ID from the server and sends it along with its own request; what works on that
+//! request publishes messages to the ID; the watcher shows them. This crate is the server, both kinds of
+//! client and the program around them. As a library it has three parts:
+//!
+//! **The hub** holds the messages of every client, without any network:
+//!
+//! ```
+//! use codechat::{FRAMES, Format, Hub, Limits, Message, Position};
+//!
+//! # fn main() -> Result<(), codechat::Refusal> {
+//! let hub = Hub::new(Limits::default(), FRAMES);
+//! let id = hub.connect()?;
+//! hub.publish(id, Message::text("Processed file 3 of 120"), None)?;
+//! let subscription = hub.subscribe(id, Format::Text, Position::Start)?;
+//! assert_eq!(hub.stats().published, 1);
+//! # drop(subscription);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! **The server** makes a hub reachable over HTTP, until a future of yours is ready:
+//!
+//! ```
+//! use codechat::{FRAMES, Hub, Limits, ServerOptions, serve};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let hub = Hub::new(Limits::default(), FRAMES);
+//! let shutdown = async { /* a signal, say */ };
+//! serve(vec![listener], hub, ServerOptions::default(), shutdown).await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! **The client** publishes to a server, and reads a client's stream from it:
+//!
+//! ```no_run
+//! use codechat::{Client, ClientOptions, Message, SubscribeOptions, Update};
+//! use futures_util::StreamExt;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::new("http://127.0.0.1:2428".parse()?, ClientOptions::default())?;
+//! let (id, _) = client.connect().await?;
+//! client.publish(id, &Message::text("Refresh finished"), "key-1").await?;
+//! let mut feed = client.subscribe(id, SubscribeOptions::default());
+//! while let Some(update) = feed.next().await {
+//!     if let Update::Message(received) = update? {
+//!         println!("{}", received.message.text);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # The map
 //!
@@ -10,22 +62,22 @@
 //!
 //! | layer | is | may use |
 //! | --- | --- | --- |
-//! | [`message`], [`event`], [`wish`] | what a publisher may say; what the server has accepted, and its IDs; what a watcher may ask | each other |
-//! | [`hub`] | channels: a bounded log each, positions in it, and the way back | `message`, `event`, `wish` |
-//! | [`wire`] | bytes ⇄ values: frames, JSON, paths, header names | `message`, `event`, `wish` |
-//! | [`text`], [`talk`] | foreign text made safe for a terminal; the program's own lines on stderr | nothing; `text` |
-//! | [`token`] | the secret between a server and its clients | nothing |
-//! | [`server`] | the HTTP doors to the hub, and the accept loop | `hub`, `wire`, `token` and below |
-//! | [`client`] | reading a stream, publishing, and beginning again after a loss | `wire`, `token` and below |
-//! | [`watch`] | what a watcher has seen, when it is over, and how it is written | `client`, `wire`, `talk`, `text` and below |
-//! | [`shutdown`], [`child`] | signals; commands that are run | each other |
-//! | [`command`], [`cli`] | the verbs and their flags; exit codes | all of the above |
+//! | `message`, `event`, `control` | what a publisher says; what the server has accepted, and its IDs; what a watcher requests | each other |
+//! | `hub` | channels: a bounded log each, positions in it, and control | `message`, `event`, `control` |
+//! | `wire` | bytes ⇄ values: frames, JSON, routes, header names | `message`, `event`, `control` |
+//! | `terminal` | foreign text made safe for a terminal; the program's own lines on stderr, the status line | nothing |
+//! | `token` | the secret between a server and its clients | nothing |
+//! | `server` | the HTTP handlers of the hub, and the accept loop | `hub`, `wire`, `token` and below |
+//! | `client` | reading a stream, publishing, and beginning again after a loss | `wire`, `token` and below |
+//! | `watch` | what a watcher has seen, when it is over, and how it is written | `client`, `wire`, `terminal` and below |
+//! | `signals`, `process` | signals; commands that are run | each other |
+//! | `command`, `cli` | the commands and their flags; exit codes | all of the above |
 //!
 //! # What carries it
 //!
 //! - **A channel is a log, a subscriber is a position in it.** Replay, live delivery, slow readers,
 //!   several watchers and resuming are one path. A position that fell off the log is a gap with exact
-//!   numbers, which the stream tells.
+//!   numbers, which the stream reports.
 //! - **A channel begins when its ID is issued**, so what is published before the watcher attaches is
 //!   kept.
 //! - **Only a streaming publisher waits** for attached readers; a single message never does.
@@ -35,29 +87,60 @@
 //!
 //! # What is absent, on purpose
 //!
-//! - No HTTP, JSON or terminal in `hub`: it is told how frames are written ([`hub::Frames`]).
+//! - No HTTP, JSON or terminal in `hub`: it is told how frames are written ([`Frames`]).
 //! - No sockets in `wire`, and no serde outside it, but for the answers that `client` reads by type and
 //!   a recording's own lines.
 //! - No way between `server` and `client`: they meet in `wire` alone.
-//! - No I/O and no clock in the watcher's models ([`watch::model`], [`watch::screen`]): updates and keys
+//! - No I/O and no clock in the watcher's models (`watch::model`, `watch::pane::state`): updates and keys
 //!   come in, with the time; a verdict or effects come out.
 //! - No lock held across an `.await`, and no `process::exit`: only `main` turns a result into a code.
 //! - No disk: what the server holds is gone with it.
 
-pub mod cli;
-pub mod client;
-pub mod command;
-pub mod control;
-pub mod event;
-pub mod hub;
-pub mod message;
-pub mod process;
-pub mod server;
-pub mod signals;
-pub mod terminal;
-pub mod token;
-pub mod watch;
-pub mod wire;
+#[cfg(not(unix))]
+compile_error!("codechat runs on Unix systems only: Linux, and perhaps macOS, which is not tested");
+
+mod cli;
+mod client;
+mod command;
+mod control;
+mod event;
+mod hub;
+mod message;
+mod process;
+mod server;
+mod signals;
+mod terminal;
+mod token;
+mod watch;
+mod wire;
+
+pub use client::control_feed::{ControlFeed, ControlUpdate};
+pub use client::give_up::GiveUp;
+pub use client::publish::{HttpPublisher, PublishError, Retry};
+pub use client::subscribe::{Feed, FeedError, Received, Reconnect, SubscribeOptions, Update};
+pub use client::{BadServerUrl, Client, ClientError, ClientOptions, ServerUrl};
+pub use control::{Cancel, Change, ControlRequest, ControlState, Requested};
+pub use event::{ClientId, End, Event, EventId, Format, Gap, UnixMillis};
+pub use event::{NotAClientId, NotAFormat, NotAnEventId};
+pub use hub::{
+    ClientInfo, ControlEvent, ControlStream, Delivery, Frames, Hub, Limits, LogLimits, Position,
+    PublishStream, Receipt, Refusal, Start, Stats, Subscription,
+};
+pub use message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress};
+pub use server::{Access, AllowedHost, AllowedOrigin, NotAHost, NotAnOrigin};
+pub use server::{FRAMES, ServerOptions, Tls, TlsError, serve};
+pub use token::Token;
+pub use wire::answer::{Broadcast, Connected, Published};
+
+/// The modules behind the library, for this package's own program, tests and benches. Nothing in it is
+/// promised to stay.
+#[doc(hidden)]
+pub mod internal {
+    macro_rules! open {
+        ($($module:ident)*) => { $(pub mod $module { pub use crate::$module::*; })* };
+    }
+    open!(cli client command control event hub message server terminal watch wire);
+}
 
 /// An error with its causes, each once, on one line.
 pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use codechat::cli::{self, Exit};
+use codechat::internal::cli::{self, Exit};
 
 fn main() -> ExitCode {
     let cli = match cli::parse(std::env::args_os()) {
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     match cli::run(cli) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            codechat::terminal::stderr::line(&format!("{error:#}"));
+            codechat::internal::terminal::stderr::line(&format!("{error:#}"));
             Exit::Error.into()
         }
     }

@@ -1,6 +1,6 @@
 //! What a publisher may say: a [`Message`] and the parts it is made of.
 //!
-//! Every part checks its own rule when it is made (`PROTOCOL` section 6), so that the rest of the
+//! Every part checks its own rule when it is made (`docs/http-api.md`), so that the rest of the
 //! crate never meets an operation name with a newline in it or a progress of minus three. Nothing
 //! here knows how a message is written down (`wire`) or kept (`hub`).
 

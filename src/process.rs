@@ -17,12 +17,12 @@ use tokio::process::{Child, Command};
 use crate::signals::Signal;
 
 /// So long a command that was told to end may take, before it is ended.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A command could not be started.
 #[derive(Debug, Error)]
 #[error("cannot run {}: {}", self.name(), self.reason())]
-pub struct StartError {
+pub(crate) struct StartError {
     program: OsString,
     source: io::Error,
 }
@@ -30,7 +30,7 @@ pub struct StartError {
 impl StartError {
     /// This program could not be started, for this reason.
     #[must_use]
-    pub fn new(program: &OsStr, source: io::Error) -> Self {
+    pub(crate) fn new(program: &OsStr, source: io::Error) -> Self {
         Self {
             program: program.to_owned(),
             source,
@@ -75,7 +75,7 @@ impl StartError {
     /// The exit code that a shell gives: 127 where there is no such command, 126 where there is one
     /// that cannot be run.
     #[must_use]
-    pub fn exit_code(&self) -> u8 {
+    pub(crate) fn exit_code(&self) -> u8 {
         let is_there = self.is_a_path() && Path::new(&self.program).exists();
         if self.source.kind() == ErrorKind::NotFound && !is_there {
             127
@@ -89,14 +89,14 @@ impl StartError {
 ///
 /// # Errors
 /// Where it is not found or may not be run.
-pub fn start(command: &mut Command) -> Result<Child, StartError> {
+pub(crate) fn start(command: &mut Command) -> Result<Child, StartError> {
     let child = command.spawn();
     child.map_err(|source| StartError::new(command.as_std().get_program(), source))
 }
 
 /// The exit code that a shell gives for how a command ended: its own, or 128 and the signal's number.
 #[must_use]
-pub fn exit_code(status: ExitStatus) -> u8 {
+pub(crate) fn exit_code(status: ExitStatus) -> u8 {
     if let Some(signal) = status.signal() {
         return u8::try_from(128 + signal).unwrap_or(u8::MAX);
     }
@@ -111,7 +111,7 @@ pub fn exit_code(status: ExitStatus) -> u8 {
 /// what runs there (it may ask for a password; Ctrl-Z stops both), and a signal of ours goes to the
 /// command alone.
 #[derive(Clone, Copy, Debug)]
-pub struct SignalTarget {
+pub(crate) struct SignalTarget {
     pid: Option<Pid>,
     shares_our_group: bool,
 }
@@ -119,7 +119,7 @@ pub struct SignalTarget {
 impl SignalTarget {
     /// A command that was started, in our group or in one of its own.
     #[must_use]
-    pub fn new(child: &Child, shares_our_group: bool) -> Self {
+    pub(crate) fn new(child: &Child, shares_our_group: bool) -> Self {
         let id = child.id().and_then(|it| i32::try_from(it).ok());
         Self {
             pid: id.and_then(Pid::from_raw),
@@ -129,7 +129,7 @@ impl SignalTarget {
 
     /// Passes a signal on that we were sent. What the terminal sends (Ctrl-C, a hangup), a command that
     /// shares our group has heard already.
-    pub fn pass_on(self, signal: Signal, by_terminal: bool) {
+    pub(crate) fn pass_on(self, signal: Signal, by_terminal: bool) {
         if !(by_terminal && self.shares_our_group) {
             self.signal_all(match signal {
                 Signal::Interrupt => Number::INT,
@@ -141,7 +141,7 @@ impl SignalTarget {
 
     /// Sends a signal to the command and, as far as it can be told, to all that it started. Who has
     /// ended needs none.
-    pub fn signal_all(self, signal: Number) {
+    pub(crate) fn signal_all(self, signal: Number) {
         if self.shares_our_group {
             self.signal(signal);
         } else if let Some(pid) = self.pid {
@@ -150,14 +150,14 @@ impl SignalTarget {
     }
 
     /// Sends a signal to the command alone. Only to be called before its end was waited for.
-    pub fn signal(self, signal: Number) {
+    pub(crate) fn signal(self, signal: Number) {
         if let Some(pid) = self.pid {
             let _ = kill_process(pid, signal);
         }
     }
 
     /// Ends what the command left behind, where that can be told from ourselves.
-    pub fn kill_leftovers(self) {
+    pub(crate) fn kill_leftovers(self) {
         if !self.shares_our_group {
             self.signal_all(Number::KILL);
         }
@@ -168,7 +168,7 @@ impl SignalTarget {
 ///
 /// # Errors
 /// Where it is not found or may not be run.
-pub fn start_in_group(command: &mut Command) -> Result<(Child, SignalTarget), StartError> {
+pub(crate) fn start_in_group(command: &mut Command) -> Result<(Child, SignalTarget), StartError> {
     let shares_our_group = in_the_foreground();
     if !shares_our_group {
         command.process_group(0);
@@ -188,7 +188,7 @@ fn in_the_foreground() -> bool {
 
 /// A command line from its words.
 #[must_use]
-pub fn command(words: &[impl AsRef<OsStr>]) -> Option<Command> {
+pub(crate) fn command(words: &[impl AsRef<OsStr>]) -> Option<Command> {
     let (program, arguments) = words.split_first()?;
     let mut command = Command::new(program);
     command.args(arguments);

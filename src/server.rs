@@ -3,7 +3,7 @@
 //! `axum::serve` would set no `TCP_NODELAY`, bound no slow request head and cost twice the memory per
 //! idle stream; axum's `Sse` cannot carry ready-encoded frames. So `connection` speaks HTTP with
 //! hyper, `stream` writes frames, and axum routes. Past them lead two shortcuts, each with its reason:
-//! `express` answers the plainest requests, and `direct` writes streams.
+//! `fast_path` answers the plainest requests, and `stream::takeover` writes streams.
 
 mod access;
 mod connection;
@@ -187,7 +187,7 @@ fn router(app: App) -> Router {
 fn handlers(route: Route) -> MethodRouter<App> {
     let handlers = match route {
         Route::Connect => get(connect::connect),
-        Route::Publish => post(publish::publish_by_header),
+        Route::Publish => post(publish::publish),
         Route::Client => get(subscribe::subscribe)
             .post(publish::publish)
             .delete(stop::stop),

@@ -14,11 +14,11 @@ use signal_hook::iterator::{Handle, SignalsInfo};
 use signal_hook::low_level::siginfo::{Cause, Origin};
 use tokio::sync::mpsc;
 
-pub use job_control::Stops;
+pub(crate) use job_control::Stops;
 
 /// A signal that asks the program to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
+pub(crate) enum Signal {
     /// Ctrl-C in the terminal.
     Interrupt,
     /// `kill`, or a service manager.
@@ -30,7 +30,7 @@ pub enum Signal {
 /// The program's signals, from when this is made: each one is then received here rather than ending
 /// the program.
 #[derive(Debug)]
-pub struct Signals {
+pub(crate) struct Signals {
     signals: mpsc::UnboundedReceiver<(Signal, bool)>,
     handle: Handle,
 }
@@ -40,7 +40,7 @@ impl Signals {
     ///
     /// # Errors
     /// Where the system refuses to install a handler.
-    pub fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let mut wanted = vec![SIGINT, SIGTERM];
         if !hangup_is_ignored() {
             wanted.push(SIGHUP);
@@ -60,12 +60,12 @@ impl Signals {
     }
 
     /// The next signal.
-    pub async fn recv(&mut self) -> Signal {
+    pub(crate) async fn recv(&mut self) -> Signal {
         self.recv_with_sender().await.0
     }
 
     /// The next signal, and whether the terminal sent it.
-    pub async fn recv_with_sender(&mut self) -> (Signal, bool) {
+    pub(crate) async fn recv_with_sender(&mut self) -> (Signal, bool) {
         match self.signals.recv().await {
             Some(signal) => signal,
             None => std::future::pending().await,

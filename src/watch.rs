@@ -1,10 +1,9 @@
 //! The watcher: a pure model of what one watch has seen, and the views that show it.
 //!
 //! [`model`] decides, without clock, terminal or network, what each update means and when the watch
-//! is over; [`operations`] is its part that knows how far things are. [`pipe`] shows updates as lines.
-//! [`screen`] is what the pane shows of it and [`update`] what keys and messages make of that; [`keys`]
-//! is the table of its keys, and [`pane`] the terminal around them.
-//! [`follow`] carries updates from a stream, such as a [`live`] one, to both, at the [`clock`]'s time.
+//! is over; [`operations`] is its part that knows how far things are. [`lines`] and [`pane`] are the views:
+//! updates as lines, or the whole terminal. Updates come from a client's stream ([`resubscribe`]) or from a
+//! recording ([`replay`]), at the [`clock`]'s time.
 
 pub mod clock;
 pub mod format;

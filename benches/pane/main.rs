@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use codechat::{
+use codechat::internal::{
     event::ClientId,
     hub::{Hub, Limits, LogLimits},
     message::Message,
@@ -176,7 +176,10 @@ async fn measure(seconds: u32) -> anyhow::Result<()> {
         time::sleep(KEYS_EVERY).await;
     }
     let sent = flood.await??;
-    let received = format!("received {}", codechat::watch::format::count_of(sent));
+    let received = format!(
+        "received {}",
+        codechat::internal::watch::format::count_of(sent)
+    );
     let late = pane.shows(&received).await?;
     pane.shows("lost 0").await?;
     println!(

@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use codechat::{
+use codechat::internal::{
     client::{
         Client, ClientError, ClientOptions,
         give_up::GiveUp,

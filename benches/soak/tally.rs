@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt};
 
-use codechat::{
+use codechat::internal::{
     client::subscribe::Update,
     event::{EventId, Gap},
 };

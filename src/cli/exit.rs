@@ -21,7 +21,7 @@ pub enum Exit {
     Interrupted,
     /// By SIGTERM, or because the terminal is gone.
     Terminated,
-    /// As the command that was run ended: see [`crate::process::exit_code`].
+    /// As the command that was run ended: see `process::exit_code`.
     Child(u8),
 }
 

@@ -1,4 +1,4 @@
-//! The short way to a server on this very machine: one GET over a connection of our own, whose answer
+//! Reading from a server on this machine: one GET over a connection of our own, whose answer
 //! may be an endless stream.
 //!
 //! The HTTP library hands an answer on chunk by chunk, each from its task to ours, which costs 3 µs. Most

@@ -22,7 +22,7 @@ pub(crate) struct ClientRequest {
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Option<Bytes>,
-    /// Whether it may go the short way: it is a GET without a body, and no proxy is in use.
+    /// Whether it may be sent by [`local`]: it is a GET without a body, and no proxy is in use.
     pub(crate) may_be_local: bool,
 }
 

@@ -41,7 +41,7 @@ const COMMENT: &[u8] = b":\n";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooLong;
 
-/// The state of one response's mending.
+/// The state of one response's repair.
 #[derive(Debug)]
 pub(crate) struct SseRepair {
     /// What came so far of a byte order mark; `None` once the stream is past it.
@@ -114,7 +114,7 @@ impl SseRepair {
             };
             self.keep(&chunk[..length])?;
             let line = std::mem::take(&mut self.line);
-            self.mended([line.as_slice()].into_iter(), out)?;
+            self.repaired([line.as_slice()].into_iter(), out)?;
             start = self.after_end(&chunk, length);
         }
         let Some(length) = memrchr2(b'\n', b'\r', &chunk[start..]) else {
@@ -132,8 +132,8 @@ impl SseRepair {
             Ok(text) if memchr2(b'\r', 0, text.as_bytes()).is_none() => {
                 self.clean(&Arc::new(text), start, out)?;
             }
-            Ok(text) => self.mended(lines(&text.as_bytes()[start..]), out)?,
-            Err(error) => self.mended(lines(&error.as_bytes()[start..]), out)?,
+            Ok(text) => self.repaired(lines(&text.as_bytes()[start..]), out)?,
+            Err(error) => self.repaired(lines(&error.as_bytes()[start..]), out)?,
         }
         kept
     }
@@ -224,13 +224,13 @@ impl SseRepair {
     }
 
     /// Lines that may be anything: writes them anew, in UTF-8 and with LF.
-    fn mended<'a>(
+    fn repaired<'a>(
         &mut self,
         mut lines: impl Iterator<Item = &'a [u8]>,
         out: &mut VecDeque<Bytes>,
     ) -> Result<(), TooLong> {
         let mut written = Vec::new();
-        let mended = lines.try_for_each(|line| {
+        let repaired = lines.try_for_each(|line| {
             let (id, told) = self.tell(line)?;
             written.extend(id.into_iter().flatten());
             match told {
@@ -244,7 +244,7 @@ impl SseRepair {
             Ok(())
         });
         pass(String::from_utf8_lossy(&written).as_bytes(), out);
-        mended
+        repaired
     }
 
     /// Takes note of a line, and decides what the parser gets of it, and whether it has to be told the
@@ -310,7 +310,7 @@ fn pass(lines: &[u8], out: &mut VecDeque<Bytes>) {
 mod tests {
     use super::*;
 
-    fn mend(chunks: &[&[u8]]) -> (String, SseRepair) {
+    fn repaired(chunks: &[&[u8]]) -> (String, SseRepair) {
         let mut repair = SseRepair::new("seed".into(), None);
         let mut out = VecDeque::new();
         for chunk in chunks {
@@ -346,7 +346,7 @@ mod tests {
 
     #[test]
     fn lines_that_the_parser_misreads_are_dropped() {
-        let (text, repair) = mend(&[
+        let (text, repair) = repaired(&[
             b"comment: no\nfoo\nretry: x\nretry: 7\nretry: +9\nid: a\0b\nevent:\ndata: 1\n\n",
         ]);
         assert_eq!(text, "event: message\ndata: 1\n\n");
@@ -358,17 +358,17 @@ mod tests {
     fn an_id_counts_once_its_block_has_ended() {
         for split in 0..12 {
             let all = b"id: 7\n\nid: 8";
-            let (_, repair) = mend(&[&all[..split], &all[split..]]);
+            let (_, repair) = repaired(&[&all[..split], &all[split..]]);
             assert_eq!(repair.last_id(), "7");
         }
-        assert_eq!(mend(&[b"id: 7\n", b"\n", b"id\r\r"]).1.last_id(), "");
+        assert_eq!(repaired(&[b"id: 7\n", b"\n", b"id\r\r"]).1.last_id(), "");
     }
 
     #[test]
     fn line_ends_and_split_sequences_come_out_the_same() {
         let all = "\u{feff}data: ä\r\ndata: b\rdata: \u{1F600}\r\n\r\n".as_bytes();
         for split in 0..all.len() {
-            let (text, _) = mend(&[&all[..split], &all[split..]]);
+            let (text, _) = repaired(&[&all[..split], &all[split..]]);
             assert_eq!(text, "data: ä\ndata: b\ndata: \u{1F600}\n\n", "{split}");
         }
     }

@@ -99,7 +99,7 @@ pub(crate) struct Transport {
     pub(crate) memory: Memory,
     /// Where plain events go, past the parser; they go through it without this.
     pub(crate) runs: Option<Runs>,
-    /// Whether its server may be reached the short way, without a proxy.
+    /// Whether its server may be reached by [`local`](super::local), without a proxy.
     pub(crate) may_be_local: bool,
     /// So long a connection may be silent.
     pub(crate) patience: Duration,
@@ -140,7 +140,7 @@ impl Transport {
         if let Some(runs) = &self.runs {
             runs.clear();
         }
-        let body: ByteStream = Box::pin(Mended {
+        let body: ByteStream = Box::pin(RepairedBody {
             repair: SseRepair::new(self.memory.recall().last_id, self.runs),
             memory: self.memory,
             body: Mutex::new(response.bytes_stream().boxed()),
@@ -182,12 +182,12 @@ impl Transport {
     }
 }
 
-/// A response's body, mended.
-struct Mended {
+/// A response's body, repaired.
+struct RepairedBody {
     body: Mutex<BoxStream<'static, reqwest::Result<Bytes>>>,
     repair: SseRepair,
     memory: Memory,
-    /// What is mended and not yet taken.
+    /// What is repaired and not yet taken.
     ready: VecDeque<Bytes>,
     /// What ends the stream once `ready` is empty.
     broken: Option<NoStream>,
@@ -198,7 +198,7 @@ struct Mended {
     patience: Duration,
 }
 
-impl Stream for Mended {
+impl Stream for RepairedBody {
     type Item = Result<Bytes, TransportError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -229,11 +229,11 @@ impl Stream for Mended {
     }
 }
 
-impl Mended {
+impl RepairedBody {
     fn take(&mut self, chunk: Bytes) {
-        let mended = self.repair.push(chunk, &mut self.ready);
+        let repaired = self.repair.push(chunk, &mut self.ready);
         self.memory.note(&self.repair);
-        if mended.is_err() {
+        if repaired.is_err() {
             self.broken = Some(NoStream::TooLong);
         }
     }

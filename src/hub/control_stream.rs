@@ -1,4 +1,4 @@
-//! The way back: what watchers ask of a channel's publishers, and the publishers that listen.
+//! Control streams: how a publisher receives what watchers request of it.
 //!
 //! A control stream shows the newest state, not a history: changes that come faster than it is read
 //! count as one. One that was opened for an operation stands for that operation's publisher. Where

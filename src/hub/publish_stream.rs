@@ -9,7 +9,7 @@ use super::sync::Arc;
 use super::{Hub, Receipt, Refusal};
 use crate::message::{Message, Operation};
 
-/// One streaming publish request. Dropping it unfinished leaves [`BROKEN_OFF`] in the channel, so
+/// One streaming publish request. Dropping it unfinished leaves [`BROKEN_OFF`](super::BROKEN_OFF) in the channel, so
 /// that a watcher can tell a slow publisher from a dead one. Not so where a later try of the same
 /// request has begun meanwhile: then it is back; nor where a control stream stands for its operation:
 /// then that one tells.

@@ -31,7 +31,7 @@ const PREFLIGHT_AGE: &str = "600";
 /// Whom a server lets in, beyond what it lets in anyway.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
-    /// What clients must show; see the README for which requests. `None` asks for nothing.
+    /// What clients must show; `docs/security.md` says for which requests. `None` asks for nothing.
     pub token: Option<Token>,
     /// Names that the server is reached by, besides loopback's and the addresses it listens on.
     pub hosts: Vec<AllowedHost>,

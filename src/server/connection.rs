@@ -1,4 +1,4 @@
-//! Connections: accepting them, and who speaks HTTP on them: `express`, hyper, or both in turn.
+//! Connections: accepting them, and who speaks HTTP on them: `fast_path`, hyper, or both in turn.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -116,7 +116,7 @@ async fn until_stream(
     Box::pin(through_hyper(socket, early, service, closing)).await
 }
 
-/// The same with hyper, for all that the express way leaves to it.
+/// The same with hyper, for all that `fast_path` leaves to it.
 async fn through_hyper(
     socket: WriteTimeout,
     early: Vec<u8>,
@@ -188,7 +188,7 @@ fn prepare(listener: &TcpListener, options: &ServerOptions) -> io::Result<()> {
     Ok(())
 }
 
-/// A socket as hyper gets it: what was read of it before comes first, and `direct` is told of flushes.
+/// A socket as hyper gets it: what was read of it before comes first, and `takeover` is told of flushes.
 struct HyperSocket {
     early: Bytes,
     socket: WriteTimeout,

@@ -2,7 +2,7 @@
 //!
 //! This is the one place that knows whether a reader makes progress: a slow one that takes a byte now
 //! and then is waited for, one that takes none is closed, leaves its channel, and with that no longer
-//! holds back a streaming publisher. (A stream that was taken over watches its own socket: `direct`.)
+//! holds back a streaming publisher. (A stream that was taken over watches its own socket: `takeover`.)
 
 use std::io;
 use std::pin::Pin;

@@ -9,7 +9,7 @@ use signal_hook::low_level::emulate_default_handler;
 
 /// Watches for signals that stop the program or end it at once, until it is dropped.
 #[derive(Debug)]
-pub struct Stops(Handle);
+pub(crate) struct Stops(Handle);
 
 impl Stops {
     /// Begins to watch. `around` is handed what stops the program, to be called when the terminal is as
@@ -17,7 +17,7 @@ impl Stops {
     ///
     /// # Errors
     /// Where the system refuses to install a handler.
-    pub fn new(around: impl Fn(&dyn Fn()) + Send + 'static) -> io::Result<Self> {
+    pub(crate) fn new(around: impl Fn(&dyn Fn()) + Send + 'static) -> io::Result<Self> {
         let mut signals = Signals::new([SIGTSTP, SIGQUIT])?;
         let handle = signals.handle();
         // It ends with the handle.

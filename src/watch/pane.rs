@@ -1,7 +1,8 @@
 //! The pane: the whole terminal for one stream.
 //!
-//! [`runner`] is the loop; [`view`] draws the model that [`screen`](super::pane::state) is; `terminal` gives
-//! the terminal back whatever happens. Nothing here decides what a key or a message means.
+//! [`state`] is what it shows and [`update`] what keys and messages make of that; [`keys`] is the table of
+//! its keys. [`draw`] draws the state, [`run`] is the loop around both, and `terminal` gives the terminal
+//! back whatever happens. Only `run` and `terminal` do I/O.
 
 pub mod draw;
 pub mod events;

@@ -1,6 +1,6 @@
 //! Who may use the server: hostile web pages may not.
 
-use codechat::server::{Access, AllowedHost, AllowedOrigin};
+use codechat::internal::server::{Access, AllowedHost, AllowedOrigin};
 
 use crate::support::{
     http::{Answer, Connection, stream_of},

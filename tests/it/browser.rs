@@ -7,7 +7,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use codechat::server::ServerOptions;
+use codechat::internal::server::ServerOptions;
 
 use crate::support::{
     cutter::Cutter,

@@ -1,6 +1,6 @@
 //! The short way to a server on this machine says what the HTTP library's way does.
 
-use codechat::client::subscribe::{SubscribeOptions, Update};
+use codechat::internal::client::subscribe::{SubscribeOptions, Update};
 use futures_util::StreamExt;
 
 use crate::support::{

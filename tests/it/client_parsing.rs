@@ -1,6 +1,6 @@
 //! Any server's stream is read as WHATWG HTML 9.2.6 says, however its bytes are cut.
 
-use codechat::client::subscribe::{SubscribeOptions, Update};
+use codechat::internal::client::subscribe::{SubscribeOptions, Update};
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 use crate::support::{

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use codechat::{
+use codechat::internal::{
     client::{
         ClientError, Token,
         give_up::GiveUp,

@@ -1,6 +1,6 @@
 //! On a codechat server nothing is shown twice and nothing of the server's own is lost.
 
-use codechat::{
+use codechat::internal::{
     client::subscribe::{SubscribeOptions, Update},
     event::{End, Format, Gap},
 };

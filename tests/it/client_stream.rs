@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use codechat::{
+use codechat::internal::{
     client::{
         Client, ClientError,
         subscribe::{FeedError, SubscribeOptions, Update},
@@ -205,7 +205,7 @@ async fn a_connection_that_breaks_is_told_of() {
 #[tokio::test]
 async fn a_silent_connection_is_taken_for_dead() {
     let server = Scripted::start([Reply::stream(MESSAGE).hold(), Reply::default().hold()]).await;
-    let options = codechat::client::ClientOptions {
+    let options = codechat::internal::client::ClientOptions {
         heartbeat: Duration::from_millis(40),
         token: None,
     };

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use codechat::{
+use codechat::internal::{
     client::control_feed::{ControlFeed, ControlUpdate},
     control::{Cancel, Change, ControlRequest, Requested},
     event::ClientId,

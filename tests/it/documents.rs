@@ -35,7 +35,7 @@ use text::{Block, Document, Section, documents, entries, root, slug};
 /// Stands for a watcher's ID.
 const ANY_ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
 /// The ports that the documents' commands use.
-const PORTS: [u16; 2] = [codechat::wire::DEFAULT_PORT, 8000];
+const PORTS: [u16; 2] = [codechat::internal::wire::DEFAULT_PORT, 8000];
 /// So long a port may be in use by another test before this one gives up.
 const PORT_PATIENCE: Duration = Duration::from_mins(1);
 /// What a terminal says once it is ready for the next block.
@@ -139,7 +139,7 @@ fn the_readme_is_read_in_five_minutes() {
 
 #[test]
 fn the_limits_are_the_flags_of_the_server() {
-    let definition = codechat::cli::definition();
+    let definition = codechat::internal::cli::definition();
     let serve = definition.find_subcommand("serve").unwrap();
     let mut flags: Vec<_> = serve
         .get_arguments()
@@ -171,7 +171,7 @@ fn the_limits_are_the_flags_of_the_server() {
 
 #[test]
 fn the_flags_for_access_are_those_of_the_server() {
-    let definition = codechat::cli::definition();
+    let definition = codechat::internal::cli::definition();
     let serve = definition.find_subcommand("serve").unwrap();
     let security = Document::read("docs/security.md");
     let table: String = security

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use codechat::{
+use codechat::internal::{
     hub::{Hub, Limits},
     server::{FRAMES, ServerOptions},
 };
@@ -327,7 +327,7 @@ impl tracing::Subscriber for BrokenLog {
     }
 
     fn event(&self, event: &tracing::Event<'_>) {
-        let is_answer = event.metadata().target() == "codechat::server::service";
+        let is_answer = event.metadata().target() == "codechat::internal::server::service";
         assert!(
             !is_answer || self.0.swap(true, Ordering::Relaxed),
             "the log is broken"

@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
-use codechat::{
+use codechat::internal::{
     client::{
         Client, ClientError, ClientOptions,
         give_up::GiveUp,

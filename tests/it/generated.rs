@@ -10,7 +10,7 @@ use std::{
 
 use clap::{Arg, ValueEnum, builder::PossibleValue};
 use clap_complete::{Generator, Shell};
-use codechat::{command::completions, watch::pane::keys};
+use codechat::internal::{command::completions, watch::pane::keys};
 
 /// Set, it makes the test write the files rather than compare them.
 const UPDATE: &str = "UPDATE";
@@ -21,7 +21,7 @@ fn the_completion_scripts_are_those_of_this_command_line() {
     let mut stale = Vec::new();
     for shell in Shell::value_variants() {
         let path = folder.join(shell.file_name("codechat"));
-        let script = completions::script(*shell, codechat::cli::definition());
+        let script = completions::script(*shell, codechat::internal::cli::definition());
         if fs::read(&path).is_ok_and(|kept| kept == script) {
             continue;
         }
@@ -40,7 +40,7 @@ fn the_completion_scripts_are_those_of_this_command_line() {
 
 #[test]
 fn every_flag_names_its_environment_variable_and_what_it_is_for() {
-    for verb in codechat::cli::definition().get_subcommands() {
+    for verb in codechat::internal::cli::definition().get_subcommands() {
         for arg in verb.get_arguments() {
             let name = format!("{} {}", verb.get_name(), arg.get_id());
             assert!(arg.get_help().is_some(), "{name} has no help");
@@ -55,7 +55,8 @@ fn every_flag_names_its_environment_variable_and_what_it_is_for() {
 #[test]
 fn the_manual_page_has_no_empty_section() {
     let page =
-        String::from_utf8(completions::manual(codechat::cli::definition()).unwrap()).unwrap();
+        String::from_utf8(completions::manual(codechat::internal::cli::definition()).unwrap())
+            .unwrap();
     let mut heading: Option<&str> = None;
     for line in page.lines() {
         let is_text = !line.starts_with('.') && !line.trim().is_empty();
@@ -84,7 +85,7 @@ fn the_manual_page_has_no_empty_section() {
 
 #[test]
 fn the_manual_page_renders() {
-    let page = completions::manual(codechat::cli::definition()).unwrap();
+    let page = completions::manual(codechat::internal::cli::definition()).unwrap();
     let renderers: [(&str, &[&str]); 2] = [
         ("mandoc", &["-T", "utf8", "-W", "error"]),
         ("man", &["-l", "-"]),
@@ -124,7 +125,7 @@ fn the_document_of_the_pane_lists_its_keys() {
 
 #[test]
 fn the_reference_lists_every_flag() {
-    let definition = codechat::cli::definition();
+    let definition = codechat::internal::cli::definition();
     for verb in ["watch", "send", "serve"] {
         let is_elsewhere = |it: &Arg| {
             let heading = it.get_help_heading();

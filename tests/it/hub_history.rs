@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use codechat::{
+use codechat::internal::{
     event::{Event, EventId, Format, Gap},
     hub::{Delivery, Frames, Hub, Limits, LogLimits, Position, Start, Subscription},
     message::Message,
@@ -42,7 +42,12 @@ struct Reader {
 }
 
 impl Reader {
-    fn open(hub: &Hub, id: codechat::event::ClientId, format: Format, at: Position) -> Self {
+    fn open(
+        hub: &Hub,
+        id: codechat::internal::event::ClientId,
+        format: Format,
+        at: Position,
+    ) -> Self {
         let subscription = hub.subscribe(id, format, at).unwrap();
         let next = subscription.last().seq + 1;
         Self {

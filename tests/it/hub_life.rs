@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use codechat::{
+use codechat::internal::{
     event::{ClientId, End, EventId, Format},
     hub::{BROKEN_OFF, Delivery, Frames, Hub, Limits, LogLimits, Position, Refusal},
     message::Message,

@@ -1,6 +1,6 @@
 //! What a server tells of itself, to whom.
 
-use codechat::{client::Token, server::Access};
+use codechat::internal::{client::Token, server::Access};
 
 use crate::support::{
     http::{Http, stream_of},

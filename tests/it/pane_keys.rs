@@ -1,6 +1,6 @@
 //! What each key of the pane does.
 
-use codechat::{
+use codechat::internal::{
     client::subscribe::Update,
     control::{Cancel, Change, ControlRequest},
     event::{End, Gap},

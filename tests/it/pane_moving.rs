@@ -1,6 +1,6 @@
 //! Moving about in the pane: where each key leads, and that nothing else moves what is read.
 
-use codechat::{
+use codechat::internal::{
     message::{Level, Message},
     watch::pane::update::{Mouse, Msg},
 };

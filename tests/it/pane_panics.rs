@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use codechat::{
+use codechat::internal::{
     client::subscribe::{FeedError, Update},
     event::Format,
     terminal::safe_text::Colour,

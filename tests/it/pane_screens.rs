@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use codechat::{
+use codechat::internal::{
     client::subscribe::Update,
     event::{End, Gap},
     message::{Level, Message, Outcome, Progress},

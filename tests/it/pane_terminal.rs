@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use codechat::watch::format::count_of;
+use codechat::internal::watch::format::count_of;
 use vt100::MouseProtocolMode;
 
 use crate::support::{

@@ -3,7 +3,7 @@
 
 use std::{fs, net::TcpListener, time::Duration};
 
-use codechat::message::Message;
+use codechat::internal::message::Message;
 use tokio::{net::TcpStream, process::Child, time::sleep};
 
 use crate::support::{

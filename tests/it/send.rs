@@ -2,7 +2,7 @@
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
-use codechat::event::ClientId;
+use codechat::internal::event::ClientId;
 
 use crate::support::{
     process::{Running, Serve},

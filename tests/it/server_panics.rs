@@ -1,7 +1,7 @@
 //! A bug at one request is that request's failure and nobody else's; the log tells of requests without
 //! what names them.
 
-use codechat::{
+use codechat::internal::{
     event::Event,
     hub::{Frames, Hub, Limits},
     server::{FRAMES, ServerOptions},

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use codechat::wire::RECONNECT_GRACE;
+use codechat::internal::wire::RECONNECT_GRACE;
 use serde_json::json;
 
 use crate::support::{

@@ -19,7 +19,7 @@ pub(crate) mod terminal;
 
 use std::time::Duration;
 
-use codechat::{
+use codechat::internal::{
     client::{
         Client, ClientOptions, Token,
         subscribe::{self, Feed, FeedError, Update},

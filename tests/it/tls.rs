@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use codechat::server::{ServerOptions, Tls};
+use codechat::internal::server::{ServerOptions, Tls};
 use rustls::pki_types::pem::PemObject;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

@@ -2,7 +2,7 @@
 
 use std::{os::unix::fs::PermissionsExt, path::PathBuf, process::Stdio};
 
-use codechat::{client::Token, server::Access};
+use codechat::internal::{client::Token, server::Access};
 
 use crate::support::{
     http::stream_of,

@@ -1,6 +1,6 @@
 //! Any text that goes in comes out the same, by the standard's newline rule, through both formats.
 
-use codechat::{
+use codechat::internal::{
     event::{Event, EventId},
     message::Message,
     wire::{json, sse},

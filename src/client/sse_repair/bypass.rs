@@ -1,4 +1,4 @@
-//! The short way of an event past the parser.
+//! The way of a plain event past the parser.
 //!
 //! `eventsource-client` walks a stream byte by byte and copies each line several times: 7,500 of the 13,300
 //! instructions that an event cost a watch; here it is a tenth of that. For nearly all events are *plain*:

@@ -164,7 +164,7 @@ fn target(client: &Client, id: ClientId, is_named: bool) -> Watched {
     }
 }
 
-/// The way back to a server.
+/// Control of a stream on a server.
 struct ToServer {
     client: Client,
     id: ClientId,

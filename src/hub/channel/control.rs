@@ -156,7 +156,7 @@ pub(super) fn wake_control(mut state: MutexGuard<'_, State>) {
     wakers.into_iter().for_each(Waker::wake);
 }
 
-/// A channel's side of the way back.
+/// What is requested of a channel's publishers, and the control streams that are open.
 pub(in crate::hub) struct Control {
     requested: Requested,
     /// Counts the changes; a new stream has seen none.

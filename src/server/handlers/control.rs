@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use crate::server::App;
 use crate::server::problem::{Problem, ProblemKind};
 use crate::server::request::body::{drained, read_text};
-use crate::server::request::client_id::PathClient;
+use crate::server::request::client_id::NamedClient;
 use crate::server::request::query::{Parameters, optional};
 use crate::server::request::token::Authorized;
 use crate::server::stream::{ControlEvents, Stream, answer, common_head};
@@ -20,7 +20,7 @@ const REQUEST_BYTES: usize = 4 * 1024;
 pub(in crate::server) async fn request(
     State(app): State<App>,
     access: Result<Authorized, Problem>,
-    PathClient(id): PathClient,
+    NamedClient(id): NamedClient,
     request: Request,
 ) -> Result<Response, Problem> {
     let mut body = request.into_body();
@@ -48,7 +48,7 @@ fn check_length(length: usize) -> Result<(), Problem> {
 pub(in crate::server) async fn listen(
     State(app): State<App>,
     _: Authorized,
-    PathClient(id): PathClient,
+    NamedClient(id): NamedClient,
     Query(parameters): Parameters,
 ) -> Result<Response, Problem> {
     let operation = optional(&parameters, "operation")?;

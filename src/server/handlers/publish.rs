@@ -17,7 +17,7 @@ use crate::message::Message;
 use crate::server::App;
 use crate::server::problem::{Problem, ProblemKind};
 use crate::server::request::body::{BodyKind, check_size, drained, read_text};
-use crate::server::request::client_id::{HeaderClient, PathClient};
+use crate::server::request::client_id::NamedClient;
 use crate::server::request::query::{Parameters, optional};
 use crate::server::request::token::Authorized;
 use crate::wire::answer::{Broadcast, Published};
@@ -26,19 +26,19 @@ use crate::wire::{self, json};
 pub(in crate::server) async fn publish(
     State(app): State<App>,
     access: Result<Authorized, Problem>,
-    PathClient(id): PathClient,
+    NamedClient(id): NamedClient,
     request: Request,
 ) -> Result<Response, Problem> {
-    publish_to(&app, access, id, request).await
-}
-
-pub(in crate::server) async fn publish_by_header(
-    State(app): State<App>,
-    access: Result<Authorized, Problem>,
-    HeaderClient(id): HeaderClient,
-    request: Request,
-) -> Result<Response, Problem> {
-    publish_to(&app, access, id, request).await
+    let (parts, mut body) = request.into_parts();
+    let published = match access {
+        Ok(Authorized) => try_publish(&app, id, &parts, &mut body).await,
+        Err(refused) => Err(refused),
+    };
+    let receipt = drained(published, &mut body).await?;
+    let mut body = Vec::new();
+    answer(receipt).write(&mut body);
+    let kind = [(header::CONTENT_TYPE, wire::JSON)];
+    Ok((StatusCode::ACCEPTED, kind, body).into_response())
 }
 
 pub(in crate::server) async fn broadcast(
@@ -62,24 +62,6 @@ async fn read_broadcast(app: &App, parts: &Parts, body: &mut Body) -> Result<Mes
         BodyKind::Ndjson => Err(ProblemKind::BroadcastOfLines.into()),
         kind => read_message(app, kind, parts, body).await,
     }
-}
-
-async fn publish_to(
-    app: &App,
-    access: Result<Authorized, Problem>,
-    id: ClientId,
-    request: Request,
-) -> Result<Response, Problem> {
-    let (parts, mut body) = request.into_parts();
-    let published = match access {
-        Ok(Authorized) => try_publish(app, id, &parts, &mut body).await,
-        Err(refused) => Err(refused),
-    };
-    let receipt = drained(published, &mut body).await?;
-    let mut body = Vec::new();
-    answer(receipt).write(&mut body);
-    let kind = [(header::CONTENT_TYPE, wire::JSON)];
-    Ok((StatusCode::ACCEPTED, kind, body).into_response())
 }
 
 /// What is answered to it.

@@ -3,12 +3,12 @@
 use axum::extract::State;
 
 use crate::server::App;
-use crate::server::request::client_id::PathClient;
+use crate::server::request::client_id::NamedClient;
 
 /// The same answer when repeated and for an ID that is not known: either way it is stopped.
 pub(in crate::server) async fn stop(
     State(app): State<App>,
-    PathClient(id): PathClient,
+    NamedClient(id): NamedClient,
 ) -> &'static str {
     if app.hub.stop(id) {
         tracing::debug!(client = id.short(), "client stopped");

@@ -8,7 +8,7 @@ use crate::event::{ClientId, EventId, Format, NotAnEventId};
 use crate::hub::{Position, Refusal};
 use crate::server::App;
 use crate::server::problem::{Problem, ProblemKind};
-use crate::server::request::client_id::PathClient;
+use crate::server::request::client_id::NamedClient;
 use crate::server::request::query::{Parameters, parameter};
 use crate::server::request::token::Authorized;
 use crate::server::stream::{Stream, answer, common_head};
@@ -16,7 +16,7 @@ use crate::wire;
 
 pub(in crate::server) async fn subscribe(
     State(app): State<App>,
-    PathClient(id): PathClient,
+    NamedClient(id): NamedClient,
     Query(parameters): Parameters,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {

@@ -6,35 +6,25 @@ use axum::http::request::Parts;
 
 use crate::event::ClientId;
 use crate::server::problem::{Problem, ProblemKind};
-use crate::wire;
+use crate::wire::{self, Route};
 
-/// The client that the path names. A different one in the header is refused.
-pub(in crate::server) struct PathClient(pub(in crate::server) ClientId);
+/// The client that the request's path or else its header names. A different one in each is refused.
+pub(in crate::server) struct NamedClient(pub(in crate::server) ClientId);
 
-/// The client that the header names.
-pub(in crate::server) struct HeaderClient(pub(in crate::server) ClientId);
-
-impl<S: Send + Sync> FromRequestParts<S> for PathClient {
+impl<S: Send + Sync> FromRequestParts<S> for NamedClient {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        // Wherever a path names a client, it does so last.
-        let last = parts.uri.path().rsplit('/').next().unwrap_or_default();
-        let id = parse(last, "the path")?;
-        match from_header(&parts.headers)? {
-            Some(other) if other != id => Err(ProblemKind::ClientIdOfAnother.into()),
-            _ => Ok(Self(id)),
+        let in_path = Route::parse(parts.uri.path()).map_or("", |(_, id)| id);
+        if in_path.is_empty() {
+            let id = from_header(&parts.headers)?;
+            return Ok(Self(id.ok_or(ProblemKind::ClientIdMissing)?));
         }
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for HeaderClient {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        from_header(&parts.headers)?
-            .map(Self)
-            .ok_or_else(|| ProblemKind::ClientIdMissing.into())
+        let id = parse(in_path, "the path")?;
+        if from_header(&parts.headers)?.is_some_and(|other| other != id) {
+            return Err(ProblemKind::ClientIdOfAnother.into());
+        }
+        Ok(Self(id))
     }
 }
 

@@ -1,5 +1,5 @@
 //! The pane's keys: one table, from which keys are dispatched and the footer, the help, the manual
-//! page and the README's list come.
+//! page and the list in `docs/pane.md` come.
 //!
 //! Keys are the pane's own here; what a terminal sends is translated where it is read.
 

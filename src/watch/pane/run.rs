@@ -31,7 +31,7 @@ const BATCH: usize = 1024;
 /// How long it may take until a process that is told to stop has stopped.
 const STOPS_WITHIN: Duration = Duration::from_millis(200);
 
-/// The way back to where updates come from.
+/// Control of where updates come from.
 pub trait Controls {
     /// Makes the connection again, now.
     fn reconnect(&self);

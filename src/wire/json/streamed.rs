@@ -30,7 +30,7 @@ pub fn parse_event(json: &str) -> Option<Message> {
     })
 }
 
-/// The short way for what most messages are: nothing but a text, written by [`super::event_object`],
+/// The fast path for what most messages are: nothing but a text, written by [`super::event_object`],
 /// without a character that JSON escapes. It costs a tenth of the other.
 fn only_text(json: &str) -> Option<&str> {
     // Without an early exit, so that the compiler makes it a vector loop.

@@ -1,7 +1,7 @@
 //! What is done with an input, and what must hold whatever it is: by the ordinary tests with the saved
 //! corpus, by cargo-fuzz (`tests/fuzz`) with whatever it finds.
 
-use codechat::{
+use codechat::internal::{
     client::subscribe::{SubscribeOptions, Update},
     terminal::safe_text::{Colour, safe_line, safe_lines},
 };

@@ -3,7 +3,7 @@
 
 use std::{fmt::Write, time::Duration};
 
-use codechat::{
+use codechat::internal::{
     client::subscribe::{Received, Update},
     event::Format,
     message::Message,

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use codechat::{
+use codechat::internal::{
     hub::{Hub, Limits, Stats},
     server::{FRAMES, ServerOptions, serve},
 };
