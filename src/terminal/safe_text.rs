@@ -47,7 +47,7 @@ pub enum Colour {
 /// and a reset.
 ///
 /// ```
-/// use codechat::terminal::safe_text::{Colour, safe_line};
+/// use codechat::internal::terminal::safe_text::{Colour, safe_line};
 /// assert_eq!(safe_line("\x1b]0;hacked\x07 \x1b[31mred", Colour::Keep), "␛]0;hacked␇ \x1b[31mred\x1b[0m");
 /// ```
 #[must_use]
