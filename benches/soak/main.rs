@@ -11,10 +11,12 @@
 //! it had not acknowledged is sent again. Of the memory, the first number is that of a server which has
 //! just begun, the second that of the last one after its work.
 
-#[path = "../../tests/it/support/chance.rs"]
+#[path = "../../tests/support/chance.rs"]
 mod chance;
-#[path = "../../tests/it/support/fault_proxy.rs"]
+#[path = "../../tests/support/fault_proxy.rs"]
 mod fault_proxy;
+#[path = "../../tests/support/retry_hint.rs"]
+mod retry_hint;
 mod run;
 mod tally;
 

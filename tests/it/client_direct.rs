@@ -4,9 +4,9 @@ use codechat::internal::client::subscribe::{SubscribeOptions, Update};
 use futures_util::StreamExt;
 
 use crate::support::{
-    client,
+    feed::{client, texts},
     scripted::{Reply, Scripted},
-    soon, texts,
+    soon,
 };
 
 const ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";

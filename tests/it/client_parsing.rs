@@ -4,9 +4,8 @@ use codechat::internal::client::subscribe::{SubscribeOptions, Update};
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 use crate::support::{
-    failure, feed, is_retrying,
+    feed::{failure, feed, is_retrying, until},
     scripted::{Reply, Scripted},
-    until,
 };
 
 /// An event: its name, its last event ID, its data.
@@ -217,7 +216,7 @@ async fn an_endless_line_is_a_clear_error() {
     let server = Scripted::start([Reply::stream(line)]).await;
     let mut feed = feed(&server.url, SubscribeOptions::default());
     let updates = until(&mut feed, |it| matches!(it, Update::Message(_))).await;
-    assert_eq!(crate::support::texts(&updates), ["a"]);
+    assert_eq!(crate::support::feed::texts(&updates), ["a"]);
     let error = failure(&mut feed).await.to_string();
     assert!(error.contains("longer than 64 MiB"), "{error}");
 }

@@ -16,7 +16,9 @@ use codechat::internal::{
 use tokio::{sync::watch, time::Instant};
 
 use crate::support::{
-    PATIENCE, client,
+    PATIENCE,
+    feed::client,
+    port::Port,
     scripted::{Reply, Scripted},
     soon,
 };
@@ -101,9 +103,8 @@ async fn a_refusal_says_how_many_lines_were_taken() {
 
 #[tokio::test]
 async fn a_server_that_was_never_there_is_an_error_at_once() {
-    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let client = client(&format!("http://{}", nobody.local_addr().unwrap()));
-    drop(nobody);
+    let nobody = Port::keep();
+    let client = client(&nobody.url());
     let (sent, tries) = send(&mut HttpPublisher::new(
         client,
         ClientId::random(),
@@ -169,7 +170,7 @@ async fn one_message_is_repeated_once_after_a_lost_connection() {
         assert_eq!(request.body, r#"{"message":"a"}"#);
     }
     let server = Scripted::start([Reply::raw(""), Reply::raw("")]).await;
-    let lost = crate::support::client(&server.url);
+    let lost = crate::support::feed::client(&server.url);
     let lost = soon(lost.publish(id, &Message::text("a"), "k2")).await;
     assert!(matches!(lost, Err(ClientError::Lost { .. })), "{lost:?}");
 }

@@ -7,9 +7,9 @@ use codechat::internal::{
 use futures_util::StreamExt;
 
 use crate::support::{
-    feed, next,
+    feed::{feed, next, texts, told},
     scripted::{Reply, Scripted},
-    soon, texts, told,
+    soon,
 };
 
 fn frame(id: &str, text: &str) -> String {

@@ -12,9 +12,10 @@ use codechat::internal::{
 use futures_util::StreamExt;
 
 use crate::support::{
-    client, failure, feed, is_retrying, next,
+    feed::{client, failure, feed, is_retrying, next, texts, told, until},
+    port::Port,
     scripted::{Reply, Scripted},
-    soon, texts, told, until,
+    soon,
 };
 
 const MESSAGE: &str = "id: 1\ndata: a\n\n";
@@ -222,9 +223,8 @@ async fn a_silent_connection_is_taken_for_dead() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_an_error_or_waited_for() {
-    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", nobody.local_addr().unwrap());
-    drop(nobody);
+    let nobody = Port::keep();
+    let url = nobody.url();
     let error = failure(&mut feed(&url, SubscribeOptions::default())).await;
     let FeedError::Client(error @ ClientError::NotThere { .. }) = error else {
         panic!("{error}");

@@ -15,10 +15,9 @@ use codechat::internal::{
 use serde_json::{Value, json};
 
 use crate::support::{
-    client,
     cutter::Cutter,
+    feed::client,
     http::{Answer, Http, Stream, stream_of},
-    process::{Running, Serve},
     server::Server,
     soon,
 };
@@ -310,7 +309,7 @@ async fn a_feed_hears_wishes_again_after_it_was_cut_and_ends_with_the_client() {
     let server = Server::start().await;
     let id = server.connect().await;
     // Enough for the head and the first event; the second connection is left whole.
-    let cutter = Cutter::start(server.address, vec![1000]).await;
+    let mut cutter = Cutter::start(server.address, vec![1000]).await;
     let client = client(&cutter.url);
     let id = id.parse().unwrap();
     let mut feed = client.listen(id, Some(&"a build & more".parse().unwrap()));
@@ -327,6 +326,8 @@ async fn a_feed_hears_wishes_again_after_it_was_cut_and_ends_with_the_client() {
         }
     }
     assert_eq!(heard, Some(ControlUpdate::Lost));
+    cutter.accepted().await;
+    cutter.accepted().await;
     assert!(wish(&mut feed).await.level.is_some(), "as things stand");
     let cancel = ControlRequest {
         cancel: Change::Set(Cancel::default()),
@@ -342,37 +343,5 @@ async fn a_feed_hears_wishes_again_after_it_was_cut_and_ends_with_the_client() {
     assert!(
         error.to_string().contains("no client with this ID"),
         "{error}"
-    );
-}
-
-#[tokio::test]
-async fn a_script_asks_with_the_flags_of_watch() {
-    let server = Serve::start(&[]).await;
-    let id = server.http.connect().await;
-    let watch = |more: &[&str]| {
-        let args = [&["watch", "--server", &server.url], more].concat();
-        Running::codechat(args).end()
-    };
-    let ended = watch(&["--id", &id, "--cancel", "--ask-level", "debug"]).await;
-    assert_eq!(
-        (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
-        (Some(0), "", "")
-    );
-    let mut control = server.http.stream(&control_of(&id), &[]).await;
-    assert_eq!(told(&mut control).await, state(Some("debug"), true, None));
-    assert_eq!(
-        watch(&["--id", &id, "--ask-level", "none"]).await.code,
-        Some(0)
-    );
-    assert_eq!(told(&mut control).await, state(None, true, None));
-
-    let without = watch(&["--cancel"]).await;
-    assert_eq!(without.code, Some(2));
-    assert!(without.stderr.contains("--id"), "{without:?}");
-    let unknown = watch(&["--id", UNKNOWN, "--cancel"]).await;
-    assert_eq!(unknown.code, Some(1));
-    assert!(
-        unknown.stderr.contains("no client with this ID"),
-        "{unknown:?}"
     );
 }

@@ -24,16 +24,12 @@ use tracing::{
     subscriber::NoSubscriber,
 };
 
-use crate::{
-    fuzz::{
-        inputs,
-        targets::{shown, with_id},
-    },
-    support::{
-        http::{Connection, stream_of},
-        server::Server,
-        soon,
-    },
+use crate::support::{
+    fuzz_bytes::{shown, with_id},
+    fuzz_inputs::inputs,
+    http::{Connection, stream_of},
+    server::Server,
+    soon,
 };
 
 /// Known to both servers.

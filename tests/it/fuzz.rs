@@ -1,146 +1,23 @@
-//! Bytes that nobody would send on purpose, from a saved corpus and changed by chance, break nothing.
-//!
-//! Each target reads `tests/fuzz/corpus/TARGET/`, first as it is, then so many times changed. The
-//! changes are the same in each run; `CODECHAT_TEST_SEED` begins elsewhere. What once broke something
-//! goes into the corpus. `tests/fuzz` has the same targets for cargo-fuzz.
+//! Bytes that nobody would send on purpose, from a saved corpus and changed by chance, break neither the
+//! client nor the terminal, and what is acknowledged of them is in the stream. `tests/fuzz` has the same
+//! targets for cargo-fuzz, `tests/e2e/fuzz.rs` the one of a whole server.
 
-pub(crate) mod targets;
-
-use std::{fs, path::Path};
-
-use futures_util::{StreamExt, stream};
-
-use crate::support::{chance::Chance, process::Serve, server::Server};
-
-const AT_ONCE: usize = 16;
-
-/// What means something somewhere.
-const WORDS: [&[u8]; 24] = [
-    b"\r\n",
-    b"\n\n",
-    b"\r",
-    b"\0",
-    b":",
-    b" ",
-    b"\"",
-    b"\\",
-    b"{",
-    b"}",
-    b",",
-    b"-1",
-    b"0",
-    b"18446744073709551616",
-    b"%00",
-    b"\xff",
-    b"\xf0\x9f\x98\x80",
-    "\u{202e}".as_bytes(),
-    "\u{9b}".as_bytes(),
-    b"\x1b[",
-    b"\x1b]",
-    b"m",
-    b"data:",
-    b"Transfer-Encoding: chunked\r\n",
-];
-
-/// Inputs of one target: the corpus, and so many more that are made from it.
-pub(crate) fn inputs(target: &str, more: usize) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");
-    let mut paths: Vec<_> = fs::read_dir(folder.join(target))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    paths.sort();
-    let corpus: Vec<_> = paths.iter().map(|path| fs::read(path).unwrap()).collect();
-    assert!(!corpus.is_empty());
-    let seed = std::env::var("CODECHAT_TEST_SEED").map_or(0, |it| it.parse().unwrap());
-    let mut chance = Chance::new(seed);
-    let made = (0..more).map(|_| {
-        let mut input = pick(&mut chance, &corpus).clone();
-        for _ in 0..=chance.below(4) {
-            change(&mut input, &mut chance, &corpus);
-        }
-        input
-    });
-    let made: Vec<_> = made.collect();
-    corpus.into_iter().chain(made).collect()
-}
-
-fn pick<'a, T>(chance: &mut Chance, from: &'a [T]) -> &'a T {
-    &from[place(chance, from.len() - 1)]
-}
-
-/// From 0 to the end, both included.
-fn place(chance: &mut Chance, end: usize) -> usize {
-    usize::try_from(chance.below(end as u64 + 1)).unwrap()
-}
-
-fn change(input: &mut Vec<u8>, chance: &mut Chance, corpus: &[Vec<u8>]) {
-    let at = place(chance, input.len());
-    let end = (at + usize::try_from(chance.size(6)).unwrap()).min(input.len());
-    match chance.below(6) {
-        0 if at < input.len() => input[at] ^= 1 << chance.below(8),
-        1 => drop(input.drain(at..end)),
-        2 => {
-            let again = input[at..end].repeat(1 + place(chance, 40));
-            input.splice(at..at, again);
-        }
-        3 => {
-            let other = pick(chance, corpus);
-            let rest = place(chance, other.len());
-            input.truncate(at);
-            input.extend_from_slice(&other[rest..]);
-        }
-        _ => {
-            let word = *pick(chance, &WORDS);
-            input.splice(at..at, word.iter().copied());
-        }
-    }
-}
-
-/// Does this with each input, some at a time.
-async fn with_each<F: Future<Output = ()>>(inputs: Vec<Vec<u8>>, target: impl Fn(Vec<u8>) -> F) {
-    let all = stream::iter(inputs).map(target);
-    all.buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
-}
-
-#[tokio::test]
-async fn no_request_breaks_the_server() {
-    for more in [&[][..], &["--plain-streams"]] {
-        let patience = ["--header-timeout", "1s", "--body-timeout", "1s"];
-        let server = Serve::start(&[&patience, more].concat()).await;
-        let http = server.http;
-        let bystander = http.connect().await;
-        let mut stream = http.watch(&bystander).await;
-        let id = &http.connect().await;
-        with_each(inputs("requests", 600), |input| async move {
-            targets::request(http, id, &input).await;
-        })
-        .await;
-        http.publish(&bystander, "its own").await;
-        let mut next = stream.event().await;
-        while next.data != "its own" {
-            // Whoever asks for a broadcast gets one.
-            assert_eq!(next.name, "debug");
-            next = stream.event().await;
-        }
-        drop(stream);
-        server.process.signal("TERM").await;
-        let ended = server.process.end().await;
-        assert_eq!(ended.code, Some(0), "{ended:?}");
-        assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
-    }
-}
+use crate::support::{
+    fuzz_inputs::{inputs, with_each},
+    fuzz_targets,
+    server::Server,
+};
 
 #[tokio::test]
 async fn no_stream_breaks_the_client() {
-    let target = |input: Vec<u8>| async move { targets::stream(&input).await };
+    let target = |input: Vec<u8>| async move { fuzz_targets::stream(&input).await };
     with_each(inputs("streams", 400), target).await;
 }
 
 #[test]
 fn no_text_reaches_the_terminal_as_anything_but_text_and_colour() {
     for input in inputs("texts", 20_000) {
-        targets::text(&input);
+        fuzz_targets::text(&input);
     }
 }
 
@@ -148,6 +25,6 @@ fn no_text_reaches_the_terminal_as_anything_but_text_and_colour() {
 async fn of_any_body_of_lines_exactly_what_is_acknowledged_is_in_the_stream() {
     let server = Server::start().await;
     let http = *server;
-    let target = |input: Vec<u8>| async move { targets::ndjson(http, &input).await };
+    let target = |input: Vec<u8>| async move { fuzz_targets::ndjson(http, &input).await };
     with_each(inputs("ndjson", 400), target).await;
 }

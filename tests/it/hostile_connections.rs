@@ -1,17 +1,15 @@
 //! Connections that end early, half-close, say more than they were asked or say nothing at all cost
 //! nobody else anything.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    task::JoinSet,
 };
 
 use crate::support::{
     http::{Connection, stream_of},
-    process::Serve,
     server::Server,
     soon,
 };
@@ -133,7 +131,8 @@ async fn a_client_that_floods_its_own_stream_hurts_itself_only() {
         let junk = vec![b'x'; 1 << 20];
         let flooding = async {
             // It is cut, or nobody reads it.
-            let _ = tokio::time::timeout(Duration::from_secs(1), flood.write_all(&junk)).await;
+            while flood.write_all(&junk).await.is_ok() {}
+            std::future::pending::<()>().await;
         };
         let others = async {
             for number in 0..100 {
@@ -141,7 +140,10 @@ async fn a_client_that_floods_its_own_stream_hurts_itself_only() {
                 assert_eq!(theirs.event().await.data, number.to_string());
             }
         };
-        tokio::join!(flooding, others);
+        tokio::select! {
+            () = flooding => {}
+            () = others => {}
+        }
         drop(flood);
         server.stats(|it| it.subscribers == 1).await;
     }
@@ -164,66 +166,5 @@ async fn head_neither_opens_nor_ends_anything() {
             let stats = server.hub.stats();
             assert_eq!((stats.channels, stats.subscribers), (1, 0), "{target}");
         }
-    }
-}
-
-/// A thousand connections that say nothing, or a head or a body byte by byte.
-async fn crowd(server: &Serve, id: &str) -> Vec<TcpStream> {
-    let path = stream_of(id);
-    let begins = [
-        String::new(),
-        format!("GET {path} HTTP/1.1\r\nX: "),
-        format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000\r\n\r\n"),
-        format!(
-            "POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n"
-        ),
-    ];
-    let mut crowd = Vec::new();
-    for begin in begins.iter().cycle().take(1000) {
-        let mut connection = Connection::open(server.http.address).await;
-        connection.say(begin).await;
-        crowd.push(connection.socket);
-    }
-    crowd
-}
-
-#[tokio::test]
-async fn a_thousand_slow_and_silent_clients_do_not_stop_a_real_one() {
-    const PATIENCE: &str = "3s";
-    let limits = ["--header-timeout", PATIENCE, "--body-timeout", PATIENCE];
-    for more in [&[][..], &["--plain-streams"]] {
-        let server = Serve::start(&[&limits, more].concat()).await;
-        let (slow, id) = (server.http.connect().await, server.http.connect().await);
-        let mut stream = server.http.watch(&id).await;
-        let mut crowd = crowd(&server, &slow).await;
-        let begin = Instant::now();
-        for number in 0..50 {
-            for socket in crowd.iter_mut().skip(number % 4).step_by(4) {
-                // Some have been closed by now.
-                let _ = socket.try_write(b"x");
-            }
-            server.http.publish(&id, number.to_string()).await;
-            assert_eq!(stream.event().await.data, number.to_string());
-        }
-        println!(
-            "50 messages beside 1,000 slow clients: {:?}",
-            begin.elapsed()
-        );
-        let mut ends = JoinSet::new();
-        for mut socket in crowd {
-            ends.spawn(async move { rest(&mut socket).await });
-        }
-        for answer in ends.join_all().await {
-            let answer = String::from_utf8(answer).unwrap();
-            let refused = answer.is_empty() || answer.starts_with("HTTP/1.1 4");
-            assert!(refused, "{answer}");
-        }
-        server.http.publish(&id, "then").await;
-        assert_eq!(stream.event().await.data, "then");
-        drop(stream);
-        server.process.signal("TERM").await;
-        let ended = server.process.end().await;
-        assert_eq!(ended.code, Some(0), "{ended:?}");
-        assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
     }
 }

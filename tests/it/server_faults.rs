@@ -6,8 +6,7 @@ use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use tokio::{net::TcpStream, time::timeout};
 
 use crate::support::{
-    http::{Connection, Http, Stream, stream_of},
-    process::{Running, Serve, clean},
+    http::{Connection, Stream, stream_of},
     server::Server,
     soon,
 };
@@ -208,32 +207,4 @@ async fn a_head_that_does_not_come_is_not_waited_for() {
     assert_eq!(connection.answer().await.status, 200);
     // Nor is that of a next request.
     connection.closed().await;
-}
-
-#[tokio::test]
-async fn a_server_out_of_files_serves_those_it_has_and_recovers() {
-    const FILES: usize = 40;
-    let script = format!("ulimit -n {FILES}; exec \"$0\" serve --listen 127.0.0.1:0");
-    let mut shell = clean("sh");
-    shell.args(["-c", &script, env!("CARGO_BIN_EXE_codechat")]);
-    let mut server = Serve::of(Running::start(&mut shell)).await;
-    let http: Http = server.http;
-    let id = http.connect().await;
-    let mut stream = http.watch(&id).await;
-    let mut publisher = http.publisher(&id, &[]).await;
-
-    let mut crowd = Vec::new();
-    for _ in 0..FILES {
-        crowd.push(Connection::open(http.address).await);
-    }
-    server
-        .process
-        .says("cannot accept connections for now")
-        .await;
-    publisher.say_chunk("\"in the crowd\"\n").await;
-    assert_eq!(stream.event().await.data, "in the crowd");
-    drop(crowd);
-    server.process.says("accepting connections again").await;
-    http.publish(&id, "after it").await;
-    assert_eq!(stream.event().await.data, "after it");
 }

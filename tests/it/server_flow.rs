@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::support::{http::stream_of, process::clean, server::Server, soon};
+use crate::support::{http::stream_of, server::Server};
 
 const CANONICAL: &str = "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx";
 
@@ -230,54 +230,6 @@ async fn connect_answers_the_bare_id_where_text_is_asked_for() {
         }
         assert_eq!(answer.head.header("cache-control"), Some("no-store"));
     }
-}
-
-#[tokio::test]
-async fn curl_is_all_one_needs() {
-    let server = Server::start().await;
-    let base = format!("http://{}/api/v1/sse", server.address);
-    let curl = async |args: &[&str]| {
-        let output = soon(
-            clean("curl")
-                .args(["-sS", "--noproxy", "*"])
-                .args(args)
-                .output(),
-        )
-        .await;
-        let output = output.expect("curl is there");
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    };
-    let id = curl(&["-H", "Accept: text/plain", &format!("{base}/connect")]).await;
-    let id = id.strip_suffix('\n').unwrap();
-    assert!(is_canonical(id), "{id}");
-    let url = format!("{base}/debug/{id}");
-    let answer = curl(&["-d", "hello", &url]).await;
-    assert!(answer.contains(r#""accepted":1"#), "{answer}");
-    let header = format!("Sse-Client-ID: {id}");
-    curl(&["-H", &header, "-d", "by header", &format!("{base}/debug")]).await;
-    let watching = async {
-        let stream = curl(&["-N", &url]).await;
-        let data: Vec<_> = stream
-            .lines()
-            .filter_map(|it| it.strip_prefix("data: "))
-            .collect();
-        let expected = [
-            "Starting server communication...",
-            "hello",
-            "by header",
-            "stopped",
-        ];
-        assert_eq!(data, expected);
-    };
-    let stopping = async {
-        server.stats(|it| it.subscribers == 1).await;
-        assert_eq!(
-            curl(&["-X", "POST", &format!("{base}/debug/stop/{id}")]).await,
-            "Debug message stream stopped."
-        );
-    };
-    tokio::join!(watching, stopping);
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! Every bound of the server is told of where it is reached, and nobody else pays for it.
 
+use std::time::Duration;
+
 use serde_json::json;
+use tokio::time;
 
 use crate::support::{http::stream_of, server::Server};
 
@@ -111,7 +114,9 @@ async fn for_want_of_memory_the_longest_idle_unwatched_channel_ends_first() {
         server.publish(&id, "x".repeat(8000)).await;
         ids.push(id);
         // The next one is younger by the clock, which counts milliseconds.
-        tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+        time::pause();
+        time::advance(Duration::from_millis(1)).await;
+        time::resume();
     }
     let mut watched = server.watch(&ids[0]).await;
     assert_eq!(watched.event().await.data.len(), 8000);

@@ -1,5 +1,4 @@
-//! A bug at one request is that request's failure and nobody else's; the log tells of requests without
-//! what names them.
+//! A bug at one request is that request's failure and nobody else's.
 
 use codechat::internal::{
     event::Event,
@@ -7,7 +6,7 @@ use codechat::internal::{
     server::{FRAMES, ServerOptions},
 };
 
-use crate::support::{http::stream_of, process::Serve, server::Server};
+use crate::support::{http::stream_of, server::Server};
 
 /// Encoders with a bug.
 const BUGGY: Frames = Frames {
@@ -67,31 +66,4 @@ async fn a_panic_in_a_stream_ends_that_stream_alone() {
         server.publish(&id, "it goes on").await;
         assert_eq!(well.event().await.data, "it goes on");
     }
-}
-
-#[tokio::test]
-async fn the_log_tells_of_each_request_but_not_whose_it_is() {
-    let mut serve = Serve::start(&["--log", "debug", "--log-format", "json"]).await;
-    let id = serve.http.connect().await;
-    serve.http.publish(&id, "a secret message").await;
-    let line = serve.process.says("\"method\":\"POST\"").await;
-    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
-    let fields = &line["fields"];
-    assert_eq!(fields["route"], "/api/v1/sse/debug/{id}");
-    assert_eq!(fields["status"], 202);
-    assert_eq!(fields["client"], id[..8]);
-    assert!(fields["peer"].as_str().unwrap().starts_with("127.0.0.1:"));
-    assert!(fields["took"].is_string());
-    serve
-        .http
-        .get(&format!("/elsewhere/{id}?id={id}"))
-        .await
-        .detail(404);
-    serve.process.says("\"none\"").await;
-    serve.process.signal("TERM").await;
-    let log = serve.process.end().await.stderr;
-    assert!(
-        !log.contains(&id[9..]) && !log.contains("a secret"),
-        "{log}"
-    );
 }

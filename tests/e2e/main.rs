@@ -1,0 +1,57 @@
+//! What codechat promises, one file a promise: the tests that start programs, codechat itself before all,
+//! and those that take long. What runs in the tests' own process is in `tests/it`.
+
+mod access;
+mod browser;
+mod command_line;
+mod curl;
+mod documents;
+mod faults;
+mod fuzz;
+mod hostile;
+mod hostile_crowd;
+mod lossless;
+mod pane_panics;
+mod pane_terminal;
+mod pane_tmux;
+mod reverse_proxy;
+mod send;
+mod send_command;
+mod server_log;
+mod server_out_of_files;
+mod shutdown;
+mod soak;
+mod terminal;
+mod tls;
+mod token;
+mod watch_asks;
+mod watch_job;
+mod watch_pipe;
+mod watch_record;
+
+#[path = "../support"]
+mod support {
+    pub(crate) mod chance;
+    pub(crate) mod cutter;
+    pub(crate) mod fault_proxy;
+    pub(crate) mod fuzz_bytes;
+    pub(crate) mod fuzz_inputs;
+    pub(crate) mod fuzz_request;
+    #[expect(dead_code, reason = "the rest is for tests/it")]
+    pub(crate) mod http;
+    pub(crate) mod pane;
+    pub(crate) mod port;
+    pub(crate) mod process;
+    pub(crate) mod program;
+    pub(crate) mod retry_hint;
+    #[expect(dead_code, reason = "the rest is for tests/it")]
+    pub(crate) mod scripted;
+    #[expect(dead_code, reason = "the rest is for tests/it")]
+    pub(crate) mod server;
+    pub(crate) mod stage;
+    pub(crate) mod terminal;
+    pub(crate) mod tls;
+    pub(crate) mod waiting;
+
+    pub(crate) use waiting::{PATIENCE, becomes, soon};
+}

@@ -1,0 +1,340 @@
+//! `codechat send` delivers what it is given: words, or each line as it is read.
+
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
+use codechat::internal::event::ClientId;
+
+use crate::support::{
+    port::Port,
+    process::{Running, Serve},
+    scripted::{Reply, Scripted},
+    stage::Stage,
+};
+
+const LONG: usize = 64 * 1024;
+
+#[tokio::test]
+async fn words_are_one_message_with_what_the_options_say() {
+    let server = Serve::start(&[]).await;
+    let (mut watcher, id) = server.watch(&["--format", "json"]).await;
+    server.sent(&id, &["two", "words"]).await;
+    let options = [
+        "--level",
+        "warn",
+        "--operation",
+        "refresh",
+        "--progress",
+        "3/120",
+        "--event",
+        "build",
+    ];
+    server
+        .sent(&id, &[&options[..], &["all of it"]].concat())
+        .await;
+    server.sent(&id, &["--outcome", "ok"]).await;
+    let mut objects = Vec::new();
+    for _ in 0..3 {
+        let mut object: serde_json::Value = serde_json::from_str(&watcher.line().await).unwrap();
+        let members = object.as_object_mut().unwrap();
+        assert!(members.remove("id").is_some() && members.remove("time").is_some());
+        objects.push(object);
+    }
+    let expected = [
+        serde_json::json!({"message": "two words"}),
+        serde_json::json!({
+            "message": "all of it", "level": "warn", "operation": "refresh",
+            "progress": {"current": 3, "total": 120}, "event": "build",
+        }),
+        serde_json::json!({"message": "", "outcome": "ok"}),
+    ];
+    assert_eq!(objects, expected);
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text_are_replaced_in_words_as_in_lines() {
+    let server = Serve::start(&[]).await;
+    let (mut watcher, id) = server.watch(&[]).await;
+    let words = ["send", "--server", &server.url, "--id", &id].map(OsStr::new);
+    let words = [&words[..], &[OsStr::from_bytes(b"gr\xfcn")]].concat();
+    assert_eq!(Running::codechat(words).end().await.code, Some(0));
+    assert_eq!(watcher.line().await, "gr\u{fffd}n\n");
+}
+
+#[tokio::test]
+async fn each_line_is_delivered_as_it_is_read() {
+    let server = Serve::start(&[]).await;
+    let (mut watcher, id) = server.watch(&[]).await;
+    let mut sender = server.send(&id, &["--tee"]);
+    for number in 0..5 {
+        let line = format!("line {number}\n");
+        sender.write(&line).await;
+        assert_eq!(watcher.line().await, line);
+        assert_eq!(sender.line().await, line, "tee");
+    }
+    sender.write("without an end").await;
+    let ended = sender.end().await;
+    assert_eq!(
+        (ended.code, ended.stdout.as_str()),
+        (Some(0), "without an end")
+    );
+    assert_eq!(watcher.line().await, "without an end\n");
+}
+
+#[tokio::test]
+async fn no_byte_is_dropped_that_can_be_told() {
+    let server = Serve::start(&[]).await;
+    let (mut watcher, id) = server.watch(&["--format", "json"]).await;
+    let mut sender = server.send(&id, &[]);
+    let long = "é".repeat(LONG);
+    let input = [
+        b"\n".as_slice(),
+        b"cr\r\n",
+        b"two\r\r\n",
+        b"a\rb\n",
+        b"\xff\xc3(\n",
+        b"\"quoted\" {\"message\":1}\n",
+        long.as_bytes(),
+        b"\n\nlast",
+    ];
+    sender.write(input.concat()).await;
+    assert_eq!(sender.end().await.code, Some(0));
+    let mut texts = Vec::new();
+    loop {
+        let object: serde_json::Value = serde_json::from_str(&watcher.line().await).unwrap();
+        texts.push(object["message"].as_str().unwrap().to_owned());
+        if texts.last().unwrap() == "last" {
+            break;
+        }
+    }
+    let expected = [
+        "",
+        "cr",
+        "two\r",
+        "a\rb",
+        "\u{fffd}\u{fffd}(",
+        "\"quoted\" {\"message\":1}",
+    ];
+    assert_eq!(texts[..6], expected);
+    let pieces = &texts[6..texts.len() - 2];
+    assert!(pieces.len() >= 2 && pieces.iter().all(|it| it.len() <= LONG));
+    assert_eq!(pieces.concat(), long);
+    assert_eq!(texts[texts.len() - 2], "");
+}
+
+#[tokio::test]
+async fn the_level_of_lines_is_what_the_option_says() {
+    let server = Serve::start(&[]).await;
+    let (mut watcher, id) = server.watch(&["--format", "json"]).await;
+    let mut sender = server.send(&id, &["--level", "error"]);
+    sender.write("a\n").await;
+    assert!(watcher.line().await.contains(r#""level":"error""#));
+    assert_eq!(sender.end().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn all_watchers_get_a_broadcast_which_takes_words() {
+    let server = Serve::start(&[]).await;
+    let (mut first, _) = server.watch(&[]).await;
+    let (mut second, _) = server.watch(&[]).await;
+    let all = ["send", "--server", &server.url, "--all"];
+    let ended = Running::codechat([&all[..], &["to", "all"]].concat())
+        .end()
+        .await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(first.line().await, "to all\n");
+    assert_eq!(second.line().await, "to all\n");
+    let ended = Running::codechat(all).end().await;
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("--all"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn what_is_not_delivered_is_counted_and_an_error() {
+    let server = Serve::start(&[]).await;
+    let unknown = "00000000-0000-4000-8000-000000000000";
+    let ended = server.send(unknown, &["words"]).end().await;
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("no client with this ID"), "{ended:?}");
+    let mut sender = server.send(unknown, &[]);
+    sender.write("1\n2\n3\n").await;
+    let ended = sender.end().await;
+    assert_eq!(ended.code, Some(1));
+    assert!(
+        ended.stderr.contains("3 lines were read but not delivered"),
+        "{ended:?}"
+    );
+
+    let nobody = Port::keep();
+    let url = nobody.url();
+    let ended = Running::codechat(["send", "--server", &url, "--id", unknown, "x"])
+        .end()
+        .await;
+    assert_eq!(ended.code, Some(1));
+    assert!(
+        ended.stderr.contains(&format!("nothing answers at {url}")),
+        "{ended:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_line_that_cannot_go_out_yet_is_counted_when_interrupted() {
+    let server = Serve::start(&[]).await;
+    let (mut watcher, id) = server.watch(&[]).await;
+    let mut sender = server.send(&id, &[]);
+    sender.write("delivered\n").await;
+    assert_eq!(watcher.line().await, "delivered\n");
+    server.process.signal("KILL").await;
+    sender.write("kept\n").await;
+    sender.says("not delivered yet, try 1").await;
+    sender.signal("INT").await;
+    let ended = sender.end().await;
+    assert_eq!(ended.code, Some(1));
+    assert!(
+        ended
+            .stderr
+            .contains("1 line was read but not delivered: interrupted"),
+        "{ended:?}"
+    );
+}
+
+#[tokio::test]
+async fn every_line_that_was_read_is_counted_where_none_can_go_out() {
+    /// One in the request under way, those that may wait, and one in the hand of whoever reads.
+    const READ: usize = 1 + 16 + 1;
+    let server = Serve::start(&[]).await;
+    let id = server.http.connect().await;
+    let mut sender = server.send(&id, &["--tee"]);
+    sender.write("delivered\n").await;
+    assert_eq!(sender.line().await, "delivered\n");
+    let mut stream = server.http.watch(&id).await;
+    assert_eq!(stream.event().await.data, "delivered");
+    server.process.signal("KILL").await;
+    for number in 0..READ {
+        let line = format!("{number}\n");
+        sender.write(&line).await;
+        assert_eq!(sender.line().await, line, "its copy says that it was read");
+        if number == 0 {
+            sender.says("not delivered yet, try 1").await;
+        }
+    }
+    sender.signal("INT").await;
+    let ended = sender.end().await;
+    assert_eq!(ended.code, Some(1));
+    let counted = format!("{READ} lines were read but not delivered: interrupted");
+    assert!(ended.stderr.contains(&counted), "{ended:?}");
+}
+
+/// A server, and a sender of which it has had a line, and which gives up at the first failure after its
+/// input's end.
+async fn sender_without_patience() -> (Serve, Running) {
+    let server = Serve::start(&[]).await;
+    let (mut watcher, id) = server.watch(&[]).await;
+    let mut sender = server.send(&id, &["--give-up-after", "1ms"]);
+    sender.write("delivered\n").await;
+    assert_eq!(watcher.line().await, "delivered\n");
+    (server, sender)
+}
+
+#[tokio::test]
+async fn after_the_inputs_end_the_rest_is_given_up_and_counted_where_the_server_stays_away() {
+    let (server, mut sender) = sender_without_patience().await;
+    server.process.signal("KILL").await;
+    sender.write("one\ntwo\n").await;
+    sender.says("not delivered yet, try 2").await;
+    let ended = sender.end().await;
+    assert_eq!(ended.code, Some(1));
+    let counted = "2 lines were read but not delivered: the server took nothing for 1ms: ";
+    assert!(ended.stderr.contains(counted), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_given_up_too() {
+    let (server, mut sender) = sender_without_patience().await;
+    server.process.pause().await;
+    sender.write("kept\n").await;
+    let ended = sender.end().await;
+    assert_eq!(ended.code, Some(1));
+    let counted = "1 line was read but not delivered: the server took nothing for 1ms: no answer";
+    assert!(ended.stderr.contains(counted), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_cancelled_sender_gives_up_though_its_stdin_stays_open() {
+    let cancel =
+        r#"{"id":"1-9","accepted":1,"subscribers":1,"level":null,"cancel":true,"operation":null}"#;
+    let json = ["Content-Type: application/json"];
+    let cancelled = Reply::answer("202 Accepted", &json, cancel);
+    let server = Scripted::start([cancelled, Reply::raw(""), Reply::raw("")]).await;
+    let id = ClientId::random().to_string();
+    let give_up = ["--give-up-after", "1ms"];
+    let to = ["send", "--id", &id, "--server", &server.url];
+    let mut sender = Running::codechat([&to[..], &give_up].concat());
+    sender.write("delivered\n").await;
+    sender.says("a watcher asked to cancel").await;
+    sender.says("the server took nothing for 1ms").await;
+}
+
+#[tokio::test]
+async fn a_producer_that_is_gone_is_seen_before_all_that_it_wrote_is_read() {
+    /// More than is read while nothing can be sent, and than a pipe holds.
+    const FLOOD: usize = 4 << 20;
+    let server = Serve::start(&[]).await;
+    let id = server.http.connect().await;
+    let mut sender = server.send(&id, &["--tee", "--give-up-after", "1ms"]);
+    sender.write("delivered\n").await;
+    assert_eq!(sender.line().await, "delivered\n");
+    let mut stream = server.http.watch(&id).await;
+    assert_eq!(stream.event().await.data, "delivered");
+    server.process.signal("KILL").await;
+    let line = format!("{}\n", "x".repeat(1023));
+    let flood = line.repeat(FLOOD / line.len());
+    sender.flood(&flood, "not delivered yet, try 4").await;
+    let ended = sender.end().await;
+    assert_eq!(ended.code, Some(1));
+    let copied = ended.stdout.lines().count();
+    assert!((1..FLOOD / line.len()).contains(&copied), "{copied}");
+    let counted = format!("{copied} lines were read but not delivered: the server took nothing");
+    assert!(ended.stderr.contains(&counted), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn a_secret_in_the_servers_address_is_refused_and_not_repeated() {
+    for server in ["http://user:hunter2@host", "http://host/?token=hunter2"] {
+        let ended = Running::codechat(["send", "--all", "x", "--server", server])
+            .end()
+            .await;
+        assert_eq!(ended.code, Some(2));
+        assert!(ended.stderr.contains("--token-file"), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
+    }
+}
+
+#[tokio::test]
+async fn lines_of_stdin_end_where_a_watcher_asks_to_cancel() {
+    let mut stage = Stage::set().await;
+    let mut sender = stage.server.send(&stage.id, &["--operation", "sh"]);
+    sender.write("one\n").await;
+    assert_eq!(stage.line().await, "one");
+    stage.ask(&["--cancel"]).await;
+    sender.write("two\n").await;
+    assert_eq!(stage.line().await, "two");
+    sender.says("read no further").await;
+    let (watched, last) = stage.done().await;
+    assert_eq!(
+        (watched.code, &last["outcome"]),
+        (Some(3), &"cancelled".into())
+    );
+    assert_eq!(sender.end().await.code, Some(3));
+}
+
+#[tokio::test]
+async fn a_stdin_that_is_quiet_ends_at_a_cancel_too() {
+    let mut stage = Stage::set().await;
+    let mut sender = stage.server.send(&stage.id, &["--operation", "sh"]);
+    sender.write("one\n").await;
+    assert_eq!(stage.line().await, "one");
+    stage.ask(&["--cancel"]).await;
+    sender.says("read no further").await;
+    assert_eq!(stage.done().await.1["outcome"], "cancelled");
+    assert_eq!(sender.end().await.code, Some(3));
+}

@@ -1,0 +1,363 @@
+//! `codechat send -- COMMAND` tells a command's whole story: its start, each line, and how it ended,
+//! whoever ended it.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use crate::support::{
+    PATIENCE, becomes,
+    http::stream_of,
+    process::{CODECHAT, Running, Scratch, Serve},
+    stage::Stage,
+    terminal::Terminal,
+};
+
+const UNKNOWN: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
+/// A shell that says when it is ready, and its process ID, then does nothing until it is told to end.
+const WAITS: &str = "echo ready $$; while :; do sleep 0.05; done";
+
+/// Whether a process is gone; one that nobody has waited for counts as gone.
+fn is_gone(pid: &str) -> bool {
+    let state = fs::read_to_string(format!("/proc/{pid}/stat"));
+    state.is_ok_and(|it| it.contains(") Z ")) || !Path::new(&format!("/proc/{pid}")).exists()
+}
+
+async fn gone(pid: &str) {
+    assert!(becomes(|| is_gone(pid)).await, "{pid} does not end");
+}
+
+#[tokio::test]
+async fn a_command_is_told_from_its_start_to_its_outcome() {
+    let mut stage = Stage::set().await;
+    let sender = stage.run(&[], "echo one; read line; echo two >&2; exit 0");
+    let started = stage.message().await;
+    let text = started["message"].as_str().unwrap();
+    assert!(text.starts_with("Started sh -c 'echo one;"), "{text}");
+    assert_eq!(
+        (&started["level"], &started["operation"]),
+        (&"info".into(), &"sh".into())
+    );
+    let one = stage.message().await;
+    assert_eq!(
+        (&one["message"], &one["level"]),
+        (&"one".into(), &"info".into())
+    );
+    // Its stdin is ours, which ends here.
+    let sent = sender.end().await;
+    assert_eq!(
+        (sent.code, sent.stdout.as_str(), sent.stderr.as_str()),
+        (Some(0), "", "")
+    );
+    let two = stage.message().await;
+    assert_eq!(
+        (&two["message"], &two["level"]),
+        (&"two".into(), &"warn".into())
+    );
+    let (watched, last) = stage.done().await;
+    assert_eq!((watched.code, &last["outcome"]), (Some(0), &"ok".into()));
+    assert_eq!(last["operation"], "sh");
+}
+
+#[tokio::test]
+async fn a_command_that_fails_is_told_with_its_exit_code_or_its_signal() {
+    for (script, code, told) in [
+        ("exit 7", 7, "exit code 7"),
+        ("kill -KILL $$", 137, "signal 9"),
+    ] {
+        let stage = Stage::set().await;
+        assert_eq!(stage.run(&[], script).end().await.code, Some(code));
+        let (watched, last) = stage.done().await;
+        assert_eq!(
+            (watched.code, &last["outcome"]),
+            (Some(3), &"failed".into())
+        );
+        let text = last["message"].as_str().unwrap();
+        assert!(text.contains(told), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_run_is_a_failure_with_a_shells_code_and_says_why() {
+    let scratch = Scratch::new();
+    let file = |name: &str, text: &str, mode| {
+        let path = scratch.path(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let no_program = file("text", "echo hi\n", 0o755);
+    let no_interpreter = file("script", "#!/nowhere/to/be/found\n", 0o755);
+    let no_permission = file("data", "#!/bin/sh\n", 0o644);
+    for (command, code, told) in [
+        ("nowhere-to-be-found", 127, "no directory in PATH"),
+        ("/nowhere/to/be/found", 127, "No such file"),
+        ("", 127, "run '': it has no name"),
+        ("/", 126, "it is a directory"),
+        (&no_program, 126, "such as #!/bin/sh"),
+        (&no_interpreter, 126, "the interpreter"),
+        (&no_permission, 126, "chmod +x /"),
+    ] {
+        let stage = Stage::set().await;
+        let sent = stage.server.send(&stage.id, &["--", command]).end().await;
+        assert_eq!(sent.code, Some(code), "{command}");
+        assert!(sent.stderr.contains("cannot run"), "{sent:?}");
+        assert!(sent.stderr.contains(told), "{sent:?}");
+        let (watched, last) = stage.done().await;
+        assert_eq!(
+            (watched.code, &last["outcome"]),
+            (Some(3), &"failed".into())
+        );
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_run_for_a_client_that_is_not_there() {
+    let (server, scratch) = (Serve::start(&[]).await, Scratch::new());
+    let marker = scratch.path("marker");
+    let marker = marker.to_str().unwrap();
+    let sent = server.send(UNKNOWN, &["--", "touch", marker]).end().await;
+    assert_eq!(sent.code, Some(1));
+    assert!(sent.stderr.contains("no client with this ID"), "{sent:?}");
+    for more in [
+        &["words", "--", "touch", marker][..],
+        &["--outcome", "ok", "--", "touch", marker],
+        &["--on-level-signal", "KILL", "--", "touch", marker],
+    ] {
+        let sent = server.send(UNKNOWN, more).end().await;
+        assert_eq!(sent.code, Some(2), "{more:?}");
+    }
+    assert!(!Path::new(marker).exists());
+}
+
+#[tokio::test]
+async fn a_watchers_cancel_ends_the_command_and_all_that_it_started() {
+    let mut stage = Stage::set().await;
+    let script = "sleep 600 & echo $!; echo ready $$; wait";
+    let sender = stage.run(&[], script);
+    stage.line().await;
+    let grandchild = stage.line().await;
+    let child = stage.ready().await;
+    stage.ask(&["--cancel"]).await;
+    assert_eq!(sender.end().await.code, Some(143));
+    let (watched, last) = stage.done().await;
+    assert_eq!(
+        (watched.code, &last["outcome"]),
+        (Some(3), &"cancelled".into())
+    );
+    gone(&child).await;
+    gone(&grandchild).await;
+}
+
+#[tokio::test]
+async fn a_command_that_ignores_a_cancel_is_ended_after_a_while() {
+    let mut stage = Stage::set().await;
+    let script = "trap '' TERM; echo ready $$; sleep 600";
+    let sender = stage.run(&[], script);
+    stage.line().await;
+    let child = stage.ready().await;
+    stage.ask(&["--cancel"]).await;
+    assert_eq!(sender.end().await.code, Some(137));
+    let (_, last) = stage.done().await;
+    assert_eq!(last["outcome"], "cancelled");
+    gone(&child).await;
+}
+
+#[tokio::test]
+async fn a_cancel_that_was_there_before_runs_nothing_and_is_over() {
+    let (server, scratch) = (Serve::start(&[]).await, Scratch::new());
+    let id = server.http.connect().await;
+    let watch = ["watch", "--server", &server.url, "--id", &id, "--cancel"];
+    assert_eq!(Running::codechat(watch).end().await.code, Some(0));
+    let marker = scratch.path("marker");
+    let touch = ["--", "touch", marker.to_str().unwrap()];
+    assert_eq!(server.send(&id, &touch).end().await.code, Some(143));
+    assert!(!marker.exists());
+    assert_eq!(server.send(&id, &touch).end().await.code, Some(0));
+    assert!(marker.exists());
+}
+
+#[tokio::test]
+async fn a_killed_sender_is_told_of_within_three_seconds() {
+    let mut stage = Stage::set().await;
+    let sender = stage.run(&["--operation", "sh"], &format!("{WAITS} 2>&1"));
+    stage.line().await;
+    let child = stage.ready().await;
+    let begin = Instant::now();
+    sender.signal("KILL").await;
+    let (watched, _) = stage.done().await;
+    let after = begin.elapsed();
+    assert!(after < Duration::from_secs(3), "{after:?}");
+    assert_eq!(watched.code, Some(3));
+    let lost = "Publisher disconnected before it finished.";
+    assert!(watched.stderr.contains(lost), "{watched:?}");
+    // Who kills it cannot have it end what it runs.
+    let kill = std::process::Command::new("kill").arg(&child).status();
+    assert!(kill.unwrap().success());
+}
+
+#[tokio::test]
+async fn signals_are_passed_on_once() {
+    let mut stage = Stage::set().await;
+    let script = format!("trap 'echo interrupted' INT; trap 'exit 9' TERM; {WAITS}");
+    let sender = stage.run(&[], &script);
+    stage.line().await;
+    stage.ready().await;
+    sender.signal("INT").await;
+    assert_eq!(stage.line().await, "interrupted");
+    sender.signal("TERM").await;
+    assert_eq!(sender.end().await.code, Some(9));
+    let (watched, last) = stage.done().await;
+    assert_eq!(
+        (watched.code, &last["outcome"]),
+        (Some(3), &"cancelled".into())
+    );
+    assert!(!watched.stdout.contains("interrupted"), "{watched:?}");
+}
+
+#[tokio::test]
+async fn a_line_without_an_end_is_shown_while_the_command_waits() {
+    let mut stage = Stage::set().await;
+    let mut sender = stage.run(
+        &["--tee"],
+        "printf 'Name? '; read name; echo \"Hello $name\"",
+    );
+    stage.line().await;
+    assert_eq!(stage.line().await, "Name? ");
+    sender.write("you\n").await;
+    assert_eq!(stage.line().await, "Hello you");
+    let sent = sender.end().await;
+    assert_eq!(
+        (sent.code, sent.stdout.as_str()),
+        (Some(0), "Name? Hello you\n")
+    );
+}
+
+#[tokio::test]
+async fn a_command_on_a_terminal_of_its_own_sees_one() {
+    let mut stage = Stage::set().await;
+    let script = "test -t 1 && test -t 2 && stty size <&1; printf '\\033[31mred\\033[0m\\n' >&2";
+    let sender = stage.run(&["--pty"], script);
+    stage.line().await;
+    assert_eq!(stage.line().await, "24 80");
+    assert_eq!(stage.line().await, "\u{1b}[31mred\u{1b}[0m");
+    assert_eq!(sender.end().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn a_wanted_level_is_in_the_environment_and_a_new_one_is_a_signal() {
+    let mut stage = Stage::set().await;
+    stage.ask(&["--ask-level", "debug"]).await;
+    let script = format!(
+        "trap 'echo louder; exit 0' USR1; echo $CODECHAT_WANTED_LEVEL $SSE_CLIENT_ID $CODECHAT_PUBLISH_URL; {WAITS}"
+    );
+    let sender = stage.run(&["--on-level-signal", "USR1"], &script);
+    stage.line().await;
+    let (id, url) = (stage.id.clone(), stage.server.url.clone());
+    let expected = format!("debug {id} {url}{}", stream_of(&id));
+    assert_eq!(stage.line().await, expected);
+    stage.ready().await;
+    stage.ask(&["--ask-level", "trace"]).await;
+    assert_eq!(stage.line().await, "louder");
+    assert_eq!(sender.end().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn what_a_command_leaves_behind_does_not_hold_it_up() {
+    let mut stage = Stage::set().await;
+    let begin = Instant::now();
+    let sent = stage.run(&[], "sleep 600 & echo $!").end().await;
+    assert!(begin.elapsed() < PATIENCE);
+    assert_eq!(sent.code, Some(0));
+    assert!(sent.stderr.contains("holds its output"), "{sent:?}");
+    stage.line().await;
+    let left = stage.line().await;
+    assert!(!is_gone(&left), "it was meant to go on");
+    let kill = std::process::Command::new("kill").arg(left).status();
+    assert!(kill.unwrap().success());
+    assert_eq!(stage.done().await.1["outcome"], "ok");
+}
+
+#[tokio::test]
+async fn a_command_that_closes_its_output_is_waited_for() {
+    let mut stage = Stage::set().await;
+    let mut sender = stage.run(&[], "echo closing; exec >&- 2>&-; read line; exit 5");
+    stage.line().await;
+    assert_eq!(stage.line().await, "closing");
+    sender.write("go on\n").await;
+    assert_eq!(sender.end().await.code, Some(5));
+    assert_eq!(stage.done().await.1["outcome"], "failed");
+}
+
+#[tokio::test]
+async fn a_command_goes_on_without_its_watcher_and_what_is_not_delivered_is_counted() {
+    let (mut stage, scratch) = (Stage::set().await, Scratch::new());
+    let marker = scratch.path("marker");
+    let script = format!("echo one; read line; seq 1000; touch {}", marker.display());
+    let mut sender = stage.run(&[], &script);
+    stage.line().await;
+    assert_eq!(stage.line().await, "one");
+    stage.server.http.stop(&stage.id).await;
+    sender.write("go on\n").await;
+    let sent = sender.end().await;
+    assert_eq!(sent.code, Some(1));
+    let counted = "1001 lines were read but not delivered";
+    assert!(sent.stderr.contains(counted), "{sent:?}");
+    assert!(marker.exists());
+}
+
+#[tokio::test]
+async fn after_a_commands_end_what_the_server_does_not_take_is_given_up_but_its_own_code_wins() {
+    for (script_code, code) in [(0, 1), (7, 7)] {
+        let mut stage = Stage::set().await;
+        let script = format!("echo one; read line; seq 1000; exit {script_code}");
+        let mut sender = stage.run(&["--give-up-after", "1ms"], &script);
+        stage.line().await;
+        assert_eq!(stage.line().await, "one");
+        stage.server.process.signal("KILL").await;
+        sender.write("go on\n").await;
+        let sent = sender.end().await;
+        assert_eq!(sent.code, Some(code));
+        let counted = "1001 lines were read but not delivered: the server took nothing for 1ms: ";
+        assert!(sent.stderr.contains(counted), "{sent:?}");
+        assert!(!sent.stderr.contains("the command goes on"), "{sent:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_says_nothing_keeps_its_client_from_ending_for_idleness() {
+    let server = Serve::start(&["--idle-timeout", "1s"]).await;
+    let id = server.http.connect().await;
+    let script = "echo ready; read line; echo done";
+    let mut sender = server.send(&id, &["--tee", "--", "sh", "-c", script]);
+    assert_eq!(sender.line().await, "ready\n");
+    // Once a later one has ended, this one's time was over too.
+    let later = server.http.connect().await;
+    assert_eq!(server.http.watch(&later).await.event().await.data, "idle");
+    sender.write("go on\n").await;
+    assert_eq!(sender.end().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn ctrl_c_in_a_terminal_reaches_the_command_once() {
+    let mut stage = Stage::set().await;
+    let script = format!("trap 'echo interrupted' INT; trap 'exit 4' TERM; {WAITS}");
+    let send = [CODECHAT, "send", "--server", &stage.server.url];
+    let words = ["--id", &stage.id, "--", "sh", "-c", &script];
+    let mut sender = Terminal::start(&[&send[..], &words].concat(), (80, 24));
+    stage.line().await;
+    stage.ready().await;
+    sender.keys("\u{3}");
+    assert_eq!(stage.line().await, "interrupted");
+    let kill = std::process::Command::new("kill")
+        .arg(sender.pid().to_string())
+        .status();
+    assert!(kill.unwrap().success());
+    assert_eq!(sender.end().await.0, 4);
+    let (watched, last) = stage.done().await;
+    assert_eq!(last["outcome"], "cancelled");
+    assert!(!watched.stdout.contains("interrupted"), "{watched:?}");
+}

@@ -1,0 +1,82 @@
+//! Whatever other people write, a terminal is shown text and colours, and obeys none of it.
+
+use serde_json::json;
+
+use crate::support::{
+    http::stream_of,
+    process::CODECHAT,
+    scripted::{Reply, Scripted},
+    server::Server,
+    terminal::Terminal,
+};
+
+/// Title, clipboard, link, cursor, screen, C1, DCS, bidi, what is invisible, and a colour.
+const HOSTILE: &str = "a\u{1b}]0;title\u{7}b\u{1b}]52;c;aGk=\u{1b}\\c\u{1b}]8;;http://x\u{1b}\\d\u{1b}[2J\u{1b}[1;1H\
+    e\u{9b}31mf\u{90}q\u{9c}g\u{1b}Pq\u{1b}\\h\u{202e}i\u{2066}j\u{200b}k\u{7f}l\u{8}m\u{1b}[31mn\u{1b}[0m";
+
+/// What `codechat` with these words writes to its terminal, to its end.
+async fn on_terminal(args: &[&str]) -> String {
+    let words = [&[CODECHAT], args].concat();
+    let mut terminal = Terminal::start(&words, (80, 24));
+    terminal.end().await;
+    String::from_utf8(terminal.bytes()).unwrap()
+}
+
+/// Asserts that nothing but text, line ends and colours was written.
+fn assert_obeys_nothing(written: &str) {
+    let colours = regex::Regex::new("\x1b\\[[0-9;:]*m").unwrap();
+    let text = colours.replace_all(written, "").replace("\r\n", "");
+    let obeyed = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    assert!(!text.contains(obeyed), "{written:?}");
+}
+
+#[tokio::test]
+async fn no_message_is_obeyed_in_any_format() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    let url = format!("http://{}", server.address);
+    let object = json!({"message": HOSTILE, "fields": {HOSTILE: HOSTILE}}).to_string();
+    let kind = ["Content-Type: application/json"];
+    let answer = server.post(&stream_of(&id), &kind, object).await;
+    assert_eq!(answer.status, 202);
+    // Not a control character each, so that they may stand in a name.
+    let named = json!({"message": "named", "operation": "a\u{202e}b\u{200b}c\u{2066}"}).to_string();
+    let answer = server.post(&stream_of(&id), &kind, named).await;
+    assert_eq!(answer.status, 202);
+    for format in ["text", "json", "raw"] {
+        let watch = ["watch", "--server", &url, "--id", &id, "--format", format];
+        let written = on_terminal(&[&watch[..], &["--count", "2"]].concat()).await;
+        assert!(written.contains("named"), "{written:?}");
+        assert!(written.contains("<U+202E>"), "{written:?}");
+        assert_obeys_nothing(&written);
+    }
+}
+
+#[tokio::test]
+async fn no_error_of_a_server_is_obeyed() {
+    const ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
+    let problem = json!({"type": HOSTILE, "title": HOSTILE, "detail": HOSTILE}).to_string();
+    for (kind, body) in [
+        ("application/problem+json", problem.as_str()),
+        ("text/plain", HOSTILE),
+    ] {
+        for words in [
+            &["send", "--id", ID, "x"][..],
+            &["send", "--all", "x"],
+            &["watch", "--format", "text"],
+            &["watch", "--format", "text", "--id", ID],
+        ] {
+            let head = format!(
+                "HTTP/1.1 403 Forbidden\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            );
+            let server = Scripted::start([Reply::raw(head + body)]).await;
+            let written = on_terminal(&[words, &["--server", &server.url]].concat()).await;
+            assert!(written.contains("403"), "{written:?}");
+            assert_obeys_nothing(&written);
+        }
+    }
+}

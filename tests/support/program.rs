@@ -1,0 +1,35 @@
+//! Programs that Cargo cannot bring.
+
+use std::path::PathBuf;
+
+/// What `.ci/run` installs, as command=package.
+const INSTALLED: &str = include_str!("../../.ci/programs");
+/// Where Debian has what is not for every user, such as nginx.
+const SYSTEM: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
+
+/// Where a program is; `None` if it is not here, which is said with how to get it. With `CI` in the
+/// environment that fails the test, unless `.ci/run` does not install the program.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(SYSTEM.map(Into::into));
+    let found = folders.map(|it| it.join(program)).find(|it| it.is_file());
+    if found.is_none() {
+        let lines = INSTALLED.lines().filter_map(|it| it.split_once('='));
+        let package = lines.into_iter().find(|it| it.0 == program).map(|it| it.1);
+        let hint = format!(
+            "{program} is not here; to get it: apt-get install {}",
+            package.unwrap_or(program)
+        );
+        assert!(
+            package.is_none() || std::env::var_os("CI").is_none(),
+            "{hint}"
+        );
+        eprintln!("not tested: {hint}");
+    }
+    found
+}
+
+/// Whether a program is here, with the same consequences.
+pub(crate) fn is_here(program: &str) -> bool {
+    find(program).is_some()
+}
