@@ -20,10 +20,14 @@ use super::{PATIENCE, becomes, http::Http, soon};
 /// The program that the tests are of.
 pub(crate) const CODECHAT: &str = env!("CARGO_BIN_EXE_codechat");
 
-/// Every codechat that a test starts: nothing of the tester's environment speaks to it.
+/// Every codechat that a test starts: nothing of the tester's environment speaks to it, but for the
+/// variable with which all tests see hyper's requests and streams.
 pub(crate) fn codechat<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> Command {
     let mut command = clean(CODECHAT);
     command.args(args);
+    if let Some(plain) = std::env::var_os("CODECHAT_PLAIN_STREAMS") {
+        command.env("CODECHAT_PLAIN_STREAMS", plain);
+    }
     command
 }
 
