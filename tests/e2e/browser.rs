@@ -13,7 +13,7 @@ use crate::support::{
     cutter::Cutter,
     http::stream_of,
     process::{Running, Scratch, clean},
-    program::is_here,
+    program::are_here,
     server::Server,
     soon,
     tls::tls,
@@ -38,7 +38,7 @@ const SWITCHES: [&str; 11] = [
 
 #[tokio::test]
 async fn an_event_source_shows_resumes_and_stops() {
-    if !is_here(CHROMIUM) {
+    if !are_here(&[CHROMIUM]) {
         return;
     }
     let (listener, server) = page_and_server(|_| {}).await;
@@ -91,7 +91,7 @@ const STREAMS: usize = 8;
 
 #[tokio::test]
 async fn over_https_a_page_has_as_many_streams_as_it_likes_and_publishes_beside_them() {
-    if !is_here(CHROMIUM) {
+    if !are_here(&[CHROMIUM]) {
         return;
     }
     let (listener, server) = page_and_server(|options| options.tls = Some(tls())).await;

@@ -2,11 +2,11 @@
 
 use codechat::internal::event::ClientId;
 
-use crate::support::{process::clean, program::is_here, server::Server, soon};
+use crate::support::{process::clean, program::are_here, server::Server, soon};
 
 #[tokio::test]
 async fn curl_is_all_one_needs() {
-    if !is_here("curl") {
+    if !are_here(&["curl"]) {
         return;
     }
     let server = Server::start().await;

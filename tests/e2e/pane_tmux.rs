@@ -7,7 +7,7 @@ use tokio::process::Command;
 use crate::support::{
     PATIENCE,
     process::{CODECHAT, Scratch, Serve, clean},
-    program::is_here,
+    program::are_here,
     soon,
 };
 
@@ -84,7 +84,7 @@ impl Drop for Tmux {
 
 #[tokio::test]
 async fn the_pane_works_in_tmux() {
-    if !is_here("tmux") {
+    if !are_here(&["tmux"]) {
         return;
     }
     let server = Serve::start(&[]).await;

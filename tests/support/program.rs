@@ -29,7 +29,7 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
     found
 }
 
-/// Whether a program is here, with the same consequences.
-pub(crate) fn is_here(program: &str) -> bool {
-    find(program).is_some()
+/// Whether programs are here, with the same consequences.
+pub(crate) fn are_here(programs: &[&str]) -> bool {
+    programs.iter().all(|it| find(it).is_some())
 }
