@@ -10,24 +10,23 @@
 //! | `sh later` | run at the end of each later section of the chapter that has a terminal |
 //! | `sh untested` | not run: it needs another machine, or changes this one |
 //! | `python app.py` and the like | a file of that name in the folder where the section's blocks run |
-//! | `sh` with `cargo` or `examples/` in it | run in this project's folder |
+//! | `sh` with `cargo` in it | run in this project's folder |
 //! | `text`, right after one that is run | lines that it shows, in this order, maybe with others between |
 //!
-//! Sections run one after the other, since their commands use the default port. The ID in them stands
-//! for the one that the section's watcher told.
+//! A document's sections run one after the other, each with ports of its own in the place of those in the
+//! text. The ID in them stands for the one that the section's watcher printed.
 
 mod shell;
 mod text;
 
 use std::{
-    fs::{self, File},
-    net::TcpListener,
+    fs,
     path::{Path, PathBuf},
     process::Command,
     thread,
-    time::{Duration, Instant},
 };
 
+use crate::support::port::Port;
 use regex::Regex;
 use shell::Shell;
 use text::{Block, Document, Section, documents, entries, root, slug};
@@ -36,27 +35,25 @@ use text::{Block, Document, Section, documents, entries, root, slug};
 const ANY_ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
 /// The ports that the documents' commands use.
 const PORTS: [u16; 2] = [codechat::internal::wire::DEFAULT_PORT, 8000];
-/// So long a port may be in use by another test before this one gives up.
-const PORT_PATIENCE: Duration = Duration::from_mins(1);
 /// What a terminal says once it is ready for the next block.
 const READY: [&str; 3] = ["client ID ", "listening on ", "waiting for "];
 
 #[test]
 fn the_commands_work_as_pasted() {
-    let _turn = turn();
-    let mut wrong = Vec::new();
-    for document in documents() {
-        let mut later = None;
-        for section in document.sections() {
-            if section.is_chapter {
-                later = None;
-            }
-            eprintln!("{}: {}", section.place, section.title);
-            if let Err(error) = run(&section, &mut later) {
-                wrong.push(error);
-            }
-        }
-    }
+    let wrong: Vec<_> = thread::scope(|scope| {
+        let all = documents();
+        let running = all.iter().map(|it| {
+            let name = it.name.clone();
+            let sections = it.sections();
+            let run = move || run_all(&name, &sections);
+            scope.spawn(run)
+        });
+        let running: Vec<_> = running.collect();
+        running
+            .into_iter()
+            .flat_map(|it| it.join().unwrap())
+            .collect()
+    });
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
@@ -192,21 +189,24 @@ fn the_flags_for_access_are_those_of_the_server() {
     }
 }
 
-/// A turn with the default port: one at a time on this machine.
-pub(crate) fn turn() -> File {
-    let path = std::env::temp_dir().join("codechat-default-port.lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)
-        .unwrap();
-    file.lock().unwrap();
-    file
+/// Runs a document's sections, one after the other; returns what went wrong.
+fn run_all(document: &str, sections: &[Section]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut later = None;
+    for section in sections {
+        if section.is_chapter {
+            later = None;
+        }
+        eprintln!("{}: {}", section.place, section.title);
+        if let Err(error) = run(document, section, &mut later) {
+            wrong.push(error);
+        }
+    }
+    wrong
 }
 
 /// Runs a section's blocks. `later` is the chapter's block that is run at the end of each section.
-fn run(section: &Section, later: &mut Option<Block>) -> Result<(), String> {
+fn run(document: &str, section: &Section, later: &mut Option<Block>) -> Result<(), String> {
     if !section.blocks.iter().any(Block::is_run) {
         return Ok(());
     }
@@ -215,31 +215,28 @@ fn run(section: &Section, later: &mut Option<Block>) -> Result<(), String> {
         eprintln!("  not run: {missing} is not here");
         return Ok(());
     }
-    for port in PORTS {
-        free(port).map_err(in_section)?;
-    }
-    let folder = Folder::new();
+    let workplace = Workplace::new(document);
     let mut terminals: Vec<(Shell, &Block)> = Vec::new();
     for block in &section.blocks {
         if let Some(name) = block.file() {
-            fs::write(folder.0.join(name), &block.text).unwrap();
+            workplace.write(name, &block.text);
         } else if !block.is_run() {
         } else if block.has("later") {
             *later = Some(block.clone());
         } else if block.has("terminal") {
-            let shell = Shell::start(block, &folder.0, &terminals)?;
+            let shell = Shell::start(block, &workplace, &terminals)?;
             shell.shows("that it is ready", |shown| {
                 READY.iter().any(|it| shown.contains(it))
             })?;
             terminals.push((shell, block));
         } else {
-            Shell::start(block, &folder.0, &terminals)?.finish(block)?;
+            Shell::start(block, &workplace, &terminals)?.finish(block)?;
         }
     }
     if let Some(later) = later
         && !terminals.is_empty()
     {
-        let shell = Shell::start(later, &folder.0, &terminals).map_err(in_section)?;
+        let shell = Shell::start(later, &workplace, &terminals).map_err(in_section)?;
         shell.finish(later).map_err(in_section)?;
     }
     for (shell, block) in &terminals {
@@ -284,34 +281,55 @@ fn missing(section: &Section) -> Result<Option<&'static str>, String> {
     Ok(None)
 }
 
-/// Waits until nobody listens on a port.
-fn free(port: u16) -> Result<(), String> {
-    let start = Instant::now();
-    while TcpListener::bind(("127.0.0.1", port)).is_err() {
-        if start.elapsed() > PORT_PATIENCE {
-            return Err(format!(
-                "port {port}, which the documents' commands use, is taken by another program; end that first"
-            ));
+/// Where a section's blocks are run: a folder and ports of its own, gone with it.
+struct Workplace {
+    folder: PathBuf,
+    /// In the place of [`PORTS`].
+    ports: [Port; 2],
+}
+
+impl Workplace {
+    fn new(document: &str) -> Self {
+        let document = document.replace('/', "-");
+        let name = format!("codechat-{document}-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir(&folder).unwrap();
+        let ports = PORTS.map(|_| Port::keep());
+        let workplace = Self { folder, ports };
+        for language in entries("examples") {
+            fs::create_dir_all(workplace.folder.join(&language)).unwrap();
+            for file in entries(&language) {
+                let text = fs::read_to_string(root().join(&file)).unwrap();
+                workplace.write(&file, &text);
+            }
         }
-        thread::sleep(Duration::from_millis(100));
+        workplace
     }
-    Ok(())
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.folder.join(name), self.here(text)).unwrap();
+    }
+
+    /// A document's text with this workplace's ports.
+    fn here(&self, text: &str) -> String {
+        let ports = PORTS.iter().zip(&self.ports);
+        ports.fold(text.to_owned(), |text, (documented, own)| {
+            text.replace(&documented.to_string(), &own.address.port().to_string())
+        })
+    }
+
+    /// What was shown here, with the documents' ports.
+    fn documented(&self, text: &str) -> String {
+        let ports = PORTS.iter().zip(&self.ports);
+        ports.fold(text.to_owned(), |text, (documented, own)| {
+            text.replace(&own.address.port().to_string(), &documented.to_string())
+        })
+    }
 }
 
-/// A folder of its own, gone with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("codechat-documents-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
+impl Drop for Workplace {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }

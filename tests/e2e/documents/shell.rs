@@ -12,7 +12,7 @@ use std::{
 
 use regex::Regex;
 
-use super::{ANY_ID, Block};
+use super::{ANY_ID, Block, Workplace, root};
 
 /// So long a block may take. The first one may have to build the program.
 const BLOCK_PATIENCE: Duration = Duration::from_mins(5);
@@ -20,20 +20,21 @@ const BLOCK_PATIENCE: Duration = Duration::from_mins(5);
 const SHOW_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A block in a process group of its own, which ends with it.
-pub(super) struct Shell {
+pub(super) struct Shell<'a> {
+    workplace: &'a Workplace,
     place: String,
     script: String,
     child: Child,
     shown: Arc<Mutex<Vec<u8>>>,
 }
 
-impl Shell {
+impl<'a> Shell<'a> {
     pub(super) fn start(
         block: &Block,
-        folder: &Path,
+        workplace: &'a Workplace,
         terminals: &[(Self, &Block)],
     ) -> Result<Self, String> {
-        let mut script = block.text.clone();
+        let mut script = workplace.here(&block.text);
         if script.contains(ANY_ID) {
             let id = terminals.iter().rev().find_map(|(it, _)| it.id());
             let id = id.ok_or_else(|| format!("{}: no watcher told its ID", block.place))?;
@@ -42,11 +43,10 @@ impl Shell {
         let program = Path::new(env!("CARGO_BIN_EXE_codechat"));
         let path = std::env::var("PATH").unwrap();
         let path = format!("{}:{path}", program.parent().unwrap().display());
-        let is_for_the_sources = script.contains("cargo ") || script.contains("examples/");
-        let folder = if is_for_the_sources {
-            Path::new(env!("CARGO_MANIFEST_DIR"))
+        let folder = if script.contains("cargo ") {
+            root()
         } else {
-            folder
+            &workplace.folder
         };
         let (mut reader, writer) = std::io::pipe().unwrap();
         let mut command = Command::new("sh");
@@ -60,6 +60,10 @@ impl Shell {
             .args(["-c", &script])
             .current_dir(folder)
             .env("PATH", path)
+            .env(
+                "CODECHAT_DEFAULT_PORT",
+                workplace.ports[0].address.port().to_string(),
+            )
             .stdin(Stdio::null())
             .stdout(writer.try_clone().unwrap())
             .stderr(writer)
@@ -77,6 +81,7 @@ impl Shell {
             }
         });
         Ok(Self {
+            workplace,
             place: block.place.clone(),
             script,
             child,
@@ -124,7 +129,8 @@ impl Shell {
     }
 
     fn text(&self) -> String {
-        String::from_utf8_lossy(&self.shown.lock().unwrap()).into_owned()
+        let shown = self.shown.lock().unwrap();
+        self.workplace.documented(&String::from_utf8_lossy(&shown))
     }
 
     fn id(&self) -> Option<String> {
@@ -165,7 +171,7 @@ impl Shell {
     }
 }
 
-impl Drop for Shell {
+impl Drop for Shell<'_> {
     fn drop(&mut self) {
         self.signal("KILL");
         let _ = self.child.wait();
