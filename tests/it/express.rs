@@ -323,7 +323,7 @@ impl tracing::Subscriber for BrokenLog {
     }
 
     fn event(&self, event: &tracing::Event<'_>) {
-        let is_answer = event.metadata().target() == "codechat::internal::server::service";
+        let is_answer = event.metadata().target() == "codechat::server::service";
         assert!(
             !is_answer || self.0.swap(true, Ordering::Relaxed),
             "the log is broken"
