@@ -249,7 +249,7 @@ fn a_streaming_publisher_waits_for_its_reader_and_is_woken() {
 }
 
 #[test]
-fn a_control_stream_that_waits_hears_of_each_subscriber_and_each_wish() {
+fn a_control_stream_that_waits_hears_of_each_subscriber_and_each_request() {
     in_every_order(|| {
         let hub = hub(10);
         let id = hub.connect().unwrap();
@@ -259,7 +259,7 @@ fn a_control_stream_that_waits_hears_of_each_subscriber_and_each_wish() {
             level: Change::Set(Level::Debug),
             ..ControlRequest::default()
         };
-        let asking = thread::spawn(move || asking.ask(id, request).map(drop));
+        let asking = thread::spawn(move || asking.request_control(id, request).map(drop));
         let reading = thread::spawn(move || subscribe(&reading, id));
         loop {
             match block_on(poll_fn(|cx| listener.poll_event(cx))) {
