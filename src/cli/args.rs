@@ -2,9 +2,11 @@
 
 use std::fs::{self, File};
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use encoding_rs::UTF_8;
 
 use super::values::default_address;
 use crate::client::{Client, ClientOptions, ServerUrl};
@@ -86,10 +88,9 @@ impl TokenArgs {
                 );
             }
             warn_where_exposed(path);
-            // Not UTF-8 is not ASCII either, which is told below.
-            (Token::new(String::from_utf8_lossy(&bytes)), place)
+            (token_of(&bytes), place)
         } else if let Some(value) = std::env::var_os(VARIABLE).filter(|it| !it.is_empty()) {
-            (Token::new(value.to_string_lossy()), VARIABLE.to_owned())
+            (token_of(value.as_bytes()), VARIABLE.to_owned())
         } else {
             return Ok(None);
         };
@@ -101,6 +102,12 @@ impl TokenArgs {
         }
         Ok(Some(token))
     }
+}
+
+/// The token in these bytes, which editors may begin with a byte order mark. What is not text is not ASCII
+/// either, which is told later.
+fn token_of(bytes: &[u8]) -> Token {
+    Token::new(UTF_8.decode(bytes).0)
 }
 
 /// A secret in a file that others can read is none.

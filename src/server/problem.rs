@@ -81,6 +81,10 @@ pub(super) enum ProblemKind {
     TailMalformed,
     #[error("the text is not valid UTF-8 at byte offset {0}; send UTF-8")]
     NotUtf8(usize),
+    #[error(
+        "the text is not valid {0} at byte offset {1}; send it in the charset that Content-Type names"
+    )]
+    NotInCharset(&'static str, usize),
     #[error("the message is empty; send its text as the body, as in: curl -d 'hello' URL")]
     MessageEmpty,
     #[error("the body is no message object: {0}")]
@@ -93,6 +97,14 @@ pub(super) enum ProblemKind {
         "a multipart body cannot be a message; send text, application/json or application/x-ndjson"
     )]
     Multipart,
+    #[error(
+        "the charset {0} is not understood; send UTF-8, or another charset of the WHATWG Encoding Standard"
+    )]
+    CharsetUnknown(String),
+    #[error("NDJSON is UTF-8 only, not {0}")]
+    LinesNotUtf8(&'static str),
+    #[error("a body with a Content-Encoding is not taken; send it as it is, without one")]
+    ContentCoding,
     #[error("a broadcast takes one message, as text or application/json, not application/x-ndjson")]
     BroadcastOfLines,
     #[error("the body did not come within {0:?}")]
@@ -131,6 +143,7 @@ impl ProblemKind {
             | Self::CursorMalformed(_)
             | Self::TailMalformed
             | Self::NotUtf8(_)
+            | Self::NotInCharset(..)
             | Self::MessageEmpty
             | Self::NotAMessage(_)
             | Self::LineMalformed(_)
@@ -150,7 +163,11 @@ impl ProblemKind {
             Self::MessageTooLarge(..) | Self::ControlRequestTooLarge(_) => {
                 StatusCode::PAYLOAD_TOO_LARGE
             }
-            Self::Multipart | Self::BroadcastOfLines => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Multipart
+            | Self::BroadcastOfLines
+            | Self::CharsetUnknown(_)
+            | Self::LinesNotUtf8(_)
+            | Self::ContentCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Hub(
                 Refusal::TooManyClients(_)
                 | Refusal::TooManySubscribers(_)
@@ -228,7 +245,7 @@ impl IntoResponse for Problem {
             line: self.line,
             accepted: self.accepted,
             offset: match self.kind {
-                ProblemKind::NotUtf8(offset) => Some(offset),
+                ProblemKind::NotUtf8(offset) | ProblemKind::NotInCharset(_, offset) => Some(offset),
                 _ => None,
             },
         };
@@ -250,6 +267,10 @@ impl IntoResponse for Problem {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             _ => {}
+        }
+        if matches!(self.kind, ProblemKind::ContentCoding) {
+            let identity = HeaderValue::from_static("identity");
+            headers.insert(header::ACCEPT_ENCODING, identity);
         }
         response
     }
@@ -304,13 +325,18 @@ mod tests {
                 "a malformed query parameter"
             }
             ProblemKind::CursorMalformed(_) => "a malformed cursor",
-            ProblemKind::NotUtf8(_) => "text that is not UTF-8",
+            ProblemKind::NotUtf8(_) | ProblemKind::NotInCharset(..) => {
+                "text that is not valid in its charset"
+            }
             ProblemKind::MessageEmpty => "an empty message",
             ProblemKind::NotAMessage(_)
             | ProblemKind::LineMalformed(_)
             | ProblemKind::NotAControlRequest(_)
             | ProblemKind::BodyInvalid(_) => "a malformed body",
             ProblemKind::Multipart => "`multipart/*`",
+            ProblemKind::CharsetUnknown(_) => "a charset that is not known",
+            ProblemKind::LinesNotUtf8(_) => "NDJSON in another charset than UTF-8",
+            ProblemKind::ContentCoding => "a `Content-Encoding`",
             ProblemKind::BroadcastOfLines => "NDJSON to `/broadcast`",
             ProblemKind::BodyLate(_) => "a body that did not come within its time",
             ProblemKind::BodyCutShort(_) => "was cut short",

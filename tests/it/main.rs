@@ -3,6 +3,7 @@
 mod access;
 mod architecture;
 mod browser;
+mod byte_order_marks;
 mod client_direct;
 mod client_parsing;
 mod client_publish;
@@ -30,6 +31,7 @@ mod pane_tmux;
 mod reverse_proxy;
 mod send;
 mod send_command;
+mod server_bodies;
 mod server_faults;
 mod server_flow;
 mod server_life;

@@ -16,8 +16,9 @@ use crate::hub::Receipt;
 use crate::message::Message;
 use crate::server::App;
 use crate::server::problem::{Problem, ProblemKind};
-use crate::server::request::body::{BodyKind, check_size, drained, read_text};
+use crate::server::request::body::{check_size, drained, read_text};
 use crate::server::request::client_id::NamedClient;
+use crate::server::request::content::{BodyKind, Content};
 use crate::server::request::query::{Parameters, optional};
 use crate::server::request::token::Authorized;
 use crate::wire::answer::{Broadcast, Published};
@@ -58,9 +59,10 @@ pub(in crate::server) async fn broadcast(
 }
 
 async fn read_broadcast(app: &App, parts: &Parts, body: &mut Body) -> Result<Message, Problem> {
-    match BodyKind::of(&parts.headers)? {
+    let content = Content::of(&parts.headers)?;
+    match content.kind {
         BodyKind::Ndjson => Err(ProblemKind::BroadcastOfLines.into()),
-        kind => read_message(app, kind, parts, body).await,
+        BodyKind::Text | BodyKind::Json => read_message(app, content, parts, body).await,
     }
 }
 
@@ -84,14 +86,15 @@ async fn try_publish(
     body: &mut Body,
 ) -> Result<Receipt, Problem> {
     let key = idempotency_key(&parts.headers)?;
-    match BodyKind::of(&parts.headers)? {
+    let content = Content::of(&parts.headers)?;
+    match content.kind {
         BodyKind::Ndjson => {
             let publisher = app.hub.publish_stream(id, key.map(Into::into))?;
             ndjson::publish(publisher, body, app.options.max_message).await
         }
-        kind => {
+        BodyKind::Text | BodyKind::Json => {
             let begun = Instant::now();
-            let message = read_message(app, kind, parts, body).await?;
+            let message = read_message(app, content, parts, body).await?;
             let receipt = app.hub.publish(id, message, key)?;
             app.metrics.publish.observe(begun.elapsed());
             Ok(receipt)
@@ -101,12 +104,12 @@ async fn try_publish(
 
 async fn read_message(
     app: &App,
-    kind: BodyKind,
+    Content { kind, charset }: Content,
     parts: &Parts,
     body: &mut Body,
 ) -> Result<Message, Problem> {
     let max = app.options.max_message;
-    let text = read_text(app, body, |length| kind.check(length, max)).await?;
+    let text = read_text(app, charset, body, |length| kind.check(length, max)).await?;
     let Query(parameters) = Parameters::try_from_uri(&parts.uri)
         .map_err(|error| ProblemKind::QueryMalformed(error.body_text()))?;
     message(kind, text, &parameters, max)

@@ -1,16 +1,17 @@
-//! Reading a request's body: what it is, how long it may be, and what is done with the rest of one that is
+//! Reading a request's body: as text, how long it may be, and what is done with the rest of one that is
 //! refused.
 
 use axum::body::Body;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::StatusCode;
 use bytes::Bytes;
+use encoding_rs::{Decoder, DecoderResult, Encoding};
 use http_body_util::BodyExt;
 use tokio::time::{Duration, timeout};
 
 use crate::message::Message;
 use crate::server::App;
 use crate::server::problem::{Problem, ProblemKind};
-use crate::wire;
+use crate::server::request::content::BodyKind;
 
 /// A message's JSON may be so much larger than its text, in bytes.
 const JSON_EXTRA: usize = 4 * 1024;
@@ -23,39 +24,8 @@ const DRAIN_TIME: Duration = Duration::from_secs(1);
 /// The same while the server shuts down, which should not take long.
 const CLOSING_DRAIN_TIME: Duration = Duration::from_millis(200);
 
-/// What a body is, by its content type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) enum BodyKind {
-    Text,
-    Json,
-    Ndjson,
-}
-
 impl BodyKind {
-    pub(in crate::server) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        let value = headers.get(header::CONTENT_TYPE);
-        Self::of_value(value.map(|it| it.to_str().unwrap_or_default()))
-    }
-
-    /// By the value of the header `Content-Type`.
-    pub(in crate::server) fn of_value(value: Option<&str>) -> Result<Self, Problem> {
-        let Some(value) = value else {
-            return Ok(Self::Text);
-        };
-        let essence = value.split(';').next().unwrap_or_default().trim();
-        let main = essence.split('/').next().unwrap_or_default();
-        if essence.eq_ignore_ascii_case(wire::JSON) {
-            Ok(Self::Json)
-        } else if essence.eq_ignore_ascii_case(wire::NDJSON) {
-            Ok(Self::Ndjson)
-        } else if main.len() < essence.len() && main.eq_ignore_ascii_case("multipart") {
-            Err(ProblemKind::Multipart.into())
-        } else {
-            Ok(Self::Text)
-        }
-    }
-
-    /// Checks the length of its body, where a message's text may have `max` bytes.
+    /// Checks the length of its body as text, where a message's text may have `max` bytes.
     pub(in crate::server) fn check(self, length: usize, max: usize) -> Result<(), Problem> {
         match self {
             Self::Text => check_text(length, max),
@@ -64,16 +34,79 @@ impl BodyKind {
     }
 }
 
-/// A whole body as text, for as long as `check` has nothing against its length.
+/// Reads a whole body as text, for as long as `check` has nothing against the length of that. Bytes are
+/// converted as they come, so that what is held is never longer than what `check` lets through.
 pub(in crate::server) async fn read_text(
     app: &App,
+    charset: &'static Encoding,
     body: &mut Body,
     check: impl Fn(usize) -> Result<(), Problem>,
 ) -> Result<String, Problem> {
-    let read = timeout(app.options.body_timeout, read_body(body, check)).await;
-    let bytes = read.map_err(|_| ProblemKind::BodyLate(app.options.body_timeout))??;
-    String::from_utf8(bytes)
-        .map_err(|error| ProblemKind::NotUtf8(error.utf8_error().valid_up_to()).into())
+    let reading = async {
+        let mut text = Text::new(charset);
+        while let Some(chunk) = next_chunk(body).await? {
+            text.push(&chunk)?;
+            check(text.text.len())?;
+        }
+        let text = text.finish()?;
+        check(text.len())?;
+        Ok(text)
+    };
+    let read = timeout(app.options.body_timeout, reading).await;
+    read.map_err(|_| ProblemKind::BodyLate(app.options.body_timeout))?
+}
+
+/// Converts a body to text. A byte order mark at its start is passed over, and goes before the charset
+/// that the head names (WHATWG Encoding, 6).
+struct Text {
+    decoder: Decoder,
+    /// Bytes that were read.
+    read: usize,
+    text: String,
+}
+
+impl Text {
+    fn new(charset: &'static Encoding) -> Self {
+        Self {
+            decoder: charset.new_decoder(),
+            read: 0,
+            text: String::new(),
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+        self.convert(bytes, false)
+    }
+
+    /// The text, now that all its bytes have come.
+    fn finish(mut self) -> Result<String, Problem> {
+        self.convert(&[], true)?;
+        Ok(self.text)
+    }
+
+    fn convert(&mut self, bytes: &[u8], is_last: bool) -> Result<(), Problem> {
+        // What the decoder holds back is a few bytes, so that no size overflows.
+        let room = self
+            .decoder
+            .max_utf8_buffer_length_without_replacement(bytes.len());
+        self.text.reserve(room.unwrap_or(0));
+        let (result, read) =
+            self.decoder
+                .decode_to_string_without_replacement(bytes, &mut self.text, is_last);
+        self.read += read;
+        match result {
+            DecoderResult::Malformed(length, after) => {
+                let behind = usize::from(length) + usize::from(after);
+                let offset = self.read.saturating_sub(behind);
+                Err(match self.decoder.encoding().name() {
+                    "UTF-8" => ProblemKind::NotUtf8(offset),
+                    charset => ProblemKind::NotInCharset(charset, offset),
+                }
+                .into())
+            }
+            DecoderResult::InputEmpty | DecoderResult::OutputFull => Ok(()),
+        }
+    }
 }
 
 /// Checks the length of a message's JSON, as it came, against the most that a message of `max` bytes of text
@@ -102,18 +135,6 @@ fn check_text(length: usize, max: usize) -> Result<(), Problem> {
         return Err(ProblemKind::MessageTooLarge("the message's text", max).into());
     }
     Ok(())
-}
-
-async fn read_body(
-    body: &mut Body,
-    check: impl Fn(usize) -> Result<(), Problem>,
-) -> Result<Vec<u8>, Problem> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = next_chunk(body).await? {
-        check(bytes.len() + chunk.len())?;
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes)
 }
 
 /// The next bytes of a body; trailers are passed over.

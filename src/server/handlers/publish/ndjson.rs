@@ -13,6 +13,9 @@ use crate::server::reconnect_grace::drop_later;
 use crate::server::request::body::{check_json, check_size, next_chunk};
 use crate::wire::json;
 
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Publishes the body's lines one after the other. A line that is no message ends the request; all
 /// lines before it stand.
 pub(in crate::server) async fn publish(
@@ -128,6 +131,11 @@ impl Lines {
     /// A line's message; a blank line has none.
     fn message(&self, line: &[u8]) -> Result<Option<Message>, Problem> {
         check_json(line.len(), self.max_message)?;
+        // A byte order mark can only be at the start of the body.
+        let line = match self.number {
+            1 => line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line),
+            _ => line,
+        };
         let line =
             std::str::from_utf8(line).map_err(|error| ProblemKind::NotUtf8(error.valid_up_to()))?;
         if line.trim().is_empty() {

@@ -1,0 +1,162 @@
+//! A body is read as its head says: in its charset, as the lines that its type names, or it is refused
+//! with what to do.
+
+use crate::support::{
+    http::{Answer, stream_of},
+    server::Server,
+};
+
+async fn post(server: &Server, id: &str, kind: &str, body: impl AsRef<[u8]>) -> Answer {
+    let header = format!("Content-Type: {kind}");
+    server.post(&stream_of(id), &[&header], body).await
+}
+
+fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    text.encode_utf16().flat_map(bytes).collect()
+}
+
+#[tokio::test]
+async fn a_body_is_converted_from_the_charset_that_its_head_names() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    let mut stream = server.watch(&id).await;
+    let json = r#"{"message":"grün"}"#;
+    for (kind, body) in [
+        ("text/plain; charset=iso-8859-1", b"gr\xfcn".to_vec()),
+        (
+            "text/plain; charset=\"UTF-16LE\"",
+            utf16("grün", u16::to_le_bytes),
+        ),
+        (
+            "text/plain;charset=utf-16be",
+            utf16("grün", u16::to_be_bytes),
+        ),
+        (
+            "text/plain; charset=utf-16",
+            utf16("\u{feff}grün", u16::to_be_bytes),
+        ),
+        ("text/plain", utf16("\u{feff}grün", u16::to_le_bytes)),
+        ("text/plain; charset=ibm866", "\u{feff}grün".into()),
+        (
+            "application/json; charset=utf-16le",
+            utf16(json, u16::to_le_bytes),
+        ),
+        (
+            "application/json; charset=latin1",
+            b"{\"message\":\"gr\xfcn\"}".to_vec(),
+        ),
+        ("application/json", format!("\u{feff}{json}").into()),
+        (
+            "application/x-ndjson; charset=utf-8",
+            format!("\u{feff}{json}").into(),
+        ),
+        ("application/x-ndjson", format!("\u{feff}\n{json}").into()),
+    ] {
+        let answer = post(&server, &id, kind, body).await;
+        assert_eq!(answer.status, 202, "{kind}: {}", answer.text());
+        assert_eq!(stream.event().await.data, "grün", "{kind}");
+    }
+    let japanese = post(
+        &server,
+        &id,
+        "text/plain; charset=shift_jis",
+        b"\x93\xfa\x96\x7b",
+    );
+    assert_eq!(japanese.await.status, 202);
+    assert_eq!(stream.event().await.data, "日本");
+    let everyone = ["Content-Type: text/plain; charset=utf-16le"];
+    let body = utf16("to all", u16::to_le_bytes);
+    let answer = server.post("/api/v1/sse/broadcast", &everyone, body).await;
+    assert_eq!(
+        (answer.status, stream.event().await.data),
+        (202, "to all".into())
+    );
+    let control = format!("/api/v1/sse/debug/control/{id}");
+    let body = utf16(r#"{"level":"debug"}"#, u16::to_le_bytes);
+    assert_eq!(server.post(&control, &everyone, body).await.status, 202);
+}
+
+#[tokio::test]
+async fn bytes_that_its_charset_does_not_have_are_told_by_their_offset() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    for (kind, body, offset) in [
+        ("text/plain", &b"ab\xff"[..], 2),
+        ("text/plain", b"ab\xe2\x82", 2),
+        ("text/plain", b"\xef\xbb\xbfab\xe2\x82x", 5),
+        ("text/plain; charset=utf-16le", b"a\0\0\xd8b\0", 2),
+        ("text/plain; charset=utf-16le", b"a\0b", 2),
+        ("text/plain; charset=shift_jis", b"a\x93\xfa\xff", 3),
+        ("application/json; charset=euc-jp", b"\"\xff\"", 1),
+    ] {
+        let answer = post(&server, &id, kind, body).await;
+        answer.detail(400);
+        assert_eq!(answer.json()["offset"], offset, "{kind}: {}", answer.text());
+    }
+    assert_eq!(server.hub.stats().published, 0);
+}
+
+#[tokio::test]
+async fn limits_count_what_a_body_is_after_its_conversion() {
+    let server = Server::with(|_, options| options.max_message = 100).await;
+    let id = server.connect().await;
+    let utf16_of = |count: usize| utf16(&"x".repeat(count), u16::to_le_bytes);
+    let kind = "text/plain; charset=utf-16le";
+    assert_eq!(post(&server, &id, kind, utf16_of(100)).await.status, 202);
+    post(&server, &id, kind, utf16_of(101)).await.detail(413);
+    let latin = "text/plain; charset=latin1";
+    assert_eq!(post(&server, &id, latin, [0xfc; 50]).await.status, 202);
+    post(&server, &id, latin, [0xfc; 51]).await.detail(413);
+    let marked = format!("\u{feff}{}", "x".repeat(100));
+    assert_eq!(post(&server, &id, "text/plain", marked).await.status, 202);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_refused_with_what_to_send() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    for kind in [
+        "text/plain; charset=utf-7",
+        "application/json; charset=nonsense",
+    ] {
+        let detail = post(&server, &id, kind, "{}").await.detail(415);
+        assert!(detail.contains("send UTF-8"), "{detail}");
+    }
+    let lines = "application/jsonl; charset=utf-16";
+    let detail = post(&server, &id, lines, "\"a\"").await.detail(415);
+    assert!(detail.contains("UTF-8"), "{detail}");
+    let control = format!("/api/v1/sse/debug/control/{id}");
+    for target in [&stream_of(&id), "/api/v1/sse/broadcast", &control] {
+        for kind in ["text/plain", "application/json", "application/x-ndjson"] {
+            for coding in ["gzip", "identity, br", "identity\r\nContent-Encoding: zstd"] {
+                let headers = [
+                    &format!("Content-Type: {kind}"),
+                    &*format!("Content-Encoding: {coding}"),
+                ];
+                let answer = server.post(target, &headers, "\x1f\u{8b}").await;
+                let detail = answer.detail(415);
+                if target.ends_with("broadcast") && kind.ends_with("ndjson") {
+                    continue;
+                }
+                assert!(detail.contains("Content-Encoding"), "{detail}");
+                assert_eq!(answer.head.header("accept-encoding"), Some("identity"));
+            }
+        }
+    }
+    for coding in ["identity", "Identity", ""] {
+        let header = format!("Content-Encoding: {coding}");
+        let answer = server.post(&stream_of(&id), &[&header], "hi").await;
+        assert_eq!(answer.status, 202);
+    }
+}
+
+#[tokio::test]
+async fn every_name_of_lines_of_json_makes_a_message_a_line() {
+    let server = Server::start().await;
+    for name in ["x-ndjson", "ndjson", "jsonl", "json-lines", "x-jsonlines"] {
+        let id = server.connect().await;
+        let kind = format!("application/{name}");
+        let answer = post(&server, &id, &kind, "\"a\"\n{\"message\":\"b\"}\n").await;
+        assert_eq!(answer.json()["accepted"], 2, "{name}");
+    }
+}
