@@ -9,6 +9,7 @@ pub mod json;
 mod object;
 mod route;
 pub mod sse;
+mod surrogates;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;

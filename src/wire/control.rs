@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
 use super::object::FromObject;
+use super::surrogates::reading;
 use crate::control::{Cancel, Change, ControlRequest, ControlState, Requested};
 use crate::message::{Invalid, Level, Operation};
 
@@ -33,6 +34,10 @@ pub enum BadRequest {
 /// # Errors
 /// [`BadRequest`], where it asks for nothing that there is.
 pub fn parse_request(json: &str) -> Result<ControlRequest, BadRequest> {
+    reading(json, read_request)
+}
+
+fn read_request(json: &str) -> Result<ControlRequest, BadRequest> {
     let FromObject(asked) = serde_json::from_str::<FromObject<RequestObject>>(json)?;
     let operation = asked.operation.map(|it| it.parse()).transpose()?;
     let cancel = match asked.cancel {

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 use super::object::FromObject;
+use super::surrogates::{mended, reading};
 use crate::event::{Event, Gap, UnixMillis};
 use crate::message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress};
 
@@ -39,8 +40,10 @@ pub enum BadMessage {
 /// # Errors
 /// [`BadMessage`], where it is not one.
 pub fn parse_message(json: &str) -> Result<Message, BadMessage> {
-    let FromObject(published) = serde_json::from_str::<FromObject<Published>>(json)?;
-    published.into_message()
+    reading(json, |json| {
+        let FromObject(published) = serde_json::from_str::<FromObject<Published>>(json)?;
+        published.into_message()
+    })
 }
 
 /// Reads one line of ndjson: a message object, or a string that is the message's text.
@@ -49,7 +52,9 @@ pub fn parse_message(json: &str) -> Result<Message, BadMessage> {
 /// [`BadMessage`], where it is neither.
 pub fn parse_line(line: &str) -> Result<Message, BadMessage> {
     match line.trim_start().as_bytes().first() {
-        Some(b'"') => Ok(Message::text(serde_json::from_str::<String>(line)?)),
+        Some(b'"') => Ok(Message::text(reading(line, |line| {
+            serde_json::from_str::<String>(line)
+        })?)),
         Some(b'{') => parse_message(line),
         _ => Err(BadMessage::Neither),
     }
@@ -238,14 +243,20 @@ struct GapObject {
 }
 
 /// Checks that `fields` are an object, and puts them on one line: a line end in valid JSON can only
-/// stand between tokens, where a blank says the same.
+/// stand between tokens, where a blank says the same. Halves of surrogate pairs, which some readers refuse,
+/// become U+FFFD.
 fn fields(raw: &RawValue) -> Result<Box<str>, BadMessage> {
     let text = raw.get();
     if text.starts_with('{') {
-        Ok(text.replace(['\n', '\r'], " ").into())
+        Ok(one_line(text))
     } else {
         Err(BadMessage::Fields)
     }
+}
+
+fn one_line(json: &str) -> Box<str> {
+    let line = json.replace(['\n', '\r'], " ");
+    mended(&line).unwrap_or(line).into()
 }
 
 /// Writes a whole number without the `.0` that a float would get.
@@ -348,6 +359,18 @@ mod tests {
             parse_message("{\"message\":\"a\",\"fields\":{\n \"k\":\r\n \"v\\n\"}}").unwrap();
         assert!(!message.fields.as_ref().unwrap().contains(['\n', '\r']));
         assert!(message.fields.unwrap().contains(r#""v\n""#));
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_costs_no_message() {
+        let cut = Message::text("cut \u{fffd}");
+        assert_eq!(parse_line(r#""cut \ud83d""#).unwrap(), cut);
+        assert_eq!(parse_message(r#"{"message":"cut \udce9"}"#).unwrap(), cut);
+        assert_eq!(parse_event(r#"{"message":"cut \ud83d"}"#), Some(cut));
+        let message = parse_message(r#"{"message":"a","fields":{"\ud83d":"\ud83d\ude00"}}"#);
+        let fields = message.unwrap().fields.unwrap();
+        assert_eq!(&*fields, r#"{"\ufffd":"\ud83d\ude00"}"#);
+        assert!(parse_message(r#"{"message":"\ud83d"#).is_err());
     }
 
     #[test]

@@ -160,3 +160,20 @@ async fn every_name_of_lines_of_json_makes_a_message_a_line() {
         assert_eq!(answer.json()["accepted"], 2, "{name}");
     }
 }
+
+#[tokio::test]
+async fn half_a_surrogate_pair_costs_neither_its_line_nor_another() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    let mut stream = server.watch(&id).await;
+    let body = b"\"a\"\n{\"message\":\"cut \\ud83d\"}\n\"\\udce9\"\n\"b\"\n";
+    let answer = post(&server, &id, "application/x-ndjson", body).await;
+    assert_eq!(answer.json()["accepted"], 4, "{}", answer.text());
+    let json = r#"{"message":"\udfff","operation":"\ud800"}"#;
+    assert_eq!(
+        post(&server, &id, "application/json", json).await.status,
+        202
+    );
+    let expected = ["a", "cut \u{fffd}", "\u{fffd}", "b", "\u{fffd}"];
+    assert_eq!(stream.data(5).await, expected);
+}

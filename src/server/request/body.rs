@@ -46,7 +46,7 @@ pub(in crate::server) async fn read_text(
         let mut text = Text::new(charset);
         while let Some(chunk) = next_chunk(body).await? {
             text.push(&chunk)?;
-            check(text.text.len())?;
+            check(text.out.len())?;
         }
         let text = text.finish()?;
         check(text.len())?;
@@ -62,7 +62,7 @@ struct Text {
     decoder: Decoder,
     /// Bytes that were read.
     read: usize,
-    text: String,
+    out: String,
 }
 
 impl Text {
@@ -70,7 +70,7 @@ impl Text {
         Self {
             decoder: charset.new_decoder(),
             read: 0,
-            text: String::new(),
+            out: String::new(),
         }
     }
 
@@ -81,7 +81,7 @@ impl Text {
     /// The text, now that all its bytes have come.
     fn finish(mut self) -> Result<String, Problem> {
         self.convert(&[], true)?;
-        Ok(self.text)
+        Ok(self.out)
     }
 
     fn convert(&mut self, bytes: &[u8], is_last: bool) -> Result<(), Problem> {
@@ -89,10 +89,10 @@ impl Text {
         let room = self
             .decoder
             .max_utf8_buffer_length_without_replacement(bytes.len());
-        self.text.reserve(room.unwrap_or(0));
+        self.out.reserve(room.unwrap_or(0));
         let (result, read) =
             self.decoder
-                .decode_to_string_without_replacement(bytes, &mut self.text, is_last);
+                .decode_to_string_without_replacement(bytes, &mut self.out, is_last);
         self.read += read;
         match result {
             DecoderResult::Malformed(length, after) => {
