@@ -120,7 +120,7 @@ pub enum Invalid {
     Event(String),
     /// Numbers out of range, or not numbers.
     #[error(
-        "progress must be a current number of at least 0 and, optionally, a total above 0 (as in 3/120), not {0:?}"
+        "progress must be a current number of at least 0 and, optionally, a total of at least 0 (as in 3/120), not {0:?}"
     )]
     Progress(String),
     /// The unit is too long or has control characters.

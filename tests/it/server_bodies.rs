@@ -177,3 +177,45 @@ async fn half_a_surrogate_pair_costs_neither_its_line_nor_another() {
     let expected = ["a", "cut \u{fffd}", "\u{fffd}", "b", "\u{fffd}"];
     assert_eq!(stream.data(5).await, expected);
 }
+
+#[tokio::test]
+async fn the_last_line_end_of_a_text_is_not_part_of_it() {
+    let server = Server::with(|_, options| options.max_message = 10).await;
+    let id = server.connect().await;
+    let target = format!("{}?format=json", stream_of(&id));
+    let mut stream = server.stream(&target, &[]).await;
+    assert_eq!(stream.event().await.json()["system"], true);
+    for (body, text) in [
+        ("hello\n", "hello"),
+        ("hello\r\n", "hello"),
+        ("a\n\n", "a\n"),
+        ("a\r\r\n", "a\r"),
+        ("a\r", "a\r"),
+        ("\r\n\r\n", "\r\n"),
+        ("0123456789\r\n", "0123456789"),
+    ] {
+        let answer = post(&server, &id, "text/plain", body).await;
+        assert_eq!(answer.status, 202, "{body:?}");
+        assert_eq!(stream.event().await.json()["message"], text);
+    }
+    for body in ["01234567890", "01234567890\n", "0123456789ab"] {
+        post(&server, &id, "text/plain", body).await.detail(413);
+    }
+    for body in ["", "\n", "\r\n"] {
+        post(&server, &id, "text/plain", body).await.detail(400);
+    }
+    let progress = format!("{}?progress=0/0", stream_of(&id));
+    assert_eq!(server.post(&progress, &[], "\n").await.status, 202);
+    let json = r#"{"message":"a\n","progress":{"current":0,"total":0}}"#;
+    assert_eq!(
+        post(&server, &id, "application/json", json).await.status,
+        202
+    );
+    for text in ["", "a\n"] {
+        let object = stream.event().await.json();
+        assert_eq!(
+            (&object["message"], &object["progress"]["total"]),
+            (&text.into(), &0.into())
+        );
+    }
+}

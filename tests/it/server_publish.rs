@@ -41,7 +41,11 @@ async fn every_content_type_makes_a_message() {
             "hello",
             json!({"message": "hello"}),
         ),
-        ("application/octet-stream", "é\n", json!({"message": "é\n"})),
+        (
+            "application/octet-stream",
+            "é\n\n",
+            json!({"message": "é\n"}),
+        ),
         ("application/json", object, from_json.clone()),
         ("Application/JSON; charset=utf-8", object, from_json),
         (
@@ -140,7 +144,7 @@ async fn what_is_no_message_is_refused_with_its_place() {
         ),
         (r#"{"message":"a","progress":{"current":-1}}"#, "progress"),
         (
-            r#"{"message":"a","progress":{"current":1,"total":0}}"#,
+            r#"{"message":"a","progress":{"current":1,"total":-1}}"#,
             "progress",
         ),
         (

@@ -128,7 +128,7 @@ pub(in crate::server) fn message(
         return check_size(message, max);
     }
     let message = Message {
-        text,
+        text: without_line_end(text),
         level: optional(parameters, "level")?,
         operation: optional(parameters, "operation")?,
         progress: optional(parameters, "progress")?,
@@ -139,7 +139,18 @@ pub(in crate::server) fn message(
     if message.text.is_empty() && message.progress.is_none() && message.outcome.is_none() {
         return Err(ProblemKind::MessageEmpty.into());
     }
-    Ok(message)
+    check_size(message, max)
+}
+
+/// A text without its last line end, which most programs write behind all that they write.
+fn without_line_end(mut text: String) -> String {
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    text
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {

@@ -15,6 +15,8 @@ use crate::server::request::content::BodyKind;
 
 /// A message's JSON may be so much larger than its text, in bytes.
 const JSON_EXTRA: usize = 4 * 1024;
+/// What an error calls a text that is too long.
+const TEXT: &str = "the message's text";
 /// The most bytes that one byte of text can take in JSON (`\u0001`).
 const JSON_ESCAPE_MAX: usize = 6;
 /// So much of a refused request's body is read and dropped before the answer: a client that is still
@@ -24,11 +26,18 @@ const DRAIN_TIME: Duration = Duration::from_secs(1);
 /// The same while the server shuts down, which should not take long.
 const CLOSING_DRAIN_TIME: Duration = Duration::from_millis(200);
 
+/// The most bytes that a text's last line end takes, which is not part of it.
+const LINE_END_BYTES: usize = 2;
+
 impl BodyKind {
-    /// Checks the length of its body as text, where a message's text may have `max` bytes.
+    /// Checks the length of its body as text, where a message's text may have `max` bytes. The message has
+    /// yet to be checked by [`check_size`].
     pub(in crate::server) fn check(self, length: usize, max: usize) -> Result<(), Problem> {
         match self {
-            Self::Text => check_text(length, max),
+            Self::Text if length > max + LINE_END_BYTES => {
+                Err(ProblemKind::MessageTooLarge(TEXT, max).into())
+            }
+            Self::Text => Ok(()),
             Self::Json | Self::Ndjson => check_json(length, max),
         }
     }
@@ -119,22 +128,15 @@ pub(in crate::server) fn check_json(length: usize, max: usize) -> Result<(), Pro
     Ok(())
 }
 
-/// Checks a message that came as JSON: its text alone, and its text with all else.
+/// Checks a message: its text alone, and its text with all else.
 pub(in crate::server) fn check_size(message: Message, max: usize) -> Result<Message, Problem> {
     if message.text.len() > max {
-        Err(ProblemKind::MessageTooLarge("the message's text", max).into())
+        Err(ProblemKind::MessageTooLarge(TEXT, max).into())
     } else if message.heap_size() > max + JSON_EXTRA {
         Err(ProblemKind::MessageTooLarge("the message with its fields", max + JSON_EXTRA).into())
     } else {
         Ok(message)
     }
-}
-
-fn check_text(length: usize, max: usize) -> Result<(), Problem> {
-    if length > max {
-        return Err(ProblemKind::MessageTooLarge("the message's text", max).into());
-    }
-    Ok(())
 }
 
 /// The next bytes of a body; trailers are passed over.
