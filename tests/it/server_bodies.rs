@@ -219,3 +219,74 @@ async fn the_last_line_end_of_a_text_is_not_part_of_it() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_level_is_read_in_any_words_and_one_that_is_not_known_is_kept() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    let target = format!("{}?format=json", stream_of(&id));
+    let mut stream = server.stream(&target, &[]).await;
+    assert_eq!(stream.event().await.json()["system"], true);
+    for (said, level) in [
+        ("WARNING", "warn"),
+        ("Fatal", "error"),
+        ("verbose", "trace"),
+        ("6", "info"),
+        ("20", "debug"),
+        ("", ""),
+        ("loud", ""),
+        ("\"", ""),
+    ] {
+        let kept = if level.is_empty() { said } else { "" };
+        let target = format!("{}?level={}", stream_of(&id), said.replace('"', "%22"));
+        assert_eq!(
+            server.post(&target, &[], "text").await.status,
+            202,
+            "{said}"
+        );
+        let json = serde_json::json!({"message": "json", "level": said}).to_string();
+        let answer = post(&server, &id, "application/json", &json).await;
+        assert_eq!(answer.status, 202, "{said}");
+        for _ in 0..2 {
+            let object = stream.event().await.json();
+            assert_eq!(object["level"].as_str().unwrap_or(""), level, "{object}");
+            let fields = &object["fields"]["level"];
+            assert_eq!(fields.as_str().unwrap_or(""), kept, "{object}");
+        }
+    }
+    let line = "{\"message\":\"a\",\"level\":50}\n{\"message\":\"b\",\"level\":99}\n";
+    assert_eq!(
+        post(&server, &id, "application/jsonl", line).await.json()["accepted"],
+        2
+    );
+    assert_eq!(stream.event().await.json()["level"], "error");
+    assert_eq!(stream.event().await.json()["fields"]["level"], 99);
+    let long = format!("{}?level={}", stream_of(&id), "x".repeat(8000));
+    assert_eq!(server.post(&long, &[], "text").await.status, 202);
+    let control = format!("/api/v1/sse/debug/control/{id}");
+    let answer = server.post(&control, &[], r#"{"level":"Warning"}"#).await;
+    assert_eq!(answer.json()["level"], "warn");
+}
+
+#[tokio::test]
+async fn a_member_that_is_not_known_is_named_with_those_that_are() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    for (json, named) in [
+        (
+            r#"{"message":"a","msg":"b"}"#,
+            &["`msg`", "`message`", "`level`", "`fields`"][..],
+        ),
+        (
+            r#"{"message":"a","progress":{"current":1,"of":2}}"#,
+            &["`of`", "`current`", "`total`", "`unit`"],
+        ),
+    ] {
+        for kind in ["application/json", "application/x-ndjson"] {
+            let detail = post(&server, &id, kind, json).await.detail(400);
+            for name in named {
+                assert!(detail.contains(name), "{detail}");
+            }
+        }
+    }
+}

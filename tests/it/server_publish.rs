@@ -113,7 +113,6 @@ async fn query_parameters_say_the_rest_of_a_text() {
     });
     assert_eq!(unstamped(&event), expected);
     for (query, expected) in [
-        ("level=loud", "level"),
         ("operation=", "operation"),
         ("progress=x", "progress"),
         ("progress=-1/2", "progress"),
@@ -137,7 +136,6 @@ async fn what_is_no_message_is_refused_with_its_place() {
         (r#"{"message":"a","system":true}"#, "system"),
         (r#"{"level":"info"}"#, "message"),
         (r#"{"message":7}"#, "string"),
-        (r#"{"message":"a","level":"loud"}"#, "level"),
         (
             &format!(r#"{{"message":"a","operation":"{long}"}}"#),
             "operation",

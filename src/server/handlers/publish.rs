@@ -19,7 +19,7 @@ use crate::server::problem::{Problem, ProblemKind};
 use crate::server::request::body::{check_size, drained, read_text};
 use crate::server::request::client_id::NamedClient;
 use crate::server::request::content::{BodyKind, Content};
-use crate::server::request::query::{Parameters, optional};
+use crate::server::request::query::{Parameters, optional, parameter};
 use crate::server::request::token::Authorized;
 use crate::wire::answer::{Broadcast, Published};
 use crate::wire::{self, json};
@@ -127,15 +127,17 @@ pub(in crate::server) fn message(
             .map_err(|error| ProblemKind::NotAMessage(error.to_string()))?;
         return check_size(message, max);
     }
-    let message = Message {
+    let mut message = Message {
         text: without_line_end(text),
-        level: optional(parameters, "level")?,
         operation: optional(parameters, "operation")?,
         progress: optional(parameters, "progress")?,
         outcome: optional(parameters, "outcome")?,
         event: optional(parameters, "event")?,
         ..Message::default()
     };
+    if let Some(said) = parameter(parameters, "level") {
+        json::set_level(&mut message, &serde_json::json!(said).to_string());
+    }
     if message.text.is_empty() && message.progress.is_none() && message.outcome.is_none() {
         return Err(ProblemKind::MessageEmpty.into());
     }
