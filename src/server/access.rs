@@ -20,7 +20,7 @@ use super::problem::{Problem, ProblemKind};
 use crate::token::Token;
 
 /// What a page of an allowed origin may send.
-const METHODS: &str = "GET, POST, DELETE";
+const METHODS: &str = "GET, POST, PUT, DELETE";
 const HEADERS: &str =
     "Sse-Client-ID, Content-Type, Authorization, Last-Event-ID, Idempotency-Key, Cache-Control";
 /// What it may read of an answer, beyond what every page may.

@@ -39,8 +39,8 @@ pub(super) enum ProblemKind {
     TransferEncoding,
     #[error("there is nothing at {0}; the API is below /api/v1/sse")]
     PathUnknown(String),
-    #[error("{0} is not for this path; the header Allow says what is")]
-    MethodNotAllowed(Method),
+    #[error("{0} is not for this path, which takes {1}")]
+    MethodNotAllowed(Method, String),
     #[error(
         "this server asks for its token; codechat reads it from --token-file or CODECHAT_TOKEN, other clients send it as in: Authorization: Bearer TOKEN"
     )]
@@ -158,7 +158,7 @@ impl ProblemKind {
             Self::PathUnknown(_)
             | Self::NoListWithoutToken
             | Self::Hub(Refusal::Unknown | Refusal::Ended) => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::MethodNotAllowed(..) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyLate(_) | Self::BodyCutShort(_) => StatusCode::REQUEST_TIMEOUT,
             Self::MessageTooLarge(..) | Self::ControlRequestTooLarge(_) => {
                 StatusCode::PAYLOAD_TOO_LARGE
@@ -311,7 +311,7 @@ mod tests {
             }
             ProblemKind::TransferEncoding => "a `Transfer-Encoding` other than `chunked`",
             ProblemKind::PathUnknown(_) => "an unknown path",
-            ProblemKind::MethodNotAllowed(_) => "a method that the path does not take",
+            ProblemKind::MethodNotAllowed(..) => "a method that the path does not take",
             ProblemKind::TokenMissing
             | ProblemKind::TokenOfAnotherSort
             | ProblemKind::TokenWrong => "the token is missing or wrong",

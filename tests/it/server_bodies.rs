@@ -2,7 +2,7 @@
 //! with what to do.
 
 use crate::support::{
-    http::{Answer, stream_of},
+    http::{Answer, Connection, stream_of},
     server::Server,
 };
 
@@ -289,4 +289,42 @@ async fn a_member_that_is_not_known_is_named_with_those_that_are() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn put_publishes_as_post_does() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    let mut stream = server.watch(&id).await;
+    let by_header = format!("Sse-Client-ID: {id}");
+    for (target, headers) in [
+        (&*stream_of(&id), &[][..]),
+        ("/api/v1/sse/debug", &[&*by_header]),
+        ("/api/v1/sse/broadcast", &[]),
+    ] {
+        let answer = server.request("PUT", target, headers, "whole\n").await;
+        assert_eq!(answer.status, 202, "{target}");
+        assert_eq!(stream.event().await.data, "whole");
+        // As `curl -T -` sends it.
+        let mut connection = Connection::open(server.address).await;
+        let chunked = ["Transfer-Encoding: chunked", "Expect: 100-continue"];
+        connection
+            .ask("PUT", target, &[headers, &chunked].concat())
+            .await;
+        assert_eq!(connection.head().await.status, 100, "{target}");
+        for chunk in ["in ", "chunks\n", ""] {
+            connection.say_chunk(chunk).await;
+        }
+        assert_eq!(connection.answer().await.status, 202, "{target}");
+        assert_eq!(stream.event().await.data, "in chunks");
+    }
+    let lines = ["Content-Type: application/jsonl"];
+    let answer = server
+        .request("PUT", &stream_of(&id), &lines, "\"a\"\n\"b\"\n")
+        .await;
+    assert_eq!(answer.json()["accepted"], 2);
+    let answer = server.request("PATCH", &stream_of(&id), &[], "a").await;
+    let allow = answer.head.header("allow").unwrap().to_owned();
+    let detail = answer.detail(405);
+    assert!(allow.contains("PUT") && detail.contains(&allow), "{detail}");
 }

@@ -267,15 +267,16 @@ async fn a_method_that_a_path_does_not_have_is_405_with_those_it_has() {
         ("POST", "/api/v1/sse/connect".to_owned(), &["GET"][..]),
         // It would have to do what GET does, and that is not for HEAD to do (RFC 9110, 9.3.2).
         ("HEAD", "/api/v1/sse/connect".to_owned(), &["GET"]),
-        ("HEAD", stream_of(&id), &["GET", "POST", "DELETE"]),
+        ("HEAD", stream_of(&id), &["GET", "POST", "PUT", "DELETE"]),
         (
             "HEAD",
             format!("/api/v1/sse/debug/stop/{id}"),
             &["GET", "POST"],
         ),
-        ("GET", "/api/v1/sse/debug".to_owned(), &["POST"]),
-        ("PUT", stream_of(&id), &["GET", "POST", "DELETE"]),
-        ("GET", "/api/v1/sse/broadcast".to_owned(), &["POST"]),
+        ("GET", "/api/v1/sse/debug".to_owned(), &["POST", "PUT"]),
+        ("PATCH", stream_of(&id), &["GET", "POST", "PUT", "DELETE"]),
+        ("PUT", "/api/v1/sse/connect".to_owned(), &["GET"]),
+        ("GET", "/api/v1/sse/broadcast".to_owned(), &["POST", "PUT"]),
         (
             "DELETE",
             format!("/api/v1/sse/debug/stop/{id}"),
