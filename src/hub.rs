@@ -294,6 +294,18 @@ impl Hub {
         self.shared.is_closing()
     }
 
+    /// Ready once [`Hub::close`] was called.
+    pub fn closed(&self) -> impl Future<Output = ()> + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move {
+            // In this order nothing is missed in between.
+            let closed = shared.closed.notified();
+            if !shared.is_closing() {
+                closed.await;
+            }
+        }
+    }
+
     /// Lets a request in, or not.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 //! `fast_path` answers the plainest requests, and `stream::takeover` writes streams.
 
 mod access;
+mod body_rest;
 mod connection;
 mod deadline;
 mod fast_path;

@@ -1,6 +1,8 @@
 //! A body is read as its head says: in its charset, as the lines that its type names, or it is refused
 //! with what to do.
 
+use std::time::Duration;
+
 use crate::support::{
     http::{Answer, Connection, stream_of},
     server::Server,
@@ -327,4 +329,52 @@ async fn put_publishes_as_post_does() {
     let allow = answer.head.header("allow").unwrap().to_owned();
     let detail = answer.detail(405);
     assert!(allow.contains("PUT") && detail.contains(&allow), "{detail}");
+}
+
+#[tokio::test]
+async fn a_refused_body_is_read_to_its_end_so_that_its_client_gets_the_answer() {
+    const LARGE: usize = 20 << 20;
+    let server = Server::start().await;
+    let id = server.connect().await;
+    for (method, target, status) in [
+        ("POST", &*stream_of(&id), 413),
+        ("POST", "/api/v1/sse/debug/nobody", 400),
+        ("POST", "/nowhere", 404),
+        ("PATCH", &stream_of(&id), 405),
+        ("POST", &format!("/api/v1/sse/debug/control/{id}"), 413),
+    ] {
+        let mut connection = Connection::open(server.address).await;
+        let length = format!("Content-Length: {LARGE}");
+        connection.ask(method, target, &[&length]).await;
+        connection.say(vec![b'x'; LARGE]).await;
+        assert_eq!(
+            connection.answer().await.status,
+            status,
+            "{method} {target}"
+        );
+        // The connection is as good as before.
+        connection.ask("GET", "/healthz", &[]).await;
+        assert_eq!(connection.answer().await.status, 200, "{method} {target}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_does_not_wait_for_a_body_that_is_slow_to_come() {
+    let mut server = Server::with(|_, options| {
+        options.body_timeout = Duration::from_mins(10);
+        options.grace = Duration::from_mins(10);
+    })
+    .await;
+    let id = server.connect().await;
+    let mut publisher = server.publisher(&id, &[]).await;
+    publisher.say_chunk("no message\n").await;
+    publisher.answer().await.detail(400);
+    // Nor does one who is not told to send it make the server wait.
+    let mut cautious = Connection::open(server.address).await;
+    let headers = ["Content-Length: 5", "Expect: 100-continue"];
+    cautious.ask("POST", "/nowhere", &headers).await;
+    cautious.answer().await.detail(404);
+    cautious.closed().await;
+    server.shut_down();
+    server.down().await;
 }

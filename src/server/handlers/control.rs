@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::server::App;
 use crate::server::problem::{Problem, ProblemKind};
-use crate::server::request::body::{drained, read_text};
+use crate::server::request::body::read_text;
 use crate::server::request::client_id::NamedClient;
 use crate::server::request::content::Content;
 use crate::server::request::query::{Parameters, optional};
@@ -22,16 +22,12 @@ const REQUEST_BYTES: usize = 4 * 1024;
 
 pub(in crate::server) async fn request(
     State(app): State<App>,
-    access: Result<Authorized, Problem>,
     NamedClient(id): NamedClient,
+    _: Authorized,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, mut body) = request.into_parts();
-    let read = match access {
-        Ok(Authorized) => read_request(&app, &parts, &mut body).await,
-        Err(refused) => Err(refused),
-    };
-    let text = drained(read, &mut body).await?;
+    let text = read_request(&app, &parts, &mut body).await?;
     let asked = control::parse_request(&text)
         .map_err(|error| ProblemKind::NotAControlRequest(error.to_string()))?;
     let state = app.hub.request_control(id, asked)?;

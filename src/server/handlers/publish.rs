@@ -16,7 +16,7 @@ use crate::hub::Receipt;
 use crate::message::Message;
 use crate::server::App;
 use crate::server::problem::{Problem, ProblemKind};
-use crate::server::request::body::{check_size, drained, read_text};
+use crate::server::request::body::{check_size, read_text};
 use crate::server::request::client_id::NamedClient;
 use crate::server::request::content::{BodyKind, Content};
 use crate::server::request::query::{Parameters, optional, parameter};
@@ -26,16 +26,12 @@ use crate::wire::{self, json};
 
 pub(in crate::server) async fn publish(
     State(app): State<App>,
-    access: Result<Authorized, Problem>,
     NamedClient(id): NamedClient,
+    _: Authorized,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, mut body) = request.into_parts();
-    let published = match access {
-        Ok(Authorized) => try_publish(&app, id, &parts, &mut body).await,
-        Err(refused) => Err(refused),
-    };
-    let receipt = drained(published, &mut body).await?;
+    let receipt = try_publish(&app, id, &parts, &mut body).await?;
     let mut body = Vec::new();
     answer(receipt).write(&mut body);
     let kind = [(header::CONTENT_TYPE, wire::JSON)];
@@ -44,15 +40,11 @@ pub(in crate::server) async fn publish(
 
 pub(in crate::server) async fn broadcast(
     State(app): State<App>,
-    access: Result<Authorized, Problem>,
+    _: Authorized,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, mut body) = request.into_parts();
-    let message = match access {
-        Ok(Authorized) => read_broadcast(&app, &parts, &mut body).await,
-        Err(refused) => Err(refused),
-    };
-    let message = drained(message, &mut body).await?;
+    let message = read_broadcast(&app, &parts, &mut body).await?;
     let key = idempotency_key(&parts.headers)?;
     let clients = app.hub.broadcast(&message, key)?;
     Ok((StatusCode::ACCEPTED, Json(Broadcast { clients })).into_response())

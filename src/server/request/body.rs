@@ -1,12 +1,10 @@
-//! Reading a request's body: as text, how long it may be, and what is done with the rest of one that is
-//! refused.
+//! Reading a request's body: as text, and how long it may be.
 
 use axum::body::Body;
-use axum::http::StatusCode;
 use bytes::Bytes;
 use encoding_rs::{Decoder, DecoderResult, Encoding};
 use http_body_util::BodyExt;
-use tokio::time::{Duration, timeout};
+use tokio::time::timeout;
 
 use crate::message::Message;
 use crate::server::App;
@@ -19,13 +17,6 @@ const JSON_EXTRA: usize = 4 * 1024;
 const TEXT: &str = "the message's text";
 /// The most bytes that one byte of text can take in JSON (`\u0001`).
 const JSON_ESCAPE_MAX: usize = 6;
-/// So much of a refused request's body is read and dropped before the answer: a client that is still
-/// writing would otherwise see its connection reset instead of the reason.
-const DRAIN_BYTES: usize = 4 << 20;
-const DRAIN_TIME: Duration = Duration::from_secs(1);
-/// The same while the server shuts down, which should not take long.
-const CLOSING_DRAIN_TIME: Duration = Duration::from_millis(200);
-
 /// The most bytes that a text's last line end takes, which is not part of it.
 const LINE_END_BYTES: usize = 2;
 
@@ -166,29 +157,4 @@ fn broken_off(error: &axum::Error) -> Problem {
         ProblemKind::BodyInvalid(why)
     }
     .into()
-}
-
-/// Reads the rest of a refused request's body: see [`DRAIN_BYTES`].
-pub(in crate::server) async fn drained<T>(
-    result: Result<T, Problem>,
-    body: &mut Body,
-) -> Result<T, Problem> {
-    if let Err(problem) = &result {
-        let drain = async {
-            let mut read = 0;
-            while let Ok(Some(chunk)) = next_chunk(body).await {
-                read += chunk.len();
-                if read > DRAIN_BYTES {
-                    break;
-                }
-            }
-        };
-        // Whether it ended or ran out of time, the answer is due.
-        let time = match problem.status() {
-            StatusCode::SERVICE_UNAVAILABLE => CLOSING_DRAIN_TIME,
-            _ => DRAIN_TIME,
-        };
-        let _ = timeout(time, drain).await;
-    }
-    result
 }
