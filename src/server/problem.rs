@@ -109,6 +109,8 @@ pub(super) enum ProblemKind {
     BroadcastOfLines,
     #[error("the body did not come within {0:?}")]
     BodyLate(Duration),
+    #[error("its end did not come within {0:?} of its first byte")]
+    LineLate(Duration),
     #[error("the body broke off: {0}")]
     BodyCutShort(String),
     #[error("the body broke off: {0}")]
@@ -159,7 +161,9 @@ impl ProblemKind {
             | Self::NoListWithoutToken
             | Self::Hub(Refusal::Unknown | Refusal::Ended) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(..) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::BodyLate(_) | Self::BodyCutShort(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyLate(_) | Self::LineLate(_) | Self::BodyCutShort(_) => {
+                StatusCode::REQUEST_TIMEOUT
+            }
             Self::MessageTooLarge(..) | Self::ControlRequestTooLarge(_) => {
                 StatusCode::PAYLOAD_TOO_LARGE
             }
@@ -339,6 +343,7 @@ mod tests {
             ProblemKind::ContentCoding => "a `Content-Encoding`",
             ProblemKind::BroadcastOfLines => "NDJSON to `/broadcast`",
             ProblemKind::BodyLate(_) => "a body that did not come within its time",
+            ProblemKind::LineLate(_) => "a line of NDJSON whose end did not",
             ProblemKind::BodyCutShort(_) => "was cut short",
             ProblemKind::MessageTooLarge(..) => "a message",
             ProblemKind::ControlRequestTooLarge(_) => "a control request",

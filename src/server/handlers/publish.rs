@@ -82,7 +82,7 @@ async fn try_publish(
     match content.kind {
         BodyKind::Ndjson => {
             let publisher = app.hub.publish_stream(id, key.map(Into::into))?;
-            ndjson::publish(publisher, body, app.options.max_message).await
+            ndjson::publish(app, publisher, body).await
         }
         BodyKind::Text | BodyKind::Json => {
             let begun = Instant::now();

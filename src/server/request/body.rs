@@ -43,10 +43,11 @@ pub(in crate::server) async fn read_text(
     check: impl Fn(usize) -> Result<(), Problem>,
 ) -> Result<String, Problem> {
     let reading = async {
-        let mut text = Text::new(charset);
+        let (mut text, mut held) = (Text::new(charset), app.hub.hold());
         while let Some(chunk) = next_chunk(body).await? {
             text.push(&chunk)?;
             check(text.out.len())?;
+            held.set(text.out.capacity())?;
         }
         let text = text.finish()?;
         check(text.len())?;
