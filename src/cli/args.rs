@@ -87,7 +87,7 @@ impl TokenArgs {
                     "the token in {place} is over the limit of {TOKEN_BYTES} bytes; is that the right file?"
                 );
             }
-            warn_where_exposed(path);
+            warn_where_exposed("token", path);
             (token_of(&bytes), place)
         } else if let Some(value) = std::env::var_os(VARIABLE).filter(|it| !it.is_empty()) {
             (token_of(value.as_bytes()), VARIABLE.to_owned())
@@ -111,7 +111,7 @@ fn token_of(bytes: &[u8]) -> Token {
 }
 
 /// A secret in a file that others can read is none.
-fn warn_where_exposed(path: &Path) {
+pub(crate) fn warn_where_exposed(what: &str, path: &Path) {
     use std::os::unix::fs::PermissionsExt;
     const OTHERS_READ_OR_WRITE: u32 = 0o006;
     let exposed = fs::metadata(path)
@@ -119,7 +119,7 @@ fn warn_where_exposed(path: &Path) {
     if exposed {
         let path = path.display();
         stderr::line(&format!(
-            "warning: every user of this machine can read or change the token in {path}; to mend it: chmod 600 {path}"
+            "warning: every user of this machine can read or change the {what} in {path}; to mend it: chmod 600 {path}"
         ));
     }
 }

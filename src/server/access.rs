@@ -244,6 +244,17 @@ fn is_embedded_elsewhere(headers: &HeaderMap) -> bool {
         && !says("sec-fetch-dest", "document")
 }
 
+/// Whether a browser asks ahead of time, for what nobody may ever look at (`Sec-Purpose`, and what older
+/// browsers say instead).
+pub(super) fn is_prefetch(headers: &HeaderMap) -> bool {
+    ["sec-purpose", "purpose", "x-moz"].into_iter().any(|name| {
+        let values = headers.get_all(name).iter();
+        values
+            .flat_map(|it| it.as_bytes().split(|byte| matches!(byte, b',' | b';')))
+            .any(|word| word.trim_ascii().eq_ignore_ascii_case(b"prefetch"))
+    })
+}
+
 /// Whether an origin is this host and port.
 fn is_same(origin: &HeaderValue, host: Authority) -> bool {
     let parts = origin.to_str().ok().and_then(|it| it.split_once("://"));

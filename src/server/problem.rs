@@ -35,6 +35,8 @@ pub(super) enum ProblemKind {
         "a page of another origin embeds this address; only a page whose origin is given with --cors-origin may use this server"
     )]
     EmbeddedElsewhere,
+    #[error("a browser that asks ahead of time is issued no client ID; open the address")]
+    Prefetch,
     #[error("the header Transfer-Encoding must be there once and say nothing but chunked")]
     TransferEncoding,
     #[error("there is nothing at {0}; the API is below /api/v1/sse")]
@@ -154,9 +156,10 @@ impl ProblemKind {
             Self::TokenMissing | Self::TokenOfAnotherSort | Self::TokenWrong => {
                 StatusCode::UNAUTHORIZED
             }
-            Self::HostForeign(_) | Self::OriginForeign(_) | Self::EmbeddedElsewhere => {
-                StatusCode::FORBIDDEN
-            }
+            Self::HostForeign(_)
+            | Self::OriginForeign(_)
+            | Self::EmbeddedElsewhere
+            | Self::Prefetch => StatusCode::FORBIDDEN,
             Self::PathUnknown(_)
             | Self::NoListWithoutToken
             | Self::Hub(Refusal::Unknown | Refusal::Ended) => StatusCode::NOT_FOUND,
@@ -313,6 +316,7 @@ mod tests {
             ProblemKind::OriginForeign(_) | ProblemKind::EmbeddedElsewhere => {
                 "a web page of another origin"
             }
+            ProblemKind::Prefetch => "prefetch (`Sec-Purpose",
             ProblemKind::TransferEncoding => "a `Transfer-Encoding` other than `chunked`",
             ProblemKind::PathUnknown(_) => "an unknown path",
             ProblemKind::MethodNotAllowed(..) => "a method that the path does not take",
