@@ -7,6 +7,7 @@
 mod channel;
 mod control_stream;
 mod eviction;
+mod held;
 mod idempotency;
 mod limits;
 mod log;
@@ -28,6 +29,7 @@ use self::channel::Channel;
 pub use self::channel::{BROKEN_OFF, CONTROL_STREAMS, ControlEvent, Position};
 pub use self::control_stream::ControlStream;
 use self::eviction::Candidates;
+pub use self::held::Held;
 pub use self::idempotency::KEYS;
 pub use self::limits::{Limits, Refusal};
 pub use self::log::LogLimits;
@@ -85,7 +87,10 @@ struct Shared {
     limits: Limits,
     frames: Frames,
     started: Instant,
+    /// What logs hold, in bytes.
     memory: AtomicUsize,
+    /// What unfinished requests hold, in bytes.
+    held: AtomicUsize,
     subscribers: AtomicUsize,
     published: AtomicU64,
     delivered: AtomicU64,
@@ -114,6 +119,7 @@ impl Hub {
             frames,
             started: Instant::now(),
             memory: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
             subscribers: AtomicUsize::new(0),
             published: AtomicU64::new(0),
             delivered: AtomicU64::new(0),
@@ -292,6 +298,18 @@ impl Hub {
     #[must_use]
     pub fn is_closing(&self) -> bool {
         self.shared.is_closing()
+    }
+
+    /// Ready once [`Hub::close`] was called.
+    pub fn closed(&self) -> impl Future<Output = ()> + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move {
+            // In this order nothing is missed in between.
+            let closed = shared.closed.notified();
+            if !shared.is_closing() {
+                closed.await;
+            }
+        }
     }
 
     /// Lets a request in, or not.

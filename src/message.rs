@@ -120,7 +120,7 @@ pub enum Invalid {
     Event(String),
     /// Numbers out of range, or not numbers.
     #[error(
-        "progress must be a current number of at least 0 and, optionally, a total above 0 (as in 3/120), not {0:?}"
+        "progress must be a current number of at least 0 and, optionally, a total of at least 0 (as in 3/120), not {0:?}"
     )]
     Progress(String),
     /// The unit is too long or has control characters.
@@ -143,7 +143,34 @@ pub enum Level {
     Error,
 }
 
+/// Every word and number that programs say for a level: the names of common logging libraries, 0 to 7 as
+/// syslog (RFC 5424, 6.2.1), 10 to 60 as pino.
+const LEVEL_WORDS: [(Level, &[&str]); 5] = [
+    (Level::Trace, &["trace", "verbose", "10"]),
+    (Level::Debug, &["debug", "fine", "7", "20"]),
+    (Level::Info, &["info", "notice", "5", "6", "30"]),
+    (Level::Warn, &["warn", "warning", "4", "40"]),
+    (
+        Level::Error,
+        &[
+            "error", "err", "fatal", "crit", "critical", "alert", "emerg", "panic", "severe", "0",
+            "1", "2", "3", "50", "60",
+        ],
+    ),
+];
+
 impl Level {
+    /// Returns what a publisher means by this word or number, in any case; `None` if it is not known.
+    /// Its own names alone are read by [`Level::from_str`].
+    #[must_use]
+    pub fn said(word: &str) -> Option<Self> {
+        let is_said = |it: &&str| it.eq_ignore_ascii_case(word.trim());
+        LEVEL_WORDS
+            .iter()
+            .find(|(_, words)| words.iter().any(is_said))
+            .map(|(level, _)| *level)
+    }
+
     /// Its name on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -297,7 +324,27 @@ mod tests {
             assert_eq!(outcome.parse::<Outcome>().unwrap().as_str(), outcome);
         }
         assert!("Info".parse::<Level>().is_err());
+        assert!("fatal".parse::<Level>().is_err());
         assert!(Level::Error > Level::Warn);
+    }
+
+    #[test]
+    fn a_level_is_read_in_any_case_as_a_word_or_a_number() {
+        for (said, level) in [
+            ("Info", Some(Level::Info)),
+            ("WARNING", Some(Level::Warn)),
+            (" Notice ", Some(Level::Info)),
+            ("emerg", Some(Level::Error)),
+            ("0", Some(Level::Error)),
+            ("7", Some(Level::Debug)),
+            ("60", Some(Level::Error)),
+            ("8", None),
+            ("70", None),
+            ("", None),
+            ("loud", None),
+        ] {
+            assert_eq!(Level::said(said), level, "{said:?}");
+        }
     }
 
     #[test]

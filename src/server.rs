@@ -6,6 +6,7 @@
 //! `fast_path` answers the plainest requests, and `stream::takeover` writes streams.
 
 mod access;
+mod body_rest;
 mod connection;
 mod deadline;
 mod fast_path;
@@ -187,20 +188,22 @@ fn router(app: App) -> Router {
 fn handlers(route: Route) -> MethodRouter<App> {
     let handlers = match route {
         Route::Connect => get(connect::connect),
-        Route::Publish => post(publish::publish),
+        Route::Publish => post(publish::publish).put(publish::publish),
         Route::Client => get(subscribe::subscribe)
             .post(publish::publish)
+            .put(publish::publish)
             .delete(stop::stop),
         Route::Control => get(control::listen).post(control::request),
         Route::Stop => get(stop::stop).post(stop::stop),
-        Route::Broadcast => post(publish::broadcast),
+        Route::Broadcast => post(publish::broadcast).put(publish::broadcast),
         Route::Clients => get(clients::clients),
         Route::Metrics => get(metrics::metrics),
         Route::Health => get(|| async { "ok" }),
     };
     let refuse = move |method: Method| async move {
         let allow = [(header::ALLOW, route.methods().join(", "))];
-        (allow, Problem::from(ProblemKind::MethodNotAllowed(method)))
+        let refused = ProblemKind::MethodNotAllowed(method, route.methods().join(", "));
+        (allow, Problem::from(refused))
     };
     // Else axum answers HEAD by what GET does.
     let handlers = if route.methods().contains(&"GET") && !route.methods().contains(&"HEAD") {

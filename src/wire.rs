@@ -9,6 +9,7 @@ pub mod json;
 mod object;
 mod route;
 pub mod sse;
+mod surrogates;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -39,6 +40,13 @@ pub const DEFAULT_LISTEN: SocketAddr =
 pub const EVENT_STREAM: &str = "text/event-stream";
 /// The media type of a message per line.
 pub const NDJSON: &str = "application/x-ndjson";
+/// Other names for it, none of which is registered.
+pub const NDJSON_ALIASES: [&str; 4] = [
+    "application/ndjson",
+    "application/jsonl",
+    "application/json-lines",
+    "application/x-jsonlines",
+];
 /// The media type of a JSON value.
 pub const JSON: &str = "application/json";
 /// The media type of an error answer (RFC 9457).

@@ -2,9 +2,11 @@
 
 use std::fs::{self, File};
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use encoding_rs::UTF_8;
 
 use super::values::default_address;
 use crate::client::{Client, ClientOptions, ServerUrl};
@@ -85,11 +87,10 @@ impl TokenArgs {
                     "the token in {place} is over the limit of {TOKEN_BYTES} bytes; is that the right file?"
                 );
             }
-            warn_where_exposed(path);
-            // Not UTF-8 is not ASCII either, which is told below.
-            (Token::new(String::from_utf8_lossy(&bytes)), place)
+            warn_where_exposed("token", path);
+            (token_of(&bytes), place)
         } else if let Some(value) = std::env::var_os(VARIABLE).filter(|it| !it.is_empty()) {
-            (Token::new(value.to_string_lossy()), VARIABLE.to_owned())
+            (token_of(value.as_bytes()), VARIABLE.to_owned())
         } else {
             return Ok(None);
         };
@@ -103,8 +104,14 @@ impl TokenArgs {
     }
 }
 
+/// The token in these bytes, which editors may begin with a byte order mark. What is not text is not ASCII
+/// either, which is told later.
+fn token_of(bytes: &[u8]) -> Token {
+    Token::new(UTF_8.decode(bytes).0)
+}
+
 /// A secret in a file that others can read is none.
-fn warn_where_exposed(path: &Path) {
+pub(crate) fn warn_where_exposed(what: &str, path: &Path) {
     use std::os::unix::fs::PermissionsExt;
     const OTHERS_READ_OR_WRITE: u32 = 0o006;
     let exposed = fs::metadata(path)
@@ -112,7 +119,7 @@ fn warn_where_exposed(path: &Path) {
     if exposed {
         let path = path.display();
         stderr::line(&format!(
-            "warning: every user of this machine can read or change the token in {path}; to mend it: chmod 600 {path}"
+            "warning: every user of this machine can read or change the {what} in {path}; to mend it: chmod 600 {path}"
         ));
     }
 }

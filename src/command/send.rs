@@ -22,6 +22,7 @@ mod exec;
 mod lines;
 mod stdin;
 mod stdin_hangup;
+mod unmarked;
 
 /// Publish messages to a client
 ///

@@ -51,7 +51,8 @@ impl Hub {
     /// sparing the one that is about to be written to, and those whose end would free nothing.
     pub(super) fn evict(&self, writing: &Arc<Channel>) -> Room {
         let budget = self.shared.limits.memory;
-        let spent = || self.shared.memory.load(Ordering::Relaxed) >= budget;
+        let (logs, requests) = (&self.shared.memory, &self.shared.held);
+        let spent = || logs.load(Ordering::Relaxed) + requests.load(Ordering::Relaxed) >= budget;
         let mut scanned = false;
         while spent() {
             let candidate = lock(&self.registry.candidates).pop();

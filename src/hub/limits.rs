@@ -15,7 +15,7 @@ pub struct Limits {
     pub clients: usize,
     /// Subscribers of one channel.
     pub subscribers: usize,
-    /// All logs together, in bytes.
+    /// All logs together, and what unfinished requests hold, in bytes.
     pub memory: usize,
     /// A channel without activity for so long ends.
     pub idle_timeout: Duration,
@@ -64,7 +64,7 @@ pub enum Refusal {
     /// [`Limits::memory`] is spent, every channel is being watched, and the message would make a log
     /// larger.
     #[error(
-        "the memory budget of {0} bytes for all logs is spent; stop a client, or start the server with a higher --max-memory"
+        "the memory budget of {0} bytes for all logs and unfinished requests is spent; stop a client, or start the server with a higher --max-memory"
     )]
     OutOfMemory(usize),
     /// The hub is closing.

@@ -76,14 +76,7 @@ impl PublishStream {
 
     /// Ready once the hub closes: a publisher that waits for its next message must hear of it too.
     pub fn closed(&self) -> impl Future<Output = ()> + use<> {
-        let shared = Arc::clone(&self.hub.shared);
-        async move {
-            // In this order nothing is missed in between.
-            let closed = shared.closed.notified();
-            if !shared.is_closing() {
-                closed.await;
-            }
-        }
+        self.hub.closed()
     }
 
     /// Whether a broken request may still be repeated as the same one before the channel is told.

@@ -19,12 +19,12 @@ impl Progress {
     /// Checks and builds a progress.
     ///
     /// # Errors
-    /// [`Invalid::Progress`] where `current` is below 0, `total` not above 0, or either is not
+    /// [`Invalid::Progress`] where `current` or `total` is below 0, or either is not
     /// finite; [`Invalid::Unit`] where the unit is too long or has control characters.
     pub fn new(current: f64, total: Option<f64>, unit: Option<&str>) -> Result<Self, Invalid> {
         let in_range = current.is_finite()
             && current >= 0.0
-            && total.is_none_or(|total| total.is_finite() && total > 0.0);
+            && total.is_none_or(|total| total.is_finite() && total >= 0.0);
         if !in_range {
             let total = total.map_or(String::new(), |total| format!("/{total}"));
             return Err(Invalid::Progress(format!("{current}{total}")));
@@ -47,7 +47,7 @@ impl Progress {
         self.current
     }
 
-    /// How much there is to do, where known.
+    /// How much there is to do, if that is known. 0 if there was nothing to do.
     #[must_use]
     pub fn total(&self) -> Option<f64> {
         self.total
@@ -85,8 +85,11 @@ mod tests {
     fn progress_reads_a_count_with_and_without_a_total() {
         let progress: Progress = "3/120".parse().unwrap();
         assert_eq!((progress.current(), progress.total()), (3.0, Some(120.0)));
+        for nothing in ["0/0", "1/0", "0/-0"] {
+            assert_eq!(nothing.parse::<Progress>().unwrap().total(), Some(0.0));
+        }
         assert_eq!("7".parse::<Progress>().unwrap().total(), None);
-        for bad in ["", "a/b", "-1", "1/0", "1/-2", "nan", "1/inf", "1/2/3"] {
+        for bad in ["", "a/b", "-1", "1/-2", "nan", "1/inf", "1/2/3"] {
             assert!(bad.parse::<Progress>().is_err(), "{bad:?}");
         }
     }

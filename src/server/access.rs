@@ -20,7 +20,7 @@ use super::problem::{Problem, ProblemKind};
 use crate::token::Token;
 
 /// What a page of an allowed origin may send.
-const METHODS: &str = "GET, POST, DELETE";
+const METHODS: &str = "GET, POST, PUT, DELETE";
 const HEADERS: &str =
     "Sse-Client-ID, Content-Type, Authorization, Last-Event-ID, Idempotency-Key, Cache-Control";
 /// What it may read of an answer, beyond what every page may.
@@ -242,6 +242,17 @@ fn is_embedded_elsewhere(headers: &HeaderMap) -> bool {
     let says = |name, value| headers.get(name).is_some_and(|it| it == value);
     (says("sec-fetch-site", "cross-site") || says("sec-fetch-site", "same-site"))
         && !says("sec-fetch-dest", "document")
+}
+
+/// Whether a browser asks ahead of time, for what nobody may ever look at (`Sec-Purpose`, and what older
+/// browsers say instead).
+pub(super) fn is_prefetch(headers: &HeaderMap) -> bool {
+    ["sec-purpose", "purpose", "x-moz"].into_iter().any(|name| {
+        let values = headers.get_all(name).iter();
+        values
+            .flat_map(|it| it.as_bytes().split(|byte| matches!(byte, b',' | b';')))
+            .any(|word| word.trim_ascii().eq_ignore_ascii_case(b"prefetch"))
+    })
 }
 
 /// Whether an origin is this host and port.

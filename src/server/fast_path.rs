@@ -26,6 +26,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use axum::http::{Method, StatusCode};
+use encoding_rs::Encoding;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -248,6 +249,10 @@ impl FastPath<'_> {
             Action::Publish(id, kind) => {
                 let max = app.options.max_message;
                 kind.check(request.body.len(), max).ok()?;
+                // A byte order mark is passed over by the ordinary handler.
+                if Encoding::for_bom(request.body).is_some() {
+                    return None;
+                }
                 let text = str::from_utf8(request.body).ok()?.to_owned();
                 let message = publish::message(kind, text, &[], max).ok()?;
                 let receipt = app.hub.publish(id, message, None).ok()?;

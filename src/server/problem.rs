@@ -35,12 +35,14 @@ pub(super) enum ProblemKind {
         "a page of another origin embeds this address; only a page whose origin is given with --cors-origin may use this server"
     )]
     EmbeddedElsewhere,
+    #[error("a browser that asks ahead of time is issued no client ID; open the address")]
+    Prefetch,
     #[error("the header Transfer-Encoding must be there once and say nothing but chunked")]
     TransferEncoding,
     #[error("there is nothing at {0}; the API is below /api/v1/sse")]
     PathUnknown(String),
-    #[error("{0} is not for this path; the header Allow says what is")]
-    MethodNotAllowed(Method),
+    #[error("{0} is not for this path, which takes {1}")]
+    MethodNotAllowed(Method, String),
     #[error(
         "this server asks for its token; codechat reads it from --token-file or CODECHAT_TOKEN, other clients send it as in: Authorization: Bearer TOKEN"
     )]
@@ -81,6 +83,10 @@ pub(super) enum ProblemKind {
     TailMalformed,
     #[error("the text is not valid UTF-8 at byte offset {0}; send UTF-8")]
     NotUtf8(usize),
+    #[error(
+        "the text is not valid {0} at byte offset {1}; send it in the charset that Content-Type names"
+    )]
+    NotInCharset(&'static str, usize),
     #[error("the message is empty; send its text as the body, as in: curl -d 'hello' URL")]
     MessageEmpty,
     #[error("the body is no message object: {0}")]
@@ -93,10 +99,20 @@ pub(super) enum ProblemKind {
         "a multipart body cannot be a message; send text, application/json or application/x-ndjson"
     )]
     Multipart,
+    #[error(
+        "the charset {0} is not understood; send UTF-8, or another charset of the WHATWG Encoding Standard"
+    )]
+    CharsetUnknown(String),
+    #[error("NDJSON is UTF-8 only, not {0}")]
+    LinesNotUtf8(&'static str),
+    #[error("a body with a Content-Encoding is not taken; send it as it is, without one")]
+    ContentCoding,
     #[error("a broadcast takes one message, as text or application/json, not application/x-ndjson")]
     BroadcastOfLines,
     #[error("the body did not come within {0:?}")]
     BodyLate(Duration),
+    #[error("its end did not come within {0:?} of its first byte")]
+    LineLate(Duration),
     #[error("the body broke off: {0}")]
     BodyCutShort(String),
     #[error("the body broke off: {0}")]
@@ -131,6 +147,7 @@ impl ProblemKind {
             | Self::CursorMalformed(_)
             | Self::TailMalformed
             | Self::NotUtf8(_)
+            | Self::NotInCharset(..)
             | Self::MessageEmpty
             | Self::NotAMessage(_)
             | Self::LineMalformed(_)
@@ -139,18 +156,25 @@ impl ProblemKind {
             Self::TokenMissing | Self::TokenOfAnotherSort | Self::TokenWrong => {
                 StatusCode::UNAUTHORIZED
             }
-            Self::HostForeign(_) | Self::OriginForeign(_) | Self::EmbeddedElsewhere => {
-                StatusCode::FORBIDDEN
-            }
+            Self::HostForeign(_)
+            | Self::OriginForeign(_)
+            | Self::EmbeddedElsewhere
+            | Self::Prefetch => StatusCode::FORBIDDEN,
             Self::PathUnknown(_)
             | Self::NoListWithoutToken
             | Self::Hub(Refusal::Unknown | Refusal::Ended) => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::BodyLate(_) | Self::BodyCutShort(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::MethodNotAllowed(..) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyLate(_) | Self::LineLate(_) | Self::BodyCutShort(_) => {
+                StatusCode::REQUEST_TIMEOUT
+            }
             Self::MessageTooLarge(..) | Self::ControlRequestTooLarge(_) => {
                 StatusCode::PAYLOAD_TOO_LARGE
             }
-            Self::Multipart | Self::BroadcastOfLines => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Multipart
+            | Self::BroadcastOfLines
+            | Self::CharsetUnknown(_)
+            | Self::LinesNotUtf8(_)
+            | Self::ContentCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Hub(
                 Refusal::TooManyClients(_)
                 | Refusal::TooManySubscribers(_)
@@ -228,7 +252,7 @@ impl IntoResponse for Problem {
             line: self.line,
             accepted: self.accepted,
             offset: match self.kind {
-                ProblemKind::NotUtf8(offset) => Some(offset),
+                ProblemKind::NotUtf8(offset) | ProblemKind::NotInCharset(_, offset) => Some(offset),
                 _ => None,
             },
         };
@@ -250,6 +274,10 @@ impl IntoResponse for Problem {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             _ => {}
+        }
+        if matches!(self.kind, ProblemKind::ContentCoding) {
+            let identity = HeaderValue::from_static("identity");
+            headers.insert(header::ACCEPT_ENCODING, identity);
         }
         response
     }
@@ -288,9 +316,10 @@ mod tests {
             ProblemKind::OriginForeign(_) | ProblemKind::EmbeddedElsewhere => {
                 "a web page of another origin"
             }
+            ProblemKind::Prefetch => "prefetch (`Sec-Purpose",
             ProblemKind::TransferEncoding => "a `Transfer-Encoding` other than `chunked`",
             ProblemKind::PathUnknown(_) => "an unknown path",
-            ProblemKind::MethodNotAllowed(_) => "a method that the path does not take",
+            ProblemKind::MethodNotAllowed(..) => "a method that the path does not take",
             ProblemKind::TokenMissing
             | ProblemKind::TokenOfAnotherSort
             | ProblemKind::TokenWrong => "the token is missing or wrong",
@@ -304,15 +333,21 @@ mod tests {
                 "a malformed query parameter"
             }
             ProblemKind::CursorMalformed(_) => "a malformed cursor",
-            ProblemKind::NotUtf8(_) => "text that is not UTF-8",
+            ProblemKind::NotUtf8(_) | ProblemKind::NotInCharset(..) => {
+                "text that is not valid in its charset"
+            }
             ProblemKind::MessageEmpty => "an empty message",
             ProblemKind::NotAMessage(_)
             | ProblemKind::LineMalformed(_)
             | ProblemKind::NotAControlRequest(_)
             | ProblemKind::BodyInvalid(_) => "a malformed body",
             ProblemKind::Multipart => "`multipart/*`",
+            ProblemKind::CharsetUnknown(_) => "a charset that is not known",
+            ProblemKind::LinesNotUtf8(_) => "NDJSON in another charset than UTF-8",
+            ProblemKind::ContentCoding => "a `Content-Encoding`",
             ProblemKind::BroadcastOfLines => "NDJSON to `/broadcast`",
             ProblemKind::BodyLate(_) => "a body that did not come within its time",
+            ProblemKind::LineLate(_) => "a line of NDJSON whose end did not",
             ProblemKind::BodyCutShort(_) => "was cut short",
             ProblemKind::MessageTooLarge(..) => "a message",
             ProblemKind::ControlRequestTooLarge(_) => "a control request",

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tower::Service;
 
 use super::access::preflight;
+use super::body_rest::WholeBody;
 use super::problem::{Problem, ProblemKind};
 use super::stream::h2_body::H2Body;
 use super::stream::takeover::Handoff;
@@ -37,6 +38,8 @@ impl HttpService {
         request: Request<Incoming>,
         handoff: Option<&Handoff>,
     ) -> Response<Body> {
+        let waits = request.headers().contains_key(header::EXPECT);
+        let request = request.map(|body| WholeBody::new(body, waits, self.app.clone()));
         let seen = Seen::of(&request);
         let origin = match self.app.gate.admit(&request) {
             Ok(origin) => origin,
@@ -59,7 +62,7 @@ impl HttpService {
     /// A panic is the end of this request and of nothing else: whatever was locked is whole.
     async fn answer_safely(
         &self,
-        request: Request<Incoming>,
+        request: Request<WholeBody>,
         handoff: Option<&Handoff>,
     ) -> Response<Body> {
         let routed = AssertUnwindSafe(self.route(request, handoff));
@@ -71,7 +74,11 @@ impl HttpService {
 
     /// Has the request answered by its handler. An answer that is a stream gets its body
     /// here, where it is known whether the connection can be taken over.
-    async fn route(&self, request: Request<Incoming>, handoff: Option<&Handoff>) -> Response<Body> {
+    async fn route(
+        &self,
+        request: Request<WholeBody>,
+        handoff: Option<&Handoff>,
+    ) -> Response<Body> {
         if let Err(refusal) = self.app.hub.admit() {
             return Problem::from(refusal).into_response();
         }

@@ -6,12 +6,14 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Request;
+use encoding_rs::UTF_8;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -81,9 +83,9 @@ impl Tls {
                 _ => "it is not well-formed PEM".into(),
             },
         };
-        let chain = CertificateDer::pem_file_iter(cert)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .and_then(|chain| {
+        let chain = read(cert)
+            .and_then(|it| CertificateDer::pem_slice_iter(it.as_bytes()).collect())
+            .and_then(|chain: Vec<_>| {
                 if chain.is_empty() {
                     Err(pem::Error::NoItemsFound)
                 } else {
@@ -91,7 +93,9 @@ impl Tls {
                 }
             })
             .map_err(|error| file("certificate", cert, &error))?;
-        let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| file("key", key, &error))?;
+        let secret = read(key)
+            .and_then(|it| PrivateKeyDer::from_pem_slice(it.as_bytes()))
+            .map_err(|error| file("key", key, &error))?;
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .and_then(|builder| {
@@ -107,6 +111,12 @@ impl Tls {
         config.alpn_protocols = vec![HTTP_2.into(), HTTP_1.into()];
         Ok(Self(Arc::new(config)))
     }
+}
+
+/// A file's text, without the byte order mark that an editor may have put before it.
+fn read(path: &Path) -> Result<String, pem::Error> {
+    let bytes = fs::read(path).map_err(pem::Error::Io)?;
+    Ok(UTF_8.decode(&bytes).0.into_owned())
 }
 
 impl fmt::Debug for Tls {

@@ -190,11 +190,23 @@ impl OperationState {
         self.progress.as_ref()
     }
 
-    /// How much of it is done, from 0 to 1, where its total is known.
+    /// How much of it is done, from 0 to 1. `None` if its total is not known, or 0.
     #[must_use]
     pub fn fraction(&self) -> Option<f64> {
+        let (progress, total) = self.counted()?;
+        (total > 0.0).then(|| (progress.current() / total).min(1.0))
+    }
+
+    /// Its progress and its total, if both are known.
+    fn counted(&self) -> Option<(&Progress, f64)> {
         let progress = self.progress.as_ref()?;
-        Some((progress.current() / progress.total()?).min(1.0))
+        Some((progress, progress.total()?))
+    }
+
+    /// Whether it has done all that it said it would.
+    fn has_done_all(&self) -> bool {
+        self.counted()
+            .is_some_and(|(progress, total)| progress.current() >= total)
     }
 
     /// How much it gets done in a second, as of late.
@@ -207,8 +219,11 @@ impl OperationState {
     /// ended.
     #[must_use]
     pub fn eta(&self, now: Duration) -> Option<Duration> {
-        let progress = self.progress.as_ref().filter(|_| self.is_running())?;
-        let left = (progress.total()? - progress.current()).max(0.0);
+        let (progress, total) = self.counted().filter(|_| self.is_running())?;
+        if total <= 0.0 {
+            return None;
+        }
+        let left = (total - progress.current()).max(0.0);
         Duration::try_from_secs_f64(left / self.rate(now)?)
             .ok()
             .filter(|eta| *eta < ETA_MAX)
@@ -225,7 +240,7 @@ impl OperationState {
     #[must_use]
     pub fn stalled(&self, now: Duration) -> Option<Duration> {
         let quiet = now.saturating_sub(self.last_sign);
-        let may_be = self.is_running() && self.fraction().is_none_or(|it| it < 1.0);
+        let may_be = self.is_running() && !self.has_done_all();
         (may_be && quiet > STALLED_AFTER).then_some(quiet)
     }
 
@@ -279,7 +294,7 @@ impl OperationState {
             };
             let goes_on = progress.total() == guess.total() && progress.unit() == guess.unit();
             let holds = now.saturating_sub(guessed_at) < GUESS_HOLDS;
-            if !goes_on && holds && self.fraction().is_some_and(|it| it < 1.0) {
+            if !goes_on && holds && !self.has_done_all() {
                 return;
             }
         }

@@ -108,7 +108,10 @@ impl Replay {
             return Ok(self.end("the recording ends here"));
         }
         self.lines += 1;
-        let entry = str::from_utf8(&line).ok().and_then(record::read);
+        let text = str::from_utf8(&line).ok();
+        // An editor may have put a byte order mark before it.
+        let text = text.map(|it| it.strip_prefix('\u{feff}').unwrap_or(it));
+        let entry = text.and_then(record::read);
         match entry {
             Some(entry) => Ok(entry),
             // The watch that wrote it was killed.

@@ -3,9 +3,12 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 use thiserror::Error;
 
+use super::json::{self, Said};
 use super::object::FromObject;
+use super::surrogates::reading;
 use crate::control::{Cancel, Change, ControlRequest, ControlState, Requested};
 use crate::message::{Invalid, Level, Operation};
 
@@ -33,6 +36,10 @@ pub enum BadRequest {
 /// # Errors
 /// [`BadRequest`], where it asks for nothing that there is.
 pub fn parse_request(json: &str) -> Result<ControlRequest, BadRequest> {
+    reading(json, read_request)
+}
+
+fn read_request(json: &str) -> Result<ControlRequest, BadRequest> {
     let FromObject(asked) = serde_json::from_str::<FromObject<RequestObject>>(json)?;
     let operation = asked.operation.map(|it| it.parse()).transpose()?;
     let cancel = match asked.cancel {
@@ -130,12 +137,15 @@ struct RequestObject<'a> {
 
 /// A level that is `null` is taken back; one that is not there is not spoken of.
 fn level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Change<Level>, D::Error> {
-    match Option::<Cow<'de, str>>::deserialize(deserializer)? {
-        None => Ok(Change::Clear),
-        Some(name) => name
-            .parse()
-            .map(Change::Set)
-            .map_err(serde::de::Error::custom),
+    let Some(said) = Option::<&'de RawValue>::deserialize(deserializer)? else {
+        return Ok(Change::Clear);
+    };
+    match json::read_level(said.get()) {
+        Said::Level(level) => Ok(Change::Set(level)),
+        Said::Nothing | Said::Unknown => {
+            let invalid = Invalid::Level(said.get().trim_matches('"').chars().take(40).collect());
+            Err(serde::de::Error::custom(invalid))
+        }
     }
 }
 
@@ -176,6 +186,8 @@ mod tests {
         for (json, named) in [
             (r#"{"levle":"debug"}"#, "levle"),
             (r#"{"level":"loud"}"#, "loud"),
+            (r#"{"level":""}"#, "level"),
+            (r#"{"level":[1]}"#, "level"),
             (r#"{"cancel":1}"#, "boolean"),
             (r#"{"operation":"a"}"#, "operation"),
             (r#"{"cancel":true,"operation":""}"#, "operation"),

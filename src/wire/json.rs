@@ -3,6 +3,7 @@
 //! Publishers' objects are read strictly (an unknown member is an error that names it), a server's
 //! own are read leniently, so that an older watcher understands a newer server.
 
+mod level;
 mod streamed;
 
 use std::borrow::Cow;
@@ -12,9 +13,12 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 use super::object::FromObject;
+use super::surrogates::{mended, reading};
 use crate::event::{Event, Gap, UnixMillis};
 use crate::message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress};
 
+pub use level::set_level;
+pub(super) use level::{Said, read_level};
 pub use streamed::parse_event;
 
 /// Why a publisher's JSON is no message. The text names the member or the place.
@@ -39,8 +43,10 @@ pub enum BadMessage {
 /// # Errors
 /// [`BadMessage`], where it is not one.
 pub fn parse_message(json: &str) -> Result<Message, BadMessage> {
-    let FromObject(published) = serde_json::from_str::<FromObject<Published>>(json)?;
-    published.into_message()
+    reading(json, |json| {
+        let FromObject(published) = serde_json::from_str::<FromObject<Published>>(json)?;
+        published.into_message()
+    })
 }
 
 /// Reads one line of ndjson: a message object, or a string that is the message's text.
@@ -49,7 +55,9 @@ pub fn parse_message(json: &str) -> Result<Message, BadMessage> {
 /// [`BadMessage`], where it is neither.
 pub fn parse_line(line: &str) -> Result<Message, BadMessage> {
     match line.trim_start().as_bytes().first() {
-        Some(b'"') => Ok(Message::text(serde_json::from_str::<String>(line)?)),
+        Some(b'"') => Ok(Message::text(reading(line, |line| {
+            serde_json::from_str::<String>(line)
+        })?)),
         Some(b'{') => parse_message(line),
         _ => Err(BadMessage::Neither),
     }
@@ -134,7 +142,7 @@ struct Published<'a> {
     #[serde(borrow)]
     message: Cow<'a, str>,
     #[serde(borrow)]
-    level: Option<Cow<'a, str>>,
+    level: Option<&'a RawValue>,
     #[serde(borrow)]
     operation: Option<Cow<'a, str>>,
     progress: Option<FromObject<ProgressObject>>,
@@ -148,8 +156,8 @@ struct Published<'a> {
 
 impl Published<'_> {
     fn into_message(self) -> Result<Message, BadMessage> {
-        Ok(Message {
-            level: self.level.map(|it| it.parse()).transpose()?,
+        let mut message = Message {
+            level: None,
             operation: self.operation.map(|it| it.parse()).transpose()?,
             progress: self.progress.map(|it| it.0.check()).transpose()?,
             outcome: self.outcome.map(|it| it.parse()).transpose()?,
@@ -157,7 +165,11 @@ impl Published<'_> {
             fields: self.fields.map(fields).transpose()?,
             text: self.message.into_owned(),
             system: false,
-        })
+        };
+        if let Some(said) = self.level {
+            set_level(&mut message, said.get());
+        }
+        Ok(message)
     }
 }
 
@@ -238,14 +250,20 @@ struct GapObject {
 }
 
 /// Checks that `fields` are an object, and puts them on one line: a line end in valid JSON can only
-/// stand between tokens, where a blank says the same.
+/// stand between tokens, where a blank says the same. Halves of surrogate pairs, which some readers refuse,
+/// become U+FFFD.
 fn fields(raw: &RawValue) -> Result<Box<str>, BadMessage> {
     let text = raw.get();
     if text.starts_with('{') {
-        Ok(text.replace(['\n', '\r'], " ").into())
+        Ok(one_line(text))
     } else {
         Err(BadMessage::Fields)
     }
+}
+
+fn one_line(json: &str) -> Box<str> {
+    let line = json.replace(['\n', '\r'], " ");
+    mended(&line).unwrap_or(line).into()
 }
 
 /// Writes a whole number without the `.0` that a float would get.
@@ -317,7 +335,6 @@ mod tests {
             ("null", "expected an object"),
             (r#"["a",null,null,null,null,null,null]"#, "an object"),
             (r#"{"message":"a","progress":[1,2,null]}"#, "an object"),
-            (r#"{"message":"a","level":"loud"}"#, "level must be"),
             (
                 r#"{"message":"a","fields":[1]}"#,
                 "fields must be an object",
@@ -348,6 +365,18 @@ mod tests {
             parse_message("{\"message\":\"a\",\"fields\":{\n \"k\":\r\n \"v\\n\"}}").unwrap();
         assert!(!message.fields.as_ref().unwrap().contains(['\n', '\r']));
         assert!(message.fields.unwrap().contains(r#""v\n""#));
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_costs_no_message() {
+        let cut = Message::text("cut \u{fffd}");
+        assert_eq!(parse_line(r#""cut \ud83d""#).unwrap(), cut);
+        assert_eq!(parse_message(r#"{"message":"cut \udce9"}"#).unwrap(), cut);
+        assert_eq!(parse_event(r#"{"message":"cut \ud83d"}"#), Some(cut));
+        let message = parse_message(r#"{"message":"a","fields":{"\ud83d":"\ud83d\ude00"}}"#);
+        let fields = message.unwrap().fields.unwrap();
+        assert_eq!(&*fields, r#"{"\ufffd":"\ud83d\ude00"}"#);
+        assert!(parse_message(r#"{"message":"\ud83d"#).is_err());
     }
 
     #[test]

@@ -72,9 +72,9 @@ impl Route {
     pub const fn methods(self) -> &'static [&'static str] {
         match self {
             Self::Connect => &["GET"],
-            Self::Client => &["GET", "POST", "DELETE"],
+            Self::Client => &["GET", "POST", "PUT", "DELETE"],
             Self::Control | Self::Stop => &["GET", "POST"],
-            Self::Publish | Self::Broadcast => &["POST"],
+            Self::Publish | Self::Broadcast => &["POST", "PUT"],
             Self::Clients | Self::Metrics | Self::Health => &["GET", "HEAD"],
         }
     }

@@ -3,6 +3,7 @@
 
 mod access;
 mod browser;
+mod byte_order_marks;
 mod command_line;
 mod curl;
 mod documents;
@@ -23,6 +24,7 @@ mod shutdown;
 mod soak;
 mod terminal;
 mod tls;
+mod tls_key;
 mod token;
 mod watch_asks;
 mod watch_job;

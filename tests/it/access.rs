@@ -285,7 +285,7 @@ async fn a_page_of_an_allowed_origin_may_read_what_it_asks_for() {
         assert_eq!(answer.status, 204);
         allows(&answer.head);
         let methods = answer.head.header("access-control-allow-methods");
-        assert_eq!(methods, Some("GET, POST, DELETE"));
+        assert_eq!(methods, Some("GET, POST, PUT, DELETE"));
         let allowed = answer.head.header("access-control-allow-headers").unwrap();
         for name in [
             "Sse-Client-ID",

@@ -15,6 +15,7 @@ use super::control_state::Control;
 use super::delivery::{READ_BYTES, READS_WAITING, Tally, deliver, next_batch, send};
 use super::lines::{Batch, Lines};
 use super::stdin_hangup;
+use super::unmarked::Unmarked;
 use crate::cli::exit::Exit;
 use crate::client::Client;
 use crate::client::publish::{HttpPublisher, PublishError};
@@ -169,7 +170,7 @@ fn read_stdin(
 ) -> io::Result<()> {
     let mut stdin = io::stdin().lock();
     let mut copy = tee.then(|| io::stdout().lock());
-    let mut lines = Lines::new(prototype);
+    let (mut unmarked, mut lines) = (Unmarked::new(), Lines::new(prototype));
     let mut buffer = vec![0; READ_BYTES];
     while !tally.has_enough() {
         let read = match stdin.read(&mut buffer) {
@@ -186,9 +187,11 @@ fn read_stdin(
             copy = None;
         }
         let batch = if read == 0 {
-            lines.finish()
+            let mut batch = lines.push(&unmarked.finish());
+            batch.append(lines.finish());
+            batch
         } else {
-            lines.push(&buffer[..read])
+            lines.push(&unmarked.push(&buffer[..read]))
         };
         let count = batch.lines;
         if count > 0 {

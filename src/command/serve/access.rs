@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 
-use crate::cli::args::TokenArgs;
+use crate::cli::args::{TokenArgs, warn_where_exposed};
 use crate::server::{Access, AllowedHost, AllowedOrigin, NotAHost, NotAnOrigin, Tls};
 use crate::token::Token;
 
@@ -79,7 +79,11 @@ impl AccessArgs {
     /// Where they cannot be read, or are no pair.
     pub(super) fn tls(&self) -> anyhow::Result<Option<Tls>> {
         match (&self.tls_cert, &self.tls_key) {
-            (Some(cert), Some(key)) => Ok(Some(Tls::load(cert, key)?)),
+            (Some(cert), Some(key)) => {
+                let tls = Tls::load(cert, key)?;
+                warn_where_exposed("TLS key", key);
+                Ok(Some(tls))
+            }
             _ => Ok(None),
         }
     }

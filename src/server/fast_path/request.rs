@@ -4,9 +4,11 @@
 //! A header that is not known here may mean something to a handler, to the gate or to hyper, so that it
 //! makes a request one of hyper's.
 
+use encoding_rs::UTF_8;
+
 use crate::event::ClientId;
 use crate::server::handlers::connect;
-use crate::server::request::body::BodyKind;
+use crate::server::request::content::{BodyKind, Content};
 use crate::wire::Route;
 
 /// A request with more headers than this is not plain.
@@ -118,11 +120,10 @@ fn number(value: &[u8]) -> Option<usize> {
     ascii(value).filter(|_| is_number)?.parse().ok()
 }
 
-/// The kind of a body that is one message.
+/// The kind of a body that is one message, and UTF-8.
 fn single(content_type: Option<&str>) -> Option<BodyKind> {
-    BodyKind::of_value(content_type)
-        .ok()
-        .filter(|it| *it != BodyKind::Ndjson)
+    let Content { kind, charset } = Content::of_type(content_type).ok()?;
+    (kind != BodyKind::Ndjson && charset == UTF_8).then_some(kind)
 }
 
 #[cfg(test)]
@@ -205,6 +206,8 @@ mod tests {
             &[length, "Sse-Client-ID: x"],
             &[length, "Content-Type: application/x-ndjson"],
             &[length, "Content-Type: multipart/form-data"],
+            &[length, "Content-Type: text/plain; charset=utf-16"],
+            &[length, "Content-Encoding: gzip"],
             &[
                 length,
                 "Content-Type: text/plain",

@@ -1,14 +1,17 @@
 //! Control: `POST /sse/debug/control/{clientId}` takes a watcher's request, `GET` streams the requests to
 //! a publisher.
 
+use axum::body::Body;
 use axum::extract::{Query, Request, State};
+use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::server::App;
 use crate::server::problem::{Problem, ProblemKind};
-use crate::server::request::body::{drained, read_text};
+use crate::server::request::body::read_text;
 use crate::server::request::client_id::NamedClient;
+use crate::server::request::content::Content;
 use crate::server::request::query::{Parameters, optional};
 use crate::server::request::token::Authorized;
 use crate::server::stream::{ControlEvents, Stream, answer, common_head};
@@ -19,16 +22,12 @@ const REQUEST_BYTES: usize = 4 * 1024;
 
 pub(in crate::server) async fn request(
     State(app): State<App>,
-    access: Result<Authorized, Problem>,
     NamedClient(id): NamedClient,
+    _: Authorized,
     request: Request,
 ) -> Result<Response, Problem> {
-    let mut body = request.into_body();
-    let read = match access {
-        Ok(Authorized) => read_text(&app, &mut body, check_length).await,
-        Err(refused) => Err(refused),
-    };
-    let text = drained(read, &mut body).await?;
+    let (parts, mut body) = request.into_parts();
+    let text = read_request(&app, &parts, &mut body).await?;
     let asked = control::parse_request(&text)
         .map_err(|error| ProblemKind::NotAControlRequest(error.to_string()))?;
     let state = app.hub.request_control(id, asked)?;
@@ -36,6 +35,12 @@ pub(in crate::server) async fn request(
     let head = [(header::CONTENT_TYPE, wire::JSON)];
     let object = control::state_object(&state);
     Ok((StatusCode::ACCEPTED, head, object).into_response())
+}
+
+/// The body, whose kind is JSON whatever its head says.
+async fn read_request(app: &App, parts: &Parts, body: &mut Body) -> Result<String, Problem> {
+    let charset = Content::of(&parts.headers)?.charset;
+    read_text(app, charset, body, check_length).await
 }
 
 fn check_length(length: usize) -> Result<(), Problem> {

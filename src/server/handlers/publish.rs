@@ -16,25 +16,22 @@ use crate::hub::Receipt;
 use crate::message::Message;
 use crate::server::App;
 use crate::server::problem::{Problem, ProblemKind};
-use crate::server::request::body::{BodyKind, check_size, drained, read_text};
+use crate::server::request::body::{check_size, read_text};
 use crate::server::request::client_id::NamedClient;
-use crate::server::request::query::{Parameters, optional};
+use crate::server::request::content::{BodyKind, Content};
+use crate::server::request::query::{Parameters, optional, parameter};
 use crate::server::request::token::Authorized;
 use crate::wire::answer::{Broadcast, Published};
 use crate::wire::{self, json};
 
 pub(in crate::server) async fn publish(
     State(app): State<App>,
-    access: Result<Authorized, Problem>,
     NamedClient(id): NamedClient,
+    _: Authorized,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, mut body) = request.into_parts();
-    let published = match access {
-        Ok(Authorized) => try_publish(&app, id, &parts, &mut body).await,
-        Err(refused) => Err(refused),
-    };
-    let receipt = drained(published, &mut body).await?;
+    let receipt = try_publish(&app, id, &parts, &mut body).await?;
     let mut body = Vec::new();
     answer(receipt).write(&mut body);
     let kind = [(header::CONTENT_TYPE, wire::JSON)];
@@ -43,24 +40,21 @@ pub(in crate::server) async fn publish(
 
 pub(in crate::server) async fn broadcast(
     State(app): State<App>,
-    access: Result<Authorized, Problem>,
+    _: Authorized,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, mut body) = request.into_parts();
-    let message = match access {
-        Ok(Authorized) => read_broadcast(&app, &parts, &mut body).await,
-        Err(refused) => Err(refused),
-    };
-    let message = drained(message, &mut body).await?;
+    let message = read_broadcast(&app, &parts, &mut body).await?;
     let key = idempotency_key(&parts.headers)?;
     let clients = app.hub.broadcast(&message, key)?;
     Ok((StatusCode::ACCEPTED, Json(Broadcast { clients })).into_response())
 }
 
 async fn read_broadcast(app: &App, parts: &Parts, body: &mut Body) -> Result<Message, Problem> {
-    match BodyKind::of(&parts.headers)? {
+    let content = Content::of(&parts.headers)?;
+    match content.kind {
         BodyKind::Ndjson => Err(ProblemKind::BroadcastOfLines.into()),
-        kind => read_message(app, kind, parts, body).await,
+        BodyKind::Text | BodyKind::Json => read_message(app, content, parts, body).await,
     }
 }
 
@@ -84,14 +78,15 @@ async fn try_publish(
     body: &mut Body,
 ) -> Result<Receipt, Problem> {
     let key = idempotency_key(&parts.headers)?;
-    match BodyKind::of(&parts.headers)? {
+    let content = Content::of(&parts.headers)?;
+    match content.kind {
         BodyKind::Ndjson => {
             let publisher = app.hub.publish_stream(id, key.map(Into::into))?;
-            ndjson::publish(publisher, body, app.options.max_message).await
+            ndjson::publish(app, publisher, body).await
         }
-        kind => {
+        BodyKind::Text | BodyKind::Json => {
             let begun = Instant::now();
-            let message = read_message(app, kind, parts, body).await?;
+            let message = read_message(app, content, parts, body).await?;
             let receipt = app.hub.publish(id, message, key)?;
             app.metrics.publish.observe(begun.elapsed());
             Ok(receipt)
@@ -101,12 +96,12 @@ async fn try_publish(
 
 async fn read_message(
     app: &App,
-    kind: BodyKind,
+    Content { kind, charset }: Content,
     parts: &Parts,
     body: &mut Body,
 ) -> Result<Message, Problem> {
     let max = app.options.max_message;
-    let text = read_text(app, body, |length| kind.check(length, max)).await?;
+    let text = read_text(app, charset, body, |length| kind.check(length, max)).await?;
     let Query(parameters) = Parameters::try_from_uri(&parts.uri)
         .map_err(|error| ProblemKind::QueryMalformed(error.body_text()))?;
     message(kind, text, &parameters, max)
@@ -124,19 +119,32 @@ pub(in crate::server) fn message(
             .map_err(|error| ProblemKind::NotAMessage(error.to_string()))?;
         return check_size(message, max);
     }
-    let message = Message {
-        text,
-        level: optional(parameters, "level")?,
+    let mut message = Message {
+        text: without_line_end(text),
         operation: optional(parameters, "operation")?,
         progress: optional(parameters, "progress")?,
         outcome: optional(parameters, "outcome")?,
         event: optional(parameters, "event")?,
         ..Message::default()
     };
+    if let Some(said) = parameter(parameters, "level") {
+        json::set_level(&mut message, &serde_json::json!(said).to_string());
+    }
     if message.text.is_empty() && message.progress.is_none() && message.outcome.is_none() {
         return Err(ProblemKind::MessageEmpty.into());
     }
-    Ok(message)
+    check_size(message, max)
+}
+
+/// A text without its last line end, which most programs write behind all that they write.
+fn without_line_end(mut text: String) -> String {
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    text
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {

@@ -1,79 +1,113 @@
-//! Reading a request's body: what it is, how long it may be, and what is done with the rest of one that is
-//! refused.
+//! Reading a request's body: as text, and how long it may be.
 
 use axum::body::Body;
-use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
+use encoding_rs::{Decoder, DecoderResult, Encoding};
 use http_body_util::BodyExt;
-use tokio::time::{Duration, timeout};
+use tokio::time::timeout;
 
 use crate::message::Message;
 use crate::server::App;
 use crate::server::problem::{Problem, ProblemKind};
-use crate::wire;
+use crate::server::request::content::BodyKind;
 
 /// A message's JSON may be so much larger than its text, in bytes.
 const JSON_EXTRA: usize = 4 * 1024;
+/// What an error calls a text that is too long.
+const TEXT: &str = "the message's text";
 /// The most bytes that one byte of text can take in JSON (`\u0001`).
 const JSON_ESCAPE_MAX: usize = 6;
-/// So much of a refused request's body is read and dropped before the answer: a client that is still
-/// writing would otherwise see its connection reset instead of the reason.
-const DRAIN_BYTES: usize = 4 << 20;
-const DRAIN_TIME: Duration = Duration::from_secs(1);
-/// The same while the server shuts down, which should not take long.
-const CLOSING_DRAIN_TIME: Duration = Duration::from_millis(200);
-
-/// What a body is, by its content type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) enum BodyKind {
-    Text,
-    Json,
-    Ndjson,
-}
+/// The most bytes that a text's last line end takes, which is not part of it.
+const LINE_END_BYTES: usize = 2;
 
 impl BodyKind {
-    pub(in crate::server) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        let value = headers.get(header::CONTENT_TYPE);
-        Self::of_value(value.map(|it| it.to_str().unwrap_or_default()))
-    }
-
-    /// By the value of the header `Content-Type`.
-    pub(in crate::server) fn of_value(value: Option<&str>) -> Result<Self, Problem> {
-        let Some(value) = value else {
-            return Ok(Self::Text);
-        };
-        let essence = value.split(';').next().unwrap_or_default().trim();
-        let main = essence.split('/').next().unwrap_or_default();
-        if essence.eq_ignore_ascii_case(wire::JSON) {
-            Ok(Self::Json)
-        } else if essence.eq_ignore_ascii_case(wire::NDJSON) {
-            Ok(Self::Ndjson)
-        } else if main.len() < essence.len() && main.eq_ignore_ascii_case("multipart") {
-            Err(ProblemKind::Multipart.into())
-        } else {
-            Ok(Self::Text)
-        }
-    }
-
-    /// Checks the length of its body, where a message's text may have `max` bytes.
+    /// Checks the length of its body as text, where a message's text may have `max` bytes. The message has
+    /// yet to be checked by [`check_size`].
     pub(in crate::server) fn check(self, length: usize, max: usize) -> Result<(), Problem> {
         match self {
-            Self::Text => check_text(length, max),
+            Self::Text if length > max + LINE_END_BYTES => {
+                Err(ProblemKind::MessageTooLarge(TEXT, max).into())
+            }
+            Self::Text => Ok(()),
             Self::Json | Self::Ndjson => check_json(length, max),
         }
     }
 }
 
-/// A whole body as text, for as long as `check` has nothing against its length.
+/// Reads a whole body as text, for as long as `check` has nothing against the length of that. Bytes are
+/// converted as they come, so that what is held is never longer than what `check` lets through.
 pub(in crate::server) async fn read_text(
     app: &App,
+    charset: &'static Encoding,
     body: &mut Body,
     check: impl Fn(usize) -> Result<(), Problem>,
 ) -> Result<String, Problem> {
-    let read = timeout(app.options.body_timeout, read_body(body, check)).await;
-    let bytes = read.map_err(|_| ProblemKind::BodyLate(app.options.body_timeout))??;
-    String::from_utf8(bytes)
-        .map_err(|error| ProblemKind::NotUtf8(error.utf8_error().valid_up_to()).into())
+    let reading = async {
+        let (mut text, mut held) = (Text::new(charset), app.hub.hold());
+        while let Some(chunk) = next_chunk(body).await? {
+            text.push(&chunk)?;
+            check(text.out.len())?;
+            held.set(text.out.capacity())?;
+        }
+        let text = text.finish()?;
+        check(text.len())?;
+        Ok(text)
+    };
+    let read = timeout(app.options.body_timeout, reading).await;
+    read.map_err(|_| ProblemKind::BodyLate(app.options.body_timeout))?
+}
+
+/// Converts a body to text. A byte order mark at its start is passed over, and goes before the charset
+/// that the head names (WHATWG Encoding, 6).
+struct Text {
+    decoder: Decoder,
+    /// Bytes that were read.
+    read: usize,
+    out: String,
+}
+
+impl Text {
+    fn new(charset: &'static Encoding) -> Self {
+        Self {
+            decoder: charset.new_decoder(),
+            read: 0,
+            out: String::new(),
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+        self.convert(bytes, false)
+    }
+
+    /// The text, now that all its bytes have come.
+    fn finish(mut self) -> Result<String, Problem> {
+        self.convert(&[], true)?;
+        Ok(self.out)
+    }
+
+    fn convert(&mut self, bytes: &[u8], is_last: bool) -> Result<(), Problem> {
+        // What the decoder holds back is a few bytes, so that no size overflows.
+        let room = self
+            .decoder
+            .max_utf8_buffer_length_without_replacement(bytes.len());
+        self.out.reserve(room.unwrap_or(0));
+        let (result, read) =
+            self.decoder
+                .decode_to_string_without_replacement(bytes, &mut self.out, is_last);
+        self.read += read;
+        match result {
+            DecoderResult::Malformed(length, after) => {
+                let behind = usize::from(length) + usize::from(after);
+                let offset = self.read.saturating_sub(behind);
+                Err(match self.decoder.encoding().name() {
+                    "UTF-8" => ProblemKind::NotUtf8(offset),
+                    charset => ProblemKind::NotInCharset(charset, offset),
+                }
+                .into())
+            }
+            DecoderResult::InputEmpty | DecoderResult::OutputFull => Ok(()),
+        }
+    }
 }
 
 /// Checks the length of a message's JSON, as it came, against the most that a message of `max` bytes of text
@@ -86,34 +120,15 @@ pub(in crate::server) fn check_json(length: usize, max: usize) -> Result<(), Pro
     Ok(())
 }
 
-/// Checks a message that came as JSON: its text alone, and its text with all else.
+/// Checks a message: its text alone, and its text with all else.
 pub(in crate::server) fn check_size(message: Message, max: usize) -> Result<Message, Problem> {
     if message.text.len() > max {
-        Err(ProblemKind::MessageTooLarge("the message's text", max).into())
+        Err(ProblemKind::MessageTooLarge(TEXT, max).into())
     } else if message.heap_size() > max + JSON_EXTRA {
         Err(ProblemKind::MessageTooLarge("the message with its fields", max + JSON_EXTRA).into())
     } else {
         Ok(message)
     }
-}
-
-fn check_text(length: usize, max: usize) -> Result<(), Problem> {
-    if length > max {
-        return Err(ProblemKind::MessageTooLarge("the message's text", max).into());
-    }
-    Ok(())
-}
-
-async fn read_body(
-    body: &mut Body,
-    check: impl Fn(usize) -> Result<(), Problem>,
-) -> Result<Vec<u8>, Problem> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = next_chunk(body).await? {
-        check(bytes.len() + chunk.len())?;
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes)
 }
 
 /// The next bytes of a body; trailers are passed over.
@@ -143,29 +158,4 @@ fn broken_off(error: &axum::Error) -> Problem {
         ProblemKind::BodyInvalid(why)
     }
     .into()
-}
-
-/// Reads the rest of a refused request's body: see [`DRAIN_BYTES`].
-pub(in crate::server) async fn drained<T>(
-    result: Result<T, Problem>,
-    body: &mut Body,
-) -> Result<T, Problem> {
-    if let Err(problem) = &result {
-        let drain = async {
-            let mut read = 0;
-            while let Ok(Some(chunk)) = next_chunk(body).await {
-                read += chunk.len();
-                if read > DRAIN_BYTES {
-                    break;
-                }
-            }
-        };
-        // Whether it ended or ran out of time, the answer is due.
-        let time = match problem.status() {
-            StatusCode::SERVICE_UNAVAILABLE => CLOSING_DRAIN_TIME,
-            _ => DRAIN_TIME,
-        };
-        let _ = timeout(time, drain).await;
-    }
-    result
 }

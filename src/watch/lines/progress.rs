@@ -158,6 +158,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn nothing_to_do_has_no_gauge_and_no_percentage() {
+        let mut operations = Operations::new(true);
+        let nothing = Message {
+            progress: Some(Progress::new(0.0, Some(0.0), None).unwrap()),
+            ..told(Some("refresh"), 0.0)
+        };
+        operations.update(&nothing, Duration::ZERO);
+        let line = line(&operations, Duration::from_mins(1), 100).unwrap();
+        assert!(line.starts_with("refresh  0/0  "), "{line}");
+        for wrong in ["[", "%", "ETA", "stalled", "NaN"] {
+            assert!(!line.contains(wrong), "{line}");
+        }
+    }
+
     fn refreshing() -> Operations {
         let mut operations = Operations::new(true);
         operations.update(&told(Some("refresh"), 4.0), Duration::ZERO);

@@ -62,7 +62,7 @@ pub(super) fn guess(text: &str) -> Option<Guess> {
 
 fn guessed(current: f64, total: f64, unit: Option<&str>) -> Option<Guess> {
     let progress = Progress::new(current, Some(total), unit).ok()?;
-    (current <= total).then_some(Guess {
+    (total > 0.0 && current <= total).then_some(Guess {
         progress,
         is_percent: unit.is_some(),
     })

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::fields;
 use crate::message::{Invalid, Message, Progress};
+use crate::wire::surrogates::reading;
 
 /// Reads a message that a server wrote, leniently: unknown members and broken optional ones are
 /// passed over. `None` where it has no text.
@@ -17,6 +18,10 @@ pub fn parse_event(json: &str) -> Option<Message> {
     if let Some(text) = only_text(json) {
         return Some(Message::text(text));
     }
+    reading(json, |json| streamed(json).ok_or(())).ok()
+}
+
+fn streamed(json: &str) -> Option<Message> {
     let streamed: Streamed = serde_json::from_str(json).ok()?;
     Some(Message {
         text: streamed.message.into_owned(),

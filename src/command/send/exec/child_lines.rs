@@ -7,6 +7,7 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use crate::command::send::lines::{Batch, Lines, PIECE_BYTES};
+use crate::command::send::unmarked::Unmarked;
 use crate::message::Message;
 
 /// A line without an end is sent after so long.
@@ -16,6 +17,7 @@ const BETWEEN_VERSIONS: Duration = Duration::from_millis(100);
 
 /// Cuts one stream of a command's output into messages.
 pub(super) struct ChildLines {
+    unmarked: Unmarked,
     lines: Lines,
     /// What came since the last LF or CR.
     current: Vec<u8>,
@@ -39,6 +41,7 @@ impl ChildLines {
     /// Messages are like this one, but for their text.
     pub(super) fn new(prototype: Message) -> Self {
         Self {
+            unmarked: Unmarked::new(),
             lines: Lines::new(prototype),
             current: Vec::new(),
             returned: Returned::Nothing,
@@ -50,6 +53,7 @@ impl ChildLines {
     /// The messages that these bytes complete.
     pub(super) fn push(&mut self, bytes: &[u8], now: Instant) -> Batch {
         self.waiting_since = None;
+        let bytes = &*self.unmarked.push(bytes);
         let is_plain =
             matches!(self.returned, Returned::Nothing) && memchr::memchr(b'\r', bytes).is_none();
         let mut batch = if is_plain {
@@ -89,6 +93,7 @@ impl ChildLines {
 
     /// What is left when nothing comes any more.
     pub(super) fn finish(&mut self) -> Batch {
+        self.current.extend(self.unmarked.finish());
         let last = mem::replace(&mut self.returned, Returned::Nothing);
         let mut batch = match last {
             Returned::Held(version) if self.current.is_empty() => self.line(version),

@@ -5,29 +5,42 @@ use std::mem;
 use std::pin::pin;
 
 use axum::body::Body;
+use tokio::time::{Instant, sleep_until};
 
 use crate::hub::{PublishStream, Receipt, Refusal};
 use crate::message::Message;
+use crate::server::App;
 use crate::server::problem::{Problem, ProblemKind};
 use crate::server::reconnect_grace::drop_later;
 use crate::server::request::body::{check_json, check_size, next_chunk};
 use crate::wire::json;
 
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Publishes the body's lines one after the other. A line that is no message ends the request; all
 /// lines before it stand.
 pub(in crate::server) async fn publish(
+    app: &App,
     publisher: PublishStream,
     body: &mut Body,
-    max_message: usize,
 ) -> Result<Receipt, Problem> {
     let mut publisher = Unfinished(Some(publisher));
-    let mut lines = Lines::new(max_message);
+    let mut lines = Lines::new(app.options.max_message);
+    let mut held = app.hub.hold();
+    // When the line that has begun must have ended.
+    let mut line_due = None;
     let mut queue = VecDeque::new();
     let mut closed = pin!(publisher.get().closed());
     loop {
         let next = tokio::select! {
             biased;
             next = next_chunk(body) => next,
+            () = sleep_until(line_due.unwrap_or_else(Instant::now)), if line_due.is_some() => {
+                let late = ProblemKind::LineLate(app.options.body_timeout);
+                let accepted = publisher.get().accepted();
+                return Err(Problem::from(late).in_line(lines.number + 1, accepted));
+            }
             () = closed.as_mut() => {
                 let accepted = publisher.finish().accepted;
                 return Err(Problem::from(Refusal::Closing).after(accepted));
@@ -37,10 +50,17 @@ pub(in crate::server) async fn publish(
             Ok(chunk) => chunk,
             Err(broken) => return Err(broken.after(publisher.get().accepted())),
         };
+        let number = lines.number;
         let parsed = match &chunk {
             Some(chunk) => lines.parse(chunk, &mut queue),
             None => lines.parse_rest(&mut queue),
         };
+        let is_same_line = line_due.is_some() && lines.number == number;
+        if let Err(refusal) = held.set(lines.held() + queue.len() * size_of::<Message>()) {
+            let accepted = publisher.finish().accepted;
+            return Err(Problem::from(refusal).after(accepted));
+        }
+        let sending = Instant::now();
         if let Err(refusal) = publisher.get().send(&mut queue).await {
             let accepted = publisher.finish().accepted;
             return Err(Problem::from(refusal).after(accepted));
@@ -52,6 +72,13 @@ pub(in crate::server) async fn publish(
         if chunk.is_none() {
             return Ok(publisher.finish());
         }
+        held.set(lines.held())?;
+        // While the hub holds the publisher back, its line cannot come.
+        line_due = match line_due {
+            _ if lines.partial.is_empty() => None,
+            Some(due) if is_same_line => Some(due + sending.elapsed()),
+            _ => Some(Instant::now() + app.options.body_timeout),
+        };
     }
 }
 
@@ -117,6 +144,11 @@ impl Lines {
         check_json(self.partial.len(), self.max_message).inspect_err(|_| self.number += 1)
     }
 
+    /// The bytes that it holds.
+    fn held(&self) -> usize {
+        self.partial.capacity()
+    }
+
     /// The last line may lack its end.
     fn parse_rest(&mut self, queue: &mut VecDeque<Message>) -> Result<(), Problem> {
         let line = mem::take(&mut self.partial);
@@ -128,6 +160,11 @@ impl Lines {
     /// A line's message; a blank line has none.
     fn message(&self, line: &[u8]) -> Result<Option<Message>, Problem> {
         check_json(line.len(), self.max_message)?;
+        // A byte order mark can only be at the start of the body.
+        let line = match self.number {
+            1 => line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line),
+            _ => line,
+        };
         let line =
             std::str::from_utf8(line).map_err(|error| ProblemKind::NotUtf8(error.valid_up_to()))?;
         if line.trim().is_empty() {

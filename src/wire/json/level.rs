@@ -1,0 +1,100 @@
+//! The level that a publisher says, in whatever words its logging library has.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::one_line;
+use crate::message::{Level, Message};
+
+/// Gives a message the level that its publisher said, a JSON value. What is not known as one costs no
+/// message: it is kept as it is in `fields.level`, unless that is there already.
+pub fn set_level(message: &mut Message, said: &str) {
+    match read_level(said) {
+        Said::Nothing => {}
+        Said::Level(level) => message.level = Some(level),
+        Said::Unknown => {
+            let fields = with_level(message.fields.as_deref(), &one_line(said));
+            message.fields = Some(fields);
+        }
+    }
+}
+
+/// What is said for a level.
+pub(in crate::wire) enum Said {
+    Nothing,
+    Level(Level),
+    Unknown,
+}
+
+/// Reads a JSON value: a word or a number.
+pub(in crate::wire) fn read_level(said: &str) -> Said {
+    let word = match serde_json::from_str(&one_line(said)) {
+        Ok(Value::Null) => return Said::Nothing,
+        Ok(Value::String(word)) if word.trim().is_empty() => return Said::Nothing,
+        Ok(Value::String(word)) => word,
+        // A float in words has no `.0` if it is whole.
+        Ok(Value::Number(number)) => number.as_f64().unwrap_or_default().to_string(),
+        _ => return Said::Unknown,
+    };
+    Level::said(&word).map_or(Said::Unknown, Said::Level)
+}
+
+/// These fields, an object, with a member `level` before the others, unless they have one.
+fn with_level(fields: Option<&str>, said: &str) -> Box<str> {
+    let members = fields.map_or("}", |it| it[1..].trim_start());
+    let known = fields.and_then(|it| serde_json::from_str::<BTreeMap<String, &RawValue>>(it).ok());
+    if let (Some(fields), Some(known)) = (fields, known)
+        && known.contains_key("level")
+    {
+        return fields.into();
+    }
+    let comma = if members.starts_with('}') { "" } else { "," };
+    format!("{{\"level\":{said}{comma}{members}").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::json::parse_message;
+
+    #[test]
+    fn what_is_known_is_the_level_and_what_is_not_is_kept() {
+        for (said, fields, level, kept) in [
+            (r#""WARN""#, None, Some(Level::Warn), None),
+            ("30", None, Some(Level::Info), None),
+            ("30.0", None, Some(Level::Info), None),
+            (r#""30""#, None, Some(Level::Info), None),
+            ("null", None, None, None),
+            (r#""""#, None, None, None),
+            (r#""loud""#, None, None, Some(r#"{"level":"loud"}"#)),
+            ("35", None, None, Some(r#"{"level":35}"#)),
+            ("1e999", None, None, Some(r#"{"level":1e999}"#)),
+            ("true", Some("{ }"), None, Some(r#"{"level":true}"#)),
+            (
+                "[\n1]",
+                Some(r#"{"a":1}"#),
+                None,
+                Some(r#"{"level":[ 1],"a":1}"#),
+            ),
+            ("{}", Some(r#"{"level":1}"#), None, Some(r#"{"level":1}"#)),
+            (r#""\ud83d""#, None, None, Some(r#"{"level":"\ufffd"}"#)),
+            (
+                r#""error""#,
+                Some(r#"{"level":1}"#),
+                Some(Level::Error),
+                Some(r#"{"level":1}"#),
+            ),
+        ] {
+            let fields = fields.map_or(String::new(), |it| format!(r#","fields":{it}"#));
+            let json = format!(r#"{{"message":"a","level":{said}{fields}}}"#);
+            let message = parse_message(&json).unwrap();
+            assert_eq!(
+                (message.level, message.fields.as_deref()),
+                (level, kept),
+                "{json}"
+            );
+        }
+    }
+}

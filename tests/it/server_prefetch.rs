@@ -1,0 +1,34 @@
+//! A browser that asks ahead of time is issued no client ID, since nobody may ever look at it.
+
+use crate::support::{http::stream_of, server::Server};
+
+#[tokio::test]
+async fn a_prefetch_opens_no_client_and_reads_one_that_is_there() {
+    let server = Server::start().await;
+    let unknown = stream_of("3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b");
+    for header in [
+        "Sec-Purpose: prefetch",
+        "Sec-Purpose: prefetch;anonymous-client-ip",
+        "Sec-Purpose: prefetch;prerender",
+        "Purpose: Prefetch",
+        "X-Moz: prefetch",
+    ] {
+        for target in ["/api/v1/sse/connect", &unknown] {
+            server
+                .request("GET", target, &[header], "")
+                .await
+                .detail(403);
+        }
+    }
+    assert_eq!(server.hub.stats().channels, 0);
+    let id = server.connect().await;
+    let known = server
+        .stream(&stream_of(&id), &["Sec-Purpose: prefetch"])
+        .await;
+    assert_eq!(known.head.status, 200);
+    let other = ["Sec-Purpose: something"];
+    let answer = server
+        .request("GET", "/api/v1/sse/connect", &other, "")
+        .await;
+    assert_eq!(answer.status, 200);
+}
