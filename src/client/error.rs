@@ -10,8 +10,9 @@ use super::ServerUrl;
 use crate::wire;
 use crate::wire::answer::{ENDED, Problem};
 
-/// How much of an error's body is read, and for how long.
+/// The most that is read of any answer's body, but a stream's, in bytes.
 const BODY_MAX: usize = 64 << 10;
+/// For how long an error's body is read.
 const BODY_TIME: Duration = Duration::from_secs(5);
 /// How much of a body is quoted, in characters.
 const QUOTED: usize = 200;
@@ -175,18 +176,26 @@ impl From<Refusal> for ClientError {
 /// The first bytes of a body, as far as they come soon.
 pub(crate) async fn start_of_body(mut response: Response, most: usize) -> Vec<u8> {
     let mut body = Vec::new();
-    let reading = async {
-        while let Ok(Some(chunk)) = response.chunk().await {
-            body.extend_from_slice(&chunk);
-            if body.len() >= most {
-                break;
-            }
-        }
-    };
-    // What came before the time was over is still worth quoting.
-    let _ = tokio::time::timeout(BODY_TIME, reading).await;
-    body.truncate(most);
+    // What came before the time was over, or the connection was lost, is still worth quoting.
+    let _ = tokio::time::timeout(BODY_TIME, read_body(&mut response, &mut body, most)).await;
     body
+}
+
+/// Appends a body's bytes, up to `most`: no server may fill this program's memory. Returns whether that
+/// was all.
+async fn read_body(
+    response: &mut Response,
+    body: &mut Vec<u8>,
+    most: usize,
+) -> Result<bool, reqwest::Error> {
+    while let Some(chunk) = response.chunk().await? {
+        let room = most - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() > room {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// A foreign text on one short line, without control characters.
@@ -254,7 +263,7 @@ pub(crate) fn content_type(response: &Response) -> Option<&str> {
 
 /// Reads an answer's whole body as JSON.
 pub(crate) async fn read_json<T: serde::de::DeserializeOwned>(
-    response: Response,
+    mut response: Response,
     server: &ServerUrl,
 ) -> Result<T, ClientError> {
     let odd = |why: String| ClientError::NotCodechat {
@@ -271,10 +280,15 @@ pub(crate) async fn read_json<T: serde::de::DeserializeOwned>(
             "{kind} instead of JSON, beginning with {start:?}"
         )));
     }
-    let body = match response.bytes().await {
-        Ok(body) => body,
+    let mut body = Vec::new();
+    match read_body(&mut response, &mut body, BODY_MAX).await {
+        Ok(true) => {}
+        Ok(false) => {
+            let limit = BODY_MAX >> 10;
+            return Err(odd(format!("its answer is longer than {limit} KiB")));
+        }
         Err(error) => return Err(Lost::from(error).at(server)),
-    };
+    }
     serde_json::from_slice(&body).map_err(|error| {
         let start = short(&String::from_utf8_lossy(&body));
         odd(format!("{error} in {start:?}"))

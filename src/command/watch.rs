@@ -16,7 +16,7 @@ use crate::signals::Stops;
 use crate::terminal::{status_line, stderr};
 use crate::watch::clock::Clock;
 use crate::watch::lines::{LineFormat, Pipe};
-use crate::watch::model::{FailOn, Goals, Model};
+use crate::watch::model::{FailOn, Goals, Model, pattern};
 use crate::watch::operations::Operations;
 use crate::watch::pane::draw::theme::Background;
 use crate::watch::replay::Speed;
@@ -83,7 +83,7 @@ pub struct Args {
     count: Option<u64>,
 
     /// End at a message that matches
-    #[arg(long, value_name = "REGEX", env = "CODECHAT_UNTIL")]
+    #[arg(long, value_name = "REGEX", env = "CODECHAT_UNTIL", value_parser = pattern)]
     until: Option<Regex>,
 
     /// End at a message with an outcome: exit code 0 if it is ok, else 3

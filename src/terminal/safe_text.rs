@@ -65,6 +65,20 @@ pub fn safe_lines(text: &str, colour: Colour) -> impl Iterator<Item = Cow<'_, st
         .map(move |line| made_safe(line, colour, &mut style))
 }
 
+/// The text as a reader sees it: made safe, without colours, its lines joined by LF. Patterns are looked for in
+/// this.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    let mut lines = safe_lines(text, Colour::Strip);
+    match lines.next() {
+        Some(Cow::Borrowed(line)) if line.len() == text.len() => Cow::Borrowed(line),
+        first => {
+            let lines: Vec<_> = first.into_iter().chain(lines).collect();
+            Cow::Owned(lines.join("\n"))
+        }
+    }
+}
+
 fn made_safe<'a>(line: &'a str, colour: Colour, style: &mut Style<'a>) -> Cow<'a, str> {
     let line = line.trim_end_matches('\r');
     if line.is_empty() || (style.is_plain() && is_clean(line)) {

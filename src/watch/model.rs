@@ -5,13 +5,14 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 use super::operations::{Operations, is_loss};
 use super::tally::Tally;
 use crate::client::subscribe::Update;
 use crate::event::{End, Gap};
 use crate::message::{Level, Message, Outcome};
+use crate::terminal::safe_text::visible;
 
 /// What ends a watch besides the end of its stream.
 #[derive(Clone, Debug, Default)]
@@ -44,15 +45,23 @@ impl FromStr for FailOn {
     fn from_str(text: &str) -> Result<Self, regex::Error> {
         text.parse()
             .map(Self::Level)
-            .or_else(|_| text.parse().map(Self::Text))
+            .or_else(|_| pattern(text).map(Self::Text))
     }
+}
+
+/// Reads a regular expression for messages' texts, in which `^` and `$` match at each line.
+///
+/// # Errors
+/// If it is none.
+pub fn pattern(text: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(text).multi_line(true).build()
 }
 
 impl FailOn {
     fn matches(&self, message: &Message) -> bool {
         match self {
             Self::Level(worst) => message.level.is_some_and(|level| level >= *worst),
-            Self::Text(regex) => !message.system && regex.is_match(&message.text),
+            Self::Text(regex) => !message.system && regex.is_match(&visible(&message.text)),
         }
     }
 }
@@ -211,7 +220,7 @@ impl Model {
                 .goals
                 .until
                 .as_ref()
-                .is_some_and(|it| it.is_match(&message.text));
+                .is_some_and(|it| it.is_match(&visible(&message.text)));
         is_last.then_some(Verdict::Done)
     }
 }
@@ -314,6 +323,30 @@ mod tests {
         }
         let fail_on: FailOn = "pan+ic".parse().unwrap();
         assert!(fail_on.matches(&Message::text("it pannnics")));
+    }
+
+    #[test]
+    fn a_pattern_is_looked_for_in_what_is_seen_line_by_line() {
+        for (wanted, said) in [
+            (
+                "error: disk full",
+                "\x1b[1m\x1b[31merror\x1b[0m\x1b[1m: disk full\x1b[0m",
+            ),
+            ("^DONE$", "DONE\n"),
+            ("^DONE$", "DONE\r\n"),
+            ("^DONE$", "\x1b[32mDONE\x1b[0m\r"),
+            ("^second$", "first\nsecond\nthird"),
+        ] {
+            let until = Some(pattern(wanted).unwrap());
+            let mut model = Model::new(Goals {
+                until,
+                ..Goals::default()
+            });
+            let verdict = model.update(&text(said), NOW);
+            assert_eq!(verdict, Some(Verdict::Done), "{said:?}");
+            let fail_on: FailOn = wanted.parse().unwrap();
+            assert!(fail_on.matches(&Message::text(said)), "{said:?}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::message::{Level, Message, Operation, Outcome, Progress};
+use crate::terminal::safe_text::visible;
 
 use guess::Guess;
 use rate::Rate;
@@ -74,7 +75,7 @@ impl Operations {
         }
         let name = message.operation.as_ref().map(Operation::as_str);
         let guess = if self.guess && message.progress.is_none() {
-            guess::guess(&message.text)
+            guess::guess(&visible(&message.text))
         } else {
             None
         };

@@ -3,6 +3,7 @@
 
 mod access;
 mod architecture;
+mod client_bounds;
 mod client_direct;
 mod client_parsing;
 mod client_publish;

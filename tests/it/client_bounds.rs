@@ -1,0 +1,43 @@
+//! No server fills a client's memory: what it answers is read up to a bound.
+
+use std::time::Duration;
+
+use codechat::{Client, ClientError, ClientOptions, GiveUp, HttpPublisher, Message, PublishError};
+
+use crate::support::scripted::{Reply, Scripted};
+use crate::support::soon;
+
+/// A JSON answer that begins as it should, and is endless as far as any client can tell: the connection
+/// stays open.
+fn endless() -> Reply {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n";
+    let body = format!("{{\"clientId\":\"{}", "x".repeat(1 << 20));
+    Reply::raw(format!("{head}{body}")).hold()
+}
+
+fn client(server: &Scripted) -> Client {
+    Client::new(server.url.parse().unwrap(), ClientOptions::default()).unwrap()
+}
+
+fn assert_too_long(error: &ClientError) {
+    let text = error.to_string();
+    assert!(text.contains("its answer is longer than 64 KiB"), "{text}");
+}
+
+#[tokio::test]
+async fn an_endless_answer_is_an_error_wherever_one_is_read() {
+    let server = Scripted::start([(); 4].map(|()| endless())).await;
+    let client = client(&server);
+    let id = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b".parse().unwrap();
+    let message = Message::text("hello");
+    assert_too_long(&soon(client.connect()).await.unwrap_err());
+    assert_too_long(&soon(client.publish(id, &message, "key")).await.unwrap_err());
+    assert_too_long(&soon(client.broadcast(&message)).await.unwrap_err());
+
+    let mut publisher = HttpPublisher::new(client, id, GiveUp::of(Duration::from_mins(1)));
+    let sent = soon(publisher.send("\"hello\"\n".into(), 1, |_| {})).await;
+    match sent {
+        Err(PublishError::Client(error)) => assert_too_long(&error),
+        other => panic!("{other:?}"),
+    }
+}
