@@ -31,8 +31,8 @@ fn control_of(id: &str) -> String {
     format!("/api/v1/sse/debug/control/{id}")
 }
 
-async fn ask(http: &Http, id: &str, wish: Value) -> Answer {
-    http.post(&control_of(id), &[], wish.to_string()).await
+async fn ask(http: &Http, id: &str, requested: Value) -> Answer {
+    http.post(&control_of(id), &[], requested.to_string()).await
 }
 
 /// What a control stream tells next.
@@ -111,7 +111,7 @@ async fn a_slow_control_stream_sees_the_newest_state_not_each_change() {
 }
 
 #[tokio::test]
-async fn every_publish_answer_carries_the_wish_until_the_outcome() {
+async fn every_publish_answer_carries_the_request_until_the_outcome() {
     let server = Server::start().await;
     let id = server.connect().await;
     ask(
@@ -120,39 +120,39 @@ async fn every_publish_answer_carries_the_wish_until_the_outcome() {
         json!({"cancel": true, "operation": "build", "level": "trace"}),
     )
     .await;
-    let wish = |answer: &Answer| {
+    let requested = |answer: &Answer| {
         let answer = answer.json();
         json!([answer["level"], answer["cancel"], answer["operation"]])
     };
     let wanted = json!(["trace", true, "build"]);
     let key = ["Idempotency-Key: k"];
     let first = server.post(&stream_of(&id), &key, "a").await;
-    assert_eq!(wish(&first), wanted);
+    assert_eq!(requested(&first), wanted);
     let lines = ["Content-Type: application/x-ndjson"];
     let answer = server.post(&stream_of(&id), &lines, "\"b\"\n").await;
-    assert_eq!(wish(&answer), wanted);
+    assert_eq!(requested(&answer), wanted);
 
     let outcome = |operation: &str| format!("{}?operation={operation}&outcome=ok", stream_of(&id));
     let other = server.post(&outcome("test"), &[], "").await;
-    assert_eq!(wish(&other), wanted, "another operation's outcome");
+    assert_eq!(requested(&other), wanted, "another operation's outcome");
     let own = server.post(&outcome("build"), &[], "").await;
-    assert_eq!(wish(&own), json!(["trace", false, null]));
+    assert_eq!(requested(&own), json!(["trace", false, null]));
     // A repeated request adds nothing, and still hears what is wanted now.
     let repeated = server.post(&stream_of(&id), &key, "a").await;
     assert_eq!(repeated.json()["id"], first.json()["id"]);
-    assert_eq!(wish(&repeated), json!(["trace", false, null]));
+    assert_eq!(requested(&repeated), json!(["trace", false, null]));
 
     ask(&server, &id, json!({"cancel": true})).await;
     let any = server.post(&outcome("test"), &[], "").await;
     assert_eq!(
-        wish(&any)[1],
+        requested(&any)[1],
         false,
         "it named none, so any outcome will do"
     );
 }
 
 #[tokio::test]
-async fn what_is_no_wish_and_who_is_no_client_is_refused() {
+async fn what_is_no_request_and_who_is_no_client_is_refused() {
     let server = Server::start().await;
     let id = server.connect().await;
     for (body, named) in [
@@ -291,7 +291,7 @@ async fn who_comes_back_in_time_or_has_told_the_outcome_is_not_lost() {
 }
 
 /// What a feed hears next of how things stand.
-async fn wish(feed: &mut ControlFeed) -> Requested {
+async fn requested(feed: &mut ControlFeed) -> Requested {
     loop {
         match soon(feed.next())
             .await
@@ -305,7 +305,7 @@ async fn wish(feed: &mut ControlFeed) -> Requested {
 }
 
 #[tokio::test]
-async fn a_feed_hears_wishes_again_after_it_was_cut_and_ends_with_the_client() {
+async fn a_feed_hears_requests_again_after_it_was_cut_and_ends_with_the_client() {
     let server = Server::start().await;
     let id = server.connect().await;
     // Enough for the head and the first event; the second connection is left whole.
@@ -313,7 +313,7 @@ async fn a_feed_hears_wishes_again_after_it_was_cut_and_ends_with_the_client() {
     let client = client(&cutter.url);
     let id = id.parse().unwrap();
     let mut feed = client.listen(id, Some(&"a build & more".parse().unwrap()));
-    assert_eq!(wish(&mut feed).await, Requested::default());
+    assert_eq!(requested(&mut feed).await, Requested::default());
     let direct = Http {
         address: server.address,
     };
@@ -328,13 +328,16 @@ async fn a_feed_hears_wishes_again_after_it_was_cut_and_ends_with_the_client() {
     assert_eq!(heard, Some(ControlUpdate::Lost));
     cutter.accepted().await;
     cutter.accepted().await;
-    assert!(wish(&mut feed).await.level.is_some(), "as things stand");
+    assert!(
+        requested(&mut feed).await.level.is_some(),
+        "as things stand"
+    );
     let cancel = ControlRequest {
         cancel: Change::Set(Cancel::default()),
         ..ControlRequest::default()
     };
     client.request_control(id, &cancel).await.unwrap();
-    assert!(wish(&mut feed).await.cancel.is_some());
+    assert!(requested(&mut feed).await.cancel.is_some());
     client.stop(id).await.unwrap();
     while soon(feed.next()).await.is_some() {}
 

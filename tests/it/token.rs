@@ -81,14 +81,14 @@ async fn every_door_that_gives_or_takes_asks_for_the_token() {
 }
 
 #[tokio::test]
-async fn only_who_has_the_token_may_ask_publishers_and_listen_to_wishes() {
+async fn only_who_has_the_token_may_ask_publishers_and_listen_to_requests() {
     let server = start().await;
     let id = connect(&server).await;
     let control = format!("/api/v1/sse/debug/control/{id}");
-    let wish = r#"{"cancel":true}"#;
+    let request = r#"{"cancel":true}"#;
     server.get(&control).await.detail(401);
-    server.post(&control, &[], wish).await.detail(401);
-    let asked = server.post(&control, &[RIGHT], wish).await;
+    server.post(&control, &[], request).await.detail(401);
+    let asked = server.post(&control, &[RIGHT], request).await;
     assert_eq!(asked.status, 202);
     let mut stream = server.stream(&control, &[RIGHT]).await;
     assert_eq!(stream.event().await.json()["cancel"], true);

@@ -49,9 +49,9 @@ impl Stage {
         pid.to_owned()
     }
 
-    pub(crate) async fn ask(&self, wish: &[&str]) {
+    pub(crate) async fn ask(&self, request: &[&str]) {
         let watch = ["watch", "--server", &self.server.url, "--id", &self.id];
-        let ended = Running::codechat([&watch, wish].concat()).end().await;
+        let ended = Running::codechat([&watch, request].concat()).end().await;
         assert_eq!(ended.code, Some(0), "{ended:?}");
     }
 

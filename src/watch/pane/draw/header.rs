@@ -169,13 +169,13 @@ fn draw_operation(
     let room = usize::from(canvas.area.width).saturating_sub(start);
     let (told, style) = state(operation, theme, now);
     let told_width = told.as_deref().map_or(0, |it| it.width() + 3);
-    let gauge_wish = if operation.fraction().is_some() {
+    let gauge_width = if operation.fraction().is_some() {
         GAUGE_STEP + 1
     } else {
         0
     };
     let facts = facts(operation, now);
-    let text = fitting(room.saturating_sub(told_width + gauge_wish), facts);
+    let text = fitting(room.saturating_sub(told_width + gauge_width), facts);
     let mut x = u16::try_from(start).unwrap_or(u16::MAX);
     if let Some(fraction) = operation.fraction() {
         let width = room
