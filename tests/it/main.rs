@@ -10,6 +10,7 @@ mod client_repeats;
 mod client_stream;
 mod command_line;
 mod control;
+mod controlling_terminal;
 mod documents;
 mod express;
 mod faults;
