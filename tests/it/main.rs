@@ -42,6 +42,7 @@ mod server_replay;
 mod server_streaming_publish;
 mod shutdown;
 mod soak;
+mod streams_nonblocking;
 mod support;
 mod terminal;
 mod tls;
