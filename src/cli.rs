@@ -5,12 +5,17 @@ pub(crate) mod exit;
 mod parse;
 pub(crate) mod values;
 
+use std::io::{self, Write};
+
 use anyhow::Context;
 use clap::{Arg, Command as Definition, CommandFactory, Parser, Subcommand};
 use tokio::runtime;
 
 use self::values::boolish;
 use crate::command::{completions, send, serve, watch};
+use crate::terminal::safe_text::Colour;
+use crate::terminal::stderr::colour;
+use crate::terminal::streams;
 
 pub use exit::Exit;
 pub use parse::parse;
@@ -55,6 +60,23 @@ fn each_argument(definition: Definition, change: impl Fn(Arg) -> Arg + Copy) -> 
     definition
         .mut_args(change)
         .mut_subcommands(|verb| verb.mut_args(change))
+}
+
+/// Prints help, or what is wrong with the command line. On a closed pipe that is nobody's error.
+pub fn tell(told: &clap::Error) {
+    let (mut stdout, mut stderr) = (streams::stdout(), streams::stderr());
+    let (stream, colour): (&mut dyn Write, _) = if told.use_stderr() {
+        (&mut stderr, colour(&io::stderr()))
+    } else {
+        (&mut stdout, colour(&io::stdout()))
+    };
+    let text = told.render();
+    let text = match colour {
+        Colour::Keep => text.ansi().to_string(),
+        Colour::Strip => text.to_string(),
+    };
+    let _ = stream.write_all(text.as_bytes());
+    let _ = stream.flush();
 }
 
 /// Runs the verb that was asked for.

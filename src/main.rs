@@ -8,8 +8,7 @@ fn main() -> ExitCode {
     let cli = match cli::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(told) => {
-            // Help on a closed pipe is nobody's error.
-            let _ = told.print();
+            cli::tell(&told);
             return if told.use_stderr() {
                 Exit::Usage
             } else {

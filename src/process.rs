@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal as Number, getpgrp, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal as Number, kill_process, kill_process_group};
 use rustix::termios::tcgetpgrp;
 use thiserror::Error;
 use tokio::process::{Child, Command};
@@ -106,10 +108,11 @@ pub(crate) fn exit_code(status: ExitStatus) -> u8 {
 
 /// What signals to a command go to.
 ///
-/// A command leads a process group of its own, so that a signal reaches all that it started. Only where
-/// we run in the foreground of a terminal, the command shares our group: the terminal then treats it as
-/// what runs there (it may ask for a password; Ctrl-Z stops both), and a signal of ours goes to the
-/// command alone.
+/// A command leads a process group of its own, so that a signal reaches all that it started. Only if we
+/// have a controlling terminal, the command shares our group: the terminal then treats it as what it
+/// treats us as, wherever the three streams go. In the foreground it may ask for a password, and Ctrl-Z
+/// stops both; in the background a question stops both, and `fg` brings both back. A signal of ours then
+/// goes to the command and its descendants, one by one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SignalTarget {
     pid: Option<Pid>,
@@ -142,10 +145,13 @@ impl SignalTarget {
     /// Sends a signal to the command and, as far as it can be told, to all that it started. Who has
     /// ended needs none.
     pub(crate) fn signal_all(self, signal: Number) {
-        if self.shares_our_group {
-            self.signal(signal);
-        } else if let Some(pid) = self.pid {
+        let Some(pid) = self.pid else { return };
+        if !self.shares_our_group {
             let _ = kill_process_group(pid, signal);
+            return;
+        }
+        for pid in std::iter::once(pid).chain(descendants(pid)) {
+            let _ = kill_process(pid, signal);
         }
     }
 
@@ -164,12 +170,35 @@ impl SignalTarget {
     }
 }
 
+/// The processes that this one has started, and those that they have, if the system lists them.
+fn descendants(ancestor: Pid) -> Vec<Pid> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pairs: Vec<(Pid, Pid)> = processes
+        .filter_map(|entry| {
+            let pid = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
+            let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+            // Behind the name, which may hold anything: the state, then the parent.
+            let (_, rest) = stat.rsplit_once(')')?;
+            let parent = rest.split_whitespace().nth(1)?.parse().ok()?;
+            Some((Pid::from_raw(parent)?, pid))
+        })
+        .collect();
+    let mut found = vec![ancestor];
+    let mut seen = 0;
+    while let Some(&parent) = found.get(seen) {
+        seen += 1;
+        let children = pairs.iter().filter(|(of, _)| *of == parent);
+        found.extend(children.map(|(_, pid)| *pid));
+    }
+    found.split_off(1)
+}
+
 /// Starts a command in the group that suits it.
 ///
 /// # Errors
 /// Where it is not found or may not be run.
 pub(crate) fn start_in_group(command: &mut Command) -> Result<(Child, SignalTarget), StartError> {
-    let shares_our_group = in_the_foreground();
+    let shares_our_group = has_a_controlling_terminal();
     if !shares_our_group {
         command.process_group(0);
     }
@@ -178,12 +207,18 @@ pub(crate) fn start_in_group(command: &mut Command) -> Result<(Child, SignalTarg
     Ok((child, target))
 }
 
-/// Whether we are at a terminal which takes us for what runs there now.
-fn in_the_foreground() -> bool {
-    let is_ours = |terminal: Result<Pid, Errno>| terminal.is_ok_and(|it| it == getpgrp());
-    is_ours(tcgetpgrp(io::stdin()))
-        || is_ours(tcgetpgrp(io::stdout()))
-        || is_ours(tcgetpgrp(io::stderr()))
+/// Whether a terminal controls us, so that a command which reads it must be in a group that it knows.
+///
+/// Not a matter of the three streams: a program that asks for a password opens `/dev/tty`.
+fn has_a_controlling_terminal() -> bool {
+    controlling_terminal().is_some_and(|it| tcgetpgrp(it).is_ok())
+}
+
+/// The terminal that controls us, if there is one.
+#[must_use]
+pub(crate) fn controlling_terminal() -> Option<OwnedFd> {
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    rustix::fs::open("/dev/tty", flags, Mode::empty()).ok()
 }
 
 /// A command line from its words.

@@ -1,6 +1,7 @@
-//! What this program writes for people: foreign text made safe, lines on stderr, a pinned status line.
+//! What this program writes for people: foreign text made safe, lines on stderr, a pinned status line; the three streams.
 
 pub mod safe_text;
 pub mod sgr;
 pub mod status_line;
 pub mod stderr;
+pub mod streams;

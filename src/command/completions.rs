@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use clap_complete::Shell;
 
 use crate::cli::exit::Exit;
+use crate::terminal::streams;
 use crate::watch::pane::keys;
 
 /// Print the completion script for a shell
@@ -135,7 +136,8 @@ fn roff(text: &str) -> String {
 }
 
 fn print(bytes: &[u8]) -> anyhow::Result<Exit> {
-    match io::stdout().write_all(bytes) {
+    let mut stdout = streams::stdout();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(Exit::Done),
     }

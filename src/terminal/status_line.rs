@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
+use super::streams;
+
 /// The pinned line. Held by whoever writes, so that lines do not mix.
 static PINNED: Mutex<Pinned> = Mutex::new(Pinned {
     line: String::new(),
@@ -55,7 +57,7 @@ pub fn pin(line: &str) {
         "{KEEP}\x1b[1;{}r\x1b[{row};1H\x1b[2K{line}{BACK}",
         row - 1
     );
-    let _ = io::stderr().write_all(drawn.as_bytes());
+    let _ = streams::stderr().write_all(drawn.as_bytes());
     line.clone_into(&mut pinned.line);
     pinned.row = row;
 }
@@ -84,7 +86,7 @@ impl Pinned {
             let still = rows() == Some(self.row);
             let erased = still.then(|| format!("\x1b[{};1H\x1b[2K", self.row));
             let gone = [KEEP, WHOLE, &erased.unwrap_or_default(), BACK].concat();
-            let _ = io::stderr().write_all(gone.as_bytes());
+            let _ = streams::stderr().write_all(gone.as_bytes());
         }
         self.line.clear();
         self.row = 0;

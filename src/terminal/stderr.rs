@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::safe_text::{self, Colour};
 use super::status_line;
+use super::streams;
 
 /// Says a line of the program's own.
 pub fn line(text: &str) {
@@ -35,7 +36,7 @@ pub fn aside_line(text: &str) -> String {
 /// Shows lines as they are, with their ends.
 pub fn lines(lines: &[u8]) {
     let _pinned = status_line::lock();
-    let _ = io::stderr().write_all(lines);
+    let _ = streams::stderr().write_all(lines);
 }
 
 /// Shows lines as [`lines`] does, but never behind what another program has left unfinished on the same
@@ -43,7 +44,7 @@ pub fn lines(lines: &[u8]) {
 pub fn lines_apart(lines: &[u8]) {
     let _pinned = status_line::lock();
     let apart = status_line::width().map(fresh_row).unwrap_or_default();
-    let _ = io::stderr().write_all(&[apart.as_bytes(), lines].concat());
+    let _ = streams::stderr().write_all(&[apart.as_bytes(), lines].concat());
 }
 
 /// Goes to the begin of a row that nothing is on. So many blanks end in the next row, unless they begin
@@ -60,7 +61,7 @@ pub struct Stderr(());
 
 impl Write for Stderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let _ = io::stderr().write_all(bytes);
+        let _ = streams::stderr().write_all(bytes);
         Ok(bytes.len())
     }
 

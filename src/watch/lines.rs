@@ -17,6 +17,7 @@ use crate::client::subscribe::{Received, Update};
 use crate::event::End;
 use crate::terminal::safe_text::{self, Colour};
 use crate::terminal::stderr;
+use crate::terminal::streams;
 use crate::wire::json;
 
 /// So many bytes of lines are gathered into one write, at the most.
@@ -279,7 +280,7 @@ impl Output {
 }
 
 fn write_stdout(mut waiting: mpsc::Receiver<Vec<u8>>) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
+    let mut stdout = streams::stdout();
     while let Some(bytes) = waiting.blocking_recv() {
         stdout.write_all(&bytes)?;
         stdout.flush()?;

@@ -33,7 +33,7 @@ use crate::signals::Signals;
 use crate::terminal::stderr;
 use child::Pipes;
 use messages::{Ended, Messages};
-use output::{Output, OutputEnd};
+use output::{Output, OutputEnd, Shown};
 
 /// The variable that tells the command which level of detail was wanted when it started.
 const WANTED_LEVEL: &str = "CODECHAT_WANTED_LEVEL";
@@ -214,7 +214,7 @@ impl Run {
 
     /// Begins to read its output.
     fn read(&mut self, pipes: Pipes, tee: bool, messages: &Messages, queue: &mpsc::Sender<Batch>) {
-        let output = |from, lines, copy: Option<_>| Output {
+        let output = |from, lines, copy: Option<Shown>| Output {
             from,
             lines,
             queue: queue.clone(),
@@ -226,20 +226,12 @@ impl Run {
                 vec![output(
                     Box::pin(from),
                     messages.stdout(),
-                    Some(Box::pin(tokio::io::stdout())),
+                    Some(Shown::Stdout),
                 )]
             }
             Pipes::Two { stdout, stderr } => vec![
-                output(
-                    Box::pin(stdout),
-                    messages.stdout(),
-                    Some(Box::pin(tokio::io::stdout())),
-                ),
-                output(
-                    Box::pin(stderr),
-                    messages.stderr(),
-                    Some(Box::pin(tokio::io::stderr())),
-                ),
+                output(Box::pin(stdout), messages.stdout(), Some(Shown::Stdout)),
+                output(Box::pin(stderr), messages.stderr(), Some(Shown::Stderr)),
             ],
         };
         for output in outputs {

@@ -24,6 +24,7 @@ use crate::event::ClientId;
 use crate::message::{Level, Message, Operation, Outcome};
 use crate::signals::{Signal, Signals};
 use crate::terminal::stderr;
+use crate::terminal::streams;
 
 /// Whoever has sent for so long listens to control requests too. A short input is not worth a control stream.
 const LISTEN_AFTER: Duration = Duration::from_secs(1);
@@ -168,8 +169,8 @@ fn read_stdin(
     reads: &mpsc::Sender<Batch>,
     tally: &Tally,
 ) -> io::Result<()> {
-    let mut stdin = io::stdin().lock();
-    let mut copy = tee.then(|| io::stdout().lock());
+    let mut stdin = streams::stdin();
+    let mut copy = tee.then(streams::stdout);
     let (mut unmarked, mut lines) = (Unmarked::new(), Lines::new(prototype));
     let mut buffer = vec![0; READ_BYTES];
     while !tally.has_enough() {

@@ -17,6 +17,7 @@ use crate::message::Operation;
 use crate::signals::Signals;
 use crate::terminal::safe_text::Colour;
 use crate::terminal::stderr;
+use crate::terminal::streams;
 use crate::watch::clock::Clock;
 use crate::watch::model::Verdict;
 use crate::watch::pane::draw::theme::Theme;
@@ -135,7 +136,7 @@ fn left_with(left: &PaneEnd, clock: &Clock) -> anyhow::Result<Exit> {
 }
 
 fn print(text: &str) -> anyhow::Result<()> {
-    let mut stdout = io::stdout().lock();
+    let mut stdout = streams::stdout();
     stdout
         .write_all(text.as_bytes())
         .context("write to stdout")?;

@@ -28,6 +28,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect, Size};
 use tokio::sync::Notify;
 
+use crate::terminal::streams;
+
 /// Whether the terminal is the pane's.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 /// Whether something has panicked since the pane was opened.
@@ -168,7 +170,7 @@ fn give_back() {
     }
     // Where the terminal is gone, there is nobody to tell.
     let _ = execute!(
-        io::stdout(),
+        streams::stdout(),
         EndSynchronizedUpdate,
         DisableMouseCapture,
         DisableBracketedPaste,
@@ -220,7 +222,7 @@ impl Frame {
         let mut bytes = self.0.borrow_mut();
         // After a panic, the screen is not ours any more.
         if TAKEN.load(Ordering::SeqCst) {
-            let mut stdout = io::stdout().lock();
+            let mut stdout = streams::stdout();
             stdout.write_all(&bytes)?;
             stdout.flush()?;
         }

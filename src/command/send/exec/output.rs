@@ -1,18 +1,19 @@
 //! Reading what a command writes, no faster than it is delivered: what is not read fills the pipe, and
 //! that holds the command back.
 
-use std::io;
+use std::io::{self, Write};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::child_lines::ChildLines;
 use crate::command::send::delivery::{READ_BYTES, Tally};
 use crate::command::send::lines::Batch;
+use crate::terminal::streams;
 
 /// So long after the command's end its output may stay open: something that it started holds it.
 const LINGER: Duration = Duration::from_secs(2);
@@ -26,7 +27,30 @@ pub(super) struct Output {
     pub(super) queue: mpsc::Sender<Batch>,
     pub(super) tally: Arc<Tally>,
     /// Where the bytes are to be shown, too.
-    pub(super) copy: Option<Pin<Box<dyn AsyncWrite + Send>>>,
+    pub(super) copy: Option<Shown>,
+}
+
+/// Where output is shown, too.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shown {
+    Stdout,
+    Stderr,
+}
+
+impl Shown {
+    /// Writes all of it. On a thread of its own: whoever reads it takes the time that he likes.
+    async fn write(self, bytes: &[u8]) -> io::Result<()> {
+        let bytes = bytes.to_vec();
+        let writing = tokio::task::spawn_blocking(move || match self {
+            Self::Stdout => {
+                let mut stdout = streams::stdout();
+                stdout.write_all(&bytes)?;
+                stdout.flush()
+            }
+            Self::Stderr => streams::stderr().write_all(&bytes),
+        });
+        writing.await?
+    }
 }
 
 /// Why there is no more of it.
@@ -89,7 +113,7 @@ impl Output {
 
     async fn show(&mut self, bytes: &[u8]) {
         if let Some(copy) = &mut self.copy
-            && (copy.write_all(bytes).await.is_err() || copy.flush().await.is_err())
+            && copy.write(bytes).await.is_err()
         {
             // Whoever looked at it has seen enough; the messages still go out.
             self.copy = None;
