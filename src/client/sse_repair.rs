@@ -5,7 +5,7 @@
 //! `id` or `retry` only with an event. A [`SseRepair`] stands before it and hands it the same stream
 //! with only those lines that it reads as the standard says. What it would not tell, the repair
 //! keeps: the last event ID and the reconnection time. What it would only be slow at, the repair
-//! takes out of its way: [`plain`].
+//! takes out of its way: [`bypass`].
 //!
 //! Knows no sockets.
 

@@ -1,4 +1,4 @@
-//! The HTTP under `eventsource-client`: requests go through our own [`Request`], answers that are no
+//! The HTTP under `eventsource-client`: requests go through our own [`ClientRequest`], answers that are no
 //! event stream come back as a [`NoStream`], and the bytes of those that are one pass a [`SseRepair`].
 
 use std::collections::VecDeque;

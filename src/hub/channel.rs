@@ -214,7 +214,7 @@ impl Channel {
         self.lock().writers.retain(|(it, _)| *it != ticket);
     }
 
-    /// Begins a try at the request with this key, and says the how manieth it is.
+    /// Begins a try at the request with this key; returns its attempt number, from 1.
     pub(super) fn begin_try(&self, key: &str) -> u32 {
         let mut state = self.lock();
         let subscribers = state.reader_count();

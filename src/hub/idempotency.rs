@@ -50,7 +50,7 @@ impl Keys {
         self.finished.push(keyed);
     }
 
-    /// Begins a streaming try at the request with this key, and says the how manieth it is.
+    /// Begins a streaming try at the request with this key; returns its attempt number, from 1.
     pub(super) fn begin_try(&mut self, key: &str, subscribers: usize) -> u32 {
         let nothing_yet = Receipt {
             subscribers,

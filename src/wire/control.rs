@@ -91,7 +91,7 @@ pub fn request_object(request: &ControlRequest) -> Vec<u8> {
 pub fn state_object(state: &ControlState) -> Vec<u8> {
     let Requested { level, cancel } = &state.requested;
     let operation = cancel.as_ref().and_then(|it| it.operation.as_ref());
-    let object = AudienceObject {
+    let object = StateObject {
         subscribers: state.subscribers,
         level: level.map(|it| it.as_str().into()),
         cancel: cancel.is_some(),
@@ -103,7 +103,7 @@ pub fn state_object(state: &ControlState) -> Vec<u8> {
 /// Reads what a server tells a publisher, leniently. `None` where it is nothing of the sort.
 #[must_use]
 pub fn parse_state(json: &str) -> Option<ControlState> {
-    let object: AudienceObject = serde_json::from_str(json).ok()?;
+    let object: StateObject = serde_json::from_str(json).ok()?;
     Some(ControlState {
         subscribers: object.subscribers,
         requested: requested(
@@ -150,7 +150,7 @@ fn level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Change<Level>, D:
 }
 
 #[derive(Deserialize, Serialize)]
-struct AudienceObject<'a> {
+struct StateObject<'a> {
     subscribers: usize,
     #[serde(borrow)]
     level: Option<Cow<'a, str>>,
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn an_state_is_read_as_it_is_written() {
+    fn a_state_is_read_as_it_is_written() {
         let state = ControlState {
             subscribers: 2,
             requested: requested(Some("debug"), true, Some("build")),

@@ -4,6 +4,7 @@ use crate::event::ClientId;
 
 /// What a path of the API names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(strum::EnumIter))]
 pub enum Route {
     /// One client: its stream, and publishing to it.
     Client,
@@ -98,7 +99,15 @@ impl Route {
 
 #[cfg(test)]
 mod tests {
+    use strum::IntoEnumIterator;
+
     use super::*;
+
+    #[test]
+    fn all_are_all() {
+        assert_eq!(Route::iter().count(), Route::ALL.len());
+        assert!(Route::iter().all(|it| Route::ALL.contains(&it)));
+    }
 
     #[test]
     fn what_is_written_is_parsed() {

@@ -293,7 +293,7 @@ async fn an_unknown_method_is_refused_at_every_door() {
         for method in [
             "BREW", "get", "TRACE", "PATCH", "PUT", "CONNECT", "M-SEARCH",
         ] {
-            for door in [
+            for route in [
                 "/api/v1/sse/connect",
                 "/api/v1/sse/debug",
                 "/api/v1/sse/broadcast",
@@ -302,7 +302,7 @@ async fn an_unknown_method_is_refused_at_every_door() {
                 &format!("/api/v1/sse/debug/stop/{}", besieged.own),
             ] {
                 let head = "HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-                besieged.refuses(format!("{method} {door} {head}")).await;
+                besieged.refuses(format!("{method} {route} {head}")).await;
             }
         }
         besieged.stays_unharmed().await;
@@ -341,9 +341,9 @@ async fn http_1_0_can_connect_publish_and_read_a_stream() {
 }
 
 #[tokio::test]
-async fn head_is_answered_at_each_door_without_a_body() {
+async fn head_is_answered_at_each_route_without_a_body() {
     for besieged in Besieged::each().await {
-        for (door, status) in [
+        for (route, status) in [
             ("/healthz", 200),
             ("/api/v1/sse/connect", 405),
             (&stream_of(&besieged.own), 405),
@@ -351,10 +351,10 @@ async fn head_is_answered_at_each_door_without_a_body() {
             ("/api/v1/sse/broadcast", 405),
             ("/nowhere", 404),
         ] {
-            let request = format!("HEAD {door} HTTP/1.1\r\nHost: localhost\r\n\r\n{HEALTH}");
+            let request = format!("HEAD {route} HTTP/1.1\r\nHost: localhost\r\n\r\n{HEALTH}");
             let answer = besieged.answer(request).await;
-            assert_eq!(statuses(&answer), [status, 200], "{door}: {answer}");
-            assert!(answer.ends_with("\r\n\r\nok"), "{door}: {answer}");
+            assert_eq!(statuses(&answer), [status, 200], "{route}: {answer}");
+            assert!(answer.ends_with("\r\n\r\nok"), "{route}: {answer}");
         }
         besieged.stays_unharmed().await;
     }

@@ -82,11 +82,11 @@ async fn a_name_that_was_rebound_to_this_address_is_403_on_every_door() {
     }
     let id = server.connect().await;
     let before = server.hub.stats();
-    for door in doors(&id) {
+    for route in routes(&id) {
         let answer = raw(
             &server,
             &[
-                &format!("{door} HTTP/1.1"),
+                &format!("{route} HTTP/1.1"),
                 "Host: evil.example",
                 "Content-Length: 0",
             ],
@@ -98,7 +98,7 @@ async fn a_name_that_was_rebound_to_this_address_is_403_on_every_door() {
     server.publish(&id, "it goes on").await;
 }
 
-fn doors(id: &str) -> Vec<String> {
+fn routes(id: &str) -> Vec<String> {
     vec![
         format!("GET {CONNECT}"),
         format!("GET {}", stream_of(id)),
@@ -173,8 +173,8 @@ async fn a_page_of_another_origin_gets_nothing_and_changes_nothing() {
     let before = server.hub.stats();
     for origin in &foreign {
         let origin = format!("Origin: {origin}");
-        for door in doors(&id) {
-            let (method, target) = door.split_once(' ').unwrap();
+        for route in routes(&id) {
+            let (method, target) = route.split_once(' ').unwrap();
             let answer = server.request(method, target, &[&origin], "").await;
             answer.detail(403);
             assert_eq!(answer.head.header("access-control-allow-origin"), None);

@@ -1,4 +1,4 @@
-//! The way back: what a watcher asks for reaches the publishers, and a publisher that is lost is told of.
+//! Control: what a watcher asks for reaches the publishers, and a publisher that is lost is told of.
 
 use std::{
     task::{Context, Poll, Waker},

@@ -4,13 +4,13 @@
 mod access;
 mod architecture;
 mod client_bounds;
-mod client_direct;
+mod client_local;
 mod client_parsing;
 mod client_publish;
 mod client_repeats;
 mod client_stream;
 mod control;
-mod express;
+mod fast_path;
 mod fuzz;
 mod generated;
 mod hostile_connections;

@@ -169,7 +169,7 @@ fn a_mark_in_focus_shows_both() {
 }
 
 #[test]
-fn wishes_are_sent_and_a_cancel_asks_back() {
+fn control_requests_are_sent_and_a_cancel_asks_back() {
     let mut drawn = Drawn::new(80, 24);
     drawn.say(of_operation("import", "line 1"));
     let level = |level| {

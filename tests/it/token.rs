@@ -27,18 +27,18 @@ async fn connect(server: &Server) -> String {
 }
 
 #[tokio::test]
-async fn every_door_that_gives_or_takes_asks_for_the_token() {
+async fn every_route_that_gives_or_takes_asks_for_the_token() {
     let server = start().await;
     let id = connect(&server).await;
     let by_header = format!("Sse-Client-ID: {id}");
-    let doors = [
+    let routes = [
         ("GET", CONNECT.to_owned(), 200),
         ("POST", stream_of(&id), 202),
         ("POST", "/api/v1/sse/debug".into(), 202),
         ("POST", "/api/v1/sse/broadcast".into(), 202),
     ];
     let before = server.hub.stats();
-    for (method, target, _) in &doors {
+    for (method, target, _) in &routes {
         for wrong in [
             "X-Nothing: at all",
             "Authorization: Bearer wrong",
@@ -65,7 +65,7 @@ async fn every_door_that_gives_or_takes_asks_for_the_token() {
         answer.detail(401);
     }
     assert_eq!(server.hub.stats(), before);
-    for (method, target, status) in &doors {
+    for (method, target, status) in &routes {
         for right in [RIGHT.to_owned(), RIGHT.replace("Bearer ", "bearer  ")] {
             let headers = [&*right, &by_header];
             // An ID that the path does not name is no part of these requests.

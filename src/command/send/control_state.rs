@@ -81,7 +81,7 @@ impl Control {
         }
     }
 
-    /// What is heard next; `None` where it is not a requested. Never ready once nothing is heard any more.
+    /// Returns what is requested next; `None` if the connection was lost. Never ready once the control stream is over.
     async fn hear(&mut self) -> Option<News> {
         let Some(feed) = &mut self.feed else {
             return std::future::pending().await;

@@ -1,7 +1,7 @@
 //! What happens, and what it makes of the screen: `update(screen, message, now)`, and out come the
 //! effects that the pane is to have outside.
 //!
-//! Pure, like [`screen`](super::state).
+//! Pure, like [`state`](super::state).
 
 mod keys;
 mod prompt;

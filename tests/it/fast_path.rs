@@ -1,4 +1,4 @@
-//! The express way is a shortcut and nothing else: whatever comes on a connection, the answers are the
+//! The fast path is a shortcut and nothing else: whatever comes on a connection, the answers are the
 //! same bytes as hyper's.
 
 use std::{
@@ -115,10 +115,10 @@ fn without_what_varies(answers: &[u8]) -> String {
 }
 
 async fn same_answers(servers: &[Server; 2], pieces: &[Vec<u8>]) -> String {
-    let [express, hyper] = servers;
-    let (express, hyper) = tokio::join!(answers(express, pieces), answers(hyper, pieces));
-    assert_eq!(express, hyper, "to {}", shown(&pieces.concat()));
-    express
+    let [fast, hyper] = servers;
+    let (fast, hyper) = tokio::join!(answers(fast, pieces), answers(hyper, pieces));
+    assert_eq!(fast, hyper, "to {}", shown(&pieces.concat()));
+    fast
 }
 
 #[tokio::test]
