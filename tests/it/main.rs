@@ -31,6 +31,7 @@ mod pane_tmux;
 mod reverse_proxy;
 mod send;
 mod send_command;
+mod send_dashes;
 mod server_faults;
 mod server_flow;
 mod server_life;
