@@ -10,13 +10,15 @@ use clap::{Arg, Command, FromArgMatches, Id};
 
 use super::values::without_empty_env;
 use super::{Cli, definition, each_argument};
+use crate::command::send;
 
 /// Reads the command line. An environment variable that is set but empty counts as absent.
 ///
 /// # Errors
 /// What is wrong with the command line or a variable; also where help is asked for.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let words: Vec<_> = words.into_iter().collect();
+    let mut words: Vec<_> = words.into_iter().collect();
+    mark_messages(&mut words);
     if lacks_its_command(&words) {
         return Err(no_command(&words));
     }
@@ -31,9 +33,35 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Err
                 overruled.push(argument);
             }
             Some((_, variable)) => return Err(naming(&variable, without_secret(error))),
-            None => return Err(without_secret(error)),
+            None => return Err(with_right_tip(&words, without_secret(error))),
         }
     }
+}
+
+/// Where the verb stands among the words.
+const VERB: usize = 1;
+
+/// Lets the messages of `send` begin with a dash.
+fn mark_messages(words: &mut Vec<OsString>) {
+    let definition = definition();
+    let verb = words.get(VERB).filter(|it| *it == "send");
+    if let Some(send) = verb.and_then(|it| definition.find_subcommand(it)) {
+        send::words::mark(words, VERB + 1, send);
+    }
+}
+
+/// The same error without the advice to write `--` before an unknown flag: a command follows that.
+fn with_right_tip(words: &[OsString], mut error: clap::Error) -> clap::Error {
+    if error.kind() == ErrorKind::UnknownArgument {
+        let tips = if words.get(VERB).is_some_and(|it| it == "send") {
+            let tip = "to publish a message that has a flag's form, write it to stdin: echo MESSAGE | codechat send";
+            ContextValue::StyledStrs(vec![tip.into()])
+        } else {
+            ContextValue::None
+        };
+        error.insert(ContextKind::Suggested, tips);
+    }
+    error
 }
 
 /// Reads them without the variables of the arguments that are overruled.

@@ -23,6 +23,7 @@ mod lines;
 mod stdin;
 mod stdin_hangup;
 mod unmarked;
+pub(crate) mod words;
 
 /// Publish messages to a client
 ///
@@ -98,7 +99,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME", env = "CODECHAT_EVENT")]
     event: Option<EventName>,
 
-    /// The message; without one, each line of stdin is one
+    /// The message; without one, or for -, each line of stdin is one
     #[arg(conflicts_with = "command")]
     message: Vec<OsString>,
 
@@ -145,13 +146,16 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         ..ClientOptions::default()
     })?;
     // An outcome or a progress speaks of one moment, so it makes one message, with or without words.
-    let is_one = !args.message.is_empty() || args.outcome.is_some() || args.progress.is_some();
+    if args.message == ["-"] && !args.all {
+        stderr::line(
+            "- stands for the lines of stdin, and --outcome and --progress for one message; leave out one of them",
+        );
+        return Ok(Exit::Usage);
+    }
+    let words: Vec<_> = args.message.into_iter().map(words::unmarked).collect();
+    let is_one = !words.is_empty() || args.outcome.is_some() || args.progress.is_some();
     let message = Message {
-        text: args
-            .message
-            .join(OsStr::new(" "))
-            .to_string_lossy()
-            .into_owned(),
+        text: words.join(OsStr::new(" ")).to_string_lossy().into_owned(),
         level: args.level,
         operation: args.operation,
         progress: args.progress,

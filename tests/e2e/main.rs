@@ -19,6 +19,7 @@ mod pane_tmux;
 mod reverse_proxy;
 mod send;
 mod send_command;
+mod send_dashes;
 mod server_log;
 mod server_out_of_files;
 mod shutdown;
