@@ -2,6 +2,7 @@
 
 pub mod safe_text;
 pub mod sgr;
+pub mod size;
 pub mod status_line;
 pub mod stderr;
 pub mod streams;

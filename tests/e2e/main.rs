@@ -26,6 +26,7 @@ mod shutdown;
 mod soak;
 mod streams_nonblocking;
 mod terminal;
+mod terminal_unusual;
 mod tls;
 mod tls_key;
 mod token;

@@ -14,8 +14,10 @@ use crate::client::subscribe::Reconnect;
 use crate::control::{Change, ControlRequest};
 use crate::event::{ClientId, unix_millis};
 use crate::message::Operation;
+use crate::process;
 use crate::signals::Signals;
 use crate::terminal::safe_text::Colour;
+use crate::terminal::size::size;
 use crate::terminal::stderr;
 use crate::terminal::streams;
 use crate::watch::clock::Clock;
@@ -37,7 +39,14 @@ pub(super) fn is_wanted(args: &Args) -> bool {
     if is_dumb {
         stderr::line("this terminal (TERM) can show no pane, so messages come as lines");
     }
-    !is_dumb
+    // A terminal that does not control us, as under setsid, tells no keys.
+    let has_keys = io::stdin().is_terminal() || process::controlling_terminal().is_some();
+    if !is_dumb && !has_keys {
+        stderr::line(
+            "no keys can be read here (no controlling terminal), so messages come as lines",
+        );
+    }
+    !is_dumb && has_keys
 }
 
 /// Shows the pane until the user leaves it, or a goal, the time limit or a signal ends the watch.
@@ -65,7 +74,7 @@ async fn show(session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
         let replay = Replay::open(path, args.speed);
         let replay = replay.with_context(|| format!("open {}", path.display()))?;
         let clock = replay.clock();
-        let screen = screen(args, Watched::default())?;
+        let screen = screen(args, Watched::default());
         let left = run::run(replay, None, screen, &clock, theme(args), || Ok(())).await?;
         return left_with(&left, &clock);
     }
@@ -77,7 +86,7 @@ async fn show(session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
     let screen = screen(
         args,
         target(&stream.client, stream.id, args.server.is_named()),
-    )?;
+    );
     let way_back = ToServer {
         client: stream.client,
         id: stream.id,
@@ -100,15 +109,15 @@ async fn show(session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
     left_with(&shown.await?, &clock)
 }
 
-fn screen(args: &Args, target: Watched) -> anyhow::Result<Screen> {
+fn screen(args: &Args, target: Watched) -> Screen {
     let options = PaneOptions {
         target,
         colour: stderr::colour(&io::stdout()),
         began: unix_millis(),
         utc_offset: jiff::Zoned::now().offset().seconds(),
     };
-    let (width, height) = crossterm::terminal::size().context("ask the terminal for its size")?;
-    Ok(Screen::new(options, args.model(true), width, height))
+    let (width, height) = size();
+    Screen::new(options, args.model(true), width, height)
 }
 
 fn theme(args: &Args) -> Theme {

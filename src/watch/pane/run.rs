@@ -21,6 +21,7 @@ use super::terminal::{Terminal, panicked};
 use super::update::{Effect, Leave, Msg, update};
 use crate::client::subscribe::{FeedError, Update};
 use crate::control::ControlRequest;
+use crate::terminal::size::size;
 use crate::watch::clock::Clock;
 use crate::watch::format::count_of;
 
@@ -169,8 +170,8 @@ impl Pane {
     fn draw(&mut self, screen: &mut Screen, clock: &Clock) -> io::Result<()> {
         let (theme, now) = (self.theme, clock.now());
         // The size is asked for rather than believed: in a burst of resizes, what is told is late.
-        let size = self.terminal.size()?;
-        update(screen, Msg::Resize(size.width, size.height), now);
+        let (width, height) = size();
+        update(screen, Msg::Resize(width, height), now);
         self.terminal
             .draw(|buffer| draw::draw(screen, theme, now, buffer))?;
         self.changed = false;

@@ -22,12 +22,13 @@ use crossterm::terminal::{
     LeaveAlternateScreen,
 };
 use crossterm::{execute, queue};
-use ratatui::Terminal as Drawn;
 use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect, Size};
+use ratatui::layout::{Position, Rect};
+use ratatui::{Terminal as Drawn, TerminalOptions, Viewport};
 use tokio::sync::Notify;
 
+use crate::terminal::size::size;
 use crate::terminal::streams;
 
 /// Whether the terminal is the pane's.
@@ -65,7 +66,12 @@ impl Terminal {
         PANICKED.store(false, Ordering::SeqCst);
         let frame = Frame::default();
         let mut taken = Self {
-            drawn: Drawn::new(CrosstermBackend::new(frame.clone()))?,
+            drawn: Drawn::with_options(
+                CrosstermBackend::new(frame.clone()),
+                TerminalOptions {
+                    viewport: Viewport::Fixed(area()),
+                },
+            )?,
             frame,
             mouse: false,
         };
@@ -88,9 +94,7 @@ impl Terminal {
         }
         // Not `clear`, which asks the terminal where its cursor is and waits for seconds where that
         // does not answer.
-        let size = self.drawn.size()?;
-        self.drawn
-            .resize(Rect::new(0, 0, size.width, size.height))?;
+        self.drawn.resize(area())?;
         self.commit()
     }
 
@@ -108,6 +112,10 @@ impl Terminal {
         draw: impl FnOnce(&mut Buffer) -> Option<Position>,
     ) -> io::Result<()> {
         queue!(self.drawn.backend_mut(), BeginSynchronizedUpdate)?;
+        let area = area();
+        if self.drawn.get_frame().area() != area {
+            self.drawn.resize(area)?;
+        }
         self.drawn.draw(|frame| {
             if let Some(cursor) = draw(frame.buffer_mut()) {
                 frame.set_cursor_position(cursor);
@@ -115,14 +123,6 @@ impl Terminal {
         })?;
         queue!(self.drawn.backend_mut(), EndSynchronizedUpdate)?;
         self.commit()
-    }
-
-    /// The size it has now.
-    ///
-    /// # Errors
-    /// Where the terminal does not tell.
-    pub(super) fn size(&self) -> io::Result<Size> {
-        self.drawn.size()
     }
 
     /// Takes the mouse or gives it back.
@@ -161,6 +161,13 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         give_back();
     }
+}
+
+/// All of the terminal, at the size that it has now. Not asked of the backend, which believes a terminal that
+/// tells 0 x 0.
+fn area() -> Rect {
+    let (width, height) = size();
+    Rect::new(0, 0, width, height)
 }
 
 /// Undoes everything, unless that was done.
