@@ -20,6 +20,7 @@ mod reverse_proxy;
 mod send;
 mod send_command;
 mod send_dashes;
+mod send_pty;
 mod server_log;
 mod server_out_of_files;
 mod shutdown;

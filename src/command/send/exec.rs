@@ -8,8 +8,9 @@ mod child;
 mod child_lines;
 mod messages;
 mod output;
+mod terminal_input;
 
-use std::future::ready;
+use std::future::{pending, ready};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -34,6 +35,7 @@ use crate::terminal::stderr;
 use child::Pipes;
 use messages::{Ended, Messages};
 use output::{Output, OutputEnd, Shown};
+use terminal_input::TerminalInput;
 
 /// The variable that tells the command which level of detail was wanted when it started.
 const WANTED_LEVEL: &str = "CODECHAT_WANTED_LEVEL";
@@ -181,6 +183,8 @@ struct Run {
     /// What it is sent when the wanted level changes.
     on_level: Option<Number>,
     outputs: JoinSet<OutputEnd>,
+    /// Where it runs on a terminal of its own: what it reads there, until its end.
+    input: Option<TerminalInput>,
     /// What comes of its lines.
     tally: Arc<Tally>,
     /// Whether somebody has told it to end.
@@ -205,6 +209,7 @@ impl Run {
             begun: Instant::now(),
             on_level,
             outputs: JoinSet::new(),
+            input: None,
             tally,
             told_to_end: false,
             given_up: false,
@@ -222,7 +227,8 @@ impl Run {
             copy: copy.filter(|_| tee),
         };
         let outputs = match pipes {
-            Pipes::Terminal(from) => {
+            Pipes::Terminal(from, input) => {
+                self.input = Some(input);
                 vec![output(
                     Box::pin(from),
                     messages.stdout(),
@@ -253,10 +259,13 @@ impl Run {
                     let ended = ended.context("wait for the command")?;
                     status = Some((ended, self.begun.elapsed()));
                     self.tally.input_ends();
+                    // Our terminal is ours again: Ctrl-C ends what is left to do.
+                    self.input = None;
                 }
                 Some(left) = self.outputs.join_next() => {
                     is_held |= matches!(left, Ok(OutputEnd::Held));
                 }
+                () = interrupted(&mut self.input) => self.told_to_end = true,
                 asked = control.next() => self.obey(asked, status.is_none()),
                 (signal, by_terminal) = signals.recv_with_sender() => if status.is_none() {
                     self.told_to_end = true;
@@ -312,9 +321,17 @@ impl Run {
     }
 }
 
+/// Hands what is typed to the command; ready if that tells it to end.
+async fn interrupted(input: &mut Option<TerminalInput>) {
+    match input {
+        Some(input) => input.interrupted().await,
+        None => pending().await,
+    }
+}
+
 async fn until(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,
-        None => std::future::pending().await,
+        None => pending().await,
     }
 }

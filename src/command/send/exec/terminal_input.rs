@@ -1,0 +1,230 @@
+//! What a command on a pseudo-terminal reads there: what is typed on our terminal, or nothing at all.
+//!
+//! Our terminal then hands on each key as it is, Ctrl-C too: the pseudo-terminal makes of it what the command has
+//! asked for. Without a terminal of ours nobody can answer, so that whoever asks gets an end of input at once.
+
+use std::future::pending;
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pty_process::{OwnedWritePty, Size};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::process::getpgrp;
+use rustix::termios::{
+    LocalModes, OptionalActions, SpecialCodeIndex, Termios, isatty, tcgetattr, tcgetpgrp, tcsetattr,
+};
+use tokio::io::AsyncWriteExt;
+use tokio::net::unix::pipe::Receiver;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
+
+use crate::process::controlling_terminal;
+use crate::signals::Stops;
+use crate::terminal::size::size;
+
+/// Who asks where nobody can answer gets an end of input within this time. Each question takes one.
+const END_EVERY: Duration = Duration::from_millis(100);
+/// While another job has our terminal, it is looked at so often.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// The input of a pseudo-terminal.
+pub(super) struct TerminalInput {
+    pty: OwnedWritePty,
+    /// The pseudo-terminal once more, to ask for the modes that the command has set.
+    modes: OwnedFd,
+    keyboard: Option<Keyboard>,
+    /// What is still to be written to it.
+    typed: Vec<u8>,
+    ends: Interval,
+    resized: Signal,
+    continued: Signal,
+}
+
+impl TerminalInput {
+    /// Takes our terminal, if there is one that is ours now, until this is dropped.
+    pub(super) fn new(pty: OwnedWritePty, modes: OwnedFd) -> io::Result<Self> {
+        let mut ends = interval(END_EVERY);
+        ends.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let continued = SignalKind::from_raw(rustix::process::Signal::CONT.as_raw());
+        Ok(Self {
+            pty,
+            modes,
+            keyboard: Keyboard::take(),
+            typed: Vec::new(),
+            ends,
+            resized: signal(SignalKind::window_change())?,
+            continued: signal(continued)?,
+        })
+    }
+
+    /// Hands on what is typed, and our terminal's size; ready if the command was told to end by a key. May be given
+    /// up at any time.
+    pub(super) async fn interrupted(&mut self) {
+        loop {
+            if !self.typed.is_empty() {
+                match self.pty.write(&self.typed).await {
+                    Ok(written) => _ = self.typed.drain(..written),
+                    Err(_) => self.typed.clear(),
+                }
+                continue;
+            }
+            tokio::select! {
+                read = read(&mut self.keyboard) => match read {
+                    Some(typed) => {
+                        let tells_to_end = self.tells_to_end(&typed);
+                        self.typed = typed;
+                        if tells_to_end {
+                            return;
+                        }
+                    }
+                    // The terminal is gone.
+                    None => self.keyboard = None,
+                },
+                _ = self.ends.tick(), if self.keyboard.is_none() => self.typed = self.end_of_input(),
+                _ = self.resized.recv() => {
+                    let (columns, rows) = size();
+                    let _ = self.pty.resize(Size::new(rows, columns));
+                }
+                _ = self.continued.recv() => if let Some(keyboard) = &self.keyboard {
+                    keyboard.raw.enter();
+                },
+            }
+        }
+    }
+
+    /// Whether the pseudo-terminal makes a signal of what is typed, rather than handing it on.
+    fn tells_to_end(&self, typed: &[u8]) -> bool {
+        tcgetattr(&self.modes).is_ok_and(|modes| {
+            let keys = [SpecialCodeIndex::VINTR, SpecialCodeIndex::VQUIT];
+            let keys = keys.map(|it| modes.special_codes[it]);
+            modes.local_modes.contains(LocalModes::ISIG) && typed.iter().any(|it| keys.contains(it))
+        })
+    }
+
+    /// The key that ends the input. Not where the terminal would only show it.
+    fn end_of_input(&self) -> Vec<u8> {
+        let Ok(modes) = tcgetattr(&self.modes) else {
+            return Vec::new();
+        };
+        let reads_lines_or_shows = modes.local_modes & (LocalModes::ICANON | LocalModes::ECHO);
+        if reads_lines_or_shows == LocalModes::ECHO {
+            Vec::new()
+        } else {
+            vec![modes.special_codes[SpecialCodeIndex::VEOF]]
+        }
+    }
+}
+
+/// What is typed; `None` if nothing can be any more.
+async fn read(keyboard: &mut Option<Keyboard>) -> Option<Vec<u8>> {
+    match keyboard {
+        Some(keyboard) => keyboard.read().await,
+        None => pending().await,
+    }
+}
+
+/// Our terminal, from which keys come as they are typed.
+struct Keyboard {
+    /// No pipe, but read as one.
+    terminal: Receiver,
+    raw: Arc<Raw>,
+    _stops: Option<Stops>,
+}
+
+impl Keyboard {
+    /// Takes the terminal that controls us, or else the one that stdin is. `None` without one, and while it is
+    /// another job's.
+    fn take() -> Option<Self> {
+        let terminal = controlling_terminal().or_else(stdin)?;
+        if !is_ours(&terminal) {
+            return None;
+        }
+        let raw = Arc::new(Raw {
+            before: tcgetattr(&terminal).ok()?,
+            terminal: terminal.try_clone().ok()?,
+        });
+        let terminal = Receiver::from_owned_fd_unchecked(terminal).ok()?;
+        raw.enter();
+        let stops = {
+            let raw = Arc::clone(&raw);
+            Stops::new(move |stop| {
+                raw.leave();
+                stop();
+            })
+        };
+        Some(Self {
+            terminal,
+            raw,
+            _stops: stops.ok(),
+        })
+    }
+
+    async fn read(&mut self) -> Option<Vec<u8>> {
+        let mut bytes = [0; 4096];
+        loop {
+            self.terminal.readable().await.ok()?;
+            if !is_ours(&self.terminal) {
+                // Reading would stop us. What is typed is for somebody else.
+                sleep(LOOK_AGAIN).await;
+                continue;
+            }
+            match self.terminal.try_read(&mut bytes) {
+                Ok(0) => return None,
+                Ok(read) => return Some(bytes[..read].to_vec()),
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+impl Drop for Keyboard {
+    fn drop(&mut self) {
+        self.raw.leave();
+    }
+}
+
+/// The terminal that stdin is, opened anew: how it is read is our affair then.
+fn stdin() -> Option<OwnedFd> {
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    isatty(io::stdin()).then(|| rustix::fs::open("/dev/fd/0", flags, Mode::empty()).ok())?
+}
+
+/// Whether a terminal takes us for what runs there now. One that does not control us takes everybody for that.
+fn is_ours(terminal: impl AsFd) -> bool {
+    match tcgetpgrp(terminal) {
+        Ok(group) => group == getpgrp(),
+        Err(error) => error == Errno::NOTTY,
+    }
+}
+
+/// A terminal's modes, to change them and to have them as they were.
+struct Raw {
+    terminal: OwnedFd,
+    before: Termios,
+}
+
+impl Raw {
+    /// Has each key handed on as it is. What is written is shown as before.
+    fn enter(&self) {
+        let mut modes = self.before.clone();
+        modes.make_raw();
+        modes.output_modes = self.before.output_modes;
+        self.set(&modes);
+    }
+
+    fn leave(&self) {
+        self.set(&self.before);
+    }
+
+    fn set(&self, modes: &Termios) {
+        // Whoever sets a terminal that is another job's is stopped.
+        if is_ours(&self.terminal) {
+            let _ = tcsetattr(&self.terminal, OptionalActions::Now, modes);
+        }
+    }
+}
