@@ -4,6 +4,7 @@
 //! Everything goes through one HTTP stack; what is said is `wire`'s business. Nothing here knows a
 //! terminal, a command line or the server's own code.
 
+mod coding;
 pub mod control_feed;
 mod error;
 pub mod give_up;
@@ -20,7 +21,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::Method;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+};
 
 use crate::control::ControlRequest;
 use crate::event::ClientId;
@@ -28,10 +31,10 @@ use crate::message::{Message, Operation};
 use crate::wire::{self, Route, answer};
 
 pub use crate::token::Token;
-pub use error::ClientError;
+pub use error::{ClientError, Place};
 pub use url::{BadServerUrl, ServerUrl};
 
-use error::{Lost, Refusal};
+use error::{Cause, Lost, Refusal};
 use request::ClientRequest;
 
 /// A connection that is not made by then will not be.
@@ -39,8 +42,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// After so long without a byte the operating system asks whether the other side still lives.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 const KEEPALIVE_RETRIES: u32 = 3;
-/// A request that the server has no reason to hold is answered by then.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long to wait for an answer that the server has no reason to hold back.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 const USER_AGENT: &str = concat!("codechat/", env!("CARGO_PKG_VERSION"));
 
@@ -116,10 +119,10 @@ impl Client {
         request
             .headers
             .insert(ACCEPT, HeaderValue::from_static(wire::JSON));
-        let connected: answer::Connected = self.json(request).await?;
+        let (connected, place): (answer::Connected, _) = self.json_from(request).await?;
         let id = connected.client_id.parse();
         let id = id.map_err(|why: crate::event::NotAClientId| ClientError::NotCodechat {
-            server: self.server.clone(),
+            place,
             why: format!("{:?} is no client ID; {why}", connected.client_id),
         })?;
         Ok((id, connected))
@@ -227,9 +230,18 @@ impl Client {
         &self,
         request: ClientRequest,
     ) -> Result<T, ClientError> {
+        self.json_from(request).await.map(|(answer, _)| answer)
+    }
+
+    /// An answer's JSON, and who gave it.
+    async fn json_from<T: serde::de::DeserializeOwned>(
+        &self,
+        request: ClientRequest,
+    ) -> Result<(T, Place), ClientError> {
         self.within(async {
             let response = self.accepted(request).await?;
-            error::read_json(response, &self.server).await
+            let place = Place::of(&response, &self.server);
+            Ok((error::read_json(response, &self.server).await?, place))
         })
         .await
     }
@@ -251,10 +263,7 @@ impl Client {
     ) -> Result<T, ClientError> {
         let answered = tokio::time::timeout(ANSWER_TIMEOUT, answer).await;
         answered.unwrap_or_else(|_| {
-            let lost = Lost {
-                connected: true,
-                why: format!("no answer in {} s", ANSWER_TIMEOUT.as_secs()),
-            };
+            let lost = Lost::new(Cause::Silent(ANSWER_TIMEOUT));
             Err(lost.at(&self.server))
         })
     }
@@ -278,9 +287,12 @@ impl ClientRequest {
 
 /// The HTTP library, set up for this server.
 fn http(server: &ServerUrl) -> Result<reqwest::Client, ClientError> {
+    // A coder on the way would hold back what comes bit by bit.
+    let uncoded = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
     let builder = || {
         reqwest::Client::builder()
             .user_agent(USER_AGENT)
+            .default_headers(uncoded.clone())
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_nodelay(true)

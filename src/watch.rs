@@ -11,6 +11,7 @@ pub mod lines;
 pub mod model;
 pub mod operations;
 pub mod pane;
+pub mod private_file;
 pub mod record;
 pub mod replay;
 pub mod resubscribe;

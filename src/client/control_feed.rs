@@ -102,12 +102,12 @@ impl Listener {
                     let _ = self.out.send(Err(error)).await;
                     return;
                 }
-                Ended::NotThere(lost) if !self.was_there => {
+                Ended::NoAnswer(_) if self.was_there => None,
+                Ended::NoAnswer(lost) | Ended::WrongScheme(lost) => {
                     let error = lost.at(self.client.server()).into();
                     let _ = self.out.send(Err(error)).await;
                     return;
                 }
-                Ended::NotThere(_) => None,
                 Ended::Lost { retry_after, .. } => retry_after,
             };
             if self.out.send(Ok(ControlUpdate::Lost)).await.is_err() {

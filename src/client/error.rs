@@ -1,9 +1,11 @@
 //! What can go wrong between this program and a server, said so that the text names the cause once.
 
 use std::error::Error;
+use std::fmt;
+use std::io;
 use std::time::Duration;
 
-use reqwest::{Response, StatusCode, header};
+use reqwest::{Response, StatusCode, Url, header};
 use thiserror::Error;
 
 use super::ServerUrl;
@@ -17,26 +19,77 @@ const BODY_TIME: Duration = Duration::from_secs(5);
 /// How much of a body is quoted, in characters.
 const QUOTED: usize = 200;
 
+/// Where a request went: to the server, or to where redirects led from there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    server: ServerUrl,
+    redirect: Option<Redirect>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.redirect {
+            Some(redirect) => redirect.fmt(f),
+            None => self.server.fmt(f),
+        }
+    }
+}
+
+/// What a redirect led to, over as many as there were, and the address that was asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Redirect {
+    pub(crate) from: Url,
+    pub(crate) to: Url,
+}
+
+impl fmt::Display for Redirect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, to which {} redirects", self.to, self.from)
+    }
+}
+
 /// Why a request came to nothing.
 #[derive(Clone, Debug, Error)]
 pub enum ClientError {
     /// Nothing takes connections there.
-    #[error(
-        "nothing answers at {server}: {why}; start a server with `codechat serve`, or name another with --server"
-    )]
+    #[error("nothing answers at {place}: {why}{}", advice(.place))]
     NotThere {
         /// Where it was looked for.
-        server: ServerUrl,
+        place: Place,
         /// The operating system's or the TLS library's word.
         why: String,
     },
+    /// The server speaks plain HTTP, and was asked in TLS.
+    #[error("{place} speaks plain HTTP, not TLS; write {instead}")]
+    NotTls {
+        /// Who was asked.
+        place: Place,
+        /// The address for plain HTTP.
+        instead: Url,
+    },
+    /// The server speaks TLS, or something else, and was asked in plain HTTP.
+    #[error("{place} does not answer in plain HTTP; if it speaks TLS, write {instead}")]
+    NotPlain {
+        /// Who was asked.
+        place: Place,
+        /// The address for TLS.
+        instead: Url,
+    },
     /// The connection was made and then failed.
-    #[error("lost the connection to {server}: {why}")]
+    #[error("lost the connection to {place}: {why}")]
     Lost {
         /// Whose connection.
-        server: ServerUrl,
+        place: Place,
         /// How it failed.
         why: String,
+    },
+    /// The server takes the connection, and answers nothing.
+    #[error("{place} takes the connection, but gives no answer in {} s", .after.as_secs())]
+    NoAnswer {
+        /// Who does not answer.
+        place: Place,
+        /// For how long an answer was waited for.
+        after: Duration,
     },
     /// The server answers, with an error.
     #[error("the server refused ({status}): {detail}")]
@@ -47,10 +100,10 @@ pub enum ClientError {
         detail: String,
     },
     /// Something answers, but not as this protocol says.
-    #[error("{server} answers, but not as a codechat server does: {why}")]
+    #[error("{place} answers, but not as a codechat server does: {why}")]
     NotCodechat {
         /// Who answers.
-        server: ServerUrl,
+        place: Place,
         /// What is odd about it.
         why: String,
     },
@@ -60,6 +113,14 @@ pub enum ClientError {
     /// The HTTP library does not start, for want of root certificates for example.
     #[error("cannot set up HTTP: {0}")]
     Setup(String),
+}
+
+/// What to do if nothing is there.
+fn advice(place: &Place) -> &'static str {
+    match place.redirect {
+        Some(_) => "",
+        None => "; start a server with `codechat serve`, or name another with --server",
+    }
 }
 
 impl ClientError {
@@ -82,29 +143,142 @@ impl ClientError {
 /// A request without an answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Lost {
-    /// Whether there was a connection at all.
-    pub(crate) connected: bool,
-    pub(crate) why: String,
+    pub(crate) cause: Cause,
+    /// Where redirects had led to by then.
+    pub(crate) redirect: Option<Redirect>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug)]
+pub(crate) enum Cause {
+    /// There was no connection.
+    NotConnected(String),
+    /// There was one.
+    Broken(String),
+    /// There was one, on which nothing came for this time.
+    Silent(Duration),
+    /// The other side does not speak TLS.
+    NotTls,
+    /// The other side does not speak plain HTTP.
+    NotPlain,
 }
 
 impl Lost {
-    pub(crate) fn at(self, server: &ServerUrl) -> ClientError {
-        let (server, why) = (server.clone(), self.why);
-        if self.connected {
-            ClientError::Lost { server, why }
-        } else {
-            ClientError::NotThere { server, why }
+    pub(crate) fn new(cause: Cause) -> Self {
+        Self {
+            cause,
+            redirect: None,
         }
+    }
+
+    /// Whether it was a connection that failed, so that there is a server.
+    pub(crate) fn is_connected(&self) -> bool {
+        matches!(self.cause, Cause::Broken(_) | Cause::Silent(_))
+    }
+
+    /// Whether the next try will fare as this one did.
+    pub(crate) fn is_lasting(&self) -> bool {
+        matches!(self.cause, Cause::NotTls | Cause::NotPlain)
+    }
+
+    pub(crate) fn at(self, server: &ServerUrl) -> ClientError {
+        let place = Place {
+            server: server.clone(),
+            redirect: self.redirect,
+        };
+        match self.cause {
+            Cause::NotConnected(why) => ClientError::NotThere { place, why },
+            Cause::Broken(why) => ClientError::Lost { place, why },
+            Cause::Silent(after) => ClientError::NoAnswer { place, after },
+            Cause::NotTls => ClientError::NotTls {
+                instead: place.with_scheme("http"),
+                place,
+            },
+            Cause::NotPlain => ClientError::NotPlain {
+                instead: place.with_scheme("https"),
+                place,
+            },
+        }
+    }
+}
+
+/// The cause in a few words, and whose it was if not the server's.
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Cause::NotConnected(why) | Cause::Broken(why) => f.write_str(why)?,
+            Cause::Silent(after) => write!(f, "no answer in {} s", after.as_secs())?,
+            Cause::NotTls => f.write_str("it speaks plain HTTP, not TLS")?,
+            Cause::NotPlain => f.write_str("it does not answer in plain HTTP")?,
+        }
+        match &self.redirect {
+            Some(redirect) => write!(f, " at {redirect}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Place {
+    /// Where an answer came from, if the request was for `server`.
+    pub(crate) fn of(response: &Response, server: &ServerUrl) -> Self {
+        Self {
+            server: server.clone(),
+            redirect: response.extensions().get().cloned(),
+        }
+    }
+
+    /// The same address under another scheme; the port stays.
+    fn with_scheme(&self, scheme: &str) -> Url {
+        let mut url = match &self.redirect {
+            Some(redirect) => redirect.to.clone(),
+            None => self.server.join(""),
+        };
+        let port = url.port_or_known_default();
+        let _ = url.set_scheme(scheme);
+        let _ = url.set_port(port);
+        url
     }
 }
 
 impl From<reqwest::Error> for Lost {
     fn from(error: reqwest::Error) -> Self {
-        Self {
-            connected: !error.is_connect(),
-            why: root_cause(&error),
-        }
+        let is_http = error.url().is_some_and(|it| it.scheme() == "http");
+        Self::new(if has_cause(&error, is_no_tls) {
+            Cause::NotTls
+        } else if is_http && has_cause(&error, is_no_http) {
+            Cause::NotPlain
+        } else if error.is_connect() {
+            Cause::NotConnected(root_cause(&error))
+        } else {
+            Cause::Broken(root_cause(&error))
+        })
     }
+}
+
+fn has_cause(error: &reqwest::Error, is_it: fn(&(dyn Error + 'static)) -> bool) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if is_it(error) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// Whether an answer is no HTTP.
+fn is_no_http(error: &(dyn Error + 'static)) -> bool {
+    let error = error.downcast_ref::<hyper::Error>();
+    error.is_some_and(hyper::Error::is_parse)
+}
+
+/// Whether TLS failed since the other side's first bytes are of something else.
+fn is_no_tls(mut error: &(dyn Error + 'static)) -> bool {
+    while let Some(inner) = error.downcast_ref().and_then(io::Error::get_ref) {
+        error = inner;
+    }
+    let error = error.downcast_ref();
+    matches!(error, Some(rustls::Error::InvalidMessage(_)))
 }
 
 /// An answer that is an error.
@@ -137,21 +311,32 @@ impl Refusal {
                 )
             });
         let is_page = has_type(&response, "text/html");
+        let redirect = response.extensions().get::<Redirect>().cloned();
+        let is_plain = response.url().scheme() == "http";
         let body = start_of_body(response, BODY_MAX).await;
         let problem: Option<Problem> = serde_json::from_slice(&body).ok();
         let accepted = problem.as_ref().and_then(|it| it.accepted);
         let ended = problem.as_ref().is_some_and(|it| it.kind == ENDED);
-        let detail = onward.or(problem.map(|it| it.detail)).unwrap_or_else(|| {
+        let mut detail = onward.or(problem.map(|it| it.detail)).unwrap_or_else(|| {
             let body = String::from_utf8_lossy(&body);
-            if is_page { page(&body) } else { short(&body) }
+            // As nginx, Apache and Go answer plain HTTP on a port for TLS.
+            if is_plain && status == StatusCode::BAD_REQUEST && body.contains("HTTPS") {
+                "it does not take plain HTTP on this port, but TLS; write https://".into()
+            } else if is_page {
+                page(&body)
+            } else {
+                short(&body)
+            }
         });
+        if detail.is_empty() {
+            detail = reason(status);
+        }
+        if let Some(redirect) = redirect {
+            detail = format!("{detail}; says {redirect}");
+        }
         Self {
             status: status.as_u16(),
-            detail: if detail.is_empty() {
-                reason(status)
-            } else {
-                detail
-            },
+            detail,
             retry_after,
             accepted,
             ended,
@@ -229,7 +414,7 @@ pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    if let Some(io) = cause.downcast_ref::<std::io::Error>()
+    if let Some(io) = cause.downcast_ref::<io::Error>()
         && io.raw_os_error().is_some()
     {
         return io.kind().to_string();
@@ -266,10 +451,16 @@ pub(crate) async fn read_json<T: serde::de::DeserializeOwned>(
     mut response: Response,
     server: &ServerUrl,
 ) -> Result<T, ClientError> {
+    let place = Place::of(&response, server);
     let odd = |why: String| ClientError::NotCodechat {
-        server: server.clone(),
+        place: place.clone(),
         why,
     };
+    if let Some(coding) = response.headers().get(header::CONTENT_ENCODING) {
+        return Err(odd(format!(
+            "its answer is coded as {coding:?}, though it was asked for none"
+        )));
+    }
     if !has_type(&response, wire::JSON) {
         let kind = content_type(&response)
             .unwrap_or("no content type")
@@ -287,7 +478,11 @@ pub(crate) async fn read_json<T: serde::de::DeserializeOwned>(
             let limit = BODY_MAX >> 10;
             return Err(odd(format!("its answer is longer than {limit} KiB")));
         }
-        Err(error) => return Err(Lost::from(error).at(server)),
+        Err(error) => {
+            let mut lost = Lost::from(error);
+            lost.redirect = place.redirect;
+            return Err(lost.at(server));
+        }
     }
     serde_json::from_slice(&body).map_err(|error| {
         let start = short(&String::from_utf8_lossy(&body));
@@ -307,10 +502,8 @@ mod tests {
 
     #[test]
     fn a_missing_server_is_told_with_what_to_do() {
-        let error = ClientError::NotThere {
-            server: "http://127.0.0.1:2428".parse().unwrap(),
-            why: "connection refused".into(),
-        };
+        let lost = Lost::new(Cause::NotConnected("connection refused".into()));
+        let error = lost.at(&"http://127.0.0.1:2428".parse().unwrap());
         assert!(error.is_not_there());
         assert_eq!(error.status(), None);
         assert_eq!(
@@ -318,5 +511,32 @@ mod tests {
             "nothing answers at http://127.0.0.1:2428: connection refused; \
              start a server with `codechat serve`, or name another with --server"
         );
+    }
+
+    #[test]
+    fn an_error_behind_a_redirect_names_both_addresses() {
+        let lost = Lost {
+            cause: Cause::NotConnected("connection refused".into()),
+            redirect: Some(Redirect {
+                from: "http://a/x".parse().unwrap(),
+                to: "http://b:1/y".parse().unwrap(),
+            }),
+        };
+        assert_eq!(
+            lost.at(&"http://a".parse().unwrap()).to_string(),
+            "nothing answers at http://b:1/y, to which http://a/x redirects: connection refused"
+        );
+    }
+
+    #[test]
+    fn the_other_scheme_is_told_with_the_port_that_was_asked() {
+        for (server, cause, told) in [
+            ("https://h", Cause::NotTls, "write http://h:443/"),
+            ("https://h:8443", Cause::NotTls, "write http://h:8443/"),
+            ("http://h:443", Cause::NotPlain, "write https://h/"),
+        ] {
+            let error = Lost::new(cause).at(&server.parse().unwrap());
+            assert!(error.to_string().ends_with(told), "{error}");
+        }
     }
 }

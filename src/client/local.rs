@@ -21,7 +21,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::error::{Lost, root_cause};
+use super::error::{Cause, Lost, root_cause};
 use super::url::is_loopback;
 use super::{CONNECT_TIMEOUT, KEEPALIVE, KEEPALIVE_RETRIES, USER_AGENT};
 
@@ -38,16 +38,18 @@ pub(super) fn reaches(url: &Url) -> bool {
 
 /// Asks, and waits for the head of the answer.
 pub(super) async fn get(url: &Url, headers: &HeaderMap) -> Result<Response, Lost> {
-    let lost = |connected| {
-        move |error: io::Error| Lost {
-            connected,
-            why: root_cause(&error),
-        }
-    };
     let stream = timeout(CONNECT_TIMEOUT, connect(url)).await;
     let timed_out = |_| Err(io::ErrorKind::TimedOut.into());
-    let stream = stream.unwrap_or_else(timed_out).map_err(lost(false))?;
-    exchange(stream, url, headers).await.map_err(lost(true))
+    let stream = stream
+        .unwrap_or_else(timed_out)
+        .map_err(|error| Lost::new(Cause::NotConnected(root_cause(&error))))?;
+    let answer = exchange(stream, url, headers).await;
+    answer.map_err(|error| {
+        Lost::new(match error.get_ref() {
+            Some(cause) if cause.is::<httparse::Error>() => Cause::NotPlain,
+            _ => Cause::Broken(root_cause(&error)),
+        })
+    })
 }
 
 async fn connect(url: &Url) -> io::Result<TcpStream> {
@@ -93,7 +95,8 @@ fn request(url: &Url, headers: &HeaderMap) -> Vec<u8> {
     let port = url.port().map(|it| format!(":{it}")).unwrap_or_default();
     let query = url.query().map(|it| format!("?{it}")).unwrap_or_default();
     let mut request = format!(
-        "GET {}{query} HTTP/1.1\r\nhost: {host}{port}\r\nuser-agent: {USER_AGENT}\r\n",
+        "GET {}{query} HTTP/1.1\r\nhost: {host}{port}\r\nuser-agent: {USER_AGENT}\r\n\
+         accept-encoding: identity\r\n",
         url.path()
     )
     .into_bytes();
@@ -110,7 +113,8 @@ fn request(url: &Url, headers: &HeaderMap) -> Vec<u8> {
 fn head(bytes: &[u8]) -> io::Result<Option<(response::Parts, usize)>> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS];
     let mut head = httparse::Response::new(&mut fields);
-    let parsed = head.parse(bytes).map_err(|it| invalid(&it.to_string()))?;
+    let no_http = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+    let parsed = head.parse(bytes).map_err(no_http)?;
     let Status::Complete(length) = parsed else {
         return Ok(None);
     };

@@ -222,11 +222,11 @@ impl HttpPublisher {
     }
 
     fn after_loss(&mut self, lost: Lost) -> Tried {
-        if !lost.connected && !self.reached {
+        if lost.is_lasting() || !lost.is_connected() && !self.reached {
             return Tried::Failed(lost.at(self.client.server()).into());
         }
-        self.reached |= lost.connected;
-        self.again(lost.why)
+        self.reached |= lost.is_connected();
+        self.again(lost.to_string())
     }
 
     fn again(&mut self, reason: String) -> Tried {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, HeaderMap, LOCATION};
 use reqwest::{Method, Response, StatusCode, Url};
 
-use super::error::Lost;
+use super::error::{Cause, Lost, Redirect};
 use super::local;
 use crate::wire;
 
@@ -37,11 +37,25 @@ impl ClientRequest {
         }
     }
 
-    /// Sends it, following redirects, and waits for the head of the answer.
+    /// Sends it, following redirects, and waits for the head of the answer. If there were any, the answer has a
+    /// [`Redirect`] among its extensions.
     pub(crate) async fn send(mut self, http: &reqwest::Client) -> Result<Response, Lost> {
+        let asked = self.url.clone();
+        let redirect = |to: &Url| {
+            (*to != asked).then(|| Redirect {
+                from: asked.clone(),
+                to: to.clone(),
+            })
+        };
         for _ in 0..=REDIRECTS_MAX {
-            let response = self.once(http).await?;
+            let mut response = self.once(http).await.map_err(|mut lost| {
+                lost.redirect = redirect(&self.url);
+                lost
+            })?;
             let Some(url) = self.onward(&response) else {
+                if let Some(redirect) = redirect(&self.url) {
+                    response.extensions_mut().insert(redirect);
+                }
                 return Ok(response);
             };
             if url.origin() != self.url.origin() {
@@ -50,10 +64,8 @@ impl ClientRequest {
             }
             self.url = url;
         }
-        Err(Lost {
-            connected: true,
-            why: format!("it redirects more than {REDIRECTS_MAX} times"),
-        })
+        let why = format!("it redirects more than {REDIRECTS_MAX} times");
+        Err(Lost::new(Cause::Broken(why)))
     }
 
     async fn once(&self, http: &reqwest::Client) -> Result<Response, Lost> {

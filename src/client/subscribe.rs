@@ -85,6 +85,8 @@ pub enum Update {
     Gone,
     /// A sign of life without news; several at once count as one.
     Heartbeat,
+    /// What a reader should know of the connection, in a sentence; each is told once.
+    Note(String),
     /// A try failed or a connection was lost; the next try comes after `delay`.
     Retrying {
         /// How many tries have failed since the last event, from 1.
@@ -125,9 +127,9 @@ pub enum FeedError {
         /// The start of its body, made short.
         start: String,
     },
-    /// One line or one event is beyond what can be held.
-    #[error("the stream has {0}, so it cannot be read")]
-    TooLong(String),
+    /// It cannot be decoded, or one line or one event is beyond what can be held.
+    #[error("the stream cannot be read: {0}")]
+    Unreadable(String),
     /// A recording that is made of the stream cannot be written, or one that stands in for it cannot be
     /// read.
     #[error("{0}")]
@@ -218,7 +220,7 @@ async fn run(
     options: SubscribeOptions,
     out: mpsc::Sender<Vec<Piece>>,
 ) {
-    let connection = Connection::new(&client, id, &options);
+    let mut connection = Connection::new(&client, id, &options);
     let mut backoff = Backoff::new(DELAYS.0, DELAYS.1);
     let mut first = !options.wait;
     loop {
@@ -230,12 +232,12 @@ async fn run(
                 let _ = out.send(vec![Piece::Item(Err(error))]).await;
                 return;
             }
-            Ended::NotThere(lost) if first => {
+            Ended::NoAnswer(lost) if !first => (lost.to_string(), None),
+            Ended::NoAnswer(lost) | Ended::WrongScheme(lost) => {
                 let error = lost.at(client.server()).into();
                 let _ = out.send(vec![Piece::Item(Err(error))]).await;
                 return;
             }
-            Ended::NotThere(lost) => (lost.why, None),
             Ended::Lost {
                 reason,
                 retry_after,

@@ -11,16 +11,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
-use futures_util::{FutureExt, Stream, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt};
 use launchdarkly_sdk_transport::{
     ByteStream, HttpTransport, Request, Response, ResponseFuture, TransportError,
 };
 use reqwest::StatusCode;
-use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
 use thiserror::Error;
 use tokio::time::{Instant, Sleep};
 
-use super::error::{Lost, Refusal, content_type, has_type, root_cause, short, start_of_body};
+use super::coding::{Coding, DecodeError, Decoded};
+use super::error::{
+    Cause, Lost, Redirect, Refusal, content_type, has_type, root_cause, short, start_of_body,
+};
 use super::request::ClientRequest;
 use super::sse_repair::bypass::Runs;
 use super::sse_repair::{LONGEST, SseRepair};
@@ -33,7 +36,7 @@ const START: usize = 512;
 #[derive(Clone, Debug, Error)]
 pub(crate) enum NoStream {
     /// No answer.
-    #[error("{}", .0.why)]
+    #[error("{0}")]
     Lost(Lost),
     /// An error for an answer.
     #[error("{} {}", .0.status, .0.detail)]
@@ -43,10 +46,20 @@ pub(crate) enum NoStream {
     Over,
     /// An answer, but of another kind.
     #[error("{kind} instead of an event stream")]
-    Other { kind: String, start: String },
+    Other {
+        kind: String,
+        start: String,
+        redirect: Option<Redirect>,
+    },
     /// Not a byte for so long.
     #[error("nothing came for {:.1} s", .0.as_secs_f64())]
     Silent(Duration),
+    /// A coding that cannot be decoded.
+    #[error("the stream is coded as {0}, which is not known; identity was asked for")]
+    UnknownCoding(String),
+    /// Bytes that are not of the coding that was named.
+    #[error("the stream's {coding} coding is broken after {after} bytes")]
+    BrokenCoding { coding: Coding, after: u64 },
     /// A line or an event beyond what can be held.
     #[error("a line or an event is longer than {} MiB", LONGEST >> 20)]
     TooLong,
@@ -105,6 +118,9 @@ pub(crate) struct Transport {
     pub(crate) patience: Duration,
 }
 
+/// The shortest time that is waited for the head of an answer: a server is still there if it is only slow.
+const HEAD: Duration = Duration::from_secs(10);
+
 impl HttpTransport for Transport {
     fn request(&self, request: Request<Option<Bytes>>) -> ResponseFuture {
         let this = self.clone();
@@ -116,11 +132,10 @@ impl HttpTransport for Transport {
 impl Transport {
     async fn open(self, request: Request<Option<Bytes>>) -> Result<Response<ByteStream>, NoStream> {
         let request = self.client_request(request)?;
-        let sent = tokio::time::timeout(self.patience, request.send(&self.http)).await;
-        let response = match sent {
-            Ok(sent) => sent.map_err(NoStream::Lost)?,
-            Err(_) => return Err(NoStream::Silent(self.patience)),
-        };
+        let patience = self.patience.max(HEAD);
+        let sent = tokio::time::timeout(patience, request.send(&self.http)).await;
+        let silent = |_| Err(Lost::new(Cause::Silent(patience)));
+        let response = sent.unwrap_or_else(silent).map_err(NoStream::Lost)?;
         if response.status() == StatusCode::NO_CONTENT {
             return Err(NoStream::Over);
         }
@@ -128,14 +143,23 @@ impl Transport {
             return Err(NoStream::Refused(Refusal::of(response).await));
         }
         if !has_type(&response, wire::EVENT_STREAM) {
+            let redirect = response.extensions().get().cloned();
             let kind = content_type(&response).map_or_else(|| "no content type".into(), short);
             let start = start_of_body(response, START).await;
             let start = short(&String::from_utf8_lossy(&start));
-            return Err(NoStream::Other { kind, start });
+            return Err(NoStream::Other {
+                kind,
+                start,
+                redirect,
+            });
         }
+        let coding = Coding::of(response.headers()).map_err(NoStream::UnknownCoding)?;
         let mut head = Response::builder().status(response.status());
         if let Some(headers) = head.headers_mut() {
             headers.clone_from(response.headers());
+            if coding.is_none() {
+                headers.remove(CONTENT_ENCODING);
+            }
         }
         if let Some(runs) = &self.runs {
             runs.clear();
@@ -143,7 +167,7 @@ impl Transport {
         let body: ByteStream = Box::pin(RepairedBody {
             repair: SseRepair::new(self.memory.recall().last_id, self.runs),
             memory: self.memory,
-            body: Mutex::new(response.bytes_stream().boxed()),
+            body: Mutex::new(body(response, coding)),
             ready: VecDeque::new(),
             broken: None,
             silence: Box::pin(tokio::time::sleep(self.patience)),
@@ -158,12 +182,10 @@ impl Transport {
     /// The parser's request, with what it cannot be trusted with.
     fn client_request(&self, request: Request<Option<Bytes>>) -> Result<ClientRequest, NoStream> {
         let (parts, _) = request.into_parts();
-        let url = parts.uri.to_string().parse().map_err(|error| {
-            NoStream::Lost(Lost {
-                connected: false,
-                why: format!("{error}"),
-            })
-        })?;
+        let url =
+            parts.uri.to_string().parse().map_err(|error| {
+                NoStream::Lost(Lost::new(Cause::NotConnected(format!("{error}"))))
+            })?;
         let mut request = ClientRequest::new(parts.method, url, parts.headers);
         request.may_be_local = self.may_be_local;
         if let Some(authorization) = self.authorization.clone() {
@@ -182,9 +204,28 @@ impl Transport {
     }
 }
 
+/// A response's body, decoded.
+fn body(
+    response: reqwest::Response,
+    coding: Option<Coding>,
+) -> BoxStream<'static, Result<Bytes, NoStream>> {
+    let broken =
+        |error: reqwest::Error| NoStream::Lost(Lost::new(Cause::Broken(root_cause(&error))));
+    let body = response.bytes_stream();
+    match coding {
+        None => body.map_err(broken).boxed(),
+        Some(coding) => Decoded::new(body, coding)
+            .map_err(move |error| match error {
+                DecodeError::Body(error) => broken(error),
+                DecodeError::Broken { coding, after } => NoStream::BrokenCoding { coding, after },
+            })
+            .boxed(),
+    }
+}
+
 /// A response's body, repaired.
 struct RepairedBody {
-    body: Mutex<BoxStream<'static, reqwest::Result<Bytes>>>,
+    body: Mutex<BoxStream<'static, Result<Bytes, NoStream>>>,
     repair: SseRepair,
     memory: Memory,
     /// What is repaired and not yet taken.
@@ -218,12 +259,7 @@ impl Stream for RepairedBody {
             match chunk {
                 None => return Poll::Ready(None),
                 Some(Ok(chunk)) => this.take(chunk),
-                Some(Err(error)) => {
-                    this.broken = Some(NoStream::Lost(Lost {
-                        connected: true,
-                        why: root_cause(&error),
-                    }));
-                }
+                Some(Err(error)) => this.broken = Some(error),
             }
         }
     }

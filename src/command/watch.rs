@@ -1,8 +1,11 @@
 //! `codechat watch`: gets a client ID, or attaches to one, and shows what comes.
 
 use std::ffi::OsString;
+use std::fs::{self, FileType};
 use std::io::{self, IsTerminal};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -19,6 +22,7 @@ use crate::watch::lines::{LineFormat, Pipe};
 use crate::watch::model::{FailOn, Goals, Model, pattern};
 use crate::watch::operations::Operations;
 use crate::watch::pane::draw::theme::Background;
+use crate::watch::private_file;
 use crate::watch::replay::Speed;
 use crate::watch::summary;
 
@@ -250,14 +254,16 @@ fn unpin_at_stops(pipe: &Pipe) -> anyhow::Result<Option<Stops>> {
 /// Writes the ID so that whoever finds the file finds all of it.
 fn write_id(path: &Path, id: ClientId) -> anyhow::Result<()> {
     let context = || format!("write the client ID to {}", path.display());
-    let special = path.metadata().is_ok_and(|it| !it.is_file());
-    if special {
-        // A pipe or a device cannot be replaced, and need not be.
-        return std::fs::write(path, id.to_string()).with_context(context);
+    let kind = path.metadata().map(|it| it.file_type());
+    if kind.as_ref().is_ok_and(FileType::is_fifo) {
+        // It is opened once somebody reads it, which the watch does not wait for.
+        let path = path.to_owned();
+        thread::spawn(move || fs::write(path, id.to_string()));
+        return Ok(());
     }
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    std::fs::write(&part, id.to_string())
-        .and_then(|()| std::fs::rename(&part, path))
-        .with_context(context)
+    if kind.is_ok_and(|it| !it.is_file()) {
+        // A device cannot be replaced, and need not be.
+        return fs::write(path, id.to_string()).with_context(context);
+    }
+    private_file::replace(path, id.to_string().as_bytes()).with_context(context)
 }

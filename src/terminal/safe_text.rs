@@ -7,15 +7,16 @@
 //! | in | out |
 //! | --- | --- |
 //! | SGR (`ESC [ 1;31 m`), well-formed, of colours and attributes | kept or stripped, see [`Colour`] |
-//! | any other control character below U+0080 | its picture: ESC is `␛`, BEL `␇`, DEL `␡` |
+//! | what shows nothing in a line: EL (`ESC [ K`), the ends of links (OSC 8) | dropped |
+//! | any other control character below U+0080 | its picture: ESC is `␛`, BEL `␇`, CR `␍`, DEL `␡` |
 //! | U+0080–U+009F, bidi controls, what is invisible | `<U+009B>`, `<U+202E>`, `<U+200B>` |
 //! | joiners and variation selectors within an emoji; joiners within a word that is spelled with them | kept |
 //! | tab | spaces, to the next multiple of 8 columns |
-//! | CR within a line | what stands before it is overwritten; at the end, dropped |
+//! | CR at the end of a line | dropped |
 //!
 //! There is no terminal's state machine in here (such as `vte`), on purpose. As SGR alone passes, an
-//! ESC is either the first character of a whole SGR sequence or becomes a picture, and what follows it
-//! is text. So it doesn't matter what a terminal would have made of the rest, or where two terminals
+//! ESC is the first character of a whole sequence that is kept or dropped, or becomes a picture, and what
+//! follows it is text. So it doesn't matter what a terminal would have made of the rest, or where two terminals
 //! differ. A state machine would also swallow what it understands; here it can be read.
 //!
 //! Not prevented: black on black, letters that look like others, right-to-left letters, and piles of
@@ -84,18 +85,10 @@ fn made_safe<'a>(line: &'a str, colour: Colour, style: &mut Style<'a>) -> Cow<'a
     if line.is_empty() || (style.is_plain() && is_clean(line)) {
         return Cow::Borrowed(line);
     }
-    // Two passes rather than one that throws away at each CR what it has: that would take a hostile
-    // line quadratic time.
-    let (overwritten, shown) = line.split_at(overwritten(line));
     let mut out = String::with_capacity(line.len() + RESET.len());
-    for piece in Pieces(overwritten, 0) {
-        if let (Piece::Sgr(sequence), Colour::Keep) = (piece, colour) {
-            *style = style.after(sequence).unwrap_or(*style);
-        }
-    }
     style.begin(&mut out);
-    let (mut column, tabs) = (0, shown.contains('\t'));
-    for piece in Pieces(shown, 0) {
+    let (mut column, tabs) = (0, line.contains('\t'));
+    for piece in Pieces(line, 0) {
         let start = out.len();
         match piece {
             Piece::Text(text) => out.push_str(text),
@@ -108,7 +101,7 @@ fn made_safe<'a>(line: &'a str, colour: Colour, style: &mut Style<'a>) -> Cow<'a
                 }
                 continue;
             }
-            Piece::Return => continue,
+            Piece::Unseen => continue,
         }
         if tabs {
             column += out[start..].width();
@@ -127,24 +120,6 @@ fn is_clean(line: &str) -> bool {
     line.bytes().fold(true, |clean, b| clean & ascii(&b)) || text_end(line, 0) == line.len()
 }
 
-/// How much of the line a terminal has overwritten in the end: up to the last CR that anything to
-/// be seen comes after.
-fn overwritten(line: &str) -> usize {
-    if !line.contains('\r') {
-        return 0;
-    }
-    let (mut end, mut returned) = (0, None);
-    let mut pieces = Pieces(line, 0);
-    while let Some(piece) = pieces.next() {
-        match piece {
-            Piece::Return => returned = Some(pieces.1),
-            Piece::Sgr(_) => {}
-            Piece::Text(_) | Piece::Hidden(_) | Piece::Tab => end = returned.take().unwrap_or(end),
-        }
-    }
-    end
-}
-
 /// What a line is made of.
 enum Piece<'a> {
     /// Safe as it is, and as long as can be.
@@ -154,7 +129,8 @@ enum Piece<'a> {
     /// Not to be let through.
     Hidden(char),
     Tab,
-    Return,
+    /// A whole sequence that shows nothing.
+    Unseen,
 }
 
 /// The pieces of a line, from the byte on where the second number stands.
@@ -171,15 +147,33 @@ impl<'a> Iterator for Pieces<'a> {
         let (piece, length) = match first {
             _ if end > at => (Piece::Text(&line[at..end]), end - at),
             '\t' => (Piece::Tab, 1),
-            '\r' => (Piece::Return, 1),
-            _ => match super::sgr::sequence(rest) {
-                Some(sequence) => (Piece::Sgr(sequence), sequence.len()),
-                None => (Piece::Hidden(first), first.len_utf8()),
+            _ => match (super::sgr::sequence(rest), unseen_sequence(rest)) {
+                (Some(sequence), _) => (Piece::Sgr(sequence), sequence.len()),
+                (None, Some(length)) => (Piece::Unseen, length),
+                (None, None) => (Piece::Hidden(first), first.len_utf8()),
             },
         };
         self.1 += length;
         Some(piece)
     }
+}
+
+/// How long the sequence at the start of `text` is, if it is one that shows nothing within a line: EL (ECMA-48 8.3.41),
+/// which erases to the line's end, or the beginning or the end of a link (OSC 8), whose text stays.
+fn unseen_sequence(text: &str) -> Option<usize> {
+    const ERASE: [&str; 4] = ["\x1b[K", "\x1b[0K", "\x1b[1K", "\x1b[2K"];
+    if let Some(erase) = ERASE.iter().find(|it| text.starts_with(**it)) {
+        return Some(erase.len());
+    }
+    let link = text.strip_prefix("\x1b]8;")?;
+    let end = link.find(|it: char| !matches!(it, ' '..='~'))?;
+    let (address, rest) = link.split_at(end);
+    let terminator = ["\x07", "\x1b\\"]
+        .into_iter()
+        .find(|it| rest.starts_with(it))?;
+    address
+        .contains(';')
+        .then_some(text.len() - rest.len() + terminator.len())
 }
 
 /// Where the safe text that starts at `start` ends.

@@ -130,6 +130,7 @@ impl Pipe {
                     "reconnecting, try {attempt} in {delay} ({reason})"
                 ));
             }
+            Update::Note(text) => self.aside(text),
             Update::Connected { .. } | Update::Heartbeat => {}
         }
     }

@@ -189,7 +189,7 @@ impl Model {
                 self.is_connected = false;
                 None
             }
-            Update::Heartbeat => None,
+            Update::Heartbeat | Update::Note(_) => None,
         }
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::message::{Level, Message, Operation, Outcome, Progress};
 use crate::terminal::safe_text::visible;
 
-use guess::Guess;
+use guess::Candidates;
 use rate::Rate;
 
 /// So many operations are remembered. Beyond it the oldest one that has ended goes, or the oldest.
@@ -37,9 +37,7 @@ pub struct Operations {
     guess: bool,
     /// The one that began first comes first.
     known: VecDeque<OperationState>,
-    /// The last percentage in a text that had no progress to go with yet: it takes a second one, and a
-    /// higher one, to tell a progress from a disk's load.
-    percent: Option<f64>,
+    candidates: Candidates,
 }
 
 impl Operations {
@@ -49,7 +47,7 @@ impl Operations {
         Self {
             guess,
             known: VecDeque::new(),
-            percent: None,
+            candidates: Candidates::default(),
         }
     }
 
@@ -75,41 +73,21 @@ impl Operations {
         }
         let name = message.operation.as_ref().map(Operation::as_str);
         let guess = if self.guess && message.progress.is_none() {
-            guess::guess(&visible(&message.text))
+            let guess = guess::guess(&visible(&message.text));
+            guess.and_then(|it| self.candidates.confirmed(name, it))
         } else {
             None
         };
         let index = match self.known.iter().rposition(|it| it.name() == name) {
             Some(index) if self.known[index].outcome.is_none() => index,
-            _ if name.is_none() && !self.begins(message, guess.as_ref()) => return,
+            _ if name.is_none() && !begins(message, guess.as_ref()) => return,
             _ => self.begin(name, now),
         };
         let state = &mut self.known[index];
         state.update(message, now);
         if let Some(guess) = guess {
-            let doubtful = guess.is_percent && state.progress.is_none();
-            let before = self.percent.take();
-            if !doubtful || before.is_some_and(|before| before < guess.progress.current()) {
-                state.guessed(guess.progress, now);
-            } else {
-                self.percent = Some(guess.progress.current());
-            }
+            state.guessed(guess, now);
         }
-    }
-
-    /// Whether a message without an operation's name begins one all the same.
-    fn begins(&mut self, message: &Message, guess: Option<&Guess>) -> bool {
-        if message.progress.is_some() || message.outcome.is_some() {
-            return true;
-        }
-        let Some(guess) = guess else { return false };
-        let current = guess.progress.current();
-        if guess.is_percent && self.percent.is_none_or(|before| before >= current) {
-            self.percent = Some(current);
-            return false;
-        }
-        // What is complete when it is first heard of is a result, not a progress.
-        guess.progress.total().is_some_and(|total| current < total)
     }
 
     fn begin(&mut self, name: Option<&str>, now: Duration) -> usize {
@@ -139,6 +117,13 @@ impl Operations {
             self.known[index].ended_at = Some(now);
         }
     }
+}
+
+/// Whether a message without an operation's name begins one all the same.
+fn begins(message: &Message, guess: Option<&Progress>) -> bool {
+    // What is complete when it is first heard of is a result, not a progress.
+    let goes_on = |it: &Progress| it.total().is_some_and(|total| it.current() < total);
+    message.progress.is_some() || message.outcome.is_some() || guess.is_some_and(goes_on)
 }
 
 /// What is known of one operation.

@@ -12,10 +12,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt};
 use serde::{Deserialize, Serialize};
+use tokio::task;
+use tokio::task::JoinHandle;
 
 use super::clock::Clock;
+use super::private_file;
 use crate::client::subscribe::{FeedError, Received, Update};
 use crate::event::{End, EventId, Format, Gap};
 use crate::wire::json;
@@ -28,6 +31,8 @@ pub struct Recorded<S> {
     path: PathBuf,
     /// Open from the first update on: a stream that cannot be had leaves no file.
     file: Option<File>,
+    /// The update that is being written, and its writing; none of a regular file, which is written at once.
+    writing: Option<(Update, JoinHandle<io::Result<File>>)>,
 }
 
 impl<S> Recorded<S> {
@@ -38,17 +43,56 @@ impl<S> Recorded<S> {
             clock,
             path,
             file: None,
+            writing: None,
         }
     }
 
-    fn write(&mut self, update: &Update) -> io::Result<()> {
+    /// Begins to write an update, which is handed on once it is written.
+    fn write(&mut self, update: Update) -> io::Result<Option<Update>> {
+        let mut line = line(&update, self.clock.now());
+        line.push(b'\n');
+        if is_special(&self.path) {
+            // A pipe makes us wait for its reader, which others must not wait for.
+            let (file, path) = (self.file.take(), self.path.clone());
+            let write = move || {
+                let mut file = match file {
+                    Some(file) => file,
+                    None => File::options().write(true).open(path)?,
+                };
+                file.write_all(&line)?;
+                Ok(file)
+            };
+            self.writing = Some((update, task::spawn_blocking(write)));
+            return Ok(None);
+        }
         let file = match &mut self.file {
             Some(file) => file,
-            none => none.insert(create(&self.path)?),
+            none => none.insert(private_file::create_new(&self.path)?),
         };
-        let mut line = line(update, self.clock.now());
-        line.push(b'\n');
-        file.write_all(&line)
+        file.write_all(&line)?;
+        Ok(Some(update))
+    }
+
+    /// The update that was being written, once it is.
+    fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Update>>> {
+        let Some((_, writing)) = &mut self.writing else {
+            return Poll::Ready(Ok(None));
+        };
+        let file = ready!(writing.poll_unpin(cx));
+        let update = self.writing.take().map(|(update, _)| update);
+        self.file = Some(file.map_err(io::Error::other).flatten()?);
+        Poll::Ready(Ok(update))
+    }
+
+    /// What an update comes to that could not be written.
+    fn failed(&self, error: &io::Error) -> FeedError {
+        let path = self.path.display();
+        FeedError::Recording(match error.kind() {
+            io::ErrorKind::AlreadyExists => format!(
+                "{path} is there already, and no recording is overwritten; remove it, or name another file"
+            ),
+            _ => format!("record to {path}: {error}"),
+        })
     }
 }
 
@@ -56,32 +100,28 @@ impl<S: Stream<Item = Result<Update, FeedError>> + Unpin> Stream for Recorded<S>
     type Item = S::Item;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
-        let next = ready!(self.updates.poll_next_unpin(cx));
-        if let Some(Ok(update)) = &next
-            && let Err(error) = self.write(update)
-        {
-            let path = self.path.display();
-            let text = match error.kind() {
-                io::ErrorKind::AlreadyExists => format!(
-                    "{path} is there already, and no recording is overwritten; remove it, or name another file"
-                ),
-                _ => format!("record to {path}: {error}"),
+        loop {
+            let written = ready!(self.poll_written(cx));
+            let written = match written {
+                Ok(None) => match ready!(self.updates.poll_next_unpin(cx)) {
+                    Some(Ok(update)) => self.write(update),
+                    end => return Poll::Ready(end),
+                },
+                written => written,
             };
-            return Poll::Ready(Some(Err(FeedError::Recording(text))));
+            match written {
+                Ok(Some(update)) => return Poll::Ready(Some(Ok(update))),
+                Ok(None) => {}
+                Err(error) => return Poll::Ready(Some(Err(self.failed(&error)))),
+            }
         }
-        Poll::Ready(next)
     }
 }
 
-fn create(path: &Path) -> io::Result<File> {
-    if path
-        .metadata()
+/// Whether a path leads to a pipe or a device: it holds nothing that could be lost, and can make us wait.
+pub(super) fn is_special(path: &Path) -> bool {
+    path.metadata()
         .is_ok_and(|it| !it.is_file() && !it.is_dir())
-    {
-        // A pipe or a device holds nothing that could be lost.
-        return File::options().write(true).open(path);
-    }
-    File::create_new(path)
 }
 
 /// What happened, other than a message.
@@ -106,6 +146,9 @@ enum Happening {
     },
     Gone,
     Heartbeat,
+    Note {
+        text: String,
+    },
     Retrying {
         attempt: u32,
         delay_millis: u64,
@@ -154,6 +197,7 @@ fn line(update: &Update, at: Duration) -> Vec<u8> {
         },
         Update::Gone => Happening::Gone,
         Update::Heartbeat => Happening::Heartbeat,
+        Update::Note(text) => Happening::Note { text: text.clone() },
         Update::Retrying {
             attempt,
             delay,
@@ -202,6 +246,7 @@ fn happened(happening: Happening) -> Option<Update> {
         ),
         Happening::Gone => Update::Gone,
         Happening::Heartbeat => Update::Heartbeat,
+        Happening::Note { text } => Update::Note(text),
         Happening::Retrying {
             attempt,
             delay_millis,
@@ -254,6 +299,7 @@ mod tests {
             Update::Gap(Gap::Known { from: 18, to: 120 }),
             Update::Gap(Gap::Unknown),
             Update::Heartbeat,
+            Update::Note("the stream comes compressed".into()),
             Update::Retrying {
                 attempt: 2,
                 delay: Duration::from_millis(250),

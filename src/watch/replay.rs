@@ -8,11 +8,13 @@ use std::str::FromStr;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use futures_util::Stream;
+use futures_util::{FutureExt, Stream};
+use tokio::task;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::clock::Clock;
-use super::record;
+use super::record::{self, is_special};
 use crate::client::subscribe::{FeedError, Received, Update};
 use crate::message::{DEFAULT_EVENT, Message};
 use crate::terminal::stderr;
@@ -49,9 +51,9 @@ impl FromStr for Speed {
 #[derive(Debug)]
 pub struct Replay {
     path: PathBuf,
-    file: BufReader<File>,
-    /// How many lines were read.
-    lines: u64,
+    lines: Lines,
+    /// How many of them were read.
+    read: u64,
     speed: Speed,
     clock: Clock,
     begin: Instant,
@@ -73,8 +75,8 @@ impl Replay {
         let is_paced = speed.0.is_finite();
         Ok(Self {
             path: path.to_owned(),
-            file: BufReader::new(File::open(path)?),
-            lines: 0,
+            lines: Lines::open(path)?,
+            read: 0,
             speed,
             clock: if is_paced {
                 Clock::running(speed.0)
@@ -95,19 +97,15 @@ impl Replay {
         self.clock.clone()
     }
 
-    /// The next update and when it happened, or what says that there is none.
-    fn read(&mut self) -> Result<(Duration, Update), FeedError> {
-        let mut line = Vec::new();
-        let read = (&mut self.file)
-            .take(LINE_MAX as u64)
-            .read_until(b'\n', &mut line);
+    /// The update that the next line tells and when it happened, or what says that there is none.
+    fn read(&mut self, line: io::Result<Vec<u8>>) -> Result<(Duration, Update), FeedError> {
         let path = self.path.display();
-        read.map_err(|error| FeedError::Recording(format!("read {path}: {error}")))?;
+        let line = line.map_err(|error| FeedError::Recording(format!("read {path}: {error}")))?;
         let is_whole = line.ends_with(b"\n");
         if line.is_empty() {
             return Ok(self.end("the recording ends here"));
         }
-        self.lines += 1;
+        self.read += 1;
         let text = str::from_utf8(&line).ok();
         // An editor may have put a byte order mark before it.
         let text = text.map(|it| it.strip_prefix('\u{feff}').unwrap_or(it));
@@ -118,13 +116,13 @@ impl Replay {
             None if !is_whole && line.len() < LINE_MAX => {
                 let text = format!(
                     "the recording is cut off in the middle of line {}",
-                    self.lines
+                    self.read
                 );
                 Ok(self.end(&text))
             }
             None => Err(FeedError::Recording(format!(
                 "line {} of {path} is not of a recording; one is made with --record",
-                self.lines
+                self.read
             ))),
         }
     }
@@ -142,6 +140,68 @@ impl Replay {
     }
 }
 
+/// The lines of a recording.
+#[derive(Debug)]
+enum Lines {
+    /// Those of a regular file, which are there.
+    Regular(BufReader<File>),
+    /// Those of a pipe, which makes us wait for its writer: they are read on a thread of their own.
+    Special {
+        path: PathBuf,
+        file: Option<BufReader<File>>,
+        reading: Option<JoinHandle<io::Result<(BufReader<File>, Vec<u8>)>>>,
+    },
+}
+
+impl Lines {
+    fn open(path: &Path) -> io::Result<Self> {
+        Ok(if is_special(path) {
+            Self::Special {
+                path: path.to_owned(),
+                file: None,
+                reading: None,
+            }
+        } else {
+            Self::Regular(BufReader::new(File::open(path)?))
+        })
+    }
+
+    /// The next line with its end, cut at [`LINE_MAX`]; empty at the file's end.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<u8>>> {
+        let (path, file, reading) = match self {
+            Self::Regular(file) => return Poll::Ready(read_line(file)),
+            Self::Special {
+                path,
+                file,
+                reading,
+            } => (path, file, reading),
+        };
+        let read = ready!(
+            reading
+                .get_or_insert_with(|| {
+                    let (file, path) = (file.take(), path.clone());
+                    task::spawn_blocking(move || {
+                        let file = file.map_or_else(|| File::open(path).map(BufReader::new), Ok);
+                        let mut file = file?;
+                        let line = read_line(&mut file)?;
+                        Ok((file, line))
+                    })
+                })
+                .poll_unpin(cx)
+        );
+        *reading = None;
+        let (opened, line) = read.map_err(io::Error::other).flatten()?;
+        *file = Some(opened);
+        Poll::Ready(Ok(line))
+    }
+}
+
+fn read_line(file: &mut BufReader<File>) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    file.take(LINE_MAX as u64).read_until(b'\n', &mut line)?;
+    Ok(line)
+}
+
 impl Stream for Replay {
     type Item = Result<Update, FeedError>;
 
@@ -150,7 +210,8 @@ impl Stream for Replay {
             if self.is_over {
                 return Poll::Ready(None);
             }
-            match self.read() {
+            let line = ready!(self.lines.poll_next(cx));
+            match self.read(line) {
                 Ok((at, update)) => {
                     let pause = Duration::try_from_secs_f64(at.as_secs_f64() / self.speed.0);
                     let due = self.begin + pause.unwrap_or(PAUSE_MAX).min(PAUSE_MAX);

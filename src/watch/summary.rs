@@ -107,7 +107,7 @@ mod tests {
     use crate::{
         client::subscribe::Update,
         event::Gap,
-        message::{Level, Message},
+        message::{Level, Message, Progress},
     };
 
     fn told(model: &mut Model, at: u64, message: Message) {
@@ -137,9 +137,13 @@ mod tests {
             operation: Some("refresh".parse().unwrap()),
             ..Message::text(text)
         };
+        let file = |number: u8| Message {
+            progress: Some(Progress::new(number.into(), Some(3.0), None).unwrap()),
+            ..refresh(&format!("Processed file {number} of 3"))
+        };
         told(&mut model, 500, Message::system(None, "hello"));
-        told(&mut model, 600, refresh("Processed file 1 of 3"));
-        told(&mut model, 3100, refresh("Processed file 2 of 3"));
+        told(&mut model, 600, file(1));
+        told(&mut model, 3100, file(2));
         let level = Some(Level::Error);
         told(
             &mut model,

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::translate::Sender;
 use super::{FeedError, Item, Reconnect, SubscribeOptions, Update};
-use crate::client::error::Lost;
+use crate::client::error::{Cause, Lost};
 use crate::client::retry::Backoff;
 use crate::client::sse_repair::bypass::{Event, MARK, Run, Runs};
 use crate::client::transport::{Memory, NoStream, Transport};
@@ -21,6 +21,8 @@ use crate::wire::{self, Route, sse};
 /// How much a batch takes: so many pieces, or so many bytes.
 const BATCH: usize = 64;
 const BATCH_BYTES: usize = 256 << 10;
+/// How many comments are read before others have their turn: a stream of nothing else never waits.
+const COMMENTS: usize = 1024;
 /// So many heartbeats are missed, in halves, before a connection is taken for dead.
 const HALF_HEARTBEATS: u32 = 5;
 
@@ -44,8 +46,10 @@ pub(in crate::client) enum Ended {
     Over,
     /// For good, with an error.
     Failed(FeedError),
-    /// It was not even made.
-    NotThere(Lost),
+    /// There was no answer, which is an error at the first try.
+    NoAnswer(Lost),
+    /// For good: the server does not speak what it was asked in.
+    WrongScheme(Lost),
     /// A next one may do better.
     Lost {
         reason: String,
@@ -61,6 +65,8 @@ pub(super) struct Connection {
     tail: Option<u64>,
     transport: Transport,
     runs: Runs,
+    /// Whether it was told that the stream is coded.
+    has_told_coding: bool,
 }
 
 impl Connection {
@@ -73,6 +79,7 @@ impl Connection {
             tail: options.tail,
             transport: transport(client, cursor.unwrap_or_default(), Some(runs.clone())),
             runs,
+            has_told_coding: false,
         }
     }
 
@@ -83,7 +90,7 @@ impl Connection {
 
     /// Connects once and reads to the connection's end; `None` where it is to be made anew.
     pub(super) async fn read(
-        &self,
+        &mut self,
         backoff: &mut Backoff,
         out: &mpsc::Sender<Vec<Piece>>,
         reconnect: &Reconnect,
@@ -97,6 +104,7 @@ impl Connection {
         let mut reader = Reader {
             stream,
             runs: &self.runs,
+            has_told_coding: &mut self.has_told_coding,
             backoff,
             cursor,
             sender: Sender::Foreign,
@@ -184,6 +192,11 @@ pub(in crate::client) fn open(
     Ok(client.stream())
 }
 
+/// Whether this is a server's comment, and no mark of ours.
+fn is_comment(read: &SSE) -> bool {
+    matches!(read, SSE::Comment(text) if text != MARK)
+}
+
 /// What an error means for the feed.
 pub(in crate::client) fn ended(error: &Error, url: &str) -> Ended {
     let lost = |reason| Ended::Lost {
@@ -198,20 +211,29 @@ pub(in crate::client) fn ended(error: &Error, url: &str) -> Ended {
     };
     match no_stream.clone() {
         NoStream::Over => Ended::Over,
-        NoStream::Lost(why) if !why.connected => Ended::NotThere(why),
-        NoStream::Lost(why) => lost(why.why),
+        NoStream::Lost(why) if why.is_lasting() => Ended::WrongScheme(why),
+        NoStream::Lost(why) => match why.cause {
+            Cause::NotConnected(_) | Cause::Silent(_) => Ended::NoAnswer(why),
+            _ => lost(why.to_string()),
+        },
         NoStream::Refused(refusal) if refusal.is_passing() => Ended::Lost {
             reason: no_stream.to_string(),
             retry_after: refusal.retry_after,
         },
         NoStream::Refused(refusal) => Ended::Failed(ClientError::from(refusal).into()),
-        NoStream::Other { kind, start } => Ended::Failed(FeedError::NotAStream {
-            url: url.into(),
+        NoStream::Other {
+            kind,
+            start,
+            redirect,
+        } => Ended::Failed(FeedError::NotAStream {
+            url: redirect.map_or_else(|| url.into(), |it| it.to_string()),
             kind,
             start,
         }),
         NoStream::Silent(_) => lost(no_stream.to_string()),
-        NoStream::TooLong => Ended::Failed(FeedError::TooLong(no_stream.to_string())),
+        NoStream::TooLong | NoStream::UnknownCoding(_) | NoStream::BrokenCoding { .. } => {
+            Ended::Failed(FeedError::Unreadable(no_stream.to_string()))
+        }
     }
 }
 
@@ -227,6 +249,7 @@ pub(in crate::client) fn no_stream(error: &Error) -> Option<&NoStream> {
 struct Reader<'a> {
     stream: BoxStream<Result<SSE, Error>>,
     runs: &'a Runs,
+    has_told_coding: &'a mut bool,
     backoff: &'a mut Backoff,
     /// The last event ID at the connection's beginning, which holds until the stream sets another.
     cursor: String,
@@ -242,7 +265,12 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Is ready once the batch has something that should not wait, or with what ends the stream.
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Error>> {
+        let mut comments = 0;
         while self.batch.len() < BATCH && self.bytes < BATCH_BYTES && !self.is_over {
+            if comments == COMMENTS {
+                // The one heartbeat that all these are.
+                break;
+            }
             let Poll::Ready(read) = self.stream.poll_next_unpin(cx) else {
                 if self.batch.is_empty() {
                     return Poll::Pending;
@@ -257,7 +285,10 @@ impl Reader<'_> {
             };
             self.has_yielded = false;
             match read {
-                Some(Ok(read)) => self.take(read),
+                Some(Ok(read)) => {
+                    comments += usize::from(is_comment(&read));
+                    self.take(read);
+                }
                 Some(Err(error)) => return Poll::Ready(Some(error)),
                 None => return Poll::Ready(Some(Error::Eof)),
             }
@@ -273,10 +304,20 @@ impl Reader<'_> {
                 self.sender = named.map_or(Sender::Foreign, |it| {
                     Sender::Codechat(it.unwrap_or_default())
                 });
-                Piece::Connected {
+                self.batch.push(Piece::Connected {
                     sender: self.sender,
                     is_resuming: !self.cursor.is_empty(),
+                });
+                let coding = details.response().get_header_value("content-encoding");
+                let Some(coding) = coding.ok().flatten() else {
+                    return;
+                };
+                if std::mem::replace(self.has_told_coding, true) {
+                    return;
                 }
+                Piece::Item(Ok(Update::Note(format!(
+                    "the stream comes compressed ({coding}), which was not asked for; what does that may delay messages"
+                ))))
             }
             SSE::Comment(mark) if mark == MARK => {
                 let Some(run) = self.runs.pop() else { return };

@@ -3,28 +3,82 @@
 //! Only what is plain is taken. A wrong gauge is worse than none, so dates, versions, paths, ranges
 //! and fractions beyond their total are left alone.
 
+use std::cmp::Ordering;
+use std::collections::VecDeque;
 use std::sync::LazyLock;
 
 use memchr::{memchr2, memmem};
-use regex::{Captures, Regex};
+use regex::{Captures, Match, Regex};
 
 use crate::message::Progress;
 
 /// Longer texts are no progress lines.
 const TEXT_MAX: usize = 500;
+/// How many texts with the same words and rising numbers make a progress: a load or a share may rise once.
+const RISES: u32 = 3;
+/// How many counts are followed that are no progress yet.
+const CANDIDATES_MAX: usize = 16;
 
 /// A progress that a text seems to tell.
 #[derive(Debug, PartialEq)]
 pub(super) struct Guess {
     pub(super) progress: Progress,
-    /// A percentage, which may as well be something's load or share.
-    pub(super) is_percent: bool,
+    /// The words that the numbers stand between.
+    words: String,
 }
 
-/// What may stand before a number: a blank, a bracket, a bar, a colour.
-const BEFORE: &str = r"(?:^|[\s(\[|]|\x1b\[[0-9;]*m)";
+impl Guess {
+    /// Whether both count the same.
+    fn counts_as(&self, other: &Self) -> bool {
+        self.words == other.words
+            && self.progress.total() == other.progress.total()
+            && self.progress.unit() == other.progress.unit()
+    }
+}
+
+/// The newest guesses, of which those become a progress that go on rising.
+#[derive(Debug, Default)]
+pub(super) struct Candidates(VecDeque<Candidate>);
+
+#[derive(Debug)]
+struct Candidate {
+    operation: Option<Box<str>>,
+    newest: Guess,
+    /// How many times it has risen in a row, and one.
+    rises: u32,
+}
+
+impl Candidates {
+    /// The progress that a guess makes after the ones before it, if they are enough.
+    pub(super) fn confirmed(&mut self, operation: Option<&str>, guess: Guess) -> Option<Progress> {
+        let known = self
+            .0
+            .iter()
+            .position(|it| it.operation.as_deref() == operation && it.newest.counts_as(&guess));
+        let before = known.and_then(|index| self.0.remove(index));
+        let rises = before.map_or(1, |before| {
+            let (then, now) = (before.newest.progress.current(), guess.progress.current());
+            match then.total_cmp(&now) {
+                Ordering::Less => before.rises + 1,
+                Ordering::Equal => before.rises,
+                Ordering::Greater => 1,
+            }
+        });
+        let progress = (rises >= RISES).then(|| guess.progress.clone());
+        self.0.truncate(CANDIDATES_MAX - 1);
+        self.0.push_front(Candidate {
+            operation: operation.map(Into::into),
+            newest: guess,
+            rises,
+        });
+        progress
+    }
+}
+
+/// What may stand before a number: a blank, a bracket, a bar.
+const BEFORE: &str = r"(?:^|[\s(\[|])";
 /// What may stand behind it: the end of a phrase, too.
-const BEHIND: &str = r"(?:$|[\s)\]|,;:\x1b]|\.+(?:\s|$)|…)";
+const BEHIND: &str = r"(?:$|[\s)\]|,;:]|\.+(?:\s|$)|…)";
 
 static COUNT: LazyLock<Regex> = LazyLock::new(|| {
     let number = r"(\d{1,3}(?:,\d{3})+|\d{1,15})";
@@ -40,10 +94,10 @@ fn pattern(pattern: &str) -> Regex {
     Regex::new(pattern).expect("it is tested")
 }
 
-/// The progress that a line of text tells plainly. A count goes before a percentage.
+/// The progress that a line of visible text tells plainly. A count goes before a percentage.
 pub(super) fn guess(text: &str) -> Option<Guess> {
     // What a terminal would show in the end of a line that is overwritten.
-    let line = text.trim_end().rsplit('\r').next()?;
+    let line = text.trim_end().rsplit('␍').next()?;
     if line.len() > TEXT_MAX || line.contains('\n') {
         return None;
     }
@@ -53,19 +107,43 @@ pub(super) fn guess(text: &str) -> Option<Guess> {
         return None;
     }
     let number = |found: &Captures, group: usize| found[group].replace(',', "").parse::<f64>().ok();
-    if let Some(found) = COUNT.captures(line) {
-        return guessed(number(&found, 1)?, number(&found, 2)?, None);
-    }
-    let found = PERCENT.captures(line)?;
-    guessed(number(&found, 1)?, 100.0, Some("%"))
+    let (found, progress) = if let Some(found) = COUNT.captures(line) {
+        let progress = Progress::new(number(&found, 1)?, number(&found, 2), None);
+        (found, progress)
+    } else {
+        let found = PERCENT.captures(line)?;
+        let progress = Progress::new(number(&found, 1)?, Some(100.0), Some("%"));
+        (found, progress)
+    };
+    let progress = progress.ok()?;
+    let total = progress.total()?;
+    (total > 0.0 && progress.current() <= total).then(|| Guess {
+        progress,
+        words: words_around(line, found.get(1), found.iter().flatten().last()),
+    })
 }
 
-fn guessed(current: f64, total: f64, unit: Option<&str>) -> Option<Guess> {
-    let progress = Progress::new(current, Some(total), unit).ok()?;
-    (total > 0.0 && current <= total).then_some(Guess {
-        progress,
-        is_percent: unit.is_some(),
-    })
+/// The words that numbers stand between: those before them in the line, and those up to the end of the phrase. In
+/// brackets, those within.
+fn words_around(line: &str, first: Option<Match<'_>>, last: Option<Match<'_>>) -> String {
+    let before = first.map_or("", |it| &line[..it.start()]);
+    let behind = last.map_or("", |it| &line[it.end()..]);
+    let is_in_brackets = before.trim_end().ends_with(['(', '[']);
+    let before = if is_in_brackets { "[" } else { before };
+    let ends = |it: char| {
+        matches!(
+            it,
+            ':' | ';' | ',' | '.' | '|' | '(' | ')' | '[' | ']' | '…'
+        )
+    };
+    let behind = behind.split(ends).next().unwrap_or_default();
+    let words = |text: &str| -> Vec<String> {
+        text.split(|it: char| !it.is_alphabetic())
+            .filter(|it| !it.is_empty())
+            .map(Into::into)
+            .collect()
+    };
+    format!("{} # {}", words(before).join(" "), words(behind).join(" "))
 }
 
 #[cfg(test)]
@@ -82,14 +160,12 @@ mod tests {
             ("Building [====>   ] 12/40: codechat", 12.0, 40.0),
             ("1,234 of 5,678 rows.", 1234.0, 5678.0),
             (" 45%|████▌     | 45/90 [00:01<00:01]", 45.0, 90.0),
-            ("\x1b[32m12/40\x1b[0m tests", 12.0, 40.0),
-            ("1/9\r2/9\r3/9\r", 3.0, 9.0),
+            ("1/9␍2/9␍3/9", 3.0, 9.0),
             ("0 of 7...", 0.0, 7.0),
         ] {
             let guess = guess(text).unwrap_or_else(|| panic!("{text}"));
             let told = (guess.progress.current(), guess.progress.total());
             assert_eq!(told, (current, Some(total)), "{text}");
-            assert!(!guess.is_percent, "{text}");
         }
     }
 
@@ -104,7 +180,6 @@ mod tests {
             let guess = guess(text).unwrap_or_else(|| panic!("{text}"));
             let progress = Progress::new(current, Some(100.0), Some("%")).unwrap();
             assert_eq!(guess.progress, progress, "{text}");
-            assert!(guess.is_percent, "{text}");
         }
     }
 
@@ -139,5 +214,57 @@ mod tests {
             assert_eq!(guess(text), None, "{text}");
         }
         assert_eq!(guess(&format!("{} 3 of 40", "x".repeat(600))), None);
+    }
+
+    /// Which of these texts, in turn, make a progress.
+    fn confirmed(texts: &[&str]) -> Vec<bool> {
+        let mut candidates = Candidates::default();
+        let mut confirmed = |text: &&str| candidates.confirmed(None, guess(text).expect("a guess"));
+        texts.iter().map(|it| confirmed(it).is_some()).collect()
+    }
+
+    #[test]
+    fn the_same_words_around_numbers_that_rise_are_a_progress_from_the_third_on() {
+        for texts in [
+            ["file 1 of 9", "file 2 of 9", "file 3 of 9"],
+            [
+                "file 1 of 9: a.rs",
+                "file 2 of 9: b.rs",
+                "file 5 of 9: c.rs",
+            ],
+            ["[1/9] Building a", "[2/9] Building b", "[3/9] Linking c"],
+            ["it.py ..  [ 3%]", "e2e.py .  [ 5%]", "doc.py    [ 99%]"],
+            [
+                "Building [=> ] 1/9: a",
+                "Building [==>] 2/9: b",
+                "Building [==>] 3/9",
+            ],
+        ] {
+            assert_eq!(confirmed(&texts), [false, false, true], "{texts:?}");
+        }
+        for texts in [
+            ["cpu 95%", "cpu 96%", "cpu 95%"],
+            ["cpu 1%", "disk 2%", "memory 3%"],
+            ["120/1024 files", "121/1024 sockets", "122/1024 files"],
+            ["file 1 of 9", "file 2 of 8", "file 3 of 9"],
+            ["3/9", "3/9", "3/9"],
+        ] {
+            assert_eq!(confirmed(&texts), [false; 3], "{texts:?}");
+        }
+        let again = ["1/3", "2/3", "3/3", "3/3", "1/3", "2/3", "3/3"];
+        let confirmed = confirmed(&again);
+        assert_eq!(confirmed, [false, false, true, true, false, false, true]);
+    }
+
+    #[test]
+    fn counts_that_take_turns_are_told_apart() {
+        let texts = [
+            "file 1 of 9",
+            "part 1/2",
+            "file 2 of 9",
+            "part 2/2",
+            "file 3 of 9",
+        ];
+        assert_eq!(confirmed(&texts), [false, false, false, false, true]);
     }
 }

@@ -104,10 +104,13 @@ fn what_has_no_name_is_an_operation_if_it_has_progress_or_an_outcome() {
     let mut operations = Operations::new(true);
     operations.update(&Message::text("hello"), seconds(0.0));
     assert_eq!(operations.all().count(), 0);
-    operations.update(&Message::text("Processed file 1 of 40"), seconds(1.0));
+    for file in 1..=4 {
+        let text = format!("Processed file {file} of 40");
+        operations.update(&Message::text(text), seconds(1.0));
+    }
     operations.update(&Message::text("thinking"), seconds(8.0));
     let state = operations.running().next().unwrap();
-    assert_eq!((state.name(), state.fraction()), (None, Some(0.025)));
+    assert_eq!((state.name(), state.fraction()), (None, Some(0.1)));
     assert_eq!(
         state.stalled(seconds(12.0)),
         None,
@@ -121,28 +124,34 @@ fn what_has_no_name_is_an_operation_if_it_has_progress_or_an_outcome() {
 
 #[test]
 fn guesses_follow_one_count_and_never_what_a_publisher_tells() {
-    let files = (3.0, Some(120.0));
+    let files = ["file 1 of 120", "file 2 of 120", "file 3 of 120"];
+    let parts = ["part 1/5", "part 2/5", "part 3/5"];
+    assert_eq!(guessed(&files), Some((3.0, Some(120.0))));
     assert_eq!(
-        guessed(&["file 3 of 120", "part 1/5", "part 2/5"]),
-        Some(files)
+        guessed(&[&parts[..1], &files, &parts[1..]].concat()),
+        Some((3.0, Some(120.0))),
+        "one gauge shows one of them"
     );
-    assert_eq!(guessed(&["file 3 of 3"]), None);
     assert_eq!(
-        guessed(&["file 2 of 3", "file 3 of 3", "part 1/5"]),
-        Some((1.0, Some(5.0)))
+        guessed(&["file 1 of 3", "file 2 of 3", "file 3 of 3"]),
+        None,
+        "a result is no operation"
     );
-    let quiet = ["file 2 of 3", "", "", "", "part 1/5"];
-    assert_eq!(guessed(&quiet), Some((1.0, Some(5.0))));
-    assert_eq!(guessed(&["load is 30 %"]), None);
-    assert_eq!(guessed(&["load is 30 %", "load is 20 %"]), None);
-    assert_eq!(guessed(&["30 %", "40 %"]), Some((40.0, Some(100.0))));
+    assert_eq!(
+        guessed(&[&files[..], &[""; 3], &parts].concat()),
+        Some((3.0, Some(5.0))),
+        "the files have come to a halt"
+    );
+    assert_eq!(guessed(&["load is 30 %"; 5]), None);
 
     let mut operations = Operations::new(true);
     let mut message = told("a", 3.0, 120.0);
     operations.update(&message, seconds(0.0));
     message.progress = None;
-    message.text = "part 1/5".into();
-    operations.update(&message, seconds(9.0));
+    for part in parts {
+        message.text = part.into();
+        operations.update(&message, seconds(9.0));
+    }
     assert_eq!(operations.running().next().unwrap().fraction(), Some(0.025));
     let mut operations = Operations::new(false);
     operations.update(&message, seconds(0.0));

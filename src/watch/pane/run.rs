@@ -24,6 +24,7 @@ use crate::control::ControlRequest;
 use crate::terminal::size::size;
 use crate::watch::clock::Clock;
 use crate::watch::format::count_of;
+use crate::watch::private_file;
 
 /// The shortest time from one frame to the next.
 const FRAME: Duration = Duration::from_millis(16);
@@ -308,7 +309,7 @@ fn save(path: PathBuf, bytes: &[u8]) -> String {
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     use io::Write;
-    let mut file = std::fs::File::create_new(path)?;
+    let mut file = private_file::create_new(path)?;
     file.write_all(bytes)
 }
 

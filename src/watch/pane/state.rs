@@ -181,6 +181,7 @@ impl Screen {
             Update::Gap(gap) => note(Some(Level::Warn), &gap.to_string()),
             Update::End(End::Stopped) => note(None, "stopped"),
             Update::End(End::Idle) => note(None, "ended: nothing happened for the idle timeout"),
+            Update::Note(text) => note(None, &text),
             Update::Gone => note(None, "this client's stream has ended"),
             Update::Connected { .. } | Update::Heartbeat | Update::Retrying { .. } => None,
         };

@@ -65,7 +65,7 @@ impl Connection {
                 self.state = ConnectionState::Ended;
                 true
             }
-            Update::Connected { .. } | Update::Heartbeat | Update::Gap(_) => {
+            Update::Connected { .. } | Update::Heartbeat | Update::Note(_) | Update::Gap(_) => {
                 self.state = ConnectionState::Live;
                 true
             }
