@@ -32,6 +32,7 @@ mod tls;
 mod tls_key;
 mod token;
 mod watch_asks;
+mod watch_files;
 mod watch_job;
 mod watch_pipe;
 mod watch_record;

@@ -205,19 +205,24 @@ async fn a_connection_that_breaks_is_told_of() {
 
 #[tokio::test]
 async fn a_silent_connection_is_taken_for_dead() {
-    let server = Scripted::start([Reply::stream(MESSAGE).hold(), Reply::default().hold()]).await;
+    let mut server =
+        Scripted::start([Reply::stream(MESSAGE).hold(), Reply::default().hold()]).await;
     let options = codechat::internal::client::ClientOptions {
         heartbeat: Duration::from_millis(40),
         token: None,
     };
     let client = Client::new(server.url.parse().unwrap(), options).unwrap();
     let mut feed = client.subscribe(ClientId::random(), SubscribeOptions::default());
-    for _ in ["in a stream", "before the head"] {
+    for told in ["nothing came for 0.1 s", "no answer in 10 s"] {
+        server.asked().await;
+        if told.starts_with("no answer") {
+            tokio::time::pause();
+        }
         let updates = until(&mut feed, is_retrying).await;
         let Some(Update::Retrying { reason, .. }) = updates.last() else {
             unreachable!();
         };
-        assert_eq!(reason, "nothing came for 0.1 s");
+        assert_eq!(reason, told);
     }
 }
 

@@ -4,6 +4,7 @@
 mod access;
 mod architecture;
 mod client_bounds;
+mod client_errors;
 mod client_local;
 mod client_parsing;
 mod client_publish;
