@@ -74,7 +74,8 @@ pub(super) struct Decoded<S> {
     decoder: Decoder,
     /// What is still to be decoded.
     coded: Bytes,
-    decoded: u64,
+    /// How many bytes were decoded.
+    position: u64,
 }
 
 impl<S> Decoded<S> {
@@ -88,7 +89,7 @@ impl<S> Decoded<S> {
             coding,
             decoder,
             coded: Bytes::new(),
-            decoded: 0,
+            position: 0,
         }
     }
 }
@@ -105,10 +106,10 @@ impl<S: Stream<Item = Result<Bytes, E>> + Unpin, E> Stream for Decoded<S> {
                     this.coded.clear();
                     return Poll::Ready(Some(Err(DecodeError::Broken {
                         coding: this.coding,
-                        after: this.decoded,
+                        after: this.position,
                     })));
                 };
-                this.decoded += slice.len() as u64;
+                this.position += slice.len() as u64;
                 if !bytes.is_empty() {
                     return Poll::Ready(Some(Ok(bytes.into())));
                 }

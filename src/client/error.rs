@@ -22,16 +22,13 @@ const QUOTED: usize = 200;
 /// Where a request went: to the server, or to where redirects led from there.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Place {
-    server: ServerUrl,
-    redirect: Option<Redirect>,
+    address: Box<str>,
+    is_redirect: bool,
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.redirect {
-            Some(redirect) => redirect.fmt(f),
-            None => self.server.fmt(f),
-        }
+        f.write_str(&self.address)
     }
 }
 
@@ -65,7 +62,7 @@ pub enum ClientError {
         /// Who was asked.
         place: Place,
         /// The address for plain HTTP.
-        instead: Url,
+        instead: Box<str>,
     },
     /// The server speaks TLS, or something else, and was asked in plain HTTP.
     #[error("{place} does not answer in plain HTTP; if it speaks TLS, write {instead}")]
@@ -73,7 +70,7 @@ pub enum ClientError {
         /// Who was asked.
         place: Place,
         /// The address for TLS.
-        instead: Url,
+        instead: Box<str>,
     },
     /// The connection was made and then failed.
     #[error("lost the connection to {place}: {why}")]
@@ -117,9 +114,10 @@ pub enum ClientError {
 
 /// What to do if nothing is there.
 fn advice(place: &Place) -> &'static str {
-    match place.redirect {
-        Some(_) => "",
-        None => "; start a server with `codechat serve`, or name another with --server",
+    if place.is_redirect {
+        ""
+    } else {
+        "; start a server with `codechat serve`, or name another with --server"
     }
 }
 
@@ -145,7 +143,7 @@ impl ClientError {
 pub(crate) struct Lost {
     pub(crate) cause: Cause,
     /// Where redirects had led to by then.
-    pub(crate) redirect: Option<Redirect>,
+    pub(crate) redirect: Option<Box<Redirect>>,
 }
 
 /// Why there is no answer.
@@ -182,20 +180,19 @@ impl Lost {
     }
 
     pub(crate) fn at(self, server: &ServerUrl) -> ClientError {
-        let place = Place {
-            server: server.clone(),
-            redirect: self.redirect,
-        };
+        let redirect = self.redirect.as_deref();
+        let place = Place::new(server, redirect);
+        let instead = |scheme| with_scheme(scheme, server, redirect);
         match self.cause {
             Cause::NotConnected(why) => ClientError::NotThere { place, why },
             Cause::Broken(why) => ClientError::Lost { place, why },
             Cause::Silent(after) => ClientError::NoAnswer { place, after },
             Cause::NotTls => ClientError::NotTls {
-                instead: place.with_scheme("http"),
+                instead: instead("http"),
                 place,
             },
             Cause::NotPlain => ClientError::NotPlain {
-                instead: place.with_scheme("https"),
+                instead: instead("https"),
                 place,
             },
         }
@@ -221,23 +218,25 @@ impl fmt::Display for Lost {
 impl Place {
     /// Where an answer came from, if the request was for `server`.
     pub(crate) fn of(response: &Response, server: &ServerUrl) -> Self {
-        Self {
-            server: server.clone(),
-            redirect: response.extensions().get().cloned(),
-        }
+        Self::new(server, response.extensions().get())
     }
 
-    /// The same address under another scheme; the port stays.
-    fn with_scheme(&self, scheme: &str) -> Url {
-        let mut url = match &self.redirect {
-            Some(redirect) => redirect.to.clone(),
-            None => self.server.join(""),
-        };
-        let port = url.port_or_known_default();
-        let _ = url.set_scheme(scheme);
-        let _ = url.set_port(port);
-        url
+    fn new(server: &ServerUrl, redirect: Option<&Redirect>) -> Self {
+        let address = redirect.map_or_else(|| server.to_string(), Redirect::to_string);
+        Self {
+            address: address.into(),
+            is_redirect: redirect.is_some(),
+        }
     }
+}
+
+/// The address that was reached, under another scheme; the port stays.
+fn with_scheme(scheme: &str, server: &ServerUrl, redirect: Option<&Redirect>) -> Box<str> {
+    let mut url = redirect.map_or_else(|| server.join(""), |it| it.to.clone());
+    let port = url.port_or_known_default();
+    let _ = url.set_scheme(scheme);
+    let _ = url.set_port(port);
+    url.as_str().trim_end_matches('/').into()
 }
 
 impl From<reqwest::Error> for Lost {
@@ -452,6 +451,7 @@ pub(crate) async fn read_json<T: serde::de::DeserializeOwned>(
     server: &ServerUrl,
 ) -> Result<T, ClientError> {
     let place = Place::of(&response, server);
+    let redirect = response.extensions().get().cloned().map(Box::new);
     let odd = |why: String| ClientError::NotCodechat {
         place: place.clone(),
         why,
@@ -480,7 +480,7 @@ pub(crate) async fn read_json<T: serde::de::DeserializeOwned>(
         }
         Err(error) => {
             let mut lost = Lost::from(error);
-            lost.redirect = place.redirect;
+            lost.redirect = redirect;
             return Err(lost.at(server));
         }
     }
@@ -517,10 +517,10 @@ mod tests {
     fn an_error_behind_a_redirect_names_both_addresses() {
         let lost = Lost {
             cause: Cause::NotConnected("connection refused".into()),
-            redirect: Some(Redirect {
+            redirect: Some(Box::new(Redirect {
                 from: "http://a/x".parse().unwrap(),
                 to: "http://b:1/y".parse().unwrap(),
-            }),
+            })),
         };
         assert_eq!(
             lost.at(&"http://a".parse().unwrap()).to_string(),
@@ -531,9 +531,9 @@ mod tests {
     #[test]
     fn the_other_scheme_is_told_with_the_port_that_was_asked() {
         for (server, cause, told) in [
-            ("https://h", Cause::NotTls, "write http://h:443/"),
-            ("https://h:8443", Cause::NotTls, "write http://h:8443/"),
-            ("http://h:443", Cause::NotPlain, "write https://h/"),
+            ("https://h", Cause::NotTls, "write http://h:443"),
+            ("https://h:8443", Cause::NotTls, "write http://h:8443"),
+            ("http://h:443", Cause::NotPlain, "write https://h"),
         ] {
             let error = Lost::new(cause).at(&server.parse().unwrap());
             assert!(error.to_string().ends_with(told), "{error}");

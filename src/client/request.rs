@@ -42,14 +42,15 @@ impl ClientRequest {
     pub(crate) async fn send(mut self, http: &reqwest::Client) -> Result<Response, Lost> {
         let asked = self.url.clone();
         let redirect = |to: &Url| {
-            (*to != asked).then(|| Redirect {
+            let redirect = || Redirect {
                 from: asked.clone(),
                 to: to.clone(),
-            })
+            };
+            (*to != asked).then(redirect)
         };
         for _ in 0..=REDIRECTS_MAX {
             let mut response = self.once(http).await.map_err(|mut lost| {
-                lost.redirect = redirect(&self.url);
+                lost.redirect = redirect(&self.url).map(Box::new);
                 lost
             })?;
             let Some(url) = self.onward(&response) else {

@@ -49,7 +49,7 @@ pub(crate) enum NoStream {
     Other {
         kind: String,
         start: String,
-        redirect: Option<Redirect>,
+        redirect: Option<Box<Redirect>>,
     },
     /// Not a byte for so long.
     #[error("nothing came for {:.1} s", .0.as_secs_f64())]
@@ -143,7 +143,7 @@ impl Transport {
             return Err(NoStream::Refused(Refusal::of(response).await));
         }
         if !has_type(&response, wire::EVENT_STREAM) {
-            let redirect = response.extensions().get().cloned();
+            let redirect = response.extensions().get().cloned().map(Box::new);
             let kind = content_type(&response).map_or_else(|| "no content type".into(), short);
             let start = start_of_body(response, START).await;
             let start = short(&String::from_utf8_lossy(&start));

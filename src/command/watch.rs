@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use regex::Regex;
+use tokio::task;
+use tokio::time;
 
 use crate::cli::args::ServerArgs;
 use crate::cli::exit::Exit;
@@ -18,7 +20,7 @@ use crate::event::ClientId;
 use crate::signals::Stops;
 use crate::terminal::{status_line, stderr};
 use crate::watch::clock::Clock;
-use crate::watch::lines::{LineFormat, Pipe};
+use crate::watch::lines::{LineFormat, Pipe, Unwritten};
 use crate::watch::model::{FailOn, Goals, Model, pattern};
 use crate::watch::operations::Operations;
 use crate::watch::pane::draw::theme::Background;
@@ -240,6 +242,19 @@ fn summarize(model: &Model, clock: &Clock) {
     let lines = summary::lines(model, clock.now());
     if !lines.is_empty() {
         stderr::line_apart(&lines.join("\n"));
+    }
+}
+
+/// Says how many messages nobody has read. Where that goes may be what nobody reads.
+async fn tell_unwritten(unwritten: &Unwritten) {
+    let count = unwritten.count();
+    if count > 0 {
+        let text = format!(
+            "not shown: {}, which nobody read in time",
+            summary::counted(count, "message")
+        );
+        let told = task::spawn_blocking(move || stderr::line_apart(&text));
+        let _ = time::timeout(LEAVE, told).await;
     }
 }
 

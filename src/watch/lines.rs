@@ -5,11 +5,15 @@ pub mod line_loop;
 mod progress;
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task;
+use tokio::time::Instant;
 
 use super::lines::progress::ProgressLine;
 use super::model::Model;
@@ -170,6 +174,19 @@ impl Pipe {
         self.output.flush().await
     }
 
+    /// For how long messages have waited for whoever reads them, in all.
+    #[must_use]
+    pub fn blocked(&self) -> Duration {
+        let now = self.output.blocked_since.map(|it| it.elapsed());
+        self.output.blocked + now.unwrap_or_default()
+    }
+
+    /// Counts the messages that were shown and are not written, also after [`Pipe::finish`].
+    #[must_use]
+    pub fn unwritten(&self) -> Unwritten {
+        Unwritten(Arc::clone(&self.output.unwritten))
+    }
+
     /// Waits until nobody reads the messages any more, which shows at the first write that fails.
     pub async fn closed(&self) {
         self.output.queue.closed().await;
@@ -197,6 +214,7 @@ impl Pipe {
     }
 
     fn message(&mut self, received: &Received) {
+        self.output.messages += 1;
         let message = &received.message;
         match (self.format, self.terminal) {
             // A stream's data in text are the message's text.
@@ -239,24 +257,58 @@ fn terminal(output: &impl IsTerminal) -> Option<Colour> {
 /// signals must be heard meanwhile.
 struct Output {
     buffer: Vec<u8>,
-    queue: mpsc::Sender<Vec<u8>>,
+    /// How many messages are in the buffer, and how many of them are among the unwritten already.
+    messages: u64,
+    counted: u64,
+    queue: mpsc::Sender<Lines>,
     writer: task::JoinHandle<io::Result<()>>,
+    /// How many messages were to be flushed and are not written.
+    unwritten: Arc<AtomicU64>,
+    /// For how long the writer took nothing more, until the last time that it did.
+    blocked: Duration,
+    /// Since when it takes nothing more, while it does not.
+    blocked_since: Option<Instant>,
+}
+
+/// What is written at once.
+struct Lines {
+    bytes: Vec<u8>,
+    messages: u64,
+}
+
+/// A count of messages that are not written.
+#[derive(Debug)]
+pub struct Unwritten(Arc<AtomicU64>);
+
+impl Unwritten {
+    /// How many there are now.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
 }
 
 impl Output {
     fn new(target: LineOutput) -> Self {
         let (queue, waiting) = mpsc::channel(WRITES_WAITING);
+        let unwritten = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&unwritten);
         let writer = task::spawn_blocking(move || match target {
-            LineOutput::Stdout => write_stdout(waiting),
+            LineOutput::Stdout => write_stdout(waiting, &count),
             LineOutput::Stderr => {
-                write_stderr(waiting);
+                write_stderr(waiting, &count);
                 Ok(())
             }
         });
         Self {
             buffer: Vec::new(),
+            messages: 0,
+            counted: 0,
             queue,
             writer,
+            unwritten,
+            blocked: Duration::ZERO,
+            blocked_since: None,
         }
     }
 
@@ -264,10 +316,21 @@ impl Output {
         if self.buffer.is_empty() {
             return Ok(());
         }
+        let fresh = self.messages - std::mem::replace(&mut self.counted, self.messages);
+        self.unwritten.fetch_add(fresh, Relaxed);
+        if self.queue.capacity() == 0 {
+            self.blocked_since.get_or_insert_with(Instant::now);
+        }
         // Only what is taken off the buffer is on its way: a flush that is given up loses nothing.
         let place = self.queue.reserve().await.map_err(|_| Closed)?;
+        if let Some(since) = self.blocked_since.take() {
+            self.blocked += since.elapsed();
+        }
         let next = Vec::with_capacity(self.buffer.capacity().min(2 * WRITE_BYTES));
-        place.send(std::mem::replace(&mut self.buffer, next));
+        let bytes = std::mem::replace(&mut self.buffer, next);
+        let messages = std::mem::take(&mut self.messages);
+        self.counted = 0;
+        place.send(Lines { bytes, messages });
         Ok(())
     }
 
@@ -280,17 +343,19 @@ impl Output {
     }
 }
 
-fn write_stdout(mut waiting: mpsc::Receiver<Vec<u8>>) -> io::Result<()> {
+fn write_stdout(mut waiting: mpsc::Receiver<Lines>, unwritten: &AtomicU64) -> io::Result<()> {
     let mut stdout = streams::stdout();
-    while let Some(bytes) = waiting.blocking_recv() {
-        stdout.write_all(&bytes)?;
+    while let Some(lines) = waiting.blocking_recv() {
+        stdout.write_all(&lines.bytes)?;
         stdout.flush()?;
+        unwritten.fetch_sub(lines.messages, Relaxed);
     }
     Ok(())
 }
 
-fn write_stderr(mut waiting: mpsc::Receiver<Vec<u8>>) {
-    while let Some(bytes) = waiting.blocking_recv() {
-        stderr::lines_apart(&bytes);
+fn write_stderr(mut waiting: mpsc::Receiver<Lines>, unwritten: &AtomicU64) {
+    while let Some(lines) = waiting.blocking_recv() {
+        stderr::lines_apart(&lines.bytes);
+        unwritten.fetch_sub(lines.messages, Relaxed);
     }
 }

@@ -149,9 +149,12 @@ enum Lines {
     Special {
         path: PathBuf,
         file: Option<BufReader<File>>,
-        reading: Option<JoinHandle<io::Result<(BufReader<File>, Vec<u8>)>>>,
+        reading: Option<JoinHandle<io::Result<LineRead>>>,
     },
 }
+
+/// A line that was read, and where the next one comes from.
+type LineRead = (Vec<u8>, BufReader<File>);
 
 impl Lines {
     fn open(path: &Path) -> io::Result<Self> {
@@ -184,13 +187,13 @@ impl Lines {
                         let file = file.map_or_else(|| File::open(path).map(BufReader::new), Ok);
                         let mut file = file?;
                         let line = read_line(&mut file)?;
-                        Ok((file, line))
+                        Ok((line, file))
                     })
                 })
                 .poll_unpin(cx)
         );
         *reading = None;
-        let (opened, line) = read.map_err(io::Error::other).flatten()?;
+        let (line, opened) = read.map_err(io::Error::other).flatten()?;
         *file = Some(opened);
         Poll::Ready(Ok(line))
     }

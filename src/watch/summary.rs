@@ -95,7 +95,9 @@ fn operation(state: &OperationState, now: Duration) -> String {
     format!("{name}: {ending} in {taken}{}", count.unwrap_or_default())
 }
 
-fn counted(count: u64, what: &str) -> String {
+/// A count of things, as `1 message` or `12,000 messages`.
+#[must_use]
+pub fn counted(count: u64, what: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     format!("{} {what}{ending}", format::count_of(count))
 }

@@ -36,6 +36,7 @@ mod watch_files;
 mod watch_job;
 mod watch_pipe;
 mod watch_record;
+mod watch_slow_reader;
 
 #[path = "../support"]
 mod support {

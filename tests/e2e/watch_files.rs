@@ -98,7 +98,7 @@ async fn a_pipe_takes_a_recording_and_gives_one_back() {
     let mut recorded = String::new();
     while !recorded.contains("\"two\"") {
         let line = soon(lines.next_line()).await.unwrap().unwrap();
-        recorded += &format!("{line}\n");
+        recorded.extend([&line, "\n"]);
     }
     drop(lines);
     assert_eq!(watcher.end().await.stdout, "one\ntwo\n");

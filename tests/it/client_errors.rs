@@ -33,7 +33,7 @@ async fn tls_against_a_plain_server_names_the_address_for_plain_http() {
     let url = format!("https://{}", server.address);
     for error in errors(&url).await {
         let told = format!(
-            "{url} speaks plain HTTP, not TLS; write http://{}/",
+            "{url} speaks plain HTTP, not TLS; write http://{}",
             server.address
         );
         assert_eq!(error, told);
@@ -48,7 +48,7 @@ async fn plain_http_against_tls_names_the_address_for_tls() {
     for host in ["127.0.0.1", "0.0.0.0"] {
         for error in errors(&format!("http://{host}:{port}")).await {
             let told = format!(
-                "http://{host}:{port} does not answer in plain HTTP; if it speaks TLS, write https://{host}:{port}/"
+                "http://{host}:{port} does not answer in plain HTTP; if it speaks TLS, write https://{host}:{port}"
             );
             assert_eq!(error, told);
         }

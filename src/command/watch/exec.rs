@@ -15,7 +15,7 @@ use tokio::time::{self, Instant};
 
 use super::lines::after;
 use super::session::{Session, Stream, Updates};
-use super::{Args, LEAVE, summarize, unpin_at_stops, write_id};
+use super::{Args, LEAVE, summarize, tell_unwritten, unpin_at_stops, write_id};
 use crate::cli::exit::Exit;
 use crate::client::subscribe::Update;
 use crate::process;
@@ -45,9 +45,22 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     let _stops = unpin_at_stops(&job.messages.pipe)?;
     let mut session = Session::default();
     let exit = job.run(&mut session, &args).await;
-    let _ = time::timeout(LEAVE, job.messages.pipe.finish()).await;
+    let unwritten = job.messages.pipe.unwritten();
+    let finish = job.messages.pipe.finish();
+    let is_written = if matches!(exit, Ok(Exit::Child(_) | Exit::Failed)) {
+        // A reader that dawdles gets all of it, unless the user has had enough.
+        tokio::select! {
+            _ = finish => true,
+            () = job.time_is_up => false,
+            _ = job.signals.recv() => false,
+        }
+    } else {
+        time::timeout(LEAVE, finish).await.is_ok()
+    };
     session.leave().await;
-    if exit.is_ok() {
+    if !is_written {
+        tell_unwritten(&unwritten).await;
+    } else if exit.is_ok() {
         summarize(&job.messages.model, &job.messages.clock);
     }
     exit
@@ -240,15 +253,25 @@ impl Messages {
     }
 
     /// Shows what is still on its way: until every operation has its outcome or the stream is quiet,
-    /// for `most` at the most. Some verdict where a message means failure.
+    /// for `most` at the most. Time counts only while what was shown is written. Some verdict if a message means
+    /// failure.
     async fn rest(&mut self, most: Duration) -> Option<Verdict> {
-        let deadline = Instant::now() + most;
+        let mut deadline = Instant::now() + most;
         let mut quiet_at = Instant::now() + QUIET;
+        let mut blocked = self.pipe.blocked();
         while !self.model.is_settled() {
-            match time::timeout_at(quiet_at.min(deadline), self.follow()).await {
+            let followed = time::timeout_at(quiet_at.min(deadline), self.follow()).await;
+            let blocked_before = std::mem::replace(&mut blocked, self.pipe.blocked());
+            let newly_blocked = blocked.saturating_sub(blocked_before);
+            if newly_blocked > Duration::ZERO {
+                deadline += newly_blocked;
+                quiet_at = Instant::now() + QUIET;
+            }
+            match followed {
                 Ok(None) => break,
                 Ok(Some(Verdict::Alarm)) => return Some(Verdict::Alarm),
                 Ok(Some(_)) => {}
+                Err(_) if newly_blocked > Duration::ZERO => {}
                 Err(_) if Instant::now() >= deadline => break,
                 Err(_) => {
                     let quiet = self.model.quiet(self.clock.now());

@@ -9,7 +9,7 @@ use futures_util::Stream;
 use tokio::time;
 
 use super::session::Session;
-use super::{Args, LEAVE, summarize, unpin_at_stops, write_id};
+use super::{Args, LEAVE, summarize, tell_unwritten, unpin_at_stops, write_id};
 use crate::cli::exit::Exit;
 use crate::client::subscribe::{FeedError, Update};
 use crate::signals::Signals;
@@ -52,19 +52,27 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
         } => watched,
         exit = &mut cut_short => Ok(exit),
     };
+    let unwritten = pipe.unwritten();
+    let mut is_cut = false;
     let written = if matches!(watched, Ok(Exit::Done | Exit::Failed)) {
         // A reader that dawdles gets all of it, unless the user has had enough.
         tokio::select! {
             written = pipe.finish() => written,
             exit = cut_short => {
                 watched = Ok(exit);
+                is_cut = true;
                 Ok(())
             }
         }
     } else {
-        time::timeout(LEAVE, pipe.finish()).await.unwrap_or(Ok(()))
+        let written = time::timeout(LEAVE, pipe.finish()).await;
+        is_cut = written.is_err();
+        written.unwrap_or(Ok(()))
     };
     session.leave().await;
+    if is_cut {
+        tell_unwritten(&unwritten).await;
+    }
     let exit = watched?;
     if exit == Exit::Interrupted {
         // The terminal has written ^C behind the last line.
