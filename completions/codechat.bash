@@ -347,7 +347,7 @@ _codechat() {
             return 0
             ;;
         codechat__subcmd__watch)
-            opts="-n -h --id --server --token-file --format --tail --print-id --id-file --wait --stay --count --until --until-done --fail-on --heartbeat --timeout --theme --ascii --no-guess --summary --no-summary --record --replay --speed --linger --ask-level --cancel --help"
+            opts="-n -h --id --server --token-file --format --tail --print-id --id-file --wait --stay --count --until --until-done --fail-on --stop-on --heartbeat --timeout --theme --ascii --no-guess --summary --no-summary --record --replay --speed --linger --ask-level --cancel --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -390,6 +390,10 @@ _codechat() {
                     return 0
                     ;;
                 --fail-on)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stop-on)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -42,7 +42,8 @@ complete -c codechat -n "__fish_codechat_using_subcommand watch" -l tail -d 'Beg
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l id-file -d 'Write the client ID, and only that, to a file once the stream is open' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -s n -l count -d 'End after so many messages' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l until -d 'End at a message that matches' -r
-complete -c codechat -n "__fish_codechat_using_subcommand watch" -l fail-on -d 'End with exit code 3 at a message that matches, or that has this level or a worse one' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l fail-on -d 'End with exit code 3 at a message that has this level or a worse one, or that matches; with CMD, in the end' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l stop-on -d 'The same, and with CMD, end it at once' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l heartbeat -d 'How often the server says something on a quiet stream: a connection that is silent for 2.5 times as long is made again' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l timeout -d 'End with exit code 4 after so long' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l theme -d 'Which background the pane\'s colours are for' -r -f -a "auto\t'As the terminal tells in COLORFGBG, else colours that can be read on either'

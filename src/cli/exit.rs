@@ -13,7 +13,7 @@ pub enum Exit {
     Error,
     /// The command line was wrong.
     Usage,
-    /// The operation failed or was cancelled, or `--fail-on` matched.
+    /// The operation failed or was cancelled, or `--fail-on` or `--stop-on` matched.
     Failed,
     /// `--timeout` ran out.
     TimedOut,

@@ -21,7 +21,7 @@ use crate::signals::Stops;
 use crate::terminal::{status_line, stderr};
 use crate::watch::clock::Clock;
 use crate::watch::lines::{LineFormat, Pipe, Unwritten};
-use crate::watch::model::{FailOn, Goals, Model, pattern};
+use crate::watch::model::{Goals, Matcher, Model, pattern};
 use crate::watch::operations::Operations;
 use crate::watch::pane::draw::theme::Background;
 use crate::watch::private_file;
@@ -96,9 +96,14 @@ pub struct Args {
     #[arg(long, env = "CODECHAT_UNTIL_DONE")]
     until_done: bool,
 
-    /// End with exit code 3 at a message that matches, or that has this level or a worse one
-    #[arg(long, value_name = "REGEX|LEVEL", env = "CODECHAT_FAIL_ON")]
-    fail_on: Option<FailOn>,
+    /// End with exit code 3 at a message that has this level or a worse one, or that matches; with CMD, in the
+    /// end
+    #[arg(long, value_name = "LEVEL|REGEX", env = "CODECHAT_FAIL_ON")]
+    fail_on: Option<Matcher>,
+
+    /// The same, and with CMD, end it at once
+    #[arg(long, value_name = "LEVEL|REGEX", env = "CODECHAT_STOP_ON")]
+    stop_on: Option<Matcher>,
 
     /// How often the server says something on a quiet stream: a connection that is silent for 2.5 times
     /// as long is made again
@@ -169,6 +174,8 @@ impl Args {
             until: self.until.clone(),
             until_done: self.until_done,
             fail_on: self.fail_on.clone(),
+            goes_on: !self.command.is_empty(),
+            stop_on: self.stop_on.clone(),
             stay: self.stay || !self.command.is_empty(),
         });
         if self.wants_summary() {
@@ -200,7 +207,7 @@ Examples:
   codechat watch --replay today.ndjson --speed 10
   codechat watch --id ID --cancel
 
-Exit codes: 0 done, 1 error, 2 wrong usage, 3 failed (--until-done, --fail-on), 4 --timeout,
+Exit codes: 0 done, 1 error, 2 wrong usage, 3 failed (--until-done, --fail-on, --stop-on), 4 --timeout,
 130 SIGINT, 143 SIGTERM or SIGHUP. With CMD, its own, unless the watch itself has failed.";
 
 fn parse_tail(text: &str) -> Result<u64, String> {
@@ -237,8 +244,11 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
     exit
 }
 
-/// Says how it went, where the model has kept account of that.
+/// Says which message meant failure, and how it went, if the model has kept account of that.
 fn summarize(model: &Model, clock: &Clock) {
+    if let Some(failure) = model.failure() {
+        stderr::line_apart(&format!("failed, for this was published: {failure}"));
+    }
     let lines = summary::lines(model, clock.now());
     if !lines.is_empty() {
         stderr::line_apart(&lines.join("\n"));

@@ -6,9 +6,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use regex::{Regex, RegexBuilder};
+use thiserror::Error;
 
 use super::operations::{Operations, is_loss};
-use super::tally::Tally;
+use super::tally::{LEVELS, Tally, quote};
 use crate::client::subscribe::Update;
 use crate::event::{End, Gap};
 use crate::message::{Level, Message, Outcome};
@@ -24,28 +25,59 @@ pub struct Goals {
     /// A message with an outcome.
     pub until_done: bool,
     /// A message that means failure.
-    pub fail_on: Option<FailOn>,
+    pub fail_on: Option<Matcher>,
+    /// Whether the watch goes on after one, so that a command comes to its end.
+    pub goes_on: bool,
+    /// A message that means failure, and ends the watch in any case.
+    pub stop_on: Option<Matcher>,
     /// Whether to go on under the same ID after the server ended it for idleness.
     pub stay: bool,
 }
 
-/// What counts as failure.
+/// Which messages are meant: by their level or by their text.
 #[derive(Clone, Debug)]
-pub enum FailOn {
+pub enum Matcher {
     /// This level, or a worse one.
     Level(Level),
     /// A text that matches.
     Text(Regex),
 }
 
-impl FromStr for FailOn {
-    type Err = regex::Error;
+/// Why a text is no matcher.
+#[derive(Clone, Debug, Error)]
+pub enum NoMatcher {
+    /// No regular expression.
+    #[error(transparent)]
+    Regex(#[from] regex::Error),
+    /// A word that is almost a level's name.
+    #[error("{text} is no level; write {level}, or /{text}/ for messages with that text")]
+    NearlyLevel {
+        /// What was written.
+        text: String,
+        /// What may be meant.
+        level: Level,
+    },
+}
 
-    /// A level's name means the level; anything else is a regular expression.
-    fn from_str(text: &str) -> Result<Self, regex::Error> {
-        text.parse()
-            .map(Self::Level)
-            .or_else(|_| pattern(text).map(Self::Text))
+impl FromStr for Matcher {
+    type Err = NoMatcher;
+
+    /// A level's name, in any case, means the level; `/…/` and anything else is a regular expression.
+    fn from_str(text: &str) -> Result<Self, NoMatcher> {
+        let name = text.to_ascii_lowercase();
+        if let Ok(level) = name.parse() {
+            return Ok(Self::Level(level));
+        }
+        let is_near = |level: &&Level| strsim::osa_distance(&name, level.as_str()) == 1;
+        if let Some(level) = LEVELS.iter().find(is_near) {
+            return Err(NoMatcher::NearlyLevel {
+                text: text.into(),
+                level: *level,
+            });
+        }
+        let between_slashes = text.strip_prefix('/').and_then(|it| it.strip_suffix('/'));
+        let regex = between_slashes.filter(|it| !it.is_empty()).unwrap_or(text);
+        Ok(Self::Text(pattern(regex)?))
     }
 }
 
@@ -57,7 +89,7 @@ pub fn pattern(text: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(text).multi_line(true).build()
 }
 
-impl FailOn {
+impl Matcher {
     fn matches(&self, message: &Message) -> bool {
         match self {
             Self::Level(worst) => message.level.is_some_and(|level| level >= *worst),
@@ -73,7 +105,7 @@ pub enum Verdict {
     Done,
     /// What was waited for failed, was cancelled, or will never come.
     Failed,
-    /// A message came that means failure by [`Goals::fail_on`].
+    /// A message came that means failure, by [`Goals::fail_on`] or [`Goals::stop_on`].
     Alarm,
 }
 
@@ -83,6 +115,8 @@ pub struct Model {
     goals: Goals,
     received: u64,
     lost: u64,
+    /// The first message that meant failure.
+    failure: Option<String>,
     is_connected: bool,
     /// When the last message came, or the connection was made.
     news_at: Duration,
@@ -142,6 +176,12 @@ impl Model {
         self.lost
     }
 
+    /// The first message that meant failure by the goals, quoted.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
     /// How long nothing has come from publishers since the connection was made; `None` while there is
     /// none.
     #[must_use]
@@ -196,12 +236,12 @@ impl Model {
     fn message(&mut self, message: &Message) -> Option<Verdict> {
         self.received += u64::from(!message.system);
         // Failure goes first: a message may both fail and be the last one waited for.
-        if self
-            .goals
-            .fail_on
-            .as_ref()
-            .is_some_and(|it| it.matches(message))
-        {
+        let matches = |it: &Option<Matcher>| it.as_ref().is_some_and(|it| it.matches(message));
+        let (fails, stops) = (matches(&self.goals.fail_on), matches(&self.goals.stop_on));
+        if fails || stops {
+            self.failure.get_or_insert_with(|| quote(message));
+        }
+        if stops || fails && !self.goals.goes_on {
             return Some(Verdict::Alarm);
         }
         if message.system {
@@ -321,8 +361,59 @@ mod tests {
             };
             assert_eq!(Model::new(goals()).update(&message(levelled), NOW), verdict);
         }
-        let fail_on: FailOn = "pan+ic".parse().unwrap();
+        let fail_on: Matcher = "pan+ic".parse().unwrap();
         assert!(fail_on.matches(&Message::text("it pannnics")));
+    }
+
+    #[test]
+    fn a_level_is_known_in_any_case_and_when_it_is_mistyped() {
+        for text in ["error", "Error", "ERROR"] {
+            let level = text.parse::<Matcher>().unwrap();
+            assert!(matches!(level, Matcher::Level(Level::Error)), "{text}");
+        }
+        for (text, meant) in [
+            ("eror", "error"),
+            ("erorr", "error"),
+            ("Wran", "warn"),
+            ("inf", "info"),
+        ] {
+            let error = text.parse::<Matcher>().unwrap_err().to_string();
+            let told = format!(
+                "{text} is no level; write {meant}, or /{text}/ for messages with that text"
+            );
+            assert_eq!(error, told);
+        }
+        for text in ["/eror/", "eror!", "fatal", "ERR", "panic"] {
+            let said = text.trim_matches('/');
+            let matcher = text.parse::<Matcher>().unwrap();
+            assert!(matcher.matches(&Message::text(said)), "{text}");
+        }
+    }
+
+    #[test]
+    fn with_a_command_failure_is_remembered_and_ends_nothing_unless_it_is_to_stop() {
+        let model = |stop_on: Option<&str>| {
+            Model::new(Goals {
+                fail_on: Some("warn".parse().unwrap()),
+                goes_on: true,
+                stop_on: stop_on.map(|it| it.parse().unwrap()),
+                ..Goals::default()
+            })
+        };
+        let at = |level, text| {
+            message(Message {
+                level: Some(level),
+                ..Message::text(text)
+            })
+        };
+        let mut goes_on = model(None);
+        assert_eq!(goes_on.update(&at(Level::Warn, "first"), NOW), None);
+        assert_eq!(goes_on.update(&at(Level::Error, "second"), NOW), None);
+        assert_eq!(goes_on.failure(), Some("\"first\""));
+        let mut stops = model(Some("error"));
+        assert_eq!(stops.update(&at(Level::Warn, "first"), NOW), None);
+        let verdict = stops.update(&at(Level::Error, "second"), NOW);
+        assert_eq!(verdict, Some(Verdict::Alarm));
     }
 
     #[test]
@@ -344,7 +435,7 @@ mod tests {
             });
             let verdict = model.update(&text(said), NOW);
             assert_eq!(verdict, Some(Verdict::Done), "{said:?}");
-            let fail_on: FailOn = wanted.parse().unwrap();
+            let fail_on: Matcher = wanted.parse().unwrap();
             assert!(fail_on.matches(&Message::text(said)), "{said:?}");
         }
     }

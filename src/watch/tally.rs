@@ -74,8 +74,8 @@ impl Tally {
     }
 }
 
-/// The begin of a message's first line.
-fn quote(message: &Message) -> String {
+/// The begin of a message's first line, in quotes.
+pub(super) fn quote(message: &Message) -> String {
     let line = message.text.lines().next().unwrap_or_default();
     format!("\"{}\"", format::cut(line, QUOTE_WIDTH))
 }

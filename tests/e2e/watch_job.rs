@@ -260,9 +260,11 @@ async fn work_that_was_only_handed_in_is_waited_for() {
 async fn a_message_that_means_failure_ends_the_command_and_so_does_the_time_limit() {
     let server = Serve::start(&[]).await;
     let script = "\"$0\" send --level error bad; exec sleep 1000";
-    let words = ["--fail-on", "error", "--", "sh", "-c", script, CODECHAT];
+    let words = ["--stop-on", "error", "--", "sh", "-c", script, CODECHAT];
     let ended = watch(&server, &words).await;
     assert_eq!(ended.code, Some(3), "{ended:?}");
+    let why = "failed, for this was published: \"bad\"";
+    assert!(ended.stderr.contains(why), "{ended:?}");
     let ended = watch(&server, &["--timeout", "500ms", "--", "sleep", "1000"]).await;
     assert_eq!(ended.code, Some(4), "{ended:?}");
     // What will not end is ended, and with it what it has started, which holds stdout open.
@@ -271,6 +273,65 @@ async fn a_message_that_means_failure_ends_the_command_and_so_does_the_time_limi
     assert_eq!(ended.code, Some(4), "{ended:?}");
     let why = "the time of --timeout is up";
     assert!(ended.stderr.contains(why), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_command_in_which_something_fails_goes_on_and_the_exit_code_tells() {
+    let server = Serve::start(&[]).await;
+    let script = "\"$0\" send --level error bad; \"$0\" send good; echo answer; exit $1";
+    for (code, expected) in [("0", 3), ("7", 7)] {
+        let words = [
+            "--fail-on",
+            "Error",
+            "--",
+            "sh",
+            "-c",
+            script,
+            CODECHAT,
+            code,
+        ];
+        let ended = watch(&server, &words).await;
+        assert_eq!(ended.code, Some(expected), "{ended:?}");
+        assert_eq!(ended.stdout, "answer\n");
+        for line in [
+            "\nbad\n",
+            "\ngood\n",
+            "failed, for this was published: \"bad\"",
+        ] {
+            assert!(ended.stderr.contains(line), "{ended:?}");
+        }
+    }
+    let ended = watch(&server, &["--fail-on", "eror", "--", "true"]).await;
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    let why = "eror is no level; write error, or /eror/";
+    assert!(ended.stderr.contains(why), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_command_that_sends_nothing_is_told_what_may_be_wrong() {
+    let server = Serve::start(&[]).await;
+    let ended = watch(&server, &["--summary", "--", "true"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(
+        ended
+            .stderr
+            .contains("does the command send the header Sse-Client-ID?"),
+        "{ended:?}"
+    );
+    assert!(!ended.stderr.contains("0 messages"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_command_that_was_interrupted_is_not_lingered_for() {
+    let server = Serve::start(&[]).await;
+    // An operation that never ends, so that there is something to wait for.
+    let script = "\"$0\" send --operation import begun; echo ready; exec sleep 1000";
+    let words = ["--linger", "1h", "--", "sh", "-c", script, CODECHAT];
+    let mut job = running(&server, &words);
+    assert_eq!(job.line().await, "ready\n");
+    job.signal("INT").await;
+    let ended = job.end().await;
+    assert_eq!(ended.code, Some(130), "{ended:?}");
 }
 
 #[tokio::test]

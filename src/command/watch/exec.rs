@@ -41,6 +41,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
             pipe: Pipe::new(LineOutput::Stderr, args.format.unwrap_or(LineFormat::Text)),
         },
         goal: None,
+        was_interrupted: false,
     };
     let _stops = unpin_at_stops(&job.messages.pipe)?;
     let mut session = Session::default();
@@ -61,9 +62,27 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     if !is_written {
         tell_unwritten(&unwritten).await;
     } else if exit.is_ok() {
-        summarize(&job.messages.model, &job.messages.clock);
+        if !told_nothing(&args, &exit, &job.messages.model) {
+            summarize(&job.messages.model, &job.messages.clock);
+        }
     }
     exit
+}
+
+/// Says what may be wrong if CMD has run and nothing came.
+fn told_nothing(args: &Args, exit: &anyhow::Result<Exit>, model: &Model) -> bool {
+    let has_run = matches!(exit, Ok(Exit::Child(code)) if !matches!(code, 126 | 127));
+    let is_told_id = args
+        .command
+        .iter()
+        .any(|it| it.to_string_lossy().contains("{id}"));
+    let is_nothing = has_run && model.received() == 0 && !is_told_id && !args.no_summary;
+    if is_nothing {
+        stderr::line_apart(
+            "nothing came: does the command send the header Sse-Client-ID? {id} in it stands for the ID",
+        );
+    }
+    is_nothing
 }
 
 /// All that happens while there is a command to run.
@@ -73,6 +92,8 @@ struct Job {
     messages: Messages,
     /// What the watch was to wait for, once it came. CMD goes on all the same.
     goal: Option<Verdict>,
+    /// Whether CMD was passed a signal that asks it to end.
+    was_interrupted: bool,
 }
 
 impl Job {
@@ -94,10 +115,18 @@ impl Job {
         };
         self.messages.updates = Some(stream.updates);
         let exit = self.attend(child, target).await?;
-        let Exit::Child(code) = exit else {
-            return Ok(exit);
-        };
-        self.finish(args, code).await
+        match exit {
+            // Who has had enough does not wait for more.
+            Exit::Child(code) if !self.was_interrupted || code == 0 => {
+                let exit = self.finish(args, code).await?;
+                let has_failed = self.messages.model.failure().is_some();
+                Ok(match exit {
+                    Exit::Child(0) if has_failed => Exit::Failed,
+                    exit => exit,
+                })
+            }
+            exit => Ok(exit),
+        }
     }
 
     /// Shows messages, passes signals on, and keeps the time, until CMD has ended.
@@ -109,7 +138,6 @@ impl Job {
         // Why CMD was told to end, where that is not its own affair, and when it is ended if it stays.
         let mut exit = None;
         let mut kill_at = None;
-        let mut was_interrupted = false;
         loop {
             match self.next(&mut child, kill_at).await {
                 Event::Ended(status) => {
@@ -120,7 +148,7 @@ impl Job {
                     return Ok(exit.unwrap_or(Exit::Child(code)));
                 }
                 Event::Verdict(Verdict::Alarm) if kill_at.is_none() => {
-                    self.say("a message matches --fail-on, so the command is ended");
+                    self.say("a message matches --stop-on, so the command is ended");
                     exit = Some(Exit::Failed);
                 }
                 Event::Verdict(verdict) => {
@@ -131,8 +159,10 @@ impl Job {
                     self.say("the time of --timeout is up, so the command is ended");
                     exit = Some(Exit::TimedOut);
                 }
-                Event::Signal(signal, by_terminal) if !was_interrupted && kill_at.is_none() => {
-                    was_interrupted = true;
+                Event::Signal(signal, by_terminal)
+                    if !self.was_interrupted && kill_at.is_none() =>
+                {
+                    self.was_interrupted = true;
                     target.pass_on(signal, by_terminal);
                     continue;
                 }
