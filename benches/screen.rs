@@ -51,9 +51,9 @@ fn received(number: usize) -> Received {
     }
 }
 
-fn batch() -> Vec<Update> {
+fn batch() -> Vec<(Duration, Update)> {
     (0..BATCH)
-        .map(|it| Update::Message(Box::new(received(it))))
+        .map(|it| (NOW, Update::Message(Box::new(received(it)))))
         .collect()
 }
 
@@ -65,6 +65,7 @@ fn empty() -> Screen {
     let options = PaneOptions {
         target,
         colour: Colour::Keep,
+        recording: None,
         began: 1_732_262_400_000,
         utc_offset: 0,
     };
@@ -72,7 +73,7 @@ fn empty() -> Screen {
     let connected = Update::Connected {
         format: Format::Json,
     };
-    update(&mut screen, Msg::Updates(vec![connected]), NOW);
+    update(&mut screen, Msg::Updates(vec![(NOW, connected)]), NOW);
     screen
 }
 
@@ -81,7 +82,7 @@ fn full() -> Screen {
     let mut screen = empty();
     for number in 0..RECORDS_MAX {
         let message = Update::Message(Box::new(received(number)));
-        update(&mut screen, Msg::Updates(vec![message]), NOW);
+        update(&mut screen, Msg::Updates(vec![(NOW, message)]), NOW);
     }
     screen
 }

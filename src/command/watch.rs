@@ -140,7 +140,7 @@ pub struct Args {
     record: Option<PathBuf>,
 
     /// Show a recording, without any server
-    #[arg(long, value_name = "FILE", env = "CODECHAT_REPLAY", conflicts_with_all = ["record", "command", "cancel", "ask_level"])]
+    #[arg(long, value_name = "FILE", env = "CODECHAT_REPLAY", conflicts_with_all = NOT_OF_A_RECORDING)]
     replay: Option<PathBuf>,
 
     /// How many times as fast as it happened a recording is shown: a number, or max for no pauses
@@ -194,6 +194,24 @@ impl Args {
         self.summary || by_default
     }
 }
+
+/// What means nothing where a recording is shown.
+const NOT_OF_A_RECORDING: [&str; 14] = [
+    "id",
+    "server",
+    "token_file",
+    "tail",
+    "print_id",
+    "id_file",
+    "wait",
+    "stay",
+    "heartbeat",
+    "record",
+    "linger",
+    "command",
+    "cancel",
+    "ask_level",
+];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -249,7 +267,7 @@ fn summarize(model: &Model, clock: &Clock) {
     if let Some(failure) = model.failure() {
         stderr::line_apart(&format!("failed, for this was published: {failure}"));
     }
-    let lines = summary::lines(model, clock.now());
+    let lines = summary::lines(model, clock.of_update());
     if !lines.is_empty() {
         stderr::line_apart(&lines.join("\n"));
     }

@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use super::clock::Clock;
 use super::private_file;
 use crate::client::subscribe::{FeedError, Received, Update};
-use crate::event::{End, EventId, Format, Gap};
+use crate::event::{End, EventId, Format, Gap, UnixMillis};
 use crate::wire::json;
 
 /// Updates that are written to a file as they pass.
@@ -166,7 +166,9 @@ struct Line<T> {
 
 /// The part of a message's line that the message itself does not have.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Stamp {
+    at_millis: Option<u64>,
     #[serde(default)]
     id: String,
 }
@@ -211,22 +213,43 @@ fn line(update: &Update, at: Duration) -> Vec<u8> {
     serde_json::to_vec(&Line { at_millis, what }).expect("names and numbers can always be written")
 }
 
-/// The update that a line of a recording tells, and when it happened; `None` where it is no such line.
-pub(super) fn read(line: &str) -> Option<(Duration, Update)> {
-    let (at_millis, update) = if let Some(message) = json::parse_event(line) {
-        let line: Line<Stamp> = serde_json::from_str(line).ok()?;
-        let received = Received {
-            time: line.what.id.parse().ok().map(|id: EventId| id.time),
-            id: line.what.id,
-            event: message.event_name().to_owned().into(),
-            message,
+/// Reads the lines of a recording, and of messages that were written with `--format json` or saved from the pane: of
+/// these, the times at which the server took them tell when they happened.
+#[derive(Debug, Default)]
+pub(super) struct LineReader {
+    /// When the first message with a time was taken, and when that happened.
+    first: Option<(UnixMillis, Duration)>,
+    /// When the newest line happened.
+    at: Duration,
+}
+
+impl LineReader {
+    /// The update that a line tells, and when it happened since the watch began; `None` if it is no such line.
+    pub(super) fn read(&mut self, line: &str) -> Option<(Duration, Update)> {
+        let update = if let Some(message) = json::parse_event(line) {
+            let stamp: Stamp = serde_json::from_str(line).ok()?;
+            let time = stamp.id.parse().ok().map(|id: EventId| id.time);
+            self.at = match (stamp.at_millis, time) {
+                (Some(at), _) => Duration::from_millis(at),
+                (None, Some(time)) => {
+                    let (first, at) = *self.first.get_or_insert((time, self.at));
+                    at + Duration::from_millis(time.saturating_sub(first))
+                }
+                (None, None) => self.at,
+            };
+            Update::Message(Box::new(Received {
+                time,
+                id: stamp.id,
+                event: message.event_name().to_owned().into(),
+                message,
+            }))
+        } else {
+            let line: Line<Happening> = serde_json::from_str(line).ok()?;
+            self.at = Duration::from_millis(line.at_millis);
+            happened(line.what)?
         };
-        (line.at_millis, Update::Message(Box::new(received)))
-    } else {
-        let line: Line<Happening> = serde_json::from_str(line).ok()?;
-        (line.at_millis, happened(line.what)?)
-    };
-    Some((Duration::from_millis(at_millis), update))
+        Some((self.at, update))
+    }
 }
 
 fn happened(happening: Happening) -> Option<Update> {
@@ -313,7 +336,8 @@ mod tests {
             let at = Duration::from_millis(1234 * step as u64);
             let line = String::from_utf8(line(update, at)).unwrap();
             assert!(!line.contains('\n'), "{line}");
-            assert_eq!(read(&line), Some((at, update.clone())), "{line}");
+            let read = LineReader::default().read(&line);
+            assert_eq!(read, Some((at, update.clone())), "{line}");
         }
     }
 
@@ -328,13 +352,31 @@ mod tests {
     }
 
     #[test]
+    fn messages_alone_happen_when_the_server_took_them() {
+        let mut reader = LineReader::default();
+        for (line, millis) in [
+            (
+                r#"{"message":"Starting server communication...","system":true}"#,
+                0,
+            ),
+            (r#"{"id":"1-1732262400123","message":"one"}"#, 0),
+            (r#"{"id":"2-1732262401623","message":"two"}"#, 1500),
+            (r#"{"message":"no time"}"#, 1500),
+            (r#"{"id":"3-1732262402123","message":"three"}"#, 2000),
+        ] {
+            let (at, update) = reader.read(line).unwrap();
+            assert_eq!(at, Duration::from_millis(millis), "{line}");
+            assert!(matches!(update, Update::Message(_)));
+        }
+    }
+
+    #[test]
     fn what_is_no_record_is_told_from_one() {
         for line in [
             "",
             "hello",
             "{}",
             "[]",
-            r#"{"message":"when?"}"#,
             r#"{"atMillis":-1,"message":"x"}"#,
             r#"{"atMillis":1}"#,
             r#"{"atMillis":1,"event":"party"}"#,
@@ -342,7 +384,7 @@ mod tests {
             r#"{"atMillis":1,"event":"end","reason":"why not"}"#,
             r#"{"atMillis":1,"event":"gone""#,
         ] {
-            assert_eq!(read(line), None, "{line}");
+            assert_eq!(LineReader::default().read(line), None, "{line}");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! A recording in a stream's place: the same updates, as far apart as they were or faster.
 
+use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::str::FromStr;
@@ -14,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::clock::Clock;
-use super::record::{self, is_special};
+use super::record::{LineReader, is_special};
 use crate::client::subscribe::{FeedError, Received, Update};
 use crate::message::{DEFAULT_EVENT, Message};
 use crate::terminal::stderr;
@@ -23,6 +24,20 @@ use crate::terminal::stderr;
 const LINE_MAX: usize = 64 << 20;
 /// The longest pause that is kept.
 const PAUSE_MAX: Duration = Duration::from_hours(24 * 365);
+
+/// So many lines at its beginning are looked at for a time.
+const FIRST: usize = 16;
+/// Where the newest line of a file is looked for: among so many bytes at its end.
+const TAIL: u64 = 1 << 20;
+
+/// What is told of a recording while it is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Recording {
+    /// How fast it is shown.
+    pub speed: Speed,
+    /// How long what it shows took, if that is known before it is shown.
+    pub length: Option<Duration>,
+}
 
 /// How many times as fast as it happened a recording is shown.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,13 +51,23 @@ impl Speed {
 impl FromStr for Speed {
     type Err = String;
 
-    /// A number above 0, or `max` for no pauses at all.
+    /// A number above 0, as in `10`, `10x` or `0.5`, or `max` for no pauses at all.
     fn from_str(text: &str) -> Result<Self, String> {
         const FASTEST: f64 = 1e6;
-        match text.parse() {
+        match text.trim_end_matches(['x', '×']).parse() {
             _ if text == "max" => Ok(Self(f64::INFINITY)),
             Ok(times) if times > 0.0 && times <= FASTEST => Ok(Self(times)),
             _ => Err(format!("must be a number above 0, up to {FASTEST}, or max")),
+        }
+    }
+}
+
+impl fmt::Display for Speed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_finite() {
+            write!(f, "{}×", self.0)
+        } else {
+            f.write_str("max")
         }
     }
 }
@@ -52,7 +77,8 @@ impl FromStr for Speed {
 pub struct Replay {
     path: PathBuf,
     lines: Lines,
-    /// How many of them were read.
+    reader: LineReader,
+    /// How many lines were read.
     read: u64,
     speed: Speed,
     clock: Clock,
@@ -72,17 +98,13 @@ impl Replay {
     /// Where it cannot be opened.
     pub fn open(path: &Path, speed: Speed) -> io::Result<Self> {
         let begin = Instant::now();
-        let is_paced = speed.0.is_finite();
         Ok(Self {
             path: path.to_owned(),
             lines: Lines::open(path)?,
+            reader: LineReader::default(),
             read: 0,
             speed,
-            clock: if is_paced {
-                Clock::running(speed.0)
-            } else {
-                Clock::standing()
-            },
+            clock: Clock::of_recording(speed.0),
             begin,
             next: None,
             wait: Box::pin(sleep_until(begin)),
@@ -97,6 +119,19 @@ impl Replay {
         self.clock.clone()
     }
 
+    /// What is to be told of it.
+    ///
+    /// # Errors
+    /// If its file cannot be read.
+    pub fn recording(&self) -> io::Result<Recording> {
+        let length = match &self.lines {
+            Lines::Regular(_) => length(&self.path)?,
+            Lines::Special { .. } => None,
+        };
+        let speed = self.speed;
+        Ok(Recording { speed, length })
+    }
+
     /// The update that the next line tells and when it happened, or what says that there is none.
     fn read(&mut self, line: io::Result<Vec<u8>>) -> Result<(Duration, Update), FeedError> {
         let path = self.path.display();
@@ -109,7 +144,7 @@ impl Replay {
         let text = str::from_utf8(&line).ok();
         // An editor may have put a byte order mark before it.
         let text = text.map(|it| it.strip_prefix('\u{feff}').unwrap_or(it));
-        let entry = text.and_then(record::read);
+        let entry = text.and_then(|it| self.reader.read(it));
         match entry {
             Some(entry) => Ok(entry),
             // The watch that wrote it was killed.
@@ -121,7 +156,7 @@ impl Replay {
                 Ok(self.end(&text))
             }
             None => Err(FeedError::Recording(format!(
-                "line {} of {path} is not of a recording; one is made with --record",
+                "line {} of {path} is no message and not of a recording; one is made with --record",
                 self.read
             ))),
         }
@@ -199,6 +234,23 @@ impl Lines {
     }
 }
 
+/// When the last line of a file happened.
+fn length(path: &Path) -> io::Result<Option<Duration>> {
+    let mut reader = LineReader::default();
+    let mut file = BufReader::new(File::open(path)?);
+    let mut at = |line: &[u8]| Some(reader.read(str::from_utf8(line).ok()?)?.0);
+    // Where lines have no time of their own, they are as late after the first ones as the server took them.
+    for _ in 0..FIRST {
+        at(&read_line(&mut file)?);
+    }
+    let end = file.seek(SeekFrom::End(0))?;
+    file.seek(SeekFrom::Start(end.saturating_sub(TAIL)))?;
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail)?;
+    let newest = tail.split(|it| *it == b'\n').rev().find_map(at);
+    Ok(newest)
+}
+
 fn read_line(file: &mut BufReader<File>) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     file.take(LINE_MAX as u64).read_until(b'\n', &mut line)?;
@@ -211,6 +263,7 @@ impl Stream for Replay {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.next.is_none() {
             if self.is_over {
+                self.clock.stop();
                 return Poll::Ready(None);
             }
             let line = ready!(self.lines.poll_next(cx));

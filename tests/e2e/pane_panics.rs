@@ -56,6 +56,7 @@ async fn panic_in_a_pane(elsewhere: bool) {
     let options = PaneOptions {
         target: Watched::default(),
         colour: Colour::Keep,
+        recording: None,
         began: 0,
         utc_offset: 0,
     };

@@ -7,6 +7,7 @@ use std::{
 };
 
 use crate::support::process::{CODECHAT, Ended, Running, Scratch, Serve, clean};
+use crate::support::terminal::Terminal;
 
 /// Shows a recording without pauses.
 async fn replayed(file: &Path, more: &[&str]) -> Ended {
@@ -136,7 +137,7 @@ async fn what_is_no_recording_is_told_with_its_line() {
     let scratch = Scratch::new();
     let file = scratch.path("record");
     let first = RECORDING.split_inclusive('\n').next().unwrap();
-    for line in ["hello\n", "{\"message\":\"when?\"}\n", "\n", "\u{fffd}{}\n"] {
+    for line in ["hello\n", "{\"atMillis\":1}\n", "\n", "\u{fffd}{}\n"] {
         std::fs::write(&file, format!("{first}{line}{RECORDING}")).unwrap();
         let ended = replayed(&file, &[]).await;
         assert_eq!((ended.code, &*ended.stdout), (Some(1), ""), "{ended:?}");
@@ -190,4 +191,77 @@ async fn where_stderr_is_stdout_its_lines_stand_in_their_places() {
         ended.stdout,
         "one\ntwo\nthree\n-- the recording ends here, 2 s after its start --\n"
     );
+}
+
+#[tokio::test]
+async fn a_recording_has_the_same_summary_at_every_speed_as_lines_and_in_the_pane() {
+    let scratch = Scratch::new();
+    let file = scratch.path("record");
+    std::fs::write(&file, RECORDING).unwrap();
+    let file = file.to_str().unwrap();
+    let summary = |text: &str| -> Vec<String> {
+        let lines = text.lines().map(str::trim_end);
+        let lines = lines.skip_while(|it| !it.starts_with("codechat: failed, 3 messages in 2 s"));
+        lines.map(Into::into).collect()
+    };
+    let mut summaries = Vec::new();
+    for speed in ["max", "40x", "1000"] {
+        let words = ["watch", "--summary", "--replay", file, "--speed", speed];
+        let ended = Running::codechat(words).end().await;
+        summaries.push(summary(&ended.stderr));
+        let words = [&[CODECHAT], &words[..]].concat();
+        let mut terminal = Terminal::start(&words, (100, 24));
+        terminal.shows("00:02 of 00:02").await;
+        terminal.shows("the recording ends here").await;
+        // When it was recorded, in this machine's time zone.
+        let recorded = jiff::Timestamp::from_millisecond(1_732_262_402_123).unwrap();
+        let recorded = recorded.to_zoned(jiff::tz::TimeZone::system());
+        terminal
+            .shows(
+                &recorded
+                    .strftime("%H:%M:%S.122 -- the recording ends")
+                    .to_string(),
+            )
+            .await;
+        terminal.keys("q");
+        let (code, screen) = terminal.end().await;
+        assert_eq!(code, 0, "{screen}");
+        summaries.push(summary(&screen));
+    }
+    assert!(summaries[0].len() > 3, "{summaries:?}");
+    for other in &summaries {
+        assert_eq!(other, &summaries[0]);
+    }
+}
+
+#[tokio::test]
+async fn messages_that_were_saved_can_be_shown_again() {
+    let server = Serve::start(&[]).await;
+    let scratch = Scratch::new();
+    let saved = scratch.path("saved.ndjson");
+    let (watcher, id) = server.watch(&["--format", "json", "--until-done"]).await;
+    server.sent(&id, &["--level", "warn", "one"]).await;
+    server.sent(&id, &["--outcome", "ok", "two"]).await;
+    std::fs::write(&saved, watcher.end().await.stdout).unwrap();
+    let ended = replayed(&saved, &["--until-done"]).await;
+    assert_eq!(
+        (ended.code, ended.stdout.as_str()),
+        (Some(0), "one\ntwo\n"),
+        "{ended:?}"
+    );
+}
+
+#[tokio::test]
+async fn flags_that_mean_nothing_to_a_recording_are_refused() {
+    for flag in [
+        &["--id", "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b"][..],
+        &["--tail", "3"],
+        &["--wait"],
+        &["--", "true"],
+    ] {
+        let words = [&["watch", "--replay", "file"][..], flag].concat();
+        let ended = Running::codechat(words).end().await;
+        assert_eq!(ended.code, Some(2), "{flag:?}");
+        assert!(ended.stderr.contains("cannot be used with"), "{ended:?}");
+    }
 }

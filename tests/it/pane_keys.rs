@@ -135,6 +135,10 @@ fn a_recording_is_asked_for_nothing() {
     let options = PaneOptions {
         target: Watched::default(),
         colour: Colour::Keep,
+        recording: Some(codechat::internal::watch::replay::Recording {
+            speed: codechat::internal::watch::replay::Speed::ORIGINAL,
+            length: None,
+        }),
         began: 0,
         utc_offset: 0,
     };

@@ -62,6 +62,7 @@ impl Drawn {
         let options = PaneOptions {
             target,
             colour: Colour::Keep,
+            recording: None,
             began: BEGAN,
             utc_offset: 0,
         };
@@ -92,7 +93,7 @@ impl Drawn {
     }
 
     pub(crate) fn update(&mut self, update: Update) -> &mut Self {
-        self.happen(Msg::Updates(vec![update]))
+        self.happen(Msg::Updates(vec![(self.now, update)]))
     }
 
     /// Lets a message come.

@@ -26,7 +26,7 @@ use crate::watch::pane::draw::theme::Theme;
 use crate::watch::pane::run::{self, Controls, PaneEnd};
 use crate::watch::pane::state::{PaneOptions, Screen, Watched};
 use crate::watch::pane::update::Leave;
-use crate::watch::replay::Replay;
+use crate::watch::replay::{Recording, Replay};
 use crate::wire::Route;
 
 /// Whether the pane is what messages are to be shown in: a terminal is there, and no lines were asked
@@ -74,7 +74,9 @@ async fn show(session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
         let replay = Replay::open(path, args.speed);
         let replay = replay.with_context(|| format!("open {}", path.display()))?;
         let clock = replay.clock();
-        let screen = screen(args, Watched::default());
+        let recording = replay.recording();
+        let recording = recording.with_context(|| format!("read {}", path.display()))?;
+        let screen = screen(args, Watched::default(), Some(recording));
         let left = run::run(replay, None, screen, &clock, theme(args), || Ok(())).await?;
         return left_with(&left, &clock);
     }
@@ -86,6 +88,7 @@ async fn show(session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
     let screen = screen(
         args,
         target(&stream.client, stream.id, args.server.is_named()),
+        None,
     );
     let way_back = ToServer {
         client: stream.client,
@@ -109,10 +112,11 @@ async fn show(session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
     left_with(&shown.await?, &clock)
 }
 
-fn screen(args: &Args, target: Watched) -> Screen {
+fn screen(args: &Args, target: Watched, recording: Option<Recording>) -> Screen {
     let options = PaneOptions {
         target,
         colour: stderr::colour(&io::stdout()),
+        recording,
         began: unix_millis(),
         utc_offset: jiff::Zoned::now().offset().seconds(),
     };

@@ -36,7 +36,7 @@ pub async fn follow(
     loop {
         let next = match updates.next().now_or_never() {
             Some(next) => {
-                now = clock.now_after(now);
+                now = clock.of_update_after(now);
                 next
             }
             None if pipe.flush().await.is_err() => return Ok(LoopEnd::OutputClosed),
@@ -49,7 +49,7 @@ pub async fn follow(
                         continue;
                     }
                 };
-                now = clock.now();
+                now = clock.of_update();
                 next
             }
         };
@@ -71,7 +71,7 @@ pub async fn follow(
             if pipe.flush().await.is_err() {
                 return Ok(LoopEnd::OutputClosed);
             }
-            now = clock.now();
+            now = clock.of_update();
         }
     }
 }

@@ -78,13 +78,14 @@ pub async fn run(
         drawn: None,
         end: None,
     };
-    let mut msg = first.map_or(Msg::Ended, |update| Msg::Updates(vec![update]));
+    let at = clock.of_update();
+    let mut msg = first.map_or(Msg::Ended, |update| Msg::Updates(vec![(at, update)]));
     let mut ended = false;
     let leave = loop {
         if let Msg::Updates(updates) = &msg
             && updates
                 .iter()
-                .any(|it| matches!(it, Update::Connected { .. }))
+                .any(|(_, it)| matches!(it, Update::Connected { .. }))
         {
             connected()?;
         }
@@ -99,7 +100,7 @@ pub async fn run(
         }
         msg = pane.next(&mut updates, &mut screen, clock, ended).await?;
     };
-    let now = clock.now();
+    let now = clock.of_update();
     let printed = (leave == Leave::Printing).then(|| {
         let area = ratatui::layout::Rect::new(0, 0, screen.width, screen.height);
         let mut buffer = ratatui::buffer::Buffer::empty(area);
@@ -145,6 +146,7 @@ impl Pane {
                 .changed
                 .then(|| self.drawn.map_or_else(Instant::now, |it| it + FRAME));
             let wake = screen.wake(clock.now()).filter(|_| !self.changed);
+            let wake = wake.and_then(|it| clock.real(it));
             tokio::select! {
                 // Keys come before frames, and both before a flood.
                 biased;
@@ -162,7 +164,7 @@ impl Pane {
                 Some(told) = self.works.join_next() => {
                     return Ok(Msg::Notice(told.unwrap_or_else(|error| error.to_string())));
                 }
-                msg = take(updates, &mut self.end), if !ended => return Ok(msg),
+                msg = take(updates, clock, &mut self.end), if !ended => return Ok(msg),
                 () = after(wake) => return Ok(Msg::Tick),
             }
         }
@@ -226,14 +228,17 @@ impl Pane {
 /// `end` is what comes next.
 async fn take(
     updates: &mut (impl Stream<Item = Result<Update, FeedError>> + Unpin),
+    clock: &Clock,
     end: &mut Option<Msg>,
 ) -> Msg {
     let mut taken = Vec::new();
     let mut next = updates.next().await;
+    let mut at = clock.of_update();
     loop {
         let last = match next {
             Some(Ok(update)) => {
-                taken.push(update);
+                at = clock.of_update_after(at);
+                taken.push((at, update));
                 None
             }
             Some(Err(error)) => Some(Msg::Failed(error.to_string())),

@@ -30,6 +30,7 @@ use crate::message::Level;
 use crate::terminal::safe_text::Colour;
 use crate::watch::model::Model;
 use crate::watch::operations::{OperationState, Operations};
+use crate::watch::replay::Recording;
 
 use connection::Connection;
 use detail::Detail;
@@ -44,7 +45,7 @@ use wrap::Layouts;
 /// So many marks can be set.
 pub const MARKS_MAX: usize = 1000;
 
-/// What is watched; by default a recording, which has neither server nor publishers.
+/// What is watched; a recording has neither server nor publishers.
 #[derive(Clone, Debug, Default)]
 pub struct Watched {
     /// The server's address.
@@ -64,7 +65,9 @@ pub struct PaneOptions {
     pub target: Watched,
     /// Whether messages keep their colours.
     pub colour: Colour,
-    /// The wall clock when the watch began.
+    /// The recording that is shown, if it is no stream.
+    pub recording: Option<Recording>,
+    /// The wall clock when the watch began; a recording's, once a message of it tells.
     pub began: UnixMillis,
     /// How far local time is ahead of UTC.
     pub utc_offset: i32,
@@ -98,6 +101,8 @@ pub struct Behind {
 #[derive(Debug)]
 pub struct Screen {
     pub(in crate::watch) options: PaneOptions,
+    /// Whether it is known when a recording began.
+    knows_begin: bool,
     pub(in crate::watch) model: Model,
     pub(in crate::watch) connection: Connection,
     pub(in crate::watch) records: Records,
@@ -135,6 +140,7 @@ impl Screen {
     pub fn new(options: PaneOptions, model: Model, width: u16, height: u16) -> Self {
         Self {
             options,
+            knows_begin: false,
             model,
             connection: Connection::default(),
             records: Records::default(),
@@ -169,6 +175,14 @@ impl Screen {
 
     /// Takes what came from the stream.
     pub(in crate::watch) fn take(&mut self, update: Update, now: Duration) {
+        if let (Some(_), false, Update::Message(received)) =
+            (&self.options.recording, self.knows_begin, &update)
+            && let Some(time) = received.time
+        {
+            let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+            self.options.began = time.saturating_sub(millis);
+            self.knows_begin = true;
+        }
         self.connection.update(&update, now);
         self.uncounted_gaps += u64::from(matches!(update, Update::Gap(Gap::Unknown)));
         let note = |level, text: &str| Some(Record::own(RecordKind::Note, level, text, now));
@@ -273,7 +287,7 @@ impl Screen {
     /// Whether it is a recording that is shown: nothing can be asked of one, nor sent to it.
     #[must_use]
     pub fn is_recording(&self) -> bool {
-        self.options.target.id.is_none()
+        self.options.recording.is_some()
     }
 
     /// Whether what comes is shown at once.
@@ -355,7 +369,7 @@ impl Screen {
     pub fn wake(&self, now: Duration) -> Option<Duration> {
         let second = timestamps::until_next_second(now);
         let runs = self.running().next().is_some();
-        let counts = runs && self.connection.is_open();
+        let counts = (runs || self.is_recording()) && self.connection.is_open();
         let wake = self.connection.wake(now);
         if counts {
             Some(wake.map_or(second, |it| it.min(second)))

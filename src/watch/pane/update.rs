@@ -22,8 +22,8 @@ use crate::watch::model::Verdict;
 /// What happens.
 #[derive(Debug)]
 pub enum Msg {
-    /// Things came from the stream.
-    Updates(Vec<Update>),
+    /// Things came from the stream, each at its time.
+    Updates(Vec<(Duration, Update)>),
     /// The stream cannot be read any more.
     Failed(String),
     /// There is no more of it, as at a recording's end.
@@ -94,7 +94,7 @@ pub fn update(screen: &mut Screen, msg: Msg, now: Duration) -> Vec<Effect> {
     match msg {
         Msg::Updates(updates) => {
             let each = updates.into_iter();
-            each.filter_map(|it| take(screen, it, now)).collect()
+            each.filter_map(|(at, it)| take(screen, it, at)).collect()
         }
         Msg::Failed(reason) => {
             let text = format!("the stream cannot be read any more: {reason}");

@@ -13,6 +13,7 @@ use crate::watch::format;
 use crate::watch::operations::OperationState;
 use crate::watch::pane::state::connection::ConnectionState;
 use crate::watch::pane::state::{Screen, timestamps};
+use crate::watch::replay::Recording;
 
 /// The most columns for an operation's name, and for its gauge.
 const NAME_MAX: usize = 24;
@@ -53,6 +54,16 @@ fn state_style(screen: &Screen, theme: Theme) -> Style {
 fn states(screen: &Screen, now: Duration) -> Vec<String> {
     let connection = &screen.connection;
     let safe = |text: &str| safe_line(text, Colour::Strip).into_owned();
+    if let Some(recording) = &screen.options.recording {
+        let told = match &connection.state {
+            ConnectionState::Retrying { reason, .. } => {
+                format!(" · reconnecting ({})", safe(reason))
+            }
+            ConnectionState::Failed(reason) => format!(" · failed: {}", safe(reason)),
+            _ => String::new(),
+        };
+        return replay(recording, connection.is_open(), now, &told);
+    }
     let ago = |at: Duration| timestamps::age(now.saturating_sub(at));
     match &connection.state {
         ConnectionState::Connecting => vec!["◌ connecting".into()],
@@ -88,6 +99,22 @@ fn states(screen: &Screen, now: Duration) -> Vec<String> {
             vec![format!("■ failed: {}", safe(reason)), "■ failed".into()]
         }
     }
+}
+
+/// What is told of a recording: how fast it is shown and how far that is; the longest first.
+fn replay(recording: &Recording, is_open: bool, now: Duration, more: &str) -> Vec<String> {
+    let Recording { speed, length } = recording;
+    let sign = if is_open { "▶" } else { "■" };
+    let at = timestamps::position(length.map_or(now, |it| it.min(now)));
+    let of = length.map_or_else(String::new, |it| {
+        format!(" of {}", timestamps::position(it))
+    });
+    vec![
+        format!("{sign} replay {speed} · {at}{of}{more}"),
+        format!("{sign} replay {speed} · {at}{of}"),
+        format!("{sign} {speed} {at}"),
+        format!("{sign} {at}"),
+    ]
 }
 
 /// What is told of what is watched, the longest first.

@@ -76,6 +76,17 @@ pub fn offset(millis: i64) -> String {
     }
 }
 
+/// A place in a recording: `00:05`, `1:02:03`.
+#[must_use]
+pub fn position(at: Duration) -> String {
+    let seconds = at.as_secs();
+    let (minutes, second) = (seconds / 60, seconds % 60);
+    match (minutes / 60, minutes % 60) {
+        (0, minute) => format!("{minute:02}:{second:02}"),
+        (hours, minute) => format!("{hours}:{minute:02}:{second:02}"),
+    }
+}
+
 /// How long ago something was, in the steps in which it is told: seconds, then minutes, then hours.
 #[must_use]
 pub fn age(ago: Duration) -> String {
@@ -129,6 +140,9 @@ mod tests {
             (400_000_000, "+4 d 15 h"),
         ] {
             assert_eq!(offset(millis), text);
+        }
+        for (seconds, text) in [(5, "00:05"), (3599, "59:59"), (3723, "1:02:03")] {
+            assert_eq!(position(Duration::from_secs(seconds)), text);
         }
         assert_eq!(age(Duration::from_secs(59)), "59 s");
         assert_eq!(age(Duration::from_secs(119)), "1 min");
