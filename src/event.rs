@@ -186,16 +186,23 @@ pub enum Gap {
         /// The last lost message's number; not below `from`.
         to: u64,
     },
+    /// These had been dropped before the subscriber read the channel for the first time. Only readers tell it from
+    /// [`Gap::Known`].
+    BeforeJoining {
+        /// The number of the last of them; the first is 1.
+        to: u64,
+    },
     /// The subscriber's cursor is from before this channel; how much was lost since cannot be known.
     Unknown,
 }
 
 impl Gap {
-    /// How many messages were lost, where that is known.
+    /// How many messages are gone, if that is known. Numbers that cannot be are counted up to the largest.
     #[must_use]
     pub fn missed(self) -> Option<u64> {
         match self {
-            Self::Known { from, to } => Some(to - from + 1),
+            Self::Known { from, to } => Some((to - from).saturating_add(1)),
+            Self::BeforeJoining { to } => Some(to),
             Self::Unknown => None,
         }
     }
@@ -205,7 +212,12 @@ impl fmt::Display for Gap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Known { from, to } if from == to => write!(f, "1 message lost ({from})"),
-            Self::Known { from, to } => write!(f, "{} messages lost ({from}–{to})", to - from + 1),
+            Self::Known { from, to } => {
+                let missed = (to - from).saturating_add(1);
+                write!(f, "{missed} messages lost ({from}–{to})")
+            }
+            Self::BeforeJoining { to: 1 } => f.write_str("1 older message is no longer held"),
+            Self::BeforeJoining { to } => write!(f, "{to} older messages are no longer held"),
             Self::Unknown => {
                 f.write_str("messages lost, how many is not known (the server restarted)")
             }
@@ -298,5 +310,12 @@ mod tests {
         assert_eq!(gap.missed(), Some(103));
         assert_eq!(gap.to_string(), "103 messages lost (18–120)");
         assert_eq!(Gap::Unknown.missed(), None);
+        let all = Gap::Known {
+            from: 0,
+            to: u64::MAX,
+        };
+        assert_eq!(all.missed(), Some(u64::MAX));
+        let older = Gap::BeforeJoining { to: 17 };
+        assert_eq!(older.to_string(), "17 older messages are no longer held");
     }
 }

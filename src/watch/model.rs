@@ -115,6 +115,7 @@ pub struct Model {
     goals: Goals,
     received: u64,
     lost: u64,
+    older: u64,
     /// The first message that meant failure.
     failure: Option<String>,
     is_connected: bool,
@@ -176,6 +177,12 @@ impl Model {
         self.lost
     }
 
+    /// How many messages were gone before the watch began.
+    #[must_use]
+    pub fn older(&self) -> u64 {
+        self.older
+    }
+
     /// The first message that meant failure by the goals, quoted.
     #[must_use]
     pub fn failure(&self) -> Option<&str> {
@@ -206,7 +213,7 @@ impl Model {
         match update {
             Update::Message(received) => {
                 if let Some(operations) = &mut self.operations {
-                    operations.update(&received.message, now);
+                    operations.update(&received.message, received.time, now);
                 }
                 if !received.message.system {
                     self.news_at = now;
@@ -214,8 +221,12 @@ impl Model {
                 self.message(&received.message)
             }
             Update::Gap(gap) => {
-                self.lost += gap.missed().unwrap_or_default();
-                debug_assert!(matches!(gap, Gap::Unknown) || gap.missed().is_some());
+                let missed = gap.missed().unwrap_or_default();
+                if matches!(gap, Gap::BeforeJoining { .. }) {
+                    self.older = self.older.saturating_add(missed);
+                } else {
+                    self.lost = self.lost.saturating_add(missed);
+                }
                 None
             }
             Update::End(End::Idle) if self.goals.stay => None,

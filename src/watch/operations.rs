@@ -10,6 +10,7 @@ mod rate;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::event::UnixMillis;
 use crate::message::{Level, Message, Operation, Outcome, Progress};
 use crate::terminal::safe_text::visible;
 
@@ -63,8 +64,8 @@ impl Operations {
         self.all().filter(|it| it.is_running())
     }
 
-    /// Takes note of a message, a publisher's or the server's.
-    pub fn update(&mut self, message: &Message, now: Duration) {
+    /// Takes note of a message, a publisher's or the server's, and of when the server took it.
+    pub fn update(&mut self, message: &Message, time: Option<UnixMillis>, now: Duration) {
         if is_loss(message) {
             self.lose(message, now);
         }
@@ -81,21 +82,21 @@ impl Operations {
         let index = match self.known.iter().rposition(|it| it.name() == name) {
             Some(index) if self.known[index].outcome.is_none() => index,
             _ if name.is_none() && !begins(message, guess.as_ref()) => return,
-            _ => self.begin(name, now),
+            _ => self.begin(name, time, now),
         };
         let state = &mut self.known[index];
-        state.update(message, now);
+        state.update(message, time, now);
         if let Some(guess) = guess {
-            state.guessed(guess, now);
+            state.guessed(guess);
         }
     }
 
-    fn begin(&mut self, name: Option<&str>, now: Duration) -> usize {
+    fn begin(&mut self, name: Option<&str>, time: Option<UnixMillis>, now: Duration) -> usize {
         if self.known.len() >= OPERATIONS_MAX {
             let ended = self.known.iter().position(|it| !it.is_running());
             self.known.remove(ended.unwrap_or(0));
         }
-        self.known.push_back(OperationState::new(name, now));
+        self.known.push_back(OperationState::new(name, time, now));
         self.known.len() - 1
     }
 
@@ -127,28 +128,37 @@ fn begins(message: &Message, guess: Option<&Progress>) -> bool {
 }
 
 /// What is known of one operation.
+///
+/// How long something took is told by the times at which the server took the messages: those that a log held when
+/// the watch began arrive all at once.
 #[derive(Debug)]
 pub struct OperationState {
     name: Option<Box<str>>,
     messages: u64,
     began_at: Duration,
+    /// When the server took its first message.
+    first_time: Option<UnixMillis>,
     last_sign: Duration,
+    /// How long after its first message its last one was published.
+    span: Duration,
     ended_at: Option<Duration>,
     outcome: Option<Outcome>,
     lost: bool,
     progress: Option<Progress>,
-    /// When the progress was last guessed; `None` where a publisher tells it.
+    /// When the progress was last guessed, in its own time; `None` where a publisher tells it.
     guessed_at: Option<Duration>,
     rate: Rate,
 }
 
 impl OperationState {
-    fn new(name: Option<&str>, now: Duration) -> Self {
+    fn new(name: Option<&str>, time: Option<UnixMillis>, now: Duration) -> Self {
         Self {
             name: name.map(Into::into),
             messages: 0,
             began_at: now,
+            first_time: time,
             last_sign: now,
+            span: Duration::ZERO,
             ended_at: None,
             outcome: None,
             lost: false,
@@ -198,7 +208,7 @@ impl OperationState {
     /// How much it gets done in a second, as of late.
     #[must_use]
     pub fn rate(&self, now: Duration) -> Option<f64> {
-        self.rate.per_second(self.ended_at.unwrap_or(now))
+        self.rate.per_second(self.elapsed(now))
     }
 
     /// How long it will take if it goes on as of late. `None` where that is not known, and once it has
@@ -218,7 +228,8 @@ impl OperationState {
     /// How long it has been going on, or went on.
     #[must_use]
     pub fn elapsed(&self, now: Duration) -> Duration {
-        self.ended_at.unwrap_or(now).saturating_sub(self.began_at)
+        let end = self.ended_at.unwrap_or(now);
+        self.span + end.saturating_sub(self.last_sign)
     }
 
     /// How long it has said nothing, once that is longer than [`STALLED_AFTER`]. An operation that has
@@ -258,8 +269,12 @@ impl OperationState {
         self.ended_at.is_none()
     }
 
-    fn update(&mut self, message: &Message, now: Duration) {
+    fn update(&mut self, message: &Message, time: Option<UnixMillis>, now: Duration) {
         self.messages += 1;
+        self.span = match (self.first_time, time) {
+            (Some(first), Some(time)) => Duration::from_millis(time.saturating_sub(first)),
+            _ => now.saturating_sub(self.began_at),
+        };
         self.last_sign = now;
         // A publisher that speaks is not gone.
         self.lost = false;
@@ -267,28 +282,28 @@ impl OperationState {
         self.ended_at = message.outcome.map(|_| now);
         if let Some(progress) = &message.progress {
             self.guessed_at = None;
-            self.advance(progress.clone(), now);
+            self.advance(progress.clone());
         }
     }
 
     /// Takes a guess, where it goes on from the one before. Texts may count two things in turns (files,
     /// and the parts of each); one gauge can show one of them.
-    fn guessed(&mut self, guess: Progress, now: Duration) {
+    fn guessed(&mut self, guess: Progress) {
         if let Some(progress) = &self.progress {
             let Some(guessed_at) = self.guessed_at else {
                 return;
             };
             let goes_on = progress.total() == guess.total() && progress.unit() == guess.unit();
-            let holds = now.saturating_sub(guessed_at) < GUESS_HOLDS;
+            let holds = self.span.saturating_sub(guessed_at) < GUESS_HOLDS;
             if !goes_on && holds && !self.has_done_all() {
                 return;
             }
         }
-        self.guessed_at = Some(now);
-        self.advance(guess, now);
+        self.guessed_at = Some(self.span);
+        self.advance(guess);
     }
 
-    fn advance(&mut self, progress: Progress, now: Duration) {
+    fn advance(&mut self, progress: Progress) {
         let goes_on = self.progress.as_ref().is_some_and(|before| {
             before.total() == progress.total()
                 && before.unit() == progress.unit()
@@ -297,7 +312,7 @@ impl OperationState {
         if !goes_on {
             self.rate = Rate::default();
         }
-        self.rate.advance(progress.current(), now);
+        self.rate.advance(progress.current(), self.span);
         self.progress = Some(progress);
     }
 }

@@ -190,6 +190,10 @@ fn line(update: &Update, at: Duration) -> Vec<u8> {
             from: Some(*from),
             to: Some(*to),
         },
+        Update::Gap(Gap::BeforeJoining { to }) => Happening::Gap {
+            from: Some(1),
+            to: Some(*to),
+        },
         Update::Gap(Gap::Unknown) => Happening::Gap {
             from: None,
             to: None,
@@ -221,6 +225,8 @@ pub(super) struct LineReader {
     first: Option<(UnixMillis, Duration)>,
     /// When the newest line happened.
     at: Duration,
+    /// Whether a message or a gap was read.
+    has_read: bool,
 }
 
 impl LineReader {
@@ -229,6 +235,7 @@ impl LineReader {
         let update = if let Some(message) = json::parse_event(line) {
             let stamp: Stamp = serde_json::from_str(line).ok()?;
             let time = stamp.id.parse().ok().map(|id: EventId| id.time);
+            self.has_read |= !message.system;
             self.at = match (stamp.at_millis, time) {
                 (Some(at), _) => Duration::from_millis(at),
                 (None, Some(time)) => {
@@ -246,7 +253,13 @@ impl LineReader {
         } else {
             let line: Line<Happening> = serde_json::from_str(line).ok()?;
             self.at = Duration::from_millis(line.at_millis);
-            happened(line.what)?
+            match happened(line.what)? {
+                Update::Gap(Gap::Known { from: 1, to }) if !self.has_read => {
+                    self.has_read = true;
+                    Update::Gap(Gap::BeforeJoining { to })
+                }
+                update => update,
+            }
         };
         Some((self.at, update))
     }
@@ -319,6 +332,7 @@ mod tests {
                 "",
                 Message::system(None, "Starting server communication..."),
             ),
+            Update::Gap(Gap::BeforeJoining { to: 17 }),
             Update::Gap(Gap::Known { from: 18, to: 120 }),
             Update::Gap(Gap::Unknown),
             Update::Heartbeat,

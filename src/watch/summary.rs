@@ -8,12 +8,15 @@ use std::time::Duration;
 use super::format;
 use super::model::Model;
 use super::operations::{OperationState, Operations};
-use super::tally::LEVELS;
+use super::tally::{LEVELS, Wait};
 use crate::message::Outcome;
 use crate::terminal::stderr;
 
 /// So many operations are told, the newest.
 const OPERATIONS: usize = 20;
+/// A wait is told if it is longer than this, or than this part of the whole.
+const WAIT: Duration = Duration::from_secs(1);
+const SHARE: u32 = 10;
 
 /// The lines of a summary, the first of which says the most. None where the stream was never open, or
 /// the model keeps no account.
@@ -22,15 +25,18 @@ pub fn lines(model: &Model, now: Duration) -> Vec<String> {
     let (Some(tally), Some(operations)) = (model.tally(), model.operations()) else {
         return Vec::new();
     };
-    let Some(began_at) = tally.began_at else {
+    let Some(whole) = tally.taken(now) else {
         return Vec::new();
     };
     let received = counted(model.received(), "message");
-    let taken = stderr::duration(now.saturating_sub(began_at));
+    let taken = stderr::duration(whole);
     let mut lines = vec![format!("{}{received} in {taken}", outcome(operations))];
     let mut say = |what: &str, line: String| lines.push(format!("  {what:<12} {line}"));
 
-    let levels = LEVELS.iter().map(|it| it.as_str()).chain(["without"]);
+    let levels = LEVELS
+        .iter()
+        .map(|it| it.as_str())
+        .chain(["without a level"]);
     let levels: Vec<_> = levels
         .zip(tally.levels)
         .filter(|(_, count)| *count > 0)
@@ -47,13 +53,22 @@ pub fn lines(model: &Model, now: Duration) -> Vec<String> {
     {
         say("operation", operation(state, now));
     }
-    for pause in &tally.gaps {
-        let length = stderr::duration(pause.length);
-        say("slow", format!("{length} before {}", pause.before));
+    let is_long = |wait: &&Wait| wait.length > WAIT || wait.length > whole / SHARE;
+    for (place, wait) in tally.waits.iter().filter(is_long).enumerate() {
+        let what = if place == 0 { "longest wait" } else { "then" };
+        let length = stderr::duration(wait.length);
+        say(what, format!("{length} after {}", wait.after));
     }
-    if let Some((at, text)) = &tally.first_error {
-        let after = stderr::duration(at.saturating_sub(began_at));
+    if let Some((at, text)) = tally.first_error() {
+        let after = stderr::duration(at);
         say("first error", format!("{text}, after {after}"));
+    }
+    if model.older() > 0 {
+        let older = counted(model.older(), "older message");
+        say(
+            "not held",
+            format!("{older}, dropped before this watch began"),
+        );
     }
     match (model.lost(), tally.lost_unknown) {
         (0, false) => {}
@@ -169,17 +184,16 @@ mod tests {
                 ..refresh("Refresh failed")
             },
         );
-        let x = "x".repeat(59);
         assert_eq!(
             lines(&model, Duration::from_millis(4500)),
             [
-                "failed, 5 messages in 4 s".into(),
-                "  levels       1 error, 4 without".into(),
-                "  operation    refresh: failed in 3.2 s, 2/3".into(),
-                "  slow         2.5 s before \"Processed file 2 of 3\"".into(),
-                format!("  slow         0.5 s before \"{x}…\""),
-                "  first error  \"disk full\", after 2.7 s".into(),
-                "  lost         3 messages".into(),
+                "failed, 5 messages in 4 s",
+                "  levels       1 error, 4 without a level",
+                "  operation    refresh: failed in 3.2 s, 2/3",
+                "  longest wait 2.5 s after \"Processed file 1 of 3\"",
+                "  then         0.5 s after \"disk full\"",
+                "  first error  \"disk full\", after 2.7 s",
+                "  lost         3 messages",
             ]
         );
     }

@@ -4,28 +4,50 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::format;
-use crate::client::subscribe::Update;
-use crate::event::Gap;
+use crate::client::subscribe::{Received, Update};
+use crate::event::{Gap, UnixMillis};
 use crate::message::{Level, Message};
 
-/// So many of the longest gaps between messages are told, unless they are shorter than the second.
-const GAPS: usize = 3;
-const GAP_MIN: Duration = Duration::from_millis(250);
+/// So many of the longest waits are kept, if they are not shorter than this.
+const WAITS: usize = 3;
+const WAIT_MIN: Duration = Duration::from_millis(250);
 /// A message is quoted no wider than this.
 const QUOTE_WIDTH: usize = 60;
+/// Of a message's first line, so many bytes are kept to be quoted.
+const QUOTE_BYTES: usize = 1 << 10;
 
 /// What a summary needs and the model does not keep for anything else.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     /// When the stream was first open.
     pub(super) began_at: Option<Duration>,
-    last_at: Option<Duration>,
+    first: Option<Moment>,
+    last: Option<Moment>,
+    /// The first line of the last message.
+    last_line: String,
     /// The longest first.
-    pub(super) gaps: Vec<Pause>,
+    pub(super) waits: Vec<Wait>,
     /// How many messages of each level, the worst first; the last is for those without one.
     pub(super) levels: [u64; LEVELS.len() + 1],
-    pub(super) first_error: Option<(Duration, String)>,
+    first_error: Option<(Moment, String)>,
     pub(super) lost_unknown: bool,
+}
+
+/// When a message came, and when the server took it: what a log held when the watch began came all at once.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    arrived: Duration,
+    time: Option<UnixMillis>,
+}
+
+impl Moment {
+    /// How long after another this was.
+    fn after(self, earlier: Self) -> Duration {
+        match (earlier.time, self.time) {
+            (Some(earlier), Some(time)) => Duration::from_millis(time.saturating_sub(earlier)),
+            _ => self.arrived.saturating_sub(earlier.arrived),
+        }
+    }
 }
 
 pub(super) const LEVELS: [Level; 5] = [
@@ -36,46 +58,89 @@ pub(super) const LEVELS: [Level; 5] = [
     Level::Trace,
 ];
 
-/// A time without messages, and the message that ended it.
+/// A time without messages, and the message that came before it.
 #[derive(Debug)]
-pub(super) struct Pause {
+pub(super) struct Wait {
     pub(super) length: Duration,
-    pub(super) before: String,
+    pub(super) after: String,
 }
 
 impl Tally {
     pub(super) fn update(&mut self, update: &Update, now: Duration) {
         match update {
             Update::Connected { .. } => _ = self.began_at.get_or_insert(now),
-            Update::Message(received) => self.message(&received.message, now),
+            Update::Message(received) => self.message(received, now),
             Update::Gap(Gap::Unknown) => self.lost_unknown = true,
             _ => {}
         }
     }
 
-    fn message(&mut self, message: &Message, now: Duration) {
+    fn message(&mut self, received: &Received, now: Duration) {
+        let message = &received.message;
+        let moment = Moment {
+            arrived: now,
+            time: received.time,
+        };
         if message.level == Some(Level::Error) && self.first_error.is_none() {
-            self.first_error = Some((now, quote(message)));
+            self.first_error = Some((moment, quote(message)));
         }
         if message.system {
             return;
         }
         let level = LEVELS.iter().position(|it| Some(*it) == message.level);
         self.levels[level.unwrap_or(LEVELS.len())] += 1;
-        let length = now.saturating_sub(self.last_at.replace(now).unwrap_or(now));
-        let is_among_longest =
-            self.gaps.len() < GAPS || self.gaps.last().is_some_and(|it| it.length < length);
-        if length >= GAP_MIN && is_among_longest {
-            self.gaps.truncate(GAPS - 1);
-            let before = quote(message);
-            self.gaps.push(Pause { length, before });
-            self.gaps.sort_by_key(|it| Reverse(it.length));
+        self.first.get_or_insert(moment);
+        if let Some(last) = self.last.replace(moment) {
+            self.waited(moment.after(last));
         }
+        let line = first_line(&message.text);
+        self.last_line.clear();
+        self.last_line
+            .push_str(&line[..line.floor_char_boundary(QUOTE_BYTES)]);
+    }
+
+    /// Takes note of a time without messages after the last one.
+    fn waited(&mut self, length: Duration) {
+        let is_among_longest =
+            self.waits.len() < WAITS || self.waits.last().is_some_and(|it| it.length < length);
+        if length >= WAIT_MIN && is_among_longest {
+            self.waits.truncate(WAITS - 1);
+            let after = quoted(&self.last_line);
+            self.waits.push(Wait { length, after });
+            self.waits.sort_by_key(|it| Reverse(it.length));
+        }
+    }
+
+    /// How long it all took, from when the stream was first open; `None` if it never was.
+    pub(super) fn taken(&self, now: Duration) -> Option<Duration> {
+        let since_last = |last: Moment| now.saturating_sub(last.arrived);
+        Some(match self.last {
+            Some(last) => self.until(last)? + since_last(last),
+            None => now.saturating_sub(self.began_at?),
+        })
+    }
+
+    /// When the first error came, after the stream was first open, and what it was.
+    pub(super) fn first_error(&self) -> Option<(Duration, &str)> {
+        let (moment, text) = self.first_error.as_ref()?;
+        Some((self.until(*moment)?, text))
+    }
+
+    fn until(&self, moment: Moment) -> Option<Duration> {
+        let first = self.first.unwrap_or(moment);
+        Some(first.arrived.saturating_sub(self.began_at?) + moment.after(first))
     }
 }
 
 /// The begin of a message's first line, in quotes.
 pub(super) fn quote(message: &Message) -> String {
-    let line = message.text.lines().next().unwrap_or_default();
+    quoted(first_line(&message.text))
+}
+
+fn quoted(line: &str) -> String {
     format!("\"{}\"", format::cut(line, QUOTE_WIDTH))
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
 }

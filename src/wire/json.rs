@@ -106,6 +106,11 @@ pub fn gap_object(gap: Gap) -> Vec<u8> {
             to: Some(to),
             missed: gap.missed(),
         },
+        Gap::BeforeJoining { to } => GapObject {
+            from: Some(1),
+            to: Some(to),
+            missed: gap.missed(),
+        },
         Gap::Unknown => GapObject {
             from: None,
             to: None,

@@ -82,7 +82,7 @@ async fn stdout_has_nothing_but_messages_and_stderr_the_rest() {
     server.http.stop(&id).await;
     let ended = watcher.end().await;
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "4\n5\n"));
-    assert!(ended.stderr.contains("3 messages lost"), "{ended:?}");
+    assert!(ended.stderr.contains("3 older messages are no longer held"), "{ended:?}");
     assert!(ended.stderr.contains("-- stopped --"), "{ended:?}");
 }
 
@@ -307,4 +307,33 @@ async fn without_a_server_the_watcher_is_one() {
         std::net::TcpStream::connect(port.address).is_err(),
         "it ends with the watcher"
     );
+}
+
+#[tokio::test]
+async fn a_late_joiner_is_told_of_older_messages_and_not_of_losses() {
+    let server = Serve::start(&["--log-messages", "3"]).await;
+    let id = server.http.connect().await;
+    for text in ["1", "2", "3", "4"] {
+        server.http.publish(&id, text).await;
+    }
+    let last = ["--outcome", "ok", "--operation", "import", "5"];
+    server.sent(&id, &last).await;
+    let words = [
+        "watch",
+        "--server",
+        &server.url,
+        "--id",
+        &id,
+        "--until-done",
+        "--summary",
+    ];
+    let ended = Running::codechat(words).end().await;
+    assert_eq!(ended.stdout, "3\n4\n5\n");
+    for line in [
+        "-- 2 older messages are no longer held --",
+        "  not held     2 older messages, dropped before this watch began",
+    ] {
+        assert!(ended.stderr.contains(line), "{ended:?}");
+    }
+    assert!(!ended.stderr.contains("lost"), "{ended:?}");
 }

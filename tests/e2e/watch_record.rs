@@ -51,7 +51,7 @@ async fn a_recording_shows_what_was_shown_and_ends_as_it_ended() {
     assert_eq!(again.stdout, shown.stdout);
     assert_eq!(again.stdout.lines().count(), 4, "a gap and three messages");
     assert!(
-        again.stderr.contains("-- 1 message lost (1) --"),
+        again.stderr.contains("-- 1 older message is no longer held --"),
         "{again:?}"
     );
 }
@@ -76,8 +76,8 @@ async fn a_recording_can_be_shown_with_other_options() {
     for line in [
         "-- the recording ends here, 2 s after its start --",
         "codechat: failed, 3 messages in 2 s",
-        "  levels       1 error, 2 without",
-        "  slow         1 s before \"two\"",
+        "  levels       1 error, 2 without a level",
+        "  longest wait 1 s after \"one\"",
         "  first error  \"two\", after 1 s",
     ] {
         assert!(

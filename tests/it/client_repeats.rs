@@ -36,7 +36,7 @@ async fn gaps_and_the_end_are_codechats_only() {
     assert_eq!(next(&mut own).await, connected);
     assert_eq!(
         next(&mut own).await,
-        Update::Gap(Gap::Known { from: 1, to: 3 })
+        Update::Gap(Gap::BeforeJoining { to: 3 })
     );
     assert_eq!(next(&mut own).await, Update::End(End::Idle));
     assert!(soon(own.next()).await.is_none());

@@ -25,6 +25,9 @@ pub(super) struct Translator {
     seen: Option<EventId>,
     /// Whether the greeting may still come on this connection.
     greeting_due: bool,
+    /// How many connections there were, and whether anything came on them that has a number.
+    connections: u64,
+    has_read: bool,
 }
 
 impl Translator {
@@ -34,12 +37,15 @@ impl Translator {
             sender: Sender::Foreign,
             seen: cursor.parse().ok(),
             greeting_due: false,
+            connections: 0,
+            has_read: !cursor.is_empty(),
         }
     }
 
     /// Begins a connection, which was asked to resume or not.
     pub(super) fn begin(&mut self, sender: Sender, resuming: bool) -> Update {
         self.sender = sender;
+        self.connections += 1;
         self.greeting_due = !resuming;
         if !resuming {
             // A fresh stream tells all it has, whatever was read before.
@@ -64,8 +70,13 @@ impl Translator {
         match &*event.name {
             sse::GAP => {
                 self.seen = id.or(self.seen);
-                let gap = json::parse_gap(&event.data);
-                return Some(Update::Gap(gap.unwrap_or(Gap::Unknown)));
+                let gap = json::parse_gap(&event.data).unwrap_or(Gap::Unknown);
+                let is_joining = self.connections == 1 && !self.has_read;
+                self.has_read = true;
+                return Some(Update::Gap(match gap {
+                    Gap::Known { from: 1, to } if is_joining => Gap::BeforeJoining { to },
+                    gap => gap,
+                }));
             }
             sse::END if event.data == End::Idle.as_str() => return Some(Update::End(End::Idle)),
             sse::END => return Some(Update::End(End::Stopped)),
@@ -77,6 +88,7 @@ impl Translator {
         };
         let message = parsed.unwrap_or_else(|| self.text(&event, id));
         self.greeting_due = false;
+        self.has_read |= !message.system;
         if id.is_some_and(|id| self.is_repeat(id, &message)) {
             return None;
         }

@@ -61,10 +61,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     session.leave().await;
     if !is_written {
         tell_unwritten(&unwritten).await;
-    } else if exit.is_ok() {
-        if !told_nothing(&args, &exit, &job.messages.model) {
-            summarize(&job.messages.model, &job.messages.clock);
-        }
+    } else if exit.is_ok() && !told_nothing(&args, &exit, &job.messages.model) {
+        summarize(&job.messages.model, &job.messages.clock);
     }
     exit
 }

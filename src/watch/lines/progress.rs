@@ -165,7 +165,7 @@ mod tests {
             progress: Some(Progress::new(0.0, Some(0.0), None).unwrap()),
             ..told(Some("refresh"), 0.0)
         };
-        operations.update(&nothing, Duration::ZERO);
+        operations.update(&nothing, None, Duration::ZERO);
         let line = line(&operations, Duration::from_mins(1), 100).unwrap();
         assert!(line.starts_with("refresh  0/0  "), "{line}");
         for wrong in ["[", "%", "ETA", "stalled", "NaN"] {
@@ -175,8 +175,8 @@ mod tests {
 
     fn refreshing() -> Operations {
         let mut operations = Operations::new(true);
-        operations.update(&told(Some("refresh"), 4.0), Duration::ZERO);
-        operations.update(&told(Some("refresh"), 12.0), Duration::from_secs(4));
+        operations.update(&told(Some("refresh"), 4.0), None, Duration::ZERO);
+        operations.update(&told(Some("refresh"), 12.0), None, Duration::from_secs(4));
         operations
     }
 
@@ -188,7 +188,7 @@ mod tests {
             line(&operations, now, 100).unwrap(),
             "refresh  [#########---------------------]  12/40 files  30 %  2/s  ETA 14 s  elapsed 4 s"
         );
-        operations.update(&told(None, 1.0), now);
+        operations.update(&told(None, 1.0), None, now);
         assert!(line(&operations, now, 120).unwrap().ends_with("  +1 more"));
         let later = Duration::from_secs(30);
         let stalled = line(&operations, later, 120).unwrap();
@@ -203,7 +203,7 @@ mod tests {
     fn it_fits_whatever_the_width() {
         let mut operations = refreshing();
         let wide = "名前の長い操作\u{202e}".repeat(8);
-        operations.update(&told(Some(&wide), 1.0), Duration::ZERO);
+        operations.update(&told(Some(&wide), 1.0), None, Duration::ZERO);
         for width in 0..140 {
             let line = line(&operations, Duration::from_secs(5), width).unwrap();
             assert!(line.width() <= width, "{width}: {line}");
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn a_name_cannot_control_the_terminal() {
         let mut operations = Operations::new(true);
-        operations.update(&told(Some("a\u{202e}b"), 1.0), Duration::ZERO);
+        operations.update(&told(Some("a\u{202e}b"), 1.0), None, Duration::ZERO);
         let line = line(&operations, Duration::ZERO, 200).unwrap();
         assert!(line.starts_with("a<U+202E>b  ["), "{line}");
     }

@@ -37,7 +37,11 @@ fn names(operations: &Operations) -> Vec<Option<&str>> {
 fn guessed(texts: &[&str]) -> Option<(f64, Option<f64>)> {
     let mut operations = Operations::new(true);
     for (second, text) in texts.iter().enumerate() {
-        operations.update(&Message::text(*text), Duration::from_secs(second as u64));
+        operations.update(
+            &Message::text(*text),
+            None,
+            Duration::from_secs(second as u64),
+        );
     }
     let progress = operations.running().next()?.progress()?;
     Some((progress.current(), progress.total()))
@@ -49,6 +53,7 @@ fn progress_gives_a_fraction_a_rate_and_a_time_to_go() {
     for step in 0..=10 {
         operations.update(
             &told("refresh", f64::from(step), 40.0),
+            None,
             seconds(f64::from(step) / 2.0),
         );
     }
@@ -64,11 +69,27 @@ fn progress_gives_a_fraction_a_rate_and_a_time_to_go() {
 }
 
 #[test]
+fn what_arrives_all_at_once_is_told_by_the_times_at_which_it_was_published() {
+    const FIRST: UnixMillis = 1_732_262_400_000;
+    let mut operations = Operations::new(true);
+    for step in 0..=10 {
+        let time = Some(FIRST + step * 500);
+        #[expect(clippy::cast_precision_loss, reason = "ten steps")]
+        operations.update(&told("refresh", step as f64, 40.0), time, seconds(0.1));
+    }
+    let state = operations.running().next().unwrap();
+    assert_eq!(state.elapsed(seconds(0.1)), seconds(5.0));
+    assert_eq!(state.rate(seconds(0.1)), Some(2.0));
+    assert_eq!(state.eta(seconds(0.1)), Some(seconds(15.0)));
+    assert_eq!(state.elapsed(seconds(1.1)), seconds(6.0));
+}
+
+#[test]
 fn an_outcome_ends_an_operation_and_a_message_after_it_begins_another() {
     let mut operations = Operations::new(true);
-    operations.update(&told("a", 1.0, 2.0), seconds(0.0));
-    operations.update(&told("b", 1.0, 2.0), seconds(1.0));
-    operations.update(&ends(Some("a"), Outcome::Failed), seconds(3.0));
+    operations.update(&told("a", 1.0, 2.0), None, seconds(0.0));
+    operations.update(&told("b", 1.0, 2.0), None, seconds(1.0));
+    operations.update(&ends(Some("a"), Outcome::Failed), None, seconds(3.0));
     assert_eq!(names(&operations), [Some("b")]);
     let ended = operations.all().next().unwrap();
     assert_eq!(ended.outcome(), Some(Outcome::Failed));
@@ -77,7 +98,7 @@ fn an_outcome_ends_an_operation_and_a_message_after_it_begins_another() {
         (ended.eta(seconds(9.0)), ended.stalled(seconds(99.0))),
         (None, None)
     );
-    operations.update(&told("a", 1.0, 2.0), seconds(4.0));
+    operations.update(&told("a", 1.0, 2.0), None, seconds(4.0));
     assert_eq!(names(&operations), [Some("b"), Some("a")]);
     assert_eq!(operations.all().count(), 3);
 }
@@ -85,16 +106,16 @@ fn an_outcome_ends_an_operation_and_a_message_after_it_begins_another() {
 #[test]
 fn a_lost_publisher_ends_its_operation_until_it_speaks_again() {
     let mut operations = Operations::new(true);
-    operations.update(&told("a", 1.0, 2.0), seconds(0.0));
-    operations.update(&told("b", 1.0, 2.0), seconds(0.0));
-    operations.update(&loss(None), seconds(1.0));
+    operations.update(&told("a", 1.0, 2.0), None, seconds(0.0));
+    operations.update(&told("b", 1.0, 2.0), None, seconds(0.0));
+    operations.update(&loss(None), None, seconds(1.0));
     assert_eq!(operations.running().count(), 2, "either may be meant");
-    operations.update(&loss(Some("a")), seconds(1.0));
+    operations.update(&loss(Some("a")), None, seconds(1.0));
     assert_eq!(names(&operations), [Some("b")]);
     assert!(operations.all().next().unwrap().lost());
-    operations.update(&loss(None), seconds(2.0));
+    operations.update(&loss(None), None, seconds(2.0));
     assert_eq!(operations.running().count(), 0, "only b can be meant");
-    operations.update(&told("a", 2.0, 2.0), seconds(3.0));
+    operations.update(&told("a", 2.0, 2.0), None, seconds(3.0));
     assert_eq!(names(&operations), [Some("a")]);
     assert!(!operations.all().next().unwrap().lost());
 }
@@ -102,13 +123,13 @@ fn a_lost_publisher_ends_its_operation_until_it_speaks_again() {
 #[test]
 fn what_has_no_name_is_an_operation_if_it_has_progress_or_an_outcome() {
     let mut operations = Operations::new(true);
-    operations.update(&Message::text("hello"), seconds(0.0));
+    operations.update(&Message::text("hello"), None, seconds(0.0));
     assert_eq!(operations.all().count(), 0);
     for file in 1..=4 {
         let text = format!("Processed file {file} of 40");
-        operations.update(&Message::text(text), seconds(1.0));
+        operations.update(&Message::text(text), None, seconds(1.0));
     }
-    operations.update(&Message::text("thinking"), seconds(8.0));
+    operations.update(&Message::text("thinking"), None, seconds(8.0));
     let state = operations.running().next().unwrap();
     assert_eq!((state.name(), state.fraction()), (None, Some(0.1)));
     assert_eq!(
@@ -116,9 +137,9 @@ fn what_has_no_name_is_an_operation_if_it_has_progress_or_an_outcome() {
         None,
         "any text is a sign of life"
     );
-    operations.update(&ends(None, Outcome::Ok), seconds(9.0));
+    operations.update(&ends(None, Outcome::Ok), None, seconds(9.0));
     assert_eq!(operations.running().count(), 0);
-    operations.update(&Message::text("40 of 40 files are in"), seconds(9.0));
+    operations.update(&Message::text("40 of 40 files are in"), None, seconds(9.0));
     assert_eq!(operations.all().count(), 1, "a result is no operation");
 }
 
@@ -146,15 +167,15 @@ fn guesses_follow_one_count_and_never_what_a_publisher_tells() {
 
     let mut operations = Operations::new(true);
     let mut message = told("a", 3.0, 120.0);
-    operations.update(&message, seconds(0.0));
+    operations.update(&message, None, seconds(0.0));
     message.progress = None;
     for part in parts {
         message.text = part.into();
-        operations.update(&message, seconds(9.0));
+        operations.update(&message, None, seconds(9.0));
     }
     assert_eq!(operations.running().next().unwrap().fraction(), Some(0.025));
     let mut operations = Operations::new(false);
-    operations.update(&message, seconds(0.0));
+    operations.update(&message, None, seconds(0.0));
     assert_eq!(operations.running().next().unwrap().progress(), None);
 }
 
@@ -162,11 +183,11 @@ fn guesses_follow_one_count_and_never_what_a_publisher_tells() {
 fn only_so_many_are_remembered_and_those_that_ended_go_first() {
     let mut operations = Operations::new(true);
     for number in 0..OPERATIONS_MAX {
-        operations.update(&told(&number.to_string(), 1.0, 2.0), seconds(0.0));
+        operations.update(&told(&number.to_string(), 1.0, 2.0), None, seconds(0.0));
     }
-    operations.update(&ends(Some("7"), Outcome::Ok), seconds(1.0));
+    operations.update(&ends(Some("7"), Outcome::Ok), None, seconds(1.0));
     for name in ["x", "y"] {
-        operations.update(&told(name, 1.0, 2.0), seconds(2.0));
+        operations.update(&told(name, 1.0, 2.0), None, seconds(2.0));
     }
     let known: Vec<_> = operations.all().map(|it| it.name().unwrap()).collect();
     assert_eq!(known.len(), OPERATIONS_MAX);

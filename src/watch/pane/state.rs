@@ -99,6 +99,7 @@ pub struct Behind {
 
 /// The interactive model.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a state of its own")]
 pub struct Screen {
     pub(in crate::watch) options: PaneOptions,
     /// Whether it is known when a recording began.
