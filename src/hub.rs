@@ -4,6 +4,7 @@
 //! hands out bytes that it was told how to encode ([`Frames`]); it knows no HTTP, no JSON library
 //! and no terminal, and does no I/O. Its locks are short and never held across an `.await`.
 
+mod broadcast;
 mod channel;
 mod control_stream;
 mod eviction;
@@ -25,6 +26,7 @@ use std::collections::HashMap;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+pub use self::broadcast::Broadcast;
 use self::channel::Channel;
 pub use self::channel::{BROKEN_OFF, CONTROL_STREAMS, ControlEvent, Position};
 pub use self::control_stream::ControlStream;
@@ -238,26 +240,13 @@ impl Hub {
         Ok(PublishStream::new(self.clone(), self.known(id)?, key))
     }
 
-    /// Publishes a message to every channel that has not ended, and says to how many.
+    /// Begins to publish a message to every channel that has not ended.
     ///
     /// # Errors
-    /// [`Refusal::Closing`]; another where not a single channel could take it.
-    pub fn broadcast(&self, message: &Message, key: Option<&str>) -> Result<usize, Refusal> {
+    /// [`Refusal::Closing`].
+    pub fn broadcast(&self, message: Message, key: Option<Box<str>>) -> Result<Broadcast, Refusal> {
         self.admit()?;
-        let mut reached = 0;
-        let mut refused = None;
-        for channel in self.channels() {
-            match channel.publish(message.clone(), key, self.evict(&channel)) {
-                Ok(_) => reached += 1,
-                // It ended meanwhile: no longer one of those it is for.
-                Err(Refusal::Ended) => {}
-                Err(refusal) => refused = Some(refusal),
-            }
-        }
-        match refused {
-            Some(refusal) if reached == 0 => Err(refusal),
-            _ => Ok(reached),
-        }
+        Ok(Broadcast::new(self.clone(), message, key))
     }
 
     /// Ends a channel and every stream on it; readers get what its log holds first. False where there
@@ -383,6 +372,11 @@ impl Hub {
 
     fn channels(&self) -> Vec<Arc<Channel>> {
         self.channels_where(|_| true)
+    }
+
+    fn channels_of(&self, shard: usize) -> Vec<Arc<Channel>> {
+        let shard = lock(&self.registry.shards[shard]);
+        shard.values().cloned().collect()
     }
 
     fn channels_where(&self, condition: impl Fn(&Channel) -> bool) -> Vec<Arc<Channel>> {

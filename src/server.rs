@@ -10,6 +10,7 @@ mod body_rest;
 mod connection;
 mod deadline;
 mod fast_path;
+mod h2_answers;
 mod handlers;
 mod metrics;
 mod problem;

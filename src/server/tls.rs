@@ -10,11 +10,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::http::Request;
 use encoding_rs::UTF_8;
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -24,12 +22,12 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
-use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::BUFFER_BYTES;
+use super::h2_answers::Answers;
 use super::service::HttpService;
 use super::write_timeout::WriteTimeout;
 
@@ -149,29 +147,25 @@ pub(super) async fn converse(
         Err(_) => return tracing::debug!("a TLS handshake took too long"),
     };
     let is_http_2 = stream.get_ref().1.alpn_protocol() == Some(HTTP_2);
-    let (requests, open) = watch::channel(0);
-    let service = service_fn(move |request: Request<Incoming>| {
-        let (service, request_open) = (service.clone(), Open::new(&requests));
-        async move {
-            let answer = service.answer(request, None).await;
-            // It is open until the last of its answer is out.
-            let answer = answer.map(|body| {
-                body.map_frame(move |frame| {
-                    let _ = &request_open;
-                    frame
-                })
-            });
-            Ok::<_, Infallible>(answer)
-        }
-    });
     let io = TokioIo::new(stream);
     let ended = if is_http_2 {
+        let answers = Answers::new();
         let over = async {
             tokio::select! {
                 () = closing.cancelled(), if is_early => {}
-                () = idle(open, options.header_timeout) => {}
+                // Over HTTP/1 hyper sees to that itself, over HTTP/2 it asks for ever whether the client is there.
+                () = answers.idle(options.header_timeout) => {}
             }
         };
+        let stalled = answers.stalled(options.stall_timeout);
+        let metrics = Arc::clone(&service.app.metrics);
+        let service = service_fn(|request: Request<Incoming>| {
+            let (service, begun) = (service.clone(), answers.begin());
+            async move {
+                let answer = service.answer(request, None).await;
+                Ok::<_, Infallible>(answer.map(|body| begun.body(body)))
+            }
+        });
         let mut connection = pin!(
             http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
@@ -180,14 +174,26 @@ pub(super) async fn converse(
                 .max_concurrent_streams(CONCURRENT)
                 .serve_connection(io, service)
         );
+        let served = async {
+            tokio::select! {
+                ended = &mut connection => return ended,
+                () = over => {}
+            }
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        };
         tokio::select! {
-            ended = &mut connection => ended,
-            () = over => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+            ended = served => ended,
+            () = stalled => {
+                metrics.stalled.add(1);
+                return tracing::debug!("closing a connection that takes no bytes");
             }
         }
     } else {
+        let service = service_fn(|request: Request<Incoming>| {
+            let service = service.clone();
+            async move { Ok::<_, Infallible>(service.answer(request, None).await) }
+        });
         let mut connection = pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -205,31 +211,5 @@ pub(super) async fn converse(
     };
     if let Err(error) = ended {
         tracing::debug!(error = %crate::error_chain(&error), "connection ended");
-    }
-}
-
-/// A request that is being answered, as long as this lives.
-struct Open(watch::Sender<usize>);
-
-impl Open {
-    fn new(requests: &watch::Sender<usize>) -> Self {
-        requests.send_modify(|open| *open += 1);
-        Self(requests.clone())
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.send_modify(|open| *open -= 1);
-    }
-}
-
-/// Ready once no request was open for so long: over HTTP/1 hyper sees to that itself, over HTTP/2 it asks
-/// for ever whether the client is still there.
-async fn idle(mut open: watch::Receiver<usize>, patience: Duration) {
-    while open.wait_for(|open| *open == 0).await.is_ok() {
-        if timeout(patience, open.changed()).await.is_err() {
-            return;
-        }
     }
 }

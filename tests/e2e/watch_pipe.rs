@@ -82,7 +82,10 @@ async fn stdout_has_nothing_but_messages_and_stderr_the_rest() {
     server.http.stop(&id).await;
     let ended = watcher.end().await;
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "4\n5\n"));
-    assert!(ended.stderr.contains("3 older messages are no longer held"), "{ended:?}");
+    assert!(
+        ended.stderr.contains("3 older messages are no longer held"),
+        "{ended:?}"
+    );
     assert!(ended.stderr.contains("-- stopped --"), "{ended:?}");
 }
 

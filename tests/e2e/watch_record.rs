@@ -51,7 +51,9 @@ async fn a_recording_shows_what_was_shown_and_ends_as_it_ended() {
     assert_eq!(again.stdout, shown.stdout);
     assert_eq!(again.stdout.lines().count(), 4, "a gap and three messages");
     assert!(
-        again.stderr.contains("-- 1 older message is no longer held --"),
+        again
+            .stderr
+            .contains("-- 1 older message is no longer held --"),
         "{again:?}"
     );
 }

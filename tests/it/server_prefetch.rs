@@ -1,4 +1,4 @@
-//! A browser that asks ahead of time is issued no client ID, since nobody may ever look at it.
+//! A browser that asks ahead of time is issued no client ID and stops none, since nobody may ever look at it.
 
 use crate::support::{http::stream_of, server::Server};
 
@@ -26,6 +26,12 @@ async fn a_prefetch_opens_no_client_and_reads_one_that_is_there() {
         .stream(&stream_of(&id), &["Sec-Purpose: prefetch"])
         .await;
     assert_eq!(known.head.status, 200);
+    let stop = format!("/api/v1/sse/debug/stop/{id}");
+    for header in ["Sec-Purpose: prefetch", "Purpose: prefetch"] {
+        let refused = server.request("GET", &stop, &[header], "").await;
+        refused.detail(403);
+    }
+    assert_eq!(server.hub.stats().channels, 1, "it was not stopped");
     let other = ["Sec-Purpose: something"];
     let answer = server
         .request("GET", "/api/v1/sse/connect", &other, "")

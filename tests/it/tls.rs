@@ -143,6 +143,67 @@ async fn a_connection_of_http_2_that_asks_for_nothing_is_closed_and_one_with_a_s
     read_until(&mut stream, "still there").await;
 }
 
+#[tokio::test]
+async fn a_client_of_http_2_that_takes_nothing_is_closed_though_it_answers_pings() {
+    let server = start(|options| {
+        options.stall_timeout = Duration::from_millis(200);
+        options.heartbeat = Duration::from_millis(100);
+    })
+    .await;
+    let mut client = http_2(&server).await;
+    let no_window = frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    let fields = [
+        (":method", "GET"),
+        (":scheme", "https"),
+        (":authority", "localhost"),
+        (":path", "/api/v1/sse/connect"),
+    ];
+    let mut head = Vec::new();
+    for (name, value) in fields {
+        for text in [name, value] {
+            head.push(u8::try_from(text.len()).unwrap());
+            head.extend(text.bytes());
+        }
+    }
+    // Literal fields without indexing (RFC 7541, 6.2.2), each behind a 0.
+    let mut block = Vec::new();
+    let mut rest = &head[..];
+    while !rest.is_empty() {
+        let name = usize::from(rest[0]) + 1;
+        let length = name + usize::from(rest[name]) + 1;
+        block.push(0);
+        block.extend(&rest[..length]);
+        rest = &rest[length..];
+    }
+    let request = frame(1, 5, 1, &block);
+    soon(client.write_all(&[no_window, request].concat()))
+        .await
+        .unwrap();
+    let mut pings = 0;
+    loop {
+        let mut head = [0; FRAME_HEAD];
+        if soon(client.read_exact(&mut head)).await.is_err() {
+            break;
+        }
+        let length = usize::from(head[1]) << 8 | usize::from(head[2]);
+        let mut payload = vec![0; length];
+        if soon(client.read_exact(&mut payload)).await.is_err() {
+            break;
+        }
+        if head[3] == 6 && head[4] == 0 {
+            pings += 1;
+            let _ = client.write_all(&frame(6, 1, 0, &payload)).await;
+        }
+    }
+    assert!(pings > 0, "it was asked whether it is there");
+}
+
+/// A frame of HTTP/2 (RFC 9113, 4.1).
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
+}
+
 const FRAME_HEAD: usize = 9;
 
 /// A connection that has said what begins HTTP/2, and nothing more.

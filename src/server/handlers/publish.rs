@@ -2,6 +2,8 @@
 
 mod ndjson;
 
+use std::panic::resume_unwind;
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Query, Request, State};
@@ -12,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::control::Requested;
 use crate::event::ClientId;
-use crate::hub::Receipt;
+use crate::hub::{Receipt, Refusal};
 use crate::message::Message;
 use crate::server::App;
 use crate::server::problem::{Problem, ProblemKind};
@@ -46,7 +48,23 @@ pub(in crate::server) async fn broadcast(
     let (parts, mut body) = request.into_parts();
     let message = read_broadcast(&app, &parts, &mut body).await?;
     let key = idempotency_key(&parts.headers)?;
-    let clients = app.hub.broadcast(&message, key)?;
+    let mut broadcast = app.hub.broadcast(message, key.map(Into::into))?;
+    // A task of its own, so that it comes to its end though its publisher is gone.
+    let clients = tokio::spawn(async move {
+        loop {
+            if let Some(reached) = broadcast.advance() {
+                return reached;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    let clients = match clients.await {
+        Ok(clients) => clients?,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(_) => return Err(Refusal::Closing.into()),
+        },
+    };
     Ok((StatusCode::ACCEPTED, Json(Broadcast { clients })).into_response())
 }
 

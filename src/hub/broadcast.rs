@@ -1,0 +1,65 @@
+//! One message to every channel, some channels at a time: a server with many has others to serve meanwhile.
+
+use super::channel::Channel;
+use super::sync::{Arc, SHARDS};
+use super::{Hub, Refusal};
+use crate::message::Message;
+
+/// How many channels are published to at once.
+const STEP: usize = 1000;
+
+/// A message on its way to every channel that is there from the beginning to the end. One that is opened meanwhile
+/// gets it or not.
+pub struct Broadcast {
+    hub: Hub,
+    message: Message,
+    key: Option<Box<str>>,
+    /// The shards whose channels are still to be looked up.
+    shards: std::ops::Range<usize>,
+    /// The channels of the shard at hand.
+    channels: std::vec::IntoIter<Arc<Channel>>,
+    reached: usize,
+    refused: Option<Refusal>,
+}
+
+impl Broadcast {
+    pub(super) fn new(hub: Hub, message: Message, key: Option<Box<str>>) -> Self {
+        Self {
+            hub,
+            message,
+            key,
+            shards: 0..SHARDS,
+            channels: Vec::new().into_iter(),
+            reached: 0,
+            refused: None,
+        }
+    }
+
+    /// Publishes to the next 1,000 channels. Once there are no more, returns how many took the message, or why not a
+    /// single one could.
+    pub fn advance(&mut self) -> Option<Result<usize, Refusal>> {
+        for _ in 0..STEP {
+            let Some(channel) = self.next() else {
+                let refused = self.refused.take().filter(|_| self.reached == 0);
+                return Some(refused.map_or(Ok(self.reached), Err));
+            };
+            let (message, key) = (self.message.clone(), self.key.as_deref());
+            match channel.publish(message, key, self.hub.evict(&channel)) {
+                Ok(_) => self.reached += 1,
+                // It ended meanwhile: no longer one of those it is for.
+                Err(Refusal::Ended) => {}
+                Err(refusal) => self.refused = Some(refusal),
+            }
+        }
+        None
+    }
+
+    fn next(&mut self) -> Option<Arc<Channel>> {
+        loop {
+            if let Some(channel) = self.channels.next() {
+                return Some(channel);
+            }
+            self.channels = self.hub.channels_of(self.shards.next()?).into_iter();
+        }
+    }
+}
