@@ -168,7 +168,7 @@ impl Client {
     }
 
     /// Whether the server answers, and not with an error of its own.
-    async fn is_well(&self) -> bool {
+    pub(crate) async fn is_well(&self) -> bool {
         let request = self.request(Method::GET, Route::Health.path(), None);
         let answer = request.send(&self.http).await;
         answer.is_ok_and(|it| !it.status().is_server_error())

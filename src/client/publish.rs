@@ -1,22 +1,24 @@
-//! Sending many messages so that each arrives: what is not acknowledged is sent again, under the
-//! same idempotency key, for as long as there is patience.
+//! Sending messages so that each arrives: what is not acknowledged is sent again, under the same idempotency
+//! key, for as long as there is patience.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, HeaderValue};
+use serde::de::DeserializeOwned;
 use thiserror::Error;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
-use super::error::{Lost, Refusal, read_json};
+use super::error::{Cause, Lost, Refusal, read_json};
 use super::give_up::GiveUp;
 use super::request::ClientRequest;
 use super::retry::Backoff;
-use super::{Client, ClientError};
+use super::{ANSWER_TIMEOUT, Client, ClientError};
 use crate::event::ClientId;
-use crate::wire::answer::Published;
+use crate::message::Message;
+use crate::wire::answer::{Broadcast, Published};
 use crate::wire::{self, Route};
 
 /// At the first tries after a loss, which thus fall within [`wire::RECONNECT_GRACE`]: a network that fails for a
@@ -26,11 +28,12 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// So long after a lost connection an unknown client ID means that the watcher is not back yet.
 const RETURN: Duration = Duration::from_secs(30);
 
-/// Publishes to one client.
+/// Publishes to one client, or to all of them.
 #[derive(Debug)]
 pub struct HttpPublisher {
     client: Client,
-    id: ClientId,
+    /// `None` for all.
+    id: Option<ClientId>,
     patience: GiveUp,
     /// Whether anything ever answered.
     reached: bool,
@@ -59,9 +62,7 @@ pub enum PublishError {
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The server refused for good.
-    #[error(
-        "the server took {accepted} of {lines} lines and refused the rest ({status}): {detail}"
-    )]
+    #[error("the server {} ({status}): {detail}", refused(*accepted, *lines))]
     Refused {
         /// The HTTP status.
         status: u16,
@@ -85,6 +86,13 @@ pub enum PublishError {
     },
 }
 
+fn refused(accepted: u64, lines: u64) -> String {
+    match (accepted, lines) {
+        (0, 1) => "refused".into(),
+        _ => format!("took {accepted} of {lines} lines and refused the rest"),
+    }
+}
+
 impl PublishError {
     /// How many lines of the body stand all the same.
     #[must_use]
@@ -96,9 +104,18 @@ impl PublishError {
     }
 }
 
+/// Whether the server may hold an answer back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hold {
+    /// For as long as its readers need.
+    Readers,
+    /// It has no reason to.
+    Never,
+}
+
 /// How one try went.
-enum Tried {
-    Accepted(Published),
+enum Tried<T> {
+    Accepted(T),
     Failed(PublishError),
     Again {
         reason: String,
@@ -110,6 +127,16 @@ impl HttpPublisher {
     /// A publisher for one client.
     #[must_use]
     pub fn new(client: Client, id: ClientId, patience: GiveUp) -> Self {
+        Self::to(client, Some(id), patience)
+    }
+
+    /// A publisher for all clients of a server.
+    #[must_use]
+    pub fn to_all(client: Client, patience: GiveUp) -> Self {
+        Self::to(client, None, patience)
+    }
+
+    fn to(client: Client, id: Option<ClientId>, patience: GiveUp) -> Self {
         Self {
             client,
             id,
@@ -133,9 +160,52 @@ impl HttpPublisher {
         &mut self,
         body: Bytes,
         lines: u64,
-        mut report: impl FnMut(Retry),
+        report: impl FnMut(Retry),
     ) -> Result<Published, PublishError> {
-        let request = self.request(body);
+        let request = self.request(wire::NDJSON, body);
+        self.deliver(request, lines, Hold::Readers, report).await
+    }
+
+    /// Sends one message until it is acknowledged; `report` is told of every failed try.
+    ///
+    /// # Errors
+    /// As [`HttpPublisher::send`].
+    pub async fn publish(
+        &mut self,
+        message: &Message,
+        report: impl FnMut(Retry),
+    ) -> Result<Published, PublishError> {
+        let request = self.request(wire::JSON, wire::json::publication(message).into());
+        self.deliver(request, 1, Hold::Never, report).await
+    }
+
+    /// Sends one message to all clients until it is acknowledged; `report` is told of every failed try. For a publisher
+    /// [to all](HttpPublisher::to_all).
+    ///
+    /// # Errors
+    /// As [`HttpPublisher::send`].
+    pub async fn broadcast(
+        &mut self,
+        message: &Message,
+        report: impl FnMut(Retry),
+    ) -> Result<Broadcast, PublishError> {
+        let request = self.request(wire::JSON, wire::json::publication(message).into());
+        self.deliver(request, 1, Hold::Never, report).await
+    }
+
+    /// The client that it goes through.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    async fn deliver<T: DeserializeOwned>(
+        &mut self,
+        request: ClientRequest,
+        lines: u64,
+        hold: Hold,
+        mut report: impl FnMut(Retry),
+    ) -> Result<T, PublishError> {
         let mut backoff = Backoff::new(SHORTEST, LONGEST);
         let (client, patience, since) =
             (self.client.clone(), self.patience.clone(), Instant::now());
@@ -145,9 +215,14 @@ impl HttpPublisher {
         };
         let mut newest = "no answer".to_owned();
         loop {
+            let is_new = !self.reached;
             let tried = tokio::select! {
                 biased;
-                tried = self.attempt(request.clone(), lines) => tried,
+                tried = self.attempt(request.clone(), lines, hold) => tried,
+                () = mute(&client), if is_new && hold == Hold::Readers => {
+                    let lost = Lost::new(Cause::Silent(ANSWER_TIMEOUT));
+                    return Err(lost.at(client.server()).into());
+                }
                 () = patience.over_without_answer(since, &client) => return Err(given_up(newest)),
             };
             let (reason, retry_after) = match tried {
@@ -169,26 +244,43 @@ impl HttpPublisher {
                 reason,
             });
             tokio::select! {
-                () = tokio::time::sleep(delay) => {}
+                () = sleep(delay) => {}
                 () = patience.over(since) => return Err(given_up(newest)),
             }
         }
     }
 
-    fn request(&self, body: Bytes) -> ClientRequest {
-        let path = Route::Client.path_for(self.id);
-        let mut request = self.client.request(Method::POST, &path, Some(self.id));
+    fn request(&self, kind: &'static str, body: Bytes) -> ClientRequest {
+        let path = self.id.map_or_else(
+            || Route::Broadcast.path().into(),
+            |id| Route::Client.path_for(id),
+        );
+        let mut request = self.client.request(Method::POST, &path, self.id);
         request
             .headers
             .insert(ACCEPT, HeaderValue::from_static(wire::JSON));
-        request.carry(wire::NDJSON, body);
+        request.carry(kind, body);
         let key = Uuid::new_v4().to_string();
         request.name(&key).expect("a UUID is visible ASCII");
         request
     }
 
-    async fn attempt(&mut self, request: ClientRequest, lines: u64) -> Tried {
-        let response = match request.send(&self.client.http).await {
+    async fn attempt<T: DeserializeOwned>(
+        &mut self,
+        request: ClientRequest,
+        lines: u64,
+        hold: Hold,
+    ) -> Tried<T> {
+        let sent = request.send(&self.client.http);
+        let sent = match hold {
+            Hold::Readers => sent.await,
+            Hold::Never => {
+                let silent = |_| Err(Lost::new(Cause::Silent(ANSWER_TIMEOUT)));
+                let sent = timeout(ANSWER_TIMEOUT, sent).await;
+                sent.unwrap_or_else(silent)
+            }
+        };
+        let response = match sent {
             Ok(response) => response,
             Err(lost) => return self.after_loss(lost),
         };
@@ -221,19 +313,30 @@ impl HttpPublisher {
         })
     }
 
-    fn after_loss(&mut self, lost: Lost) -> Tried {
-        if lost.is_lasting() || !lost.is_connected() && !self.reached {
+    fn after_loss<T>(&mut self, lost: Lost) -> Tried<T> {
+        let is_answerless = !lost.is_connected() || matches!(lost.cause, Cause::Silent(_));
+        if lost.is_lasting() || is_answerless && !self.reached {
             return Tried::Failed(lost.at(self.client.server()).into());
         }
         self.reached |= lost.is_connected();
         self.again(lost.to_string())
     }
 
-    fn again(&mut self, reason: String) -> Tried {
+    fn again<T>(&mut self, reason: String) -> Tried<T> {
         self.lost = Some(Instant::now());
         Tried::Again {
             reason,
             retry_after: None,
+        }
+    }
+}
+
+/// Ready once a server that has not answered yet does not answer anything else either.
+async fn mute(client: &Client) {
+    loop {
+        sleep(ANSWER_TIMEOUT).await;
+        if !matches!(timeout(ANSWER_TIMEOUT, client.is_well()).await, Ok(true)) {
+            return;
         }
     }
 }

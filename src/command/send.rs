@@ -6,31 +6,36 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use uuid::Uuid;
 
 use crate::cli::args::ServerArgs;
 use crate::cli::exit::Exit;
 use crate::cli::values::interval;
 use crate::client::ClientOptions;
+use crate::client::give_up::GiveUp;
+use crate::client::publish::HttpPublisher;
 use crate::event::ClientId;
 use crate::message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress};
 use crate::terminal::stderr;
 
+mod batch;
 mod control_state;
 mod delivery;
 mod exec;
 mod lines;
+mod queue;
 mod stdin;
 mod stdin_hangup;
 mod unmarked;
 pub(crate) mod words;
 
+use delivery::Outage;
+
 /// Publish messages to a client
 ///
-/// The words on the command line make one message, which is tried twice at the most, for 30 s each. Without
-/// any, and without --progress or --outcome, each line of stdin is a message, sent as soon as it is read.
-/// What is not acknowledged is sent again when the server is back: for as long as it takes while there is
-/// input, and after its end for as long as --give-up-after says. Bytes that are not UTF-8 become U+FFFD; a
+/// The words on the command line make one message. Without any, and without --progress or --outcome, each
+/// line of stdin is a message, sent as soon as it is read. What is not acknowledged is sent again when the
+/// server is back: for as long as it takes while there is input, and after its end, or for one message, for
+/// as long as --give-up-after says. A server that was never there is an error at once. Bytes that are not UTF-8 become U+FFFD; a
 /// line over 64 KiB is sent in pieces. Where a watcher asks to cancel, stdin is read no further, and the
 /// outcome is cancelled.
 ///
@@ -125,8 +130,7 @@ and the level that a watcher wanted when it started, if any, in CODECHAT_WANTED_
 
 Exit codes: 0 done, 1 error or lines not delivered, 2 wrong usage, 3 cancelled by a watcher (lines of
 stdin), 130 SIGINT, 143 SIGTERM or SIGHUP; with -- COMMAND its own (128 and the signal's number where one
-ended it), 127 where it is not found, 126 where it cannot be run; lines not delivered make a 0 a 1, and
-leave any other code as it is.";
+ended it), 127 where it is not found, 126 where it cannot be run, whatever was delivered.";
 
 /// One of these names, which help and completions then offer.
 fn one_of<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
@@ -171,13 +175,19 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
             Ok(Exit::Usage)
         }
         _ if args.all => {
-            client.broadcast(&message).await?;
+            let mut publisher = HttpPublisher::to_all(client, GiveUp::of(args.give_up_after));
+            let mut outage = Outage::default();
+            let sent = publisher.broadcast(&message, |it| outage.failed(&it)).await;
+            outage.over(&sent);
+            sent?;
             Ok(Exit::Done)
         }
         Some(id) if is_one => {
-            client
-                .publish(id, &message, &Uuid::new_v4().to_string())
-                .await?;
+            let mut publisher = HttpPublisher::new(client, id, GiveUp::of(args.give_up_after));
+            let mut outage = Outage::default();
+            let sent = publisher.publish(&message, |it| outage.failed(&it)).await;
+            outage.over(&sent);
+            sent?;
             Ok(Exit::Done)
         }
         Some(id) if !args.command.is_empty() => {

@@ -1,32 +1,32 @@
-//! What was read, on its way to the server: all that waits goes into one request, and what stands
-//! there is counted.
+//! What was read, on its way to the server, and what became of it.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
 
-use super::lines::Batch;
+use super::batch::Batch;
+use crate::client::Client;
 use crate::client::give_up::GiveUp;
 use crate::client::publish::{HttpPublisher, PublishError, Retry};
 use crate::terminal::stderr;
 use crate::wire::answer::Published;
 
-/// A request carries at most so many bytes of ndjson, unless a single line has more.
-const BATCH_BYTES: usize = 1 << 20;
-/// So many reads may wait to be sent before no more is read.
-pub(super) const READS_WAITING: usize = 16;
-/// So much is read at once.
-pub(super) const READ_BYTES: usize = 64 * 1024;
+/// A server that has not answered for so long is asked whether it is there, and has as long to say so.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// How many lines were read, whether there may be more, and how many of them the server has.
 #[derive(Debug)]
 pub(super) struct Tally {
     read: AtomicU64,
     delivered: AtomicU64,
+    dropped: AtomicU64,
+    /// Whether the server does not take anything now: it is away, or refuses for a while. One that is there, but holds
+    /// a request back since readers are slow, is not.
+    away: watch::Sender<bool>,
     enough: AtomicBool,
     /// Since when nobody writes any; `None` while somebody does.
     ended: watch::Sender<Option<Instant>>,
@@ -38,6 +38,8 @@ impl Tally {
         Self {
             read: AtomicU64::new(0),
             delivered: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            away: watch::Sender::new(false),
             enough: AtomicBool::new(false),
             ended: watch::Sender::new(Some(Instant::now())),
         }
@@ -76,6 +78,26 @@ impl Tally {
         self.read.fetch_add(lines, Relaxed);
     }
 
+    /// Lines were read that could not be held while the server was away.
+    pub(super) fn dropped(&self, lines: u64) {
+        self.dropped.fetch_add(lines, Relaxed);
+    }
+
+    /// Whether the server is away.
+    pub(super) fn is_away(&self) -> bool {
+        *self.away.borrow()
+    }
+
+    /// Ready while the server is away.
+    pub(super) async fn away(&self) {
+        let _ = self.away.subscribe().wait_for(|it| *it).await;
+    }
+
+    fn set_away(&self, away: bool) {
+        self.away
+            .send_if_modified(|it| std::mem::replace(it, away) != away);
+    }
+
     /// Asks whoever reads to read no more: whoever writes is not waited for.
     pub(super) fn stop_reading(&self) {
         self.enough.store(true, Relaxed);
@@ -95,25 +117,28 @@ impl Tally {
         self.read.load(Relaxed).saturating_sub(delivered)
     }
 
+    /// Says how many lines were dropped.
+    pub(super) fn report_dropped(&self) {
+        let dropped = self.dropped.load(Relaxed);
+        if dropped > 0 {
+            let text = format!("{} while the server was away", lines(dropped, "dropped"));
+            stderr::line(&text);
+        }
+    }
+
     /// Says how many lines were not delivered, and why.
     pub(super) fn report(&self, why: &str) {
-        let lines = match self.undelivered() {
-            1 => "1 line was".to_owned(),
-            lines => format!("{lines} lines were"),
-        };
-        stderr::line(&format!("{lines} read but not delivered: {why}"));
+        let read = lines(self.undelivered(), "read");
+        stderr::line(&format!("{read} but not delivered: {why}"));
     }
 }
 
-/// All that waits, up to a request's worth; `None` once there is no more. Giving it up loses nothing.
-pub(super) async fn next_batch(waiting: &mut mpsc::Receiver<Batch>) -> Option<Batch> {
-    let mut batch = waiting.recv().await?;
-    while batch.body.len() < BATCH_BYTES
-        && let Ok(more) = waiting.try_recv()
-    {
-        batch.append(more);
+/// What happened to some lines: `1 line was read`.
+pub(super) fn lines(count: u64, what: &str) -> String {
+    match count {
+        1 => format!("1 line was {what}"),
+        count => format!("{count} lines were {what}"),
     }
-    Some(batch)
 }
 
 /// Sends what was read until it is acknowledged, and counts it.
@@ -123,31 +148,54 @@ pub(super) async fn deliver(
     tally: &Tally,
 ) -> Result<Published, PublishError> {
     let lines = batch.lines;
-    let sent = send(publisher, batch).await;
+    let mut outage = Outage::default();
+    let client = publisher.client().clone();
+    let sent = tokio::select! {
+        sent = publisher.send(Bytes::from(batch.body), lines, |retry| {
+            tally.set_away(true);
+            outage.failed(&retry);
+        }) => sent,
+        never = look(&client, tally) => match never {},
+    };
+    tally.set_away(false);
     tally.delivered(match &sent {
         Ok(_) => lines,
         Err(error) => error.accepted().min(lines),
     });
+    outage.over(&sent);
     sent
 }
 
-/// Sends a batch until it is acknowledged.
-pub(super) async fn send(
-    publisher: &mut HttpPublisher,
-    batch: Batch,
-) -> Result<Published, PublishError> {
-    let body = Bytes::from(batch.body);
-    publisher.send(body, batch.lines, report).await
+/// Notes whether a server that does not answer is there.
+async fn look(client: &Client, tally: &Tally) -> std::convert::Infallible {
+    loop {
+        sleep(LOOK).await;
+        let is_well = matches!(timeout(LOOK, client.is_well()).await, Ok(true));
+        tally.set_away(!is_well);
+    }
 }
 
-fn report(retry: Retry) {
-    let Retry {
-        attempt,
-        delay,
-        reason,
-    } = retry;
-    let delay = stderr::duration(delay);
-    stderr::line(&format!(
-        "not delivered yet, try {attempt} in {delay} ({reason})"
-    ));
+/// A time in which the server takes nothing: told once when it begins, and once when it is over.
+#[derive(Debug, Default)]
+pub(super) struct Outage {
+    is_told: bool,
+}
+
+impl Outage {
+    /// A try failed; another one follows.
+    pub(super) fn failed(&mut self, retry: &Retry) {
+        if !std::mem::replace(&mut self.is_told, true) {
+            stderr::line_apart(&format!(
+                "not delivered yet ({}); trying again until the server takes it",
+                retry.reason
+            ));
+        }
+    }
+
+    /// There are no more tries.
+    pub(super) fn over<T>(self, sent: &Result<T, PublishError>) {
+        if self.is_told && sent.is_ok() {
+            stderr::line_apart("delivered: the server is back");
+        }
+    }
 }

@@ -5,7 +5,6 @@
 //! operation all the while, so that watchers are told should this very program be killed.
 
 mod child;
-mod child_lines;
 mod messages;
 mod output;
 mod terminal_input;
@@ -16,14 +15,14 @@ use std::sync::Arc;
 use anyhow::Context;
 use rustix::process::Signal as Number;
 use tokio::process::{Child, Command};
-use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::Order;
+use super::batch::Batch;
 use super::control_state::{Control, News};
-use super::delivery::{READS_WAITING, Tally, deliver, next_batch, send};
-use super::lines::Batch;
+use super::delivery::{Tally, deliver};
+use super::queue::{Receiver, Sender, queue};
 use crate::cli::exit::Exit;
 use crate::client::Client;
 use crate::client::publish::{HttpPublisher, PublishError};
@@ -50,7 +49,7 @@ pub(super) async fn run(client: Client, id: ClientId, order: Order) -> anyhow::R
     let tally = Arc::new(Tally::new());
     let mut publisher = HttpPublisher::new(client.clone(), id, tally.patience(order.give_up_after));
     let begun = tokio::select! {
-        begun = begin(&client, id, &messages, &mut publisher) => begun?,
+        begun = begin(&client, id, &messages, &mut publisher, &tally) => begun?,
         (signal, _) = signals.recv_with_sender() => return Ok(signal.into()),
     };
     let Some(mut control) = begun else {
@@ -73,7 +72,7 @@ pub(super) async fn run(client: Client, id: ClientId, order: Order) -> anyhow::R
             return Ok(Exit::Child(error.exit_code()));
         }
     };
-    let (queue, waiting) = mpsc::channel(READS_WAITING);
+    let (queue, waiting) = queue();
     let delivery = tokio::spawn(deliver_all(publisher, waiting, Arc::clone(&tally)));
     let on_level = order.on_level.as_deref().and_then(child::signal);
     let mut run = Run::new(child, target, on_level, Arc::clone(&tally));
@@ -89,16 +88,12 @@ pub(super) async fn run(client: Client, id: ClientId, order: Order) -> anyhow::R
         _ = signals.recv_with_sender() => Some("interrupted".into()),
         never = control.ignored() => match never {},
     };
-    let code = process::exit_code(end.status);
-    if tally.undelivered() == 0 {
-        return Ok(Exit::Child(code));
+    tally.report_dropped();
+    if tally.undelivered() > 0 {
+        tally.report(&left_over.unwrap_or_default());
     }
-    tally.report(&left_over.unwrap_or_default());
-    Ok(if code == 0 {
-        Exit::Error
-    } else {
-        Exit::Child(code)
-    })
+    // Whoever observes changes nothing of what it observes.
+    Ok(Exit::Child(process::exit_code(end.status)))
 }
 
 /// Says that it begins, and listens to control requests. `None` where a watcher had asked to cancel before.
@@ -107,9 +102,11 @@ async fn begin(
     id: ClientId,
     messages: &Messages,
     publisher: &mut HttpPublisher,
+    tally: &Tally,
 ) -> Result<Option<Control>, PublishError> {
     // An ID that is not known, and a server that is not there, show here: nothing has run yet.
-    let answer = send(publisher, messages.started()).await?;
+    tally.read(1);
+    let answer = deliver(publisher, messages.started(), tally).await?;
     let feed = client.listen(id, Some(messages.operation()));
     let mut control = Control::new(
         feed,
@@ -122,7 +119,8 @@ async fn begin(
     }
     stderr::line("a watcher had asked to cancel, so nothing was run");
     let outcome = messages.outcome(Outcome::Cancelled, "Cancelled before it began".into());
-    send(publisher, outcome).await?;
+    tally.read(1);
+    deliver(publisher, outcome, tally).await?;
     Ok(None)
 }
 
@@ -148,15 +146,15 @@ fn command(
 /// it: then what is read is only counted. So it is where there is no patience left, after its end.
 async fn deliver_all(
     mut publisher: HttpPublisher,
-    mut waiting: mpsc::Receiver<Batch>,
+    mut waiting: Receiver,
     tally: Arc<Tally>,
 ) -> Option<PublishError> {
-    while let Some(batch) = next_batch(&mut waiting).await {
+    while let Some(batch) = waiting.next().await {
         if let Err(refused) = deliver(&mut publisher, batch, &tally).await {
             if !matches!(refused, PublishError::GivenUp { .. }) {
                 stderr::line(&format!("{refused}; the command goes on"));
             }
-            while waiting.recv().await.is_some() {}
+            while waiting.next().await.is_some() {}
             return Some(refused);
         }
     }
@@ -165,12 +163,14 @@ async fn deliver_all(
 
 /// Sends the last message behind all others, and waits until they are delivered.
 async fn conclude(
-    queue: mpsc::Sender<Batch>,
+    queue: Sender,
     outcome: Batch,
     delivery: JoinHandle<Option<PublishError>>,
 ) -> Option<PublishError> {
     // It takes batches for as long as there is a queue.
-    let _ = queue.send(outcome).await;
+    if let Some(room) = queue.room().await {
+        queue.send(outcome, 0, room);
+    }
     drop(queue);
     delivery.await.ok().flatten()
 }
@@ -218,10 +218,12 @@ impl Run {
     }
 
     /// Begins to read its output.
-    fn read(&mut self, pipes: Pipes, tee: bool, messages: &Messages, queue: &mpsc::Sender<Batch>) {
+    fn read(&mut self, pipes: Pipes, tee: bool, messages: &Messages, queue: &Sender) {
         let output = |from, lines, copy: Option<Shown>| Output {
             from,
             lines,
+            notice: messages.notice(),
+            dropped: 0,
             queue: queue.clone(),
             tally: Arc::clone(&self.tally),
             copy: copy.filter(|_| tee),

@@ -1,160 +1,183 @@
-//! Cutting bytes into lines, and lines into ndjson.
+//! What is read, as lines for people: at once, also if a line has no end yet, and not every step of a progress line
+//! that overwrites itself.
+//!
+//! Pure: bytes and the time come in, batches come out.
 
 use std::mem;
+use std::time::{Duration, Instant};
 
+use super::batch::{Batch, Cutter, PIECE_BYTES};
+use super::unmarked::Unmarked;
 use crate::message::Message;
-use crate::wire::json;
 
-/// The longest text that one message takes; a longer line goes out in pieces. The server's default
-/// limit.
-pub(super) const PIECE_BYTES: usize = 64 * 1024;
+/// A line without an end is sent after so long.
+const UNFINISHED: Duration = Duration::from_millis(250);
+/// The shortest time between two versions of a line that overwrites itself.
+const BETWEEN_VERSIONS: Duration = Duration::from_secs(1);
 
-/// Lines of ndjson, ready to be sent.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Batch {
-    pub(super) body: Vec<u8>,
-    pub(super) lines: u64,
-}
-
-impl Batch {
-    /// One message.
-    pub(super) fn of(message: &Message) -> Self {
-        let mut batch = Self::default();
-        batch.push(message);
-        batch
-    }
-
-    fn push(&mut self, message: &Message) {
-        json::push_publication(&mut self.body, message);
-        self.body.push(b'\n');
-        self.lines += 1;
-    }
-
-    pub(super) fn append(&mut self, mut more: Batch) {
-        self.body.append(&mut more.body);
-        self.lines += more.lines;
-    }
-}
-
-/// Cuts what is read into messages. Holds back at most one piece of a line whose end has not come.
+/// Cuts what is read into messages.
 pub(super) struct Lines {
-    prototype: Message,
-    partial: Vec<u8>,
-    /// Whether a piece of the line under way has gone out already.
-    in_pieces: bool,
+    unmarked: Unmarked,
+    cutter: Cutter,
+    /// What came since the last LF or CR.
+    current: Vec<u8>,
+    returned: Returned,
+    /// When a version of this line was last sent, and a piece of it that has no end.
+    sent: Option<Instant>,
+    flushed: Option<Instant>,
+    /// Since when nothing came, as far as was told.
+    waiting_since: Option<Instant>,
+}
+
+/// What stands on the line, before the cursor went back to its beginning.
+enum Returned {
+    Nothing,
+    /// A version that is held back: the next one may come too soon after it.
+    Held(Vec<u8>),
+    /// A version that was sent.
+    Sent,
 }
 
 impl Lines {
+    /// Messages are like this one, but for their text.
     pub(super) fn new(prototype: Message) -> Self {
         Self {
-            prototype,
-            partial: Vec::new(),
-            in_pieces: false,
+            unmarked: Unmarked::new(),
+            cutter: Cutter::new(prototype),
+            current: Vec::new(),
+            returned: Returned::Nothing,
+            sent: None,
+            flushed: None,
+            waiting_since: None,
         }
     }
 
     /// The messages that these bytes complete.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Batch {
+    pub(super) fn push(&mut self, bytes: &[u8], now: Instant) -> Batch {
+        self.waiting_since = None;
+        let bytes = &*self.unmarked.push(bytes);
+        let is_plain =
+            matches!(self.returned, Returned::Nothing) && memchr::memchr(b'\r', bytes).is_none();
+        let mut batch = if is_plain {
+            self.plain(bytes)
+        } else {
+            self.overwriting(bytes)
+        };
+        if self.current.len() > PIECE_BYTES {
+            // Too long to be held back for what may overwrite it.
+            batch.append(self.cutter.push(&mem::take(&mut self.current)));
+        }
+        batch.append(self.version(now));
+        batch
+    }
+
+    /// When something is to be sent, should nothing come from now on. Time before does not count: who
+    /// does not look cannot say that nothing came.
+    pub(super) fn due(&mut self, now: Instant) -> Option<Instant> {
+        let since = *self.waiting_since.get_or_insert(now);
+        let version = self.sent.map(|it| it + BETWEEN_VERSIONS);
+        let held = version.filter(|_| matches!(self.returned, Returned::Held(_)));
+        let unfinished = since + UNFINISHED;
+        let unfinished = version.map_or(unfinished, |it| it.max(unfinished));
+        let unfinished = (!self.current.is_empty()).then_some(unfinished);
+        [held, unfinished].into_iter().flatten().min()
+    }
+
+    /// What is due.
+    pub(super) fn expire(&mut self, now: Instant) -> Batch {
+        let is_unfinished = self.waiting_since.is_some_and(|it| now >= it + UNFINISHED);
+        if self.current.is_empty() || !is_unfinished {
+            return self.version(now);
+        }
+        let current = mem::take(&mut self.current);
+        if !matches!(self.returned, Returned::Nothing) {
+            // The newest version, whatever is held.
+            self.returned = Returned::Held(current);
+            return self.version(now);
+        }
+        let mut batch = self.cutter.push(&current);
+        batch.append(self.cutter.flush());
+        self.flushed = Some(now);
+        batch
+    }
+
+    /// What is left when nothing comes any more.
+    pub(super) fn finish(&mut self) -> Batch {
+        self.current.extend(self.unmarked.finish());
+        let last = mem::replace(&mut self.returned, Returned::Nothing);
+        let mut batch = match last {
+            Returned::Held(version) if self.current.is_empty() => self.line(version),
+            _ => self.cutter.push(&mem::take(&mut self.current)),
+        };
+        batch.append(self.cutter.finish());
+        batch
+    }
+
+    /// Bytes without a CR, where none came before them on this line.
+    fn plain(&mut self, bytes: &[u8]) -> Batch {
+        let end = memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1);
+        let (lines, rest) = bytes.split_at(end);
+        let mut batch = Batch::default();
+        if !lines.is_empty() {
+            (self.sent, self.flushed) = (None, None);
+            if !self.current.is_empty() {
+                batch = self.cutter.push(&mem::take(&mut self.current));
+            }
+            batch.append(self.cutter.push(lines));
+        }
+        self.current.extend_from_slice(rest);
+        batch
+    }
+
+    fn overwriting(&mut self, bytes: &[u8]) -> Batch {
         let mut batch = Batch::default();
         let mut start = 0;
-        for end in memchr::memchr_iter(b'\n', bytes) {
-            self.end_line(&bytes[start..end], &mut batch);
-            start = end + 1;
-        }
-        self.partial.extend_from_slice(&bytes[start..]);
-        while self.partial.len() > PIECE_BYTES {
-            let rest = self
-                .partial
-                .split_off(whole_characters(&self.partial[..PIECE_BYTES]));
-            let piece = mem::replace(&mut self.partial, rest);
-            self.piece(&piece, &mut batch);
-            self.in_pieces = true;
-        }
-        batch
-    }
-
-    /// What has come of a line whose end has not. The rest will be a message of its own, unless it is
-    /// nothing but that end.
-    pub(super) fn flush(&mut self) -> Batch {
-        let mut batch = Batch::default();
-        let rest = self.partial.split_off(whole_characters(&self.partial));
-        let piece = mem::replace(&mut self.partial, rest);
-        if !piece.is_empty() {
-            self.piece(&piece, &mut batch);
-            self.in_pieces = true;
-        }
-        batch
-    }
-
-    /// The last line, where it lacks its end.
-    pub(super) fn finish(&mut self) -> Batch {
-        let mut batch = Batch::default();
-        if !self.partial.is_empty() {
-            self.end_line(&[], &mut batch);
-        }
-        batch
-    }
-
-    fn end_line(&mut self, end: &[u8], batch: &mut Batch) {
-        let partial = mem::take(&mut self.partial);
-        let in_pieces = mem::take(&mut self.in_pieces);
-        let joined;
-        let line = if partial.is_empty() {
-            end
-        } else {
-            joined = [partial.as_slice(), end].concat();
-            &joined
-        };
-        let mut line = line.strip_suffix(b"\r").unwrap_or(line);
-        // What is left of a line that went out in pieces may be nothing, which is no message.
-        if line.is_empty() && in_pieces {
-            return;
-        }
-        while line.len() > PIECE_BYTES {
-            let (piece, rest) = line.split_at(whole_characters(&line[..PIECE_BYTES]));
-            self.piece(piece, batch);
-            line = rest;
-        }
-        self.piece(line, batch);
-    }
-
-    /// One message, or more where replacing what is not UTF-8 makes it longer than one can be.
-    fn piece(&mut self, bytes: &[u8], batch: &mut Batch) {
-        let text = String::from_utf8_lossy(bytes);
-        let mut text = text.as_ref();
-        loop {
-            let (now, later) = text.split_at(text.floor_char_boundary(PIECE_BYTES));
-            self.prototype.text.clear();
-            self.prototype.text.push_str(now);
-            batch.push(&self.prototype);
-            if later.is_empty() {
-                return;
+        for at in memchr::memchr2_iter(b'\n', b'\r', bytes) {
+            self.current.extend_from_slice(&bytes[start..at]);
+            start = at + 1;
+            if bytes[at] == b'\n' {
+                batch.append(self.end_line());
+            } else if !self.current.is_empty() {
+                self.returned = Returned::Held(mem::take(&mut self.current));
+            } else if let Some(flushed) = self.flushed.take() {
+                // What was sent of it was its first version.
+                self.returned = Returned::Sent;
+                self.sent = Some(flushed);
             }
-            text = later;
+        }
+        self.current.extend_from_slice(&bytes[start..]);
+        batch
+    }
+
+    /// An LF: what stands on the line now is what it says.
+    fn end_line(&mut self) -> Batch {
+        let returned = mem::replace(&mut self.returned, Returned::Nothing);
+        (self.sent, self.flushed) = (None, None);
+        let current = mem::take(&mut self.current);
+        match returned {
+            Returned::Held(version) if current.is_empty() => self.line(version),
+            Returned::Sent if current.is_empty() => Batch::default(),
+            _ => self.line(current),
         }
     }
-}
 
-/// How much of `bytes` can be cut off without cutting a character in two.
-fn whole_characters(bytes: &[u8]) -> usize {
-    const LONGEST: usize = 4;
-    let tail_start = bytes.len().saturating_sub(LONGEST - 1);
-    let is_lead = |byte: u8| byte >= 0b1100_0000;
-    let Some(lead) = (tail_start..bytes.len())
-        .rev()
-        .find(|&at| is_lead(bytes[at]))
-    else {
-        return bytes.len();
-    };
-    let needs = match bytes[lead] {
-        0b1100_0000..=0b1101_1111 => 2,
-        0b1110_0000..=0b1110_1111 => 3,
-        _ => 4,
-    };
-    if lead + needs > bytes.len() {
-        lead
-    } else {
-        bytes.len()
+    /// The version that is held back, if it is time.
+    fn version(&mut self, now: Instant) -> Batch {
+        if self.sent.is_some_and(|it| now < it + BETWEEN_VERSIONS) {
+            return Batch::default();
+        }
+        let held = match &mut self.returned {
+            Returned::Held(version) => mem::take(version),
+            _ => return Batch::default(),
+        };
+        self.returned = Returned::Sent;
+        self.sent = Some(now);
+        self.line(held)
+    }
+
+    fn line(&mut self, mut text: Vec<u8>) -> Batch {
+        text.push(b'\n');
+        self.cutter.push(&text)
     }
 }
 
@@ -163,70 +186,125 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::wire::json;
 
-    fn texts(batches: impl IntoIterator<Item = Batch>) -> Vec<String> {
-        let mut texts = Vec::new();
-        for batch in batches {
-            let body = String::from_utf8(batch.body).unwrap();
-            let lines: Vec<_> = body
-                .lines()
-                .map(|line| json::parse_line(line).unwrap().text)
-                .collect();
-            assert_eq!(lines.len() as u64, batch.lines);
-            texts.extend(lines);
+    const MILLI: Duration = Duration::from_millis(1);
+
+    fn texts(batch: Batch) -> Vec<String> {
+        let body = String::from_utf8(batch.body).unwrap();
+        let lines = body.lines().map(|it| json::parse_line(it).unwrap().text);
+        lines.collect()
+    }
+
+    fn lines() -> (Lines, Instant) {
+        (Lines::new(Message::default()), Instant::now())
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_sent_after_a_while_and_its_end_is_no_message() {
+        let (mut lines, now) = lines();
+        assert_eq!(texts(lines.push(b"Password: ", now)), [""; 0]);
+        let due = lines.due(now).unwrap();
+        assert_eq!(due, now + UNFINISHED);
+        let before = now + UNFINISHED / 2;
+        assert_eq!(texts(lines.expire(before)), [""; 0]);
+        assert_eq!(texts(lines.expire(due)), ["Password: "]);
+        assert_eq!(lines.due(due), None);
+        assert_eq!(texts(lines.push(b"\nnext\n", due)), ["next"]);
+        lines.push(b"two", due);
+        let since = due + 10 * UNFINISHED;
+        assert_eq!(lines.due(since), Some(since + UNFINISHED), "nobody looked");
+        assert_eq!(texts(lines.push(b" parts\n", since)), ["two parts"]);
+    }
+
+    #[test]
+    fn a_line_that_overwrites_itself_is_thinned_to_one_a_second_and_its_last_version_is_sent() {
+        let (mut lines, start) = lines();
+        let mut sent = Vec::new();
+        for percent in 0..=100_u32 {
+            // 50 a second.
+            let now = start + percent * 20 * MILLI;
+            sent.extend(texts(lines.push(format!("{percent} %\r").as_bytes(), now)));
         }
-        texts
-    }
+        assert_eq!(sent, ["0 %", "50 %", "100 %"]);
+        assert_eq!(texts(lines.push(b"\n", start + 2001 * MILLI)), [""; 0]);
 
-    fn cut(chunks: &[&[u8]]) -> Vec<String> {
-        let mut lines = Lines::new(Message::default());
-        let mut batches: Vec<_> = chunks.iter().map(|chunk| lines.push(chunk)).collect();
-        batches.push(lines.finish());
-        texts(batches)
-    }
-
-    #[test]
-    fn each_line_is_a_message_and_one_cr_before_its_end_is_dropped() {
-        assert_eq!(cut(&[b"a\n\nb\r\nc\r\r\nd"]), ["a", "", "b", "c\r", "d"]);
-        assert_eq!(cut(&[b"a\n"]), ["a"]);
-        assert_eq!(cut(&[]), Vec::<String>::new());
-    }
-
-    #[test]
-    fn a_line_at_the_limit_is_one_message_and_a_longer_one_comes_in_pieces() {
-        let at_limit = "x".repeat(PIECE_BYTES);
-        assert_eq!(cut(&[at_limit.as_bytes(), b"\n"]), [at_limit.as_str()]);
-        assert_eq!(cut(&[at_limit.as_bytes(), b"\r\n"]), [at_limit.as_str()]);
+        let next = start + 2010 * MILLI;
+        assert_eq!(texts(lines.push(b"first\r", next)), ["first"]);
+        let soon = next + 10 * MILLI;
+        assert_eq!(texts(lines.push(b"a\rb\r", soon)), [""; 0]);
+        let due = lines.due(soon).unwrap();
+        assert_eq!(due, next + BETWEEN_VERSIONS);
         assert_eq!(
-            cut(&[at_limit.as_bytes(), b"y\n"]),
-            [at_limit.as_str(), "y"]
+            texts(lines.expire(due)),
+            ["b"],
+            "also where nothing follows"
+        );
+        assert_eq!(texts(lines.push(b"c\r", due + MILLI)), [""; 0]);
+        assert_eq!(texts(lines.finish()), ["c"]);
+    }
+
+    #[test]
+    fn versions_that_come_behind_their_return_are_one_a_second_too() {
+        let (mut lines, start) = lines();
+        let mut sent = Vec::new();
+        for step in 0..=8_u32 {
+            let now = start + step * 300 * MILLI;
+            let text = if step == 0 {
+                "0 %".into()
+            } else {
+                format!("\r{step} %")
+            };
+            sent.extend(texts(lines.push(text.as_bytes(), now)));
+            if let Some(due) = lines.due(now).filter(|due| *due < now + 300 * MILLI) {
+                sent.extend(texts(lines.expire(due)));
+            }
+        }
+        assert_eq!(sent, ["0 %", "3 %", "6 %"]);
+        assert_eq!(texts(lines.push(b"\n", start + 2500 * MILLI)), ["8 %"]);
+    }
+
+    #[test]
+    fn a_return_before_the_text_does_as_well_as_one_behind_it() {
+        let (mut lines, now) = lines();
+        assert_eq!(texts(lines.push(b"\r1 of 3", now)), [""; 0]);
+        assert_eq!(texts(lines.push(b"\r2 of 3", now)), ["1 of 3"]);
+        assert_eq!(
+            texts(lines.push(b"\r3 of 3\ndone\n", now)),
+            ["3 of 3", "done"]
         );
     }
 
     #[test]
-    fn pieces_never_cut_a_character_in_two() {
-        let line = format!("x{}", "ü".repeat(PIECE_BYTES));
-        assert_eq!(cut(&[line.as_bytes()]).concat(), line);
-        assert_eq!(cut(&[line.as_bytes(), b"\n"]).concat(), line);
-    }
-
-    #[test]
-    fn bytes_that_are_not_utf8_are_replaced_however_many_there_are() {
-        assert_eq!(cut(&[b"a\xffb\n"]), ["a\u{fffd}b"]);
-        let pieces = cut(&[&vec![0xff; PIECE_BYTES], b"\n"]);
-        assert!(pieces.iter().all(|it| it.len() <= PIECE_BYTES));
-        assert_eq!(pieces.concat(), "\u{fffd}".repeat(PIECE_BYTES));
+    fn a_terminals_line_ends_are_line_ends_wherever_they_are_cut() {
+        let all = b"one\r\n\r\ntwo\r\r\nthree\r\n";
+        for cut in 0..all.len() {
+            let (mut lines, now) = lines();
+            let mut batch = lines.push(&all[..cut], now);
+            batch.append(lines.push(&all[cut..], now));
+            batch.append(lines.finish());
+            assert_eq!(texts(batch), ["one", "", "two", "three"], "{cut}");
+        }
     }
 
     proptest! {
         #[test]
-        fn chunking_does_not_matter(text in "[a-zü€𝄞\r\n]{0,80}", cuts in prop::collection::vec(0usize..200, 0..6)) {
+        fn without_returns_every_line_arrives_however_it_is_cut(
+            text in "[a-zü\n]{0,60}",
+            cuts in prop::collection::vec(0usize..120, 0..5),
+        ) {
             let bytes = text.as_bytes();
             let mut cuts: Vec<_> = cuts.into_iter().map(|it| it.min(bytes.len())).collect();
             cuts.extend([0, bytes.len()]);
             cuts.sort_unstable();
-            let chunks: Vec<_> = cuts.windows(2).map(|it| &bytes[it[0]..it[1]]).collect();
-            prop_assert_eq!(cut(&chunks), cut(&[bytes]));
+            let (mut lines, now) = lines();
+            let mut batch = Batch::default();
+            for cut in cuts.windows(2) {
+                batch.append(lines.push(&bytes[cut[0]..cut[1]], now));
+            }
+            batch.append(lines.finish());
+            let expected: Vec<_> = text.lines().collect();
+            prop_assert_eq!(texts(batch), expected);
         }
     }
 }

@@ -5,17 +5,18 @@ use std::future::pending;
 use std::io::{self, Read, Write};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
-use tokio::sync::mpsc;
+use tokio::runtime::Handle;
 use tokio::time::sleep;
 
+use super::batch::Batch;
 use super::control_state::Control;
-use super::delivery::{READ_BYTES, READS_WAITING, Tally, deliver, next_batch, send};
-use super::lines::{Batch, Lines};
+use super::delivery::{Tally, deliver};
+use super::lines::Lines;
+use super::queue::{READ_BYTES, Receiver, Sender, queue};
 use super::stdin_hangup;
-use super::unmarked::Unmarked;
 use crate::cli::exit::Exit;
 use crate::client::Client;
 use crate::client::publish::{HttpPublisher, PublishError};
@@ -39,7 +40,7 @@ pub(super) async fn run(
     give_up_after: Duration,
 ) -> anyhow::Result<Exit> {
     let mut signals = Signals::new().context("receive signals")?;
-    let (reads, mut waiting) = mpsc::channel(READS_WAITING);
+    let (reads, mut waiting) = queue();
     let tally = Arc::new(Tally::new());
     tally.input_begins();
     let mut publisher = HttpPublisher::new(client.clone(), id, tally.patience(give_up_after));
@@ -57,7 +58,7 @@ pub(super) async fn run(
             && !tally.has_enough()
         {
             // Its input has ended, so that all of it can be counted. (After a cancel it may go on, unread.)
-            while waiting.recv().await.is_some() {}
+            while waiting.next().await.is_some() {}
         }
         sent
     };
@@ -105,7 +106,7 @@ enum Sent {
 
 async fn send_lines(
     publisher: &mut HttpPublisher,
-    waiting: &mut mpsc::Receiver<Batch>,
+    waiting: &mut Receiver,
     tally: &Tally,
     prototype: Message,
     client: &Client,
@@ -121,7 +122,7 @@ async fn send_lines(
             }
         };
         let batch = tokio::select! {
-            batch = next_batch(waiting) => batch,
+            batch = waiting.next() => batch,
             () = asked_to_cancel => break,
         };
         let Some(batch) = batch else {
@@ -138,7 +139,7 @@ async fn send_lines(
     tally.stop_reading();
     // What was read still goes out, also what the reader has in hand.
     while tally.undelivered() > 0
-        && let Some(batch) = waiting.recv().await
+        && let Some(batch) = waiting.next().await
     {
         deliver(publisher, batch, tally).await?;
     }
@@ -148,7 +149,8 @@ async fn send_lines(
         outcome: Some(Outcome::Cancelled),
         ..prototype
     };
-    send(publisher, Batch::of(&outcome)).await?;
+    tally.read(1);
+    deliver(publisher, Batch::of(&outcome), tally).await?;
     Ok(Sent::UntilCancelled)
 }
 
@@ -163,21 +165,21 @@ async fn cancelled(client: Client, id: ClientId, operation: Option<Operation>) {
 
 /// Reads stdin into batches until it ends or nobody takes them. A line is a message as soon as it is
 /// read.
-fn read_stdin(
-    prototype: Message,
-    tee: bool,
-    reads: &mpsc::Sender<Batch>,
-    tally: &Tally,
-) -> io::Result<()> {
+fn read_stdin(prototype: Message, tee: bool, reads: &Sender, tally: &Tally) -> io::Result<()> {
     let mut stdin = streams::stdin();
     let mut copy = tee.then(streams::stdout);
-    let (mut unmarked, mut lines) = (Unmarked::new(), Lines::new(prototype));
+    let mut lines = Lines::new(prototype);
     let mut buffer = vec![0; READ_BYTES];
-    while !tally.has_enough() {
-        let read = match stdin.read(&mut buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            read => read?,
-        };
+    let mut is_over = false;
+    while !is_over && !tally.has_enough() {
+        let due = lines.due(Instant::now());
+        if due.is_some() && !stdin.is_readable(due)? {
+            if !handed_on(lines.expire(Instant::now()), 0, reads, tally) {
+                break;
+            }
+            continue;
+        }
+        let read = stdin.read(&mut buffer)?;
         if let Some(stdout) = &mut copy
             && stdout
                 .write_all(&buffer[..read])
@@ -188,24 +190,27 @@ fn read_stdin(
             copy = None;
         }
         let batch = if read == 0 {
-            let mut batch = lines.push(&unmarked.finish());
-            batch.append(lines.finish());
-            batch
+            lines.finish()
         } else {
-            lines.push(&unmarked.push(&buffer[..read]))
+            lines.push(&buffer[..read], Instant::now())
         };
-        let count = batch.lines;
-        if count > 0 {
-            tally.read(count);
-            if reads.blocking_send(batch).is_err() {
-                return Ok(());
-            }
-        }
-        if read == 0 {
-            break;
-        }
+        is_over = !handed_on(batch, read, reads, tally) || read == 0;
     }
     Ok(())
+}
+
+/// Hands on what a read of so many bytes has made, and counts it; false if nobody takes it any more.
+fn handed_on(batch: Batch, read: usize, reads: &Sender, tally: &Tally) -> bool {
+    if batch.lines == 0 {
+        return true;
+    }
+    tally.read(batch.lines);
+    let room = Handle::current().block_on(reads.room());
+    let is_taken = room.is_some();
+    if let Some(room) = room {
+        reads.send(batch, read, room);
+    }
+    is_taken
 }
 
 /// A signal came before all was sent.

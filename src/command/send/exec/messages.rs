@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use super::child_lines::ChildLines;
 use crate::command::send::Order;
-use crate::command::send::lines::Batch;
+use crate::command::send::batch::Batch;
+use crate::command::send::lines::Lines;
 use crate::message::{Level, Message, OPERATION_MAX_CHARS, Operation, Outcome};
 use crate::process;
 use crate::terminal::stderr;
@@ -79,18 +79,26 @@ impl Messages {
         })
     }
 
+    /// What a message between the lines is like.
+    pub(super) fn notice(&self) -> Message {
+        Message {
+            level: Some(Level::Warn),
+            ..self.prototype.clone()
+        }
+    }
+
     /// The lines of stdout.
-    pub(super) fn stdout(&self) -> ChildLines {
+    pub(super) fn stdout(&self) -> Lines {
         self.lines(self.prototype.level.unwrap_or(Level::Info))
     }
 
     /// The lines of stderr.
-    pub(super) fn stderr(&self) -> ChildLines {
+    pub(super) fn stderr(&self) -> Lines {
         self.lines(Level::Warn)
     }
 
-    fn lines(&self, level: Level) -> ChildLines {
-        ChildLines::new(Message {
+    fn lines(&self, level: Level) -> Lines {
+        Lines::new(Message {
             level: Some(level),
             ..self.prototype.clone()
         })

@@ -1,5 +1,6 @@
-//! Reading what a command writes, no faster than it is delivered: what is not read fills the pipe, and
-//! that holds the command back.
+//! Reading what a command writes. It is read no faster than slow readers let the server take it: what is not read
+//! fills the pipe, and that holds the command back. A server that is away holds no command back: what the queue
+//! cannot hold is dropped and counted, and the messages tell so in its place.
 
 use std::io::{self, Write};
 use std::pin::{Pin, pin};
@@ -7,12 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::child_lines::ChildLines;
-use crate::command::send::delivery::{READ_BYTES, Tally};
-use crate::command::send::lines::Batch;
+use crate::command::send::batch::Batch;
+use crate::command::send::delivery::{self, Tally};
+use crate::command::send::lines::Lines;
+use crate::command::send::queue::{READ_BYTES, Room, Sender};
+use crate::message::Message;
 use crate::terminal::streams;
 
 /// So long after the command's end its output may stay open: something that it started holds it.
@@ -23,8 +26,11 @@ const PIPE_BYTES: usize = 1 << 20;
 /// One stream of a command's output.
 pub(super) struct Output {
     pub(super) from: Pin<Box<dyn AsyncRead + Send>>,
-    pub(super) lines: ChildLines,
-    pub(super) queue: mpsc::Sender<Batch>,
+    pub(super) lines: Lines,
+    /// What the message is like that tells of lines that were dropped, and how many those are that it has not told of.
+    pub(super) notice: Message,
+    pub(super) dropped: u64,
+    pub(super) queue: Sender,
     pub(super) tally: Arc<Tally>,
     /// Where the bytes are to be shown, too.
     pub(super) copy: Option<Shown>,
@@ -75,10 +81,14 @@ impl Output {
         let mut spare = PIPE_BYTES;
         let mut lingered = pin!(lingered(self.tally.ended()));
         loop {
-            // A place first: what is read can then be handed on, and no time is lost between.
-            let queue = self.queue.clone();
-            let Ok(place) = queue.reserve().await else {
-                return OutputEnd::Closed;
+            // Room first: what is read can then be handed on, and no time is lost between.
+            let room = tokio::select! {
+                biased;
+                room = self.queue.room() => match room {
+                    Some(room) => Some(room),
+                    None => return OutputEnd::Closed,
+                },
+                () = self.tally.away() => None,
             };
             let due = self.lines.due(now());
             let next = tokio::select! {
@@ -87,10 +97,12 @@ impl Output {
                 () = at(due) => Next::Due,
                 () = &mut lingered => Next::Given(OutputEnd::Held),
             };
+            let mut length = 0;
             let (batch, left) = match next {
                 Next::Due => (self.lines.expire(now()), None),
                 Next::Given(left) => (self.lines.finish(), Some(left)),
                 Next::Read(Ok(read @ 1..)) => {
+                    length = read;
                     self.show(&buffer[..read]).await;
                     if self.is_late() {
                         spare = spare.saturating_sub(read);
@@ -101,13 +113,55 @@ impl Output {
                 // A terminal whose other side is gone is an error (EIO), not an end.
                 Next::Read(_) => (self.lines.finish(), Some(OutputEnd::Closed)),
             };
-            if batch.lines > 0 {
-                self.tally.read(batch.lines);
-                place.send(batch);
-            }
+            self.hand_on(batch, length, room).await;
             if let Some(left) = left {
+                self.tell_dropped().await;
                 return left;
             }
+        }
+    }
+
+    /// Hands on what a read of so many bytes has made, or drops it if there is no room.
+    async fn hand_on(&mut self, mut batch: Batch, length: usize, room: Option<Room>) {
+        if batch.lines == 0 {
+            return;
+        }
+        let room = match room.or_else(|| self.queue.try_room()) {
+            None if !self.tally.is_away() => self.queue.room().await,
+            room => room,
+        };
+        let Some(room) = room else {
+            self.tally.dropped(batch.lines);
+            self.dropped += batch.lines;
+            return;
+        };
+        if let Some(mut notice) = self.notice() {
+            notice.append(batch);
+            batch = notice;
+        }
+        self.tally.read(batch.lines);
+        self.queue.send(batch, length, room);
+    }
+
+    /// What tells how many lines were dropped, if that is not told yet.
+    fn notice(&mut self) -> Option<Batch> {
+        let dropped = std::mem::take(&mut self.dropped);
+        let text = format!(
+            "{} here, while the server was away",
+            delivery::lines(dropped, "dropped")
+        );
+        (dropped > 0).then(|| {
+            self.notice.text = text;
+            Batch::of(&self.notice)
+        })
+    }
+
+    async fn tell_dropped(&mut self) {
+        if let Some(notice) = self.notice()
+            && let Some(room) = self.queue.room().await
+        {
+            self.tally.read(notice.lines);
+            self.queue.send(notice, 0, room);
         }
     }
 
