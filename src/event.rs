@@ -245,6 +245,22 @@ impl End {
     }
 }
 
+/// What a server knows of a client when a stream of it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientPast {
+    /// Nothing was published to it yet.
+    New,
+    /// Something was.
+    Known,
+    /// A client with this ID ended, and this is a new one.
+    Ended {
+        /// Why.
+        end: End,
+        /// When.
+        at: UnixMillis,
+    },
+}
+
 /// The server's clock, as it stands in event IDs.
 #[must_use]
 pub fn unix_millis() -> UnixMillis {

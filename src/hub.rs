@@ -36,7 +36,7 @@ pub use self::idempotency::KEYS;
 pub use self::limits::{Limits, Refusal};
 pub use self::log::LogLimits;
 pub use self::publish_stream::PublishStream;
-pub use self::stats::{ClientInfo, Stats};
+pub use self::stats::{ClientInfo, Stats, Users};
 pub use self::subscription::{Delivery, Start, Subscription};
 use self::sync::{
     Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError, SHARDS,
@@ -44,7 +44,7 @@ use self::sync::{
 use self::tombstones::Tombstones;
 pub use self::tombstones::{TOMBSTONE_AGE, TOMBSTONES};
 use crate::control::Requested;
-use crate::event::{ClientId, End, Event, EventId, Format};
+use crate::event::{ClientId, ClientPast, End, Event, EventId, Format, unix_millis};
 use crate::message::Message;
 
 /// How events are written into streams. Plain functions, so that the hub need not know the wire.
@@ -196,6 +196,7 @@ impl Hub {
             if known.is_none() && matches!(from, Position::After(_)) && self.has_ended(id) {
                 return Err(Refusal::Ended);
             }
+            let ended = known.is_none().then(|| self.ended(id)).flatten();
             let channel = known.map_or_else(&missing, Ok)?;
             let Some(entrance) = channel.enter(from) else {
                 // It ended since it was looked up, and is on its way out of the registry.
@@ -208,7 +209,12 @@ impl Hub {
                 Position::After(_) => Start::Resumed,
                 Position::Start | Position::Tail(_) => Start::Fresh,
             };
-            return Ok(Subscription::new(channel, &entrance, format, start));
+            let past = match ended {
+                Some(ended) => ended,
+                None if entrance.is_new => ClientPast::New,
+                None => ClientPast::Known,
+            };
+            return Ok(Subscription::new(channel, &entrance, format, start, past));
         }
     }
 
@@ -256,7 +262,7 @@ impl Hub {
         let Some(channel) = self.channel(id) else {
             return false;
         };
-        self.remove_ended(&channel, || channel.end(End::Stopped))
+        self.remove_ended(&channel, End::Stopped, || channel.end(End::Stopped))
     }
 
     /// Ends the channels that have been idle for the idle timeout, and says how many. To be called
@@ -270,7 +276,7 @@ impl Hub {
         };
         let idle = self.channels_where(|channel| channel.active() <= deadline);
         idle.iter()
-            .filter(|it| self.remove_ended(it, || it.end_if_idle(deadline)))
+            .filter(|it| self.remove_ended(it, End::Idle, || it.end_if_idle(deadline)))
             .count()
     }
 
@@ -325,6 +331,14 @@ impl Hub {
         self.shard(id).get(&id).cloned()
     }
 
+    /// What is told of an ID that has ended.
+    fn ended(&self, id: ClientId) -> Option<ClientPast> {
+        let (ago, end) = lock(&self.registry.tombstones).get(id, Instant::now())?;
+        let ago = u64::try_from(ago.as_millis()).unwrap_or(u64::MAX);
+        let at = unix_millis().saturating_sub(ago);
+        Some(ClientPast::Ended { end, at })
+    }
+
     fn has_ended(&self, id: ClientId) -> bool {
         lock(&self.registry.tombstones).contains(id, Instant::now())
     }
@@ -356,11 +370,11 @@ impl Hub {
 
     /// Ends a channel by `end` and takes it out of the registry. Its tombstone stands before it is
     /// taken out, so that at no moment the ID looks as if it had never been.
-    fn remove_ended(&self, channel: &Arc<Channel>, end: impl FnOnce() -> bool) -> bool {
+    fn remove_ended(&self, channel: &Arc<Channel>, why: End, end: impl FnOnce() -> bool) -> bool {
         if !end() {
             return false;
         }
-        lock(&self.registry.tombstones).add(channel.id, Instant::now());
+        lock(&self.registry.tombstones).add(channel.id, why, Instant::now());
         let removed = self.shard(channel.id).remove(&channel.id);
         debug_assert!(
             removed.is_some_and(|it| Arc::ptr_eq(&it, channel)),

@@ -78,6 +78,8 @@ pub struct ServerOptions {
     pub access: Access,
     /// Speak HTTPS with this certificate, rather than HTTP.
     pub tls: Option<Tls>,
+    /// Whether the server is inside a watcher, and ends with it.
+    pub is_watchers: bool,
 }
 
 impl Default for ServerOptions {
@@ -93,6 +95,7 @@ impl Default for ServerOptions {
             plain_streams: false,
             access: Access::default(),
             tls: None,
+            is_watchers: false,
         }
     }
 }

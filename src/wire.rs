@@ -7,6 +7,7 @@ pub mod answer;
 pub mod control;
 pub mod json;
 mod object;
+pub mod past;
 mod route;
 pub mod sse;
 mod surrogates;
@@ -20,6 +21,10 @@ pub use route::Route;
 pub const CLIENT_ID_HEADER: &str = "sse-client-id";
 /// Tells on a stream's answer which [`crate::event::Format`] it is written in.
 pub const FORMAT_HEADER: &str = "sse-format";
+/// Says `watch` on the answers of a server inside a watcher, with which it ends.
+pub const SERVER_OWNER_HEADER: &str = "sse-server-owner";
+/// The owner that [`SERVER_OWNER_HEADER`] names.
+pub const OWNED_BY_WATCHER: &str = "watch";
 /// A resuming reader's cursor (WHATWG HTML 9.2.4).
 pub const LAST_EVENT_ID_HEADER: &str = "last-event-id";
 /// Makes a repeated publish request add nothing.

@@ -49,6 +49,10 @@ pub struct SubscribeOptions {
     pub last_event_id: Option<String>,
     /// What asks for the connection to be made again.
     pub reconnect: Reconnect,
+    /// Note what the server knows of the client: for an ID that somebody has typed, which may be the wrong one.
+    pub notes_past: bool,
+    /// Note that the server is inside somebody else's watcher, and when it ends with that.
+    pub notes_owner: bool,
 }
 
 /// Asks for a connection to be made again now, whether there is one or the next try is waited for.
@@ -226,6 +230,11 @@ async fn run(
     loop {
         let read = connection.read(&mut backoff, &out, &options.reconnect);
         let Some(ended) = read.await else { continue };
+        if let Some(note) = connection.note_on(&ended)
+            && out.send(vec![Piece::Item(Ok(note))]).await.is_err()
+        {
+            return;
+        }
         let (reason, retry_after) = match ended {
             Ended::Over => return,
             Ended::Failed(error) => {

@@ -209,6 +209,7 @@ impl Settings {
             plain_streams: limits.plain_streams,
             access: self.access.access(token),
             tls: None,
+            is_watchers: false,
         }
     }
 }

@@ -101,6 +101,12 @@ impl Channel {
         (state.reader_count(), state.log.next() - 1)
     }
 
+    /// Its subscribers, and the publishers that listen for control requests.
+    pub(super) fn users(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.reader_count(), state.listeners())
+    }
+
     /// Appends one message without waiting for anybody. Repeating it with the same key adds nothing
     /// and gets the first one's receipt. Where there is no room, a log that only rolls over takes it.
     pub(super) fn publish(

@@ -6,7 +6,7 @@ use super::channel::Channel;
 use super::limits::Room;
 use super::sync::{Arc, Ordering};
 use super::{Hub, Refusal, lock};
-use crate::event::ClientId;
+use crate::event::{ClientId, End};
 
 /// After a scan for channels to end that did not help, the next is so much later, in milliseconds.
 const SCAN_PAUSE: u64 = 100;
@@ -60,7 +60,7 @@ impl Hub {
                 if id != writing.id
                     && let Some(channel) = self.channel(id)
                 {
-                    self.remove_ended(&channel, || channel.end_if_unwatched(active));
+                    self.remove_ended(&channel, End::Idle, || channel.end_if_unwatched(active));
                 }
             } else if scanned {
                 lock(&self.registry.candidates).scanned_in_vain(self.shared.now());

@@ -34,7 +34,33 @@ pub struct ClientInfo {
     pub last_activity: UnixMillis,
 }
 
+/// Who uses a hub.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Users {
+    /// Subscriptions of all clients.
+    pub watchers: usize,
+    /// Those of one client.
+    pub here: usize,
+    /// Publishers that listen for control requests.
+    pub publishers: usize,
+}
+
 impl Hub {
+    /// Who uses it, one client's watchers counted by themselves too. Looks at every client.
+    #[must_use]
+    pub fn users(&self, id: ClientId) -> Users {
+        let mut users = Users::default();
+        for channel in self.channels() {
+            let (watchers, publishers) = channel.users();
+            users.watchers += watchers;
+            users.publishers += publishers;
+            if channel.id == id {
+                users.here = watchers;
+            }
+        }
+        users
+    }
+
     /// How much there is of everything.
     #[must_use]
     pub fn stats(&self) -> Stats {

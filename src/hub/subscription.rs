@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 
 use super::channel::{Channel, Entrance, Read};
 use super::sync::{Arc, Ordering};
-use crate::event::{ClientId, End, EventId, Format, Gap};
+use crate::event::{ClientId, ClientPast, End, EventId, Format, Gap};
 
 /// What a reader gets, one after the other, without holes: what it did not get is a [`Gap`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,7 @@ pub struct Subscription {
     start: Start,
     last: EventId,
     unknown_gap: bool,
+    past: ClientPast,
 }
 
 impl Subscription {
@@ -50,6 +51,7 @@ impl Subscription {
         entrance: &Entrance,
         format: Format,
         start: Start,
+        past: ClientPast,
     ) -> Self {
         channel.shared().subscribers.fetch_add(1, Ordering::Relaxed);
         Self {
@@ -59,6 +61,7 @@ impl Subscription {
             start,
             last: entrance.before,
             unknown_gap: entrance.foreign,
+            past,
         }
     }
 
@@ -72,6 +75,12 @@ impl Subscription {
     #[must_use]
     pub fn start(&self) -> Start {
         self.start
+    }
+
+    /// What was known of the client when it began.
+    #[must_use]
+    pub fn past(&self) -> ClientPast {
+        self.past
     }
 
     /// How its frames are written.

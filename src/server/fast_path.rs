@@ -301,8 +301,8 @@ fn open_stream(
 ) -> Option<Stream> {
     let (format, position) = (Format::default(), Position::Start);
     let subscription = app.hub.subscribe(id, format, position).ok()?;
+    answer::stream(&subscribe::head(&subscription, app), answers);
     let mut stream = Stream::open(subscription, app);
-    answer::stream(&subscribe::head(id, format), answers);
     let mut first = Vec::new();
     stream.gather(&mut first, cx);
     answer::chunk(&first, answers);

@@ -49,6 +49,7 @@ impl Stream for Live {
                 Poll::Ready(None) if std::mem::take(&mut self.again) => {
                     // The channel is a fresh one: all that it has is news.
                     self.options.tail = None;
+                    self.options.notes_past = false;
                     self.feed = self.client.subscribe(self.id, self.options.clone());
                     continue;
                 }

@@ -340,3 +340,53 @@ async fn a_late_joiner_is_told_of_older_messages_and_not_of_losses() {
     }
     assert!(!ended.stderr.contains("lost"), "{ended:?}");
 }
+
+#[tokio::test]
+async fn a_second_watcher_is_told_whose_the_server_is_and_when_it_ends() {
+    let port = Port::keep();
+    let start = |words: &[&str]| {
+        let mut command = codechat(words);
+        command.env("CODECHAT_DEFAULT_PORT", port.address.port().to_string());
+        Running::start(command.stdout(Stdio::piped()))
+    };
+    let (first, _) = opened(start(&["watch"])).await;
+    let (mut second, _) = opened(start(&["watch"])).await;
+    first.signal("TERM").await;
+    first.end().await;
+    second
+        .says("the watcher whose server this was has ended; `codechat serve` starts one")
+        .await;
+    second.signal("TERM").await;
+    let mut third = start(&["watch"]);
+    third.says("so this watcher is one").await;
+    let (third, _) = opened(third).await;
+    let mut fourth = start(&["watch"]);
+    fourth
+        .says("the server is another watcher's, and ends with it")
+        .await;
+    drop(third);
+}
+
+#[tokio::test]
+async fn an_id_that_may_be_the_wrong_one_is_told_as_that() {
+    let server = Serve::start(&[]).await;
+    let mistyped = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
+    let watch = |id: &str| Running::codechat(["watch", "--server", &server.url, "--id", id]);
+    watch(mistyped)
+        .says("nothing was published to this ID yet: is it the right one?")
+        .await;
+    let id = server.http.connect().await;
+    server.http.publish(&id, "hello").await;
+    let mut known = watch(&id);
+    assert_eq!(known.line().await, "hello\n");
+    server.http.stop(&id).await;
+    let known = known.end().await;
+    assert!(!known.stderr.contains("right one"), "{known:?}");
+    let told = watch(&id).says("it ended at ").await;
+    assert!(told.contains("(stopped); this is a new stream"), "{told}");
+    // One's own new ID needs no such word.
+    let (own, own_id) = server.watch(&[]).await;
+    server.http.stop(&own_id).await;
+    let own = own.end().await;
+    assert!(!own.stderr.contains("right one"), "{own:?}");
+}

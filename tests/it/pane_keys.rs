@@ -11,8 +11,8 @@ use codechat::internal::{
         pane::{
             draw::theme::{Background, Theme},
             keys::{Action, Key, TABLE},
-            state::{PaneOptions, Screen, Watched},
-            update::{Effect, Leave, Msg},
+            state::{Leave, Others, PaneOptions, Screen, Watched},
+            update::{Effect, Msg},
         },
     },
 };
@@ -274,6 +274,40 @@ fn there_are_three_ways_out_and_one_aside() {
         drawn.happen(Msg::Key(Key::ctrl('c')));
         assert_eq!(drawn.effects, [Effect::Leave(Leave::Now)], "{mode}");
     }
+}
+
+#[test]
+fn leaving_others_without_their_server_is_asked_about_once() {
+    let others = Others {
+        watchers: 1,
+        here: 1,
+        publishers: 2,
+    };
+    let mut drawn = of_lines(3);
+    drawn.screen.set_others(others);
+    drawn.keys("q");
+    assert_eq!(drawn.effects, []);
+    let question = "2 publishers and 1 watcher use the server in this watch; quit?";
+    assert!(drawn.shows(question), "{:?}", drawn.rows());
+    assert!(drawn.shows("2 watch · "), "{:?}", drawn.rows());
+    drawn.keys("n");
+    assert_eq!(drawn.effects, []);
+    assert!(!drawn.shows(question));
+    drawn.keys("qy");
+    assert_eq!(drawn.effects, [Effect::Leave(Leave::Quit)]);
+    drawn.happen(Msg::Key(Key::ctrl('c')));
+    assert_eq!(drawn.effects, []);
+    drawn.happen(Msg::Key(Key::ctrl('c')));
+    assert_eq!(drawn.effects, [Effect::Leave(Leave::Now)], "asked once");
+    let mut narrow = Drawn::new(40, 10);
+    narrow.lines(3);
+    narrow.screen.set_others(others);
+    narrow.keys("q");
+    assert!(
+        narrow.shows("y/n: 2 publishers and 1 watcher"),
+        "{:?}",
+        narrow.rows()
+    );
 }
 
 #[test]

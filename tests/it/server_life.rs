@@ -191,3 +191,22 @@ async fn health_is_ok_and_other_paths_are_not_there() {
         server.get(path).await.detail(404);
     }
 }
+
+#[tokio::test]
+async fn the_head_of_a_stream_tells_the_clients_past() {
+    for plain in [false, true] {
+        let server = Server::with(|_, options| options.plain_requests = plain).await;
+        let id = server.connect().await;
+        let past = async || {
+            let stream = server.stream(&stream_of(&id), &[]).await;
+            stream.head.header("sse-client-past").unwrap().to_owned()
+        };
+        assert_eq!(past().await, "new");
+        server.publish(&id, "hello").await;
+        assert_eq!(past().await, "known");
+        server.stop(&id).await;
+        let ended = past().await;
+        assert!(ended.starts_with("ended; reason=stopped; at=@"), "{ended}");
+        assert_eq!(past().await, "new");
+    }
+}

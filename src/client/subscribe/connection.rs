@@ -15,8 +15,8 @@ use crate::client::retry::Backoff;
 use crate::client::sse_repair::bypass::{Event, MARK, Run, Runs};
 use crate::client::transport::{Memory, NoStream, Transport};
 use crate::client::{Client, ClientError};
-use crate::event::{ClientId, Format};
-use crate::wire::{self, Route, sse};
+use crate::event::{ClientId, ClientPast, Format, UnixMillis};
+use crate::wire::{self, Route, past, sse};
 
 /// How much a batch takes: so many pieces, or so many bytes.
 const BATCH: usize = 64;
@@ -65,8 +65,62 @@ pub(super) struct Connection {
     tail: Option<u64>,
     transport: Transport,
     runs: Runs,
-    /// Whether it was told that the stream is coded.
-    has_told_coding: bool,
+    notes: Notes,
+}
+
+/// What is still to be noted of the connection.
+struct Notes {
+    coding: bool,
+    past: bool,
+    owner: bool,
+    /// Whether the server is inside a watcher, whose end is to be noted.
+    is_watchers: bool,
+}
+
+impl Notes {
+    /// What the head of a stream tells.
+    fn of(&mut self, header: impl Fn(&str) -> Option<String>) -> Vec<String> {
+        let mut notes = Vec::new();
+        if let Some(coding) = header("content-encoding").filter(|_| self.coding) {
+            self.coding = false;
+            notes.push(format!(
+                "the stream comes compressed ({coding}), which was not asked for; what does that may delay messages"
+            ));
+        }
+        let past = header(past::PAST_HEADER).and_then(|it| past::parse(&it));
+        match past.filter(|_| std::mem::take(&mut self.past)) {
+            Some(ClientPast::New) => {
+                notes.push("nothing was published to this ID yet: is it the right one?".into());
+            }
+            Some(ClientPast::Ended { end, at }) => notes.push(format!(
+                "it ended at {} ({}); this is a new stream",
+                local_time(at),
+                end.as_str()
+            )),
+            Some(ClientPast::Known) | None => {}
+        }
+        let owner = header(wire::SERVER_OWNER_HEADER);
+        let is_watchers = owner.is_some_and(|it| it == wire::OWNED_BY_WATCHER);
+        if is_watchers && std::mem::take(&mut self.owner) {
+            self.is_watchers = true;
+            notes.push(
+                "the server is another watcher's, and ends with it; `codechat serve` is one that stays".into(),
+            );
+        }
+        notes
+    }
+}
+
+/// A time of day here, or a day if it was another one.
+fn local_time(at: UnixMillis) -> String {
+    let at = i64::try_from(at).ok();
+    let at = at.and_then(|it| jiff::Timestamp::from_millisecond(it).ok());
+    let at = at
+        .unwrap_or_default()
+        .to_zoned(jiff::tz::TimeZone::system());
+    let is_today = at.date() == jiff::Zoned::now().date();
+    let format = if is_today { "%H:%M" } else { "%F %H:%M" };
+    at.strftime(format).to_string()
 }
 
 impl Connection {
@@ -79,8 +133,25 @@ impl Connection {
             tail: options.tail,
             transport: transport(client, cursor.unwrap_or_default(), Some(runs.clone())),
             runs,
-            has_told_coding: false,
+            notes: Notes {
+                coding: true,
+                past: options.notes_past,
+                owner: options.notes_owner,
+                is_watchers: false,
+            },
         }
+    }
+
+    /// What is to be noted of how a connection ended.
+    pub(super) fn note_on(&mut self, ended: &Ended) -> Option<Update> {
+        let is_gone = matches!(ended, Ended::NoAnswer(lost) if !lost.is_connected());
+        let was_watchers = is_gone && std::mem::take(&mut self.notes.is_watchers);
+        was_watchers.then(|| {
+            Update::Note(
+                "the watcher whose server this was has ended; `codechat serve` starts one, and this goes on there"
+                    .into(),
+            )
+        })
     }
 
     /// The least time to wait that the stream has asked for.
@@ -104,7 +175,7 @@ impl Connection {
         let mut reader = Reader {
             stream,
             runs: &self.runs,
-            has_told_coding: &mut self.has_told_coding,
+            notes: &mut self.notes,
             backoff,
             cursor,
             sender: Sender::Foreign,
@@ -249,7 +320,7 @@ pub(in crate::client) fn no_stream(error: &Error) -> Option<&NoStream> {
 struct Reader<'a> {
     stream: BoxStream<Result<SSE, Error>>,
     runs: &'a Runs,
-    has_told_coding: &'a mut bool,
+    notes: &'a mut Notes,
     backoff: &'a mut Backoff,
     /// The last event ID at the connection's beginning, which holds until the stream sets another.
     cursor: String,
@@ -308,16 +379,15 @@ impl Reader<'_> {
                     sender: self.sender,
                     is_resuming: !self.cursor.is_empty(),
                 });
-                let coding = details.response().get_header_value("content-encoding");
-                let Some(coding) = coding.ok().flatten() else {
-                    return;
+                let response = details.response();
+                let header = |name: &str| {
+                    let value = response.get_header_value(name).ok()??;
+                    Some(value.to_owned())
                 };
-                if std::mem::replace(self.has_told_coding, true) {
-                    return;
-                }
-                Piece::Item(Ok(Update::Note(format!(
-                    "the stream comes compressed ({coding}), which was not asked for; what does that may delay messages"
-                ))))
+                let notes = self.notes.of(header).into_iter();
+                self.batch
+                    .extend(notes.map(|it| Piece::Item(Ok(Update::Note(it)))));
+                return;
             }
             SSE::Comment(mark) if mark == MARK => {
                 let Some(run) = self.runs.pop() else { return };

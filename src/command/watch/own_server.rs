@@ -15,6 +15,7 @@ use crate::token::Token;
 
 /// A server inside this program.
 pub(super) struct OwnServer {
+    hub: Hub,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
@@ -28,6 +29,7 @@ impl OwnServer {
         let settings = Settings::from_environment()?;
         let options = ServerOptions {
             heartbeat,
+            is_watchers: true,
             ..settings.options(LEAVE, token)
         };
         let hub = Hub::new(settings.limits(), FRAMES);
@@ -35,11 +37,17 @@ impl OwnServer {
         let shutdown = async {
             let _ = stopped.await;
         };
-        let serving = server::serve(vec![listener], hub, options, shutdown);
+        let serving = server::serve(vec![listener], hub.clone(), options, shutdown);
         Ok(Self {
+            hub,
             stop,
             task: tokio::spawn(serving),
         })
+    }
+
+    /// What it serves.
+    pub(super) fn hub(&self) -> &Hub {
+        &self.hub
     }
 
     pub(super) async fn end(self) {

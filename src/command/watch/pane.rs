@@ -13,6 +13,7 @@ use crate::client::Client;
 use crate::client::subscribe::Reconnect;
 use crate::control::{Change, ControlRequest};
 use crate::event::{ClientId, unix_millis};
+use crate::hub::Hub;
 use crate::message::Operation;
 use crate::process;
 use crate::signals::Signals;
@@ -24,8 +25,7 @@ use crate::watch::clock::Clock;
 use crate::watch::model::Verdict;
 use crate::watch::pane::draw::theme::Theme;
 use crate::watch::pane::run::{self, Controls, PaneEnd};
-use crate::watch::pane::state::{PaneOptions, Screen, Watched};
-use crate::watch::pane::update::Leave;
+use crate::watch::pane::state::{Leave, Others, PaneOptions, Screen, Watched};
 use crate::watch::replay::{Recording, Replay};
 use crate::wire::Route;
 
@@ -94,6 +94,7 @@ async fn show(session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
         client: stream.client,
         id: stream.id,
         reconnect: stream.reconnect,
+        hub: session.hub().cloned(),
     };
     let mut id_file = args.id_file.as_deref();
     let connected = || {
@@ -183,11 +184,23 @@ struct ToServer {
     client: Client,
     id: ClientId,
     reconnect: Reconnect,
+    /// That of the server inside this watch.
+    hub: Option<Hub>,
 }
 
 impl Controls for ToServer {
     fn reconnect(&self) {
         self.reconnect.ask();
+    }
+
+    fn others(&self) -> Others {
+        let users = self.hub.as_ref().map(|it| it.users(self.id));
+        users.map_or_else(Others::default, |users| Others {
+            // One is this watch.
+            watchers: users.watchers.saturating_sub(1),
+            here: users.here.saturating_sub(1),
+            publishers: users.publishers,
+        })
     }
 
     fn ask(&self, request: ControlRequest) -> BoxFuture<'static, String> {

@@ -10,6 +10,7 @@ use crate::cli::values::default_address;
 use crate::client::subscribe::{self, FeedError, Reconnect, Update};
 use crate::client::{self, Client, ClientError};
 use crate::event::{ClientId, Format};
+use crate::hub::Hub;
 use crate::terminal::stderr;
 use crate::token::Token;
 use crate::watch::clock::Clock;
@@ -62,6 +63,8 @@ impl Session {
             wait: args.wait,
             last_event_id: None,
             reconnect: Reconnect::default(),
+            notes_past: args.id.is_some(),
+            notes_owner: self.server.is_none(),
         };
         let reconnect = options.reconnect.clone();
         // A command may be silent for longer than the server's patience.
@@ -107,6 +110,11 @@ impl Session {
         let id = connect(client, args.wait).await?;
         self.opened = Some((client.clone(), id));
         Ok(id)
+    }
+
+    /// The hub of its own server, if this watch is one.
+    pub(super) fn hub(&self) -> Option<&Hub> {
+        self.server.as_ref().map(OwnServer::hub)
     }
 
     /// Stops the channel this watch opened, and its own server. Bounded: a server that is gone takes

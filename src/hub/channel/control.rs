@@ -124,6 +124,11 @@ impl State {
         control.is_some_and(|it| it.stands_for_any())
     }
 
+    /// How many publishers listen.
+    pub(super) fn listeners(&self) -> usize {
+        self.control.as_ref().map_or(0, |it| it.listeners())
+    }
+
     pub(super) fn requested(&self) -> Requested {
         let control = self.control.as_ref();
         control.map_or_else(Requested::default, |it| it.requested().clone())
@@ -266,6 +271,10 @@ impl Control {
     }
 
     /// Whether a stream stands for any operation's publisher: somebody is at work.
+    fn listeners(&self) -> usize {
+        self.streams.iter().filter(|it| !it.is_gone).count()
+    }
+
     pub(in crate::hub) fn stands_for_any(&self) -> bool {
         self.streams.iter().any(|it| it.operation.is_some())
     }

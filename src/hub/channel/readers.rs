@@ -27,6 +27,8 @@ pub(in crate::hub) struct Entrance {
     pub(in crate::hub) before: EventId,
     /// Whether its cursor is from before this channel.
     pub(in crate::hub) foreign: bool,
+    /// Whether nothing was published yet.
+    pub(in crate::hub) is_new: bool,
 }
 
 /// Where a reader wants to begin.
@@ -81,12 +83,14 @@ impl Channel {
             state.readers.push(reader);
             state.readers.len() - 1
         };
+        let is_new = state.log.next() == 1;
         state.control_state_changed();
         wake_control(state);
         Some(Ok(Entrance {
             place,
             before,
             foreign,
+            is_new,
         }))
     }
 

@@ -2,10 +2,10 @@
 
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 
-use crate::event::{ClientId, EventId, Format, NotAnEventId};
-use crate::hub::{Position, Refusal};
+use crate::event::{EventId, Format, NotAnEventId};
+use crate::hub::{Position, Refusal, Subscription};
 use crate::server::App;
 use crate::server::access::is_prefetch;
 use crate::server::problem::{Problem, ProblemKind};
@@ -13,7 +13,7 @@ use crate::server::request::client_id::NamedClient;
 use crate::server::request::query::{Parameters, parameter};
 use crate::server::request::token::Authorized;
 use crate::server::stream::{Stream, answer, common_head};
-use crate::wire;
+use crate::wire::{self, past};
 
 pub(in crate::server) async fn subscribe(
     State(app): State<App>,
@@ -40,15 +40,30 @@ pub(in crate::server) async fn subscribe(
         Err(Refusal::Unknown) => return Err(access.err().unwrap_or(Refusal::Unknown.into())),
         other => other?,
     };
-    let stream = Stream::open(subscription, &app);
-    Ok(answer(head(id, format), stream))
+    let head = head(&subscription, &app);
+    Ok(answer(
+        AppendHeaders(head),
+        Stream::open(subscription, &app),
+    ))
 }
 
 /// What the head of the answer says.
-pub(in crate::server) fn head(id: ClientId, format: Format) -> [(&'static str, String); 6] {
-    let [kind, cache, buffering, sniffing, client] = common_head(id);
-    let format = (wire::FORMAT_HEADER, format.as_str().to_owned());
-    [kind, cache, buffering, sniffing, client, format]
+pub(in crate::server) fn head(
+    subscription: &Subscription,
+    app: &App,
+) -> Vec<(&'static str, String)> {
+    let mut head = common_head(subscription.client_id()).to_vec();
+    head.extend([
+        (
+            wire::FORMAT_HEADER,
+            subscription.format().as_str().to_owned(),
+        ),
+        (past::PAST_HEADER, past::field(subscription.past())),
+    ]);
+    if app.options.is_watchers {
+        head.push((wire::SERVER_OWNER_HEADER, wire::OWNED_BY_WATCHER.to_owned()));
+    }
+    head
 }
 
 /// Where the reader wants to begin: its cursor goes before `tail`, which is for the first time only.

@@ -16,9 +16,9 @@ use super::draw;
 use super::draw::theme::Theme;
 use super::events;
 use super::last_screen::printed;
-use super::state::Screen;
+use super::state::{Leave, Others, Screen};
 use super::terminal::{Terminal, panicked};
-use super::update::{Effect, Leave, Msg, update};
+use super::update::{Effect, Msg, update};
 use crate::client::subscribe::{FeedError, Update};
 use crate::control::ControlRequest;
 use crate::terminal::size::size;
@@ -40,6 +40,9 @@ pub trait Controls {
 
     /// Asks publishers for something; says what it came to.
     fn ask(&self, request: ControlRequest) -> BoxFuture<'static, String>;
+
+    /// Who else uses the server that ends with this watch.
+    fn others(&self) -> Others;
 }
 
 /// How the pane was left.
@@ -91,6 +94,11 @@ pub async fn run(
         }
         pane.changed = true;
         ended |= matches!(msg, Msg::Failed(_) | Msg::Ended);
+        if let Some(way_back) = way_back
+            && matches!(msg, Msg::Key(_) | Msg::Tick)
+        {
+            screen.set_others(way_back.others());
+        }
         let mut left = None;
         for effect in update(&mut screen, msg, clock.now()) {
             left = left.or(pane.bring_about(effect, way_back, &mut screen).await?);

@@ -28,7 +28,7 @@ use crate::client::subscribe::Update;
 use crate::event::{ClientId, End, Gap, UnixMillis};
 use crate::message::Level;
 use crate::terminal::safe_text::Colour;
-use crate::watch::model::Model;
+use crate::watch::model::{Model, Verdict};
 use crate::watch::operations::{OperationState, Operations};
 use crate::watch::replay::Recording;
 
@@ -86,6 +86,32 @@ pub enum Mode {
     Detail(Box<Detail>),
     /// The question whether to ask publishers to cancel: this operation, or whatever they do.
     AskCancel(Option<String>),
+    /// The question whether to leave, and with that end the server that others use.
+    AskQuit(Leave),
+}
+
+/// Who uses the server inside this watch besides it; nobody if there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Others {
+    /// Watchers, of this client or of others.
+    pub watchers: usize,
+    /// How many of them watch this client.
+    pub here: usize,
+    /// Publishers that listen for control requests.
+    pub publishers: usize,
+}
+
+/// How the pane is left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// The user has seen enough.
+    Quit,
+    /// The same, and the last screen stays printed.
+    Printing,
+    /// At once.
+    Now,
+    /// What was waited for has come.
+    Over(Verdict),
 }
 
 /// What came below while something else was read.
@@ -126,6 +152,8 @@ pub struct Screen {
     pub(in crate::watch) wraps: bool,
     pub(in crate::watch) sideways: usize,
     pub(in crate::watch) mode: Mode,
+    /// Who else uses the server that ends with this watch.
+    pub(in crate::watch) others: Others,
     /// What the last key came to, until the next one.
     pub(in crate::watch) notice: Option<String>,
     /// Whether publishers were asked for debug detail.
@@ -160,12 +188,18 @@ impl Screen {
             wraps: true,
             sideways: 0,
             mode: Mode::Messages,
+            others: Others::default(),
             notice: None,
             wants_debug: false,
             mouse: false,
             width: width.max(1),
             height: height.max(1),
         }
+    }
+
+    /// Notes who else uses the server that ends with this watch.
+    pub fn set_others(&mut self, others: Others) {
+        self.others = others;
     }
 
     /// Its columns and rows.

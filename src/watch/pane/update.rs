@@ -13,11 +13,10 @@ use super::keys::Key;
 use super::state::connection::ConnectionState;
 use super::state::navigation::Far;
 use super::state::records::{Record, RecordKind};
-use super::state::{Mode, Screen};
+use super::state::{Leave, Mode, Screen};
 use crate::client::subscribe::Update;
 use crate::control::ControlRequest;
 use crate::message::Level;
-use crate::watch::model::Verdict;
 
 /// What happens.
 #[derive(Debug)]
@@ -71,19 +70,6 @@ pub enum Effect {
     Suspend,
     /// Leave.
     Leave(Leave),
-}
-
-/// How the pane is left.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Leave {
-    /// The user has seen enough.
-    Quit,
-    /// The same, and the last screen stays printed.
-    Printing,
-    /// At once.
-    Now,
-    /// What was waited for has come.
-    Over(Verdict),
 }
 
 /// How many rows a turn of the wheel moves.

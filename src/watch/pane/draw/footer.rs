@@ -11,7 +11,8 @@ use crate::terminal::safe_text::{Colour, safe_line};
 use crate::watch::format::count_of;
 use crate::watch::pane::keys::{self, Action};
 use crate::watch::pane::state::prompt::{Prompt, Purpose};
-use crate::watch::pane::state::{Mode, Screen};
+use crate::watch::pane::state::{Mode, Others, Screen};
+use crate::watch::summary::counted;
 
 /// Draws the footer; says where the cursor is to be.
 pub(in crate::watch::pane) fn draw(screen: &Screen, canvas: &mut Canvas<'_>) -> Option<Position> {
@@ -25,7 +26,7 @@ pub(in crate::watch::pane) fn draw(screen: &Screen, canvas: &mut Canvas<'_>) -> 
         return Some(draw_prompt(screen, prompt, last, canvas));
     }
     let width = usize::from(canvas.area.width);
-    let own = told(screen);
+    let own = told(screen, width);
     match (own, is_alone) {
         (Some(own), _) => {
             if !is_alone {
@@ -44,14 +45,42 @@ pub(in crate::watch::pane) fn draw(screen: &Screen, canvas: &mut Canvas<'_>) -> 
 }
 
 /// What has to be said before any keys are.
-fn told(screen: &Screen) -> Option<String> {
-    if let Mode::AskCancel(operation) = &screen.mode {
-        let what = operation.as_deref().unwrap_or("whatever they do");
-        return Some(format!(
-            "ask publishers to cancel {what}? y yes · any other key no"
-        ));
+fn told(screen: &Screen, width: usize) -> Option<String> {
+    match &screen.mode {
+        Mode::AskCancel(operation) => {
+            let what = operation.as_deref().unwrap_or("whatever they do");
+            Some(asked(&format!("ask publishers to cancel {what}?"), width))
+        }
+        Mode::AskQuit(_) => Some(asked(&others(screen.others), width)),
+        _ => screen.notice.clone(),
     }
-    screen.notice.clone()
+}
+
+/// A question with its keys, which come first where there is no room for both.
+fn asked(question: &str, width: usize) -> String {
+    let whole = format!("{question} y yes · any other key no");
+    if whole.width() <= width {
+        whole
+    } else {
+        format!("y/n: {question}")
+    }
+}
+
+/// The question whether to leave others without their server.
+fn others(others: Others) -> String {
+    let publishers =
+        (others.publishers > 0).then(|| counted(others.publishers as u64, "publisher"));
+    let watchers = (others.watchers > 0).then(|| counted(others.watchers as u64, "watcher"));
+    let both: Vec<_> = publishers.into_iter().chain(watchers).collect();
+    let verb = if others.publishers + others.watchers == 1 {
+        "uses"
+    } else {
+        "use"
+    };
+    format!(
+        "{} {verb} the server in this watch; quit?",
+        both.join(" and ")
+    )
 }
 
 fn draw_status(screen: &Screen, canvas: &mut Canvas<'_>) {

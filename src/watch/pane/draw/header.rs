@@ -128,6 +128,14 @@ fn targets(screen: &Screen) -> Vec<String> {
     });
     match (server, id) {
         (Some(server), Some((long, short))) => {
+            if screen.others.here > 0 {
+                let watching = screen.others.here + 1;
+                texts.extend([
+                    format!("{watching} watch · {server} · {long}"),
+                    format!("{watching} watch · {long}"),
+                    format!("{watching} watch · {short}"),
+                ]);
+            }
             texts.extend([
                 format!("{server} · {long}"),
                 long,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Effect, Leave, prompt};
+use super::{Effect, prompt};
 use crate::control::{Cancel, Change, ControlRequest};
 use crate::message::Level;
 use crate::watch::operations::OperationState;
@@ -12,7 +12,7 @@ use crate::watch::pane::state::detail::Detail;
 use crate::watch::pane::state::navigation::Far;
 use crate::watch::pane::state::prompt::Purpose;
 use crate::watch::pane::state::records::{Record, RecordKind};
-use crate::watch::pane::state::{Mode, Screen, timestamps};
+use crate::watch::pane::state::{Leave, Mode, Screen, timestamps};
 
 /// The most bytes that are put on a clipboard: terminals throw away what is too long for them.
 const COPY_MAX: usize = 1 << 20;
@@ -22,7 +22,7 @@ pub(super) fn key(screen: &mut Screen, key: Key, now: Duration) -> Vec<Effect> {
     let action = keys::action(key);
     // These two work everywhere.
     match action {
-        Some(Action::QuitNow) => return vec![Effect::Leave(Leave::Now)],
+        Some(Action::QuitNow) => return quit(screen, Leave::Now),
         Some(Action::Suspend) => return vec![Effect::Suspend],
         _ => {}
     }
@@ -51,7 +51,26 @@ pub(super) fn key(screen: &mut Screen, key: Key, now: Duration) -> Vec<Effect> {
             screen.notice = Some("nobody was asked".into());
             Vec::new()
         }
+        Mode::AskQuit(leave) => {
+            let leave = leave.clone();
+            screen.mode = Mode::Messages;
+            if matches!(key.code, Code::Char('y' | 'Y')) && !key.ctrl {
+                return vec![Effect::Leave(leave)];
+            }
+            Vec::new()
+        }
     }
+}
+
+/// Leaves; where others use the server that ends with this watch, asks once.
+fn quit(screen: &mut Screen, leave: Leave) -> Vec<Effect> {
+    let others = screen.others;
+    let is_asked = matches!(screen.mode, Mode::AskQuit(_));
+    if is_asked || others.watchers + others.publishers == 0 {
+        return vec![Effect::Leave(leave)];
+    }
+    screen.mode = Mode::AskQuit(leave);
+    Vec::new()
 }
 
 /// What a key of moving makes of the first row of a page that is read; `None` for keys that close it.
@@ -189,8 +208,8 @@ fn outward(screen: &mut Screen, action: Action) -> Vec<Effect> {
             screen.notice = Some(told.into());
             Effect::Mouse(screen.mouse)
         }
-        Action::Quit => Effect::Leave(Leave::Quit),
-        Action::QuitPrinting => Effect::Leave(Leave::Printing),
+        Action::Quit => return quit(screen, Leave::Quit),
+        Action::QuitPrinting => return quit(screen, Leave::Printing),
         _ => return Vec::new(),
     };
     vec![effect]
