@@ -35,9 +35,8 @@ pub fn parse(field: &str) -> Option<ClientPast> {
             for (name, value) in parts.filter_map(|it| it.split_once('=')) {
                 match name {
                     "reason" => {
-                        end = [End::Idle, End::Stopped]
-                            .into_iter()
-                            .find(|it| it.as_str() == value)
+                        let ends = [End::Idle, End::Stopped];
+                        end = ends.into_iter().find(|it| it.as_str() == value);
                     }
                     "at" => at = value.strip_prefix('@')?.parse::<u64>().ok(),
                     _ => {}

@@ -72,9 +72,17 @@ pub(super) struct Connection {
 struct Notes {
     coding: bool,
     past: bool,
-    owner: bool,
-    /// Whether the server is inside a watcher, whose end is to be noted.
-    is_watchers: bool,
+    owner: OwnerNote,
+}
+
+/// What is still to be noted of a watcher that the server is inside of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OwnerNote {
+    /// That it is there.
+    There,
+    /// Its end.
+    End,
+    Nothing,
 }
 
 impl Notes {
@@ -101,8 +109,8 @@ impl Notes {
         }
         let owner = header(wire::SERVER_OWNER_HEADER);
         let is_watchers = owner.is_some_and(|it| it == wire::OWNED_BY_WATCHER);
-        if is_watchers && std::mem::take(&mut self.owner) {
-            self.is_watchers = true;
+        if is_watchers && self.owner == OwnerNote::There {
+            self.owner = OwnerNote::End;
             notes.push(
                 "the server is another watcher's, and ends with it; `codechat serve` is one that stays".into(),
             );
@@ -136,8 +144,11 @@ impl Connection {
             notes: Notes {
                 coding: true,
                 past: options.notes_past,
-                owner: options.notes_owner,
-                is_watchers: false,
+                owner: if options.notes_owner {
+                    OwnerNote::There
+                } else {
+                    OwnerNote::Nothing
+                },
             },
         }
     }
@@ -145,13 +156,12 @@ impl Connection {
     /// What is to be noted of how a connection ended.
     pub(super) fn note_on(&mut self, ended: &Ended) -> Option<Update> {
         let is_gone = matches!(ended, Ended::NoAnswer(lost) if !lost.is_connected());
-        let was_watchers = is_gone && std::mem::take(&mut self.notes.is_watchers);
-        was_watchers.then(|| {
-            Update::Note(
-                "the watcher whose server this was has ended; `codechat serve` starts one, and this goes on there"
-                    .into(),
-            )
-        })
+        if !is_gone || self.notes.owner != OwnerNote::End {
+            return None;
+        }
+        self.notes.owner = OwnerNote::Nothing;
+        let text = "the watcher whose server this was has ended; `codechat serve` starts one, and this goes on there";
+        Some(Update::Note(text.into()))
     }
 
     /// The least time to wait that the stream has asked for.
