@@ -366,7 +366,7 @@ _codechat() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "text json raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text log json raw" -- "${cur}"))
                     return 0
                     ;;
                 --tail)

@@ -36,6 +36,7 @@ complete -c codechat -n "__fish_codechat_using_subcommand watch" -l id -d 'The c
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l server -d 'The server\'s address [default: http://127.0.0.1:2428]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l token-file -d 'A file with the server\'s token [default: the token in the variable CODECHAT_TOKEN, if any]' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l format -d 'Write messages as lines, also on a terminal [default elsewhere: text]' -r -f -a "text\t'The text, many lines where it has many'
+log\t'Time, level, operation and text, as log files have them'
 json\t'NDJSON: an object a line, with id and time'
 raw\t'The stream\'s data as they came; a terminal gets them made safe all the same'"
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l tail -d 'Begin with only the newest N messages that the server holds [default: all]' -r

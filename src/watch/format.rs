@@ -6,6 +6,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use super::operations::OperationState;
+use crate::event::UnixMillis;
 use crate::terminal::stderr;
 
 /// A number with at most two digits behind the point, and commas between thousands.
@@ -89,6 +90,21 @@ fn grouped(digits: &str) -> String {
     out
 }
 
+/// The time of day: `12:34:56.789`.
+#[must_use]
+pub fn clock(time: UnixMillis, utc_offset: i32) -> String {
+    const DAY: i64 = 24 * 60 * 60 * 1000;
+    let local = i64::try_from(time).unwrap_or(0) + i64::from(utc_offset) * 1000;
+    let millis = local.rem_euclid(DAY);
+    let (seconds, millis) = (millis / 1000, millis % 1000);
+    let (minutes, seconds) = (seconds / 60, seconds % 60);
+    format!(
+        "{:02}:{:02}:{seconds:02}.{millis:03}",
+        minutes / 60,
+        minutes % 60
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,5 +134,11 @@ mod tests {
         ] {
             assert_eq!(rate(value), text);
         }
+    }
+
+    #[test]
+    fn a_time_of_day_is_that_of_a_place() {
+        assert_eq!(clock(1_732_262_400_123, 0), "08:00:00.123");
+        assert_eq!(clock(1_732_262_400_123, -9 * 3600), "23:00:00.123");
     }
 }

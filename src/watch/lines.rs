@@ -15,15 +15,19 @@ use tokio::sync::mpsc;
 use tokio::task;
 use tokio::time::Instant;
 
+use super::format;
 use super::lines::progress::ProgressLine;
 use super::model::Model;
 use crate::client::subscribe::{Received, Update};
-use crate::event::End;
+use crate::event::{End, unix_millis};
+use crate::message::{Level, Message};
 use crate::terminal::safe_text::{self, Colour};
 use crate::terminal::stderr;
 use crate::terminal::streams;
 use crate::wire::json;
 
+/// Ends what [`style`] begins.
+const RESET: &str = "\x1b[0m";
 /// So many bytes of lines are gathered into one write, at the most.
 const WRITE_BYTES: usize = 64 * 1024;
 /// So many writes may wait for a slow reader of stdout before the stream is not read any more.
@@ -34,6 +38,8 @@ const WRITES_WAITING: usize = 4;
 pub enum LineFormat {
     /// The text, many lines where it has many
     Text,
+    /// Time, level, operation and text, as log files have them
+    Log,
     /// NDJSON: an object a line, with id and time
     Json,
     /// The stream's data as they came; a terminal gets them made safe all the same
@@ -56,6 +62,8 @@ pub struct Pipe {
     is_together: bool,
     /// Set where a terminal is written to, which foreign text must not control.
     terminal: Option<Colour>,
+    /// How far local time is ahead of UTC, in seconds.
+    utc_offset: i32,
     output: Output,
     progress: Option<ProgressLine>,
 }
@@ -78,6 +86,7 @@ impl Pipe {
             format,
             is_together: target == LineOutput::Stderr || is_stderr_stdout(),
             terminal,
+            utc_offset: jiff::Zoned::now().offset().seconds(),
             output: Output::new(target),
             progress: ProgressLine::on_stderr().filter(|_| is_apart),
         }
@@ -213,15 +222,50 @@ impl Pipe {
         }
     }
 
+    /// Writes a text for a terminal, in its level's colour unless it has colours of its own.
+    fn text(&mut self, heading: &str, message: &Message, colour: Colour) {
+        let is_plain = colour == Colour::Strip || message.text.contains('\x1b');
+        let style = if is_plain { "" } else { style(message.level) };
+        let heading = safe_text::safe_line(heading, Colour::Strip);
+        let mut heading = &*heading;
+        for line in safe_text::safe_lines(&message.text, colour) {
+            let end = if style.is_empty() { "" } else { RESET };
+            self.line(&[style, heading, &line, end].concat());
+            heading = "";
+        }
+    }
+
+    /// What stands before a message's text in a log.
+    fn heading(&self, received: &Received) -> String {
+        let time = received.time.unwrap_or_else(unix_millis);
+        let mut heading = format::clock(time, self.utc_offset);
+        if let Some(level) = received.message.level {
+            heading.extend([" ", level.as_str()]);
+        }
+        if let Some(operation) = &received.message.operation {
+            heading.extend([" ", operation.as_str(), ":"]);
+        }
+        heading.push(' ');
+        heading
+    }
+
     fn message(&mut self, received: &Received) {
         self.output.messages += 1;
         let message = &received.message;
         match (self.format, self.terminal) {
             // A stream's data in text are the message's text.
             (LineFormat::Text | LineFormat::Raw, None) => self.line(&message.text),
-            (LineFormat::Text | LineFormat::Raw, Some(colour)) => {
+            (LineFormat::Raw, Some(colour)) => {
                 for line in safe_text::safe_lines(&message.text, colour) {
                     self.line(&line);
+                }
+            }
+            (LineFormat::Text, Some(colour)) => self.text("", message, colour),
+            (LineFormat::Log, terminal) => {
+                let heading = self.heading(received);
+                match terminal {
+                    Some(colour) => self.text(&heading, message, colour),
+                    None => self.line(&(heading + &message.text)),
                 }
             }
             (LineFormat::Json, terminal) => {
@@ -236,6 +280,16 @@ impl Pipe {
                 }
             }
         }
+    }
+}
+
+/// The SGR that a level's lines are set off by on a terminal; empty if they are not.
+fn style(level: Option<Level>) -> &'static str {
+    match level {
+        Some(Level::Error) => "\x1b[31m",
+        Some(Level::Warn) => "\x1b[33m",
+        Some(Level::Debug | Level::Trace) => "\x1b[2m",
+        Some(Level::Info) | None => "",
     }
 }
 

@@ -135,6 +135,7 @@ fn begins(message: &Message, guess: Option<&Progress>) -> bool {
 pub struct OperationState {
     name: Option<Box<str>>,
     messages: u64,
+    errors: u64,
     began_at: Duration,
     /// When the server took its first message.
     first_time: Option<UnixMillis>,
@@ -155,6 +156,7 @@ impl OperationState {
         Self {
             name: name.map(Into::into),
             messages: 0,
+            errors: 0,
             began_at: now,
             first_time: time,
             last_sign: now,
@@ -178,6 +180,12 @@ impl OperationState {
     #[must_use]
     pub fn messages(&self) -> u64 {
         self.messages
+    }
+
+    /// How many of them are errors.
+    #[must_use]
+    pub fn errors(&self) -> u64 {
+        self.errors
     }
 
     /// How far it is, where it was told or could be guessed.
@@ -271,6 +279,7 @@ impl OperationState {
 
     fn update(&mut self, message: &Message, time: Option<UnixMillis>, now: Duration) {
         self.messages += 1;
+        self.errors += u64::from(message.level == Some(Level::Error));
         self.span = match (self.first_time, time) {
             (Some(first), Some(time)) => Duration::from_millis(time.saturating_sub(first)),
             _ => now.saturating_sub(self.began_at),

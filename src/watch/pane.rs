@@ -2,8 +2,9 @@
 //!
 //! [`state`] is what it shows and [`update`] what keys and messages make of that; [`keys`] is the table of
 //! its keys. [`draw`] draws the state, [`run`] is the loop around both, and `terminal` gives the terminal
-//! back whatever happens. Only `run` and `terminal` do I/O.
+//! back whatever happens. Only `run`, `clipboard` and `terminal` do I/O.
 
+mod clipboard;
 pub mod draw;
 pub mod events;
 pub mod keys;

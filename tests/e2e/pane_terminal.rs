@@ -283,8 +283,10 @@ async fn what_is_shown_is_saved_and_never_over_something_else() {
         "{saved}"
     );
     pane.terminal.keys(&format!("S\u{15}{path}\r"));
-    pane.terminal.shows("is there already").await;
+    pane.terminal.shows("saved-2").await;
     assert_eq!(std::fs::read_to_string(&path).unwrap(), saved);
+    let second = std::fs::read_to_string(format!("{path}-2")).unwrap();
+    assert!(second.contains("\"message\":\"line 3\""), "{second}");
 }
 
 #[tokio::test]

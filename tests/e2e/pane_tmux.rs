@@ -95,6 +95,8 @@ async fn the_pane_works_in_tmux() {
     );
     let tmux = Tmux::start(&watch).await;
     tmux.shows("Nothing has come yet").await;
+    tmux.shows("nothing was published to this ID yet: is it the right one?")
+        .await;
     for number in 1..=30 {
         server.http.publish(&id, format!("line {number}")).await;
     }
@@ -106,7 +108,9 @@ async fn the_pane_works_in_tmux() {
         .await;
     tmux.shows("hit 1/1").await;
     tmux.run(&["send-keys", "y"]).await;
-    tmux.shows("copied the message").await;
+    tmux.shows("copied the message; tmux pastes it with prefix ]")
+        .await;
+    assert_eq!(tmux.run(&["show-buffer"]).await.stdout, b"line 7");
     tmux.run(&["send-keys", "Q"]).await;
     tmux.is_left().await;
     let screen = tmux.screen().await;

@@ -80,3 +80,27 @@ async fn no_error_of_a_server_is_obeyed() {
         }
     }
 }
+
+#[tokio::test]
+async fn lines_have_the_colour_of_their_level_and_a_log_has_time_and_operation() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    let url = format!("http://{}", server.address);
+    let kind = ["Content-Type: application/json"];
+    let object = json!({"message": "disk full", "level": "error", "operation": "import"});
+    server
+        .post(&stream_of(&id), &kind, object.to_string())
+        .await;
+    server.publish(&id, "plain").await;
+    let watch = [
+        "watch", "--server", &url, "--id", &id, "--count", "2", "--format",
+    ];
+    let text = on_terminal(&[&watch[..], &["text"]].concat()).await;
+    assert!(text.contains("\x1b[31mdisk full\x1b[0m\r\n"), "{text:?}");
+    assert!(text.contains("\nplain\r\n"), "{text:?}");
+    let log = on_terminal(&[&watch[..], &["log"]].concat()).await;
+    let line =
+        regex::Regex::new("\x1b\\[31m\\d\\d:\\d\\d:\\d\\d\\.\\d{3} error import: disk full\x1b")
+            .unwrap();
+    assert!(line.is_match(&log), "{log:?}");
+}

@@ -34,7 +34,7 @@ fn of_operation(name: &str, text: &str) -> Message {
 
 fn copied(drawn: &Drawn) -> &str {
     match &drawn.effects[..] {
-        [Effect::Copy(text)] => text,
+        [Effect::Copy { text, .. }] => text,
         other => panic!("nothing was copied, but {other:?}"),
     }
 }
@@ -83,9 +83,7 @@ fn copies_are_what_they_say() {
     drawn.keys("i");
     assert_eq!(copied(&drawn), "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b");
     drawn.keys("I");
-    assert!(
-        copied(&drawn).starts_with("curl -d hello http://127.0.0.1:2428/api/v1/sse/debug/3f2b")
-    );
+    assert!(copied(&drawn).starts_with("curl -H 'Sse-Client-ID: 3f2b8c1e-"));
 }
 
 #[test]
@@ -363,5 +361,5 @@ fn every_action_has_a_key() {
     ] {
         assert!(listed.contains(&action));
     }
-    assert_eq!(listed.len(), 43);
+    assert_eq!(listed.len(), 48);
 }

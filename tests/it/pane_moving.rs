@@ -204,16 +204,29 @@ fn errors_and_levels_are_gone_by() {
     drawn.say(error("line with error one")).lines(30);
     drawn.say(error("line with error two")).lines(30).keys("E");
     assert_eq!(focus(&drawn), "line with error two");
+    assert!(drawn.shows("error 2/2") && drawn.shows("2 errors"));
     drawn.keys("E");
     assert_eq!(focus(&drawn), "line with error one");
+    assert!(drawn.shows("error 1/2"));
     drawn.keys("E");
-    assert!(drawn.shows("no error above"));
+    assert_eq!(focus(&drawn), "line with error two", "in a circle");
     drawn.keys("e");
-    assert_eq!(focus(&drawn), "line with error two");
-    drawn.keys("+++");
-    assert!(drawn.shows("warn and worse") && !drawn.shows("line 30"));
-    drawn.keys("---");
+    assert_eq!(focus(&drawn), "line with error one");
+    assert!(drawn.shows("error 1/2"));
+    drawn.keys("+");
+    assert!(
+        drawn.shows("warn and worse") && !drawn.shows("line 30"),
+        "no step does nothing"
+    );
+    drawn.keys("-");
     assert!(drawn.shows("all levels") && drawn.shows("line 30"));
+    drawn.keys("5");
+    assert!(drawn.shows("error and worse") && !drawn.shows("line 30"));
+    drawn.keys("1");
+    assert!(drawn.shows("all levels") && drawn.shows("line 30"));
+    let mut none = of_lines(3);
+    none.keys("e");
+    assert!(none.shows("no error"));
 }
 
 #[test]

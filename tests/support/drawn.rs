@@ -56,6 +56,8 @@ impl Drawn {
         let target = Watched {
             server: Some(SERVER.into()),
             id: Some(ID.parse().unwrap()),
+            request: format!("curl -H 'Sse-Client-ID: {ID}' http://localhost:8000/"),
+            job: "codechat watch -- curl -H 'Sse-Client-ID: {id}' http://localhost:8000/".into(),
             curl: format!("curl -d hello {url}"),
             send: format!("codechat send --id {ID} hello"),
         };

@@ -174,6 +174,10 @@ fn target(client: &Client, id: ClientId, is_named: bool) -> Watched {
     Watched {
         server: Some(server.to_string()),
         id: Some(id),
+        request: format!("curl -H 'Sse-Client-ID: {id}' http://localhost:8000/"),
+        job: format!(
+            "codechat watch{named} -- curl -H 'Sse-Client-ID: {{id}}' http://localhost:8000/"
+        ),
         curl: format!("curl {token}-d hello {url}"),
         send: format!("codechat send --id {id}{named} hello"),
     }

@@ -104,6 +104,11 @@ pub enum Action {
     PreviousError,
     RaiseLevel,
     LowerLevel,
+    ShowTrace,
+    ShowDebug,
+    ShowInfo,
+    ShowWarn,
+    ShowError,
     PreviousOperation,
     NextOperation,
     Open,
@@ -195,11 +200,21 @@ pub const TABLE: &[Line] = &[
     },
     Line {
         keys: keys!(c('e') => NextError; c('E') => PreviousError),
-        does: "next error, previous error",
+        does: "next error, previous error, in a circle",
     },
     Line {
         keys: keys!(c('+') => RaiseLevel; c('-') => LowerLevel),
         does: "raise, lower the level shown",
+    },
+    Line {
+        keys: keys!(
+            c('1') => ShowTrace;
+            c('2') => ShowDebug;
+            c('3') => ShowInfo;
+            c('4') => ShowWarn;
+            c('5') => ShowError
+        ),
+        does: "show trace (all), debug, info, warn, error, and what is worse",
     },
     Line {
         keys: keys!(c('{') => PreviousOperation; c('}') => NextOperation),
@@ -227,7 +242,7 @@ pub const TABLE: &[Line] = &[
     },
     Line {
         keys: keys!(c('i') => CopyId; c('I') => CopyCurl),
-        does: "copy the client ID, a curl line that publishes to it",
+        does: "copy the client ID, a curl line that sends it along",
     },
     Line {
         keys: keys!(c('m') => Mark; c('\'') => NextMark),

@@ -12,6 +12,7 @@ use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::clipboard;
 use super::draw;
 use super::draw::theme::Theme;
 use super::events;
@@ -32,6 +33,8 @@ const FRAME: Duration = Duration::from_millis(16);
 const BATCH: usize = 1024;
 /// How long it may take until a process that is told to stop has stopped.
 const STOPS_WITHIN: Duration = Duration::from_millis(200);
+/// How many files of one name are saved, with numbers.
+const NAMES_MAX: usize = 1000;
 
 /// Control of where updates come from.
 pub trait Controls {
@@ -199,7 +202,13 @@ impl Pane {
     ) -> anyhow::Result<Option<Leave>> {
         match effect {
             Effect::Leave(leave) => return Ok(Some(leave)),
-            Effect::Copy(text) => self.terminal.copy(&text)?,
+            Effect::Copy { text, told } => {
+                self.terminal.copy(&text)?;
+                if clipboard::is_in_tmux() {
+                    self.works
+                        .spawn_blocking(move || clipboard::load_into_tmux(&text, &told));
+                }
+            }
             Effect::Mouse(take) => self.terminal.mouse(take)?,
             Effect::Reconnect => {
                 if let Some(way_back) = way_back {
@@ -307,17 +316,35 @@ async fn stop() -> anyhow::Result<bool> {
         .is_ok())
 }
 
-/// Writes a new file; says what came of it.
+/// Writes a new file, under the next free name if there is one by this name; says what came of it.
 fn save(path: PathBuf, bytes: &[u8]) -> String {
     let path = at_home(path);
-    let shown = path.display();
-    match write_new(&path, bytes) {
-        Ok(()) => format!("saved {} bytes to {shown}", count_of(bytes.len() as u64)),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            format!("{shown} is there already; nothing was saved")
+    let path = std::path::absolute(&path).unwrap_or(path);
+    for number in 1..=NAMES_MAX {
+        let path = numbered(&path, number);
+        let shown = path.display();
+        match write_new(&path, bytes) {
+            Ok(()) => return format!("saved {} bytes to {shown}", count_of(bytes.len() as u64)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return format!("nothing was saved to {shown}: {error}"),
         }
-        Err(error) => format!("nothing was saved to {shown}: {error}"),
     }
+    let shown = path.display();
+    format!("{shown} is there already, with all of {NAMES_MAX} numbers; nothing was saved")
+}
+
+/// The path with a number, from the second on: `messages.txt`, `messages-2.txt`.
+fn numbered(path: &Path, number: usize) -> PathBuf {
+    let Some(stem) = path.file_stem().filter(|_| number > 1) else {
+        return path.to_owned();
+    };
+    let mut name = stem.to_owned();
+    name.push(format!("-{number}"));
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {

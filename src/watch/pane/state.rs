@@ -52,6 +52,10 @@ pub struct Watched {
     pub server: Option<String>,
     /// The client ID.
     pub id: Option<ClientId>,
+    /// A line for a shell that sends the ID along with a request to some server.
+    pub request: String,
+    /// A line for a shell that does so within a watch.
+    pub job: String,
     /// A line for a shell that publishes with curl.
     pub curl: String,
     /// A line for a shell that publishes with codechat.
@@ -139,6 +143,9 @@ pub struct Screen {
     pub(in crate::watch) kept: u64,
     pub(in crate::watch) passing: u64,
     pub(in crate::watch) dropped: u64,
+    /// How many errors came, and the least level of all messages.
+    pub(in crate::watch) errors: u64,
+    pub(in crate::watch) lowest: Option<Level>,
     /// How often messages were lost of which nobody knows how many.
     pub(in crate::watch) uncounted_gaps: u64,
     pub(in crate::watch) filter: Filter,
@@ -177,6 +184,8 @@ impl Screen {
             kept: 0,
             passing: 0,
             dropped: 0,
+            errors: 0,
+            lowest: None,
             uncounted_gaps: 0,
             filter: Filter::default(),
             search: Search::default(),
@@ -255,6 +264,11 @@ impl Screen {
         let passes = self.filter.passes(&record);
         let is_error = record.level == Some(Level::Error);
         let is_hit = passes && self.search.matches(&record);
+        if is_message {
+            self.errors += u64::from(is_error);
+            let level = Filter::level_of(&record);
+            self.lowest = Some(self.lowest.map_or(level, |it| it.min(level)));
+        }
         let (kept, passing, dropped) = (&mut self.kept, &mut self.passing, &mut self.dropped);
         let (shown, search, marks) = (&mut self.shown, &mut self.search, &mut self.marks);
         let id = self.records.push(record, |id, gone| {

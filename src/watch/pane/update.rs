@@ -56,8 +56,13 @@ pub enum Mouse {
 /// What is to happen outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Put this on the clipboard.
-    Copy(String),
+    /// Put a text on the clipboard.
+    Copy {
+        /// What.
+        text: String,
+        /// What is told once that is done.
+        told: String,
+    },
     /// Write a new file.
     Save(PathBuf, Vec<u8>),
     /// Ask publishers for something.

@@ -107,6 +107,10 @@ fn counts(screen: &Screen) -> Vec<String> {
     let shown = count_of(screen.passing);
     let filtered = screen.kept - screen.passing;
     let lost = lost(screen);
+    let errors = match screen.errors {
+        0 => String::new(),
+        errors => format!(" · {}", counted(errors, "error")),
+    };
     let dropped = if screen.dropped > 0 {
         format!(" · dropped {}", count_of(screen.dropped))
     } else {
@@ -114,8 +118,11 @@ fn counts(screen: &Screen) -> Vec<String> {
     };
     let hidden = count_of(filtered);
     vec![
-        format!("received {received} · shown {shown} · filtered {hidden} · lost {lost}{dropped}"),
-        format!("{received} · shown {shown} · filtered {hidden} · lost {lost}{dropped}"),
+        format!(
+            "received {received}{errors} · shown {shown} · filtered {hidden} · lost {lost}{dropped}"
+        ),
+        format!("{received}{errors} · shown {shown} · filtered {hidden} · lost {lost}{dropped}"),
+        format!("{shown} of {received}{errors} · lost {lost}"),
         format!("{shown} of {received} · lost {lost}"),
         format!("{shown}/{received}"),
     ]
@@ -184,7 +191,16 @@ fn state(screen: &Screen, theme: Theme) -> (Vec<String>, Style) {
 }
 
 /// The actions that matter now, and what each is called here.
-fn hints(screen: &Screen) -> &'static [(Action, &'static str)] {
+fn hints(screen: &Screen) -> Vec<(Action, &'static str)> {
+    let hints = hints_of_mode(screen);
+    let can_cancel = matches!(screen.mode, Mode::Messages) && !screen.is_recording();
+    let cancel = (can_cancel && screen.running().any(|it| it.name().is_some()))
+        .then_some((Action::Cancel, "cancel"));
+    cancel.into_iter().chain(hints.iter().copied()).collect()
+}
+
+/// Those that matter whatever is going on.
+fn hints_of_mode(screen: &Screen) -> &'static [(Action, &'static str)] {
     match &screen.mode {
         Mode::Help(_) => &[
             (Action::Down, "down"),

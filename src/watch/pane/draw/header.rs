@@ -14,6 +14,7 @@ use crate::watch::operations::OperationState;
 use crate::watch::pane::state::connection::ConnectionState;
 use crate::watch::pane::state::{Screen, timestamps};
 use crate::watch::replay::Recording;
+use crate::watch::summary::counted;
 
 /// The most columns for an operation's name, and for its gauge.
 const NAME_MAX: usize = 24;
@@ -274,12 +275,18 @@ fn state(operation: &OperationState, theme: Theme, now: Duration) -> (Option<Str
 /// What is known of it, the most first.
 fn facts(operation: &OperationState, now: Duration) -> Vec<String> {
     let elapsed = format::seconds(operation.elapsed(now));
+    let errors = match operation.errors() {
+        0 => String::new(),
+        errors => format!(" · {}", counted(errors, "error")),
+    };
     let Some(count) = format::count(operation) else {
-        let messages = match operation.messages() {
-            1 => "1 message".into(),
-            count => format!("{count} messages"),
-        };
-        return vec![format!("{messages} · {elapsed}"), elapsed, String::new()];
+        let messages = counted(operation.messages(), "message");
+        return vec![
+            format!("{messages}{errors} · {elapsed}"),
+            format!("{messages} · {elapsed}"),
+            elapsed,
+            String::new(),
+        ];
     };
     let count = safe_line(&count, Colour::Strip).into_owned();
     let bare = count.split(' ').next().unwrap_or_default().to_owned();
@@ -298,6 +305,7 @@ fn facts(operation: &OperationState, now: Duration) -> Vec<String> {
         parts.join(" · ")
     };
     vec![
+        join(&[&count, &percent, &rate, &eta, &elapsed]) + &errors,
         join(&[&count, &percent, &rate, &eta, &elapsed]),
         join(&[&count, &percent, &eta, &elapsed]),
         join(&[&count, &eta, &elapsed]),

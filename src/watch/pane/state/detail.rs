@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::records::{Record, RecordKind};
-use super::{PaneOptions, timestamps, wrap};
+use super::{PaneOptions, wrap};
 use crate::terminal::safe_text::{self, Colour};
+use crate::watch::format;
 
 /// The columns of what stands before each field.
 pub const LABEL: usize = 11;
@@ -72,13 +73,10 @@ fn fields(record: &Record, options: &PaneOptions) -> Vec<(&'static str, String)>
     let id = record.event_id();
     add("id", (!id.is_empty()).then(|| safe(&id)));
     let time = record.server_time();
-    add(
-        "sent",
-        time.map(|it| timestamps::clock(it, options.utc_offset)),
-    );
+    add("sent", time.map(|it| format::clock(it, options.utc_offset)));
     let arrived = u64::try_from(record.arrived().as_millis()).unwrap_or(u64::MAX);
     let arrived = options.began.saturating_add(arrived);
-    add("came", Some(timestamps::clock(arrived, options.utc_offset)));
+    add("came", Some(format::clock(arrived, options.utc_offset)));
     let by = match record.kind {
         RecordKind::Message => None,
         RecordKind::System => Some("the server"),

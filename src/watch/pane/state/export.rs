@@ -4,6 +4,7 @@ use super::Screen;
 use super::records::{Id, Record, RecordKind};
 use super::timestamps::{self, Times};
 use crate::message::Level;
+use crate::watch::format;
 use crate::wire::json;
 
 impl Screen {
@@ -63,7 +64,7 @@ impl Screen {
         };
         match self.times {
             Times::Off => String::new(),
-            Times::Clock => timestamps::clock(time, self.options.utc_offset),
+            Times::Clock => format::clock(time, self.options.utc_offset),
             Times::SinceStart => since(self.records.get(self.records.first())),
             Times::SincePrevious => since(previous),
         }

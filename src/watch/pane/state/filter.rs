@@ -46,24 +46,36 @@ impl Filter {
         self.level
     }
 
-    /// Shows one level less.
-    pub fn raise(&mut self) {
-        self.level = match self.level {
-            None => Some(Level::Debug),
-            Some(Level::Trace | Level::Debug) => Some(Level::Info),
-            Some(Level::Info) => Some(Level::Warn),
-            Some(Level::Warn | Level::Error) => Some(Level::Error),
+    /// Shows this level and worse ones.
+    pub fn set_level(&mut self, least: Level) {
+        self.level = (least > Level::Trace).then_some(least);
+    }
+
+    /// Shows one level less than of a stream whose least level is `lowest`.
+    pub fn raise(&mut self, lowest: Level) {
+        self.level = match self.level.unwrap_or(lowest).max(lowest) {
+            Level::Trace => Some(Level::Debug),
+            Level::Debug => Some(Level::Info),
+            Level::Info => Some(Level::Warn),
+            Level::Warn | Level::Error => Some(Level::Error),
         };
     }
 
-    /// Shows one level more.
-    pub fn lower(&mut self) {
-        self.level = match self.level {
+    /// Shows one level more, or all if there is no lesser one than `lowest`.
+    pub fn lower(&mut self, lowest: Level) {
+        let lowered = match self.level {
             None | Some(Level::Trace | Level::Debug) => None,
             Some(Level::Info) => Some(Level::Debug),
             Some(Level::Warn) => Some(Level::Info),
             Some(Level::Error) => Some(Level::Warn),
         };
+        self.level = lowered.filter(|it| *it > lowest);
+    }
+
+    /// What a message counts as.
+    #[must_use]
+    pub fn level_of(record: &Record) -> Level {
+        record.level.unwrap_or(UNSAID)
     }
 
     /// Whether a record is shown.
@@ -73,7 +85,7 @@ impl Filter {
             return true;
         }
         self.level
-            .is_none_or(|least| record.level.unwrap_or(UNSAID) >= least)
+            .is_none_or(|least| Self::level_of(record) >= least)
             && self
                 .pattern
                 .as_ref()
@@ -120,14 +132,27 @@ mod tests {
         let mut filter = Filter::default();
         let levels = [Level::Trace, Level::Debug, Level::Info, Level::Warn];
         for hidden in 1..=4 {
-            filter.raise();
+            filter.raise(Level::Trace);
             let passes = levels.map(|it| filter.passes(&record(Some(it), "x")));
             assert_eq!(passes.iter().filter(|it| !**it).count(), hidden);
             assert_eq!(filter.passes(&record(None, "x")), hidden <= 2);
         }
         for _ in 0..4 {
-            filter.lower();
+            filter.lower(Level::Trace);
         }
+        assert_eq!(filter.level(), None);
+    }
+
+    #[test]
+    fn the_first_step_hides_something() {
+        let mut filter = Filter::default();
+        filter.raise(Level::Info);
+        assert_eq!(filter.level(), Some(Level::Warn));
+        filter.lower(Level::Info);
+        assert_eq!(filter.level(), None);
+        filter.set_level(Level::Error);
+        assert_eq!(filter.level(), Some(Level::Error));
+        filter.set_level(Level::Trace);
         assert_eq!(filter.level(), None);
     }
 

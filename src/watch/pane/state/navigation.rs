@@ -131,6 +131,42 @@ impl Screen {
         found.is_some()
     }
 
+    /// Goes to the first record of a kind, or to the last one if `down` is false; says whether there is one.
+    pub(in crate::watch) fn seek_from_end(
+        &mut self,
+        down: bool,
+        wanted: impl Fn(&Record) -> bool,
+    ) -> bool {
+        let is = |id: &&Id| self.records.get(**id).is_some_and(&wanted);
+        let mut shown = self.shown.iter();
+        let found = if down {
+            shown.find(is)
+        } else {
+            shown.rfind(is)
+        };
+        let found = found.copied();
+        if let Some(id) = found {
+            self.reveal(id, 0);
+        }
+        found.is_some()
+    }
+
+    /// Which record of a kind is in focus, from 1, and how many of them are shown.
+    pub(in crate::watch) fn place_among(
+        &self,
+        wanted: impl Fn(&Record) -> bool,
+    ) -> Option<(u64, u64)> {
+        let (focus, _) = self.focus()?;
+        let mut counts = (0, 0);
+        for id in &self.shown {
+            if self.records.get(*id).is_some_and(&wanted) {
+                counts.1 += 1;
+                counts.0 += u64::from(*id <= focus);
+            }
+        }
+        (counts.1 > 0).then_some(counts)
+    }
+
     /// Whether a record is an error.
     pub(in crate::watch) fn is_error(record: &Record) -> bool {
         record.level == Some(Level::Error)

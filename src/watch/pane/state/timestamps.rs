@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use crate::event::UnixMillis;
-
 /// The columns of a record's time.
 pub const WIDTH: u16 = 12;
 
@@ -42,21 +40,6 @@ impl Times {
             Self::SincePrevious => "time since the previous message",
         }
     }
-}
-
-/// The time of day: `12:34:56.789`.
-#[must_use]
-pub fn clock(time: UnixMillis, utc_offset: i32) -> String {
-    const DAY: i64 = 24 * 60 * 60 * 1000;
-    let local = i64::try_from(time).unwrap_or(0) + i64::from(utc_offset) * 1000;
-    let millis = local.rem_euclid(DAY);
-    let (seconds, millis) = (millis / 1000, millis % 1000);
-    let (minutes, seconds) = (seconds / 60, seconds % 60);
-    format!(
-        "{:02}:{:02}:{seconds:02}.{millis:03}",
-        minutes / 60,
-        minutes % 60
-    )
 }
 
 /// A time after another: `+1.234`, `+1:02:03.456`. A clock that was set back makes it negative.
@@ -130,8 +113,6 @@ mod tests {
 
     #[test]
     fn times_are_written_as_people_read_them() {
-        assert_eq!(clock(1_732_262_400_123, 0), "08:00:00.123");
-        assert_eq!(clock(1_732_262_400_123, -9 * 3600), "23:00:00.123");
         for (millis, text) in [
             (0, "+0.000"),
             (-1_234, "-1.234"),

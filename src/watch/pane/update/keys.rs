@@ -5,6 +5,8 @@ use std::time::Duration;
 use super::{Effect, prompt};
 use crate::control::{Cancel, Change, ControlRequest};
 use crate::message::Level;
+use crate::watch::format;
+use crate::watch::format::count_of;
 use crate::watch::operations::OperationState;
 use crate::watch::pane::keys::{self, Action, Code, Key, TABLE};
 use crate::watch::pane::state::connection::ConnectionState;
@@ -12,7 +14,7 @@ use crate::watch::pane::state::detail::Detail;
 use crate::watch::pane::state::navigation::Far;
 use crate::watch::pane::state::prompt::Purpose;
 use crate::watch::pane::state::records::{Record, RecordKind};
-use crate::watch::pane::state::{Leave, Mode, Screen, timestamps};
+use crate::watch::pane::state::{Leave, Mode, Screen};
 
 /// The most bytes that are put on a clipboard: terminals throw away what is too long for them.
 const COPY_MAX: usize = 1 << 20;
@@ -127,7 +129,13 @@ fn act(screen: &mut Screen, action: Action, now: Duration) -> Vec<Effect> {
         Action::NextHit | Action::PreviousHit => next_hit(screen, action == Action::NextHit),
         Action::Filter => prompt::open(screen, Purpose::Filter),
         Action::NextError | Action::PreviousError => next_error(screen, action),
-        Action::RaiseLevel | Action::LowerLevel => change_level(screen, action),
+        Action::RaiseLevel
+        | Action::LowerLevel
+        | Action::ShowTrace
+        | Action::ShowDebug
+        | Action::ShowInfo
+        | Action::ShowWarn
+        | Action::ShowError => change_level(screen, action),
         Action::NextOperation | Action::PreviousOperation => next_operation(screen, action),
         Action::Open => open(screen, now),
         Action::Mark => screen.notice = Some(screen.toggle_mark().into()),
@@ -227,8 +235,11 @@ fn copy(screen: &mut Screen, action: Action) -> Vec<Effect> {
             Some(id) => (id.to_string(), "the client ID"),
             None => return told(screen, "a recording has no client ID"),
         },
-        _ if target.curl.is_empty() => return told(screen, "a recording takes no messages"),
-        _ => (target.curl.clone(), "a curl line"),
+        _ if target.request.is_empty() => return told(screen, "a recording takes no messages"),
+        _ => (
+            target.request.clone(),
+            "a curl line that sends the ID along",
+        ),
     };
     vec![copied(screen, text, what)]
 }
@@ -241,12 +252,13 @@ fn told(screen: &mut Screen, notice: &str) -> Vec<Effect> {
 fn copied(screen: &mut Screen, mut text: String, what: &str) -> Effect {
     let whole = text.len();
     text.truncate(text.floor_char_boundary(COPY_MAX));
-    screen.notice = Some(if text.len() < whole {
+    let told = if text.len() < whole {
         format!("copied the first {COPY_MAX} of {whole} bytes; to have it all, save it")
     } else {
         format!("copied {what}")
-    });
-    Effect::Copy(text)
+    };
+    screen.notice = Some(told.clone());
+    Effect::Copy { text, told }
 }
 
 /// The operation to be cancelled: the one in focus, or the only one. `None` stands for all.
@@ -287,10 +299,13 @@ fn next_hit(screen: &mut Screen, down: bool) {
 
 fn next_error(screen: &mut Screen, action: Action) {
     let down = action == Action::NextError;
-    if !screen.seek(down, Screen::is_error) {
-        let place = if down { "below" } else { "above" };
-        screen.notice = Some(format!("no error {place}"));
-    }
+    let found = screen.seek(down, Screen::is_error) || screen.seek_from_end(down, Screen::is_error);
+    screen.notice = Some(match screen.place_among(Screen::is_error) {
+        Some((place, count)) if found => {
+            format!("error {}/{}", count_of(place), count_of(count))
+        }
+        _ => "no error".into(),
+    });
 }
 
 fn next_operation(screen: &mut Screen, action: Action) {
@@ -302,10 +317,15 @@ fn next_operation(screen: &mut Screen, action: Action) {
 }
 
 fn change_level(screen: &mut Screen, action: Action) {
-    if action == Action::RaiseLevel {
-        screen.filter.raise();
-    } else {
-        screen.filter.lower();
+    let lowest = screen.lowest.unwrap_or(Level::Trace);
+    match action {
+        Action::RaiseLevel => screen.filter.raise(lowest),
+        Action::LowerLevel => screen.filter.lower(lowest),
+        Action::ShowDebug => screen.filter.set_level(Level::Debug),
+        Action::ShowInfo => screen.filter.set_level(Level::Info),
+        Action::ShowWarn => screen.filter.set_level(Level::Warn),
+        Action::ShowError => screen.filter.set_level(Level::Error),
+        _ => screen.filter.set_level(Level::Trace),
     }
     screen.refilter();
     screen.notice = Some(match screen.filter.level() {
@@ -319,7 +339,7 @@ fn open(screen: &mut Screen, now: Duration) {
     if screen.is_following() {
         let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         let time = screen.options.began.saturating_add(millis);
-        let clock = timestamps::clock(time, screen.options.utc_offset);
+        let clock = format::clock(time, screen.options.utc_offset);
         screen.push(Record::own(RecordKind::Ruler, None, &clock, now));
     } else if let Some((_, record)) = screen.focus() {
         let detail = Detail::new(record.clone(), &screen.options);
