@@ -67,7 +67,8 @@
 //! | `wire` | bytes ⇄ values: frames, JSON, routes, header names | `message`, `event`, `control` |
 //! | `terminal` | foreign text made safe for a terminal; the program's own lines on stderr, the status line | nothing |
 //! | `token` | the secret between a server and its clients | nothing |
-//! | `server` | the HTTP handlers of the hub, and the accept loop | `hub`, `wire`, `token` and below |
+//! | `file_error` | why a file cannot be used, in words | nothing |
+//! | `server` | the HTTP handlers of the hub, and the accept loop | `hub`, `wire`, `token`, `file_error` and below |
 //! | `client` | reading a stream, publishing, and beginning again after a loss | `wire`, `token` and below |
 //! | `watch` | what a watcher has seen, when it is over, and how it is written | `client`, `wire`, `terminal` and below |
 //! | `signals`, `process` | signals; commands that are run | each other |
@@ -104,6 +105,7 @@ mod client;
 mod command;
 mod control;
 mod event;
+mod file_error;
 mod hub;
 mod message;
 mod process;

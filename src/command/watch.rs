@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use regex::Regex;
 use tokio::task;
 use tokio::time;
@@ -17,6 +17,7 @@ use crate::cli::args::ServerArgs;
 use crate::cli::exit::Exit;
 use crate::cli::values::{duration, interval};
 use crate::event::ClientId;
+use crate::file_error;
 use crate::signals::Stops;
 use crate::terminal::{status_line, stderr};
 use crate::watch::clock::Clock;
@@ -294,9 +295,14 @@ fn unpin_at_stops(pipe: &Pipe) -> anyhow::Result<Option<Stops>> {
     stops.transpose().context("receive signals")
 }
 
+/// Says why a recording cannot be shown.
+fn no_recording(path: &Path, error: &io::Error) -> anyhow::Error {
+    let (path, reason) = (path.display(), file_error::reason(error));
+    anyhow!("cannot read the recording {path}: {reason}")
+}
+
 /// Writes the ID so that whoever finds the file finds all of it.
 fn write_id(path: &Path, id: ClientId) -> anyhow::Result<()> {
-    let context = || format!("write the client ID to {}", path.display());
     let kind = path.metadata().map(|it| it.file_type());
     if kind.as_ref().is_ok_and(FileType::is_fifo) {
         // It is opened once somebody reads it, which the watch does not wait for.
@@ -304,9 +310,14 @@ fn write_id(path: &Path, id: ClientId) -> anyhow::Result<()> {
         thread::spawn(move || fs::write(path, id.to_string()));
         return Ok(());
     }
-    if kind.is_ok_and(|it| !it.is_file()) {
+    let written = if kind.is_ok_and(|it| !it.is_file()) {
         // A device cannot be replaced, and need not be.
-        return fs::write(path, id.to_string()).with_context(context);
-    }
-    private_file::replace(path, id.to_string().as_bytes()).with_context(context)
+        fs::write(path, id.to_string())
+    } else {
+        private_file::replace(path, id.to_string().as_bytes())
+    };
+    written.map_err(|error| {
+        let (path, reason) = (path.display(), file_error::reason(&error));
+        anyhow!("cannot write the client ID to the file {path}: {reason}")
+    })
 }

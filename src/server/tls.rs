@@ -30,6 +30,7 @@ use super::BUFFER_BYTES;
 use super::h2_answers::Answers;
 use super::service::HttpService;
 use super::write_timeout::WriteTimeout;
+use crate::file_error;
 
 const HTTP_2: &[u8] = b"h2";
 const HTTP_1: &[u8] = b"http/1.1";
@@ -44,7 +45,7 @@ pub struct Tls(Arc<ServerConfig>);
 #[derive(Debug, Error)]
 pub enum TlsError {
     /// A file that cannot be read, or holds something else.
-    #[error("read the {what} from {}: {why}", .path.display())]
+    #[error("cannot read the {what} file {}: {why}", .path.display())]
     File {
         /// `certificate` or `key`.
         what: &'static str,
@@ -75,7 +76,7 @@ impl Tls {
             what,
             path: path.into(),
             why: match error {
-                pem::Error::Io(error) => error.to_string(),
+                pem::Error::Io(error) => file_error::reason(error),
                 pem::Error::NoItemsFound => format!("there is no {what} in PEM in it"),
                 // What is malformed may be a key, which is not to be quoted.
                 _ => "it is not well-formed PEM".into(),

@@ -21,6 +21,7 @@ use super::clock::Clock;
 use super::private_file;
 use crate::client::subscribe::{FeedError, Received, Update};
 use crate::event::{End, EventId, Format, Gap, UnixMillis};
+use crate::file_error;
 use crate::wire::json;
 
 /// Updates that are written to a file as they pass.
@@ -91,7 +92,10 @@ impl<S> Recorded<S> {
             io::ErrorKind::AlreadyExists => format!(
                 "{path} is there already, and no recording is overwritten; remove it, or name another file"
             ),
-            _ => format!("record to {path}: {error}"),
+            _ => format!(
+                "cannot write the recording {path}: {}",
+                file_error::reason(error)
+            ),
         })
     }
 }

@@ -17,6 +17,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::clock::Clock;
 use super::record::{LineReader, is_special};
 use crate::client::subscribe::{FeedError, Received, Update};
+use crate::file_error;
 use crate::message::{DEFAULT_EVENT, Message};
 use crate::terminal::stderr;
 
@@ -135,7 +136,10 @@ impl Replay {
     /// The update that the next line tells and when it happened, or what says that there is none.
     fn read(&mut self, line: io::Result<Vec<u8>>) -> Result<(Duration, Update), FeedError> {
         let path = self.path.display();
-        let line = line.map_err(|error| FeedError::Recording(format!("read {path}: {error}")))?;
+        let line = line.map_err(|error| {
+            let reason = file_error::reason(&error);
+            FeedError::Recording(format!("cannot read the recording {path}: {reason}"))
+        })?;
         let is_whole = line.ends_with(b"\n");
         if line.is_empty() {
             return Ok(self.end("the recording ends here"));

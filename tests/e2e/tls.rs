@@ -62,12 +62,12 @@ async fn files_that_are_of_no_use_are_an_error_in_one_line() {
         (
             &nowhere,
             &key,
-            "read the certificate from /nowhere/x.pem: No such file",
+            "cannot read the certificate file /nowhere/x.pem: no such file",
         ),
         (
             &cert,
             &nowhere,
-            "read the key from /nowhere/x.pem: No such file",
+            "cannot read the key file /nowhere/x.pem: no such file",
         ),
         (&empty, &key, "there is no certificate in PEM in it"),
         (&key, &key, "there is no certificate in PEM in it"),

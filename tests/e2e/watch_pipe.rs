@@ -148,7 +148,12 @@ async fn the_id_is_printed_and_written_where_it_is_asked_for() {
         .end()
         .await;
     assert_eq!(ended.code, Some(1));
-    assert!(ended.stderr.contains("write the client ID"), "{ended:?}");
+    assert!(
+        ended
+            .stderr
+            .contains("cannot write the client ID to the file"),
+        "{ended:?}"
+    );
 }
 
 #[tokio::test]

@@ -147,7 +147,7 @@ async fn what_is_no_recording_is_told_with_its_line() {
     }
     let ended = replayed(&scratch.path("nothing"), &[]).await;
     assert_eq!(ended.code, Some(1));
-    assert!(ended.stderr.contains("nothing: No such file"), "{ended:?}");
+    assert!(ended.stderr.contains("nothing: no such file"), "{ended:?}");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use futures_util::Stream;
 use tokio::time;
 
 use super::session::Session;
-use super::{Args, LEAVE, summarize, tell_unwritten, unpin_at_stops, write_id};
+use super::{Args, LEAVE, no_recording, summarize, tell_unwritten, unpin_at_stops, write_id};
 use crate::cli::exit::Exit;
 use crate::client::subscribe::{FeedError, Update};
 use crate::signals::Signals;
@@ -28,7 +28,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     let mut model = args.model(pipe.shows_progress());
     let open = |path: &PathBuf| {
         let replay = Replay::open(path, args.speed);
-        replay.with_context(|| format!("open {}", path.display()))
+        replay.map_err(|error| no_recording(path, &error))
     };
     let replay = args.replay.as_ref().map(open).transpose()?;
     let clock = replay.as_ref().map_or_else(Clock::default, Replay::clock);

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 
 use super::lines::after;
 use super::session::Session;
-use super::{Args, summarize, write_id};
+use super::{Args, no_recording, summarize, write_id};
 use crate::cli::exit::Exit;
 use crate::client::Client;
 use crate::client::subscribe::Reconnect;
@@ -72,10 +72,10 @@ pub(super) async fn run(mut args: Args) -> anyhow::Result<Exit> {
 async fn show(session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
     if let Some(path) = &args.replay {
         let replay = Replay::open(path, args.speed);
-        let replay = replay.with_context(|| format!("open {}", path.display()))?;
+        let replay = replay.map_err(|error| no_recording(path, &error))?;
         let clock = replay.clock();
         let recording = replay.recording();
-        let recording = recording.with_context(|| format!("read {}", path.display()))?;
+        let recording = recording.map_err(|error| no_recording(path, &error))?;
         let screen = screen(args, Watched::default(), Some(recording));
         let left = run::run(replay, None, screen, &clock, theme(args), || Ok(())).await?;
         return left_with(&left, &clock);

@@ -22,6 +22,7 @@ use super::terminal::{Terminal, panicked};
 use super::update::{Effect, Msg, update};
 use crate::client::subscribe::{FeedError, Update};
 use crate::control::ControlRequest;
+use crate::file_error;
 use crate::terminal::size::size;
 use crate::watch::clock::Clock;
 use crate::watch::format::count_of;
@@ -326,7 +327,12 @@ fn save(path: PathBuf, bytes: &[u8]) -> String {
         match write_new(&path, bytes) {
             Ok(()) => return format!("saved {} bytes to {shown}", count_of(bytes.len() as u64)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return format!("nothing was saved to {shown}: {error}"),
+            Err(error) => {
+                return format!(
+                    "nothing was saved to {shown}: {}",
+                    file_error::reason(&error)
+                );
+            }
         }
     }
     let shown = path.display();
