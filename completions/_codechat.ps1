@@ -35,7 +35,7 @@ Register-ArgumentCompleter -Native -CommandName 'codechat' -ScriptBlock {
         }
         'codechat;watch' {
             [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'The client ID to watch [default: a new one]')
-            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s address [default: http://127.0.0.1:2428]')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s address; a port alone is one of 127.0.0.1 [default: http://127.0.0.1:2428]')
             [CompletionResult]::new('--token-file', '--token-file', [CompletionResultType]::ParameterName, 'A file with the server''s token [default: the token in the variable CODECHAT_TOKEN, if any]')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'Write messages as lines, also on a terminal [default elsewhere: text]')
             [CompletionResult]::new('--tail', '--tail', [CompletionResultType]::ParameterName, 'Begin with only the newest N messages that the server holds [default: all]')
@@ -68,7 +68,7 @@ Register-ArgumentCompleter -Native -CommandName 'codechat' -ScriptBlock {
         }
         'codechat;send' {
             [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'The client ID to publish to')
-            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s address [default: http://127.0.0.1:2428]')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s address; a port alone is one of 127.0.0.1 [default: http://127.0.0.1:2428]')
             [CompletionResult]::new('--token-file', '--token-file', [CompletionResultType]::ParameterName, 'A file with the server''s token [default: the token in the variable CODECHAT_TOKEN, if any]')
             [CompletionResult]::new('--on-level-signal', '--on-level-signal', [CompletionResultType]::ParameterName, 'Send the command this signal when the level that watchers want changes')
             [CompletionResult]::new('--give-up-after', '--give-up-after', [CompletionResultType]::ParameterName, 'Once the input or the command has ended: how long to try in vain to deliver the rest')
@@ -85,7 +85,7 @@ Register-ArgumentCompleter -Native -CommandName 'codechat' -ScriptBlock {
             break
         }
         'codechat;serve' {
-            [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Where to listen; repeatable; port 0 picks a free one. Beyond loopback it takes a token, or --no-auth')
+            [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Where to listen; repeatable; a port alone is one of 127.0.0.1, and port 0 picks a free one. Beyond loopback it takes a token, or --no-auth')
             [CompletionResult]::new('--grace', '--grace', [CompletionResultType]::ParameterName, 'How long clients may take over their farewell at shutdown before they are cut')
             [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'What to log: off, error, warn, info, debug, trace, or a filter such as codechat=debug [default: what RUST_LOG says, or info]')
             [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'How to write the log')

@@ -31,7 +31,7 @@ set edit:completion:arg-completer[codechat] = {|@words|
         }
         &'codechat;watch'= {
             cand --id 'The client ID to watch [default: a new one]'
-            cand --server 'The server''s address [default: http://127.0.0.1:2428]'
+            cand --server 'The server''s address; a port alone is one of 127.0.0.1 [default: http://127.0.0.1:2428]'
             cand --token-file 'A file with the server''s token [default: the token in the variable CODECHAT_TOKEN, if any]'
             cand --format 'Write messages as lines, also on a terminal [default elsewhere: text]'
             cand --tail 'Begin with only the newest N messages that the server holds [default: all]'
@@ -63,7 +63,7 @@ set edit:completion:arg-completer[codechat] = {|@words|
         }
         &'codechat;send'= {
             cand --id 'The client ID to publish to'
-            cand --server 'The server''s address [default: http://127.0.0.1:2428]'
+            cand --server 'The server''s address; a port alone is one of 127.0.0.1 [default: http://127.0.0.1:2428]'
             cand --token-file 'A file with the server''s token [default: the token in the variable CODECHAT_TOKEN, if any]'
             cand --on-level-signal 'Send the command this signal when the level that watchers want changes'
             cand --give-up-after 'Once the input or the command has ended: how long to try in vain to deliver the rest'
@@ -79,7 +79,7 @@ set edit:completion:arg-completer[codechat] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'codechat;serve'= {
-            cand --listen 'Where to listen; repeatable; port 0 picks a free one. Beyond loopback it takes a token, or --no-auth'
+            cand --listen 'Where to listen; repeatable; a port alone is one of 127.0.0.1, and port 0 picks a free one. Beyond loopback it takes a token, or --no-auth'
             cand --grace 'How long clients may take over their farewell at shutdown before they are cut'
             cand --log 'What to log: off, error, warn, info, debug, trace, or a filter such as codechat=debug [default: what RUST_LOG says, or info]'
             cand --log-format 'How to write the log'

@@ -33,7 +33,7 @@ complete -c codechat -n "__fish_codechat_needs_command" -f -a "completions" -d '
 complete -c codechat -n "__fish_codechat_needs_command" -f -a "man" -d 'Print the manual page; to view it: codechat man | man -l -'
 complete -c codechat -n "__fish_codechat_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l id -d 'The client ID to watch [default: a new one]' -r
-complete -c codechat -n "__fish_codechat_using_subcommand watch" -l server -d 'The server\'s address [default: http://127.0.0.1:2428]' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l server -d 'The server\'s address; a port alone is one of 127.0.0.1 [default: http://127.0.0.1:2428]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l token-file -d 'A file with the server\'s token [default: the token in the variable CODECHAT_TOKEN, if any]' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l format -d 'Write messages as lines, also on a terminal [default elsewhere: text]' -r -f -a "text\t'The text, many lines where it has many'
 log\t'Time, level, operation and text, as log files have them'
@@ -71,7 +71,7 @@ complete -c codechat -n "__fish_codechat_using_subcommand watch" -l no-summary -
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l cancel -d 'Ask whatever runs to stop; a publisher does so if and when it sees fit'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l id -d 'The client ID to publish to' -r
-complete -c codechat -n "__fish_codechat_using_subcommand send" -l server -d 'The server\'s address [default: http://127.0.0.1:2428]' -r
+complete -c codechat -n "__fish_codechat_using_subcommand send" -l server -d 'The server\'s address; a port alone is one of 127.0.0.1 [default: http://127.0.0.1:2428]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l token-file -d 'A file with the server\'s token [default: the token in the variable CODECHAT_TOKEN, if any]' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l on-level-signal -d 'Send the command this signal when the level that watchers want changes' -r -f -a "HUP\t''
 USR1\t''
@@ -94,7 +94,7 @@ complete -c codechat -n "__fish_codechat_using_subcommand send" -l all -d 'Publi
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l tee -d 'Copy stdin to stdout, or show the command\'s output here too'
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l pty -d 'Run the command on a terminal of its own, so that it writes colours, and each line at once'
 complete -c codechat -n "__fish_codechat_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c codechat -n "__fish_codechat_using_subcommand serve" -l listen -d 'Where to listen; repeatable; port 0 picks a free one. Beyond loopback it takes a token, or --no-auth' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l listen -d 'Where to listen; repeatable; a port alone is one of 127.0.0.1, and port 0 picks a free one. Beyond loopback it takes a token, or --no-auth' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l grace -d 'How long clients may take over their farewell at shutdown before they are cut' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log -d 'What to log: off, error, warn, info, debug, trace, or a filter such as codechat=debug [default: what RUST_LOG says, or info]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log-format -d 'How to write the log' -r -f -a "text\t'A line each, for people'

@@ -3,6 +3,7 @@
 pub(crate) mod args;
 pub(crate) mod exit;
 mod parse;
+pub(crate) mod shell;
 pub(crate) mod values;
 
 use std::io::{self, Write};

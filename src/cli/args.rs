@@ -1,15 +1,18 @@
 //! Arguments that several commands share.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{anyhow, bail};
 use encoding_rs::UTF_8;
 
+use super::shell;
 use super::values::default_address;
 use crate::client::{Client, ClientOptions, ServerUrl};
+use crate::file_error;
 use crate::terminal::stderr;
 use crate::token::Token;
 
@@ -20,7 +23,7 @@ pub(crate) struct ServerArgs {
         long,
         value_name = "URL",
         env = "CODECHAT_SERVER",
-        help = "The server's address [default: http://127.0.0.1:2428]"
+        help = "The server's address; a port alone is one of 127.0.0.1 [default: http://127.0.0.1:2428]"
     )]
     server: Option<ServerUrl>,
 
@@ -68,20 +71,43 @@ pub(crate) struct TokenArgs {
     token_file: Option<PathBuf>,
 }
 
+/// The variable that holds the token itself.
+const VARIABLE: &str = "CODECHAT_TOKEN";
+
 impl TokenArgs {
+    /// Returns how a command in another terminal is given the same token: what stands before the command, and
+    /// the flag after it. The token itself is in neither.
+    pub(crate) fn for_a_command(&self) -> (String, String) {
+        let variable = || (format!("{VARIABLE}=… "), String::new());
+        match &self.token_file {
+            // A pipe cannot be read again.
+            Some(path) if path.is_file() => {
+                let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+                let path = path.to_string_lossy();
+                let flag = format!(" --token-file {}", shell::quoted(&path));
+                (String::new(), flag)
+            }
+            Some(_) => variable(),
+            None if token_in_environment().is_some() => variable(),
+            None => (String::new(), String::new()),
+        }
+    }
+
     /// The token that was given, if any. Says so where everybody can read its file.
     ///
     /// # Errors
     /// Where the file cannot be read, or what was given is no token.
     pub(crate) fn read(&self) -> anyhow::Result<Option<Token>> {
-        const VARIABLE: &str = "CODECHAT_TOKEN";
         const TOKEN_BYTES: u64 = 4096;
         let (token, place) = if let Some(path) = &self.token_file {
             let place = path.display().to_string();
             let mut bytes = Vec::new();
             File::open(path)
                 .and_then(|file| file.take(TOKEN_BYTES + 1).read_to_end(&mut bytes))
-                .with_context(|| format!("read the token from {place}"))?;
+                .map_err(|error| {
+                    let reason = file_error::reason(&error);
+                    anyhow!("cannot read the token file {place}: {reason}")
+                })?;
             if bytes.len() as u64 > TOKEN_BYTES {
                 bail!(
                     "the token in {place} is over the limit of {TOKEN_BYTES} bytes; is that the right file?"
@@ -89,7 +115,7 @@ impl TokenArgs {
             }
             warn_where_exposed("token", path);
             (token_of(&bytes), place)
-        } else if let Some(value) = std::env::var_os(VARIABLE).filter(|it| !it.is_empty()) {
+        } else if let Some(value) = token_in_environment() {
             (token_of(value.as_bytes()), VARIABLE.to_owned())
         } else {
             return Ok(None);
@@ -102,6 +128,10 @@ impl TokenArgs {
         }
         Ok(Some(token))
     }
+}
+
+fn token_in_environment() -> Option<OsString> {
+    std::env::var_os(VARIABLE).filter(|it| !it.is_empty())
 }
 
 /// The token in these bytes, which editors may begin with a byte order mark. What is not text is not ASCII
@@ -117,9 +147,10 @@ pub(crate) fn warn_where_exposed(what: &str, path: &Path) {
     let exposed = fs::metadata(path)
         .is_ok_and(|it| it.is_file() && it.permissions().mode() & OTHERS_READ_OR_WRITE != 0);
     if exposed {
-        let path = path.display();
+        let path = path.to_string_lossy();
+        let quoted = shell::quoted(&path);
         stderr::line(&format!(
-            "warning: every user of this machine can read or change the {what} in {path}; to mend it: chmod 600 {path}"
+            "warning: every user of this machine can read or change the {what} in {path}; to fix it: chmod 600 {quoted}"
         ));
     }
 }

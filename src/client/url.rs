@@ -1,5 +1,6 @@
 //! Where a server is: an address that the rest of the client can put paths behind.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -14,7 +15,7 @@ pub struct ServerUrl(Url);
 /// Why a text is no server's address. Each says what to write instead.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum BadServerUrl {
-    /// No scheme, which is what everybody forgets.
+    /// No scheme, which is what everybody forgets; a server on this machine needs none.
     #[error("{0:?} has no scheme; write \"http://{0}\"")]
     NoScheme(String),
     /// Not HTTP.
@@ -55,10 +56,13 @@ impl FromStr for ServerUrl {
         if text.is_empty() {
             return Err(malformed("it is empty"));
         }
-        if !text.contains("://") {
-            return Err(BadServerUrl::NoScheme(text.trim_start_matches('/').into()));
-        }
-        let mut url = Url::parse(text).map_err(|error| malformed(&error.to_string()))?;
+        let with_scheme = if text.contains("://") {
+            Cow::from(text)
+        } else {
+            let rest = text.trim_start_matches('/');
+            on_this_machine(rest).ok_or_else(|| BadServerUrl::NoScheme(rest.into()))?
+        };
+        let mut url = Url::parse(&with_scheme).map_err(|error| malformed(&error.to_string()))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(BadServerUrl::Scheme(url.scheme().into()));
         }
@@ -75,6 +79,21 @@ impl FromStr for ServerUrl {
         url.set_path(&path);
         Ok(Self(url))
     }
+}
+
+/// Returns the address of a server on this machine that was given without a scheme: a port, or a host of
+/// loopback and a port. Another host may need `https`, which only its user knows.
+fn on_this_machine(text: &str) -> Option<Cow<'static, str>> {
+    let is_port = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit());
+    let port = text.strip_prefix(':').unwrap_or(text);
+    if is_port(port) {
+        return Some(format!("http://127.0.0.1:{port}").into());
+    }
+    let authority = text.split(['/', '?', '#']).next()?;
+    let (_, port) = authority.rsplit_once(':')?;
+    let address = format!("http://{text}");
+    let is_here = is_port(port) && is_loopback(&Url::parse(&address).ok()?);
+    is_here.then(|| address.into())
 }
 
 impl ServerUrl {
@@ -130,6 +149,11 @@ mod tests {
             (" https://example.org/ ", "https://example.org"),
             ("http://h/tools/chat//", "http://h/tools/chat"),
             ("http://[::1]:1", "http://[::1]:1"),
+            ("2531", "http://127.0.0.1:2531"),
+            (":2531", "http://127.0.0.1:2531"),
+            ("127.0.0.1:2531", "http://127.0.0.1:2531"),
+            ("localhost:2531/", "http://localhost:2531"),
+            ("[::1]:2531/tools", "http://[::1]:2531/tools"),
         ] {
             let url: ServerUrl = given.parse().unwrap();
             assert_eq!(url.to_string(), printed);
@@ -149,7 +173,11 @@ mod tests {
     #[test]
     fn every_mistake_has_its_sentence() {
         for (given, says) in [
-            ("localhost:2428", "write \"http://localhost:2428\""),
+            ("example.org:2428", "write \"http://example.org:2428\""),
+            ("localhost", "write \"http://localhost\""),
+            ("99999", "invalid port"),
+            ("u:p@localhost:2428", "no user name"),
+            ("localhost:2428?token=x", "leave out the ?"),
             ("//h", "write \"http://h\""),
             ("ftp://h", "not by ftp://"),
             ("http://u:p@h", "no user name"),

@@ -29,8 +29,8 @@ use crate::token::Token;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// Where to listen; repeatable; port 0 picks a free one. Beyond loopback it takes a token, or
-    /// --no-auth
+    /// Where to listen; repeatable; a port alone is one of 127.0.0.1, and port 0 picks a free one. Beyond
+    /// loopback it takes a token, or --no-auth
     #[arg(
         long, value_name = "ADDR:PORT", env = "CODECHAT_LISTEN", value_delimiter = ',',
         default_values_t = [default_address()], value_parser = parse_address
@@ -234,13 +234,14 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
     }
     for listener in &listeners {
         let address = listener.local_addr().context("ask for the address")?;
-        stderr::line(&invitation(scheme, address));
+        let token = args.settings.access.token_for_a_command();
+        stderr::line(&invitation(scheme, address, token));
     }
 
     if tls.is_none()
         && let Some(address) = access::beyond_loopback(&args.listen)
     {
-        tracing::warn!(%address, "what goes beyond this machine is not encrypted; to mend it: --tls-cert and --tls-key, or a TLS proxy before it");
+        tracing::warn!(%address, "what goes beyond this machine is not encrypted; to fix it: --tls-cert and --tls-key, or a TLS proxy before it");
     }
     let hub = Hub::new(args.settings.limits(), FRAMES);
     let (second, told) = (tokio::sync::Notify::new(), tokio::sync::Notify::new());
@@ -285,7 +286,7 @@ pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// The line that a newcomer can act on.
-fn invitation(scheme: &str, address: SocketAddr) -> String {
+fn invitation(scheme: &str, address: SocketAddr, (before, after): (String, String)) -> String {
     let near = match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => (Ipv4Addr::LOCALHOST, address.port()).into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => (Ipv6Addr::LOCALHOST, address.port()).into(),
@@ -296,12 +297,25 @@ fn invitation(scheme: &str, address: SocketAddr) -> String {
     } else {
         format!(" --server {scheme}://{near}")
     };
-    format!("listening on {scheme}://{address}; in another terminal, run: codechat watch{server}")
+    format!(
+        "listening on {scheme}://{address}; in another terminal, run: {before}codechat watch{server}{after}"
+    )
 }
 
 fn parse_address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| {
-        "an address is an IP number and a port, as in 127.0.0.1:2428 or [::1]:2428".into()
+    let text = text.trim();
+    let lower = text.to_ascii_lowercase();
+    let port = lower.strip_prefix("localhost:");
+    let port = port.or(lower.strip_prefix(':')).unwrap_or(&lower);
+    // `parse` takes a sign too.
+    let address = if port.bytes().all(|it| it.is_ascii_digit()) {
+        let port = port.parse().ok();
+        port.map(|port| (Ipv4Addr::LOCALHOST, port).into())
+    } else {
+        text.parse().ok()
+    };
+    address.ok_or_else(|| {
+        "an address is an IP number and a port, as in 127.0.0.1:2428 or [::1]:2428; a port alone is one of 127.0.0.1".into()
     })
 }
 

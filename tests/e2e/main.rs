@@ -23,6 +23,7 @@ mod send_dashes;
 mod send_pty;
 mod server_log;
 mod server_out_of_files;
+mod short_addresses;
 mod shutdown;
 mod soak;
 mod streams_nonblocking;

@@ -3,7 +3,7 @@
 use std::{os::unix::fs::PermissionsExt, path::PathBuf, process::Stdio};
 
 use crate::support::{
-    process::{Running, Scratch, Serve, codechat},
+    process::{CODECHAT, Running, Scratch, Serve, clean, codechat, opened},
     soon,
 };
 
@@ -69,13 +69,13 @@ async fn serve_watch_and_send_take_the_token_and_show_it_nowhere() {
 }
 
 #[tokio::test]
-async fn a_token_that_everybody_can_read_gets_a_warning_that_says_how_to_mend_it() {
+async fn a_token_that_everybody_can_read_gets_a_warning_that_says_how_to_fix_it() {
     let scratch = Scratch::new();
     let open = token_file(&scratch, "open", SECRET, 0o644);
     let closed = token_file(&scratch, "closed", SECRET, 0o640);
     let listen = ["serve", "--listen", "127.0.0.1:0", "--token-file"];
     let serve = Running::codechat([&listen[..], &[open.to_str().unwrap()]].concat());
-    let warning = format!("chmod 600 {}", open.display());
+    let warning = format!("to fix it: chmod 600 {}", open.display());
     let mut serve = serve;
     let line = serve.says("warning").await;
     assert!(line.contains(&warning), "{line}");
@@ -126,7 +126,9 @@ async fn what_is_no_token_is_an_error_that_does_not_quote_it() {
         .await;
     assert_eq!(ended.code, Some(1));
     assert!(
-        ended.stderr.contains("read the token from /nowhere/token"),
+        ended
+            .stderr
+            .contains("cannot read the token file /nowhere/token: no such file"),
         "{}",
         ended.stderr
     );
@@ -177,4 +179,30 @@ async fn a_server_beyond_loopback_has_a_token_or_is_told_to_do_without() {
     let ended = Running::codechat(both).end().await;
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("leave out one"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn the_line_that_serve_prints_works_with_the_token() {
+    let scratch = Scratch::new();
+    let file = token_file(&scratch, "my token", SECRET, 0o600);
+    let serve = ["serve", "--listen", "127.0.0.1:0"];
+    let file = file.to_str().unwrap();
+    let mut process = Running::codechat([&serve[..], &["--token-file", file]].concat());
+    let line = process.says("listening on").await;
+    assert!(line.contains(&format!(" --token-file '{file}'")), "{line}");
+    // As a shell does, with this program in the place of the one that is installed.
+    let (_, words) = line.split_once("run: codechat ").unwrap();
+    let mut shell = clean("bash");
+    shell.args(["-c", &format!("exec \"$0\" {}", words.trim()), CODECHAT]);
+    opened(Running::start(shell.stdout(Stdio::piped()))).await;
+
+    let mut command = codechat(serve);
+    command.env("CODECHAT_TOKEN", SECRET).stdout(Stdio::piped());
+    let mut process = Running::start(&mut command);
+    let line = process.says("listening on").await;
+    assert!(
+        line.contains("run: CODECHAT_TOKEN=… codechat watch --server http://"),
+        "{line}"
+    );
+    assert!(!line.contains(SECRET), "{line}");
 }

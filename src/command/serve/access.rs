@@ -73,6 +73,11 @@ impl AccessArgs {
         }
     }
 
+    /// Returns how a command in another terminal is given the same token.
+    pub(super) fn token_for_a_command(&self) -> (String, String) {
+        self.token.for_a_command()
+    }
+
     /// The certificate and the key, if any.
     ///
     /// # Errors

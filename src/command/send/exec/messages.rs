@@ -1,11 +1,11 @@
 //! What an operation says of itself, and what its messages are like. Pure.
 
-use std::borrow::Cow;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use crate::cli::shell;
 use crate::command::send::Order;
 use crate::command::send::batch::Batch;
 use crate::command::send::lines::Lines;
@@ -142,20 +142,11 @@ fn operation(words: &[OsString]) -> Operation {
 /// A command line that a shell would understand, cut off where it is long.
 fn command_line(words: &[OsString]) -> String {
     let words: Vec<_> = words.iter().map(|it| it.to_string_lossy()).collect();
-    let quoted: Vec<_> = words.iter().map(|it| quoted(it)).collect();
+    let quoted: Vec<_> = words.iter().map(|it| shell::quoted(it)).collect();
     let line = quoted.join(" ");
     match line.char_indices().nth(COMMAND_LINE_CHARS) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
-    }
-}
-
-fn quoted(word: &str) -> Cow<'_, str> {
-    let is_plain = |it: char| it.is_alphanumeric() || "_@%+=:,./-".contains(it);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.into()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''")).into()
     }
 }
 
