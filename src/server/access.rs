@@ -244,9 +244,18 @@ fn is_embedded_elsewhere(headers: &HeaderMap) -> bool {
         && !says("sec-fetch-dest", "document")
 }
 
+/// Refuses a browser's prefetch, where the request would issue, open or end something.
+pub(super) fn refuse_prefetch(headers: &HeaderMap) -> Result<(), Problem> {
+    if is_prefetch(headers) {
+        Err(ProblemKind::Prefetch.into())
+    } else {
+        Ok(())
+    }
+}
+
 /// Whether a browser asks ahead of time, for what nobody may ever look at (`Sec-Purpose`, and what older
 /// browsers say instead).
-pub(super) fn is_prefetch(headers: &HeaderMap) -> bool {
+fn is_prefetch(headers: &HeaderMap) -> bool {
     ["sec-purpose", "purpose", "x-moz"].into_iter().any(|name| {
         let values = headers.get_all(name).iter();
         values

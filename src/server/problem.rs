@@ -35,7 +35,7 @@ pub(super) enum ProblemKind {
         "a page of another origin embeds this address; only a page whose origin is given with --cors-origin may use this server"
     )]
     EmbeddedElsewhere,
-    #[error("a browser that asks ahead of time is issued no client ID; open the address")]
+    #[error("a browser's prefetch issues, opens and ends nothing; open the address")]
     Prefetch,
     #[error("the header Transfer-Encoding must be there once and say nothing but chunked")]
     TransferEncoding,

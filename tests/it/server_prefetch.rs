@@ -27,9 +27,13 @@ async fn a_prefetch_opens_no_client_and_reads_one_that_is_there() {
         .await;
     assert_eq!(known.head.status, 200);
     let stop = format!("/api/v1/sse/debug/stop/{id}");
+    // Opened and dropped, it would tell watchers that the operation's publisher is lost.
+    let control = format!("/api/v1/sse/debug/control/{id}?operation=build");
     for header in ["Sec-Purpose: prefetch", "Purpose: prefetch"] {
-        let refused = server.request("GET", &stop, &[header], "").await;
-        refused.detail(403);
+        for target in [&stop, &control] {
+            let refused = server.request("GET", target, &[header], "").await;
+            refused.detail(403);
+        }
     }
     assert_eq!(server.hub.stats().channels, 1, "it was not stopped");
     let other = ["Sec-Purpose: something"];

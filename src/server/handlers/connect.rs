@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, Response};
 use crate::event::ClientId;
 use crate::hub::Refusal;
 use crate::server::App;
-use crate::server::access::is_prefetch;
-use crate::server::problem::{Problem, ProblemKind};
+use crate::server::access::refuse_prefetch;
+use crate::server::problem::Problem;
 use crate::server::request::token::Authorized;
 use crate::wire;
 use crate::wire::answer::Connected;
@@ -19,9 +19,7 @@ pub(in crate::server) async fn connect(
     _: Authorized,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    if is_prefetch(&headers) {
-        return Err(ProblemKind::Prefetch.into());
-    }
+    refuse_prefetch(&headers)?;
     let accepted = headers.get_all(header::ACCEPT).iter();
     let in_text = wants_text(accepted.filter_map(|value| value.to_str().ok()));
     let id = issue(&app)?;

@@ -4,10 +4,11 @@
 use axum::body::Body;
 use axum::extract::{Query, Request, State};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::server::App;
+use crate::server::access::refuse_prefetch;
 use crate::server::problem::{Problem, ProblemKind};
 use crate::server::request::body::read_text;
 use crate::server::request::client_id::NamedClient;
@@ -55,7 +56,10 @@ pub(in crate::server) async fn listen(
     _: Authorized,
     NamedClient(id): NamedClient,
     Query(parameters): Parameters,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    // A stream that is opened for an operation and dropped tells watchers that its publisher is lost.
+    refuse_prefetch(&headers)?;
     let operation = optional(&parameters, "operation")?;
     let events = ControlEvents::new(app.hub.listen(id, operation)?);
     tracing::debug!(client = id.short(), "a publisher listens");

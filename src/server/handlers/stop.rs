@@ -4,8 +4,8 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 
 use crate::server::App;
-use crate::server::access::is_prefetch;
-use crate::server::problem::{Problem, ProblemKind};
+use crate::server::access::refuse_prefetch;
+use crate::server::problem::Problem;
 use crate::server::request::client_id::NamedClient;
 
 /// The same answer when repeated and for an ID that is not known: either way it is stopped.
@@ -14,9 +14,7 @@ pub(in crate::server) async fn stop(
     NamedClient(id): NamedClient,
     headers: HeaderMap,
 ) -> Result<&'static str, Problem> {
-    if is_prefetch(&headers) {
-        return Err(ProblemKind::Prefetch.into());
-    }
+    refuse_prefetch(&headers)?;
     if app.hub.stop(id) {
         tracing::debug!(client = id.short(), "client stopped");
     }

@@ -7,7 +7,7 @@ use axum::response::{AppendHeaders, IntoResponse, Response};
 use crate::event::{EventId, Format, NotAnEventId};
 use crate::hub::{Position, Refusal, Subscription};
 use crate::server::App;
-use crate::server::access::is_prefetch;
+use crate::server::access::refuse_prefetch;
 use crate::server::problem::{Problem, ProblemKind};
 use crate::server::request::client_id::NamedClient;
 use crate::server::request::query::{Parameters, parameter};
@@ -24,11 +24,7 @@ pub(in crate::server) async fn subscribe(
     let format = parameter(&parameters, "format").map_or(Ok(Format::Text), str::parse);
     let format = format.map_err(|error| ProblemKind::QueryMalformed(error.to_string()))?;
     let position = position(&parameters, &headers)?;
-    let access = if is_prefetch(&headers) {
-        Err(ProblemKind::Prefetch.into())
-    } else {
-        Authorized::of(&headers, &app)
-    };
+    let access = refuse_prefetch(&headers).and_then(|()| Authorized::of(&headers, &app));
     let subscribed = match access {
         Ok(Authorized) => app.hub.subscribe(id, format, position),
         // A client that is there is known by its ID alone.
