@@ -67,7 +67,7 @@ Register-ArgumentCompleter -Native -CommandName 'codechat' -ScriptBlock {
             break
         }
         'codechat;send' {
-            [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'The client ID to publish to')
+            [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'The client ID to publish to; CODECHAT_ID is read too [default for a command: a new one]')
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s address; a port alone is one of 127.0.0.1 [default: http://127.0.0.1:2428]')
             [CompletionResult]::new('--token-file', '--token-file', [CompletionResultType]::ParameterName, 'A file with the server''s token [default: the token in the variable CODECHAT_TOKEN, if any]')
             [CompletionResult]::new('--on-level-signal', '--on-level-signal', [CompletionResultType]::ParameterName, 'Send the command this signal when the level that watchers want changes')
@@ -77,7 +77,10 @@ Register-ArgumentCompleter -Native -CommandName 'codechat' -ScriptBlock {
             [CompletionResult]::new('--progress', '--progress', [CompletionResultType]::ParameterName, 'How far the operation is, as in 3/120, or 3 where the total is not known')
             [CompletionResult]::new('--outcome', '--outcome', [CompletionResultType]::ParameterName, 'The operation ends here, in this way')
             [CompletionResult]::new('--event', '--event', [CompletionResultType]::ParameterName, 'The event name: 1 to 64 of A-Z a-z 0-9 _ . - [default: debug]')
+            [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'The message, whatever it begins with')
+            [CompletionResult]::new('--message', '--message', [CompletionResultType]::ParameterName, 'The message, whatever it begins with')
             [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'Publish to every client of the server; takes one message, not lines')
+            [CompletionResult]::new('--if-watched', '--if-watched', [CompletionResultType]::ParameterName, 'Publish only if there is a client ID and its client is there, else say nothing and end with 0')
             [CompletionResult]::new('--tee', '--tee', [CompletionResultType]::ParameterName, 'Copy stdin to stdout, or show the command''s output here too')
             [CompletionResult]::new('--pty', '--pty', [CompletionResultType]::ParameterName, 'Run the command on a terminal of its own, so that it writes colours, and each line at once')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')

@@ -199,7 +199,7 @@ _codechat() {
             return 0
             ;;
         codechat__subcmd__send)
-            opts="-h --id --server --token-file --all --tee --pty --on-level-signal --give-up-after --level --operation --progress --outcome --event --help"
+            opts="-m -h --id --server --token-file --all --if-watched --tee --pty --on-level-signal --give-up-after --level --operation --progress --outcome --event --message --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -242,6 +242,14 @@ _codechat() {
                     return 0
                     ;;
                 --event)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --message)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

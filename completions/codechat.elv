@@ -62,7 +62,7 @@ set edit:completion:arg-completer[codechat] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'codechat;send'= {
-            cand --id 'The client ID to publish to'
+            cand --id 'The client ID to publish to; CODECHAT_ID is read too [default for a command: a new one]'
             cand --server 'The server''s address; a port alone is one of 127.0.0.1 [default: http://127.0.0.1:2428]'
             cand --token-file 'A file with the server''s token [default: the token in the variable CODECHAT_TOKEN, if any]'
             cand --on-level-signal 'Send the command this signal when the level that watchers want changes'
@@ -72,7 +72,10 @@ set edit:completion:arg-completer[codechat] = {|@words|
             cand --progress 'How far the operation is, as in 3/120, or 3 where the total is not known'
             cand --outcome 'The operation ends here, in this way'
             cand --event 'The event name: 1 to 64 of A-Z a-z 0-9 _ . - [default: debug]'
+            cand -m 'The message, whatever it begins with'
+            cand --message 'The message, whatever it begins with'
             cand --all 'Publish to every client of the server; takes one message, not lines'
+            cand --if-watched 'Publish only if there is a client ID and its client is there, else say nothing and end with 0'
             cand --tee 'Copy stdin to stdout, or show the command''s output here too'
             cand --pty 'Run the command on a terminal of its own, so that it writes colours, and each line at once'
             cand -h 'Print help (see more with ''--help'')'

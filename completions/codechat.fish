@@ -70,7 +70,7 @@ complete -c codechat -n "__fish_codechat_using_subcommand watch" -l summary -d '
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l no-summary -d 'Say nothing in the end'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l cancel -d 'Ask whatever runs to stop; a publisher does so if and when it sees fit'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c codechat -n "__fish_codechat_using_subcommand send" -l id -d 'The client ID to publish to' -r
+complete -c codechat -n "__fish_codechat_using_subcommand send" -l id -d 'The client ID to publish to; CODECHAT_ID is read too [default for a command: a new one]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l server -d 'The server\'s address; a port alone is one of 127.0.0.1 [default: http://127.0.0.1:2428]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l token-file -d 'A file with the server\'s token [default: the token in the variable CODECHAT_TOKEN, if any]' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l on-level-signal -d 'Send the command this signal when the level that watchers want changes' -r -f -a "HUP\t''
@@ -90,7 +90,9 @@ complete -c codechat -n "__fish_codechat_using_subcommand send" -l outcome -d 'T
 failed\t''
 cancelled\t''"
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l event -d 'The event name: 1 to 64 of A-Z a-z 0-9 _ . - [default: debug]' -r
+complete -c codechat -n "__fish_codechat_using_subcommand send" -s m -l message -d 'The message, whatever it begins with' -r
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l all -d 'Publish to every client of the server; takes one message, not lines'
+complete -c codechat -n "__fish_codechat_using_subcommand send" -l if-watched -d 'Publish only if there is a client ID and its client is there, else say nothing and end with 0'
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l tee -d 'Copy stdin to stdout, or show the command\'s output here too'
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l pty -d 'Run the command on a terminal of its own, so that it writes colours, and each line at once'
 complete -c codechat -n "__fish_codechat_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -3,12 +3,13 @@
 //! A flag wins: a variable that does not go with what is on the command line is as good as absent, since
 //! it may stand there for other runs. What is wrong in a variable is told with the variable's name.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, FromArgMatches, Id};
 
-use super::values::without_empty_env;
+use super::shell::quoted;
+use super::values::{is_set, with_set_env};
 use super::{Cli, definition, each_argument};
 use crate::command::send;
 
@@ -50,17 +51,32 @@ fn mark_messages(words: &mut Vec<OsString>) {
     }
 }
 
-/// The same error without the advice to write `--` before an unknown flag: a command follows that.
+/// The same error with advice that works here, in place of writing `--` before an unknown flag: a command
+/// follows that.
 fn with_right_tip(words: &[OsString], mut error: clap::Error) -> clap::Error {
-    if error.kind() == ErrorKind::UnknownArgument {
-        let tips = if words.get(VERB).is_some_and(|it| it == "send") {
-            let tip = "to publish a message that has a flag's form, write it to stdin: echo MESSAGE | codechat send";
-            ContextValue::StyledStrs(vec![tip.into()])
-        } else {
-            ContextValue::None
-        };
-        error.insert(ContextKind::Suggested, tips);
+    if error.kind() != ErrorKind::UnknownArgument {
+        return error;
     }
+    let unknown = error.get(ContextKind::InvalidArg).map(ToString::to_string);
+    let unknown = unknown.unwrap_or_default();
+    let verb = words.get(VERB).and_then(|it| it.to_str());
+    let tip = match verb {
+        Some("send") => {
+            let text = quoted(&unknown);
+            Some(format!(
+                "to publish it as a message: codechat send -m {text}"
+            ))
+        }
+        Some("watch") if !unknown.starts_with('-') => {
+            let program = quoted(&unknown);
+            Some(format!("to run a command: codechat watch -- {program} …"))
+        }
+        _ => None,
+    };
+    let tips = tip.map_or(ContextValue::None, |it| {
+        ContextValue::StyledStrs(vec![it.into()])
+    });
+    error.insert(ContextKind::Suggested, tips);
     error
 }
 
@@ -70,7 +86,7 @@ fn read(words: &[OsString], overruled: &[Id]) -> Result<Cli, clap::Error> {
         if overruled.contains(arg.get_id()) {
             arg.env(None)
         } else {
-            without_empty_env(arg)
+            with_set_env(arg)
         }
     });
     let matches = definition.try_get_matches_from_mut(words)?;
@@ -105,7 +121,7 @@ fn variable_at_fault(
     overruled: &[Id],
 ) -> Option<(Id, String)> {
     let about = arguments(error);
-    let mut definition = definition();
+    let mut definition = each_argument(definition(), with_set_env);
     definition.build();
     let mut known = definition
         .get_subcommands()
@@ -120,10 +136,6 @@ fn variable_at_fault(
             && !read(words, &without).is_err_and(is_same);
         at_fault.then(|| (arg.get_id().clone(), variable.to_string_lossy().into()))
     })
-}
-
-fn is_set(variable: &OsStr) -> bool {
-    std::env::var_os(variable).is_some_and(|it| !it.is_empty())
 }
 
 /// The arguments that an error is about, as it writes them.

@@ -1,5 +1,6 @@
 //! Values of arguments and of environment variables.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -36,13 +37,29 @@ fn boolean(text: &str) -> Result<bool, &'static str> {
     }
 }
 
-/// Takes the environment variable from an argument where it is empty.
-pub(crate) fn without_empty_env(arg: Arg) -> Arg {
-    let is_empty = arg
-        .get_env()
-        .and_then(std::env::var_os)
-        .is_some_and(|value| value.is_empty());
-    if is_empty { arg.env(None) } else { arg }
+/// The variables that hold a client ID. Each command has one of them by itself, and takes the other if that
+/// is not set.
+const ID_VARIABLES: [&str; 2] = ["SSE_CLIENT_ID", "CODECHAT_ID"];
+
+/// Gives an argument the environment variable that it is read from: none instead of an empty one, and either
+/// of those that hold a client ID.
+pub(crate) fn with_set_env(arg: Arg) -> Arg {
+    let Some(own) = arg.get_env().filter(|it| !is_set(it)) else {
+        return arg;
+    };
+    let is_empty = std::env::var_os(own).is_some();
+    let holds_an_id = ID_VARIABLES.iter().any(|it| own == *it);
+    let other = ID_VARIABLES.iter().find(|it| is_set(it));
+    match other.filter(|_| holds_an_id) {
+        Some(other) => arg.env(*other),
+        None if is_empty => arg.env(None),
+        None => arg,
+    }
+}
+
+/// Whether a variable is there and not empty.
+pub(crate) fn is_set(variable: impl AsRef<OsStr>) -> bool {
+    std::env::var_os(variable).is_some_and(|it| !it.is_empty())
 }
 
 /// A length of time, for clap.

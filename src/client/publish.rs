@@ -94,6 +94,16 @@ fn refused(accepted: u64, lines: u64) -> String {
 }
 
 impl PublishError {
+    /// Whether there is nobody who would read the messages: no server, or no such client there.
+    #[must_use]
+    pub fn is_nobody_there(&self) -> bool {
+        match self {
+            Self::Client(error) => error.is_not_there(),
+            Self::Refused { status, .. } => matches!(status, 404 | 410),
+            Self::GivenUp { .. } => true,
+        }
+    }
+
     /// How many lines of the body stand all the same.
     #[must_use]
     pub fn accepted(&self) -> u64 {

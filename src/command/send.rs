@@ -10,9 +10,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use crate::cli::args::ServerArgs;
 use crate::cli::exit::Exit;
 use crate::cli::values::interval;
-use crate::client::ClientOptions;
 use crate::client::give_up::GiveUp;
-use crate::client::publish::HttpPublisher;
+use crate::client::{Client, ClientOptions};
 use crate::event::ClientId;
 use crate::message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress};
 use crate::terminal::stderr;
@@ -23,30 +22,37 @@ mod delivery;
 mod exec;
 mod lines;
 mod queue;
+mod single;
 mod stdin;
 mod stdin_hangup;
 mod unmarked;
+mod unwatched;
 pub(crate) mod words;
-
-use delivery::Outage;
 
 /// Publish messages to a client
 ///
 /// The words on the command line make one message. Without any, and without --progress or --outcome, each
 /// line of stdin is a message, sent as soon as it is read. What is not acknowledged is sent again when the
 /// server is back: for as long as it takes while there is input, and after its end, or for one message, for
-/// as long as --give-up-after says. A server that was never there is an error at once. Bytes that are not UTF-8 become U+FFFD; a
-/// line over 64 KiB is sent in pieces. Where a watcher asks to cancel, stdin is read no further, and the
-/// outcome is cancelled.
+/// as long as --give-up-after says. A server that was never there is an error at once. Bytes that are not
+/// UTF-8 become U+FFFD; a line over 64 KiB is sent in pieces. Where a watcher asks to cancel, stdin is read no
+/// further, and the outcome is cancelled.
 ///
-/// With -- COMMAND, the command is run as an operation: a message when it starts, each line of its stdout
-/// (info) and its stderr (warn) as it comes, and its outcome when it ends. Its exit code is this one's. A
-/// watcher's cancel sends it SIGTERM, and after 5 s SIGKILL; SIGINT, SIGTERM and SIGHUP are passed on.
+/// With -- COMMAND, the command is run as an operation, of a new client if there is no ID: a message when it
+/// starts, each line of its stdout (info) and its stderr (warn) as it comes, and its outcome when it ends. Its
+/// exit code is this one's. If the server goes away, the command runs on: 2 MiB of its output are kept until it
+/// is back, what is beyond is dropped and counted. A watcher's cancel sends it SIGTERM, and after 5 s SIGKILL;
+/// SIGINT, SIGTERM and SIGHUP are passed on.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// The client ID to publish to
-    #[arg(long, value_name = "ID", env = "SSE_CLIENT_ID")]
+    #[arg(
+        long,
+        value_name = "ID",
+        env = "SSE_CLIENT_ID",
+        help = "The client ID to publish to; CODECHAT_ID is read too [default for a command: a new one]"
+    )]
     id: Option<ClientId>,
 
     #[command(flatten)]
@@ -56,12 +62,16 @@ pub struct Args {
     #[arg(long, env = "CODECHAT_ALL", conflicts_with_all = ["id", "tee", "command"])]
     all: bool,
 
+    /// Publish only if there is a client ID and its client is there, else say nothing and end with 0
+    #[arg(long, env = "CODECHAT_IF_WATCHED")]
+    if_watched: bool,
+
     /// Copy stdin to stdout, or show the command's output here too
-    #[arg(long, env = "CODECHAT_TEE", conflicts_with = "message")]
+    #[arg(long, env = "CODECHAT_TEE", conflicts_with_all = ["message", "text"])]
     tee: bool,
 
     /// Run the command on a terminal of its own, so that it writes colours, and each line at once
-    #[arg(long, env = "CODECHAT_PTY", conflicts_with = "message")]
+    #[arg(long, env = "CODECHAT_PTY", conflicts_with_all = ["message", "text"])]
     pty: bool,
 
     /// Send the command this signal when the level that watchers want changes
@@ -69,7 +79,7 @@ pub struct Args {
         long,
         value_name = "SIGNAL",
         env = "CODECHAT_ON_LEVEL_SIGNAL",
-        conflicts_with = "message",
+        conflicts_with_all = ["message", "text"],
         value_parser = PossibleValuesParser::new(LEVEL_SIGNALS)
     )]
     on_level_signal: Option<String>,
@@ -104,6 +114,17 @@ pub struct Args {
     #[arg(long, value_name = "NAME", env = "CODECHAT_EVENT")]
     event: Option<EventName>,
 
+    /// The message, whatever it begins with
+    #[arg(
+        short = 'm',
+        long = "message",
+        value_name = "TEXT",
+        env = "CODECHAT_MESSAGE",
+        allow_hyphen_values = true,
+        conflicts_with_all = ["message", "command"]
+    )]
+    text: Option<OsString>,
+
     /// The message; without one, or for -, each line of stdin is one
     #[arg(conflicts_with = "command")]
     message: Vec<OsString>,
@@ -123,6 +144,7 @@ Examples:
   codechat send --id ID --tee -- make -j4
   codechat send --id ID --operation refresh --progress 3/120 'Processed file 3'
   codechat send --id ID --operation refresh --outcome failed 'Disk full'
+  codechat send --if-watched -m '--dry-run was given'
   codechat send --all 'The server restarts at noon'
 
 A command finds the client ID in SSE_CLIENT_ID, the address to publish to in CODECHAT_PUBLISH_URL,
@@ -145,10 +167,6 @@ where
 /// # Errors
 /// Where the server is not there, or refuses; the text says what to do.
 pub async fn run(args: Args) -> anyhow::Result<Exit> {
-    let client = args.server.client(ClientOptions {
-        token: args.server.token()?,
-        ..ClientOptions::default()
-    })?;
     // An outcome or a progress speaks of one moment, so it makes one message, with or without words.
     if args.message == ["-"] && !args.all {
         stderr::line(
@@ -156,57 +174,120 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         );
         return Ok(Exit::Usage);
     }
-    let words: Vec<_> = args.message.into_iter().map(words::unmarked).collect();
-    let is_one = !words.is_empty() || args.outcome.is_some() || args.progress.is_some();
-    let message = Message {
-        text: words.join(OsStr::new(" ")).to_string_lossy().into_owned(),
-        level: args.level,
-        operation: args.operation,
-        progress: args.progress,
-        outcome: args.outcome,
-        event: args.event,
-        ..Message::default()
+    let client = args.server.client(ClientOptions {
+        token: args.server.token()?,
+        ..ClientOptions::default()
+    })?;
+    if args.has_message() {
+        return publish_one(args, client).await;
+    }
+    if args.all {
+        stderr::line(
+            "--all takes a message on the command line, as in: codechat send --all MESSAGE",
+        );
+        return Ok(Exit::Usage);
+    }
+    if args.command.is_empty() {
+        publish_lines(args, client).await
+    } else {
+        run_command(args, client).await
+    }
+}
+
+async fn publish_one(args: Args, client: Client) -> anyhow::Result<Exit> {
+    let to = match args.id {
+        _ if args.all => None,
+        None if args.if_watched => return Ok(Exit::Done),
+        None => return Ok(no_client_id()),
+        id => id,
     };
+    let patience = GiveUp::of(args.give_up_after);
+    let if_watched = args.if_watched;
+    match single::run(client, to, &args.into_message(), patience).await {
+        Err(error) if if_watched && unwatched::is(&error) => Ok(Exit::Done),
+        sent => sent,
+    }
+}
+
+async fn publish_lines(args: Args, client: Client) -> anyhow::Result<Exit> {
     match args.id {
-        _ if args.all && !is_one => {
-            stderr::line(
-                "--all takes a message on the command line, as in: codechat send --all MESSAGE",
-            );
-            Ok(Exit::Usage)
-        }
-        _ if args.all => {
-            let mut publisher = HttpPublisher::to_all(client, GiveUp::of(args.give_up_after));
-            let mut outage = Outage::default();
-            let sent = publisher.broadcast(&message, |it| outage.failed(&it)).await;
-            outage.over(&sent);
-            sent?;
-            Ok(Exit::Done)
-        }
-        Some(id) if is_one => {
-            let mut publisher = HttpPublisher::new(client, id, GiveUp::of(args.give_up_after));
-            let mut outage = Outage::default();
-            let sent = publisher.publish(&message, |it| outage.failed(&it)).await;
-            outage.over(&sent);
-            sent?;
-            Ok(Exit::Done)
-        }
-        Some(id) if !args.command.is_empty() => {
-            let order = Order {
-                words: args.command,
-                pty: args.pty,
+        Some(id) => {
+            let options = stdin::Options {
                 tee: args.tee,
-                on_level: args.on_level_signal,
                 give_up_after: args.give_up_after,
-                prototype: message,
+                if_watched: args.if_watched,
             };
-            exec::run(client, id, order).await
+            stdin::run(client, id, args.into_message(), options).await
         }
-        Some(id) => stdin::run(client, id, message, args.tee, args.give_up_after).await,
-        None => {
-            stderr::line(
-                "to whom? Name a client with --id ID or SSE_CLIENT_ID (`codechat watch` tells its ID), or all with --all",
-            );
-            Ok(Exit::Usage)
+        None if args.if_watched => unwatched::read_stdin(args.tee),
+        None => Ok(no_client_id()),
+    }
+}
+
+async fn run_command(args: Args, client: Client) -> anyhow::Result<Exit> {
+    if args.if_watched && args.id.is_none() {
+        return Ok(unwatched::run(&args.command));
+    }
+    let id = match args.id {
+        Some(id) => id,
+        None => new_client(&args, &client).await?,
+    };
+    let if_watched = args.if_watched;
+    let order = Order {
+        words: args.command.clone(),
+        pty: args.pty,
+        tee: args.tee,
+        on_level: args.on_level_signal.clone(),
+        give_up_after: args.give_up_after,
+        prototype: args.into_message(),
+    };
+    match exec::run(client, id, &order).await {
+        Err(error) if if_watched && unwatched::is(&error) => Ok(unwatched::run(&order.words)),
+        ended => ended,
+    }
+}
+
+/// Gets a new client ID, and says how to watch it.
+async fn new_client(args: &Args, client: &Client) -> anyhow::Result<ClientId> {
+    let (id, _) = client.connect().await?;
+    let server = if args.server.is_named() {
+        format!(" --server {}", client.server())
+    } else {
+        String::new()
+    };
+    stderr::line(&format!(
+        "client ID {id}; to watch: codechat watch --id {id}{server}"
+    ));
+    Ok(id)
+}
+
+fn no_client_id() -> Exit {
+    stderr::line(
+        "no client ID: name a client with --id ID or in SSE_CLIENT_ID (`codechat watch` prints its ID), or all with --all; \
+         with --if-watched, this is no error",
+    );
+    Exit::Usage
+}
+
+impl Args {
+    /// Whether one message is published, and not lines or a command's output.
+    fn has_message(&self) -> bool {
+        let is_said = self.text.is_some() || !self.message.is_empty();
+        is_said || self.outcome.is_some() || self.progress.is_some()
+    }
+
+    /// The message, or what each one is like.
+    fn into_message(self) -> Message {
+        let words = self.message.into_iter().map(words::unmarked);
+        let words: Vec<_> = self.text.into_iter().chain(words).collect();
+        Message {
+            text: words.join(OsStr::new(" ")).to_string_lossy().into_owned(),
+            level: self.level,
+            operation: self.operation,
+            progress: self.progress,
+            outcome: self.outcome,
+            event: self.event,
+            ..Message::default()
         }
     }
 }

@@ -164,7 +164,7 @@ impl Settings {
         }
         let definition = Environment::command()
             .mut_args(values::boolish)
-            .mut_args(values::without_empty_env);
+            .mut_args(values::with_set_env);
         let settings = definition
             .try_get_matches_from(["codechat"])
             .and_then(|matches| Environment::from_arg_matches(&matches))

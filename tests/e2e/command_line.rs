@@ -18,7 +18,19 @@ async fn run(variables: &[(&str, &str)], words: &[&str]) -> Ended {
 #[tokio::test]
 async fn a_command_line_that_makes_no_sense_is_usage() {
     for (words, told) in [
-        (&["send"][..], "to whom?"),
+        (&["send"][..], "no client ID"),
+        (&["send", "-m", "x", "y"], "--message"),
+        (&["send", "-m", "x", "--tee"], "--tee"),
+        (&["send", "-m", "x", "--", "ls"], "--message"),
+        (&["send", "-m", "x", "-"], "--message"),
+        (
+            &["watch", "curl", "-s", "http://h"],
+            "codechat watch -- curl …",
+        ),
+        (
+            &["watch", "--until", "x", "my job"],
+            "codechat watch -- 'my job' …",
+        ),
         (&["send", "--id", "x", "y"], "--id <ID>"),
         (&["send", "--all", "--tee"], "--tee"),
         (&["send", "--all", "--id", ID, "y"], "--all"),
@@ -64,6 +76,32 @@ async fn a_variable_that_does_not_go_with_the_command_line_is_as_good_as_absent(
     let typed = ["send", "--id", &id, "--tee", "two"];
     let ended = run(&for_lines, &typed).await;
     assert_eq!(ended.code, Some(2), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_client_id_is_read_from_either_variable() {
+    let server = Serve::start(&[]).await;
+    let (mut watcher, id) = server.watch(&[]).await;
+    let address = ("CODECHAT_SERVER", server.url.as_str());
+    for variables in [
+        &[("CODECHAT_ID", id.as_str())][..],
+        &[("SSE_CLIENT_ID", &id)],
+        &[("SSE_CLIENT_ID", ""), ("CODECHAT_ID", &id)],
+        &[("SSE_CLIENT_ID", &id), ("CODECHAT_ID", ID)],
+    ] {
+        let variables = [&[address], variables].concat();
+        let ended = run(&variables, &["send", "hello"]).await;
+        assert_eq!(ended.code, Some(0), "{variables:?}: {ended:?}");
+        assert_eq!(watcher.line().await, "hello\n");
+    }
+    let variables = [address, ("SSE_CLIENT_ID", &id)];
+    let ended = run(&variables, &["watch", "--count", "1"]).await;
+    assert_eq!(ended.stdout, "hello\n", "{ended:?}");
+    let ended = run(&[("CODECHAT_ID", "me")], &["send", "x"]).await;
+    assert!(ended.stderr.contains("'CODECHAT_ID'"), "{ended:?}");
+    let variables = [address, ("CODECHAT_ID", ID)];
+    let ended = run(&variables, &["send", "--all", "to all"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
 }
 
 #[tokio::test]

@@ -54,10 +54,17 @@ async fn a_mistyped_flag_is_not_published_and_the_tip_is_one_that_works() {
         let ended = server.send(&id, words).end().await;
         assert_eq!(ended.code, Some(2), "{ended:?}");
         assert!(!ended.stderr.contains("-- --"), "{ended:?}");
-        assert!(ended.stderr.contains("write it to stdin"), "{ended:?}");
+        let tip = format!("codechat send -m {}", words[0].split('=').next().unwrap());
+        assert!(ended.stderr.contains(&tip), "{ended:?}");
     }
-    let mut sender = server.send(&id, &[]);
-    sender.write("--fast\n").await;
-    assert_eq!(watch.line().await, "--fast\n");
-    assert_eq!(sender.end().await.code, Some(0));
+    for (words, text) in [
+        (&["-m", "--fast"][..], "--fast"),
+        (&["--message=--dry-run was given"], "--dry-run was given"),
+        (&["-m", "-5", "--level", "info"], "-5"),
+        (&["--level", "info", "-m", "-"], "-"),
+        (&["-m", "--", "--operation", "a"], "--"),
+    ] {
+        server.sent(&id, words).await;
+        assert_eq!(watch.line().await, format!("{text}\n"), "{words:?}");
+    }
 }

@@ -10,6 +10,7 @@ mod output;
 mod terminal_input;
 
 use std::future::{pending, ready};
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -43,9 +44,9 @@ const WANTED_LEVEL: &str = "CODECHAT_WANTED_LEVEL";
 ///
 /// # Errors
 /// Where the server is not there or refuses before anything was run; the text says what to do.
-pub(super) async fn run(client: Client, id: ClientId, order: Order) -> anyhow::Result<Exit> {
+pub(super) async fn run(client: Client, id: ClientId, order: &Order) -> anyhow::Result<Exit> {
     let mut signals = Signals::new().context("receive signals")?;
-    let messages = Messages::new(&order);
+    let messages = Messages::new(order);
     let tally = Arc::new(Tally::new());
     let mut publisher = HttpPublisher::new(client.clone(), id, tally.patience(order.give_up_after));
     let begun = tokio::select! {
@@ -55,7 +56,13 @@ pub(super) async fn run(client: Client, id: ClientId, order: Order) -> anyhow::R
     let Some(mut control) = begun else {
         return Ok(Exit::Terminated);
     };
-    let command = command(&client, id, &order, &control)?;
+    if !order.tee && io::stderr().is_terminal() {
+        let (server, name) = (client.server(), messages.operation().as_str());
+        stderr::line(&format!(
+            "what {name} writes goes to client {id} at {server}; --tee shows it here too"
+        ));
+    }
+    let command = command(&client, id, order, &control)?;
     let (child, target, pipes) = match child::start(command, order.pty) {
         Ok(started) => started,
         Err(error) => {

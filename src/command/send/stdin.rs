@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::pending;
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,24 +30,38 @@ use crate::terminal::streams;
 /// Whoever has sent for so long listens to control requests too. A short input is not worth a control stream.
 const LISTEN_AFTER: Duration = Duration::from_secs(1);
 
+/// How lines are sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Options {
+    /// Whether to copy them to stdout.
+    pub(super) tee: bool,
+    /// For how long to try in vain after the input's end.
+    pub(super) give_up_after: Duration,
+    /// Whether it is no error that nobody is there.
+    pub(super) if_watched: bool,
+}
+
 /// Sends each line of stdin, with all else as in `prototype`, until stdin ends or a watcher asks to
-/// cancel; then for up to `give_up_after` in vain.
+/// cancel.
 pub(super) async fn run(
     client: Client,
     id: ClientId,
     prototype: Message,
-    tee: bool,
-    give_up_after: Duration,
+    options: Options,
 ) -> anyhow::Result<Exit> {
+    if io::stdin().is_terminal() {
+        stderr::line("type lines; Ctrl-D ends");
+    }
     let mut signals = Signals::new().context("receive signals")?;
     let (reads, mut waiting) = queue();
     let tally = Arc::new(Tally::new());
     tally.input_begins();
-    let mut publisher = HttpPublisher::new(client.clone(), id, tally.patience(give_up_after));
+    let mut publisher =
+        HttpPublisher::new(client.clone(), id, tally.patience(options.give_up_after));
     let reader = {
         let (prototype, tally) = (prototype.clone(), Arc::clone(&tally));
         tokio::task::spawn_blocking(move || {
-            let read = read_stdin(prototype, tee, &reads, &tally);
+            let read = read_stdin(prototype, options.tee, &reads, &tally);
             tally.input_ends();
             read
         })
@@ -59,6 +73,14 @@ pub(super) async fn run(
         {
             // Its input has ended, so that all of it can be counted. (After a cancel it may go on, unread.)
             while waiting.next().await.is_some() {}
+        }
+        if options.if_watched
+            && let Err(error) = &sent
+            && error.is_nobody_there()
+        {
+            // Whoever writes goes on writing.
+            while waiting.next().await.is_some() {}
+            return Ok(Sent::All);
         }
         sent
     };

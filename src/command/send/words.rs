@@ -23,7 +23,7 @@ pub(crate) fn mark(words: &mut Vec<OsString>, first: usize, send: &Command) {
             return;
         }
         if let Some(flag) = flag(&text, send) {
-            tells_a_moment |= matches!(flag.get_id().as_str(), "outcome" | "progress");
+            tells_a_moment |= matches!(flag.get_id().as_str(), "outcome" | "progress" | "text");
             let has_its_value = text.contains('=') || !flag.get_action().takes_values();
             at += if has_its_value { 1 } else { 2 };
             continue;
@@ -57,9 +57,13 @@ pub(super) fn unmarked(word: OsString) -> OsString {
     }
 }
 
-/// The flag that a word is, or begins with.
+/// The flag that a word is, or begins with if it is a long one.
 fn flag<'a>(word: &str, send: &'a Command) -> Option<&'a clap::Arg> {
-    let long = word.strip_prefix("--")?;
+    let Some(long) = word.strip_prefix("--") else {
+        let short = word.strip_prefix('-')?;
+        let is_short = |it: &&clap::Arg| it.get_short().is_some_and(|it| short == it.to_string());
+        return send.get_arguments().find(is_short);
+    };
     let name = long.split_once('=').map_or(long, |(name, _)| name);
     send.get_arguments().find(|it| it.get_long() == Some(name))
 }

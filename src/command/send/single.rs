@@ -1,0 +1,52 @@
+//! `codechat send MESSAGE`: one message, to one client or to all.
+
+use anyhow::Context;
+
+use super::delivery::Outage;
+use crate::cli::exit::Exit;
+use crate::client::Client;
+use crate::client::give_up::GiveUp;
+use crate::client::publish::{HttpPublisher, PublishError};
+use crate::event::ClientId;
+use crate::message::Message;
+use crate::signals::Signals;
+use crate::terminal::stderr;
+
+/// Publishes one message; without `to`, to all clients.
+///
+/// # Errors
+/// If the server is not there, or refuses; the text says what to do.
+pub(super) async fn run(
+    client: Client,
+    to: Option<ClientId>,
+    message: &Message,
+    patience: GiveUp,
+) -> anyhow::Result<Exit> {
+    let mut signals = Signals::new().context("receive signals")?;
+    tokio::select! {
+        sent = publish(client, to, message, patience) => Ok(sent.map(|()| Exit::Done)?),
+        signal = signals.recv() => {
+            stderr::line("the message was not delivered: interrupted");
+            Ok(signal.into())
+        }
+    }
+}
+
+async fn publish(
+    client: Client,
+    to: Option<ClientId>,
+    message: &Message,
+    patience: GiveUp,
+) -> Result<(), PublishError> {
+    let mut outage = Outage::default();
+    let failed = |retry| outage.failed(&retry);
+    let sent = if let Some(id) = to {
+        let mut publisher = HttpPublisher::new(client, id, patience);
+        publisher.publish(message, failed).await.map(drop)
+    } else {
+        let mut publisher = HttpPublisher::to_all(client, patience);
+        publisher.broadcast(message, failed).await.map(drop)
+    };
+    outage.over(&sent);
+    sent
+}

@@ -1,0 +1,50 @@
+//! `codechat send --if-watched` where nobody is there: all goes on as it would without us.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Read, Write};
+use std::os::unix::process::CommandExt;
+
+use anyhow::Context;
+
+use super::queue::READ_BYTES;
+use crate::cli::exit::Exit;
+use crate::client::publish::PublishError;
+use crate::process::{self, StartError};
+use crate::terminal::{stderr, streams};
+
+/// Whether an error is that nobody is there.
+pub(super) fn is(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<PublishError>()
+        .is_some_and(PublishError::is_nobody_there)
+}
+
+/// Reads stdin to its end, so that whoever writes it is not ended, and copies it if so wanted.
+pub(super) fn read_stdin(tee: bool) -> anyhow::Result<Exit> {
+    if io::stdin().is_terminal() {
+        return Ok(Exit::Done);
+    }
+    let (mut stdin, mut stdout) = (streams::stdin(), streams::stdout());
+    let mut buffer = vec![0; READ_BYTES];
+    let mut is_read = tee;
+    loop {
+        let read = stdin.read(&mut buffer).context("read stdin")?;
+        if read == 0 {
+            return Ok(Exit::Done);
+        }
+        if is_read {
+            let written = stdout.write_all(&buffer[..read]);
+            is_read = written.and_then(|()| stdout.flush()).is_ok();
+        }
+    }
+}
+
+/// Becomes the command. Returns only if it cannot be run.
+pub(super) fn run(words: &[OsString]) -> Exit {
+    let mut command = process::command(words).expect("a command has at least a name");
+    let command = command.as_std_mut();
+    let error = command.exec();
+    let error = StartError::new(command.get_program(), error);
+    stderr::line(&error.to_string());
+    Exit::Child(error.exit_code())
+}
