@@ -10,7 +10,7 @@ mod body_rest;
 mod connection;
 mod deadline;
 mod fast_path;
-mod h2_answers;
+mod h2_answer;
 mod handlers;
 mod metrics;
 mod problem;

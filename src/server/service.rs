@@ -16,7 +16,6 @@ use tower::Service;
 use super::access::preflight;
 use super::body_rest::WholeBody;
 use super::problem::{Problem, ProblemKind};
-use super::stream::h2_body::H2Body;
 use super::stream::takeover::Handoff;
 use super::stream::{OpenStream, StreamBody};
 use super::{App, transfer_encoding};
@@ -86,9 +85,8 @@ impl HttpService {
             Ok(is_chunked) => is_chunked,
             Err(problem) => return transfer_encoding::end(problem.into_response()),
         };
-        let version = request.version();
         let handoff = handoff.filter(|_| {
-            version == Version::HTTP_11
+            request.version() == Version::HTTP_11
                 && request.method() == Method::GET
                 && !self.app.options.plain_streams
         });
@@ -105,9 +103,6 @@ impl HttpService {
                     .headers_mut()
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));
                 *response.body_mut() = Body::new(handoff.body(stream));
-            } else if version == Version::HTTP_2 {
-                let patience = self.app.options.stall_timeout;
-                *response.body_mut() = Body::new(H2Body::new(stream, patience));
             } else {
                 *response.body_mut() = Body::new(StreamBody::new(stream));
             }

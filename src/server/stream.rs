@@ -1,6 +1,5 @@
 //! What every stream does, whether it carries messages or control events.
 
-pub(super) mod h2_body;
 pub(super) mod takeover;
 
 use std::convert::Infallible;
@@ -200,11 +199,6 @@ impl StreamBody {
     pub(super) fn new(stream: Stream) -> Self {
         let deadline = Deadline::new(Instant::now() + stream.heartbeat);
         Self { stream, deadline }
-    }
-
-    /// To be called where its reader is given up since it takes no bytes.
-    pub(super) fn stalled(&self) {
-        self.stream.stalled();
     }
 }
 

@@ -10,24 +10,28 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
+use axum::body::Body;
 use axum::http::Request;
 use encoding_rs::UTF_8;
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::BUFFER_BYTES;
-use super::h2_answers::Answers;
+use super::h2_answer::{self, Answers};
 use super::service::HttpService;
 use super::write_timeout::WriteTimeout;
 use crate::file_error;
@@ -148,53 +152,47 @@ pub(super) async fn converse(
         Err(_) => return tracing::debug!("a TLS handshake took too long"),
     };
     let is_http_2 = stream.get_ref().1.alpn_protocol() == Some(HTTP_2);
+    let answers = Answers::new(options.stall_timeout, Arc::clone(&service.app.metrics));
+    let (requests, open) = watch::channel(0);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (service, request_open) = (service.clone(), Open::new(&requests));
+        async move {
+            let answer = service.answer(request, None).await;
+            // It is open until the last of its answer is out.
+            let answer = answer.map(|body| {
+                body.map_frame(move |frame| {
+                    let _ = &request_open;
+                    frame
+                })
+            });
+            Ok::<_, Infallible>(h2_answer::watched(answer.map(Body::new)))
+        }
+    });
     let io = TokioIo::new(stream);
     let ended = if is_http_2 {
-        let answers = Answers::new();
         let over = async {
+            let mut open = open.clone();
             tokio::select! {
                 () = closing.cancelled(), if is_early => {}
-                // Over HTTP/1 hyper sees to that itself, over HTTP/2 it asks for ever whether the client is there.
-                () = answers.idle(options.header_timeout) => {}
+                () = idle(&mut open, options.header_timeout) => {}
             }
         };
-        let stalled = answers.stalled(options.stall_timeout);
-        let metrics = Arc::clone(&service.app.metrics);
-        let service = service_fn(|request: Request<Incoming>| {
-            let (service, begun) = (service.clone(), answers.begin());
-            async move {
-                let answer = service.answer(request, None).await;
-                Ok::<_, Infallible>(answer.map(|body| begun.body(body)))
-            }
-        });
         let mut connection = pin!(
-            http2::Builder::new(TokioExecutor::new())
+            http2::Builder::new(answers)
                 .timer(TokioTimer::new())
                 .keep_alive_interval(options.heartbeat)
                 .keep_alive_timeout(options.heartbeat)
                 .max_concurrent_streams(CONCURRENT)
                 .serve_connection(io, service)
         );
-        let served = async {
-            tokio::select! {
-                ended = &mut connection => return ended,
-                () = over => {}
-            }
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        };
         tokio::select! {
-            ended = served => ended,
-            () = stalled => {
-                metrics.stalled.add(1);
-                return tracing::debug!("closing a connection that takes no bytes");
+            ended = &mut connection => ended,
+            () = over => {
+                connection.as_mut().graceful_shutdown();
+                finish(connection, open, options.stall_timeout).await
             }
         }
     } else {
-        let service = service_fn(|request: Request<Incoming>| {
-            let service = service.clone();
-            async move { Ok::<_, Infallible>(service.answer(request, None).await) }
-        });
         let mut connection = pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -212,5 +210,47 @@ pub(super) async fn converse(
     };
     if let Err(error) = ended {
         tracing::debug!(error = %crate::error_chain(&error), "connection ended");
+    }
+}
+
+/// A request that is being answered, as long as this lives.
+struct Open(watch::Sender<usize>);
+
+impl Open {
+    fn new(requests: &watch::Sender<usize>) -> Self {
+        requests.send_modify(|open| *open += 1);
+        Self(requests.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.send_modify(|open| *open -= 1);
+    }
+}
+
+/// Waits until a connection ends that is shutting down. The answers that are open run to their end; then the
+/// client has the stall timeout to take the last bytes of them.
+async fn finish(
+    connection: impl Future<Output = hyper::Result<()>>,
+    mut open: watch::Receiver<usize>,
+    stall_timeout: Duration,
+) -> hyper::Result<()> {
+    tokio::select! {
+        ended = connection => ended,
+        () = idle(&mut open, stall_timeout) => {
+            tracing::debug!(timeout = ?stall_timeout, "closing a connection that takes no bytes");
+            Ok(())
+        }
+    }
+}
+
+/// Ready once no request was open for so long: over HTTP/1 hyper sees to that itself, over HTTP/2 it asks
+/// for ever whether the client is still there.
+async fn idle(open: &mut watch::Receiver<usize>, patience: Duration) {
+    while open.wait_for(|open| *open == 0).await.is_ok() {
+        if timeout(patience, open.changed()).await.is_err() {
+            return;
+        }
     }
 }

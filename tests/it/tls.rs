@@ -97,18 +97,26 @@ async fn a_reader_over_http_2_that_takes_nothing_leaves_its_channel() {
     );
     let mut idle = soon(client.get(&url).send()).await.unwrap();
     read_until(&mut idle, "Starting").await;
+    // A stream beside it that is quiet, and read.
+    let other = server.hub.connect().unwrap();
+    let other_url = url.replace(&id.to_string(), &other.to_string());
+    let mut quiet = soon(client.get(&other_url).send()).await.unwrap();
+    read_until(&mut quiet, "Starting").await;
     // Nobody reads on, though the connection is well: others on it get their answers.
     let publish = async || {
         let posted = client.post(&url).body("x".repeat(60_000)).send();
         assert_eq!(soon(posted).await.unwrap().status(), 202);
     };
     let mut sent = 0;
-    while server.hub.stats().subscribers > 0 {
+    while server.hub.stats().subscribers > 1 {
         publish().await;
         sent += 1;
         assert!(sent < 5_000, "it is never given up");
     }
     publish().await;
+    let posted = client.post(&other_url).body("still there").send();
+    assert_eq!(soon(posted).await.unwrap().status(), 202);
+    read_until(&mut quiet, "still there").await;
     // If it reads on, it gets what was on its way, and learns that there is no more.
     while let Ok(chunk) = soon(idle.chunk()).await {
         assert!(chunk.is_some(), "that is no end of a stream");
@@ -128,7 +136,7 @@ async fn a_connection_of_http_2_that_asks_for_nothing_is_closed_and_one_with_a_s
     let target = format!("{base}{}", stream_of(&id.to_string()));
     let mut stream = soon(client.get(&target).send()).await.unwrap();
 
-    let mut idle = http_2(&server).await;
+    let mut idle = http_2(&server, 100).await;
     let mut said = Vec::new();
     // With a fault instead of an end it was closed too.
     let _ = soon(idle.read_to_end(&mut said)).await;
@@ -144,71 +152,74 @@ async fn a_connection_of_http_2_that_asks_for_nothing_is_closed_and_one_with_a_s
 }
 
 #[tokio::test]
-async fn a_client_of_http_2_that_takes_nothing_is_closed_though_it_answers_pings() {
+async fn a_client_over_http_2_that_grants_no_window_is_cut_though_it_answers_pings() {
     let server = start(|options| {
         options.stall_timeout = Duration::from_millis(200);
-        options.heartbeat = Duration::from_millis(100);
+        options.header_timeout = Duration::from_millis(200);
+        options.heartbeat = Duration::from_millis(200);
     })
     .await;
-    let mut client = http_2(&server).await;
-    let no_window = frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]);
-    let fields = [
-        (":method", "GET"),
-        (":scheme", "https"),
-        (":authority", "localhost"),
-        (":path", "/api/v1/sse/connect"),
-    ];
-    let mut head = Vec::new();
-    for (name, value) in fields {
-        for text in [name, value] {
-            head.push(u8::try_from(text.len()).unwrap());
-            head.extend(text.bytes());
+    let id = server.hub.connect().unwrap().to_string();
+    // With a window of one byte, an answer begins and does not go on.
+    for window in [0, 1] {
+        for path in ["/api/v1/sse/connect", &stream_of(&id), "/metrics"] {
+            let mut client = http_2(&server, window).await;
+            soon(client.write_all(&http_2_get(path))).await.unwrap();
+            soon(until_cut(&mut client)).await;
+            server.stats(|stats| stats.subscribers == 0).await;
         }
     }
-    // Literal fields without indexing (RFC 7541, 6.2.2), each behind a 0.
-    let mut block = Vec::new();
-    let mut rest = &head[..];
-    while !rest.is_empty() {
-        let name = usize::from(rest[0]) + 1;
-        let length = name + usize::from(rest[name]) + 1;
-        block.push(0);
-        block.extend(&rest[..length]);
-        rest = &rest[length..];
-    }
-    let request = frame(1, 5, 1, &block);
-    soon(client.write_all(&[no_window, request].concat()))
-        .await
-        .unwrap();
-    let mut pings = 0;
-    loop {
-        let mut head = [0; FRAME_HEAD];
-        if soon(client.read_exact(&mut head)).await.is_err() {
-            break;
-        }
-        let length = usize::from(head[1]) << 8 | usize::from(head[2]);
-        let mut payload = vec![0; length];
-        if soon(client.read_exact(&mut payload)).await.is_err() {
-            break;
-        }
-        if head[3] == 6 && head[4] == 0 {
-            pings += 1;
-            let _ = client.write_all(&frame(6, 1, 0, &payload)).await;
-        }
-    }
-    assert!(pings > 0, "it was asked whether it is there");
 }
 
-/// A frame of HTTP/2 (RFC 9113, 4.1).
-fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(payload.len()).unwrap();
-    [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
+/// Reads until the connection ends, and acknowledges every ping.
+async fn until_cut(client: &mut Http2) {
+    const PING: u8 = 6;
+    loop {
+        let mut head = [0; FRAME_HEAD];
+        if client.read_exact(&mut head).await.is_err() {
+            return;
+        }
+        let [_, high, low, kind, flags, ..] = head;
+        let mut payload = vec![0; usize::from(u16::from_be_bytes([high, low]))];
+        if client.read_exact(&mut payload).await.is_err() {
+            return;
+        }
+        if kind == PING && flags == 0 {
+            let acknowledged = [&[0, 0, 8, PING, 1, 0, 0, 0, 0], &payload[..]].concat();
+            // If it fails, so does the next read.
+            let _ = client.write_all(&acknowledged).await;
+        }
+    }
 }
 
 const FRAME_HEAD: usize = 9;
 
-/// A connection that has said what begins HTTP/2, and nothing more.
-async fn http_2(server: &Server) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
-    const SETTINGS: [u8; FRAME_HEAD] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+type Http2 = tokio_rustls::client::TlsStream<tokio::net::TcpStream>;
+
+/// A request on the first stream of a connection, as one frame.
+fn http_2_get(path: &str) -> Vec<u8> {
+    let fields = [
+        (":method", "GET"),
+        (":scheme", "https"),
+        (":authority", "localhost"),
+        (":path", path),
+    ];
+    let mut block = Vec::new();
+    for (name, value) in fields {
+        // A literal without indexing, whose lengths fit in a byte (RFC 7541, 6.2.2).
+        block.push(0);
+        for text in [name, value] {
+            block.push(u8::try_from(text.len()).unwrap());
+            block.extend_from_slice(text.as_bytes());
+        }
+    }
+    let length = u8::try_from(block.len()).unwrap();
+    [&[0, 0, length, 1, 5, 0, 0, 0, 1], &block[..]].concat()
+}
+
+/// A connection that has said what begins HTTP/2, with the window of each stream, and nothing more.
+async fn http_2(server: &Server, window: u8) -> Http2 {
+    let settings = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, window];
     let mut roots = rustls::RootCertStore::empty();
     let authority = rustls::pki_types::CertificateDer::from_pem_file(file("ca.pem")).unwrap();
     roots.add(authority).unwrap();
@@ -223,7 +234,7 @@ async fn http_2(server: &Server) -> tokio_rustls::client::TlsStream<tokio::net::
     let name = "localhost".try_into().unwrap();
     let connecting = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, socket);
     let mut connection = soon(connecting).await.unwrap();
-    let preface = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &SETTINGS[..]].concat();
+    let preface = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &settings[..]].concat();
     soon(connection.write_all(&preface)).await.unwrap();
     soon(connection.flush()).await.unwrap();
     connection
