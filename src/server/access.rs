@@ -24,7 +24,7 @@ const METHODS: &str = "GET, POST, PUT, DELETE";
 const HEADERS: &str =
     "Sse-Client-ID, Content-Type, Authorization, Last-Event-ID, Idempotency-Key, Cache-Control";
 /// What it may read of an answer, beyond what every page may.
-const EXPOSED: &str = "Sse-Client-ID, Sse-Client-Past, Sse-Format";
+const EXPOSED: &str = "Sse-Client-ID, Sse-Client-Past, Sse-Format, Sse-Server-Owner";
 /// How long a browser may remember a preflight's answer, in seconds.
 const PREFLIGHT_AGE: &str = "600";
 

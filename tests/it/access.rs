@@ -268,7 +268,7 @@ async fn a_page_of_an_allowed_origin_may_read_what_it_asks_for() {
             assert_eq!(head.header("access-control-allow-origin"), Some(origin));
             assert_eq!(
                 head.header("access-control-expose-headers"),
-                Some("Sse-Client-ID, Sse-Client-Past, Sse-Format")
+                Some("Sse-Client-ID, Sse-Client-Past, Sse-Format, Sse-Server-Owner")
             );
             assert_eq!(head.header("access-control-allow-credentials"), None);
             assert_eq!(head.header("vary"), Some("Origin"));
