@@ -1,14 +1,18 @@
 //! `GET /sse/clients`: every client, for whoever has the token. A client's ID is a capability, so where
 //! there is no token there is no list.
 
-use axum::Json;
+use std::panic::resume_unwind;
+
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use tokio::task;
 
+use crate::hub::Hub;
 use crate::server::App;
 use crate::server::problem::{Problem, ProblemKind};
 use crate::server::request::token::Authorized;
+use crate::wire;
 use crate::wire::answer::{Client, Clients};
 use crate::wire::json::rfc3339;
 
@@ -19,15 +23,28 @@ pub(in crate::server) async fn clients(
     if app.options.access.token.is_none() {
         return Err(ProblemKind::NoListWithoutToken.into());
     }
-    let clients = app.hub.clients().into_iter().map(|it| Client {
+    // There may be very many, which would hold the other requests of this thread up.
+    let list = task::spawn_blocking(move || serde_json::to_vec(&list(&app.hub)));
+    let list = list
+        .await
+        .unwrap_or_else(|error| resume_unwind(error.into_panic()));
+    let list = list.expect("text and numbers can always be written");
+    let head = [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_TYPE, wire::JSON),
+    ];
+    Ok((head, list).into_response())
+}
+
+fn list(hub: &Hub) -> Clients {
+    let clients = hub.clients().into_iter().map(|it| Client {
         client_id: it.id.to_string(),
         subscribers: it.subscribers,
         messages: it.messages,
         created: rfc3339(it.created),
         last_activity: rfc3339(it.last_activity),
     });
-    let clients = Clients {
+    Clients {
         clients: clients.collect(),
-    };
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(clients)).into_response())
+    }
 }
