@@ -232,15 +232,27 @@ pub enum End {
     Stopped,
     /// Nothing happened for the idle timeout.
     Idle,
+    /// The server was inside a watcher, which has ended.
+    Quit,
 }
 
 impl End {
+    /// Every reason.
+    pub const ALL: [Self; 3] = [Self::Stopped, Self::Idle, Self::Quit];
+
+    /// The reason that has this name on the wire.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.as_str() == name)
+    }
+
     /// Its name on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Stopped => "stopped",
             Self::Idle => "idle",
+            Self::Quit => "quit",
         }
     }
 }

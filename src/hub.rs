@@ -265,6 +265,13 @@ impl Hub {
         self.remove_ended(&channel, End::Stopped, || channel.end(End::Stopped))
     }
 
+    /// Ends every channel for this reason, as [`Hub::stop`] does.
+    pub fn end_all(&self, reason: End) {
+        for channel in self.channels() {
+            self.remove_ended(&channel, reason, || channel.end(reason));
+        }
+    }
+
     /// Ends the channels that have been idle for the idle timeout, and says how many. To be called
     /// every now and then.
     #[must_use = "how many ended"]

@@ -9,6 +9,10 @@ use super::operations::OperationState;
 use crate::event::UnixMillis;
 use crate::terminal::stderr;
 
+/// What is said where the server was inside another watcher, which has ended.
+pub const ENDED_BY_OWNER: &str =
+    "ended by its owner, whose watch was the server; `codechat serve` starts one that stays";
+
 /// A number with at most two digits behind the point, and commas between thousands.
 #[must_use]
 pub fn number(value: f64) -> String {

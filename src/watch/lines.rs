@@ -127,6 +127,7 @@ impl Pipe {
                 self.aside(match end {
                     End::Stopped => "stopped",
                     End::Idle => "ended: nothing happened for the idle timeout",
+                    End::Quit => format::ENDED_BY_OWNER,
                 });
                 if self.format == LineFormat::Json {
                     self.line(&json!({"event": "end", "reason": end.as_str()}).to_string());

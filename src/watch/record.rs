@@ -279,11 +279,7 @@ fn happened(happening: Happening) -> Option<Update> {
             (None, None) => Gap::Unknown,
             _ => return None,
         }),
-        Happening::End { reason } => Update::End(
-            [End::Stopped, End::Idle]
-                .into_iter()
-                .find(|it| it.as_str() == reason)?,
-        ),
+        Happening::End { reason } => Update::End(End::from_name(&reason)?),
         Happening::Gone => Update::Gone,
         Happening::Heartbeat => Update::Heartbeat,
         Happening::Note { text } => Update::Note(text),
@@ -348,6 +344,7 @@ mod tests {
             },
             Update::End(End::Stopped),
             Update::End(End::Idle),
+            Update::End(End::Quit),
             Update::Gone,
         ];
         for (step, update) in updates.iter().enumerate() {

@@ -35,8 +35,7 @@ pub fn parse(field: &str) -> Option<ClientPast> {
             for (name, value) in parts.filter_map(|it| it.split_once('=')) {
                 match name {
                     "reason" => {
-                        let ends = [End::Idle, End::Stopped];
-                        end = ends.into_iter().find(|it| it.as_str() == value);
+                        end = End::from_name(value);
                     }
                     "at" => at = value.strip_prefix('@')?.parse::<u64>().ok(),
                     _ => {}

@@ -355,13 +355,13 @@ async fn a_second_watcher_is_told_whose_the_server_is_and_when_it_ends() {
         Running::start(command.stdout(Stdio::piped()))
     };
     let (first, _) = opened(start(&["watch"])).await;
-    let (mut second, _) = opened(start(&["watch"])).await;
+    let (second, _) = opened(start(&["watch"])).await;
     first.signal("TERM").await;
     first.end().await;
-    second
-        .says("the watcher whose server this was has ended; `codechat serve` starts one")
-        .await;
-    second.signal("TERM").await;
+    let ended = second.end().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let told = "ended by its owner, whose watch was the server; `codechat serve` starts one";
+    assert!(ended.stderr.contains(told), "{ended:?}");
     let mut third = start(&["watch"]);
     third.says("so this watcher is one").await;
     let (third, _) = opened(third).await;

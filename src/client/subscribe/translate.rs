@@ -78,8 +78,10 @@ impl Translator {
                     gap => gap,
                 }));
             }
-            sse::END if event.data == End::Idle.as_str() => return Some(Update::End(End::Idle)),
-            sse::END => return Some(Update::End(End::Stopped)),
+            sse::END => {
+                let end = End::from_name(&event.data).unwrap_or(End::Stopped);
+                return Some(Update::End(end));
+            }
             _ => {}
         }
         let parsed = match format {

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use super::LEAVE;
 use crate::cli::values::default_address;
 use crate::command::serve::{self, Settings};
+use crate::event::End;
 use crate::hub::Hub;
 use crate::server::{self, FRAMES, ServerOptions};
 use crate::token::Token;
@@ -50,7 +51,9 @@ impl OwnServer {
         &self.hub
     }
 
+    /// Ends it. All who read or listen are told so, rather than to come back to a server that is gone.
     pub(super) async fn end(self) {
+        self.hub.end_all(End::Quit);
         let _ = self.stop.send(());
         let _ = self.task.await;
     }

@@ -117,14 +117,13 @@ impl Session {
         self.server.as_ref().map(OwnServer::hub)
     }
 
-    /// Stops the channel this watch opened, and its own server. Bounded: a server that is gone takes
-    /// the channel with it.
+    /// Ends this watch's own server, or else stops the channel that it opened. Bounded: a server that is gone
+    /// takes the channel with it.
     pub(super) async fn leave(self) {
-        if let Some((client, id)) = self.opened {
-            let _ = time::timeout(LEAVE, client.stop(id)).await;
-        }
         if let Some(server) = self.server {
             server.end().await;
+        } else if let Some((client, id)) = self.opened {
+            let _ = time::timeout(LEAVE, client.stop(id)).await;
         }
     }
 }

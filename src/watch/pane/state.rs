@@ -28,6 +28,7 @@ use crate::client::subscribe::Update;
 use crate::event::{ClientId, End, Gap, UnixMillis};
 use crate::message::Level;
 use crate::terminal::safe_text::Colour;
+use crate::watch::format;
 use crate::watch::model::{Model, Verdict};
 use crate::watch::operations::{OperationState, Operations};
 use crate::watch::replay::Recording;
@@ -238,6 +239,7 @@ impl Screen {
             }
             Update::Gap(gap) => note(Some(Level::Warn), &gap.to_string()),
             Update::End(End::Stopped) => note(None, "stopped"),
+            Update::End(End::Quit) => note(None, format::ENDED_BY_OWNER),
             Update::End(End::Idle) => note(None, "ended: nothing happened for the idle timeout"),
             Update::Note(text) => note(None, &text),
             Update::Gone => note(None, "this client's stream has ended"),

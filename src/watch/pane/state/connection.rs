@@ -61,7 +61,7 @@ impl Connection {
                 self.state = ConnectionState::Connecting;
                 true
             }
-            Update::End(End::Stopped) | Update::Gone => {
+            Update::End(End::Stopped | End::Quit) | Update::Gone => {
                 self.state = ConnectionState::Ended;
                 true
             }
