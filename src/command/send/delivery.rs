@@ -1,22 +1,26 @@
 //! What was read, on its way to the server, and what became of it.
 
+use std::convert::Infallible;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::batch::Batch;
 use crate::client::Client;
 use crate::client::give_up::GiveUp;
-use crate::client::publish::{HttpPublisher, PublishError, Retry};
+use crate::client::publish::{HttpPublisher, PublishError};
 use crate::terminal::stderr;
 use crate::wire::answer::Published;
 
 /// A server that has not answered for so long is asked whether it is there, and has as long to say so.
 const LOOK: Duration = Duration::from_secs(2);
+/// How long a server is away before anything is dropped: a network that fails for a moment loses nothing.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// How many lines were read, whether there may be more, and how many of them the server has.
 #[derive(Debug)]
@@ -24,9 +28,9 @@ pub(super) struct Tally {
     read: AtomicU64,
     delivered: AtomicU64,
     dropped: AtomicU64,
-    /// Whether the server does not take anything now: it is away, or refuses for a while. One that is there, but holds
+    /// Since when the server does not take anything, if it does not: it is away, or refuses for a while. One that is there, but holds
     /// a request back since readers are slow, is not.
-    away: watch::Sender<bool>,
+    away: watch::Sender<Option<Instant>>,
     enough: AtomicBool,
     /// Since when nobody writes any; `None` while somebody does.
     ended: watch::Sender<Option<Instant>>,
@@ -39,7 +43,7 @@ impl Tally {
             read: AtomicU64::new(0),
             delivered: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
-            away: watch::Sender::new(false),
+            away: watch::Sender::new(None),
             enough: AtomicBool::new(false),
             ended: watch::Sender::new(Some(Instant::now())),
         }
@@ -83,19 +87,34 @@ impl Tally {
         self.dropped.fetch_add(lines, Relaxed);
     }
 
-    /// Whether the server is away.
-    pub(super) fn is_away(&self) -> bool {
-        *self.away.borrow()
+    /// Ready while the server is away for so long that what cannot be held is dropped.
+    pub(super) async fn away(&self) {
+        let mut away = self.away.subscribe();
+        loop {
+            let since = away.wait_for(Option::is_some).await;
+            let Some(since) = since.ok().and_then(|it| *it) else {
+                return;
+            };
+            tokio::select! {
+                () = sleep_until(since + GRACE) => return,
+                _ = away.wait_for(|it| *it != Some(since)) => {}
+            }
+        }
     }
 
-    /// Ready while the server is away.
-    pub(super) async fn away(&self) {
-        let _ = self.away.subscribe().wait_for(|it| *it).await;
+    /// Ready while the server is not away.
+    pub(super) async fn back(&self) {
+        let _ = self.away.subscribe().wait_for(Option::is_none).await;
     }
 
     fn set_away(&self, away: bool) {
-        self.away
-            .send_if_modified(|it| std::mem::replace(it, away) != away);
+        self.away.send_if_modified(|since| {
+            let is_news = since.is_some() != away;
+            if is_news {
+                *since = away.then(Instant::now);
+            }
+            is_news
+        });
     }
 
     /// Asks whoever reads to read no more: whoever writes is not waited for.
@@ -148,30 +167,39 @@ pub(super) async fn deliver(
     tally: &Tally,
 ) -> Result<Published, PublishError> {
     let lines = batch.lines;
-    let mut outage = Outage::default();
+    let outage = Mutex::new(Outage::default());
+    let failed = |why: &str| {
+        tally.set_away(true);
+        lock(&outage).failed(why);
+    };
     let client = publisher.client().clone();
     let sent = tokio::select! {
-        sent = publisher.send(Bytes::from(batch.body), lines, |retry| {
-            tally.set_away(true);
-            outage.failed(&retry);
-        }) => sent,
-        never = look(&client, tally) => match never {},
+        sent = publisher.send(Bytes::from(batch.body), lines, |it| failed(&it.reason)) => sent,
+        never = look(&client, tally, failed) => match never {},
     };
     tally.set_away(false);
     tally.delivered(match &sent {
         Ok(_) => lines,
         Err(error) => error.accepted().min(lines),
     });
-    outage.over(&sent);
+    lock(&outage).over(&sent);
     sent
 }
 
+/// Locked for one call only.
+fn lock(outage: &Mutex<Outage>) -> MutexGuard<'_, Outage> {
+    outage.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Notes whether a server that does not answer is there.
-async fn look(client: &Client, tally: &Tally) -> std::convert::Infallible {
+async fn look(client: &Client, tally: &Tally, failed: impl Fn(&str)) -> Infallible {
     loop {
         sleep(LOOK).await;
-        let is_well = matches!(timeout(LOOK, client.is_well()).await, Ok(true));
-        tally.set_away(!is_well);
+        if let Ok(true) = timeout(LOOK, client.is_well()).await {
+            tally.set_away(false);
+        } else {
+            failed("no answer");
+        }
     }
 }
 
@@ -182,18 +210,17 @@ pub(super) struct Outage {
 }
 
 impl Outage {
-    /// A try failed; another one follows.
-    pub(super) fn failed(&mut self, retry: &Retry) {
+    /// A try failed, or the server is silent; it goes on.
+    pub(super) fn failed(&mut self, why: &str) {
         if !std::mem::replace(&mut self.is_told, true) {
             stderr::line_apart(&format!(
-                "not delivered yet ({}); trying again until the server takes it",
-                retry.reason
+                "not delivered yet ({why}); trying again until the server takes it"
             ));
         }
     }
 
     /// There are no more tries.
-    pub(super) fn over<T>(self, sent: &Result<T, PublishError>) {
+    pub(super) fn over<T>(&self, sent: &Result<T, PublishError>) {
         if self.is_told && sent.is_ok() {
             stderr::line_apart("delivered: the server is back");
         }

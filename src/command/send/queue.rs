@@ -6,8 +6,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::batch::Batch;
 
-/// How much may wait, in bytes as they were read. About as much is under way in a request.
-const WAITING_BYTES: usize = 1 << 20;
+/// How much may wait, in bytes as they were read. A request that is under way holds up to half as much besides.
+const WAITING_BYTES: usize = 2 << 20;
 /// How much is read at once, in bytes.
 pub(super) const READ_BYTES: usize = 64 * 1024;
 /// A read counts for at least so many bytes, which its place in the queue takes.
@@ -52,13 +52,6 @@ impl Sender {
         permit.ok().map(Room)
     }
 
-    /// Room for one read, if there is some now.
-    pub(super) fn try_room(&self) -> Option<Room> {
-        let room = Arc::clone(&self.room);
-        let permit = room.try_acquire_many_owned(units(READ_BYTES));
-        permit.ok().map(Room)
-    }
-
     /// Hands on what a read of so many bytes has made.
     pub(super) fn send(&self, batch: Batch, read: usize, room: Room) {
         let Room(mut permit) = room;
@@ -94,6 +87,8 @@ fn units(bytes: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     fn batch(bytes: usize) -> Batch {
@@ -103,18 +98,23 @@ mod tests {
         }
     }
 
+    /// Room for one read, if there is some now.
+    fn room_now(sender: &Sender) -> Option<Room> {
+        tokio::task::unconstrained(sender.room()).now_or_never()?
+    }
+
     #[tokio::test]
     async fn what_waits_is_bounded_in_bytes_and_not_in_reads() {
         let (sender, mut receiver) = queue();
         let mut small = 0;
-        while let Some(room) = sender.try_room() {
+        while let Some(room) = room_now(&sender) {
             sender.send(batch(10), 10, room);
             small += 1;
         }
         assert!(small > 1000, "{small}");
         assert_eq!(receiver.next().await.unwrap().lines, small);
         let mut large = 0;
-        while let Some(room) = sender.try_room() {
+        while let Some(room) = room_now(&sender) {
             sender.send(batch(READ_BYTES), READ_BYTES, room);
             large += 1;
         }

@@ -6,7 +6,7 @@ use super::delivery::Outage;
 use crate::cli::exit::Exit;
 use crate::client::Client;
 use crate::client::give_up::GiveUp;
-use crate::client::publish::{HttpPublisher, PublishError};
+use crate::client::publish::{HttpPublisher, PublishError, Retry};
 use crate::event::ClientId;
 use crate::message::Message;
 use crate::signals::Signals;
@@ -39,7 +39,7 @@ async fn publish(
     patience: GiveUp,
 ) -> Result<(), PublishError> {
     let mut outage = Outage::default();
-    let failed = |retry| outage.failed(&retry);
+    let failed = |retry: Retry| outage.failed(&retry.reason);
     let sent = if let Some(id) = to {
         let mut publisher = HttpPublisher::new(client, id, patience);
         publisher.publish(message, failed).await.map(drop)

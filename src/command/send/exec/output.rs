@@ -90,12 +90,20 @@ impl Output {
                 },
                 () = self.tally.away() => None,
             };
+            let room = match room {
+                Some(room) if self.dropped > 0 => {
+                    self.tell_dropped(room);
+                    continue;
+                }
+                room => room,
+            };
             let due = self.lines.due(now());
             let next = tokio::select! {
                 biased;
                 read = self.from.read(&mut buffer) => Next::Read(read),
                 () = at(due) => Next::Due,
                 () = &mut lingered => Next::Given(OutputEnd::Held),
+                () = self.tally.back(), if self.dropped > 0 => continue,
             };
             let mut length = 0;
             let (batch, left) = match next {
@@ -115,7 +123,11 @@ impl Output {
             };
             self.hand_on(batch, length, room).await;
             if let Some(left) = left {
-                self.tell_dropped().await;
+                if self.dropped > 0
+                    && let Some(room) = self.queue.room().await
+                {
+                    self.tell_dropped(room);
+                }
                 return left;
             }
         }
@@ -126,16 +138,22 @@ impl Output {
         if batch.lines == 0 {
             return;
         }
-        let room = match room.or_else(|| self.queue.try_room()) {
-            None if !self.tally.is_away() => self.queue.room().await,
-            room => room,
+        let room = if room.is_some() {
+            room
+        } else {
+            tokio::select! {
+                biased;
+                room = self.queue.room() => room,
+                () = self.tally.away() => None,
+            }
         };
         let Some(room) = room else {
             self.tally.dropped(batch.lines);
             self.dropped += batch.lines;
             return;
         };
-        if let Some(mut notice) = self.notice() {
+        if self.dropped > 0 {
+            let mut notice = self.notice();
             notice.append(batch);
             batch = notice;
         }
@@ -143,26 +161,20 @@ impl Output {
         self.queue.send(batch, length, room);
     }
 
-    /// What tells how many lines were dropped, if that is not told yet.
-    fn notice(&mut self) -> Option<Batch> {
+    /// The message that tells how many lines were dropped.
+    fn notice(&mut self) -> Batch {
         let dropped = std::mem::take(&mut self.dropped);
-        let text = format!(
+        self.notice.text = format!(
             "{} here, while the server was away",
             delivery::lines(dropped, "dropped")
         );
-        (dropped > 0).then(|| {
-            self.notice.text = text;
-            Batch::of(&self.notice)
-        })
+        Batch::of(&self.notice)
     }
 
-    async fn tell_dropped(&mut self) {
-        if let Some(notice) = self.notice()
-            && let Some(room) = self.queue.room().await
-        {
-            self.tally.read(notice.lines);
-            self.queue.send(notice, 0, room);
-        }
+    fn tell_dropped(&mut self, room: Room) {
+        let notice = self.notice();
+        self.tally.read(notice.lines);
+        self.queue.send(notice, 0, room);
     }
 
     async fn show(&mut self, bytes: &[u8]) {
