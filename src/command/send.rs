@@ -150,9 +150,10 @@ Examples:
 A command finds the client ID in SSE_CLIENT_ID, the address to publish to in CODECHAT_PUBLISH_URL,
 and the level that a watcher wanted when it started, if any, in CODECHAT_WANTED_LEVEL.
 
-Exit codes: 0 done, 1 error or lines not delivered, 2 wrong usage, 3 cancelled by a watcher (lines of
-stdin), 130 SIGINT, 143 SIGTERM or SIGHUP; with -- COMMAND its own (128 and the signal's number where one
-ended it), 127 where it is not found, 126 where it cannot be run, whatever was delivered.";
+Exit codes: 0 done, 1 error or lines not delivered, 2 wrong usage, 3 cancelled by a watcher
+(lines of stdin), 130 SIGINT, 143 SIGTERM or SIGHUP; with -- COMMAND its own (128 and the
+signal's number where one ended it), 127 where it is not found, 126 where it cannot be run,
+whatever was delivered.";
 
 /// One of these names, which help and completions then offer.
 fn one_of<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
@@ -173,6 +174,9 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
             "- stands for the lines of stdin, and --outcome and --progress for one message; leave out one of them",
         );
         return Ok(Exit::Usage);
+    }
+    if args.if_watched && args.id.is_none() && !args.all {
+        return unwatched::go_on(&args);
     }
     let client = args.server.client(ClientOptions {
         token: args.server.token()?,
@@ -197,7 +201,6 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
 async fn publish_one(args: Args, client: Client) -> anyhow::Result<Exit> {
     let to = match args.id {
         _ if args.all => None,
-        None if args.if_watched => return Ok(Exit::Done),
         None => return Ok(no_client_id()),
         id => id,
     };
@@ -219,15 +222,11 @@ async fn publish_lines(args: Args, client: Client) -> anyhow::Result<Exit> {
             };
             stdin::run(client, id, args.into_message(), options).await
         }
-        None if args.if_watched => unwatched::read_stdin(args.tee),
         None => Ok(no_client_id()),
     }
 }
 
 async fn run_command(args: Args, client: Client) -> anyhow::Result<Exit> {
-    if args.if_watched && args.id.is_none() {
-        return Ok(unwatched::run(&args.command));
-    }
     let id = match args.id {
         Some(id) => id,
         None => new_client(&args, &client).await?,

@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 
 use anyhow::Context;
 
+use super::Args;
 use super::queue::READ_BYTES;
 use crate::cli::exit::Exit;
 use crate::client::publish::PublishError;
@@ -19,8 +20,19 @@ pub(super) fn is(error: &anyhow::Error) -> bool {
         .is_some_and(PublishError::is_nobody_there)
 }
 
+/// Does what is left to do without a client ID.
+pub(super) fn go_on(args: &Args) -> anyhow::Result<Exit> {
+    if args.has_message() {
+        Ok(Exit::Done)
+    } else if args.command.is_empty() {
+        read_stdin(args.tee)
+    } else {
+        Ok(run(&args.command))
+    }
+}
+
 /// Reads stdin to its end, so that whoever writes it is not ended, and copies it if so wanted.
-pub(super) fn read_stdin(tee: bool) -> anyhow::Result<Exit> {
+fn read_stdin(tee: bool) -> anyhow::Result<Exit> {
     if io::stdin().is_terminal() {
         return Ok(Exit::Done);
     }
