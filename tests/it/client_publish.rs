@@ -20,6 +20,7 @@ use crate::support::{
     feed::client,
     port::Port,
     scripted::{Reply, Scripted},
+    server::Server,
     soon,
 };
 
@@ -173,6 +174,59 @@ async fn one_message_is_repeated_once_after_a_lost_connection() {
     let lost = crate::support::feed::client(&server.url);
     let lost = soon(lost.publish(id, &Message::text("a"), "k2")).await;
     assert!(matches!(lost, Err(ClientError::Lost { .. })), "{lost:?}");
+}
+
+#[tokio::test]
+async fn one_message_and_one_to_all_are_repeated_under_their_keys_too() {
+    let all = Reply::answer("202 Accepted", JSON, r#"{"clients":3}"#);
+    let busy = Reply::problem("503 Service Unavailable", &[], "shutting down");
+    let replies = [
+        Reply::raw(""),
+        busy.clone(),
+        accepted(),
+        Reply::raw(""),
+        busy,
+        all,
+    ];
+    let mut server = Scripted::start(replies).await;
+    let mut tries = 0;
+    let message = Message::text("a");
+    let sent = soon(publisher(&server).publish(&message, |_| tries += 1)).await;
+    assert_eq!((sent.unwrap().accepted, tries), (2, 2));
+    let mut broadcaster = HttpPublisher::to_all(client(&server.url), GiveUp::of(PATIENCE));
+    let sent = soon(broadcaster.broadcast(&message, |_| tries += 1)).await;
+    assert_eq!((sent.unwrap().clients, tries), (3, 4));
+    let mut keys = Vec::new();
+    for target in ["/api/v1/sse/debug/", "/api/v1/sse/"] {
+        for _ in 0..3 {
+            let request = server.asked().await;
+            assert!(
+                request.line.starts_with(&format!("POST {target}")),
+                "{request:?}"
+            );
+            assert_eq!(request.header("content-type"), Some("application/json"));
+            assert_eq!(request.body, r#"{"message":"a"}"#);
+            keys.push(request.header("idempotency-key").unwrap().to_owned());
+        }
+    }
+    keys.dedup();
+    assert_eq!(keys.len(), 2);
+}
+
+#[tokio::test]
+async fn a_broadcast_that_is_repeated_adds_nothing_twice() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    let key = ["Idempotency-Key: once"];
+    for _ in 0..2 {
+        let answer = server.post("/api/v1/sse/broadcast", &key, "to all").await;
+        assert_eq!(answer.json()["clients"], 1);
+    }
+    server.publish(&id, "next").await;
+    let mut stream = server.watch(&id).await;
+    for text in ["to all", "next"] {
+        assert_eq!(stream.event().await.data, text);
+    }
 }
 
 #[tokio::test]
