@@ -15,6 +15,9 @@ const UNFINISHED: Duration = Duration::from_millis(250);
 /// The shortest time between two versions of a line that overwrites itself.
 const BETWEEN_VERSIONS: Duration = Duration::from_secs(1);
 
+/// What the buffers of programs that write to a pipe are multiples of, in bytes.
+const BUFFER_BYTES: usize = 4096;
+
 /// Cuts what is read into messages.
 pub(super) struct Lines {
     unmarked: Unmarked,
@@ -25,8 +28,10 @@ pub(super) struct Lines {
     /// When a version of this line was last sent, and a piece of it that has no end.
     sent: Option<Instant>,
     flushed: Option<Instant>,
-    /// Since when nothing came, as far as was told.
+    /// Since when `current` has no end, as far as was looked.
     waiting_since: Option<Instant>,
+    /// How many bytes came in all.
+    taken: usize,
 }
 
 /// What stands on the line, before the cursor went back to its beginning.
@@ -49,12 +54,13 @@ impl Lines {
             sent: None,
             flushed: None,
             waiting_since: None,
+            taken: 0,
         }
     }
 
     /// The messages that these bytes complete.
     pub(super) fn push(&mut self, bytes: &[u8], now: Instant) -> Batch {
-        self.waiting_since = None;
+        self.taken = self.taken.wrapping_add(bytes.len());
         let bytes = &*self.unmarked.push(bytes);
         let is_plain =
             matches!(self.returned, Returned::Nothing) && memchr::memchr(b'\r', bytes).is_none();
@@ -65,22 +71,23 @@ impl Lines {
         };
         if self.current.len() > PIECE_BYTES {
             // Too long to be held back for what may overwrite it.
-            batch.append(self.cutter.push(&mem::take(&mut self.current)));
+            batch.append(self.current_in_pieces());
         }
         batch.append(self.version(now));
         batch
     }
 
-    /// When something is to be sent, should nothing come from now on. Time before does not count: who
-    /// does not look cannot say that nothing came.
+    /// When something is to be sent, should nothing complete it before. Time before the first such question does
+    /// not count: who does not look cannot say that no end came.
     pub(super) fn due(&mut self, now: Instant) -> Option<Instant> {
-        let since = *self.waiting_since.get_or_insert(now);
         let version = self.sent.map(|it| it + BETWEEN_VERSIONS);
         let held = version.filter(|_| matches!(self.returned, Returned::Held(_)));
-        let unfinished = since + UNFINISHED;
+        if self.current.is_empty() || self.is_cut_by_a_buffer() {
+            return held;
+        }
+        let unfinished = *self.waiting_since.get_or_insert(now) + UNFINISHED;
         let unfinished = version.map_or(unfinished, |it| it.max(unfinished));
-        let unfinished = (!self.current.is_empty()).then_some(unfinished);
-        [held, unfinished].into_iter().flatten().min()
+        Some(held.map_or(unfinished, |it| it.min(unfinished)))
     }
 
     /// What is due.
@@ -89,7 +96,7 @@ impl Lines {
         if self.current.is_empty() || !is_unfinished {
             return self.version(now);
         }
-        let current = mem::take(&mut self.current);
+        let current = self.take_current();
         if !matches!(self.returned, Returned::Nothing) {
             // The newest version, whatever is held.
             self.returned = Returned::Held(current);
@@ -107,7 +114,7 @@ impl Lines {
         let last = mem::replace(&mut self.returned, Returned::Nothing);
         let mut batch = match last {
             Returned::Held(version) if self.current.is_empty() => self.line(version),
-            _ => self.cutter.push(&mem::take(&mut self.current)),
+            _ => self.current_in_pieces(),
         };
         batch.append(self.cutter.finish());
         batch
@@ -121,7 +128,7 @@ impl Lines {
         if !lines.is_empty() {
             (self.sent, self.flushed) = (None, None);
             if !self.current.is_empty() {
-                batch = self.cutter.push(&mem::take(&mut self.current));
+                batch = self.current_in_pieces();
             }
             batch.append(self.cutter.push(lines));
         }
@@ -138,9 +145,10 @@ impl Lines {
             if bytes[at] == b'\n' {
                 batch.append(self.end_line());
             } else if !self.current.is_empty() {
-                self.returned = Returned::Held(mem::take(&mut self.current));
+                self.returned = Returned::Held(self.take_current());
             } else if let Some(flushed) = self.flushed.take() {
                 // What was sent of it was its first version.
+                batch.append(self.cutter.push(b"\n"));
                 self.returned = Returned::Sent;
                 self.sent = Some(flushed);
             }
@@ -153,7 +161,7 @@ impl Lines {
     fn end_line(&mut self) -> Batch {
         let returned = mem::replace(&mut self.returned, Returned::Nothing);
         (self.sent, self.flushed) = (None, None);
-        let current = mem::take(&mut self.current);
+        let current = self.take_current();
         match returned {
             Returned::Held(version) if current.is_empty() => self.line(version),
             Returned::Sent if current.is_empty() => Batch::default(),
@@ -173,6 +181,22 @@ impl Lines {
         self.returned = Returned::Sent;
         self.sent = Some(now);
         self.line(held)
+    }
+
+    /// Whether what has come of a line ends only because a program writes whole buffers, as it does to a pipe:
+    /// the rest of the line is then in the next one.
+    fn is_cut_by_a_buffer(&self) -> bool {
+        self.taken.is_multiple_of(BUFFER_BYTES) && self.current.len() < BUFFER_BYTES
+    }
+
+    fn take_current(&mut self) -> Vec<u8> {
+        self.waiting_since = None;
+        mem::take(&mut self.current)
+    }
+
+    fn current_in_pieces(&mut self) -> Batch {
+        let current = self.take_current();
+        self.cutter.push(&current)
     }
 
     fn line(&mut self, mut text: Vec<u8>) -> Batch {
@@ -215,6 +239,43 @@ mod tests {
         let since = due + 10 * UNFINISHED;
         assert_eq!(lines.due(since), Some(since + UNFINISHED), "nobody looked");
         assert_eq!(texts(lines.push(b" parts\n", since)), ["two parts"]);
+    }
+
+    #[test]
+    fn a_line_that_grows_is_sent_as_far_as_it_has_come() {
+        let (mut lines, start) = lines();
+        let mut sent = Vec::new();
+        for tenth in 0..10 {
+            let now = start + tenth * 100 * MILLI;
+            sent.extend(texts(lines.push(b".", now)));
+            while let Some(due) = lines.due(now).filter(|due| *due < now + 100 * MILLI) {
+                sent.extend(texts(lines.expire(due)));
+            }
+        }
+        assert_eq!(sent, ["...", "...", "..."]);
+    }
+
+    #[test]
+    fn a_line_that_is_cut_by_its_writers_buffer_is_waited_for() {
+        let (mut lines, now) = lines();
+        let text = format!("{}\nthe rest", "x".repeat(BUFFER_BYTES - 9));
+        assert_eq!(texts(lines.push(text.as_bytes(), now)).len(), 1);
+        assert_eq!(lines.due(now), None);
+        assert_eq!(texts(lines.push(b" of it\n", now)), ["the rest of it"]);
+        let mut lines = Lines::new(Message::default());
+        lines.push(&[b'x'; BUFFER_BYTES], now);
+        assert!(lines.due(now).is_some(), "none of it has an end");
+    }
+
+    #[test]
+    fn an_empty_line_behind_one_that_was_sent_without_its_end_is_a_message() {
+        for end in ["\n\n", "\r\n\r\n"] {
+            let (mut lines, now) = lines();
+            lines.push(b"Name: ", now);
+            let due = lines.due(now).unwrap();
+            assert_eq!(texts(lines.expire(due)), ["Name: "]);
+            assert_eq!(texts(lines.push(end.as_bytes(), due)), [""], "{end:?}");
+        }
     }
 
     #[test]
