@@ -116,6 +116,11 @@ impl Book {
                 self.next = Some(to + 1);
                 self.forgive();
             }
+            Update::Gap(Gap::BeforeJoining { to }) => {
+                self.tally.announced += to;
+                self.next = Some(to + 1);
+                self.forgive();
+            }
             Update::Gap(Gap::Unknown) => {
                 self.tally.unknown_gaps += 1;
                 self.life += 1;

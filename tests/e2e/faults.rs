@@ -175,6 +175,11 @@ impl Seen {
                 self.next = to + 1;
                 false
             }
+            Update::Gap(Gap::BeforeJoining { to }) => {
+                assert_eq!(next, 1, "it had begun to read");
+                self.next = to + 1;
+                false
+            }
             Update::Connected { .. } | Update::Heartbeat | Update::Retrying { .. } => false,
             other => panic!("{other:?}"),
         }
