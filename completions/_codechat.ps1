@@ -45,7 +45,7 @@ Register-ArgumentCompleter -Native -CommandName 'codechat' -ScriptBlock {
             [CompletionResult]::new('--until', '--until', [CompletionResultType]::ParameterName, 'End at a message that matches')
             [CompletionResult]::new('--fail-on', '--fail-on', [CompletionResultType]::ParameterName, 'End with exit code 3 at a message that has this level or a worse one, or that matches; with CMD, in the end')
             [CompletionResult]::new('--stop-on', '--stop-on', [CompletionResultType]::ParameterName, 'The same, and with CMD, end it at once')
-            [CompletionResult]::new('--heartbeat', '--heartbeat', [CompletionResultType]::ParameterName, 'How often the server says something on a quiet stream: a connection that is silent for 2.5 times as long is made again')
+            [CompletionResult]::new('--heartbeat', '--heartbeat', [CompletionResultType]::ParameterName, 'How often the server says something on a quiet stream: a connection that is silent for 2.5 times as long is made again [default: 15s; of a server that is not codechat''s, what it shows]')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'End with exit code 4 after so long')
             [CompletionResult]::new('--theme', '--theme', [CompletionResultType]::ParameterName, 'Which background the pane''s colours are for')
             [CompletionResult]::new('--record', '--record', [CompletionResultType]::ParameterName, 'Write all that happens to a file that is not there yet, to be shown again with --replay')

@@ -41,7 +41,7 @@ set edit:completion:arg-completer[codechat] = {|@words|
             cand --until 'End at a message that matches'
             cand --fail-on 'End with exit code 3 at a message that has this level or a worse one, or that matches; with CMD, in the end'
             cand --stop-on 'The same, and with CMD, end it at once'
-            cand --heartbeat 'How often the server says something on a quiet stream: a connection that is silent for 2.5 times as long is made again'
+            cand --heartbeat 'How often the server says something on a quiet stream: a connection that is silent for 2.5 times as long is made again [default: 15s; of a server that is not codechat''s, what it shows]'
             cand --timeout 'End with exit code 4 after so long'
             cand --theme 'Which background the pane''s colours are for'
             cand --record 'Write all that happens to a file that is not there yet, to be shown again with --replay'

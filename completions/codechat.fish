@@ -45,7 +45,7 @@ complete -c codechat -n "__fish_codechat_using_subcommand watch" -s n -l count -
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l until -d 'End at a message that matches' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l fail-on -d 'End with exit code 3 at a message that has this level or a worse one, or that matches; with CMD, in the end' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l stop-on -d 'The same, and with CMD, end it at once' -r
-complete -c codechat -n "__fish_codechat_using_subcommand watch" -l heartbeat -d 'How often the server says something on a quiet stream: a connection that is silent for 2.5 times as long is made again' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l heartbeat -d 'How often the server says something on a quiet stream: a connection that is silent for 2.5 times as long is made again [default: 15s; of a server that is not codechat\'s, what it shows]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l timeout -d 'End with exit code 4 after so long' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l theme -d 'Which background the pane\'s colours are for' -r -f -a "auto\t'As the terminal tells in COLORFGBG, else colours that can be read on either'
 dark\t'Dark'

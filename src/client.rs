@@ -45,25 +45,20 @@ const KEEPALIVE_RETRIES: u32 = 3;
 /// How long to wait for an answer that the server has no reason to hold back.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How often a codechat server says something on a quiet stream, if it is not told otherwise.
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
+
 const USER_AGENT: &str = concat!("codechat/", env!("CARGO_PKG_VERSION"));
 
 /// How a client behaves.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ClientOptions {
     /// How often the server says something on a quiet stream; after 2.5 times that in silence the
-    /// connection is taken for dead. Default 15 s.
-    pub heartbeat: Duration,
+    /// connection is taken for dead. Default 15 s on a codechat server's streams; on others, what they show by comments
+    /// or `ping` events at even distances, if they do.
+    pub heartbeat: Option<Duration>,
     /// What the server asks for before it issues IDs and takes messages.
     pub token: Option<Token>,
-}
-
-impl Default for ClientOptions {
-    fn default() -> Self {
-        Self {
-            heartbeat: Duration::from_secs(15),
-            token: None,
-        }
-    }
 }
 
 /// Speaks with one server. Cheap to clone; clones share their connections.
@@ -72,7 +67,7 @@ pub struct Client {
     server: ServerUrl,
     http: reqwest::Client,
     authorization: Option<HeaderValue>,
-    heartbeat: Duration,
+    heartbeat: Option<Duration>,
 }
 
 impl Client {
@@ -133,8 +128,17 @@ impl Client {
     /// # Errors
     /// [`ClientError`], where no server answers or it refuses.
     pub async fn stop(&self, id: ClientId) -> Result<(), ClientError> {
-        let request = self.request(Method::POST, &Route::Stop.path_for(id), Some(id));
-        self.within(self.accepted(request)).await.map(drop)
+        let stop = async |method| {
+            let request = self.request(method, &Route::Stop.path_for(id), Some(id));
+            self.within(self.accepted(request)).await.map(drop)
+        };
+        match stop(Method::POST).await {
+            // As the original protocol has it.
+            Err(error) if matches!(error.status(), Some(404 | 405 | 501)) => {
+                stop(Method::GET).await
+            }
+            stopped => stopped,
+        }
     }
 
     /// Publishes one message to one client. `key` names this publication, so that the repeat after
@@ -185,7 +189,15 @@ impl Client {
     ) -> Result<(), ClientError> {
         let mut request = self.request(Method::POST, &Route::Control.path_for(id), Some(id));
         request.carry(wire::JSON, wire::control::request_object(control).into());
-        self.within(self.accepted(request)).await.map(drop)
+        let asked = self.within(self.accepted(request)).await;
+        match asked {
+            Err(ClientError::Refused {
+                status: 404 | 405 | 501,
+                is_problem: false,
+                ..
+            }) => Err(ClientError::NoControl),
+            asked => asked.map(drop),
+        }
     }
 
     /// Listens to what is asked of one client's publishers, until the feed is dropped. Where it is for

@@ -192,6 +192,8 @@ pub enum Gap {
         /// The number of the last of them; the first is 1.
         to: u64,
     },
+    /// The subscriber was away, and the server keeps no messages for those who are. Only readers tell this.
+    Possible,
     /// The subscriber's cursor is from before this channel; how much was lost since cannot be known.
     Unknown,
 }
@@ -203,7 +205,7 @@ impl Gap {
         match self {
             Self::Known { from, to } => Some((to - from).saturating_add(1)),
             Self::BeforeJoining { to } => Some(to),
-            Self::Unknown => None,
+            Self::Possible | Self::Unknown => None,
         }
     }
 }
@@ -218,6 +220,9 @@ impl fmt::Display for Gap {
             }
             Self::BeforeJoining { to: 1 } => f.write_str("1 older message is no longer held"),
             Self::BeforeJoining { to } => write!(f, "{to} older messages are no longer held"),
+            Self::Possible => {
+                f.write_str("reconnected; this server keeps no messages, some may be missing")
+            }
             Self::Unknown => {
                 f.write_str("messages lost, how many is not known (the server restarted)")
             }

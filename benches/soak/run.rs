@@ -129,7 +129,7 @@ async fn channel(
 
 fn client(url: &str) -> Client {
     let options = ClientOptions {
-        heartbeat: HEARTBEAT,
+        heartbeat: Some(HEARTBEAT),
         token: None,
     };
     Client::new(url.parse().expect("a URL"), options).expect("a client")

@@ -95,6 +95,31 @@ pub enum ClientError {
         status: u16,
         /// The problem's detail, or the start of the body where it is no problem object.
         detail: String,
+        /// Whether it was a problem object, as codechat's refusals are.
+        is_problem: bool,
+    },
+    /// The server has no way to ask publishers for something.
+    #[error("this server takes no control requests; codechat serve does")]
+    NoControl,
+    /// The server has no way to publish.
+    #[error(
+        "{place} takes no messages: in the original protocol only the server's own code publishes. Use a codechat server \
+         (codechat serve), or publish in that server's code"
+    )]
+    NoPublishing {
+        /// Who was asked.
+        place: Place,
+    },
+    /// A message was answered with a success, but not as codechat acknowledges one.
+    #[error(
+        "{place} answered {status} without an acknowledgement, so it is no codechat server; what became of the message is \
+         not known"
+    )]
+    Unacknowledged {
+        /// Who answered.
+        place: Place,
+        /// The HTTP status.
+        status: u16,
     },
     /// Something answers, but not as this protocol says.
     #[error("{place} answers, but not as a codechat server does: {why}")]
@@ -291,6 +316,8 @@ pub(crate) struct Refusal {
     pub(crate) accepted: Option<u64>,
     /// Whether the client's stream has ended, which is for good.
     pub(crate) ended: bool,
+    /// Whether it is a problem object, as codechat's are.
+    pub(crate) is_problem: bool,
 }
 
 impl Refusal {
@@ -316,7 +343,9 @@ impl Refusal {
         let problem: Option<Problem> = serde_json::from_slice(&body).ok();
         let accepted = problem.as_ref().and_then(|it| it.accepted);
         let ended = problem.as_ref().is_some_and(|it| it.kind == ENDED);
-        let mut detail = onward.or(problem.map(|it| it.detail)).unwrap_or_else(|| {
+        let is_problem = problem.is_some();
+        let said = problem.map(|it| it.detail).or_else(|| said(&body));
+        let mut detail = onward.or(said).unwrap_or_else(|| {
             let body = String::from_utf8_lossy(&body);
             // As nginx, Apache and Go answer plain HTTP on a port for TLS.
             if is_plain && status == StatusCode::BAD_REQUEST && body.contains("HTTPS") {
@@ -339,6 +368,7 @@ impl Refusal {
             retry_after,
             accepted,
             ended,
+            is_problem,
         }
     }
 
@@ -353,8 +383,20 @@ impl From<Refusal> for ClientError {
         Self::Refused {
             status: refusal.status,
             detail: refusal.detail,
+            is_problem: refusal.is_problem,
         }
     }
+}
+
+/// What an error object of another server says, as Spring writes it: its message, or else its error; never the stack
+/// trace that comes with them.
+fn said(body: &[u8]) -> Option<String> {
+    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
+    let text = |name| {
+        let text = object.get(name)?.as_str()?;
+        Some(short(text)).filter(|it| !it.is_empty())
+    };
+    text("message").or_else(|| text("error"))
 }
 
 /// The first bytes of a body, as far as they come soon.

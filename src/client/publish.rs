@@ -11,7 +11,7 @@ use thiserror::Error;
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
-use super::error::{Cause, Lost, Refusal, read_json};
+use super::error::{Cause, Lost, Place, Refusal, has_type, read_json};
 use super::give_up::GiveUp;
 use super::request::ClientRequest;
 use super::retry::Backoff;
@@ -295,7 +295,12 @@ impl HttpPublisher {
             Err(lost) => return self.after_loss(lost),
         };
         self.reached = true;
+        let place = Place::of(&response, self.client.server());
+        let status = response.status().as_u16();
         if response.status().is_success() {
+            if !has_type(&response, wire::JSON) {
+                return Tried::Failed(ClientError::Unacknowledged { place, status }.into());
+            }
             return match read_json(response, self.client.server()).await {
                 Ok(published) => Tried::Accepted(published),
                 Err(error @ ClientError::Lost { .. }) => self.again(error.to_string()),
@@ -303,6 +308,9 @@ impl HttpPublisher {
             };
         }
         let refusal = Refusal::of(response).await;
+        if matches!(refusal.status, 405 | 501) && !refusal.is_problem {
+            return Tried::Failed(ClientError::NoPublishing { place }.into());
+        }
         let is_unknown = refusal.status == 404 && !refusal.ended;
         if is_unknown && self.accepted {
             // The server restarted between two bodies; its new self waits for the watcher.

@@ -7,7 +7,9 @@
 //! update of each event when it is asked for the next one: what is used up before another is made costs
 //! the allocator half.
 
+mod beats;
 pub(super) mod connection;
+mod notes;
 mod translate;
 
 use std::borrow::Cow;
@@ -148,6 +150,8 @@ pub struct Feed {
     /// The plain events that come before the rest of the batch.
     run: Run,
     translator: Translator,
+    /// What is told after the newest connection.
+    pending: Option<Update>,
     task: AbortHandle,
 }
 
@@ -163,6 +167,7 @@ impl Feed {
             batch: Vec::new().into_iter(),
             run: Run::default(),
             translator,
+            pending: None,
             task: task.abort_handle(),
         }
     }
@@ -186,6 +191,9 @@ impl Stream for Feed {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
         let this = &mut *self;
         loop {
+            if let Some(update) = this.pending.take() {
+                return Poll::Ready(Some(Ok(update)));
+            }
             while let Some(event) = this.run.next() {
                 if let Some(update) = this.translator.read(event) {
                     return Poll::Ready(Some(Ok(update)));
@@ -200,7 +208,11 @@ impl Stream for Feed {
                 Some(Piece::Connected {
                     sender,
                     is_resuming,
-                }) => Some(this.translator.begin(sender, is_resuming)),
+                }) => {
+                    let (connected, more) = this.translator.begin(sender, is_resuming);
+                    this.pending = more;
+                    Some(connected)
+                }
                 Some(Piece::Item(item)) => return Poll::Ready(Some(item)),
                 None => match std::task::ready!(this.batches.poll_recv(cx)) {
                     Some(batch) => {

@@ -116,6 +116,8 @@ pub(crate) struct Transport {
     pub(crate) may_be_local: bool,
     /// So long a connection may be silent.
     pub(crate) patience: Duration,
+    /// Whether that holds for a server that is not codechat's too, which may be silent for as long as it likes.
+    pub(crate) watches_foreign: bool,
 }
 
 /// The shortest time that is waited for the head of an answer: a server is still there if it is only slow.
@@ -153,6 +155,10 @@ impl Transport {
                 redirect,
             });
         }
+        let is_codechat = [wire::FORMAT_HEADER, wire::CLIENT_ID_HEADER]
+            .iter()
+            .any(|it| response.headers().contains_key(*it));
+        let patience = (is_codechat || self.watches_foreign).then_some(self.patience);
         let coding = Coding::of(response.headers()).map_err(NoStream::UnknownCoding)?;
         let mut head = Response::builder().status(response.status());
         if let Some(headers) = head.headers_mut() {
@@ -172,7 +178,7 @@ impl Transport {
             broken: None,
             silence: Box::pin(tokio::time::sleep(self.patience)),
             listening: false,
-            patience: self.patience,
+            patience,
         });
         Ok(head
             .body(body)
@@ -236,7 +242,8 @@ struct RepairedBody {
     /// Whether `silence` runs: it does so only while there is nothing to read, so that a reader
     /// that was busy elsewhere does not take the connection for dead.
     listening: bool,
-    patience: Duration,
+    /// How long it may last; `None` for as long as the connection does.
+    patience: Option<Duration>,
 }
 
 impl Stream for RepairedBody {
@@ -275,12 +282,15 @@ impl RepairedBody {
     }
 
     fn poll_silence<T>(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, TransportError>>> {
+        let Some(patience) = self.patience else {
+            return Poll::Pending;
+        };
         if !self.listening {
             self.listening = true;
-            self.silence.as_mut().reset(Instant::now() + self.patience);
+            self.silence.as_mut().reset(Instant::now() + patience);
         }
         self.silence.poll_unpin(cx).map(|()| {
-            let silent = NoStream::Silent(self.patience);
+            let silent = NoStream::Silent(patience);
             self.broken = Some(silent.clone());
             Some(Err(TransportError::new(silent)))
         })

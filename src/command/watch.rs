@@ -107,9 +107,9 @@ pub struct Args {
     stop_on: Option<Matcher>,
 
     /// How often the server says something on a quiet stream: a connection that is silent for 2.5 times
-    /// as long is made again
-    #[arg(long, value_name = "DUR", env = "CODECHAT_HEARTBEAT", default_value = "15s", value_parser = interval)]
-    heartbeat: Duration,
+    /// as long is made again [default: 15s; of a server that is not codechat's, what it shows]
+    #[arg(long, value_name = "DUR", env = "CODECHAT_HEARTBEAT", value_parser = interval)]
+    heartbeat: Option<Duration>,
 
     /// End with exit code 4 after so long
     #[arg(long, value_name = "DUR", env = "CODECHAT_TIMEOUT", value_parser = duration)]

@@ -239,10 +239,9 @@ impl Pipe {
     /// What stands before a message's text in a log.
     fn heading(&self, received: &Received) -> String {
         let time = received.time.unwrap_or_else(unix_millis);
-        let mut heading = format::clock(time, self.utc_offset);
-        if let Some(level) = received.message.level {
-            heading.extend([" ", level.as_str()]);
-        }
+        let time = format::clock(time, self.utc_offset);
+        let level = received.message.level.map_or("", Level::as_str);
+        let mut heading = format!("{time} {level:<5}");
         if let Some(operation) = &received.message.operation {
             heading.extend([" ", operation.as_str(), ":"]);
         }

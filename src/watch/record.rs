@@ -198,7 +198,7 @@ fn line(update: &Update, at: Duration) -> Vec<u8> {
             from: Some(1),
             to: Some(*to),
         },
-        Update::Gap(Gap::Unknown) => Happening::Gap {
+        Update::Gap(Gap::Possible | Gap::Unknown) => Happening::Gap {
             from: None,
             to: None,
         },

@@ -70,7 +70,7 @@ impl Tally {
         match update {
             Update::Connected { .. } => _ = self.began_at.get_or_insert(now),
             Update::Message(received) => self.message(received, now),
-            Update::Gap(Gap::Unknown) => self.lost_unknown = true,
+            Update::Gap(Gap::Possible | Gap::Unknown) => self.lost_unknown = true,
             _ => {}
         }
     }

@@ -12,14 +12,14 @@ use crate::event::{ClientId, EventId};
 pub struct Connected {
     /// The ID, in canonical lower case.
     pub client_id: String,
-    /// Where its stream is read, as a path on this server.
-    pub stream_url: String,
+    /// Where its stream is read, as a path on this server. A server of the original protocol tells nothing but the ID.
+    pub stream_url: Option<String>,
     /// Where messages are published to it.
-    pub publish_url: String,
+    pub publish_url: Option<String>,
     /// Where it is stopped.
-    pub stop_url: String,
+    pub stop_url: Option<String>,
     /// After so long without activity the server ends it.
-    pub idle_timeout_seconds: u64,
+    pub idle_timeout_seconds: Option<u64>,
 }
 
 impl Connected {
@@ -28,11 +28,17 @@ impl Connected {
     pub fn new(id: ClientId, idle_timeout: std::time::Duration) -> Self {
         Self {
             client_id: id.to_string(),
-            stream_url: Route::Client.path_for(id),
-            publish_url: Route::Client.path_for(id),
-            stop_url: Route::Stop.path_for(id),
-            idle_timeout_seconds: idle_timeout.as_secs(),
+            stream_url: Some(Route::Client.path_for(id)),
+            publish_url: Some(Route::Client.path_for(id)),
+            stop_url: Some(Route::Stop.path_for(id)),
+            idle_timeout_seconds: Some(idle_timeout.as_secs()),
         }
+    }
+
+    /// Whether messages can be published to it. In the original protocol only the server's own code does that.
+    #[must_use]
+    pub fn takes_messages(&self) -> bool {
+        self.publish_url.is_some()
     }
 }
 

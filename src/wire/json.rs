@@ -92,7 +92,7 @@ pub fn event_object(event: &Event) -> Vec<u8> {
 #[must_use]
 pub fn stamped_object(id: &str, time: Option<UnixMillis>, message: &Message) -> Vec<u8> {
     let mut object = Object::of(message);
-    object.id = Some(id);
+    object.id = Some(id).filter(|it| !it.is_empty());
     object.time = time.map(rfc3339);
     to_vec(&object)
 }
@@ -111,7 +111,7 @@ pub fn gap_object(gap: Gap) -> Vec<u8> {
             to: Some(to),
             missed: gap.missed(),
         },
-        Gap::Unknown => GapObject {
+        Gap::Possible | Gap::Unknown => GapObject {
             from: None,
             to: None,
             missed: None,

@@ -56,7 +56,7 @@ impl Party {
         };
         let proxy = FaultProxy::start(server.address, faults).await;
         let options = ClientOptions {
-            heartbeat: HEARTBEAT,
+            heartbeat: Some(HEARTBEAT),
             token: None,
         };
         Self {

@@ -13,6 +13,7 @@ mod fuzz;
 mod hostile;
 mod hostile_crowd;
 mod lossless;
+mod original;
 mod pane_panics;
 mod pane_terminal;
 mod pane_tmux;
@@ -53,6 +54,7 @@ mod support {
     pub(crate) mod fuzz_request;
     #[expect(dead_code, reason = "the rest is for tests/it")]
     pub(crate) mod http;
+    pub(crate) mod original;
     pub(crate) mod pane;
     pub(crate) mod port;
     pub(crate) mod process;

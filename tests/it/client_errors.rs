@@ -73,7 +73,7 @@ async fn a_server_that_never_answers_is_an_error_at_the_first_try() {
     });
     server.asked().await;
     let options = ClientOptions {
-        heartbeat: Duration::from_secs(5),
+        heartbeat: Some(Duration::from_secs(5)),
         ..ClientOptions::default()
     };
     let patient = Client::new(server.url.parse().unwrap(), options).unwrap();

@@ -7,7 +7,7 @@ use codechat::internal::{
         Client, ClientError,
         subscribe::{FeedError, SubscribeOptions, Update},
     },
-    event::{ClientId, Format},
+    event::{ClientId, Format, Gap},
 };
 use futures_util::StreamExt;
 
@@ -208,7 +208,7 @@ async fn a_silent_connection_is_taken_for_dead() {
     let mut server =
         Scripted::start([Reply::stream(MESSAGE).hold(), Reply::default().hold()]).await;
     let options = codechat::internal::client::ClientOptions {
-        heartbeat: Duration::from_millis(40),
+        heartbeat: Some(Duration::from_millis(40)),
         token: None,
     };
     let client = Client::new(server.url.parse().unwrap(), options).unwrap();
@@ -298,4 +298,64 @@ async fn dropping_a_feed_closes_its_connection() {
     let reading = tokio::io::copy(&mut socket, &mut sink);
     // However it closes, it closes.
     let _ = soon(reading).await;
+}
+
+#[tokio::test]
+async fn events_of_a_foreign_server_are_messages_whatever_they_are_called() {
+    let body = "event: debug\ndata: Starting server communication...\n\n\
+        event: gap\ndata: one\n\nevent: end\ndata: two\n\ndata:three\n\n\
+        event: debug\ndata: Server shutting down...\n\n";
+    let server = Scripted::start([Reply::stream(body).hold()]).await;
+    let mut feed = feed(&server.url, SubscribeOptions::default());
+    let is_last = |it: &Update| matches!(it, Update::Message(it) if it.message.text.starts_with("Server shut"));
+    let updates = until(&mut feed, is_last).await;
+    let told = updates.iter().filter_map(|it| match it {
+        Update::Message(it) => Some((&*it.event, it.message.text.as_str(), it.message.system)),
+        _ => None,
+    });
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            ("debug", "Starting server communication...", true),
+            ("gap", "one", false),
+            ("end", "two", false),
+            ("message", "three", false),
+            ("debug", "Server shutting down...", true),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_foreign_stream_may_be_quiet_for_as_long_as_it_likes() {
+    let server = Scripted::start([Reply::stream(MESSAGE).hold()]).await;
+    let mut feed = feed(&server.url, SubscribeOptions::default());
+    let is_message = |it: &Update| matches!(it, Update::Message(_));
+    until(&mut feed, is_message).await;
+    tokio::time::pause();
+    let quiet = tokio::time::timeout(Duration::from_hours(1), feed.next()).await;
+    assert!(quiet.is_err(), "{quiet:?}");
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_come_is_told() {
+    let mut server = Scripted::start([]).await;
+    let mut feed = feed(&server.url, SubscribeOptions::default());
+    server.asked().await;
+    tokio::time::pause();
+    assert_eq!(next(&mut feed).await, Update::Note("no answer yet".into()));
+}
+
+#[tokio::test]
+async fn a_server_without_ids_may_have_been_missed() {
+    let cut = || Reply::stream("data: one\n\n");
+    let server = Scripted::start([cut(), cut().hold()]).await;
+    let mut feed = feed(&server.url, SubscribeOptions::default());
+    let is_gap = |it: &Update| matches!(it, Update::Gap(_));
+    let updates = until(&mut feed, is_gap).await;
+    assert_eq!(updates.last(), Some(&Update::Gap(Gap::Possible)));
+    let reason = updates.iter().find_map(|it| match it {
+        Update::Retrying { reason, .. } => Some(reason.as_str()),
+        _ => None,
+    });
+    assert_eq!(reason, Some("the server ended the stream after 0 s"));
 }

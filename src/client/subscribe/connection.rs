@@ -1,28 +1,33 @@
 //! One request for a stream and the reading of its answer.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use eventsource_client::{BoxStream, Client as _, ClientBuilder, Error, ReconnectOptions, SSE};
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
+use tokio::time::sleep_until;
 
+use super::beats::Beats;
+use super::notes::{Notes, written};
 use super::translate::Sender;
 use super::{FeedError, Item, Reconnect, SubscribeOptions, Update};
 use crate::client::error::{Cause, Lost};
 use crate::client::retry::Backoff;
 use crate::client::sse_repair::bypass::{Event, MARK, Run, Runs};
 use crate::client::transport::{Memory, NoStream, Transport};
-use crate::client::{Client, ClientError};
-use crate::event::{ClientId, ClientPast, Format, UnixMillis};
-use crate::wire::{self, Route, past, sse};
+use crate::client::{Client, ClientError, HEARTBEAT};
+use crate::event::{ClientId, Format};
+use crate::wire::{self, Route, sse};
 
 /// How much a batch takes: so many pieces, or so many bytes.
 const BATCH: usize = 64;
 const BATCH_BYTES: usize = 256 << 10;
 /// How many comments are read before others have their turn: a stream of nothing else never waits.
 const COMMENTS: usize = 1024;
+/// A server that has not answered for so long is said to be slow.
+const NO_ANSWER: Duration = Duration::from_secs(5);
 /// So many heartbeats are missed, in halves, before a connection is taken for dead.
 const HALF_HEARTBEATS: u32 = 5;
 
@@ -68,69 +73,6 @@ pub(super) struct Connection {
     notes: Notes,
 }
 
-/// What is still to be noted of the connection.
-struct Notes {
-    coding: bool,
-    past: bool,
-    owner: OwnerNote,
-}
-
-/// What is still to be noted of a watcher that the server is inside of.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum OwnerNote {
-    /// That it is there.
-    There,
-    /// Its end.
-    End,
-    Nothing,
-}
-
-impl Notes {
-    /// What the head of a stream tells.
-    fn of(&mut self, header: impl Fn(&str) -> Option<String>) -> Vec<String> {
-        let mut notes = Vec::new();
-        if let Some(coding) = header("content-encoding").filter(|_| self.coding) {
-            self.coding = false;
-            notes.push(format!(
-                "the stream comes compressed ({coding}), which was not asked for; what does that may delay messages"
-            ));
-        }
-        let past = header(past::PAST_HEADER).and_then(|it| past::parse(&it));
-        match past.filter(|_| std::mem::take(&mut self.past)) {
-            Some(ClientPast::New) => {
-                notes.push("nothing was published to this ID yet: is it the right one?".into());
-            }
-            Some(ClientPast::Ended { end, at }) => notes.push(format!(
-                "it ended at {} ({}); this is a new stream",
-                local_time(at),
-                end.as_str()
-            )),
-            Some(ClientPast::Known) | None => {}
-        }
-        let owner = header(wire::SERVER_OWNER_HEADER);
-        let is_watchers = owner.is_some_and(|it| it == wire::OWNED_BY_WATCHER);
-        if is_watchers && self.owner == OwnerNote::There {
-            self.owner = OwnerNote::End;
-            notes.push(
-                "the server is another watcher's, and ends with it; `codechat serve` is one that stays".into(),
-            );
-        }
-        notes
-    }
-}
-
-/// A time of day here, or a day if it was another one.
-fn local_time(at: UnixMillis) -> String {
-    let at = i64::try_from(at).ok();
-    let at = at.and_then(|it| jiff::Timestamp::from_millisecond(it).ok());
-    let at = at
-        .unwrap_or_default()
-        .to_zoned(jiff::tz::TimeZone::system());
-    let is_today = at.date() == jiff::Zoned::now().date();
-    let format = if is_today { "%H:%M" } else { "%F %H:%M" };
-    at.strftime(format).to_string()
-}
-
 impl Connection {
     pub(super) fn new(client: &Client, id: ClientId, options: &SubscribeOptions) -> Self {
         let (cursor, runs) = (options.last_event_id.clone(), Runs::default());
@@ -141,27 +83,15 @@ impl Connection {
             tail: options.tail,
             transport: transport(client, cursor.unwrap_or_default(), Some(runs.clone())),
             runs,
-            notes: Notes {
-                coding: true,
-                past: options.notes_past,
-                owner: if options.notes_owner {
-                    OwnerNote::There
-                } else {
-                    OwnerNote::Nothing
-                },
-            },
+            notes: Notes::new(options),
         }
     }
 
     /// What is to be noted of how a connection ended.
     pub(super) fn note_on(&mut self, ended: &Ended) -> Option<Update> {
         let is_gone = matches!(ended, Ended::NoAnswer(lost) if !lost.is_connected());
-        if !is_gone || self.notes.owner != OwnerNote::End {
-            return None;
-        }
-        self.notes.owner = OwnerNote::Nothing;
-        let text = "the watcher whose server this was has ended; `codechat serve` starts one, and this goes on there";
-        Some(Update::Note(text.into()))
+        let note = is_gone.then(|| self.notes.of_gone()).flatten();
+        note.map(Update::Note)
     }
 
     /// The least time to wait that the stream has asked for.
@@ -188,18 +118,25 @@ impl Connection {
             notes: &mut self.notes,
             backoff,
             cursor,
+            connected: None,
+            beats: Beats::default(),
+            last_read: Instant::now(),
             sender: Sender::Foreign,
             is_over: false,
             has_yielded: false,
             batch: Vec::new(),
             bytes: 0,
         };
+        let begun = Instant::now();
         loop {
-            let error = tokio::select! {
+            let is_unanswered = reader.connected.is_none() && reader.notes.awaits_answer();
+            let silent = reader.silent();
+            let silent_at = silent.map(|it| reader.last_read + it);
+            let end = tokio::select! {
                 // First: only where nothing is left to be read may the connection be given up, and what
                 // was read is handed on, for the next one goes on after what came on this one.
                 biased;
-                error = poll_fn(|cx| reader.poll_batch(cx)) => error,
+                error = poll_fn(|cx| reader.poll_batch(cx)) => error.map(|it| reader.ended(&it, &url)),
                 () = reconnect.asked() => {
                     let batch = std::mem::take(&mut reader.batch);
                     if !batch.is_empty() && out.send(batch).await.is_err() {
@@ -207,6 +144,15 @@ impl Connection {
                     }
                     return None;
                 }
+                () = until(is_unanswered.then(|| begun + NO_ANSWER)) => {
+                    let note = reader.notes.of_no_answer();
+                    reader.note(note);
+                    None
+                }
+                () = until(silent_at) => silent.map(|it| Ended::Lost {
+                    reason: NoStream::Silent(it).to_string(),
+                    retry_after: None,
+                }),
             };
             // The next batch will be about as long as this one.
             let next = Vec::with_capacity(reader.batch.len());
@@ -215,8 +161,7 @@ impl Connection {
             if !batch.is_empty() && out.send(batch).await.is_err() || reader.is_over {
                 return Some(Ended::Over);
             }
-            let Some(error) = error else { continue };
-            let ended = ended(&error, &url);
+            let Some(ended) = end else { continue };
             if matches!(ended, Ended::Over) {
                 let _ = out.send(vec![Piece::Item(Ok(Update::Gone))]).await;
             }
@@ -254,7 +199,8 @@ pub(in crate::client) fn transport(
         memory: Memory::new(last_event_id),
         runs,
         may_be_local: client.server.is_loopback(),
-        patience: client.heartbeat * HALF_HEARTBEATS / 2,
+        patience: client.heartbeat.unwrap_or(HEARTBEAT) * HALF_HEARTBEATS / 2,
+        watches_foreign: client.heartbeat.is_some(),
     }
 }
 
@@ -273,9 +219,21 @@ pub(in crate::client) fn open(
     Ok(client.stream())
 }
 
+/// Whether this may be a sign of life that comes at even distances.
+fn is_beat(read: &SSE) -> bool {
+    is_comment(read) || matches!(read, SSE::Event(event) if event.event_type == "ping")
+}
+
 /// Whether this is a server's comment, and no mark of ours.
 fn is_comment(read: &SSE) -> bool {
     matches!(read, SSE::Comment(text) if text != MARK)
+}
+
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time.into()).await,
+        None => pending().await,
+    }
 }
 
 /// What an error means for the feed.
@@ -334,6 +292,11 @@ struct Reader<'a> {
     backoff: &'a mut Backoff,
     /// The last event ID at the connection's beginning, which holds until the stream sets another.
     cursor: String,
+    /// When the head of the stream came.
+    connected: Option<Instant>,
+    beats: Beats,
+    /// When something was last read of a server that is not codechat's.
+    last_read: Instant,
     sender: Sender,
     /// Whether the stream has said that it is over.
     is_over: bool,
@@ -344,6 +307,40 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// After how long in silence the connection is dead. A codechat server's is watched by the transport.
+    fn silent(&self) -> Option<Duration> {
+        self.beats
+            .silence()
+            .filter(|_| self.sender == Sender::Foreign)
+    }
+
+    fn note(&mut self, note: Option<String>) {
+        let note = note.map(|it| Piece::Item(Ok(Update::Note(it))));
+        self.batch.extend(note);
+    }
+
+    /// How the connection ended, and at what age.
+    fn ended(&mut self, error: &Error, url: &str) -> Ended {
+        let Some(connected) = self.connected else {
+            return ended(error, url);
+        };
+        let age = connected.elapsed();
+        let is_cut = matches!(no_stream(error), Some(NoStream::Lost(lost)) if matches!(lost.cause, Cause::Broken(_)));
+        let reason = if matches!(error, Error::Eof | Error::UnexpectedEof) {
+            let note = self.notes.of_age(age);
+            self.note(note);
+            format!("the server ended the stream after {}", written(age))
+        } else if is_cut {
+            format!("the connection was cut after {}", written(age))
+        } else {
+            return ended(error, url);
+        };
+        Ended::Lost {
+            reason,
+            retry_after: None,
+        }
+    }
+
     /// Is ready once the batch has something that should not wait, or with what ends the stream.
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Error>> {
         let mut comments = 0;
@@ -378,6 +375,12 @@ impl Reader<'_> {
     }
 
     fn take(&mut self, read: SSE) {
+        if self.sender == Sender::Foreign {
+            self.last_read = Instant::now();
+            if is_beat(&read) {
+                self.beats.beat(self.last_read);
+            }
+        }
         let piece = match read {
             SSE::Connected(details) => {
                 let format = details.response().get_header_value(wire::FORMAT_HEADER);
@@ -394,6 +397,7 @@ impl Reader<'_> {
                     let value = response.get_header_value(name).ok()??;
                     Some(value.to_owned())
                 };
+                self.connected = Some(Instant::now());
                 let notes = self.notes.of(header).into_iter();
                 self.batch
                     .extend(notes.map(|it| Piece::Item(Ok(Update::Note(it)))));

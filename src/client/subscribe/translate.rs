@@ -42,8 +42,8 @@ impl Translator {
         }
     }
 
-    /// Begins a connection, which was asked to resume or not.
-    pub(super) fn begin(&mut self, sender: Sender, resuming: bool) -> Update {
+    /// Begins a connection, which was asked to resume or not; what is told of it.
+    pub(super) fn begin(&mut self, sender: Sender, resuming: bool) -> (Update, Option<Update>) {
         self.sender = sender;
         self.connections += 1;
         self.greeting_due = !resuming;
@@ -55,7 +55,10 @@ impl Translator {
             Sender::Codechat(format) => format,
             Sender::Foreign => Format::Text,
         };
-        Update::Connected { format }
+        // A server without IDs keeps nothing for those who were away.
+        let may_miss = sender == Sender::Foreign && !resuming && self.connections > 1;
+        let gap = may_miss.then_some(Update::Gap(Gap::Possible));
+        (Update::Connected { format }, gap)
     }
 
     /// What the event says; `None` where it was read before.
@@ -63,6 +66,8 @@ impl Translator {
         let Sender::Codechat(format) = self.sender else {
             let mut message = Message::text(&*event.data);
             message.event = other_than_default(&event.name);
+            message.system = self.is_servers_own(&event);
+            self.greeting_due = false;
             let id = event.id.parse().ok();
             return Some(received(event, id, message));
         };
@@ -95,6 +100,13 @@ impl Translator {
             return None;
         }
         Some(received(event, id, message))
+    }
+
+    /// Whether it is what a server of the original protocol says of its own: a greeting as a connection's first event,
+    /// or a farewell.
+    fn is_servers_own(&self, event: &Event<'_>) -> bool {
+        let is_greeting = self.greeting_due && event.data == sse::GREETING;
+        event.name == DEFAULT_EVENT && (is_greeting || event.data == sse::FAREWELL)
     }
 
     /// A message of which only the text is known. Whether the server itself says it can then only

@@ -330,8 +330,13 @@ fn command(args: &Args, stream: &Stream) -> anyhow::Result<Command> {
     command
         .args(arguments)
         .env("SSE_CLIENT_ID", &id)
-        .env("CODECHAT_PUBLISH_URL", stream.client.publish_url(stream.id))
         .env("CODECHAT_SERVER", stream.client.server().to_string())
         .kill_on_drop(true);
+    if stream.takes_messages {
+        let url = stream.client.publish_url(stream.id);
+        command.env("CODECHAT_PUBLISH_URL", url);
+    } else {
+        command.env_remove("CODECHAT_PUBLISH_URL");
+    }
     Ok(command)
 }

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::LEAVE;
 use crate::cli::values::default_address;
+use crate::client::HEARTBEAT;
 use crate::command::serve::{self, Settings};
 use crate::event::End;
 use crate::hub::Hub;
@@ -22,14 +23,17 @@ pub(super) struct OwnServer {
 }
 
 impl OwnServer {
-    pub(super) async fn start(heartbeat: Duration, token: Option<Token>) -> anyhow::Result<Self> {
+    pub(super) async fn start(
+        heartbeat: Option<Duration>,
+        token: Option<Token>,
+    ) -> anyhow::Result<Self> {
         let listener = match serve::listen(default_address()).await {
             Ok(listener) => listener,
             Err(error) => bail!("no server answers, and starting one failed: {error:#}"),
         };
         let settings = Settings::from_environment()?;
         let options = ServerOptions {
-            heartbeat,
+            heartbeat: heartbeat.unwrap_or(HEARTBEAT),
             is_watchers: true,
             ..settings.options(LEAVE, token)
         };

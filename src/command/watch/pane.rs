@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use futures_util::future::BoxFuture;
 
 use super::lines::after;
-use super::session::Session;
+use super::session::{Session, Stream};
 use super::{Args, no_recording, summarize, write_id};
 use crate::cli::exit::Exit;
 use crate::client::Client;
@@ -85,11 +85,7 @@ async fn show(session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
     if args.print_id {
         print(&format!("{}\n", stream.id))?;
     }
-    let screen = screen(
-        args,
-        target(&stream.client, stream.id, args.server.is_named()),
-        None,
-    );
+    let screen = screen(args, target(&stream, args.server.is_named()), None);
     let way_back = ToServer {
         client: stream.client,
         id: stream.id,
@@ -158,7 +154,8 @@ fn print(text: &str) -> anyhow::Result<()> {
 }
 
 /// What is watched, and the lines that publish to it.
-fn target(client: &Client, id: ClientId, is_named: bool) -> Watched {
+fn target(stream: &Stream, is_named: bool) -> Watched {
+    let (client, id) = (&stream.client, stream.id);
     let server = client.server();
     let named = if is_named {
         format!(" --server {server}")
@@ -171,6 +168,13 @@ fn target(client: &Client, id: ClientId, is_named: bool) -> Watched {
     } else {
         ""
     };
+    let publish = |line| {
+        if stream.takes_messages {
+            line
+        } else {
+            String::new()
+        }
+    };
     Watched {
         server: Some(server.to_string()),
         id: Some(id),
@@ -178,8 +182,8 @@ fn target(client: &Client, id: ClientId, is_named: bool) -> Watched {
         job: format!(
             "codechat watch{named} -- curl -H 'Sse-Client-ID: {{id}}' http://localhost:8000/"
         ),
-        curl: format!("curl {token}-d hello {url}"),
-        send: format!("codechat send --id {id}{named} hello"),
+        curl: publish(format!("curl {token}-d hello {url}")),
+        send: publish(format!("codechat send --id {id}{named} hello")),
     }
 }
 

@@ -16,10 +16,13 @@ use crate::token::Token;
 use crate::watch::clock::Clock;
 use crate::watch::record::Recorded;
 use crate::watch::resubscribe::Live;
+use crate::wire::answer::Connected;
 
 /// What is watched.
 pub(super) struct Stream {
     pub(super) id: ClientId,
+    /// Whether messages can be published to it; not to a server of the original protocol.
+    pub(super) takes_messages: bool,
     pub(super) client: Client,
     pub(super) updates: Updates,
     pub(super) reconnect: Reconnect,
@@ -44,13 +47,17 @@ impl Session {
             heartbeat: args.heartbeat,
             token: token.clone(),
         })?;
-        let id = self.id(&client, args, token).await?;
+        let (id, takes_messages) = self.id(&client, args, token).await?;
         let named = if args.server.is_named() {
             format!(" --server {}", client.server())
         } else {
             String::new()
         };
-        if args.command.is_empty() {
+        if !takes_messages {
+            stderr::line(&format!(
+                "client ID {id}; send it in the header Sse-Client-ID of your requests"
+            ));
+        } else if args.command.is_empty() {
             stderr::line(&format!(
                 "client ID {id}; to publish: codechat send --id {id}{named} MESSAGE"
             ));
@@ -76,20 +83,21 @@ impl Session {
         };
         Ok(Stream {
             id,
+            takes_messages,
             client,
             updates,
             reconnect,
         })
     }
 
-    /// The ID to watch, from a server that is there. Where none was named and none is there, this
+    /// The ID to watch, from a server that is there, and whether messages can be published to it. Where none was named and none is there, this
     /// program becomes one.
     async fn id(
         &mut self,
         client: &Client,
         args: &Args,
         token: Option<Token>,
-    ) -> anyhow::Result<ClientId> {
+    ) -> anyhow::Result<(ClientId, bool)> {
         if !args.server.is_named() && !args.wait && !is_there(client).await {
             match OwnServer::start(args.heartbeat, token).await {
                 Ok(server) => {
@@ -105,11 +113,11 @@ impl Session {
             }
         }
         if let Some(id) = args.id {
-            return Ok(id);
+            return Ok((id, true));
         }
-        let id = connect(client, args.wait).await?;
+        let (id, connected) = connect(client, args.wait).await?;
         self.opened = Some((client.clone(), id));
-        Ok(id)
+        Ok((id, connected.takes_messages()))
     }
 
     /// The hub of its own server, if this watch is one.
@@ -135,7 +143,7 @@ async fn is_there(client: &Client) -> bool {
     tokio::net::TcpStream::connect(address).await.is_ok()
 }
 
-async fn connect(client: &Client, wait: bool) -> Result<ClientId, ClientError> {
+async fn connect(client: &Client, wait: bool) -> Result<(ClientId, Connected), ClientError> {
     const PAUSE: Duration = Duration::from_millis(500);
     let mut told = false;
     loop {
@@ -147,7 +155,7 @@ async fn connect(client: &Client, wait: bool) -> Result<ClientId, ClientError> {
                 }
                 time::sleep(PAUSE).await;
             }
-            answer => return answer.map(|(id, _)| id),
+            answer => return answer,
         }
     }
 }

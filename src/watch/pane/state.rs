@@ -229,7 +229,8 @@ impl Screen {
             self.knows_begin = true;
         }
         self.connection.update(&update, now);
-        self.uncounted_gaps += u64::from(matches!(update, Update::Gap(Gap::Unknown)));
+        self.uncounted_gaps +=
+            u64::from(matches!(update, Update::Gap(Gap::Possible | Gap::Unknown)));
         let note = |level, text: &str| Some(Record::own(RecordKind::Note, level, text, now));
         let record = match update {
             Update::Message(received) => {

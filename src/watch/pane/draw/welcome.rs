@@ -19,6 +19,9 @@ pub(in crate::watch::pane) fn is_due(screen: &Screen) -> bool {
     nothing && screen.connection.is_open() && screen.is_following()
 }
 
+/// Which of the lines are about publishing.
+const PUBLISH: std::ops::Range<usize> = 6..9;
+
 /// Draws what to do with the ID: lines to paste.
 pub(in crate::watch::pane) fn draw(screen: &Screen, canvas: &mut Canvas<'_>) {
     let theme = canvas.theme;
@@ -52,6 +55,11 @@ pub(in crate::watch::pane) fn draw(screen: &Screen, canvas: &mut Canvas<'_>) {
             keys::name(Action::Help)
         )),
     ];
+    // The original protocol has no way to publish.
+    let can_publish = !target.send.is_empty();
+    let is_there = |at: usize| can_publish || !PUBLISH.contains(&at);
+    let lines = lines.into_iter().enumerate();
+    let lines = lines.filter(|(at, _)| is_there(*at)).map(|(_, line)| line);
     let lines: Vec<_> = notes.chain(lines).collect();
     let width = usize::from(canvas.area.width);
     let rows: usize = lines

@@ -1,0 +1,167 @@
+//! What a reader should know of a connection, each told once.
+
+use std::time::Duration;
+
+use super::SubscribeOptions;
+use crate::event::{ClientPast, UnixMillis};
+use crate::wire::{self, past};
+
+/// So many streams that end at the same age, within this part of it, are no chance. Servers look at their timeouts
+/// every second.
+const SAME_AGES: usize = 3;
+const SAME_AGE: f64 = 0.05;
+const SAME_AGE_MIN: Duration = Duration::from_secs(1);
+
+/// What is still to be noted of the connection.
+pub(super) struct Notes {
+    coding: bool,
+    past: bool,
+    owner: OwnerNote,
+    no_answer: bool,
+    /// How old the newest streams were that ended properly; empty once that is noted.
+    ages: Option<Vec<Duration>>,
+}
+
+/// What is still to be noted of a watcher that the server is inside of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OwnerNote {
+    /// That it is there.
+    There,
+    /// Its end.
+    End,
+    Nothing,
+}
+
+impl Notes {
+    pub(super) fn new(options: &SubscribeOptions) -> Self {
+        Self {
+            coding: true,
+            past: options.notes_past,
+            owner: if options.notes_owner {
+                OwnerNote::There
+            } else {
+                OwnerNote::Nothing
+            },
+            no_answer: true,
+            ages: Some(Vec::new()),
+        }
+    }
+
+    /// Whether it is still to be noted that there is no answer.
+    pub(super) fn awaits_answer(&self) -> bool {
+        self.no_answer
+    }
+
+    /// That there is no answer yet; once.
+    pub(super) fn of_no_answer(&mut self) -> Option<String> {
+        std::mem::take(&mut self.no_answer).then(|| "no answer yet".into())
+    }
+
+    /// That a stream ended properly at this age, if the ones before it did too; once.
+    pub(super) fn of_age(&mut self, age: Duration) -> Option<String> {
+        let ages = self.ages.as_mut()?;
+        ages.push(age);
+        let newest = &ages[ages.len().saturating_sub(SAME_AGES)..];
+        let tolerance = age.mul_f64(SAME_AGE).max(SAME_AGE_MIN);
+        let is_same = |it: &Duration| it.abs_diff(age) <= tolerance;
+        if newest.len() < SAME_AGES || !newest.iter().all(is_same) {
+            return None;
+        }
+        self.ages = None;
+        Some(format!(
+            "this server ends every stream after {}; in Spring: new SseEmitter(0L), or spring.mvc.async.request-timeout=-1",
+            written(age)
+        ))
+    }
+
+    /// That nothing is there any more, if a watcher was the server; once.
+    pub(super) fn of_gone(&mut self) -> Option<String> {
+        if self.owner != OwnerNote::End {
+            return None;
+        }
+        self.owner = OwnerNote::Nothing;
+        let text = "the watcher whose server this was has ended; `codechat serve` starts one, and this goes on there";
+        Some(text.into())
+    }
+
+    /// What the head of a stream tells.
+    pub(super) fn of(&mut self, header: impl Fn(&str) -> Option<String>) -> Vec<String> {
+        let mut notes = Vec::new();
+        if let Some(coding) = header("content-encoding").filter(|_| self.coding) {
+            self.coding = false;
+            notes.push(format!(
+                "the stream comes compressed ({coding}), which was not asked for; what does that may delay messages"
+            ));
+        }
+        let past = header(past::PAST_HEADER).and_then(|it| past::parse(&it));
+        match past.filter(|_| std::mem::take(&mut self.past)) {
+            Some(ClientPast::New) => {
+                notes.push("nothing was published to this ID yet: is it the right one?".into());
+            }
+            Some(ClientPast::Ended { end, at }) => notes.push(format!(
+                "it ended at {} ({}); this is a new stream",
+                local_time(at),
+                end.as_str()
+            )),
+            Some(ClientPast::Known) | None => {}
+        }
+        let owner = header(wire::SERVER_OWNER_HEADER);
+        let is_watchers = owner.is_some_and(|it| it == wire::OWNED_BY_WATCHER);
+        if is_watchers && self.owner == OwnerNote::There {
+            self.owner = OwnerNote::End;
+            notes.push(
+                "the server is another watcher's, and ends with it; `codechat serve` is one that stays".into(),
+            );
+        }
+        notes
+    }
+}
+
+/// A time of day here, or a day if it was another one.
+fn local_time(at: UnixMillis) -> String {
+    let at = i64::try_from(at).ok();
+    let at = at.and_then(|it| jiff::Timestamp::from_millisecond(it).ok());
+    let at = at
+        .unwrap_or_default()
+        .to_zoned(jiff::tz::TimeZone::system());
+    let is_today = at.date() == jiff::Zoned::now().date();
+    let format = if is_today { "%H:%M" } else { "%F %H:%M" };
+    at.strftime(format).to_string()
+}
+
+/// How long something lasted, as people say it: `30 s`, `15 min`.
+pub(super) fn written(time: Duration) -> String {
+    // A timer fires a little late.
+    let seconds = (time + Duration::from_millis(500)).as_secs();
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        _ => format!("{} min", (seconds + 30) / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_that_end_at_the_same_age_are_noted_once() {
+        let mut notes = Notes::new(&SubscribeOptions::default());
+        let seconds = Duration::from_secs_f64;
+        assert_eq!(notes.of_age(seconds(12.0)), None);
+        assert_eq!(notes.of_age(seconds(30.1)), None);
+        assert_eq!(notes.of_age(seconds(30.0)), None);
+        let note = notes.of_age(seconds(30.2)).unwrap();
+        assert!(
+            note.starts_with("this server ends every stream after 30 s"),
+            "{note}"
+        );
+        assert_eq!(notes.of_age(seconds(30.0)), None, "it is told once");
+    }
+
+    #[test]
+    fn a_length_of_time_is_short_to_read() {
+        for (millis, text) in [(2_990, "3 s"), (60_000, "60 s"), (900_100, "15 min")] {
+            assert_eq!(written(Duration::from_millis(millis)), text);
+        }
+    }
+}
