@@ -224,7 +224,7 @@ impl fmt::Display for Gap {
                 f.write_str("reconnected; this server keeps no messages, some may be missing")
             }
             Self::Unknown => {
-                f.write_str("messages lost, how many is not known (the server restarted)")
+                f.write_str("the server restarted; messages may be lost, how many is not known")
             }
         }
     }

@@ -32,6 +32,11 @@ pub(crate) struct ServerArgs {
 }
 
 impl ServerArgs {
+    /// The file with the token, if it can be read again, wherever a command runs.
+    pub(crate) fn token_file(&self) -> Option<PathBuf> {
+        self.token.file()
+    }
+
     /// Whether the user named one.
     #[must_use]
     pub(crate) fn is_named(&self) -> bool {
@@ -75,6 +80,12 @@ pub(crate) struct TokenArgs {
 const VARIABLE: &str = "CODECHAT_TOKEN";
 
 impl TokenArgs {
+    /// The file with the token, if it can be read again, wherever a command runs.
+    pub(crate) fn file(&self) -> Option<PathBuf> {
+        let path = self.token_file.as_ref().filter(|it| it.is_file())?;
+        std::path::absolute(path).ok()
+    }
+
     /// Returns how a command in another terminal is given the same token: what stands before the command, and
     /// the flag after it. The token itself is in neither.
     pub(crate) fn for_a_command(&self) -> (String, String) {

@@ -266,7 +266,9 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
 /// Says which message meant failure, and how it went, if the model has kept account of that.
 fn summarize(model: &Model, clock: &Clock) {
     if let Some(failure) = model.failure() {
-        stderr::line_apart(&format!("failed, for this was published: {failure}"));
+        stderr::line_apart(&format!(
+            "this message means failure (--fail-on, --stop-on): {failure}"
+        ));
     }
     let lines = summary::lines(model, clock.of_update());
     if !lines.is_empty() {

@@ -155,6 +155,11 @@ impl Model {
         }
     }
 
+    /// Ends with the stream from now on, also if the server ends it for idleness.
+    pub fn stay_no_longer(&mut self) {
+        self.goals.stay = false;
+    }
+
     pub(super) fn tally(&self) -> Option<&Tally> {
         self.tally.as_ref()
     }
@@ -230,6 +235,8 @@ impl Model {
                 None
             }
             Update::End(End::Idle) if self.goals.stay => None,
+            // An outcome that was waited for comes no more.
+            Update::End(_) | Update::Gone if self.goals.until_done => Some(Verdict::Failed),
             Update::End(_) | Update::Gone => Some(Verdict::Done),
             Update::Connected { .. } => {
                 self.is_connected = true;
@@ -503,6 +510,30 @@ mod tests {
         assert_eq!(model.quiet(seconds(9)), None);
         model.update(&Update::Connected { format }, seconds(9));
         assert_eq!(model.quiet(seconds(9)), Some(NOW));
+    }
+
+    #[test]
+    fn an_outcome_that_comes_no_more_is_a_failure() {
+        for end in [
+            Update::End(End::Idle),
+            Update::End(End::Stopped),
+            Update::Gone,
+        ] {
+            let mut model = Model::new(Goals {
+                until_done: true,
+                ..Goals::default()
+            });
+            assert_eq!(model.update(&end, NOW), Some(Verdict::Failed), "{end:?}");
+        }
+        let mut model = Model::new(Goals {
+            until_done: true,
+            stay: true,
+            ..Goals::default()
+        });
+        let idle = Update::End(End::Idle);
+        assert_eq!(model.update(&idle, NOW), None);
+        model.stay_no_longer();
+        assert_eq!(model.update(&idle, NOW), Some(Verdict::Failed));
     }
 
     #[test]

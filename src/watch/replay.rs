@@ -152,7 +152,7 @@ impl Replay {
         match entry {
             Some(entry) => Ok(entry),
             // The watch that wrote it was killed.
-            None if !is_whole && line.len() < LINE_MAX => {
+            None if !is_whole && line.len() < LINE_MAX && self.read > 1 => {
                 let text = format!(
                     "the recording is cut off in the middle of line {}",
                     self.read

@@ -228,7 +228,7 @@ async fn a_server_that_comes_back_is_gone_on_with() {
     pane.terminal.keys("r");
     pane.terminal.shows("● live").await;
     pane.terminal
-        .shows("messages lost, how many is not known")
+        .shows("messages may be lost, how many is not known")
         .await;
     pane.publish("after").await;
     pane.terminal.shows("after").await;

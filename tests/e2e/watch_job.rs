@@ -263,7 +263,7 @@ async fn a_message_that_means_failure_ends_the_command_and_so_does_the_time_limi
     let words = ["--stop-on", "error", "--", "sh", "-c", script, CODECHAT];
     let ended = watch(&server, &words).await;
     assert_eq!(ended.code, Some(3), "{ended:?}");
-    let why = "failed, for this was published: \"bad\"";
+    let why = "this message means failure (--fail-on, --stop-on): \"bad\"";
     assert!(ended.stderr.contains(why), "{ended:?}");
     let ended = watch(&server, &["--timeout", "500ms", "--", "sleep", "1000"]).await;
     assert_eq!(ended.code, Some(4), "{ended:?}");
@@ -296,7 +296,7 @@ async fn a_command_in_which_something_fails_goes_on_and_the_exit_code_tells() {
         for line in [
             "\nbad\n",
             "\ngood\n",
-            "failed, for this was published: \"bad\"",
+            "this message means failure (--fail-on, --stop-on): \"bad\"",
         ] {
             assert!(ended.stderr.contains(line), "{ended:?}");
         }

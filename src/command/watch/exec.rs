@@ -77,7 +77,7 @@ fn told_nothing(args: &Args, exit: &anyhow::Result<Exit>, model: &Model) -> bool
     let is_nothing = has_run && model.received() == 0 && !is_told_id && !args.no_summary;
     if is_nothing {
         stderr::line_apart(
-            "nothing came: does the command send the header Sse-Client-ID? {id} in it stands for the ID",
+            "nothing came: does the command send the header Sse-Client-ID? Write {id} for the ID. To watch what it prints: codechat watch -- codechat send -- CMD",
         );
     }
     is_nothing
@@ -201,6 +201,10 @@ impl Job {
     async fn finish(&mut self, args: &Args, code: u8) -> anyhow::Result<Exit> {
         let has_goal = args.until_done || args.until.is_some() || args.count.is_some();
         let waits = has_goal && self.goal.is_none() && code == 0;
+        if !args.stay {
+            // Nobody works any more, so that an idle stream is one that is over.
+            self.messages.model.stay_no_longer();
+        }
         let ending = async {
             if !waits {
                 return Ok(self.messages.rest(args.linger).await.or(self.goal));
@@ -332,6 +336,9 @@ fn command(args: &Args, stream: &Stream) -> anyhow::Result<Command> {
         .env("SSE_CLIENT_ID", &id)
         .env("CODECHAT_SERVER", stream.client.server().to_string())
         .kill_on_drop(true);
+    if let Some(file) = args.server.token_file() {
+        command.env("CODECHAT_TOKEN_FILE", file);
+    }
     if stream.takes_messages {
         let url = stream.client.publish_url(stream.id);
         command.env("CODECHAT_PUBLISH_URL", url);

@@ -40,7 +40,10 @@ impl Screen {
     pub fn all_as_ndjson(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for (_, record) in self.records.iter() {
-            if matches!(record.kind, RecordKind::Message | RecordKind::System) {
+            // What the pane itself says of a recording has no ID.
+            let is_own = record.kind == RecordKind::System && record.event_id().is_empty();
+            let is_kept = matches!(record.kind, RecordKind::Message | RecordKind::System);
+            if is_kept && !is_own {
                 let object = json::stamped_object(
                     &record.event_id(),
                     record.server_time(),

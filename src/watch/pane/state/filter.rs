@@ -2,7 +2,7 @@
 
 use super::query::Query;
 use super::records::{Record, RecordKind};
-use crate::message::Level;
+use crate::message::{Level, Outcome};
 
 /// What a message without a level counts as.
 const UNSAID: Level = Level::Info;
@@ -75,7 +75,9 @@ impl Filter {
     /// What a message counts as.
     #[must_use]
     pub fn level_of(record: &Record) -> Level {
-        record.level.unwrap_or(UNSAID)
+        let failed = record.outcome() == Some(Outcome::Failed);
+        let unsaid = if failed { Level::Error } else { UNSAID };
+        record.level.unwrap_or(unsaid)
     }
 
     /// Whether a record is shown.

@@ -1,5 +1,6 @@
 //! Moving about: what each motion makes of the anchor.
 
+use super::filter::Filter;
 use super::records::{Id, Record, plain};
 use super::viewport::Placed;
 use super::{Screen, wrap};
@@ -169,7 +170,7 @@ impl Screen {
 
     /// Whether a record is an error.
     pub(in crate::watch) fn is_error(record: &Record) -> bool {
-        record.level == Some(Level::Error)
+        Filter::level_of(record) == Level::Error
     }
 
     /// Marks the record in focus, or takes its mark away; says what it came to.

@@ -161,6 +161,12 @@ impl Record {
         }
     }
 
+    /// How its operation ended, if the message says so.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.more.as_ref().and_then(|it| it.outcome)
+    }
+
     /// The event ID as it stood in the stream.
     #[must_use]
     pub fn event_id(&self) -> String {
