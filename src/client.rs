@@ -11,6 +11,7 @@ pub mod give_up;
 mod local;
 pub mod publish;
 mod request;
+mod response;
 mod retry;
 mod sse_repair;
 pub mod subscribe;
@@ -34,8 +35,9 @@ pub use crate::token::Token;
 pub use error::{ClientError, Place};
 pub use url::{BadServerUrl, ServerUrl};
 
-use error::{Cause, Lost, Refusal};
+use error::{Cause, Lost};
 use request::ClientRequest;
+use response::Refusal;
 
 /// A connection that is not made by then will not be.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -253,7 +255,7 @@ impl Client {
         self.within(async {
             let response = self.accepted(request).await?;
             let place = Place::of(&response, &self.server);
-            Ok((error::read_json(response, &self.server).await?, place))
+            Ok((response::read_json(response, &self.server).await?, place))
         })
         .await
     }

@@ -11,9 +11,10 @@ use thiserror::Error;
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
-use super::error::{Cause, Lost, Place, Refusal, has_type, read_json};
+use super::error::{Cause, Lost, Place};
 use super::give_up::GiveUp;
 use super::request::ClientRequest;
+use super::response::{Refusal, has_type, read_json};
 use super::retry::Backoff;
 use super::{ANSWER_TIMEOUT, Client, ClientError};
 use crate::event::ClientId;

@@ -21,10 +21,9 @@ use thiserror::Error;
 use tokio::time::{Instant, Sleep};
 
 use super::coding::{Coding, DecodeError, Decoded};
-use super::error::{
-    Cause, Lost, Redirect, Refusal, content_type, has_type, root_cause, short, start_of_body,
-};
+use super::error::{Cause, Lost, Redirect, root_cause, short};
 use super::request::ClientRequest;
+use super::response::{Refusal, content_type, has_type, start_of_body};
 use super::sse_repair::bypass::Runs;
 use super::sse_repair::{LONGEST, SseRepair};
 use crate::wire;

@@ -304,7 +304,7 @@ async fn without_a_server_the_watcher_is_one() {
     };
     let mut watcher = start(&["watch", "-n", "1"]);
     watcher
-        .says("so this watcher is one, for as long as it runs")
+        .says("so this watcher is the server, for as long as it runs")
         .await;
     let (watcher, id) = opened(watcher).await;
     let ended = start(&["send", "--id", &id, "hello"]).end().await;
@@ -363,7 +363,7 @@ async fn a_second_watcher_is_told_whose_the_server_is_and_when_it_ends() {
     let told = "ended by its owner, whose watch was the server; `codechat serve` starts one";
     assert!(ended.stderr.contains(told), "{ended:?}");
     let mut third = start(&["watch"]);
-    third.says("so this watcher is one").await;
+    third.says("so this watcher is the server").await;
     let (third, _) = opened(third).await;
     let mut fourth = start(&["watch"]);
     fourth

@@ -110,7 +110,7 @@ impl Notes {
         if is_watchers && self.owner == OwnerNote::There {
             self.owner = OwnerNote::End;
             notes.push(
-                "the server is another watcher's, and ends with it; `codechat serve` is one that stays".into(),
+                "the server is another watcher's, and ends with it; `codechat serve` starts one that stays".into(),
             );
         }
         notes
