@@ -227,8 +227,9 @@ async fn a_server_that_comes_back_is_gone_on_with() {
     pane.server = Serve::of(crate::support::process::Running::codechat(args)).await;
     pane.terminal.keys("r");
     pane.terminal.shows("● live").await;
+    // The rest of the notice is on its second row.
     pane.terminal
-        .shows("messages may be lost, how many is not known")
+        .shows("the server restarted; messages may be lost, how many is not")
         .await;
     pane.publish("after").await;
     pane.terminal.shows("after").await;
