@@ -13,7 +13,8 @@ use tokio::task::AbortHandle;
 use super::Client;
 use super::retry::Backoff;
 use super::subscribe::FeedError;
-use super::subscribe::connection::{Ended, ended, no_stream, open, transport};
+use super::subscribe::connection::{open, transport};
+use super::subscribe::ended::{Ended, ended_by, no_stream};
 use super::transport::{NoStream, Transport};
 use crate::control::ControlState;
 use crate::event::ClientId;
@@ -123,7 +124,7 @@ impl Listener {
     async fn read(&mut self, backoff: &mut Backoff) -> Ended {
         let mut stream = match open(&self.transport, self.id, &self.url) {
             Ok(stream) => stream,
-            Err(error) => return ended(&error, &self.url),
+            Err(error) => return ended_by(&error, &self.url),
         };
         loop {
             match stream.next().await {
@@ -157,7 +158,7 @@ impl Listener {
                     retry_after: None,
                 }
             }
-            _ => ended(error, &self.url),
+            _ => ended_by(error, &self.url),
         }
     }
 }

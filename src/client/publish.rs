@@ -186,8 +186,7 @@ impl HttpPublisher {
         message: &Message,
         report: impl FnMut(Retry),
     ) -> Result<Published, PublishError> {
-        let request = self.request(wire::JSON, wire::json::publication(message).into());
-        self.deliver(request, 1, Hold::Never, report).await
+        self.deliver_one(message, report).await
     }
 
     /// Sends one message to all clients until it is acknowledged; `report` is told of every failed try. For a publisher
@@ -200,14 +199,23 @@ impl HttpPublisher {
         message: &Message,
         report: impl FnMut(Retry),
     ) -> Result<Broadcast, PublishError> {
-        let request = self.request(wire::JSON, wire::json::publication(message).into());
-        self.deliver(request, 1, Hold::Never, report).await
+        self.deliver_one(message, report).await
     }
 
     /// The client that it goes through.
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    async fn deliver_one<T: DeserializeOwned>(
+        &mut self,
+        message: &Message,
+        report: impl FnMut(Retry),
+    ) -> Result<T, PublishError> {
+        let body = wire::json::publication(message).into();
+        let request = self.request(wire::JSON, body);
+        self.deliver(request, 1, Hold::Never, report).await
     }
 
     async fn deliver<T: DeserializeOwned>(

@@ -9,7 +9,9 @@
 
 mod beats;
 pub(super) mod connection;
+pub(super) mod ended;
 mod notes;
+mod reader;
 mod translate;
 
 use std::borrow::Cow;
@@ -30,7 +32,9 @@ use super::{Client, ClientError};
 use crate::event::{ClientId, End, Format, Gap, UnixMillis};
 use crate::message::Message;
 
-use connection::{Connection, Ended, Piece};
+use connection::Connection;
+use ended::Ended;
+use reader::Piece;
 use translate::Translator;
 
 /// The shortest and the longest wait before a try.

@@ -1,0 +1,221 @@
+//! What is read of one connection, in batches.
+
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use eventsource_client::{BoxStream, Error, Response, SSE};
+use futures_util::StreamExt;
+
+use super::beats::Beats;
+use super::ended::{Ended, ended_by, no_stream};
+use super::notes::{Notes, written};
+use super::translate::Sender;
+use super::{Item, Update};
+use crate::client::error::Cause;
+use crate::client::retry::Backoff;
+use crate::client::sse_repair::bypass::{Event, MARK, Run, Runs};
+use crate::client::transport::NoStream;
+use crate::wire::{self, sse};
+
+/// How much a batch takes: so many pieces, or so many bytes.
+const BATCH: usize = 64;
+const BATCH_BYTES: usize = 256 << 10;
+/// How many comments are read before others have their turn: a stream of nothing else never waits.
+const COMMENTS: usize = 1024;
+
+/// What is read, in the order of the stream.
+#[derive(Debug)]
+pub(super) enum Piece {
+    /// A connection was made, and what comes next is on it.
+    Connected {
+        sender: Sender,
+        is_resuming: bool,
+    },
+    Plain(Run),
+    Event(Event<'static>),
+    /// Not of the stream.
+    Item(Item),
+}
+
+/// Gathers what is ready into batches.
+pub(super) struct Reader<'a> {
+    stream: BoxStream<Result<SSE, Error>>,
+    runs: &'a Runs,
+    pub(super) notes: &'a mut Notes,
+    backoff: &'a mut Backoff,
+    /// The last event ID at the connection's beginning, which holds until the stream sets another.
+    cursor: String,
+    /// When the head of the stream came.
+    pub(super) connected: Option<Instant>,
+    beats: Beats,
+    /// When something was last read of a server that is not codechat's.
+    pub(super) last_read: Instant,
+    sender: Sender,
+    /// Whether the stream has said that it is over.
+    pub(super) is_over: bool,
+    /// Whether others had their turn since something was read.
+    has_yielded: bool,
+    batch: Vec<Piece>,
+    bytes: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(
+        stream: BoxStream<Result<SSE, Error>>,
+        runs: &'a Runs,
+        notes: &'a mut Notes,
+        backoff: &'a mut Backoff,
+        cursor: String,
+    ) -> Self {
+        Self {
+            stream,
+            runs,
+            notes,
+            backoff,
+            cursor,
+            connected: None,
+            beats: Beats::default(),
+            last_read: Instant::now(),
+            sender: Sender::Foreign,
+            is_over: false,
+            has_yielded: false,
+            batch: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    /// What was gathered; the next batch begins.
+    pub(super) fn take_batch(&mut self) -> Vec<Piece> {
+        self.bytes = 0;
+        // The next batch will be about as long as this one.
+        let next = Vec::with_capacity(self.batch.len());
+        std::mem::replace(&mut self.batch, next)
+    }
+
+    /// After how long in silence the connection is dead. A codechat server's is watched by the transport.
+    pub(super) fn silent(&self) -> Option<Duration> {
+        self.beats
+            .silence()
+            .filter(|_| self.sender == Sender::Foreign)
+    }
+
+    pub(super) fn note(&mut self, note: Option<String>) {
+        let note = note.map(|it| Piece::Item(Ok(Update::Note(it))));
+        self.batch.extend(note);
+    }
+
+    /// How the connection ended, and at what age.
+    pub(super) fn ended(&mut self, error: &Error, url: &str) -> Ended {
+        let Some(connected) = self.connected else {
+            return ended_by(error, url);
+        };
+        let age = connected.elapsed();
+        let is_cut = matches!(no_stream(error), Some(NoStream::Lost(lost)) if matches!(lost.cause, Cause::Broken(_)));
+        let reason = if matches!(error, Error::Eof | Error::UnexpectedEof) {
+            let note = self.notes.of_age(age);
+            self.note(note);
+            format!("the server ended the stream after {}", written(age))
+        } else if is_cut {
+            format!("the connection was cut after {}", written(age))
+        } else {
+            return ended_by(error, url);
+        };
+        Ended::lost(reason)
+    }
+
+    /// Is ready once the batch has something that should not wait, or with what ends the stream.
+    pub(super) fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Error>> {
+        let mut comments = 0;
+        while self.batch.len() < BATCH && self.bytes < BATCH_BYTES && !self.is_over {
+            if comments == COMMENTS {
+                // The one heartbeat that all these are.
+                break;
+            }
+            let Poll::Ready(read) = self.stream.poll_next_unpin(cx) else {
+                if self.batch.is_empty() {
+                    return Poll::Pending;
+                }
+                // Whoever has the next chunk may only wait for its turn, and a batch of one event costs
+                // its reader a write.
+                if !std::mem::replace(&mut self.has_yielded, true) {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                break;
+            };
+            self.has_yielded = false;
+            match read {
+                Some(Ok(read)) => {
+                    comments += usize::from(is_comment(&read));
+                    self.take(read);
+                }
+                Some(Err(error)) => return Poll::Ready(Some(error)),
+                None => return Poll::Ready(Some(Error::Eof)),
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    /// Takes the head of the stream.
+    fn connect(&mut self, head: &Response) {
+        let header = |name: &str| {
+            let value = head.get_header_value(name).ok()??;
+            Some(value.to_owned())
+        };
+        self.connected = Some(Instant::now());
+        self.sender = match header(wire::FORMAT_HEADER) {
+            Some(format) => Sender::Codechat(format.parse().unwrap_or_default()),
+            None => Sender::Foreign,
+        };
+        self.batch.push(Piece::Connected {
+            sender: self.sender,
+            is_resuming: !self.cursor.is_empty(),
+        });
+        for note in self.notes.of(header) {
+            self.note(Some(note));
+        }
+    }
+
+    fn take(&mut self, read: SSE) {
+        if self.sender == Sender::Foreign {
+            self.last_read = Instant::now();
+            if is_beat(&read) {
+                self.beats.beat(self.last_read);
+            }
+        }
+        let piece = match read {
+            SSE::Connected(details) => return self.connect(details.response()),
+            SSE::Comment(mark) if mark == MARK => {
+                let Some(run) = self.runs.pop() else { return };
+                self.backoff.reset();
+                self.bytes += run.size();
+                Piece::Plain(run)
+            }
+            SSE::Comment(_) => match self.batch.last() {
+                Some(Piece::Item(Ok(Update::Heartbeat))) => return,
+                _ => Piece::Item(Ok(Update::Heartbeat)),
+            },
+            SSE::Event(event) => {
+                self.backoff.reset();
+                self.bytes += event.data.len();
+                self.is_over = self.sender != Sender::Foreign && event.event_type == sse::END;
+                Piece::Event(Event {
+                    id: event.id.unwrap_or_else(|| self.cursor.clone()).into(),
+                    name: event.event_type.into(),
+                    data: event.data.into(),
+                })
+            }
+        };
+        self.batch.push(piece);
+    }
+}
+
+/// Whether this may be a sign of life that comes at even distances.
+fn is_beat(read: &SSE) -> bool {
+    is_comment(read) || matches!(read, SSE::Event(event) if event.event_type == "ping")
+}
+
+/// Whether this is a server's comment, and no mark of ours.
+fn is_comment(read: &SSE) -> bool {
+    matches!(read, SSE::Comment(text) if text != MARK)
+}
