@@ -207,7 +207,7 @@ async fn publish_one(args: Args, client: Client) -> anyhow::Result<Exit> {
     let patience = GiveUp::of(args.give_up_after);
     let if_watched = args.if_watched;
     match single::run(client, to, &args.into_message(), patience).await {
-        Err(error) if if_watched && unwatched::is(&error) => Ok(Exit::Done),
+        Err(error) if if_watched && unwatched::is_nobody_there(&error) => Ok(Exit::Done),
         sent => sent,
     }
 }
@@ -241,7 +241,9 @@ async fn run_command(args: Args, client: Client) -> anyhow::Result<Exit> {
         prototype: args.into_message(),
     };
     match exec::run(client, id, &order).await {
-        Err(error) if if_watched && unwatched::is(&error) => Ok(unwatched::run(&order.words)),
+        Err(error) if if_watched && unwatched::is_nobody_there(&error) => {
+            Ok(unwatched::run(&order.words))
+        }
         ended => ended,
     }
 }

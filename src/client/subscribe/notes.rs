@@ -18,7 +18,7 @@ pub(super) struct Notes {
     past: bool,
     owner: OwnerNote,
     no_answer: bool,
-    /// How old the newest streams were that ended properly; empty once that is noted.
+    /// How old the newest [`SAME_AGES`] streams were that ended properly; `None` once that is noted.
     ages: Option<Vec<Duration>>,
 }
 
@@ -61,10 +61,12 @@ impl Notes {
     pub(super) fn of_age(&mut self, age: Duration) -> Option<String> {
         let ages = self.ages.as_mut()?;
         ages.push(age);
-        let newest = &ages[ages.len().saturating_sub(SAME_AGES)..];
+        if ages.len() > SAME_AGES {
+            ages.remove(0);
+        }
         let tolerance = age.mul_f64(SAME_AGE).max(SAME_AGE_MIN);
         let is_same = |it: &Duration| it.abs_diff(age) <= tolerance;
-        if newest.len() < SAME_AGES || !newest.iter().all(is_same) {
+        if ages.len() < SAME_AGES || !ages.iter().all(is_same) {
             return None;
         }
         self.ages = None;

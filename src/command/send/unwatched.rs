@@ -14,7 +14,7 @@ use crate::process::{self, StartError};
 use crate::terminal::{stderr, streams};
 
 /// Whether an error is that nobody is there.
-pub(super) fn is(error: &anyhow::Error) -> bool {
+pub(super) fn is_nobody_there(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<PublishError>()
         .is_some_and(PublishError::is_nobody_there)
@@ -38,15 +38,15 @@ fn read_stdin(tee: bool) -> anyhow::Result<Exit> {
     }
     let (mut stdin, mut stdout) = (streams::stdin(), streams::stdout());
     let mut buffer = vec![0; READ_BYTES];
-    let mut is_read = tee;
+    let mut copies = tee;
     loop {
         let read = stdin.read(&mut buffer).context("read stdin")?;
         if read == 0 {
             return Ok(Exit::Done);
         }
-        if is_read {
+        if copies {
             let written = stdout.write_all(&buffer[..read]);
-            is_read = written.and_then(|()| stdout.flush()).is_ok();
+            copies = written.and_then(|()| stdout.flush()).is_ok();
         }
     }
 }
