@@ -48,6 +48,7 @@ fn received(number: usize) -> Received {
         event: "debug".into(),
         time: Some(1_732_262_400_123),
         message: Message::text(text),
+        foreign: None,
     }
 }
 
@@ -72,6 +73,7 @@ fn empty() -> Screen {
     let mut screen = Screen::new(options, Model::default(), SIZE.0, SIZE.1);
     let connected = Update::Connected {
         format: Format::Json,
+        is_codechat: true,
     };
     update(&mut screen, Msg::Updates(vec![(NOW, connected)]), NOW);
     screen

@@ -355,7 +355,7 @@ _codechat() {
             return 0
             ;;
         codechat__subcmd__watch)
-            opts="-n -h --id --server --token-file --format --tail --print-id --id-file --wait --stay --count --until --until-done --fail-on --stop-on --heartbeat --timeout --theme --ascii --no-guess --summary --no-summary --record --replay --speed --linger --ask-level --cancel --help"
+            opts="-n -H -d -N -s -S -L -f -u -X -k -h --id --server --token-file --format --tail --print-id --id-file --wait --stay --count --until --until-done --fail-on --stop-on --heartbeat --timeout --theme --ascii --no-guess --summary --no-summary --record --replay --speed --linger --ask-level --cancel --header --data --json --data-raw --data-binary --no-buffer --silent --show-error --location --fail --compressed --user --request --cacert --insecure --last-event-id --once --event --message-at --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -435,6 +435,66 @@ _codechat() {
                     ;;
                 --ask-level)
                     COMPREPLY=($(compgen -W "trace debug info warn error none" -- "${cur}"))
+                    return 0
+                    ;;
+                --header)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -H)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --json)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-raw)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-binary)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -u)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --request)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -X)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cacert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --last-event-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --event)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --message-at)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

@@ -60,15 +60,34 @@ info\t''
 warn\t''
 error\t''
 none\t''"
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -s H -l header -d 'A header for the request; \'NAME:\' leaves one out, \'NAME;\' sends it empty, @FILE has one a line (@- stdin)' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -s d -l data -d 'Data to POST, as of a form; several are joined by &; @FILE has them (@- stdin), without line ends' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l json -d 'Data to POST as JSON; @FILE has them (@- stdin)' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l data-raw -d 'As --data, but @ means nothing' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l data-binary -d 'As --data, but a file goes as it is' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -s u -l user -d 'A user name and a password; secrets are safer in a file, given with -H @FILE' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -s X -l request -d 'The method [default: GET, or POST with data]; only a GET is sent again when the stream ends' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l cacert -d 'Trust the certificates in this PEM file, and no others' -r -F
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l last-event-id -d 'Go on after the event with this ID' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l event -d 'Show only events with this name; repeatable' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l message-at -d 'Where the text stands in an event\'s JSON, as in /choices/0/delta/content; repeatable, the first that is there counts' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l print-id -d 'Print the client ID as the first line on stdout'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l wait -d 'If no server answers, wait for one'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l stay -d 'Go on under the same ID when the server ends the stream for idleness'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l until-done -d 'End at a message with an outcome: exit code 0 if it is ok, else 3'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l ascii -d 'Draw the pane with ASCII characters only'
-complete -c codechat -n "__fish_codechat_using_subcommand watch" -l no-guess -d 'Take progress only from messages that tell it, never from texts such as "12 of 40"'
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l no-guess -d 'Take progress only from messages that tell it, never from texts such as "12 of 40"; of other servers\' events, read nothing but the text'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l summary -d 'In the end, say how it went: outcome, times, levels, losses [default: on a terminal, with CMD or --until-done]'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l no-summary -d 'Say nothing in the end'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l cancel -d 'Ask whatever runs to stop; a publisher does so if and when it sees fit'
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -s N -l no-buffer
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -s s -l silent
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -s S -l show-error
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -s L -l location
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -s f -l fail
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l compressed
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -s k -l insecure -d 'Do not verify who the server is'
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l once -d 'End with the response: exit code 0 if it ended properly, 1 if it was cut'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l id -d 'The client ID to publish to; CODECHAT_ID is read too [default for a command: a new one]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l server -d 'The server\'s address; a port alone is one of 127.0.0.1 [default: http://127.0.0.1:2428]' -r

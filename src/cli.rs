@@ -36,7 +36,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Watch(watch::Args),
+    Watch(Box<watch::Args>),
     Send(send::Args),
     Serve(serve::Args),
     Completions(completions::Args),
@@ -86,7 +86,7 @@ pub fn tell(told: &clap::Error) {
 /// Whatever kept it from doing its work; the text says what to do.
 pub fn run(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
-        Command::Watch(args) => block_on(one_thread(), watch::run(args)),
+        Command::Watch(args) => block_on(one_thread(), watch::run(*args)),
         Command::Send(args) => block_on(one_thread(), send::run(args)),
         Command::Serve(args) => block_on(runtime::Builder::new_multi_thread(), serve::run(args)),
         Command::Completions(args) => completions::run(&args, definition()),

@@ -13,10 +13,13 @@ pub mod publish;
 mod request;
 mod response;
 mod retry;
+mod sniff;
 mod sse_repair;
+mod stream_url;
 pub mod subscribe;
 mod transport;
 mod url;
+mod url_stream;
 
 use std::time::Duration;
 
@@ -24,6 +27,7 @@ use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    USER_AGENT as USER_AGENT_HEADER,
 };
 
 use crate::control::ControlRequest;
@@ -33,11 +37,13 @@ use crate::wire::{self, Route, answer};
 
 pub use crate::token::Token;
 pub use error::{ClientError, Place};
+pub use stream_url::{BadStreamUrl, StreamUrl};
 pub use url::{BadServerUrl, ServerUrl};
+pub use url_stream::{StreamRequest, TlsOptions, UrlStream};
 
 use error::{Cause, Lost};
 use request::ClientRequest;
-use response::Refusal;
+use response::{Asked, Refusal};
 
 /// A connection that is not made by then will not be.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -78,15 +84,18 @@ impl Client {
     /// # Errors
     /// [`ClientError::BadToken`], and [`ClientError::Setup`] where the HTTP library does not start.
     pub fn new(server: ServerUrl, options: ClientOptions) -> Result<Self, ClientError> {
-        // An error means that one is installed already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let authorization = options.token.map(|token| {
             let mut value = HeaderValue::try_from(format!("Bearer {}", token.reveal()))?;
             value.set_sensitive(true);
             Ok::<_, reqwest::header::InvalidHeaderValue>(value)
         });
         Ok(Self {
-            http: http(&server)?,
+            http: http(HttpOptions {
+                is_loopback: server.is_loopback(),
+                is_plain: server.is_plain(),
+                may_repeat: true,
+                tls: TlsOptions::default(),
+            })?,
             authorization: authorization
                 .transpose()
                 .map_err(|_| ClientError::BadToken)?,
@@ -230,6 +239,9 @@ impl Client {
 
     fn request(&self, method: Method, path: &str, id: Option<ClientId>) -> ClientRequest {
         let mut headers = HeaderMap::new();
+        headers.insert(USER_AGENT_HEADER, HeaderValue::from_static(USER_AGENT));
+        // A coder on the way would hold back what comes bit by bit.
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let Some(authorization) = self.authorization.clone() {
             headers.insert(AUTHORIZATION, authorization);
         }
@@ -267,7 +279,7 @@ impl Client {
         if response.status().is_success() {
             Ok(response)
         } else {
-            Err(Refusal::of(response).await.into())
+            Err(Refusal::of(response, Asked::Server).await.into())
         }
     }
 
@@ -299,27 +311,64 @@ impl ClientRequest {
     }
 }
 
+impl UrlStream {
+    /// Reads the stream, from now until the feed is dropped.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    #[must_use]
+    pub fn subscribe(&self, options: subscribe::StreamOptions) -> subscribe::Feed {
+        subscribe::Feed::of_url(self.clone(), options)
+    }
+}
+
+/// What the HTTP library has to know of a server.
+struct HttpOptions {
+    /// Whether it is on this very machine.
+    is_loopback: bool,
+    /// Whether it is reached without TLS.
+    is_plain: bool,
+    /// Whether the library may send a request again that the server says it has not looked at.
+    may_repeat: bool,
+    tls: TlsOptions,
+}
+
 /// The HTTP library, set up for this server.
-fn http(server: &ServerUrl) -> Result<reqwest::Client, ClientError> {
-    // A coder on the way would hold back what comes bit by bit.
-    let uncoded = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
+fn http(options: HttpOptions) -> Result<reqwest::Client, ClientError> {
+    // An error means that one is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let HttpOptions {
+        is_loopback,
+        is_plain,
+        may_repeat,
+        tls,
+    } = options;
     let builder = || {
-        reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            .default_headers(uncoded.clone())
+        let builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_nodelay(true)
             .tcp_keepalive(KEEPALIVE)
             .tcp_keepalive_interval(KEEPALIVE)
             .tcp_keepalive_retries(KEEPALIVE_RETRIES)
-            .referer(false)
+            .tls_danger_accept_invalid_certs(tls.is_unverified)
+            .referer(false);
+        let builder = match &tls.roots {
+            Some(roots) => builder.tls_certs_only(roots.clone()),
+            None => builder,
+        };
+        if may_repeat {
+            builder
+        } else {
+            let never = reqwest::retry::never();
+            builder.retry(never).pool_max_idle_per_host(0)
+        }
     };
     // A machine without root certificates can still speak plain HTTP.
     let without_certificates = || builder().tls_certs_only([]);
-    let built = if server.is_loopback() {
+    let built = if is_loopback {
         // A proxy's own loopback is not ours.
-        let direct = if server.is_plain() {
+        let direct = if is_plain {
             without_certificates()
         } else {
             builder()
@@ -327,7 +376,7 @@ fn http(server: &ServerUrl) -> Result<reqwest::Client, ClientError> {
         direct.no_proxy().build()
     } else {
         match builder().build() {
-            Err(_) if server.is_plain() => without_certificates().build(),
+            Err(_) if is_plain => without_certificates().build(),
             built => built,
         }
     };

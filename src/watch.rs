@@ -2,10 +2,11 @@
 //!
 //! [`model`] decides, without clock, terminal or network, what each update means and when the watch
 //! is over; [`operations`] is its part that knows how far things are. [`lines`] and [`pane`] are the views:
-//! updates as lines, or the whole terminal. Updates come from a client's stream ([`resubscribe`]) or from a
-//! recording ([`replay`]), at the [`clock`]'s time.
+//! updates as lines, or the whole terminal. Updates come from a client's stream ([`resubscribe`]), from any other event
+//! stream, or from a recording ([`replay`]), at the [`clock`]'s time; [`foreign`] reads what other servers' events say.
 
 pub mod clock;
+pub mod foreign;
 pub mod format;
 pub mod lines;
 pub mod model;

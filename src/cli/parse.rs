@@ -11,7 +11,7 @@ use clap::{Arg, Command, FromArgMatches, Id};
 use super::shell::quoted;
 use super::values::{is_set, with_set_env};
 use super::{Cli, definition, each_argument};
-use crate::command::send;
+use crate::command::{send, watch};
 
 /// Reads the command line. An environment variable that is set but empty counts as absent.
 ///
@@ -34,7 +34,10 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Err
                 overruled.push(argument);
             }
             Some((_, variable)) => return Err(naming(&variable, without_secret(error))),
-            None => return Err(with_right_tip(&words, without_secret(error))),
+            None => {
+                let error = of_url(&error).unwrap_or_else(|| with_right_tip(&words, error));
+                return Err(without_secret(error));
+            }
         }
     }
 }
@@ -54,11 +57,19 @@ fn mark_messages(words: &mut Vec<OsString>) {
 /// The same error with advice that works here, in place of writing `--` before an unknown flag: a command
 /// follows that.
 fn with_right_tip(words: &[OsString], mut error: clap::Error) -> clap::Error {
-    if error.kind() != ErrorKind::UnknownArgument {
-        return error;
-    }
-    let unknown = error.get(ContextKind::InvalidArg).map(ToString::to_string);
-    let unknown = unknown.unwrap_or_default();
+    let text = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
+    let unknown = match error.kind() {
+        ErrorKind::UnknownArgument => text(ContextKind::InvalidArg),
+        // The first word of a command that lacks its --.
+        ErrorKind::ValueValidation if text(ContextKind::InvalidArg) == URL => {
+            let word = text(ContextKind::InvalidValue);
+            if word.contains(['.', ':', '/']) {
+                return error;
+            }
+            word
+        }
+        _ => return error,
+    };
     let verb = words.get(VERB).and_then(|it| it.to_str());
     let tip = match verb {
         Some("send") => {
@@ -67,10 +78,12 @@ fn with_right_tip(words: &[OsString], mut error: clap::Error) -> clap::Error {
                 "to publish it as a message: codechat send -m {text}"
             ))
         }
+        Some("watch") if unknown.contains("://") => Some("watch one URL at a time".into()),
         Some("watch") if !unknown.starts_with('-') => {
             let program = quoted(&unknown);
             Some(format!("to run a command: codechat watch -- {program} …"))
         }
+        Some("watch") => watch::url::no_such_flag(&unknown).map(Into::into),
         _ => None,
     };
     let tips = tip.map_or(ContextValue::None, |it| {
@@ -159,11 +172,32 @@ fn naming(variable: &str, mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// Takes a server's address out of an error: what is wrong with it may be that a password or a token is
-/// in it.
+/// How the URL of a stream is named in errors.
+const URL: &str = "[URL]";
+
+/// The error that a flag means nothing beside the URL of a stream.
+fn of_url(error: &clap::Error) -> Option<clap::Error> {
+    let about = arguments(error);
+    if error.kind() != ErrorKind::ArgumentConflict || !about.iter().any(|it| it == URL) {
+        return None;
+    }
+    let flag = about.iter().find(|it| *it != URL)?;
+    let flag = flag.split(' ').next()?;
+    let mut definition = definition();
+    definition.build();
+    let watch = definition.find_subcommand_mut("watch")?;
+    let text = format!("the URL names the stream; leave out {flag}");
+    Some(watch.error(ErrorKind::ArgumentConflict, text))
+}
+
+/// What may hold a password or a token, whatever is wrong with it.
+const SECRETS: [&str; 4] = ["--server", "--header", "--user", URL];
+
+/// Takes a value that may be secret out of an error.
 fn without_secret(mut error: clap::Error) -> clap::Error {
     let argument = error.get(ContextKind::InvalidArg);
-    if argument.is_some_and(|it| it.to_string().starts_with("--server")) {
+    let argument = argument.map(ToString::to_string).unwrap_or_default();
+    if SECRETS.iter().any(|it| argument.starts_with(it)) {
         let hidden = ContextValue::String("…".into());
         error.insert(ContextKind::InvalidValue, hidden);
     }

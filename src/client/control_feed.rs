@@ -11,10 +11,13 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::Client;
+use super::response::Refusal;
 use super::retry::Backoff;
+use super::stream_url::shown;
 use super::subscribe::FeedError;
-use super::subscribe::connection::{open, transport};
+use super::subscribe::connection::open;
 use super::subscribe::ended::{Ended, ended_by, no_stream};
+use super::subscribe::target::{stream_request, transport};
 use super::transport::{NoStream, Transport};
 use crate::control::ControlState;
 use crate::event::ClientId;
@@ -48,16 +51,16 @@ pub struct ControlFeed {
 impl ControlFeed {
     pub(super) fn open(client: Client, id: ClientId, operation: Option<&Operation>) -> Self {
         let (sender, heard) = mpsc::channel(WAITING);
-        let mut url = client.server().join(&Route::Control.path_for(id));
+        let mut request = stream_request(&client, id, &Route::Control.path_for(id));
+        let place = shown(&request.url);
         if let Some(operation) = operation {
-            let mut query = url.query_pairs_mut();
+            let mut query = request.url.query_pairs_mut();
             query.append_pair("operation", operation.as_str());
         }
         let listener = Listener {
-            transport: transport(&client, String::new(), None),
+            transport: transport(&client, request, String::new(), None),
             client,
-            id,
-            url: url.into(),
+            place,
             was_there: false,
             out: sender,
         };
@@ -84,8 +87,7 @@ impl Drop for ControlFeed {
 
 struct Listener {
     client: Client,
-    id: ClientId,
-    url: String,
+    place: String,
     transport: Transport,
     /// Whether the client was known there once: if it is not any more, the server restarted, and its
     /// watcher may come back.
@@ -109,7 +111,8 @@ impl Listener {
                     let _ = self.out.send(Err(error)).await;
                     return;
                 }
-                Ended::Lost { retry_after, .. } => retry_after,
+                Ended::Refused(refusal) => refusal.retry_after,
+                Ended::Unanswered(_) | Ended::Closed { .. } | Ended::Cut { .. } => None,
             };
             if self.out.send(Ok(ControlUpdate::Lost)).await.is_err() {
                 return;
@@ -122,9 +125,9 @@ impl Listener {
 
     /// Connects once and reads to the connection's end.
     async fn read(&mut self, backoff: &mut Backoff) -> Ended {
-        let mut stream = match open(&self.transport, self.id, &self.url) {
+        let mut stream = match open(&self.transport) {
             Ok(stream) => stream,
-            Err(error) => return ended_by(&error, &self.url),
+            Err(error) => return ended_by(&error, &self.place),
         };
         loop {
             match stream.next().await {
@@ -153,12 +156,12 @@ impl Listener {
         match no_stream(error) {
             Some(NoStream::Refused(refusal)) if refusal.ended => Ended::Over,
             Some(NoStream::Refused(refusal)) if refusal.status == 404 && self.was_there => {
-                Ended::Lost {
-                    reason: refusal.detail.clone(),
+                Ended::Refused(Refusal {
                     retry_after: None,
-                }
+                    ..refusal.clone()
+                })
             }
-            _ => ended_by(error, &self.url),
+            _ => ended_by(error, &self.place),
         }
     }
 }

@@ -9,6 +9,7 @@ use reqwest::{Response, Url};
 use thiserror::Error;
 
 use super::ServerUrl;
+use super::stream_url::{StreamUrl, shown};
 
 /// How much of a body is quoted, in characters.
 const QUOTED: usize = 200;
@@ -17,7 +18,8 @@ const QUOTED: usize = 200;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Place {
     address: Box<str>,
-    is_redirect: bool,
+    /// Whether it is where a codechat server was to be.
+    is_server: bool,
 }
 
 impl fmt::Display for Place {
@@ -35,7 +37,8 @@ pub(crate) struct Redirect {
 
 impl fmt::Display for Redirect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, to which {} redirects", self.to, self.from)
+        let (to, from) = (shown(&self.to), shown(&self.from));
+        write!(f, "{to}, to which {from} redirects")
     }
 }
 
@@ -133,10 +136,10 @@ pub enum ClientError {
 
 /// What to do if nothing is there.
 fn advice(place: &Place) -> &'static str {
-    if place.is_redirect {
-        ""
-    } else {
+    if place.is_server {
         "; start a server with `codechat serve`, or name another with --server"
+    } else {
+        ""
     }
 }
 
@@ -198,10 +201,26 @@ impl Lost {
         matches!(self.cause, Cause::NotTls | Cause::NotPlain)
     }
 
+    /// The error of a request that a codechat server was to answer.
     pub(crate) fn at(self, server: &ServerUrl) -> ClientError {
+        let place = Place::new(server, self.redirect.as_deref());
+        self.at_place(place, server.join(""))
+    }
+
+    /// The error of a request for any stream.
+    pub(crate) fn at_stream(self, url: &StreamUrl) -> ClientError {
         let redirect = self.redirect.as_deref();
-        let place = Place::new(server, redirect);
-        let instead = |scheme| with_scheme(scheme, server, redirect);
+        let address = redirect.map_or_else(|| url.to_string(), Redirect::to_string);
+        let place = Place {
+            address: address.into(),
+            is_server: false,
+        };
+        self.at_place(place, url.bare())
+    }
+
+    fn at_place(self, place: Place, asked: Url) -> ClientError {
+        let reached = self.redirect.map_or(asked, |it| it.to);
+        let instead = |scheme| with_scheme(scheme, reached);
         match self.cause {
             Cause::NotConnected(why) => ClientError::NotThere { place, why },
             Cause::Broken(why) => ClientError::Lost { place, why },
@@ -244,18 +263,17 @@ impl Place {
         let address = redirect.map_or_else(|| server.to_string(), Redirect::to_string);
         Self {
             address: address.into(),
-            is_redirect: redirect.is_some(),
+            is_server: redirect.is_none(),
         }
     }
 }
 
 /// The address that was reached, under another scheme; the port stays.
-fn with_scheme(scheme: &str, server: &ServerUrl, redirect: Option<&Redirect>) -> Box<str> {
-    let mut url = redirect.map_or_else(|| server.join(""), |it| it.to.clone());
+fn with_scheme(scheme: &str, mut url: Url) -> Box<str> {
     let port = url.port_or_known_default();
     let _ = url.set_scheme(scheme);
     let _ = url.set_port(port);
-    url.as_str().trim_end_matches('/').into()
+    shown(&url).trim_end_matches('/').into()
 }
 
 impl From<reqwest::Error> for Lost {

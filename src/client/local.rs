@@ -14,7 +14,7 @@ use std::io;
 use bytes::{Buf, BytesMut};
 use http::response;
 use httparse::Status;
-use reqwest::header::HeaderMap;
+use reqwest::header::{HOST, HeaderMap};
 use reqwest::{Response, Url};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 use super::error::{Cause, Lost, root_cause};
 use super::url::is_loopback;
-use super::{CONNECT_TIMEOUT, KEEPALIVE, KEEPALIVE_RETRIES, USER_AGENT};
+use super::{CONNECT_TIMEOUT, KEEPALIVE, KEEPALIVE_RETRIES};
 
 use body::Body;
 
@@ -91,15 +91,13 @@ async fn exchange(mut stream: TcpStream, url: &Url, headers: &HeaderMap) -> io::
 }
 
 fn request(url: &Url, headers: &HeaderMap) -> Vec<u8> {
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port().map(|it| format!(":{it}")).unwrap_or_default();
     let query = url.query().map(|it| format!("?{it}")).unwrap_or_default();
-    let mut request = format!(
-        "GET {}{query} HTTP/1.1\r\nhost: {host}{port}\r\nuser-agent: {USER_AGENT}\r\n\
-         accept-encoding: identity\r\n",
-        url.path()
-    )
-    .into_bytes();
+    let mut request = format!("GET {}{query} HTTP/1.1\r\n", url.path()).into_bytes();
+    if !headers.contains_key(HOST) {
+        let host = url.host_str().unwrap_or_default();
+        let port = url.port().map(|it| format!(":{it}")).unwrap_or_default();
+        request.extend_from_slice(format!("host: {host}{port}\r\n").as_bytes());
+    }
     for (name, value) in headers {
         for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
             request.extend_from_slice(part);

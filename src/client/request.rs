@@ -15,14 +15,16 @@ use crate::wire;
 /// As many as browsers and curl take, give or take.
 const REDIRECTS_MAX: usize = 10;
 
-/// A request that can be sent more than once.
+/// A request: what is sent, and where to.
 #[derive(Clone, Debug)]
 pub(crate) struct ClientRequest {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
+    /// What is sent to another origin in the headers' place; if it is not set, all of them that are not secret.
+    pub(crate) elsewhere: Option<HeaderMap>,
     pub(crate) body: Option<Bytes>,
-    /// Whether it may be sent by [`local`]: it is a GET without a body, and no proxy is in use.
+    /// Whether it may be sent by [`local`], if it is a GET without a body: no proxy is in use.
     pub(crate) may_be_local: bool,
 }
 
@@ -32,6 +34,7 @@ impl ClientRequest {
             method,
             url,
             headers,
+            elsewhere: None,
             body: None,
             may_be_local: false,
         }
@@ -60,8 +63,7 @@ impl ClientRequest {
                 return Ok(response);
             };
             if url.origin() != self.url.origin() {
-                self.headers.remove(AUTHORIZATION);
-                self.headers.remove(wire::CLIENT_ID_HEADER);
+                self.leave_origin();
             }
             self.url = url;
         }
@@ -69,8 +71,25 @@ impl ClientRequest {
         Err(Lost::new(Cause::Broken(why)))
     }
 
+    /// Whether there is something that only the first origin gets.
+    pub(crate) fn has_own_headers(&self) -> bool {
+        let elsewhere = self.elsewhere.as_ref();
+        elsewhere.is_some_and(|it| *it != self.headers) || self.body.is_some()
+    }
+
+    /// Leaves out what is meant for the first origin alone.
+    fn leave_origin(&mut self) {
+        if let Some(headers) = &self.elsewhere {
+            self.headers.clone_from(headers);
+        }
+        self.headers.remove(AUTHORIZATION);
+        self.headers.remove(wire::CLIENT_ID_HEADER);
+        self.body = None;
+    }
+
     async fn once(&self, http: &reqwest::Client) -> Result<Response, Lost> {
-        if self.may_be_local && local::reaches(&self.url) {
+        let is_bare = self.method == Method::GET && self.body.is_none();
+        if self.may_be_local && is_bare && local::reaches(&self.url) {
             return local::get(&self.url, &self.headers).await;
         }
         let mut request = http

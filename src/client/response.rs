@@ -14,6 +14,15 @@ const BODY_MAX: usize = 64 << 10;
 /// For how long an error's body is read.
 const BODY_TIME: Duration = Duration::from_secs(5);
 
+/// Which server is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// One that is to be codechat's, or to speak as the original does.
+    Server,
+    /// That of any event stream.
+    Stream,
+}
+
 /// An answer that is an error.
 #[derive(Clone, Debug)]
 pub(crate) struct Refusal {
@@ -30,8 +39,9 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    /// Reads the answer's body for the detail, bounded in size and time.
-    pub(crate) async fn of(response: Response) -> Self {
+    /// Reads the answer's body for the detail, bounded in size and time. What is advised depends on which server was
+    /// asked.
+    pub(crate) async fn of(response: Response, asked: Asked) -> Self {
         let status = response.status();
         let header = |name| response.headers().get(name)?.to_str().ok();
         let retry_after = header(header::RETRY_AFTER)
@@ -39,11 +49,20 @@ impl Refusal {
             .map(Duration::from_secs);
         let onward = header(header::LOCATION)
             .filter(|_| status.is_redirection())
-            .map(|to| {
-                format!(
-                    "it sends on to {}; name that server with --server",
-                    short(to)
-                )
+            .map(|to| match asked {
+                Asked::Server => {
+                    format!(
+                        "it sends on to {}; name that server with --server",
+                        short(to)
+                    )
+                }
+                Asked::Stream => {
+                    let to = to.split(['?', '#']).next().unwrap_or_default();
+                    format!(
+                        "it sends on to {}, where this request is not sent",
+                        short(to)
+                    )
+                }
             });
         let is_page = has_type(&response, "text/html");
         let redirect = response.extensions().get::<Redirect>().cloned();
@@ -60,7 +79,7 @@ impl Refusal {
             if is_plain && status == StatusCode::BAD_REQUEST && body.contains("HTTPS") {
                 "it does not take plain HTTP on this port, but TLS; write https://".into()
             } else if is_page {
-                page(&body)
+                page(&body, asked)
             } else {
                 short(&body)
             }
@@ -134,13 +153,17 @@ async fn read_body(
 }
 
 /// What to say of a web page: it is meant for people, so what sends it is no codechat server.
-fn page(body: &str) -> String {
+fn page(body: &str, asked: Asked) -> String {
     let title = body
         .split_once("<title>")
         .and_then(|(_, rest)| rest.split_once("</title>"))
         .map(|(title, _)| format!(", {:?}", short(title)));
     let title = title.unwrap_or_default();
-    format!("it answers with a web page{title}; is this a codechat server's address?")
+    let advice = match asked {
+        Asked::Server => "; is this a codechat server's address?",
+        Asked::Stream => "",
+    };
+    format!("it answers with a web page{title}{advice}")
 }
 
 fn reason(status: StatusCode) -> String {

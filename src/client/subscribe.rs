@@ -12,6 +12,7 @@ pub(super) mod connection;
 pub(super) mod ended;
 mod notes;
 mod reader;
+pub(super) mod target;
 mod translate;
 
 use std::borrow::Cow;
@@ -28,13 +29,13 @@ use tokio::task::AbortHandle;
 
 use super::retry::Backoff;
 use super::sse_repair::bypass::Run;
-use super::{Client, ClientError};
+use super::{Client, ClientError, UrlStream};
 use crate::event::{ClientId, End, Format, Gap, UnixMillis};
 use crate::message::Message;
 
 use connection::Connection;
-use ended::Ended;
 use reader::Piece;
+use target::{Next, Target};
 use translate::Translator;
 
 /// The shortest and the longest wait before a try.
@@ -42,7 +43,20 @@ const DELAYS: (Duration, Duration) = (Duration::from_millis(250), Duration::from
 /// How many batches may wait for a reader before the stream is no longer read.
 const BATCHES: usize = 2;
 
-/// How a stream is read.
+/// How any server's stream is read.
+#[derive(Clone, Debug, Default)]
+pub struct StreamOptions {
+    /// Go on trying where nothing answers at the very first try; default is to give up.
+    pub wait: bool,
+    /// Go on after this event of an earlier reading.
+    pub last_event_id: Option<String>,
+    /// End with the response, rather than ask again.
+    pub once: bool,
+    /// What asks for the connection to be made again; a request other than a GET is not sent again.
+    pub reconnect: Reconnect,
+}
+
+/// How a client's stream is read.
 #[derive(Clone, Debug, Default)]
 pub struct SubscribeOptions {
     /// What to ask the server for. A server that is not codechat's sends text all the same.
@@ -84,6 +98,8 @@ pub enum Update {
     Connected {
         /// What the events are written in: JSON only where the server says so.
         format: Format,
+        /// Whether the server is codechat's; any other one takes no control requests.
+        is_codechat: bool,
     },
     /// A message came; in a box, for on the way to its reader an update is moved at every step.
     Message(Box<Received>),
@@ -119,6 +135,28 @@ pub struct Received {
     pub time: Option<UnixMillis>,
     /// What was said.
     pub message: Message,
+    /// The event as it came, if the server is not codechat's.
+    pub foreign: Option<Box<ForeignEvent>>,
+}
+
+impl Received {
+    /// When it was said: when the server took it, or else when it came, as far as either is known.
+    #[must_use]
+    pub fn when(&self) -> Option<UnixMillis> {
+        let came = self.foreign.as_ref().map(|it| it.received_at);
+        self.time.or(came)
+    }
+}
+
+/// What is known of an event of a server that is not codechat's, besides its ID and name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignEvent {
+    /// Its data, exactly.
+    pub data: Arc<str>,
+    /// When its last byte came.
+    pub received_at: UnixMillis,
+    /// What its data name as the part of the program that says it, if they were looked into.
+    pub logger: Option<Box<str>>,
 }
 
 /// Why a feed gives up.
@@ -128,7 +166,9 @@ pub enum FeedError {
     #[error(transparent)]
     Client(#[from] ClientError),
     /// Something answers that is no event stream.
-    #[error("{url} answers with {kind} instead of an event stream, beginning with {start:?}")]
+    #[error(
+        "{url} answers with {kind} instead of an event stream, beginning with {start:?}{advice}"
+    )]
     NotAStream {
         /// What was asked for.
         url: String,
@@ -136,7 +176,12 @@ pub enum FeedError {
         kind: String,
         /// The start of its body, made short.
         start: String,
+        /// What to do instead, if that is known.
+        advice: &'static str,
     },
+    /// The stream was cut, and is not asked for again.
+    #[error("{0}")]
+    Cut(String),
     /// It cannot be decoded, or one line or one event is beyond what can be held.
     #[error("the stream cannot be read: {0}")]
     Unreadable(String),
@@ -163,9 +208,17 @@ type Item = Result<Update, FeedError>;
 
 impl Feed {
     pub(super) fn open(client: Client, id: ClientId, options: SubscribeOptions) -> Self {
+        Self::of(Target::channel(client, id, options))
+    }
+
+    pub(super) fn of_url(stream: UrlStream, options: StreamOptions) -> Self {
+        Self::of(Target::url(stream, options))
+    }
+
+    fn of(target: Target) -> Self {
         let (sender, batches) = mpsc::channel(BATCHES);
-        let translator = Translator::new(options.last_event_id.as_deref().unwrap_or_default());
-        let task = tokio::spawn(run(client, id, options, sender));
+        let translator = Translator::new(target.cursor());
+        let task = tokio::spawn(run(target, sender));
         Self {
             batches,
             batch: Vec::new().into_iter(),
@@ -209,6 +262,7 @@ impl Stream for Feed {
                     None
                 }
                 Some(Piece::Event(event)) => this.translator.read(event),
+                Some(Piece::Foreign { event, at }) => this.translator.read_foreign(event, at),
                 Some(Piece::Connected {
                     sender,
                     is_resuming,
@@ -234,41 +288,29 @@ impl Stream for Feed {
 }
 
 /// Connects and reads, again and again, until the stream is over or nobody listens.
-async fn run(
-    client: Client,
-    id: ClientId,
-    options: SubscribeOptions,
-    out: mpsc::Sender<Vec<Piece>>,
-) {
-    let mut connection = Connection::new(&client, id, &options);
+async fn run(target: Target, out: mpsc::Sender<Vec<Piece>>) {
+    let mut connection = Connection::new(target);
     let mut backoff = Backoff::new(DELAYS.0, DELAYS.1);
-    let mut first = !options.wait;
     loop {
-        let read = connection.read(&mut backoff, &out, &options.reconnect);
-        let Some(ended) = read.await else { continue };
+        let Some(ended) = connection.read(&mut backoff, &out).await else {
+            continue;
+        };
         if let Some(note) = connection.note_on(&ended)
             && out.send(vec![Piece::Item(Ok(note))]).await.is_err()
         {
             return;
         }
-        let (reason, retry_after) = match ended {
-            Ended::Over => return,
-            Ended::Failed(error) => {
-                let _ = out.send(vec![Piece::Item(Err(error))]).await;
+        let (reason, retry_after) = match connection.target.after(ended) {
+            Next::Nothing => return,
+            Next::Last(item) => {
+                let _ = out.send(vec![Piece::Item(item)]).await;
                 return;
             }
-            Ended::NoAnswer(lost) if !first => (lost.to_string(), None),
-            Ended::NoAnswer(lost) | Ended::WrongScheme(lost) => {
-                let error = lost.at(client.server()).into();
-                let _ = out.send(vec![Piece::Item(Err(error))]).await;
-                return;
-            }
-            Ended::Lost {
+            Next::Again {
                 reason,
                 retry_after,
             } => (reason, retry_after),
         };
-        first = false;
         let (attempt, delay) = backoff.next(connection.floor(), retry_after);
         let retrying = Update::Retrying {
             attempt,
@@ -280,7 +322,7 @@ async fn run(
         }
         tokio::select! {
             () = tokio::time::sleep(delay) => {}
-            () = options.reconnect.asked() => {}
+            () = connection.target.reconnect().asked() => {}
         }
     }
 }

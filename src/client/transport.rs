@@ -23,7 +23,8 @@ use tokio::time::{Instant, Sleep};
 use super::coding::{Coding, DecodeError, Decoded};
 use super::error::{Cause, Lost, Redirect, root_cause, short};
 use super::request::ClientRequest;
-use super::response::{Refusal, content_type, has_type, start_of_body};
+use super::response::{Asked, Refusal, content_type, has_type, start_of_body};
+use super::sniff::sniffed;
 use super::sse_repair::bypass::Runs;
 use super::sse_repair::{LONGEST, SseRepair};
 use crate::wire;
@@ -69,6 +70,8 @@ pub(crate) enum NoStream {
 pub(crate) struct Remembered {
     pub(crate) last_id: String,
     pub(crate) retry: Option<Duration>,
+    /// What is to be told of the newest answer.
+    notes: Vec<String>,
 }
 
 /// What a stream has told besides its events, shared by the transport and the feed.
@@ -82,9 +85,20 @@ impl Memory {
     pub(crate) fn new(last_id: String) -> Self {
         let heard = Remembered {
             last_id,
-            retry: None,
+            ..Remembered::default()
         };
         Self(Arc::new(Mutex::new(heard)))
+    }
+
+    /// Takes what is to be told of the newest answer.
+    pub(crate) fn take_notes(&self) -> Vec<String> {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut heard.notes)
+    }
+
+    fn tell(&self, note: String) {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.notes.push(note);
     }
 
     pub(crate) fn recall(&self) -> Remembered {
@@ -107,12 +121,12 @@ impl Memory {
 #[derive(Clone)]
 pub(crate) struct Transport {
     pub(crate) http: reqwest::Client,
-    pub(crate) authorization: Option<HeaderValue>,
+    /// What is sent next, but for the cursor.
+    pub(crate) request: ClientRequest,
+    pub(crate) asked: Asked,
     pub(crate) memory: Memory,
-    /// Where plain events go, past the parser; they go through it without this.
+    /// Where a codechat server's plain events go, past the parser; they go through it without this.
     pub(crate) runs: Option<Runs>,
-    /// Whether its server may be reached by [`local`](super::local), without a proxy.
-    pub(crate) may_be_local: bool,
     /// So long a connection may be silent.
     pub(crate) patience: Duration,
     /// Whether that holds for a server that is not codechat's too, which may be silent for as long as it likes.
@@ -123,41 +137,25 @@ pub(crate) struct Transport {
 const HEAD: Duration = Duration::from_secs(10);
 
 impl HttpTransport for Transport {
-    fn request(&self, request: Request<Option<Bytes>>) -> ResponseFuture {
+    /// The parser's own request says less than ours, and is not sent.
+    fn request(&self, _: Request<Option<Bytes>>) -> ResponseFuture {
         let this = self.clone();
-        let answer = async move { this.open(request).await.map_err(TransportError::new) };
+        let answer = async move { this.open().await.map_err(TransportError::new) };
         Box::pin(Exclusive(Mutex::new(answer.boxed())))
     }
 }
 
 impl Transport {
-    async fn open(self, request: Request<Option<Bytes>>) -> Result<Response<ByteStream>, NoStream> {
-        let request = self.client_request(request)?;
-        let patience = self.patience.max(HEAD);
-        let sent = tokio::time::timeout(patience, request.send(&self.http)).await;
-        let silent = |_| Err(Lost::new(Cause::Silent(patience)));
-        let response = sent.unwrap_or_else(silent).map_err(NoStream::Lost)?;
+    async fn open(self) -> Result<Response<ByteStream>, NoStream> {
+        let response = self.answer().await?;
         if response.status() == StatusCode::NO_CONTENT {
             return Err(NoStream::Over);
         }
         if !response.status().is_success() {
-            return Err(NoStream::Refused(Refusal::of(response).await));
+            let refusal = Refusal::of(response, self.asked).await;
+            return Err(NoStream::Refused(refusal));
         }
-        if !has_type(&response, wire::EVENT_STREAM) {
-            let redirect = response.extensions().get().cloned().map(Box::new);
-            let kind = content_type(&response).map_or_else(|| "no content type".into(), short);
-            let start = start_of_body(response, START).await;
-            let start = short(&String::from_utf8_lossy(&start));
-            return Err(NoStream::Other {
-                kind,
-                start,
-                redirect,
-            });
-        }
-        let is_codechat = [wire::FORMAT_HEADER, wire::CLIENT_ID_HEADER]
-            .iter()
-            .any(|it| response.headers().contains_key(*it));
-        let patience = (is_codechat || self.watches_foreign).then_some(self.patience);
+        self.note_redirect(&response);
         let coding = Coding::of(response.headers()).map_err(NoStream::UnknownCoding)?;
         let mut head = Response::builder().status(response.status());
         if let Some(headers) = head.headers_mut() {
@@ -166,54 +164,120 @@ impl Transport {
                 headers.remove(CONTENT_ENCODING);
             }
         }
-        if let Some(runs) = &self.runs {
+        let of_codechat = |name: &&str| response.headers().contains_key(*name);
+        let is_codechat = [wire::FORMAT_HEADER, wire::CLIENT_ID_HEADER]
+            .iter()
+            .any(of_codechat);
+        let body = self.event_stream(response, coding).await?;
+        let runs = self.runs.filter(|_| is_codechat);
+        if let Some(runs) = &runs {
             runs.clear();
         }
         let body: ByteStream = Box::pin(RepairedBody {
-            repair: SseRepair::new(self.memory.recall().last_id, self.runs),
+            repair: SseRepair::new(self.memory.recall().last_id, runs),
             memory: self.memory,
-            body: Mutex::new(body(response, coding)),
+            body: Mutex::new(body),
             ready: VecDeque::new(),
             broken: None,
             silence: Box::pin(tokio::time::sleep(self.patience)),
             listening: false,
-            patience,
+            patience: (is_codechat || self.watches_foreign).then_some(self.patience),
         });
         Ok(head
             .body(body)
             .expect("status and headers are an answer's own"))
     }
 
-    /// The parser's request, with what it cannot be trusted with.
-    fn client_request(&self, request: Request<Option<Bytes>>) -> Result<ClientRequest, NoStream> {
-        let (parts, _) = request.into_parts();
-        let url =
-            parts.uri.to_string().parse().map_err(|error| {
-                NoStream::Lost(Lost::new(Cause::NotConnected(format!("{error}"))))
-            })?;
-        let mut request = ClientRequest::new(parts.method, url, parts.headers);
-        request.may_be_local = self.may_be_local;
-        if let Some(authorization) = self.authorization.clone() {
-            let name = reqwest::header::AUTHORIZATION;
-            request.headers.insert(name, authorization);
+    /// Asks, and waits for the head of the answer.
+    async fn answer(&self) -> Result<reqwest::Response, NoStream> {
+        let sent = self.request_with_cursor().send(&self.http);
+        let sent = match self.asked {
+            Asked::Server => {
+                let patience = self.patience.max(HEAD);
+                let silent = |_| Err(Lost::new(Cause::Silent(patience)));
+                tokio::time::timeout(patience, sent)
+                    .await
+                    .unwrap_or_else(silent)
+            }
+            // Some servers send no head before the first event.
+            Asked::Stream => sent.await,
+        };
+        sent.map_err(NoStream::Lost)
+    }
+
+    /// The body of an answer that is an event stream, by its type or else by its beginning.
+    async fn event_stream(
+        &self,
+        response: reqwest::Response,
+        coding: Option<Coding>,
+    ) -> Result<Body, NoStream> {
+        if has_type(&response, wire::EVENT_STREAM) {
+            return Ok(body(response, coding));
+        }
+        let redirect = response.extensions().get().cloned().map(Box::new);
+        let kind = content_type(&response).map(short);
+        let is_untyped = || {
+            let kinds = ["text/plain", "application/octet-stream"];
+            kind.is_none() || kinds.iter().any(|it| has_type(&response, it))
+        };
+        let start = if self.asked == Asked::Stream && is_untyped() {
+            match sniffed(body(response, coding)).await {
+                Ok(body) => {
+                    let kind = kind.map_or("missing".into(), |it| format!("{it:?}"));
+                    self.memory.tell(format!(
+                        "browsers refuse this stream: its Content-Type is {kind}"
+                    ));
+                    return Ok(body);
+                }
+                Err(start) => start,
+            }
+        } else {
+            start_of_body(response, START).await.into()
+        };
+        Err(NoStream::Other {
+            kind: kind.unwrap_or_else(|| "no content type".into()),
+            start: short(&String::from_utf8_lossy(&start[..start.len().min(START)])),
+            redirect,
+        })
+    }
+
+    fn request_with_cursor(&self) -> ClientRequest {
+        let mut request = self.request.clone();
+        let name = HeaderName::from_static(wire::LAST_EVENT_ID_HEADER);
+        if request.headers.contains_key(&name) {
+            return request;
         }
         let last_id = self.memory.recall().last_id;
         // Any text goes, not only ASCII; what no header can carry (control characters) is not sent.
         if !last_id.is_empty()
             && let Ok(cursor) = HeaderValue::from_bytes(last_id.as_bytes())
         {
-            let name = HeaderName::from_static(wire::LAST_EVENT_ID_HEADER);
-            request.headers.insert(name, cursor);
+            for headers in std::iter::once(&mut request.headers).chain(&mut request.elsewhere) {
+                headers.insert(&name, cursor.clone());
+            }
         }
-        Ok(request)
+        request
+    }
+
+    /// Notes that the user's headers were left out where a redirect led to another origin.
+    fn note_redirect(&self, response: &reqwest::Response) {
+        let redirect = response.extensions().get::<Redirect>();
+        let is_other = |it: &&Redirect| it.from.origin() != it.to.origin();
+        if let Some(redirect) = redirect.filter(is_other)
+            && self.request.has_own_headers()
+        {
+            let origin = redirect.to.origin().ascii_serialization();
+            self.memory.tell(format!(
+                "redirected to {origin}, which gets neither your headers (-H, -u) nor a body"
+            ));
+        }
     }
 }
 
+type Body = BoxStream<'static, Result<Bytes, NoStream>>;
+
 /// A response's body, decoded.
-fn body(
-    response: reqwest::Response,
-    coding: Option<Coding>,
-) -> BoxStream<'static, Result<Bytes, NoStream>> {
+fn body(response: reqwest::Response, coding: Option<Coding>) -> Body {
     let broken =
         |error: reqwest::Error| NoStream::Lost(Lost::new(Cause::Broken(root_cause(&error))));
     let body = response.bytes_stream();
@@ -230,7 +294,7 @@ fn body(
 
 /// A response's body, repaired.
 struct RepairedBody {
-    body: Mutex<BoxStream<'static, Result<Bytes, NoStream>>>,
+    body: Mutex<Body>,
     repair: SseRepair,
     memory: Memory,
     /// What is repaired and not yet taken.

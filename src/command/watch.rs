@@ -16,11 +16,13 @@ use tokio::time;
 use crate::cli::args::ServerArgs;
 use crate::cli::exit::Exit;
 use crate::cli::values::{duration, interval};
+use crate::client::StreamUrl;
 use crate::event::ClientId;
 use crate::file_error;
 use crate::signals::Stops;
 use crate::terminal::{status_line, stderr};
 use crate::watch::clock::Clock;
+use crate::watch::foreign::Mapping;
 use crate::watch::lines::{LineFormat, Pipe, Unwritten};
 use crate::watch::model::{Goals, Matcher, Model, pattern};
 use crate::watch::operations::Operations;
@@ -35,6 +37,7 @@ mod lines;
 mod own_server;
 mod pane;
 mod session;
+pub(crate) mod url;
 
 /// How long leaving may take: telling the server, and the last lines to a reader that dawdles.
 const LEAVE: Duration = Duration::from_secs(2);
@@ -49,11 +52,18 @@ const LEAVE: Duration = Duration::from_secs(2);
 /// A lost connection is made again and resumed after the last message; messages that are gone by then
 /// are reported. A client that this command opened ends with it.
 ///
+/// With URL, it is that event stream of any server that is shown; a line with `curl -N` works with `curl` replaced by
+/// `codechat watch`.
+///
 /// With CMD, the stream is open before CMD runs, and followed until what CMD has set off is told.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
+    /// An event stream of any server, to be watched in a client's place
+    #[arg(value_name = "URL", conflicts_with_all = url::NOT_OF_A_URL)]
+    url: Option<StreamUrl>,
+
     /// The client ID to watch [default: a new one]
     #[arg(long, value_name = "ID", env = "CODECHAT_ID")]
     id: Option<ClientId>,
@@ -123,7 +133,8 @@ pub struct Args {
     #[arg(long, env = "CODECHAT_ASCII")]
     ascii: bool,
 
-    /// Take progress only from messages that tell it, never from texts such as "12 of 40"
+    /// Take progress only from messages that tell it, never from texts such as "12 of 40"; of other servers' events,
+    /// read nothing but the text
     #[arg(long, env = "CODECHAT_NO_GUESS")]
     no_guess: bool,
 
@@ -165,6 +176,9 @@ pub struct Args {
 
     #[command(flatten)]
     ask: control_request::ControlArgs,
+
+    #[command(flatten)]
+    stream: url::StreamArgs,
 }
 
 impl Args {
@@ -186,6 +200,16 @@ impl Args {
             model = model.with_operations(Operations::new(!self.no_guess));
         }
         model
+    }
+
+    /// How the events of other servers become messages.
+    fn mapping(&self) -> Mapping {
+        Mapping {
+            message_at: self.stream.message_at.clone(),
+            by_pointers_only: self.no_guess,
+            is_off: self.format == Some(LineFormat::Raw),
+            events: self.stream.event.clone(),
+        }
     }
 
     /// Whether to say how it went. Scripts get what they ask for, people what helps them.
@@ -224,6 +248,8 @@ Examples:
   codechat watch -- curl -s -H 'Sse-Client-ID: {id}' http://localhost:8000/refresh | jq .
   codechat watch --record today.ndjson
   codechat watch --replay today.ndjson --speed 10
+  codechat watch https://stream.wikimedia.org/v2/stream/recentchange
+  codechat watch -H @headers.txt --json @request.json --message-at /choices/0/delta/content https://…
   codechat watch --id ID --cancel
 
 Exit codes: 0 done, 1 error, 2 wrong usage, 3 failed (--until-done, --fail-on, --stop-on), 4 --timeout,
@@ -246,6 +272,10 @@ fn parse_count(text: &str) -> Result<u64, String> {
 /// # Errors
 /// Where the server is not there, refuses, or has no stream; the text says what to do.
 pub async fn run(args: Args) -> anyhow::Result<Exit> {
+    if args.stream.reads_stdin_twice() {
+        stderr::line("stdin can be read once, but two flags have @-");
+        return Ok(Exit::Usage);
+    }
     if let (Some(request), Some(id)) = (args.ask.request(), args.id) {
         return control_request::run(&args.server, id, &request).await;
     }

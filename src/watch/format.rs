@@ -6,12 +6,17 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use super::operations::OperationState;
+use crate::client::subscribe::Received;
 use crate::event::UnixMillis;
 use crate::terminal::stderr;
+use crate::wire::json::{self, ForeignObject};
 
 /// What is said where the server was inside another watcher, which has ended.
 pub const ENDED_BY_OWNER: &str =
     "ended by its owner, whose watch was the server; `codechat serve` starts one that stays";
+
+/// What is said where the server says that nothing comes any more.
+pub const GONE: &str = "the stream has ended";
 
 /// A number with at most two digits behind the point, and commas between thousands.
 #[must_use]
@@ -80,6 +85,29 @@ pub fn cut(text: &str, width: usize) -> String {
         out.push('…');
     }
     out
+}
+
+/// A message as `--format json` writes it.
+#[must_use]
+pub fn json_object(received: &Received) -> Vec<u8> {
+    let Received {
+        id,
+        event,
+        time,
+        message,
+        foreign,
+    } = received;
+    match foreign {
+        Some(foreign) => json::foreign_object(ForeignObject {
+            received_at: foreign.received_at,
+            id,
+            event,
+            time: *time,
+            message,
+            data: &foreign.data,
+        }),
+        None => json::stamped_object(id, *time, message),
+    }
 }
 
 /// Digits with commas between thousands.

@@ -133,7 +133,7 @@ impl Pipe {
                     self.line(&json!({"event": "end", "reason": end.as_str()}).to_string());
                 }
             }
-            Update::Gone => self.aside("this client's stream has ended"),
+            Update::Gone => self.aside(format::GONE),
             Update::Retrying {
                 attempt,
                 delay,
@@ -238,7 +238,7 @@ impl Pipe {
 
     /// What stands before a message's text in a log.
     fn heading(&self, received: &Received) -> String {
-        let time = received.time.unwrap_or_else(unix_millis);
+        let time = received.when().unwrap_or_else(unix_millis);
         let time = format::clock(time, self.utc_offset);
         let level = received.message.level.map_or("", Level::as_str);
         let mut heading = format!("{time} {level:<5}");
@@ -269,7 +269,7 @@ impl Pipe {
                 }
             }
             (LineFormat::Json, terminal) => {
-                let object = json::stamped_object(&received.id, received.time, message);
+                let object = format::json_object(received);
                 if terminal.is_some() {
                     // JSON escapes but the first 32 of what a terminal must not see.
                     let object = String::from_utf8_lossy(&object);

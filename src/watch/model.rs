@@ -119,6 +119,8 @@ pub struct Model {
     /// The first message that meant failure.
     failure: Option<String>,
     is_connected: bool,
+    /// The last event ID that a server other than codechat's has set.
+    last_event_id: String,
     /// When the last message came, or the connection was made.
     news_at: Duration,
     /// `None` where no view shows them: following each costs more than writing a line does.
@@ -194,6 +196,12 @@ impl Model {
         self.failure.as_deref()
     }
 
+    /// The ID of the last event, if the server is not codechat's and sets any.
+    #[must_use]
+    pub fn last_event_id(&self) -> Option<&str> {
+        Some(&*self.last_event_id).filter(|it| !it.is_empty())
+    }
+
     /// How long nothing has come from publishers since the connection was made; `None` while there is
     /// none.
     #[must_use]
@@ -218,10 +226,13 @@ impl Model {
         match update {
             Update::Message(received) => {
                 if let Some(operations) = &mut self.operations {
-                    operations.update(&received.message, received.time, now);
+                    operations.update(&received.message, received.when(), now);
                 }
                 if !received.message.system {
                     self.news_at = now;
+                }
+                if received.foreign.is_some() {
+                    received.id.clone_into(&mut self.last_event_id);
                 }
                 self.message(&received.message)
             }
@@ -296,6 +307,7 @@ mod tests {
             event: "debug".into(),
             time: None,
             message,
+            foreign: None,
         }))
     }
 
@@ -495,7 +507,13 @@ mod tests {
         let format = Format::Json;
         let mut model = Model::default();
         assert_eq!(model.quiet(seconds(1)), None);
-        model.update(&Update::Connected { format }, seconds(1));
+        model.update(
+            &Update::Connected {
+                format,
+                is_codechat: true,
+            },
+            seconds(1),
+        );
         assert_eq!(model.quiet(seconds(3)), Some(seconds(2)));
         model.update(&text("a"), seconds(3));
         let farewell = Message::system(None, "Server shutting down...");
@@ -508,7 +526,13 @@ mod tests {
         };
         model.update(&lost, seconds(6));
         assert_eq!(model.quiet(seconds(9)), None);
-        model.update(&Update::Connected { format }, seconds(9));
+        model.update(
+            &Update::Connected {
+                format,
+                is_codechat: true,
+            },
+            seconds(9),
+        );
         assert_eq!(model.quiet(seconds(9)), Some(NOW));
     }
 

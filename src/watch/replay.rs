@@ -174,6 +174,7 @@ impl Replay {
             event: DEFAULT_EVENT.into(),
             time: None,
             message: Message::system(None, text),
+            foreign: None,
         };
         (self.at, Update::Message(Box::new(ends)))
     }

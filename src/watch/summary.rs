@@ -133,6 +133,7 @@ mod tests {
             event: "debug".into(),
             time: None,
             message,
+            foreign: None,
         };
         let update = Update::Message(Box::new(received));
         model.update(&update, Duration::from_millis(at));
@@ -143,7 +144,13 @@ mod tests {
             .with_operations(Operations::new(true))
             .with_summary();
         let format = Format::Json;
-        model.update(&Update::Connected { format }, Duration::from_millis(500));
+        model.update(
+            &Update::Connected {
+                format,
+                is_codechat: true,
+            },
+            Duration::from_millis(500),
+        );
         model
     }
 

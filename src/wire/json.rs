@@ -3,6 +3,7 @@
 //! Publishers' objects are read strictly (an unknown member is an error that names it), a server's
 //! own are read leniently, so that an older watcher understands a newer server.
 
+mod foreign;
 mod level;
 mod streamed;
 
@@ -17,6 +18,7 @@ use super::surrogates::{mended, reading};
 use crate::event::{Event, Gap, UnixMillis};
 use crate::message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress};
 
+pub use foreign::{ForeignObject, ForeignRecord, compact, foreign_object};
 pub use level::set_level;
 pub(super) use level::{Said, read_level};
 pub use streamed::parse_event;

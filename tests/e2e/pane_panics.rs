@@ -35,7 +35,10 @@ impl Stream for Panics {
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if !std::mem::replace(&mut self.told, true) {
             let format = Format::Json;
-            return Poll::Ready(Some(Ok(Update::Connected { format })));
+            return Poll::Ready(Some(Ok(Update::Connected {
+                format,
+                is_codechat: true,
+            })));
         }
         assert!(self.elsewhere, "the owner panics");
         std::thread::spawn(|| panic!("another panics"));

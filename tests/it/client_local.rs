@@ -20,6 +20,13 @@ async fn told(url: &str) -> (Vec<Update>, Option<String>) {
     loop {
         match soon(feed.next()).await {
             Some(Ok(Update::Retrying { reason, .. })) => return (updates, Some(reason)),
+            Some(Ok(Update::Message(mut received))) => {
+                // Each comes at a time of its own.
+                if let Some(foreign) = &mut received.foreign {
+                    foreign.received_at = 0;
+                }
+                updates.push(Update::Message(received));
+            }
             Some(Ok(update)) => updates.push(update),
             // Its address is in it, which both ways name differently.
             Some(Err(error)) => {

@@ -32,6 +32,7 @@ async fn gaps_and_the_end_are_codechats_only() {
     let mut own = feed(&server.url, SubscribeOptions::default());
     let connected = Update::Connected {
         format: Format::Text,
+        is_codechat: true,
     };
     assert_eq!(next(&mut own).await, connected);
     assert_eq!(

@@ -43,14 +43,23 @@ fn every_flag_names_its_environment_variable_and_what_it_is_for() {
     for verb in codechat::internal::cli::definition().get_subcommands() {
         for arg in verb.get_arguments() {
             let name = format!("{} {}", verb.get_name(), arg.get_id());
+            if arg.is_hide_set() {
+                continue;
+            }
             assert!(arg.get_help().is_some(), "{name} has no help");
-            assert!(
+            // What is asked of one URL is nothing for a whole environment.
+            let is_of_url = arg.get_help_heading() == Some(OF_A_URL);
+            assert_ne!(
                 arg.is_positional() || arg.get_env().is_some(),
-                "{name} has no variable"
+                is_of_url && !arg.is_positional(),
+                "{name} has no variable, or one too many"
             );
         }
     }
 }
+
+/// The heading of flags for event streams of other servers.
+const OF_A_URL: &str = "Event streams of other servers";
 
 #[test]
 fn the_manual_page_has_no_empty_section() {
@@ -129,7 +138,8 @@ fn the_reference_lists_every_flag() {
     for verb in ["watch", "send", "serve"] {
         let is_elsewhere = |it: &Arg| {
             let heading = it.get_help_heading();
-            verb == "serve" && (heading.is_some() || it.get_id() == "grace")
+            heading == Some(OF_A_URL)
+                || verb == "serve" && (heading.is_some() || it.get_id() == "grace")
         };
         let verb_definition = definition.find_subcommand(verb).unwrap();
         let flags = verb_definition
@@ -140,10 +150,30 @@ fn the_reference_lists_every_flag() {
         let rows: Vec<_> = flags.map(row).collect();
         compare_table("docs/reference.md", &head, &rows);
     }
+    let watch = definition.find_subcommand("watch").unwrap();
+    let of_a_url = watch.get_arguments().filter(|it| {
+        it.get_help_heading() == Some(OF_A_URL) && it.get_long().is_some() && !it.is_hide_set()
+    });
+    let rows: Vec<_> = of_a_url.map(row_without_variable).collect();
+    let head = "| flag | does |\n| --- | --- |\n";
+    compare_table("docs/reference.md", head, &rows);
 }
 
 /// A flag's row in the reference.
 fn row(flag: &Arg) -> String {
+    let variable = flag.get_env().unwrap().to_str().unwrap();
+    let (name, does) = cells(flag);
+    format!("| `{name}` | `{variable}` | {does} |")
+}
+
+/// The row of a flag that has no variable.
+fn row_without_variable(flag: &Arg) -> String {
+    let (name, does) = cells(flag);
+    format!("| `{name}` | {does} |")
+}
+
+/// A flag as it is written, and what it does.
+fn cells(flag: &Arg) -> (String, String) {
     let mut name = format!("--{}", flag.get_long().unwrap());
     if let Some(short) = flag.get_short() {
         name = format!("-{short}`, `{name}");
@@ -167,10 +197,9 @@ fn row(flag: &Arg) -> String {
         let defaults: Vec<_> = defaults.iter().map(|it| it.to_str().unwrap()).collect();
         does = format!("{does} [default: {}]", defaults.join(", "));
     }
-    let variable = flag.get_env().unwrap().to_str().unwrap();
     // Within a table, a bar ends a cell.
     let cell = |text: &str| text.replace('|', "\\|");
-    format!("| `{}` | `{variable}` | {} |", cell(&name), cell(&does))
+    (cell(&name), cell(&does))
 }
 
 /// Compares the table behind `head` in a document, or writes it.

@@ -60,6 +60,7 @@ impl Drawn {
             job: "codechat watch -- curl -H 'Sse-Client-ID: {id}' http://localhost:8000/".into(),
             curl: format!("curl -d hello {url}"),
             send: format!("codechat send --id {ID} hello"),
+            stream: None,
         };
         let options = PaneOptions {
             target,
@@ -78,6 +79,7 @@ impl Drawn {
         };
         drawn.update(Update::Connected {
             format: Format::Json,
+            is_codechat: true,
         });
         drawn.say(Message::system(None, "Starting server communication..."));
         drawn
@@ -107,6 +109,7 @@ impl Drawn {
             event: "debug".into(),
             time: Some(time),
             message,
+            foreign: None,
         })))
     }
 

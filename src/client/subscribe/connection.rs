@@ -7,44 +7,34 @@ use eventsource_client::{BoxStream, Client as _, ClientBuilder, Error, Reconnect
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
+use super::Update;
 use super::ended::{Ended, ended_by};
 use super::notes::Notes;
 use super::reader::{Piece, Reader};
-use super::{Reconnect, SubscribeOptions, Update};
+use super::target::Target;
 use crate::client::retry::Backoff;
 use crate::client::sse_repair::bypass::Runs;
-use crate::client::transport::{Memory, NoStream, Transport};
-use crate::client::{Client, HEARTBEAT};
-use crate::event::{ClientId, Format};
-use crate::wire::{self, Route};
+use crate::client::transport::{NoStream, Transport};
 
 /// A server that has not answered for so long is said to be slow.
 const NO_ANSWER: Duration = Duration::from_secs(5);
-/// So many heartbeats are missed, in halves, before a connection is taken for dead.
-const HALF_HEARTBEATS: u32 = 5;
 
 /// Asks for a stream, each time from where the last reading ended.
 pub(super) struct Connection {
-    client: Client,
-    id: ClientId,
-    format: Format,
-    tail: Option<u64>,
+    pub(super) target: Target,
     transport: Transport,
     runs: Runs,
     notes: Notes,
 }
 
 impl Connection {
-    pub(super) fn new(client: &Client, id: ClientId, options: &SubscribeOptions) -> Self {
-        let (cursor, runs) = (options.last_event_id.clone(), Runs::default());
+    pub(super) fn new(target: Target) -> Self {
+        let runs = Runs::default();
         Self {
-            client: client.clone(),
-            id,
-            format: options.format,
-            tail: options.tail,
-            transport: transport(client, cursor.unwrap_or_default(), Some(runs.clone())),
+            transport: target.transport(runs.clone()),
             runs,
-            notes: Notes::new(options),
+            notes: Notes::new(&target),
+            target,
         }
     }
 
@@ -65,16 +55,24 @@ impl Connection {
         &mut self,
         backoff: &mut Backoff,
         out: &mpsc::Sender<Vec<Piece>>,
-        reconnect: &Reconnect,
     ) -> Option<Ended> {
         let cursor = self.transport.memory.recall().last_id;
-        let url = self.url(&cursor);
-        let stream = match open(&self.transport, self.id, &url) {
+        let place = self.target.place();
+        self.transport.request = self.target.request(&cursor);
+        let stream = match open(&self.transport) {
             Ok(stream) => stream,
-            Err(error) => return Some(ended_by(&error, &url)),
+            Err(error) => return Some(ended_by(&error, &place)),
         };
-        let (runs, notes) = (&self.runs, &mut self.notes);
-        let mut reader = Reader::new(stream, runs, notes, backoff, cursor);
+        let may_repeat = self.target.may_repeat();
+        let reconnect = self.target.reconnect().clone();
+        let mut reader = Reader::new(
+            stream,
+            &self.runs,
+            &self.transport.memory,
+            &mut self.notes,
+            backoff,
+            cursor,
+        );
         let begun = Instant::now();
         loop {
             let is_unanswered = reader.connected.is_none() && reader.notes.awaits_answer();
@@ -84,8 +82,8 @@ impl Connection {
                 // First: only where nothing is left to be read may the connection be given up, and what
                 // was read is handed on, for the next one goes on after what came on this one.
                 biased;
-                error = poll_fn(|cx| reader.poll_batch(cx)) => error.map(|it| reader.ended(&it, &url)),
-                () = reconnect.asked() => {
+                error = poll_fn(|cx| reader.poll_batch(cx)) => error.map(|it| reader.ended(&it, &place)),
+                () = reconnect.asked(), if may_repeat => {
                     let batch = reader.take_batch();
                     if !batch.is_empty() && out.send(batch).await.is_err() {
                         return Some(Ended::Over);
@@ -97,8 +95,11 @@ impl Connection {
                     reader.note(note);
                     None
                 }
-                () = until(silent_at) => silent.map(|it| Ended::lost(NoStream::Silent(it).to_string())),
+                () = until(silent_at) => silent.map(|it| reader.cut(NoStream::Silent(it).to_string())),
             };
+            if reader.connected.is_some() {
+                self.target.note_answer();
+            }
             let batch = reader.take_batch();
             if !batch.is_empty() && out.send(batch).await.is_err() || reader.is_over {
                 return Some(Ended::Over);
@@ -110,51 +111,15 @@ impl Connection {
             return Some(ended);
         }
     }
-
-    fn url(&self, cursor: &str) -> String {
-        let mut query = Vec::new();
-        if self.format == Format::Json {
-            query.push(format!("format={}", self.format.as_str()));
-        }
-        if let Some(tail) = self.tail.filter(|_| cursor.is_empty()) {
-            query.push(format!("tail={tail}"));
-        }
-        let mut path = Route::Client.path_for(self.id);
-        if !query.is_empty() {
-            path.push('?');
-            path.push_str(&query.join("&"));
-        }
-        self.client.server().join(&path).into()
-    }
-}
-
-/// What the requests for one stream go through, the first of them with this cursor. With `runs`, plain
-/// events are left out of the stream and wait there.
-pub(in crate::client) fn transport(
-    client: &Client,
-    last_event_id: String,
-    runs: Option<Runs>,
-) -> Transport {
-    Transport {
-        http: client.http.clone(),
-        authorization: client.authorization.clone(),
-        memory: Memory::new(last_event_id),
-        runs,
-        may_be_local: client.server.is_loopback(),
-        patience: client.heartbeat.unwrap_or(HEARTBEAT) * HALF_HEARTBEATS / 2,
-        watches_foreign: client.heartbeat.is_some(),
-    }
 }
 
 /// Asks for a stream, once.
 pub(in crate::client) fn open(
     transport: &Transport,
-    id: ClientId,
-    url: &str,
 ) -> Result<BoxStream<Result<SSE, Error>>, Error> {
     let once = ReconnectOptions::reconnect(false).retry_initial(false);
-    let client = ClientBuilder::for_url(url)?
-        .header(wire::CLIENT_ID_HEADER, &id.to_string())?
+    // The transport has a request of its own.
+    let client = ClientBuilder::for_url("http://localhost/")?
         .redirect_limit(0)
         .reconnect(once.build())
         .build_with_transport(transport.clone());

@@ -1,12 +1,11 @@
 //! How a connection ended, and what an error means for it.
 
-use std::time::Duration;
-
 use eventsource_client::Error;
 
 use super::FeedError;
 use crate::client::ClientError;
 use crate::client::error::{Cause, Lost};
+use crate::client::response::Refusal;
 use crate::client::transport::NoStream;
 
 /// How a connection ended.
@@ -15,59 +14,62 @@ pub(in crate::client) enum Ended {
     Over,
     /// For good, with an error.
     Failed(FeedError),
-    /// There was no answer, which is an error at the first try.
+    /// Nothing took the request, or nothing answered, which is an error at the first try.
     NoAnswer(Lost),
     /// For good: the server does not speak what it was asked in.
     WrongScheme(Lost),
-    /// A next one may do better.
-    Lost {
-        reason: String,
-        retry_after: Option<Duration>,
-    },
+    /// The connection was lost before the answer began.
+    Unanswered(Lost),
+    /// The server cannot answer now.
+    Refused(Refusal),
+    /// The stream ended properly.
+    Closed { reason: String },
+    /// The stream broke off, after so many events.
+    Cut { reason: String, events: u64 },
 }
 
-impl Ended {
-    pub(super) fn lost(reason: String) -> Self {
-        Self::Lost {
-            reason,
-            retry_after: None,
-        }
-    }
-}
-
-/// What an error means for the feed.
-pub(in crate::client) fn ended_by(error: &Error, url: &str) -> Ended {
+/// What an error means for the feed of a stream at `place`.
+pub(in crate::client) fn ended_by(error: &Error, place: &str) -> Ended {
     if matches!(error, Error::Eof | Error::UnexpectedEof) {
-        return Ended::lost("the server closed the stream".into());
+        let reason = "the server closed the stream".into();
+        return Ended::Closed { reason };
     }
+    let cut = |reason| Ended::Cut { reason, events: 0 };
     let Some(no_stream) = no_stream(error) else {
-        return Ended::lost(error.to_string());
+        return cut(error.to_string());
     };
     match no_stream.clone() {
         NoStream::Over => Ended::Over,
         NoStream::Lost(why) if why.is_lasting() => Ended::WrongScheme(why),
         NoStream::Lost(why) => match why.cause {
             Cause::NotConnected(_) | Cause::Silent(_) => Ended::NoAnswer(why),
-            _ => Ended::lost(why.to_string()),
+            _ => Ended::Unanswered(why),
         },
-        NoStream::Refused(refusal) if refusal.is_passing() => Ended::Lost {
-            reason: no_stream.to_string(),
-            retry_after: refusal.retry_after,
-        },
+        NoStream::Refused(refusal) if refusal.is_passing() => Ended::Refused(refusal),
         NoStream::Refused(refusal) => Ended::Failed(ClientError::from(refusal).into()),
         NoStream::Other {
             kind,
             start,
             redirect,
         } => Ended::Failed(FeedError::NotAStream {
-            url: redirect.map_or_else(|| url.into(), |it| it.to_string()),
+            url: redirect.map_or_else(|| place.into(), |it| it.to_string()),
+            advice: advice(&start),
             kind,
             start,
         }),
-        NoStream::Silent(_) => Ended::lost(no_stream.to_string()),
+        NoStream::Silent(_) => cut(no_stream.to_string()),
         NoStream::TooLong | NoStream::UnknownCoding(_) | NoStream::BrokenCoding { .. } => {
             Ended::Failed(FeedError::Unreadable(no_stream.to_string()))
         }
+    }
+}
+
+/// What to do about an answer that is no stream, as far as its start tells.
+fn advice(start: &str) -> &'static str {
+    if start.contains("\"clientId\"") {
+        "; this server issues client IDs: name it with --server, and codechat watch asks for one"
+    } else {
+        ""
     }
 }
 

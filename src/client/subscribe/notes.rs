@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::SubscribeOptions;
+use super::target::Target;
 use crate::event::{ClientPast, UnixMillis};
 use crate::wire::{self, past};
 
@@ -12,12 +12,19 @@ const SAME_AGES: usize = 3;
 const SAME_AGE: f64 = 0.05;
 const SAME_AGE_MIN: Duration = Duration::from_secs(1);
 
+/// So many notes there are at the most: what an answer tells is its server's.
+const NOTES_MAX: usize = 32;
+const NO_ANSWER: &str = "no answer yet";
+
 /// What is still to be noted of the connection.
 pub(super) struct Notes {
-    coding: bool,
+    is_url: bool,
+    /// Whether it is asked for again when it ends.
+    is_repeated: bool,
+    /// What was noted.
+    told: Vec<String>,
     past: bool,
     owner: OwnerNote,
-    no_answer: bool,
     /// How old the newest [`SAME_AGES`] streams were that ended properly; `None` once that is noted.
     ages: Option<Vec<Duration>>,
 }
@@ -33,28 +40,55 @@ enum OwnerNote {
 }
 
 impl Notes {
-    pub(super) fn new(options: &SubscribeOptions) -> Self {
+    pub(super) fn new(target: &Target) -> Self {
+        let (past, owner) = match target {
+            Target::Channel { options, .. } => (options.notes_past, options.notes_owner),
+            Target::Url { .. } => (false, false),
+        };
         Self {
-            coding: true,
-            past: options.notes_past,
-            owner: if options.notes_owner {
+            is_url: target.is_url(),
+            is_repeated: target.is_repeated(),
+            told: Vec::new(),
+            past,
+            owner: if owner {
                 OwnerNote::There
             } else {
                 OwnerNote::Nothing
             },
-            no_answer: true,
             ages: Some(Vec::new()),
         }
     }
 
+    /// Whether it is of a stream that is read by its URL.
+    pub(super) fn is_url(&self) -> bool {
+        self.is_url
+    }
+
+    /// That a stream ended soon, which may be its end; once.
+    pub(super) fn of_quick_end(&mut self) -> Option<String> {
+        let text =
+            "the server ended the stream, and is asked for more; with --once, this is the end";
+        let text = Some(text).filter(|_| self.is_repeated);
+        text.and_then(|it| self.once(it.into()))
+    }
+
+    /// A note, unless it was there before, or there were too many.
+    fn once(&mut self, note: String) -> Option<String> {
+        let is_new = !self.told.contains(&note) && self.told.len() < NOTES_MAX;
+        is_new.then(|| {
+            self.told.push(note.clone());
+            note
+        })
+    }
+
     /// Whether it is still to be noted that there is no answer.
     pub(super) fn awaits_answer(&self) -> bool {
-        self.no_answer
+        !self.told.iter().any(|it| it == NO_ANSWER)
     }
 
     /// That there is no answer yet; once.
     pub(super) fn of_no_answer(&mut self) -> Option<String> {
-        std::mem::take(&mut self.no_answer).then(|| "no answer yet".into())
+        self.once(NO_ANSWER.into())
     }
 
     /// That a stream ended properly at this age, if the ones before it did too; once.
@@ -70,10 +104,13 @@ impl Notes {
             return None;
         }
         self.ages = None;
-        Some(format!(
-            "this server ends every stream after {}; in Spring: new SseEmitter(0L), or spring.mvc.async.request-timeout=-1",
-            written(age)
-        ))
+        let advice = if self.is_url {
+            ""
+        } else {
+            "; in Spring: new SseEmitter(0L), or spring.mvc.async.request-timeout=-1"
+        };
+        let age = written(age);
+        Some(format!("this server ends every stream after {age}{advice}"))
     }
 
     /// That nothing is there any more, if a watcher was the server; once.
@@ -86,14 +123,18 @@ impl Notes {
         Some(text.into())
     }
 
-    /// What the head of a stream tells.
-    pub(super) fn of(&mut self, header: impl Fn(&str) -> Option<String>) -> Vec<String> {
-        let mut notes = Vec::new();
-        if let Some(coding) = header("content-encoding").filter(|_| self.coding) {
-            self.coding = false;
-            notes.push(format!(
+    /// What the head of a stream tells, and its answer besides.
+    pub(super) fn of(
+        &mut self,
+        header: impl Fn(&str) -> Option<String>,
+        answer: Vec<String>,
+    ) -> Vec<String> {
+        let answer = answer.into_iter();
+        let mut notes: Vec<_> = answer.filter_map(|it| self.once(it)).collect();
+        if let Some(coding) = header("content-encoding") {
+            notes.extend(self.once(format!(
                 "the stream comes compressed ({coding}), which was not asked for; what does that may delay messages"
-            ));
+            )));
         }
         let past = header(past::PAST_HEADER).and_then(|it| past::parse(&it));
         match past.filter(|_| std::mem::take(&mut self.past)) {
@@ -144,10 +185,17 @@ pub(super) fn written(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        client::{Client, ClientOptions, subscribe::SubscribeOptions},
+        event::ClientId,
+    };
 
     #[test]
     fn streams_that_end_at_the_same_age_are_noted_once() {
-        let mut notes = Notes::new(&SubscribeOptions::default());
+        let server = "http://127.0.0.1:1".parse().unwrap();
+        let client = Client::new(server, ClientOptions::default()).unwrap();
+        let target = Target::channel(client, ClientId::random(), SubscribeOptions::default());
+        let mut notes = Notes::new(&target);
         let seconds = Duration::from_secs_f64;
         assert_eq!(notes.of_age(seconds(12.0)), None);
         assert_eq!(notes.of_age(seconds(30.1)), None);

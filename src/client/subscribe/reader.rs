@@ -14,12 +14,17 @@ use super::{Item, Update};
 use crate::client::error::Cause;
 use crate::client::retry::Backoff;
 use crate::client::sse_repair::bypass::{Event, MARK, Run, Runs};
-use crate::client::transport::NoStream;
+use crate::client::transport::{Memory, NoStream};
+use crate::event::{UnixMillis, unix_millis};
 use crate::wire::{self, sse};
 
 /// How much a batch takes: so many pieces, or so many bytes.
 const BATCH: usize = 64;
 const BATCH_BYTES: usize = 256 << 10;
+/// A stream that ends properly before it is this old may be one that has said all.
+const QUICK_END: Duration = Duration::from_secs(10);
+/// The data by which streams of language models say that they have said all.
+const DONE: &str = "[DONE]";
 /// How many comments are read before others have their turn: a stream of nothing else never waits.
 const COMMENTS: usize = 1024;
 
@@ -33,6 +38,11 @@ pub(super) enum Piece {
     },
     Plain(Run),
     Event(Event<'static>),
+    /// One of a server that is not codechat's, and when its last byte came.
+    Foreign {
+        event: Event<'static>,
+        at: UnixMillis,
+    },
     /// Not of the stream.
     Item(Item),
 }
@@ -41,6 +51,7 @@ pub(super) enum Piece {
 pub(super) struct Reader<'a> {
     stream: BoxStream<Result<SSE, Error>>,
     runs: &'a Runs,
+    memory: &'a Memory,
     pub(super) notes: &'a mut Notes,
     backoff: &'a mut Backoff,
     /// The last event ID at the connection's beginning, which holds until the stream sets another.
@@ -51,6 +62,8 @@ pub(super) struct Reader<'a> {
     /// When something was last read of a server that is not codechat's.
     pub(super) last_read: Instant,
     sender: Sender,
+    /// How many events came of a server that is not codechat's.
+    events: u64,
     /// Whether the stream has said that it is over.
     pub(super) is_over: bool,
     /// Whether others had their turn since something was read.
@@ -63,6 +76,7 @@ impl<'a> Reader<'a> {
     pub(super) fn new(
         stream: BoxStream<Result<SSE, Error>>,
         runs: &'a Runs,
+        memory: &'a Memory,
         notes: &'a mut Notes,
         backoff: &'a mut Backoff,
         cursor: String,
@@ -70,6 +84,7 @@ impl<'a> Reader<'a> {
         Self {
             stream,
             runs,
+            memory,
             notes,
             backoff,
             cursor,
@@ -77,6 +92,7 @@ impl<'a> Reader<'a> {
             beats: Beats::default(),
             last_read: Instant::now(),
             sender: Sender::Foreign,
+            events: 0,
             is_over: false,
             has_yielded: false,
             batch: Vec::new(),
@@ -105,22 +121,44 @@ impl<'a> Reader<'a> {
     }
 
     /// How the connection ended, and at what age.
-    pub(super) fn ended(&mut self, error: &Error, url: &str) -> Ended {
+    pub(super) fn ended(&mut self, error: &Error, place: &str) -> Ended {
         let Some(connected) = self.connected else {
-            return ended_by(error, url);
+            return ended_by(error, place);
         };
         let age = connected.elapsed();
-        let is_cut = matches!(no_stream(error), Some(NoStream::Lost(lost)) if matches!(lost.cause, Cause::Broken(_)));
-        let reason = if matches!(error, Error::Eof | Error::UnexpectedEof) {
+        if matches!(error, Error::Eof | Error::UnexpectedEof) {
+            if self.notes.is_url() && age < QUICK_END {
+                let note = self.notes.of_quick_end();
+                self.note(note);
+            } else {
+                self.reset_backoff();
+            }
             let note = self.notes.of_age(age);
             self.note(note);
-            format!("the server ended the stream after {}", written(age))
-        } else if is_cut {
-            format!("the connection was cut after {}", written(age))
-        } else {
-            return ended_by(error, url);
-        };
-        Ended::lost(reason)
+            let reason = format!("the server ended the stream after {}", written(age));
+            return Ended::Closed { reason };
+        }
+        match (no_stream(error), ended_by(error, place)) {
+            (Some(NoStream::Lost(lost)), _) if matches!(lost.cause, Cause::Broken(_)) => {
+                self.cut(format!("the connection was cut after {}", written(age)))
+            }
+            (_, Ended::Cut { reason, .. }) => self.cut(reason),
+            (_, ended) => ended,
+        }
+    }
+
+    /// That the stream broke off.
+    pub(super) fn cut(&mut self, reason: String) -> Ended {
+        self.reset_backoff();
+        let events = self.events;
+        Ended::Cut { reason, events }
+    }
+
+    /// Whoever has read something begins anew with its tries.
+    fn reset_backoff(&mut self) {
+        if self.events > 0 {
+            self.backoff.reset();
+        }
     }
 
     /// Is ready once the batch has something that should not wait, or with what ends the stream.
@@ -171,7 +209,7 @@ impl<'a> Reader<'a> {
             sender: self.sender,
             is_resuming: !self.cursor.is_empty(),
         });
-        for note in self.notes.of(header) {
+        for note in self.notes.of(header, self.memory.take_notes()) {
             self.note(Some(note));
         }
     }
@@ -196,17 +234,36 @@ impl<'a> Reader<'a> {
                 _ => Piece::Item(Ok(Update::Heartbeat)),
             },
             SSE::Event(event) => {
-                self.backoff.reset();
                 self.bytes += event.data.len();
-                self.is_over = self.sender != Sender::Foreign && event.event_type == sse::END;
-                Piece::Event(Event {
+                let event = Event {
                     id: event.id.unwrap_or_else(|| self.cursor.clone()).into(),
                     name: event.event_type.into(),
                     data: event.data.into(),
-                })
+                };
+                if self.sender == Sender::Foreign {
+                    self.foreign(event)
+                } else {
+                    self.backoff.reset();
+                    self.is_over = event.name == sse::END;
+                    Piece::Event(event)
+                }
             }
         };
         self.batch.push(piece);
+    }
+}
+
+impl Reader<'_> {
+    fn foreign(&mut self, event: Event<'static>) -> Piece {
+        self.events += 1;
+        if !self.notes.is_url() {
+            self.backoff.reset();
+        } else if event.data == DONE {
+            self.is_over = true;
+            return Piece::Item(Ok(Update::Gone));
+        }
+        let at = unix_millis();
+        Piece::Foreign { event, at }
     }
 }
 

@@ -2,10 +2,11 @@
 //! server says besides.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use super::{Received, Update};
+use super::{ForeignEvent, Received, Update};
 use crate::client::sse_repair::bypass::Event;
-use crate::event::{End, EventId, Format, Gap};
+use crate::event::{End, EventId, Format, Gap, UnixMillis};
 use crate::message::{DEFAULT_EVENT, Message};
 use crate::wire::{json, sse};
 
@@ -28,6 +29,10 @@ pub(super) struct Translator {
     /// How many connections there were, and whether anything came on them that has a number.
     connections: u64,
     has_read: bool,
+    /// The ID and the data of the last event of a server that is not codechat's.
+    last: Option<(Box<str>, Arc<str>)>,
+    /// Whether the next event is the first after a resume, which may repeat the last one.
+    may_repeat: bool,
 }
 
 impl Translator {
@@ -39,6 +44,8 @@ impl Translator {
             greeting_due: false,
             connections: 0,
             has_read: !cursor.is_empty(),
+            last: None,
+            may_repeat: false,
         }
     }
 
@@ -47,29 +54,32 @@ impl Translator {
         self.sender = sender;
         self.connections += 1;
         self.greeting_due = !resuming;
+        self.may_repeat = resuming;
         if !resuming {
             // A fresh stream tells all it has, whatever was read before.
             self.seen = None;
         }
-        let format = match sender {
-            Sender::Codechat(format) => format,
-            Sender::Foreign => Format::Text,
+        let (format, is_codechat) = match sender {
+            Sender::Codechat(format) => (format, true),
+            Sender::Foreign => (Format::Text, false),
         };
         // A server without IDs keeps nothing for those who were away.
         let may_miss = sender == Sender::Foreign && !resuming && self.connections > 1;
         let gap = may_miss.then_some(Update::Gap(Gap::Possible));
-        (Update::Connected { format }, gap)
+        (
+            Update::Connected {
+                format,
+                is_codechat,
+            },
+            gap,
+        )
     }
 
     /// What the event says; `None` where it was read before.
     pub(super) fn read(&mut self, event: Event<'_>) -> Option<Update> {
-        let Sender::Codechat(format) = self.sender else {
-            let mut message = Message::text(&*event.data);
-            message.event = other_than_default(&event.name);
-            message.system = self.is_servers_own(&event);
-            self.greeting_due = false;
-            let id = event.id.parse().ok();
-            return Some(received(event, id, message));
+        let format = match self.sender {
+            Sender::Codechat(format) => format,
+            Sender::Foreign => Format::Text,
         };
         let id = event.id.parse::<EventId>().ok();
         match &*event.name {
@@ -100,6 +110,33 @@ impl Translator {
             return None;
         }
         Some(received(event, id, message))
+    }
+
+    /// Reads an event of a server that is not codechat's, which came at this time: any event is a message. IDs may be
+    /// anything and come more than once, so that only the repeat of the very last event right after a resume is left
+    /// out.
+    pub(super) fn read_foreign(&mut self, event: Event<'_>, at: UnixMillis) -> Option<Update> {
+        let mut message = Message::text(&*event.data);
+        message.event = other_than_default(&event.name);
+        message.system = self.is_servers_own(&event);
+        self.greeting_due = false;
+        let data: Arc<str> = event.data.into();
+        let last = self.last.replace(((&*event.id).into(), data.clone()));
+        let is_same = last.is_some_and(|(id, text)| *id == *event.id && text == data);
+        if std::mem::take(&mut self.may_repeat) && is_same {
+            return None;
+        }
+        Some(Update::Message(Box::new(Received {
+            time: None,
+            id: event.id.into(),
+            event: name(&event.name),
+            message,
+            foreign: Some(Box::new(ForeignEvent {
+                data,
+                received_at: at,
+                logger: None,
+            })),
+        })))
     }
 
     /// Whether it is what a server of the original protocol says of its own: a greeting as a connection's first event,
@@ -160,5 +197,6 @@ fn received(event: Event<'_>, id: Option<EventId>, message: Message) -> Update {
         id: event.id.into(),
         event: name(&event.name),
         message,
+        foreign: None,
     }))
 }

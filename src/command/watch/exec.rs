@@ -3,18 +3,19 @@
 
 use std::future::pending;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::process::ExitStatus;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use futures_util::StreamExt;
+use reqwest::Method;
 use rustix::process::Signal as Number;
 use tokio::process::{Child, Command};
 use tokio::time::{self, Instant};
 
 use super::lines::after;
-use super::session::{Session, Stream, Updates};
+use super::session::{ClientSource, Session, Source, Stream, Updates};
 use super::{Args, LEAVE, summarize, tell_unwritten, unpin_at_stops, write_id};
 use crate::cli::exit::Exit;
 use crate::client::subscribe::Update;
@@ -26,6 +27,8 @@ use crate::watch::lines::line_loop::{LoopEnd, follow};
 use crate::watch::lines::{LineFormat, LineOutput, Pipe};
 use crate::watch::model::{Model, Verdict};
 
+/// A server that has not answered for so long may answer with the first event only.
+const ANSWER: Duration = Duration::from_secs(5);
 /// Once CMD has ended, a stream that is quiet for so long has told it all.
 const QUIET: Duration = Duration::from_millis(300);
 
@@ -74,7 +77,8 @@ fn told_nothing(args: &Args, exit: &anyhow::Result<Exit>, model: &Model) -> bool
         .command
         .iter()
         .any(|it| it.to_string_lossy().contains("{id}"));
-    let is_nothing = has_run && model.received() == 0 && !is_told_id && !args.no_summary;
+    let needs_id = !is_told_id && args.url.is_none();
+    let is_nothing = has_run && model.received() == 0 && needs_id && !args.no_summary;
     if is_nothing {
         stderr::line_apart(
             "nothing came: does the command send the header Sse-Client-ID? Write {id} for the ID. To watch what it prints: codechat watch -- codechat send -- CMD",
@@ -247,12 +251,22 @@ struct Messages {
 }
 
 impl Messages {
-    /// Subscribes, and waits until that is done: from then on no message is missed.
+    /// Subscribes, and waits until that is done: from then on no message is missed. Some servers answer with the
+    /// first event, which a command may be there to bring about.
     async fn open(&mut self, session: &mut Session, args: &Args) -> anyhow::Result<Stream> {
         let mut stream = session.open(args, &self.clock).await?;
+        let patience = match &stream.source {
+            Source::Url(url) if url.method == Method::GET => Some(ANSWER),
+            _ => None,
+        };
+        let mut enough = pin!(after(patience));
         loop {
-            let Some(update) = stream.updates.next().await.transpose()? else {
-                bail!("the stream of {} has ended", stream.id);
+            let next = tokio::select! {
+                next = stream.updates.next() => next,
+                () = &mut enough => break,
+            };
+            let Some(update) = next.transpose()? else {
+                bail!("the stream has ended");
             };
             self.pipe.show(&update);
             // Where nobody reads the messages, CMD is run all the same.
@@ -262,8 +276,8 @@ impl Messages {
                 break;
             }
         }
-        if let Some(path) = &args.id_file {
-            write_id(path, stream.id)?;
+        if let Some((path, id)) = args.id_file.as_ref().zip(stream.source.id()) {
+            write_id(path, id)?;
         }
         Ok(stream)
     }
@@ -323,24 +337,33 @@ impl Messages {
 
 /// CMD's process: it knows whom to publish to, and ends with us.
 fn command(args: &Args, stream: &Stream) -> anyhow::Result<Command> {
-    let id = stream.id.to_string();
     let (program, arguments) = args.command.split_first().context("no command")?;
+    let mut command = Command::new(program);
+    command.kill_on_drop(true);
+    let Source::Client(ClientSource {
+        id,
+        takes_messages,
+        client,
+    }) = &stream.source
+    else {
+        command.args(arguments);
+        return Ok(command);
+    };
+    let id_text = id.to_string();
     // A word that is not UTF-8 stays as it is.
     let arguments = arguments.iter().map(|word| match word.to_str() {
-        Some(text) => text.replace("{id}", &id).into(),
+        Some(text) => text.replace("{id}", &id_text).into(),
         None => word.clone(),
     });
-    let mut command = Command::new(program);
     command
         .args(arguments)
-        .env("SSE_CLIENT_ID", &id)
-        .env("CODECHAT_SERVER", stream.client.server().to_string())
-        .kill_on_drop(true);
+        .env("SSE_CLIENT_ID", &id_text)
+        .env("CODECHAT_SERVER", client.server().to_string());
     if let Some(file) = args.server.token_file() {
         command.env("CODECHAT_TOKEN_FILE", file);
     }
-    if stream.takes_messages {
-        let url = stream.client.publish_url(stream.id);
+    if *takes_messages {
+        let url = client.publish_url(*id);
         command.env("CODECHAT_PUBLISH_URL", url);
     } else {
         command.env_remove("CODECHAT_PUBLISH_URL");

@@ -9,12 +9,14 @@ use futures_util::Stream;
 use tokio::time;
 
 use super::session::Session;
+use super::url::tell_how_to_go_on;
 use super::{Args, LEAVE, no_recording, summarize, tell_unwritten, unpin_at_stops, write_id};
 use crate::cli::exit::Exit;
 use crate::client::subscribe::{FeedError, Update};
 use crate::signals::Signals;
 use crate::terminal::stderr;
 use crate::watch::clock::Clock;
+use crate::watch::foreign::Mapped;
 use crate::watch::lines::line_loop::{LoopEnd, follow};
 use crate::watch::lines::{LineFormat, LineOutput, Pipe};
 use crate::watch::model::{Model, Verdict};
@@ -44,6 +46,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
         watched = async {
             match replay {
                 Some(replay) => {
+                    let replay = Mapped::new(replay, args.mapping());
                     let exit = show(replay, &clock, &mut model, &mut pipe, || Ok(())).await?;
                     Ok(exit.unwrap_or(Exit::Done))
                 }
@@ -79,6 +82,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
         stderr::lines_apart(&[]);
     }
     summarize(&model, &clock);
+    if !matches!(exit, Exit::Done | Exit::Failed) {
+        tell_how_to_go_on(&args, &model);
+    }
     written.context("write to stdout")?;
     Ok(exit)
 }
@@ -92,15 +98,15 @@ async fn watch(
     pipe: &mut Pipe,
 ) -> anyhow::Result<Exit> {
     let stream = session.open(args, clock).await?;
-    if args.print_id {
-        pipe.line(&stream.id.to_string());
+    let id = stream.source.id();
+    if let Some(id) = id.filter(|_| args.print_id) {
+        pipe.line(&id.to_string());
     }
-    let mut id_file = args.id_file.as_deref();
+    let mut id_file = args.id_file.as_deref().zip(id);
     let connected = || {
         // At once: whoever waits for the file must not wait for ever.
-        id_file
-            .take()
-            .map_or(Ok(()), |path| write_id(path, stream.id))
+        let due = id_file.take();
+        due.map_or(Ok(()), |(path, id)| write_id(path, id))
     };
     let exit = show(stream.updates, clock, model, pipe, connected).await?;
     exit.context("reading the stream broke off, which is a bug; please report it")

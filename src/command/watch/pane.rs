@@ -4,13 +4,15 @@ use std::io::{self, IsTerminal, Write};
 
 use anyhow::{Context, bail};
 use futures_util::future::BoxFuture;
+use reqwest::Method;
 
 use super::lines::after;
-use super::session::{Session, Stream};
+use super::session::{ClientSource, Session, Source};
+use super::url::{UrlSource, tell_how_to_go_on};
 use super::{Args, no_recording, summarize, write_id};
 use crate::cli::exit::Exit;
-use crate::client::Client;
 use crate::client::subscribe::Reconnect;
+use crate::client::{Client, ClientError};
 use crate::control::{Change, ControlRequest};
 use crate::event::{ClientId, unix_millis};
 use crate::hub::Hub;
@@ -22,10 +24,11 @@ use crate::terminal::size::size;
 use crate::terminal::stderr;
 use crate::terminal::streams;
 use crate::watch::clock::Clock;
+use crate::watch::foreign::Mapped;
 use crate::watch::model::Verdict;
 use crate::watch::pane::draw::theme::Theme;
 use crate::watch::pane::run::{self, Controls, PaneEnd};
-use crate::watch::pane::state::{Leave, Others, PaneOptions, Screen, Watched};
+use crate::watch::pane::state::{Leave, Others, PaneOptions, Screen, Watched, WatchedStream};
 use crate::watch::replay::{Recording, Replay};
 use crate::wire::Route;
 
@@ -77,25 +80,33 @@ async fn show(session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
         let recording = replay.recording();
         let recording = recording.map_err(|error| no_recording(path, &error))?;
         let screen = screen(args, Watched::default(), Some(recording));
+        let replay = Mapped::new(replay, args.mapping());
         let left = run::run(replay, None, screen, &clock, theme(args), || Ok(())).await?;
         return left_with(&left, &clock);
     }
     let clock = Clock::default();
     let stream = session.open(args, &clock).await?;
-    if args.print_id {
-        print(&format!("{}\n", stream.id))?;
+    let id = stream.source.id();
+    if let Some(id) = id.filter(|_| args.print_id) {
+        print(&format!("{id}\n"))?;
     }
-    let screen = screen(args, target(&stream, args.server.is_named()), None);
+    let (watched, client) = match stream.source {
+        Source::Client(source) => {
+            let watched = watched_client(&source, args.server.is_named());
+            (watched, Some((source.client, source.id)))
+        }
+        Source::Url(source) => (watched_url(&source), None),
+    };
+    let screen = screen(args, watched, None);
     let way_back = ToServer {
-        client: stream.client,
-        id: stream.id,
+        client,
         reconnect: stream.reconnect,
         hub: session.hub().cloned(),
     };
-    let mut id_file = args.id_file.as_deref();
+    let mut id_file = args.id_file.as_deref().zip(id);
     let connected = || {
-        let path = id_file.take();
-        path.map_or(Ok(()), |path| write_id(path, stream.id))
+        let due = id_file.take();
+        due.map_or(Ok(()), |(path, id)| write_id(path, id))
     };
     let way_back: Option<&dyn Controls> = Some(&way_back);
     let shown = run::run(
@@ -106,7 +117,12 @@ async fn show(session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
         theme(args),
         connected,
     );
-    left_with(&shown.await?, &clock)
+    let left = shown.await?;
+    let exit = left_with(&left, &clock);
+    if matches!(left.leave, Leave::Now | Leave::Quit | Leave::Printing) {
+        tell_how_to_go_on(args, left.screen.model());
+    }
+    exit
 }
 
 fn screen(args: &Args, target: Watched, recording: Option<Recording>) -> Screen {
@@ -153,9 +169,22 @@ fn print(text: &str) -> anyhow::Result<()> {
     stdout.flush().context("write to stdout")
 }
 
-/// What is watched, and the lines that publish to it.
-fn target(stream: &Stream, is_named: bool) -> Watched {
-    let (client, id) = (&stream.client, stream.id);
+/// What is watched, where a URL names it.
+fn watched_url(source: &UrlSource) -> Watched {
+    Watched {
+        stream: Some(WatchedStream {
+            method: source.method.to_string(),
+            url: source.url.to_string(),
+            may_repeat: source.method == Method::GET,
+            is_unverified: source.is_unverified,
+        }),
+        ..Watched::default()
+    }
+}
+
+/// The client that is watched, and the lines that publish to it.
+fn watched_client(source: &ClientSource, is_named: bool) -> Watched {
+    let (client, id) = (&source.client, source.id);
     let server = client.server();
     let named = if is_named {
         format!(" --server {server}")
@@ -169,7 +198,7 @@ fn target(stream: &Stream, is_named: bool) -> Watched {
         ""
     };
     let publish = |line| {
-        if stream.takes_messages {
+        if source.takes_messages {
             line
         } else {
             String::new()
@@ -184,13 +213,14 @@ fn target(stream: &Stream, is_named: bool) -> Watched {
         ),
         curl: publish(format!("curl {token}-d hello {url}")),
         send: publish(format!("codechat send --id {id}{named} hello")),
+        stream: None,
     }
 }
 
 /// Control of a stream on a server.
 struct ToServer {
-    client: Client,
-    id: ClientId,
+    /// The client that is watched; none where a URL names the stream.
+    client: Option<(Client, ClientId)>,
     reconnect: Reconnect,
     /// That of the server inside this watch.
     hub: Option<Hub>,
@@ -202,7 +232,8 @@ impl Controls for ToServer {
     }
 
     fn others(&self) -> Others {
-        let users = self.hub.as_ref().map(|it| it.users(self.id));
+        let users = self.hub.as_ref().zip(self.client.as_ref());
+        let users = users.map(|(hub, (_, id))| hub.users(*id));
         users.map_or_else(Others::default, |users| Others {
             // One is this watch.
             watchers: users.watchers.saturating_sub(1),
@@ -212,8 +243,11 @@ impl Controls for ToServer {
     }
 
     fn ask(&self, request: ControlRequest) -> BoxFuture<'static, String> {
-        let (client, id) = (self.client.clone(), self.id);
+        let client = self.client.clone();
         Box::pin(async move {
+            let Some((client, id)) = client else {
+                return ClientError::NoControl.to_string();
+            };
             match client.request_control(id, &request).await {
                 Ok(()) => asked(&request),
                 Err(error) => format!("publishers could not be asked: {error}"),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time;
 
 use super::own_server::OwnServer;
+use super::url::UrlSource;
 use super::{Args, LEAVE};
 use crate::cli::values::default_address;
 use crate::client::subscribe::{self, FeedError, Reconnect, Update};
@@ -14,18 +15,42 @@ use crate::hub::Hub;
 use crate::terminal::stderr;
 use crate::token::Token;
 use crate::watch::clock::Clock;
+use crate::watch::foreign::Mapped;
 use crate::watch::record::Recorded;
 use crate::watch::resubscribe::Live;
 use crate::wire::answer::Connected;
 
 /// What is watched.
 pub(super) struct Stream {
+    pub(super) source: Source,
+    pub(super) updates: Updates,
+    pub(super) reconnect: Reconnect,
+}
+
+/// Whose stream it is.
+pub(super) enum Source {
+    /// A client's, on a server.
+    Client(ClientSource),
+    /// That of a URL.
+    Url(Box<UrlSource>),
+}
+
+/// A client, and the server that has it.
+pub(super) struct ClientSource {
     pub(super) id: ClientId,
     /// Whether messages can be published to it; not to a server of the original protocol.
     pub(super) takes_messages: bool,
     pub(super) client: Client,
-    pub(super) updates: Updates,
-    pub(super) reconnect: Reconnect,
+}
+
+impl Source {
+    /// The client ID, if it is a client's.
+    pub(super) fn id(&self) -> Option<ClientId> {
+        match self {
+            Self::Client(client) => Some(client.id),
+            Self::Url(_) => None,
+        }
+    }
 }
 
 /// What happens on a stream, wherever it comes from.
@@ -40,8 +65,24 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Gets an ID and subscribes to it; says the ID, and records what comes where that is wanted.
+    /// Subscribes to the stream that a URL names, or else to a client's.
     pub(super) async fn open(&mut self, args: &Args, clock: &Clock) -> anyhow::Result<Stream> {
+        let Some(url) = &args.url else {
+            return self.open_client(args, clock).await;
+        };
+        let source = UrlSource::new(url.clone(), args)?;
+        let options = UrlSource::options(args);
+        let reconnect = options.reconnect.clone();
+        let feed = source.stream.subscribe(options);
+        Ok(Stream {
+            source: Source::Url(Box::new(source)),
+            updates: updates(feed, args, clock),
+            reconnect,
+        })
+    }
+
+    /// Gets an ID and subscribes to it; says the ID.
+    async fn open_client(&mut self, args: &Args, clock: &Clock) -> anyhow::Result<Stream> {
         let token = args.server.token()?;
         let client = args.server.client(client::ClientOptions {
             heartbeat: args.heartbeat,
@@ -77,15 +118,13 @@ impl Session {
         // A command may be silent for longer than the server's patience.
         let stay = args.stay || !args.command.is_empty();
         let live = Live::open(client.clone(), id, options, stay);
-        let updates: Updates = match &args.record {
-            Some(path) => Box::new(Recorded::new(live, clock.clone(), path.clone())),
-            None => Box::new(live),
-        };
         Ok(Stream {
-            id,
-            takes_messages,
-            client,
-            updates,
+            source: Source::Client(ClientSource {
+                id,
+                takes_messages,
+                client,
+            }),
+            updates: updates(live, args, clock),
             reconnect,
         })
     }
@@ -133,6 +172,21 @@ impl Session {
         } else if let Some((client, id)) = self.opened {
             let _ = time::timeout(LEAVE, client.stop(id)).await;
         }
+    }
+}
+
+/// What comes, recorded where that is wanted, and read as messages.
+fn updates(
+    live: impl futures_util::Stream<Item = Result<Update, FeedError>> + Unpin + 'static,
+    args: &Args,
+    clock: &Clock,
+) -> Updates {
+    match &args.record {
+        Some(path) => {
+            let recorded = Recorded::new(live, clock.clone(), path.clone());
+            Box::new(Mapped::new(recorded, args.mapping()))
+        }
+        None => Box::new(Mapped::new(live, args.mapping())),
     }
 }
 

@@ -52,7 +52,7 @@ pub fn draw(screen: &Screen, theme: Theme, now: Duration, buffer: &mut Buffer) -
     draw_rule(&mut Canvas::new(buffer, next(rule), theme));
     let mut canvas = Canvas::new(buffer, next(parts.body), theme);
     match &screen.mode {
-        Mode::Help(scroll) => help::draw(*scroll, &mut canvas),
+        Mode::Help(scroll) => help::draw(screen, *scroll, &mut canvas),
         Mode::Detail(message) => detail::draw(message, &mut canvas),
         _ if welcome::is_due(screen) => welcome::draw(screen, &mut canvas),
         _ => body::draw(screen, &mut canvas),

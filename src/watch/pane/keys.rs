@@ -290,11 +290,19 @@ impl Line {
     /// Its keys as they are listed: `j ↓ · k ↑`.
     #[must_use]
     pub fn label(&self) -> String {
-        let each = self.keys.iter().map(|(keys, _)| {
+        self.label_of(|_| true).unwrap_or_default()
+    }
+
+    /// The same of those keys only that ask for some actions; `None` if there is none.
+    #[must_use]
+    pub fn label_of(&self, is_listed: impl Fn(Action) -> bool) -> Option<String> {
+        let listed = self.keys.iter().filter(|(_, action)| is_listed(*action));
+        let each = listed.map(|(keys, _)| {
             let names: Vec<_> = keys.iter().map(Key::to_string).collect();
             names.join(" ")
         });
-        each.collect::<Vec<_>>().join(" · ")
+        let label = each.collect::<Vec<_>>().join(" · ");
+        Some(label).filter(|it| !it.is_empty())
     }
 }
 

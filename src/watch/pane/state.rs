@@ -31,6 +31,7 @@ use crate::terminal::safe_text::Colour;
 use crate::watch::format;
 use crate::watch::model::{Model, Verdict};
 use crate::watch::operations::{OperationState, Operations};
+use crate::watch::pane::keys::{Action, TABLE};
 use crate::watch::replay::Recording;
 
 use connection::Connection;
@@ -61,6 +62,21 @@ pub struct Watched {
     pub curl: String,
     /// A line for a shell that publishes with codechat.
     pub send: String,
+    /// The stream, where a URL names it and not a client ID.
+    pub stream: Option<WatchedStream>,
+}
+
+/// A stream that a URL names.
+#[derive(Clone, Debug)]
+pub struct WatchedStream {
+    /// How it is asked for.
+    pub method: String,
+    /// The URL, without what may be secret.
+    pub url: String,
+    /// Whether it may be asked for again.
+    pub may_repeat: bool,
+    /// Whether nobody verifies who the server is.
+    pub is_unverified: bool,
 }
 
 /// What does not change while the pane is open.
@@ -147,6 +163,8 @@ pub struct Screen {
     /// How many errors came, and the least level of all messages.
     pub(in crate::watch) errors: u64,
     pub(in crate::watch) lowest: Option<Level>,
+    /// How many characters the longest label has that stands in an operation's place.
+    longest_label: usize,
     /// How often messages were lost of which nobody knows how many.
     pub(in crate::watch) uncounted_gaps: u64,
     pub(in crate::watch) filter: Filter,
@@ -187,6 +205,7 @@ impl Screen {
             dropped: 0,
             errors: 0,
             lowest: None,
+            longest_label: 0,
             uncounted_gaps: 0,
             filter: Filter::default(),
             search: Search::default(),
@@ -222,7 +241,7 @@ impl Screen {
     pub(in crate::watch) fn take(&mut self, update: Update, now: Duration) {
         if let (Some(_), false, Update::Message(received)) =
             (&self.options.recording, self.knows_begin, &update)
-            && let Some(time) = received.time
+            && let Some(time) = received.when()
         {
             let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
             self.options.began = time.saturating_sub(millis);
@@ -243,7 +262,7 @@ impl Screen {
             Update::End(End::Quit) => note(None, format::ENDED_BY_OWNER),
             Update::End(End::Idle) => note(None, "ended: nothing happened for the idle timeout"),
             Update::Note(text) => note(None, &text),
-            Update::Gone => note(None, "this client's stream has ended"),
+            Update::Gone => note(None, format::GONE),
             Update::Connected { .. } | Update::Heartbeat | Update::Retrying { .. } => None,
         };
         if let Some(record) = record {
@@ -269,6 +288,11 @@ impl Screen {
         let is_hit = passes && self.search.matches(&record);
         if is_message {
             self.errors += u64::from(is_error);
+            if record.operation.is_none()
+                && let Some(label) = record.label()
+            {
+                self.longest_label = self.longest_label.max(label.chars().count());
+            }
             let level = Filter::level_of(&record);
             self.lowest = Some(self.lowest.map_or(level, |it| it.min(level)));
         }
@@ -334,6 +358,33 @@ impl Screen {
     pub(in crate::watch) fn follow(&mut self) {
         self.anchor = None;
         self.behind = Behind::default();
+    }
+
+    /// Whether an action does anything for what is watched.
+    #[must_use]
+    pub fn can(&self, action: Action) -> bool {
+        let target = &self.options.target;
+        let stream = target.stream.as_ref();
+        match action {
+            Action::Detail | Action::Cancel => target.id.is_some() && self.connection.is_codechat,
+            Action::Reconnect => !self.is_recording() && stream.is_none_or(|it| it.may_repeat),
+            Action::CopyId => target.id.is_some() || stream.is_some(),
+            Action::CopyCurl => !target.request.is_empty(),
+            _ => true,
+        }
+    }
+
+    /// The lines of the list of keys: the names of those that do anything here, and what they do.
+    pub fn help(&self) -> impl Iterator<Item = (String, &'static str)> {
+        TABLE.iter().filter_map(|line| {
+            let label = line.label_of(|action| self.can(action));
+            let copies_id = line.keys.iter().any(|(_, it)| *it == Action::CopyId);
+            let does = match self.options.target.stream {
+                Some(_) if copies_id => "copy the last event ID, for --last-event-id",
+                _ => line.does,
+            };
+            label.map(|it| (it, does))
+        })
     }
 
     /// Whether it is a recording that is shown: nothing can be asked of one, nor sent to it.

@@ -1,15 +1,17 @@
 //! The lines of a recording.
 //!
 //! A message is a line as `--format json` writes it, with `atMillis`, the time since the watch began, in
-//! front. All else that happened on the stream has a line with `atMillis` and `event`, and no `message`.
+//! front. An event of a server that is not codechat's is kept as it came, with `data`, and is read anew when it is
+//! shown. All else that happened on the stream has a line with `atMillis` and `event`, and no `message`.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::client::subscribe::{Received, Update};
+use crate::client::subscribe::{ForeignEvent, Received, Update};
 use crate::event::{End, EventId, Format, Gap, UnixMillis};
-use crate::wire::json;
+use crate::message::{DEFAULT_EVENT, Message};
+use crate::wire::json::{self, ForeignObject, ForeignRecord};
 
 /// What happened, other than a message.
 #[derive(Deserialize, Serialize)]
@@ -21,12 +23,18 @@ use crate::wire::json;
 enum Happening {
     Connected {
         format: String,
+        /// Whether the server is not codechat's.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        foreign: bool,
     },
     Gap {
         #[serde(skip_serializing_if = "Option::is_none")]
         from: Option<u64>,
         #[serde(skip_serializing_if = "Option::is_none")]
         to: Option<u64>,
+        /// Whether it is not known that anything was lost.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        possible: bool,
     },
     End {
         reason: String,
@@ -65,26 +73,27 @@ pub(super) fn of(update: &Update, at: Duration) -> Vec<u8> {
     let at_millis = millis(at);
     let what = match update {
         Update::Message(received) => {
-            let object = json::stamped_object(&received.id, received.time, &received.message);
+            let object = object(received);
             let mut line = format!("{{\"atMillis\":{at_millis},").into_bytes();
             line.extend_from_slice(&object[1..]);
             return line;
         }
-        Update::Connected { format } => Happening::Connected {
+        Update::Connected {
+            format,
+            is_codechat,
+        } => Happening::Connected {
             format: format.as_str().into(),
+            foreign: !is_codechat,
         },
-        Update::Gap(Gap::Known { from, to }) => Happening::Gap {
-            from: Some(*from),
-            to: Some(*to),
-        },
-        Update::Gap(Gap::BeforeJoining { to }) => Happening::Gap {
-            from: Some(1),
-            to: Some(*to),
-        },
-        Update::Gap(Gap::Possible | Gap::Unknown) => Happening::Gap {
-            from: None,
-            to: None,
-        },
+        Update::Gap(gap) => {
+            let (from, to) = match gap {
+                Gap::Known { from, to } => (Some(*from), Some(*to)),
+                Gap::BeforeJoining { to } => (Some(1), Some(*to)),
+                Gap::Possible | Gap::Unknown => (None, None),
+            };
+            let possible = *gap == Gap::Possible;
+            Happening::Gap { from, to, possible }
+        }
         Update::End(end) => Happening::End {
             reason: end.as_str().into(),
         },
@@ -104,6 +113,22 @@ pub(super) fn of(update: &Update, at: Duration) -> Vec<u8> {
     serde_json::to_vec(&Line { at_millis, what }).expect("names and numbers can always be written")
 }
 
+/// A message as a recording keeps it.
+fn object(received: &Received) -> Vec<u8> {
+    let Some(foreign) = &received.foreign else {
+        return json::stamped_object(&received.id, received.time, &received.message);
+    };
+    let record = ForeignRecord::of(ForeignObject {
+        received_at: foreign.received_at,
+        id: &received.id,
+        event: &received.event,
+        time: None,
+        message: &received.message,
+        data: &foreign.data,
+    });
+    serde_json::to_vec(&record).expect("texts can always be written")
+}
+
 /// Reads the lines of a recording, and of messages that were written with `--format json` or saved from the pane: of
 /// these, the times at which the server took them tell when they happened.
 #[derive(Debug, Default)]
@@ -119,23 +144,21 @@ pub(in crate::watch) struct LineReader {
 impl LineReader {
     /// The update that a line tells, and when it happened since the watch began; `None` if it is no such line.
     pub(in crate::watch) fn read(&mut self, line: &str) -> Option<(Duration, Update)> {
-        let update = if let Some(message) = json::parse_event(line) {
+        let update = if let Some((at_millis, received)) = foreign(line) {
+            self.has_read |= !received.message.system;
+            self.at = self.at_of(at_millis, received.when());
+            Update::Message(Box::new(received))
+        } else if let Some(message) = json::parse_event(line) {
             let stamp: Stamp = serde_json::from_str(line).ok()?;
             let time = stamp.id.parse().ok().map(|id: EventId| id.time);
             self.has_read |= !message.system;
-            self.at = match (stamp.at_millis, time) {
-                (Some(at), _) => Duration::from_millis(at),
-                (None, Some(time)) => {
-                    let (first, at) = *self.first.get_or_insert((time, self.at));
-                    at + Duration::from_millis(time.saturating_sub(first))
-                }
-                (None, None) => self.at,
-            };
+            self.at = self.at_of(stamp.at_millis, time);
             Update::Message(Box::new(Received {
                 time,
                 id: stamp.id,
                 event: message.event_name().to_owned().into(),
                 message,
+                foreign: None,
             }))
         } else {
             let line: Line<Happening> = serde_json::from_str(line).ok()?;
@@ -150,15 +173,65 @@ impl LineReader {
         };
         Some((self.at, update))
     }
+
+    /// When a message happened, of which the line tells this.
+    fn at_of(&mut self, at_millis: Option<u64>, time: Option<UnixMillis>) -> Duration {
+        match (at_millis, time) {
+            (Some(at), _) => Duration::from_millis(at),
+            (None, Some(time)) => {
+                let (first, at) = *self.first.get_or_insert((time, self.at));
+                at + Duration::from_millis(time.saturating_sub(first))
+            }
+            (None, None) => self.at,
+        }
+    }
+}
+
+/// The event of a server that is not codechat's that a line tells, and when it happened, if the line tells that.
+fn foreign(line: &str) -> Option<(Option<u64>, Received)> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Foreign {
+        at_millis: Option<u64>,
+        #[serde(flatten)]
+        record: ForeignRecord,
+    }
+    if !line.contains("\"receivedAt\"") {
+        return None;
+    }
+    let Foreign { at_millis, record } = serde_json::from_str(line).ok()?;
+    let received_at: jiff::Timestamp = record.received_at.parse().ok()?;
+    let event = record.event_name().to_owned();
+    let message = Message {
+        event: Some(&*event)
+            .filter(|it| *it != DEFAULT_EVENT)
+            .and_then(|it| it.parse().ok()),
+        system: record.system,
+        ..Message::text(&*record.data)
+    };
+    let received = Received {
+        id: record.id,
+        event: event.into(),
+        time: None,
+        message,
+        foreign: Some(Box::new(ForeignEvent {
+            data: record.data.into(),
+            received_at: u64::try_from(received_at.as_millisecond()).ok()?,
+            logger: None,
+        })),
+    };
+    Some((at_millis, received))
 }
 
 fn happened(happening: Happening) -> Option<Update> {
     Some(match happening {
-        Happening::Connected { format } => Update::Connected {
+        Happening::Connected { format, foreign } => Update::Connected {
             format: format.parse::<Format>().ok()?,
+            is_codechat: !foreign,
         },
-        Happening::Gap { from, to } => Update::Gap(match (from, to) {
+        Happening::Gap { from, to, possible } => Update::Gap(match (from, to) {
             (Some(from), Some(to)) if from <= to => Gap::Known { from, to },
+            (None, None) if possible => Gap::Possible,
             (None, None) => Gap::Unknown,
             _ => return None,
         }),
@@ -185,7 +258,7 @@ fn millis(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Level, Message, Outcome, Progress};
+    use crate::message::{Level, Outcome, Progress};
 
     fn message(id: &str, message: Message) -> Update {
         Update::Message(Box::new(Received {
@@ -193,6 +266,24 @@ mod tests {
             event: message.event_name().to_owned().into(),
             time: id.parse().ok().map(|it: EventId| it.time),
             message,
+            foreign: None,
+        }))
+    }
+
+    fn foreign_event(name: &str, data: &str) -> Update {
+        Update::Message(Box::new(Received {
+            id: "urn:uuid:1".into(),
+            event: name.to_owned().into(),
+            time: None,
+            message: Message {
+                event: name.parse().ok(),
+                ..Message::text(data)
+            },
+            foreign: Some(Box::new(ForeignEvent {
+                data: data.into(),
+                received_at: 1_732_262_400_123,
+                logger: None,
+            })),
         }))
     }
 
@@ -209,7 +300,17 @@ mod tests {
         };
         let format = Format::Json;
         let updates = [
-            Update::Connected { format },
+            Update::Connected {
+                format,
+                is_codechat: true,
+            },
+            Update::Connected {
+                format: Format::Text,
+                is_codechat: false,
+            },
+            foreign_event("tick", "{\"a\": 1}\nb"),
+            foreign_event("message", ""),
+            foreign_event("end", "x"),
             message("17-1732262400123", full),
             message(
                 "",
@@ -218,6 +319,7 @@ mod tests {
             Update::Gap(Gap::BeforeJoining { to: 17 }),
             Update::Gap(Gap::Known { from: 18, to: 120 }),
             Update::Gap(Gap::Unknown),
+            Update::Gap(Gap::Possible),
             Update::Heartbeat,
             Update::Note("the stream comes compressed".into()),
             Update::Retrying {

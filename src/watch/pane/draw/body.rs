@@ -109,7 +109,7 @@ fn beside(
         canvas.put(columns.gutter, y, &time, theme.faint());
     }
     if columns.name > 0
-        && let Some(name) = &record.operation
+        && let Some(name) = record.label()
     {
         let name = cut(name, usize::from(columns.name) - 1);
         canvas.put(columns.gutter + columns.time, y, &name, theme.faint());

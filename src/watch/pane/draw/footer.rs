@@ -193,10 +193,12 @@ fn state(screen: &Screen, theme: Theme) -> (Vec<String>, Style) {
 /// The actions that matter now, and what each is called here.
 fn hints(screen: &Screen) -> Vec<(Action, &'static str)> {
     let hints = hints_of_mode(screen);
-    let can_cancel = matches!(screen.mode, Mode::Messages) && !screen.is_recording();
+    let can_cancel = matches!(screen.mode, Mode::Messages) && screen.can(Action::Cancel);
     let cancel = (can_cancel && screen.running().any(|it| it.name().is_some()))
         .then_some((Action::Cancel, "cancel"));
-    cancel.into_iter().chain(hints.iter().copied()).collect()
+    let hints = hints.iter().copied();
+    let hints = hints.filter(|(action, _)| screen.can(*action));
+    cancel.into_iter().chain(hints).collect()
 }
 
 /// Those that matter whatever is going on.
@@ -213,7 +215,7 @@ fn hints_of_mode(screen: &Screen) -> &'static [(Action, &'static str)] {
             (Action::Copy, "copy"),
             (Action::Back, "close"),
         ],
-        _ if screen.is_empty() && screen.connection.is_open() && !screen.is_recording() => &[
+        _ if screen.is_empty() && screen.connection.is_open() && screen.can(Action::CopyCurl) => &[
             (Action::CopyId, "copy the ID"),
             (Action::CopyCurl, "copy the curl line"),
             (Action::Help, "help"),

@@ -12,7 +12,7 @@ use crate::terminal::safe_text::{Colour, safe_line};
 use crate::watch::format;
 use crate::watch::operations::OperationState;
 use crate::watch::pane::state::connection::ConnectionState;
-use crate::watch::pane::state::{Screen, timestamps};
+use crate::watch::pane::state::{Screen, WatchedStream, timestamps};
 use crate::watch::replay::Recording;
 use crate::watch::summary::counted;
 
@@ -121,6 +121,9 @@ fn replay(recording: &Recording, is_open: bool, now: Duration, more: &str) -> Ve
 /// What is told of what is watched, the longest first.
 fn targets(screen: &Screen) -> Vec<String> {
     let target = &screen.options.target;
+    if let Some(stream) = &target.stream {
+        return streams(stream);
+    }
     let mut texts = Vec::new();
     let id = target.id.map(|it| (it.to_string(), it.short()));
     let server = target.server.as_deref().map(|it| {
@@ -132,15 +135,17 @@ fn targets(screen: &Screen) -> Vec<String> {
             if screen.others.here > 0 {
                 let watching = screen.others.here + 1;
                 texts.extend([
-                    format!("{watching} watch · {server} · {long}"),
-                    format!("{watching} watch · {long}"),
-                    format!("{watching} watch · {short}"),
+                    format!("{watching} watch · {server} · client ID {long}"),
+                    format!("{watching} watch · client ID {long}"),
+                    format!("{watching} watch · client ID {short}"),
                 ]);
             }
             texts.extend([
-                format!("{server} · {long}"),
-                long,
-                format!("{server} · {short}"),
+                format!("{server} · client ID {long}"),
+                format!("client ID {long}"),
+                format!("{server} · client ID {short}"),
+                format!("{server} · ID {short}"),
+                format!("client ID {short}"),
                 short,
             ]);
         }
@@ -149,6 +154,37 @@ fn targets(screen: &Screen) -> Vec<String> {
         (None, None) => {}
     }
     texts
+}
+
+/// What is told of a stream that a URL names, the longest first. Whatever there is no room for, that nobody verifies
+/// the server is told.
+fn streams(stream: &WatchedStream) -> Vec<String> {
+    let WatchedStream {
+        method,
+        url,
+        is_unverified,
+        ..
+    } = stream;
+    let url = safe_line(url, Colour::Strip);
+    let bare = url.split_once("://").map_or(&*url, |(_, rest)| rest);
+    let host = bare.split('/').next().unwrap_or_default();
+    let texts = [
+        format!("{method} {url}"),
+        format!("{method} {bare}"),
+        format!("{method} {host}"),
+        host.to_owned(),
+        String::new(),
+    ];
+    let texts = texts.into_iter();
+    if *is_unverified {
+        let unverified = "TLS not verified";
+        texts
+            .map(|it| format!("{unverified} · {it}"))
+            .map(|it| it.trim_end_matches(" · ").to_owned())
+            .collect()
+    } else {
+        texts.collect()
+    }
 }
 
 /// Draws a line for each operation that there is room for.

@@ -4,9 +4,12 @@ use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
 use super::canvas::{Canvas, cut};
+use super::theme::Theme;
+use crate::event::ClientId;
+use crate::terminal::safe_text::{Colour, safe_line};
 use crate::watch::pane::keys::{self, Action};
-use crate::watch::pane::state::Screen;
 use crate::watch::pane::state::records::RecordKind;
+use crate::watch::pane::state::{Screen, Watched, WatchedStream};
 
 /// Whether there is nothing to show yet but how to begin.
 #[must_use]
@@ -19,24 +22,32 @@ pub(in crate::watch::pane) fn is_due(screen: &Screen) -> bool {
     nothing && screen.connection.is_open() && screen.is_following()
 }
 
-/// Which of the lines are about publishing.
-const PUBLISH: std::ops::Range<usize> = 6..9;
+type Line = (String, Style);
 
-/// Draws what to do with the ID: lines to paste.
+/// Draws what is watched and what to do with it, and what the watch has noted so far.
 pub(in crate::watch::pane) fn draw(screen: &Screen, canvas: &mut Canvas<'_>) {
     let theme = canvas.theme;
     let target = &screen.options.target;
-    let Some(id) = target.id.map(|it| it.to_string()) else {
-        canvas.put(0, 0, "nothing has come yet", theme.faint());
-        return;
-    };
-    let plain = |text: &str| (text.to_owned(), Style::new());
-    let paste = |line: &str| (format!("  {line}"), theme.accent());
-    let copy = keys::name(Action::CopyCurl);
     let notes = screen.records.iter();
     let notes = notes.filter(|(_, it)| it.kind == RecordKind::Note);
     let notes = notes.map(|(_, it)| (it.plain().into_owned(), theme.accent()));
-    let lines = [
+    let lines = match (target.id, &target.stream) {
+        (Some(id), _) => of_client(id, target, theme),
+        (None, Some(stream)) => of_stream(stream, theme),
+        (None, None) => vec![("Nothing has come yet.".into(), theme.faint())],
+    };
+    draw_lines(notes.chain(lines).collect(), canvas);
+}
+
+fn plain(text: &str) -> Line {
+    (text.into(), Style::new())
+}
+
+/// What to do with the ID: lines to paste.
+fn of_client(id: ClientId, target: &Watched, theme: Theme) -> Vec<Line> {
+    let paste = |line: &str| (format!("  {line}"), theme.accent());
+    let copy = keys::name(Action::CopyCurl);
+    let mut lines = vec![
         (format!("Client ID {id}"), theme.strong()),
         plain(""),
         plain(&format!(
@@ -45,22 +56,39 @@ pub(in crate::watch::pane) fn draw(screen: &Screen, canvas: &mut Canvas<'_>) {
         paste(&target.request),
         plain("Or run the request here:"),
         paste(&target.job),
-        plain("Or publish something yourself:"),
-        paste(&target.send),
-        paste(&target.curl),
+    ];
+    // The original protocol has no way to publish.
+    if !target.send.is_empty() {
+        lines.extend([
+            plain("Or publish something yourself:"),
+            paste(&target.send),
+            paste(&target.curl),
+        ]);
+    }
+    lines.extend([
         plain(""),
         plain(&format!(
             "{} copies the ID; {} shows all keys.",
             keys::name(Action::CopyId),
             keys::name(Action::Help)
         )),
-    ];
-    // The original protocol has no way to publish.
-    let can_publish = !target.send.is_empty();
-    let is_there = |at: usize| can_publish || !PUBLISH.contains(&at);
-    let lines = lines.into_iter().enumerate();
-    let lines = lines.filter(|(at, _)| is_there(*at)).map(|(_, line)| line);
-    let lines: Vec<_> = notes.chain(lines).collect();
+    ]);
+    lines
+}
+
+/// What a stream is asked for by.
+fn of_stream(stream: &WatchedStream, theme: Theme) -> Vec<Line> {
+    let url = safe_line(&stream.url, Colour::Strip);
+    vec![
+        (format!("{} {url}", stream.method), theme.strong()),
+        plain(""),
+        plain("Nothing has come yet; what this stream sends is shown here."),
+        plain(""),
+        plain(&format!("{} shows all keys.", keys::name(Action::Help))),
+    ]
+}
+
+fn draw_lines(lines: Vec<Line>, canvas: &mut Canvas<'_>) {
     let width = usize::from(canvas.area.width);
     let rows: usize = lines
         .iter()

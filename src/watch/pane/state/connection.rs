@@ -30,7 +30,7 @@ pub enum ConnectionState {
 }
 
 /// The connection's state, and when something last came.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Connection {
     /// How the stream is being read.
     pub state: ConnectionState,
@@ -38,6 +38,19 @@ pub struct Connection {
     pub last_message: Option<Duration>,
     /// When the last sign of life came.
     pub last_sign: Option<Duration>,
+    /// Whether the server is codechat's, as far as is known.
+    pub is_codechat: bool,
+}
+
+impl Default for Connection {
+    fn default() -> Self {
+        Self {
+            state: ConnectionState::default(),
+            last_message: None,
+            last_sign: None,
+            is_codechat: true,
+        }
+    }
 }
 
 impl Connection {
@@ -65,10 +78,16 @@ impl Connection {
                 self.state = ConnectionState::Ended;
                 true
             }
-            Update::Connected { .. } | Update::Heartbeat | Update::Note(_) | Update::Gap(_) => {
+            Update::Connected { is_codechat, .. } => {
+                self.state = ConnectionState::Live;
+                self.is_codechat = *is_codechat;
+                true
+            }
+            Update::Heartbeat | Update::Gap(_) => {
                 self.state = ConnectionState::Live;
                 true
             }
+            Update::Note(_) => false,
             Update::Message(received) => {
                 self.state = ConnectionState::Live;
                 if !received.message.system {

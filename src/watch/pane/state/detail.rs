@@ -70,6 +70,8 @@ fn fields(record: &Record, options: &PaneOptions) -> Vec<(&'static str, String)>
     add("event", more.and_then(|it| it.event.as_deref()).map(safe));
     let extra = more.and_then(|it| it.fields.as_deref());
     add("fields", extra.map(pretty));
+    let data = more.and_then(|it| it.foreign.as_ref()?.data.as_deref());
+    add("data", data.map(pretty));
     let id = record.event_id();
     add("id", (!id.is_empty()).then(|| safe(&id)));
     let time = record.server_time();

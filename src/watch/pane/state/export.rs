@@ -5,7 +5,6 @@ use super::records::{Id, Record, RecordKind};
 use super::timestamps::{self, Times};
 use crate::message::Level;
 use crate::watch::format;
-use crate::wire::json;
 
 impl Screen {
     /// All that is shown, as text: a line for each line, with times where they are shown.
@@ -25,8 +24,8 @@ impl Screen {
             if let Some(level) = record.level {
                 out.extend([level.as_str(), " "]);
             }
-            if let Some(name) = &record.operation {
-                out.extend([name, ": "]);
+            if let Some(label) = record.label() {
+                out.extend([label, ": "]);
             }
             out.push_str(&record.plain());
             out.push('\n');
@@ -40,16 +39,13 @@ impl Screen {
     pub fn all_as_ndjson(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for (_, record) in self.records.iter() {
-            // What the pane itself says of a recording has no ID.
-            let is_own = record.kind == RecordKind::System && record.event_id().is_empty();
+            // What the pane itself says of a recording has no ID, and is no event.
+            let is_own = record.kind == RecordKind::System
+                && record.event_id().is_empty()
+                && record.more.as_ref().is_none_or(|it| it.foreign.is_none());
             let is_kept = matches!(record.kind, RecordKind::Message | RecordKind::System);
             if is_kept && !is_own {
-                let object = json::stamped_object(
-                    &record.event_id(),
-                    record.server_time(),
-                    &record.message(),
-                );
-                out.extend_from_slice(&object);
+                out.extend_from_slice(&record.json_object());
                 out.push(b'\n');
             }
         }

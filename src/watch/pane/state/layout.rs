@@ -88,13 +88,13 @@ impl Screen {
     /// Names stand beside messages where there is more than one to tell apart.
     fn name_width(&self) -> u16 {
         let names = || self.all_operations().filter_map(OperationState::name);
-        let Some(first) = names().next() else {
-            return 0;
-        };
-        if names().all(|it| it == first) {
-            return 0;
+        let first = names().next();
+        let are_told_apart = names().any(|it| Some(it) != first);
+        let longest = names().map(|it| it.chars().count()).max();
+        let longest = longest.filter(|_| are_told_apart).unwrap_or(0);
+        match longest.max(self.longest_label).min(NAME_MAX) {
+            0 => 0,
+            width => u16::try_from(width + 1).unwrap_or(u16::MAX),
         }
-        let longest = names().map(|it| it.chars().count()).max().unwrap_or(0);
-        u16::try_from(longest.min(NAME_MAX) + 1).unwrap_or(u16::MAX)
     }
 }

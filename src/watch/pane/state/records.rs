@@ -102,6 +102,7 @@ mod tests {
             event: "debug".into(),
             time: Some(1_732_262_400_123),
             message: Message::text(text),
+            foreign: None,
         }
     }
 

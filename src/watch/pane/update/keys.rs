@@ -8,7 +8,7 @@ use crate::message::Level;
 use crate::watch::format;
 use crate::watch::format::count_of;
 use crate::watch::operations::OperationState;
-use crate::watch::pane::keys::{self, Action, Code, Key, TABLE};
+use crate::watch::pane::keys::{self, Action, Code, Key};
 use crate::watch::pane::state::connection::ConnectionState;
 use crate::watch::pane::state::detail::Detail;
 use crate::watch::pane::state::navigation::Far;
@@ -28,11 +28,12 @@ pub(super) fn key(screen: &mut Screen, key: Key, now: Duration) -> Vec<Effect> {
         Some(Action::Suspend) => return vec![Effect::Suspend],
         _ => {}
     }
+    let last_line_of_help = screen.help().count().saturating_sub(1);
     match &mut screen.mode {
         Mode::Messages => action.map_or_else(Vec::new, |it| act(screen, it, now)),
         Mode::Prompt(_) => prompt::key(screen, key),
         Mode::Help(scroll) => {
-            let last = TABLE.len().saturating_sub(1);
+            let last = last_line_of_help;
             match turned(*scroll, last, action) {
                 Some(turned) => *scroll = turned,
                 None => screen.mode = Mode::Messages,
@@ -176,14 +177,9 @@ fn look_along(screen: &mut Screen, action: Action) {
 /// Does what a key asks for that has an effect outside.
 fn outward(screen: &mut Screen, action: Action) -> Vec<Effect> {
     let effect = match action {
+        action if !screen.can(action) => return told(screen, why_not(screen, action)),
         Action::Copy | Action::CopyShown | Action::CopyId | Action::CopyCurl => {
             return copy(screen, action);
-        }
-        Action::Detail | Action::Cancel if screen.is_recording() => {
-            return told(screen, "a recording has no publishers to ask");
-        }
-        Action::Reconnect if screen.is_recording() => {
-            return told(screen, "a recording has no connection");
         }
         Action::Detail => {
             screen.wants_debug = !screen.wants_debug;
@@ -231,17 +227,33 @@ fn copy(screen: &mut Screen, action: Action) -> Vec<Effect> {
             None => return told(screen, "nothing to copy"),
         },
         Action::CopyShown => (screen.shown_as_text(), "all that is shown"),
-        Action::CopyId => match target.id {
-            Some(id) => (id.to_string(), "the client ID"),
-            None => return told(screen, "a recording has no client ID"),
+        Action::CopyId => match (target.id, screen.model.last_event_id()) {
+            (Some(id), _) => (id.to_string(), "the client ID"),
+            (None, Some(id)) => (id.into(), "the last event ID, for --last-event-id"),
+            (None, None) => return told(screen, "no event had an ID yet"),
         },
-        _ if target.request.is_empty() => return told(screen, "a recording takes no messages"),
         _ => (
             target.request.clone(),
             "a curl line that sends the ID along",
         ),
     };
     vec![copied(screen, text, what)]
+}
+
+/// Why an action does nothing for what is watched.
+fn why_not(screen: &Screen, action: Action) -> &'static str {
+    let is_recording = screen.is_recording();
+    match action {
+        Action::Detail | Action::Cancel if is_recording => "a recording has no publishers to ask",
+        Action::Detail | Action::Cancel => {
+            "this server takes no control requests; codechat serve does"
+        }
+        Action::Reconnect if is_recording => "a recording has no connection",
+        Action::Reconnect => "it is not asked for again, since that may do its work twice",
+        Action::CopyId => "a recording has no client ID",
+        _ if is_recording => "a recording takes no messages",
+        _ => "there is no client ID to send along",
+    }
 }
 
 fn told(screen: &mut Screen, notice: &str) -> Vec<Effect> {

@@ -7,11 +7,15 @@ use std::time::Duration;
 
 use crate::client::subscribe::Received;
 use crate::event::{EventId, UnixMillis};
-use crate::message::{Level, Message, Operation, Outcome, Progress};
+use crate::message::{DEFAULT_EVENT, Level, Message, Operation, Outcome, Progress};
 use crate::terminal::safe_text::{self, Colour};
+use crate::wire::json::{self, ForeignObject};
 
 /// The most bytes of one message's text that are kept; a codechat server's never has more.
 pub const TEXT_MAX: usize = 4 << 20;
+
+/// Names of events that say nothing.
+const DEFAULT_EVENTS: [&str; 2] = ["message", DEFAULT_EVENT];
 
 /// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +35,7 @@ pub enum RecordKind {
 pub struct Record {
     /// Its place in the channel, from 1.
     pub seq: Option<NonZeroU64>,
-    /// When the server took it; never 0.
+    /// When the server took it, or when it was said elsewhere; never 0.
     pub time: Option<NonZeroU64>,
     /// When it came, in microseconds since the watch began.
     arrived: u64,
@@ -60,6 +64,10 @@ pub struct More {
     pub id: Option<Box<str>>,
     /// The operation's name as it came, where that is not what is shown.
     pub operation: Option<Box<str>>,
+    /// What is shown in an operation's place, made safe: the logger, or the event's name.
+    pub label: Option<Box<str>>,
+    /// What is kept of an event of a server that is not codechat's.
+    pub foreign: Option<ForeignPart>,
     /// The event's name, where it is not the default.
     pub event: Option<Box<str>>,
     /// How far the operation is.
@@ -70,18 +78,50 @@ pub struct More {
     pub fields: Option<Box<str>>,
 }
 
+/// What is kept of an event of a server that is not codechat's.
+#[derive(Clone, Debug)]
+pub struct ForeignPart {
+    /// When its last byte came.
+    pub received_at: UnixMillis,
+    /// The time that it tells itself.
+    pub time: Option<UnixMillis>,
+    /// Its data, where that is not the text.
+    pub data: Option<Arc<str>>,
+}
+
 impl Record {
     /// A record of a message that came.
     #[must_use]
     pub fn received(received: Received, now: Duration, colour: Colour) -> Self {
+        let when = received.when();
         let Received {
             id,
+            event,
             time,
             mut message,
-            ..
+            foreign,
         } = received;
-        let event_id = id.parse::<EventId>().ok();
+        let event_id = match foreign {
+            Some(_) => None,
+            None => id.parse::<EventId>().ok(),
+        };
         let words = std::mem::take(&mut message.text);
+        let foreign = foreign.map(|it| {
+            let logger = it.logger.as_deref();
+            let label = logger.or(Some(&*event).filter(|it| !DEFAULT_EVENTS.contains(it)));
+            let label = label.map(|it| safe_text::safe_line(it, Colour::Strip).into());
+            let data = (*it.data != *words).then_some(it.data);
+            let received_at = it.received_at;
+            (
+                label,
+                ForeignPart {
+                    received_at,
+                    time,
+                    data,
+                },
+            )
+        });
+        let (label, foreign) = foreign.unzip();
         let (text, raw) = if message.system {
             let (safe, _) = made_safe(words.clone(), Colour::Strip);
             (set_off(&safe), Some(words.into()))
@@ -97,18 +137,24 @@ impl Record {
         let safe_name = name.map(|it| safe_text::safe_line(it, Colour::Strip));
         let more = More {
             raw,
-            id: (event_id.is_none() && !id.is_empty()).then(|| id.into()),
+            // What is no codechat ID must not be taken for one, even if there is none.
+            id: (event_id.is_none() && (foreign.is_some() || !id.is_empty())).then(|| id.into()),
             operation: name
                 .filter(|it| safe_name.as_deref() != Some(it))
                 .map(Into::into),
-            event: message.event.as_ref().map(|it| it.as_str().into()),
+            event: match foreign {
+                Some(_) => Some(event.into()),
+                None => message.event.as_ref().map(|it| it.as_str().into()),
+            },
+            label: label.flatten(),
+            foreign,
             progress: message.progress,
             outcome: message.outcome,
             fields: message.fields,
         };
         Self {
             seq: event_id.and_then(|it| NonZeroU64::new(it.seq)),
-            time: time.and_then(NonZeroU64::new),
+            time: when.and_then(NonZeroU64::new),
             arrived: micros(now),
             operation: safe_name.map(Into::into),
             text,
@@ -161,6 +207,13 @@ impl Record {
         }
     }
 
+    /// What stands before the text: the operation, or else the logger or the event's name.
+    #[must_use]
+    pub fn label(&self) -> Option<&str> {
+        let label = || self.more.as_ref()?.label.as_deref();
+        self.operation.as_deref().or_else(label)
+    }
+
     /// How its operation ended, if the message says so.
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
@@ -182,7 +235,7 @@ impl Record {
         }
     }
 
-    /// When the server took it.
+    /// When the server took it, or when it was said elsewhere.
     #[must_use]
     pub fn server_time(&self) -> Option<UnixMillis> {
         self.time.map(NonZeroU64::get)
@@ -205,6 +258,24 @@ impl Record {
         }
     }
 
+    /// The message as `--format json` writes it.
+    #[must_use]
+    pub fn json_object(&self) -> Vec<u8> {
+        let (id, message) = (self.event_id(), self.message());
+        let more = self.more.as_deref();
+        let Some(foreign) = more.and_then(|it| it.foreign.as_ref()) else {
+            return json::stamped_object(&id, self.server_time(), &message);
+        };
+        json::foreign_object(ForeignObject {
+            received_at: foreign.received_at,
+            id: &id,
+            event: more.and_then(|it| it.event.as_deref()).unwrap_or_default(),
+            time: foreign.time,
+            message: &message,
+            data: foreign.data.as_deref().unwrap_or(&message.text),
+        })
+    }
+
     pub(super) fn size(&self) -> usize {
         let more = self.more.as_ref().map_or(0, |it| it.size());
         size_of::<Self>() + self.text.len() + more
@@ -213,7 +284,8 @@ impl Record {
 
 impl More {
     fn is_something(&self) -> bool {
-        self.progress.is_some() || self.outcome.is_some() || self.texts().next().is_some()
+        let has_value = self.progress.is_some() || self.outcome.is_some();
+        has_value || self.foreign.is_some() || self.texts().next().is_some()
     }
 
     fn texts(&self) -> impl Iterator<Item = &str> {
@@ -221,6 +293,7 @@ impl More {
             &self.raw,
             &self.id,
             &self.operation,
+            &self.label,
             &self.event,
             &self.fields,
         ];
@@ -228,7 +301,9 @@ impl More {
     }
 
     fn size(&self) -> usize {
-        size_of::<Self>() + self.texts().map(str::len).sum::<usize>()
+        let data = self.foreign.as_ref().and_then(|it| it.data.as_ref());
+        let texts = self.texts().map(str::len).sum::<usize>();
+        size_of::<Self>() + texts + data.map_or(0, |it| it.len())
     }
 }
 

@@ -1,0 +1,92 @@
+//! Whether an answer without the type of an event stream is one all the same, by its first bytes.
+
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::{self, BoxStream, StreamExt};
+
+/// So many blank lines may come first.
+const BLANK_MAX: usize = 1024;
+const BOM: &[u8] = b"\xEF\xBB\xBF";
+/// What a line of an event stream can begin with: a field, or a comment.
+const FIELDS: [&str; 4] = ["data", "event", "id", "retry"];
+
+/// A body that begins with a field or a comment of an event stream.
+///
+/// # Errors
+/// The start of another body.
+pub(super) async fn sniffed<E: Send + 'static>(
+    mut body: BoxStream<'static, Result<Bytes, E>>,
+) -> Result<BoxStream<'static, Result<Bytes, E>>, Bytes> {
+    let mut start = BytesMut::new();
+    loop {
+        match is_event_stream(&start) {
+            Some(true) => {
+                let start = stream::once(async { Ok(start.freeze()) });
+                return Ok(start.chain(body).boxed());
+            }
+            Some(false) => return Err(start.freeze()),
+            None => match body.next().await {
+                Some(Ok(chunk)) => start.extend_from_slice(&chunk),
+                Some(Err(_)) | None => return Err(start.freeze()),
+            },
+        }
+    }
+}
+
+/// `None` if these first bytes do not tell.
+fn is_event_stream(start: &[u8]) -> Option<bool> {
+    if start.len() < BOM.len() && BOM.starts_with(start) {
+        return None;
+    }
+    let text = start.strip_prefix(BOM).unwrap_or(start);
+    let blank = text.iter().take_while(|it| matches!(it, b'\r' | b'\n'));
+    let blank = blank.count();
+    let line = &text[blank..];
+    if line.is_empty() {
+        return (blank > BLANK_MAX).then_some(false);
+    }
+    let is_end = |it: &u8| matches!(it, b':' | b'\r' | b'\n');
+    let Some(end) = line.iter().position(is_end) else {
+        let may_become = |it: &&str| it.as_bytes().starts_with(line);
+        return (!FIELDS.iter().any(may_become)).then_some(false);
+    };
+    let name = &line[..end];
+    let is_comment = name.is_empty();
+    Some(is_comment || FIELDS.iter().any(|it| it.as_bytes() == name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_stream_is_known_by_its_first_line() {
+        for (start, is) in [
+            ("data: x", Some(true)),
+            (": ok", Some(true)),
+            ("\u{feff}\r\n\nid:7", Some(true)),
+            ("event\n", Some(true)),
+            ("ret", None),
+            ("data", None),
+            ("", None),
+            ("\n\n", None),
+            ("<html>", Some(false)),
+            ("{\"a\":1}", Some(false)),
+            ("database: x", Some(false)),
+            ("name: x", Some(false)),
+        ] {
+            assert_eq!(is_event_stream(start.as_bytes()), is, "{start:?}");
+        }
+        assert_eq!(is_event_stream(&[b'\n'; BLANK_MAX + 1]), Some(false));
+    }
+
+    #[tokio::test]
+    async fn what_was_looked_at_comes_first() {
+        let chunks = ["da", "ta: 1\n", "\n"].map(|it| Ok::<_, ()>(Bytes::from(it)));
+        let body = sniffed(stream::iter(chunks).boxed()).await.unwrap();
+        let all: Vec<_> = body.map(Result::unwrap).collect().await;
+        assert_eq!(all.concat(), b"data: 1\n\n");
+        let chunks = ["<!doc", "type>"].map(|it| Ok::<_, ()>(Bytes::from(it)));
+        let other = sniffed(stream::iter(chunks).boxed()).await;
+        assert_eq!(other.err().unwrap(), "<!doc");
+    }
+}

@@ -1,0 +1,187 @@
+//! One event stream of any server: [`StreamRequest`] asks for it, [`UrlStream`] reads it.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName,
+    HeaderValue, USER_AGENT,
+};
+use reqwest::{Certificate, Method};
+
+use super::request::ClientRequest;
+use super::{ClientError, HttpOptions, StreamUrl, http};
+use crate::wire;
+
+/// What asks for a stream. Whoever prints it sees no header and no body.
+#[derive(Clone)]
+pub struct StreamRequest {
+    url: StreamUrl,
+    method: Method,
+    /// Those that every server gets.
+    ours: HeaderMap,
+    /// The user's, which are for the URL's own origin, and which of ours these leave out.
+    own: HeaderMap,
+    left_out: Vec<HeaderName>,
+    body: Option<Bytes>,
+}
+
+impl StreamRequest {
+    /// Asks for the stream at `url`, with the user name and the password that it may have.
+    #[must_use]
+    pub fn new(method: Method, url: StreamUrl) -> Self {
+        let ours = [
+            (ACCEPT, wire::EVENT_STREAM),
+            // What is not coded no coder holds back.
+            (ACCEPT_ENCODING, "identity"),
+            (CACHE_CONTROL, "no-store"),
+            (USER_AGENT, super::USER_AGENT),
+        ];
+        let ours = ours.map(|(name, value)| (name, HeaderValue::from_static(value)));
+        let mut request = Self {
+            method,
+            ours: ours.into_iter().collect(),
+            own: HeaderMap::new(),
+            left_out: Vec::new(),
+            body: None,
+            url,
+        };
+        if let Some((user, password)) = request.url.user_info() {
+            request.set_basic(&user, &password);
+        }
+        request
+    }
+
+    /// How it is asked.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Sets a body, and its type.
+    pub fn set_body(&mut self, body: Bytes, kind: &'static str) {
+        self.own
+            .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        self.body = Some(body);
+    }
+
+    /// Sets a user name and a password (RFC 7617).
+    ///
+    /// # Panics
+    /// Never: base64 is visible ASCII.
+    pub fn set_basic(&mut self, user: &[u8], password: &[u8]) {
+        let credentials = STANDARD.encode([user, b":", password].concat());
+        let mut value =
+            HeaderValue::try_from(format!("Basic {credentials}")).expect("base64 is visible ASCII");
+        value.set_sensitive(true);
+        self.own.insert(AUTHORIZATION, value);
+    }
+
+    /// Sets the user's headers, in the place of those by the same names that were there before; a name without a value
+    /// is left out of the request.
+    pub fn set_headers(&mut self, headers: Vec<(HeaderName, Option<HeaderValue>)>) {
+        for (name, _) in &headers {
+            self.own.remove(name);
+            self.left_out.push(name.clone());
+        }
+        for (name, value) in headers {
+            if let Some(mut value) = value {
+                value.set_sensitive(true);
+                self.own.append(name, value);
+            }
+        }
+    }
+
+    fn into_request(self) -> ClientRequest {
+        let mut headers = self.ours.clone();
+        for name in self.left_out.iter().chain(self.own.keys()) {
+            headers.remove(name);
+        }
+        headers.extend(self.own);
+        let mut request = ClientRequest::new(self.method, self.url.bare(), headers);
+        request.elsewhere = Some(self.ours);
+        request.body = self.body;
+        request.may_be_local = self.url.is_loopback();
+        request
+    }
+}
+
+/// How the server of a stream is to be known.
+#[derive(Clone, Debug, Default)]
+pub struct TlsOptions {
+    /// Trust these certificates alone; default those of the system.
+    pub roots: Option<Vec<Certificate>>,
+    /// Trust whatever is there.
+    pub is_unverified: bool,
+}
+
+/// Reads one stream. Cheap to clone.
+#[derive(Clone)]
+pub struct UrlStream {
+    pub(super) url: StreamUrl,
+    pub(super) http: reqwest::Client,
+    pub(super) request: ClientRequest,
+    pub(super) heartbeat: Option<Duration>,
+}
+
+impl UrlStream {
+    /// Makes ready to read a stream; connects to nothing yet. `heartbeat` says how often the server says something on
+    /// a quiet stream; if it is not given, what the stream shows counts.
+    ///
+    /// # Errors
+    /// [`ClientError::Setup`] if the HTTP library does not start.
+    pub fn new(
+        request: StreamRequest,
+        tls: TlsOptions,
+        heartbeat: Option<Duration>,
+    ) -> Result<Self, ClientError> {
+        let url = request.url.clone();
+        let http = http(HttpOptions {
+            is_loopback: url.is_loopback(),
+            is_plain: url.is_plain(),
+            may_repeat: false,
+            tls,
+        })?;
+        Ok(Self {
+            http,
+            request: request.into_request(),
+            heartbeat,
+            url,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_users_header_takes_the_place_of_ours_and_stays_with_its_origin() {
+        let url = "https://user:pass@h/a?b#c".parse().unwrap();
+        let mut request = StreamRequest::new(Method::GET, url);
+        request.set_headers(vec![
+            (ACCEPT, Some(HeaderValue::from_static("*/*"))),
+            (USER_AGENT, None),
+            (
+                HeaderName::from_static("x"),
+                Some(HeaderValue::from_static("1")),
+            ),
+            (
+                HeaderName::from_static("x"),
+                Some(HeaderValue::from_static("2")),
+            ),
+        ]);
+        let request = request.into_request();
+        assert_eq!(request.url.as_str(), "https://h/a?b");
+        assert_eq!(request.headers[ACCEPT], "*/*");
+        assert_eq!(request.headers[AUTHORIZATION], "Basic dXNlcjpwYXNz");
+        assert!(!request.headers.contains_key(USER_AGENT));
+        assert_eq!(request.headers.get_all("x").iter().count(), 2);
+        let elsewhere = request.elsewhere.unwrap();
+        assert_eq!(elsewhere[ACCEPT], "text/event-stream");
+        assert!(elsewhere.contains_key(USER_AGENT));
+        assert!(!elsewhere.contains_key("x") && !elsewhere.contains_key(AUTHORIZATION));
+    }
+}

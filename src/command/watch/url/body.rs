@@ -1,0 +1,244 @@
+//! A request's body, as curl's flags say it; and the flags of curl that do nothing here, or are not there.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use anyhow::Context;
+use bytes::Bytes;
+use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, value_parser};
+
+use super::{BODY_MAX, open, read_at_most};
+use crate::wire;
+
+/// A flag that gives a part of the body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flag {
+    Data,
+    Json,
+    Raw,
+    Binary,
+}
+
+impl Flag {
+    const ALL: [Self; 4] = [Self::Data, Self::Json, Self::Raw, Self::Binary];
+
+    fn id(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Json => "json",
+            Self::Raw => "data-raw",
+            Self::Binary => "data-binary",
+        }
+    }
+
+    fn help(self) -> &'static str {
+        match self {
+            Self::Data => {
+                "Data to POST, as of a form; several are joined by &; @FILE has them (@- stdin), without line ends"
+            }
+            Self::Json => "Data to POST as JSON; @FILE has them (@- stdin)",
+            Self::Raw => "As --data, but @ means nothing",
+            Self::Binary => "As --data, but a file goes as it is",
+        }
+    }
+}
+
+/// Flags that are there so that a line with `curl` works with the word replaced: what each asks for is done anyhow.
+const DONE_ANYHOW: [(Option<char>, &str); 6] = [
+    (Some('N'), "no-buffer"),
+    (Some('s'), "silent"),
+    (Some('S'), "show-error"),
+    (Some('L'), "location"),
+    (Some('f'), "fail"),
+    (None, "compressed"),
+];
+
+/// Flags of curl that are not there, and what to do.
+const NOT_THERE: [(&[&str], &str); 14] = [
+    (
+        &["-i", "--include", "-v", "--verbose", "-I", "--head"],
+        "leave it out: only events are shown",
+    ),
+    (&["-o", "--output", "-O"], "write > FILE in its place"),
+    (
+        &["-A", "--user-agent"],
+        "write -H 'User-Agent: …' in its place",
+    ),
+    (&["-b", "--cookie"], "write -H 'Cookie: …' in its place"),
+    (&["-e", "--referer"], "write -H 'Referer: …' in its place"),
+    (
+        &["--oauth2-bearer"],
+        "write -H @FILE in its place; FILE has the line 'Authorization: Bearer …'",
+    ),
+    (&["-m", "--max-time"], "write --timeout 30s in its place"),
+    (
+        &["-G", "--get", "--url-query"],
+        "write the data behind a ? in the URL",
+    ),
+    (
+        &["--data-urlencode"],
+        "encode the data yourself, and give it with --data-raw",
+    ),
+    (
+        &["-F", "--form", "-T", "--upload-file"],
+        "give the body with --data-binary @FILE, and its type with -H",
+    ),
+    (
+        &["-x", "--proxy"],
+        "set the variable HTTPS_PROXY or HTTP_PROXY in its place",
+    ),
+    (
+        &["--retry", "--no-keepalive", "--http1.1", "--http2"],
+        "leave it out",
+    ),
+    (&["--url"], "write the URL without a flag"),
+    (
+        &["-K", "--config", "--resolve", "-E", "--cert", "--netrc"],
+        "there is nothing like it here",
+    ),
+];
+
+/// What to do in place of a flag that only curl has.
+pub(crate) fn no_such_flag(flag: &str) -> Option<&'static str> {
+    let is_meant = |(flags, _): &&(&[&str], _)| flags.contains(&flag);
+    NOT_THERE.iter().find(is_meant).map(|(_, advice)| *advice)
+}
+
+/// The parts of a body, in the order of the command line. They may be secret, and are not printed.
+#[derive(Clone, Default)]
+pub(super) struct BodyArgs(Vec<(Flag, OsString)>);
+
+impl std::fmt::Debug for BodyArgs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("BodyArgs")
+    }
+}
+
+impl clap::Args for BodyArgs {
+    fn augment_args(definition: Command) -> Command {
+        let data = Flag::ALL.map(|flag| {
+            let arg = Arg::new(flag.id())
+                .long(flag.id())
+                .value_name("DATA")
+                .help(flag.help())
+                .action(ArgAction::Append)
+                .allow_hyphen_values(true)
+                .value_parser(value_parser!(OsString))
+                .requires("url");
+            if flag == Flag::Data {
+                arg.short('d')
+            } else {
+                arg
+            }
+        });
+        let done_anyhow = DONE_ANYHOW.map(|(short, long)| {
+            let arg = Arg::new(long).long(long).hide(true);
+            arg.short(short).action(ArgAction::SetTrue)
+        });
+        definition.args(data).args(done_anyhow)
+    }
+
+    fn augment_args_for_update(definition: Command) -> Command {
+        Self::augment_args(definition)
+    }
+}
+
+impl FromArgMatches for BodyArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut parts = Vec::new();
+        for flag in Flag::ALL {
+            let places = matches.indices_of(flag.id()).into_iter().flatten();
+            let values = matches.get_many::<OsString>(flag.id());
+            let values = values.into_iter().flatten().cloned();
+            parts.extend(
+                places
+                    .zip(values)
+                    .map(|(place, value)| (place, flag, value)),
+            );
+        }
+        parts.sort_by_key(|(place, ..)| *place);
+        let parts = parts.into_iter().map(|(_, flag, value)| (flag, value));
+        Ok(Self(parts.collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl BodyArgs {
+    /// How often stdin is to be read.
+    pub(super) fn reads_of_stdin(&self) -> usize {
+        let is_stdin = |(flag, value): &&(Flag, OsString)| *flag != Flag::Raw && value == "@-";
+        self.0.iter().filter(is_stdin).count()
+    }
+
+    /// The body and its type; `None` if no flag gives one.
+    pub(super) fn read(&self) -> anyhow::Result<Option<(Bytes, &'static str)>> {
+        if self.0.is_empty() {
+            return Ok(None);
+        }
+        let mut body = Vec::new();
+        for (number, (flag, value)) in self.0.iter().enumerate() {
+            if number > 0 && *flag != Flag::Json {
+                body.push(b'&');
+            }
+            body.extend(part(*flag, value)?);
+        }
+        let is_json = self.0.iter().any(|(flag, _)| *flag == Flag::Json);
+        let kind = if is_json {
+            wire::JSON
+        } else {
+            "application/x-www-form-urlencoded"
+        };
+        Ok(Some((body.into(), kind)))
+    }
+}
+
+/// What one flag adds to the body.
+fn part(flag: Flag, value: &OsStr) -> anyhow::Result<Vec<u8>> {
+    let value = value.as_bytes();
+    let Some(path) = value.strip_prefix(b"@").filter(|_| flag != Flag::Raw) else {
+        return Ok(value.to_vec());
+    };
+    let (source, place): (Box<dyn io::Read>, String) = if path == b"-" {
+        (Box::new(io::stdin()), "stdin".into())
+    } else {
+        let path = Path::new(OsStr::from_bytes(path));
+        (Box::new(open(path, "data")?), path.display().to_string())
+    };
+    let data = read_at_most(source, BODY_MAX);
+    let mut data = data.with_context(|| format!("read data from {place}"))?;
+    if flag == Flag::Data {
+        data.retain(|it| !matches!(it, b'\r' | b'\n' | b'\0'));
+    }
+    Ok(data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(words: &[&str]) -> (String, &'static str) {
+        let definition: Command = <BodyArgs as clap::Args>::augment_args(Command::new("x"));
+        let definition = definition.arg(Arg::new("url"));
+        let words = ["x", "http://h"].iter().chain(words);
+        let matches = definition.try_get_matches_from(words).unwrap();
+        let body = BodyArgs::from_arg_matches(&matches).unwrap();
+        let (body, kind) = body.read().unwrap().unwrap();
+        (String::from_utf8(body.to_vec()).unwrap(), kind)
+    }
+
+    #[test]
+    fn parts_are_joined_in_their_order_as_curl_does_it() {
+        let form = "application/x-www-form-urlencoded";
+        let words = ["-d", "a=1", "--data-raw", "@b", "--data-binary", "c"];
+        assert_eq!(body(&words), ("a=1&@b&c".into(), form));
+        let words = ["--json", "{\"a\":", "--json", "1}"];
+        assert_eq!(body(&words), ("{\"a\":1}".into(), wire::JSON));
+        assert_eq!(body(&["-d", ""]), (String::new(), form));
+    }
+}

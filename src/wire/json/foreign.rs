@@ -1,0 +1,179 @@
+//! The events of servers that are not codechat's, as objects: what was read out of them under the names that a
+//! codechat stream has, and the data exactly as they came.
+
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{Object, rfc3339, to_vec};
+use crate::event::UnixMillis;
+use crate::message::Message;
+
+/// The name of an event that gives itself none (WHATWG HTML 9.2.6).
+const NAMELESS: &str = "message";
+
+/// An event of a server that is not codechat's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ForeignObject<'a> {
+    /// When its last byte came.
+    pub received_at: UnixMillis,
+    /// The last event ID at this event; empty if there is none.
+    pub id: &'a str,
+    /// Its name.
+    pub event: &'a str,
+    /// The time that it tells itself.
+    pub time: Option<UnixMillis>,
+    /// What was read out of it.
+    pub message: &'a Message,
+    /// Its data.
+    pub data: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Whole<'a> {
+    received_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<&'a str>,
+    #[serde(flatten)]
+    said: Object<'a>,
+    data: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    json: Option<Box<RawValue>>,
+}
+
+/// An event as `--format json` writes it.
+#[must_use]
+pub fn foreign_object(foreign: ForeignObject<'_>) -> Vec<u8> {
+    let mut said = Object::of(foreign.message);
+    said.time = foreign.time.map(rfc3339);
+    said.event = None;
+    to_vec(&Whole {
+        received_at: rfc3339(foreign.received_at),
+        id: some(foreign.id),
+        event: name(foreign.event),
+        said,
+        data: foreign.data,
+        json: compact(foreign.data).and_then(|it| RawValue::from_string(it).ok()),
+    })
+}
+
+/// An event as a recording keeps it: nothing that was read out of it, since that can be done again.
+#[derive(Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ForeignRecord {
+    /// When its last byte came, in RFC 3339.
+    pub received_at: String,
+    /// The last event ID at this event; empty if there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub id: String,
+    /// Its name; `None` for one without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// Its data.
+    pub data: String,
+    /// Whether it is the server's own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub system: bool,
+}
+
+impl ForeignRecord {
+    /// What is kept of an event.
+    #[must_use]
+    pub fn of(foreign: ForeignObject<'_>) -> Self {
+        Self {
+            received_at: rfc3339(foreign.received_at),
+            id: foreign.id.into(),
+            event: name(foreign.event).map(Into::into),
+            data: foreign.data.into(),
+            system: foreign.message.system,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn event_name(&self) -> &str {
+        self.event.as_deref().unwrap_or(NAMELESS)
+    }
+}
+
+fn some(text: &str) -> Option<&str> {
+    Some(text).filter(|it| !it.is_empty())
+}
+
+fn name(event: &str) -> Option<&str> {
+    Some(event).filter(|it| *it != NAMELESS)
+}
+
+/// A JSON object or array without the white space between its tokens; `None` if it is neither. Nothing is read and
+/// written anew, so that no number is rounded.
+#[must_use]
+pub fn compact(json: &str) -> Option<String> {
+    let is_container = json.trim_start().starts_with(['{', '[']);
+    if !is_container || serde_json::from_str::<IgnoredAny>(json).is_err() {
+        return None;
+    }
+    let mut out = String::with_capacity(json.len());
+    let (mut in_string, mut is_escaped) = (false, false);
+    for letter in json.chars() {
+        if in_string {
+            in_string = is_escaped || letter != '"';
+            is_escaped = !is_escaped && letter == '\\';
+        } else if matches!(letter, ' ' | '\t' | '\n' | '\r') {
+            continue;
+        } else {
+            in_string = letter == '"';
+        }
+        out.push(letter);
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Level, Progress};
+
+    #[test]
+    fn an_event_is_written_with_its_exact_data() {
+        let message = Message {
+            level: Some(Level::Warn),
+            progress: Some(Progress::new(3.0, Some(4.0), None).unwrap()),
+            event: Some("tick".parse().unwrap()),
+            ..Message::text("disk")
+        };
+        let data = "{\"msg\": \"disk\",\n \"n\": 12345678901234567890.10}";
+        let object = foreign_object(ForeignObject {
+            received_at: 1_732_262_400_123,
+            id: "urn:uuid:1",
+            event: "tick",
+            time: Some(1_732_262_400_000),
+            message: &message,
+            data,
+        });
+        assert_eq!(
+            String::from_utf8(object).unwrap(),
+            r#"{"receivedAt":"2024-11-22T08:00:00.123Z","id":"urn:uuid:1","event":"tick","time":"2024-11-22T08:00:00.000Z","message":"disk","level":"warn","progress":{"current":3,"total":4},"data":"{\"msg\": \"disk\",\n \"n\": 12345678901234567890.10}","json":{"msg":"disk","n":12345678901234567890.10}}"#
+        );
+    }
+
+    #[test]
+    fn only_an_object_or_an_array_is_written_as_json() {
+        for (data, json) in [
+            (
+                r#"{"a b" : "c \" d\\" , "e":[ 1 , 2 ]}"#,
+                Some(r#"{"a b":"c \" d\\","e":[1,2]}"#),
+            ),
+            (" [ ] ", Some("[]")),
+            ("12", None),
+            ("\"text\"", None),
+            ("{\"a\":", None),
+            ("{} {}", None),
+            ("", None),
+        ] {
+            assert_eq!(compact(data).as_deref(), json, "{data}");
+        }
+    }
+}
