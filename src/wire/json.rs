@@ -18,7 +18,7 @@ use super::surrogates::{mended, reading};
 use crate::event::{Event, Gap, UnixMillis};
 use crate::message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress};
 
-pub use foreign::{ForeignObject, ForeignRecord, compact, foreign_object};
+pub use foreign::{ForeignObject, ForeignRecord, compact, foreign_object, pretty};
 pub use level::set_level;
 pub(super) use level::{Said, read_level};
 pub use streamed::parse_event;

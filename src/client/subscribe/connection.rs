@@ -7,11 +7,12 @@ use eventsource_client::{BoxStream, Client as _, ClientBuilder, Error, Reconnect
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
-use super::Update;
 use super::ended::{Ended, ended_by};
 use super::notes::Notes;
 use super::reader::{Piece, Reader};
 use super::target::Target;
+use super::{FeedError, Update};
+use crate::client::ClientError;
 use crate::client::retry::Backoff;
 use crate::client::sse_repair::bypass::Runs;
 use crate::client::transport::{NoStream, Transport};
@@ -57,6 +58,7 @@ impl Connection {
         out: &mpsc::Sender<Vec<Piece>>,
     ) -> Option<Ended> {
         let cursor = self.transport.memory.recall().last_id;
+        let cursor_bytes = cursor.len();
         let place = self.target.place();
         self.transport.request = self.target.request(&cursor);
         let stream = match open(&self.transport) {
@@ -108,8 +110,23 @@ impl Connection {
             if matches!(ended, Ended::Over) {
                 let _ = out.send(vec![Piece::Item(Ok(Update::Gone))]).await;
             }
-            return Some(ended);
+            return Some(explained(ended, cursor_bytes));
         }
+    }
+}
+
+/// Says why a server that takes no longer head refuses a request, where that is so.
+fn explained(ended: Ended, cursor_bytes: usize) -> Ended {
+    const TOO_LARGE: u16 = 431;
+    match ended {
+        Ended::Failed(FeedError::Client(ClientError::Refused {
+            status: TOO_LARGE, ..
+        })) if cursor_bytes > 0 => Ended::Failed(FeedError::Client(ClientError::Refused {
+            status: TOO_LARGE,
+            detail: format!("the event ID has {cursor_bytes} bytes, more than this server takes"),
+            is_problem: false,
+        })),
+        ended => ended,
     }
 }
 

@@ -116,19 +116,49 @@ pub fn compact(json: &str) -> Option<String> {
         return None;
     }
     let mut out = String::with_capacity(json.len());
+    for_each_letter(json, |letter, _| out.push(letter));
+    Some(out)
+}
+
+/// A JSON object or array on several lines, indented; `None` if it is neither. The order of members stays, and no number
+/// is rounded.
+#[must_use]
+pub fn pretty(json: &str) -> Option<String> {
+    let json = compact(json)?;
+    let mut out = String::new();
+    let (mut depth, mut before) = (0, ' ');
+    for_each_letter(&json, |letter, in_string| {
+        let is_close = !in_string && matches!(letter, '}' | ']');
+        let is_empty = is_close && matches!(before, '{' | '[');
+        depth -= usize::from(is_close);
+        if !is_empty && (is_close || matches!(before, '{' | '[' | ',')) {
+            out.push('\n');
+            out.extend(std::iter::repeat_n("  ", depth));
+        }
+        out.push(letter);
+        if !in_string {
+            depth += usize::from(matches!(letter, '{' | '['));
+            out.extend((letter == ':').then_some(' '));
+        }
+        // Within a string nothing is a bracket or a comma.
+        before = if in_string { ' ' } else { letter };
+    });
+    Some(out)
+}
+
+/// Hands over each character but the white space between tokens, and whether it is within a string.
+fn for_each_letter(json: &str, mut take: impl FnMut(char, bool)) {
     let (mut in_string, mut is_escaped) = (false, false);
     for letter in json.chars() {
         if in_string {
+            take(letter, true);
             in_string = is_escaped || letter != '"';
             is_escaped = !is_escaped && letter == '\\';
-        } else if matches!(letter, ' ' | '\t' | '\n' | '\r') {
-            continue;
-        } else {
+        } else if !matches!(letter, ' ' | '\t' | '\n' | '\r') {
+            take(letter, false);
             in_string = letter == '"';
         }
-        out.push(letter);
     }
-    Some(out)
 }
 
 #[cfg(test)]
@@ -157,6 +187,28 @@ mod tests {
             String::from_utf8(object).unwrap(),
             r#"{"receivedAt":"2024-11-22T08:00:00.123Z","id":"urn:uuid:1","event":"tick","time":"2024-11-22T08:00:00.000Z","message":"disk","level":"warn","progress":{"current":3,"total":4},"data":"{\"msg\": \"disk\",\n \"n\": 12345678901234567890.10}","json":{"msg":"disk","n":12345678901234567890.10}}"#
         );
+    }
+
+    #[test]
+    fn an_object_is_indented_with_its_order_and_its_numbers() {
+        let json = r#"{"b":[1,{"a":1.10},[],{}],"a":"{,\"]","n":12345678901234567890}"#;
+        let lines = [
+            "{",
+            r#"  "b": ["#,
+            "    1,",
+            "    {",
+            r#"      "a": 1.10"#,
+            "    },",
+            "    [],",
+            "    {}",
+            "  ],",
+            r#"  "a": "{,\"]","#,
+            r#"  "n": 12345678901234567890"#,
+            "}",
+        ];
+        assert_eq!(pretty(json).unwrap(), lines.join("\n"));
+        assert_eq!(pretty("{}").as_deref(), Some("{}"));
+        assert_eq!(pretty("text"), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::records::{Record, RecordKind};
 use super::{PaneOptions, wrap};
 use crate::terminal::safe_text::{self, Colour};
 use crate::watch::format;
+use crate::wire::json;
 
 /// The columns of what stands before each field.
 pub const LABEL: usize = 11;
@@ -96,9 +97,7 @@ fn fields(record: &Record, options: &PaneOptions) -> Vec<(&'static str, String)>
 
 /// A JSON object on several lines, each made safe.
 fn pretty(json: &str) -> String {
-    let value = serde_json::from_str::<serde_json::Value>(json);
-    let pretty = value.and_then(|it| serde_json::to_string_pretty(&it));
-    let pretty = pretty.unwrap_or_else(|_| json.into());
+    let pretty = json::pretty(json).unwrap_or_else(|| json.into());
     let lines: Vec<_> = safe_text::safe_lines(&pretty, Colour::Strip).collect();
     lines.join("\n")
 }
