@@ -21,6 +21,7 @@ mod metrics;
 mod pane_keys;
 mod pane_moving;
 mod pane_screens;
+mod pane_streams;
 mod server_bodies;
 mod server_faults;
 mod server_flow;

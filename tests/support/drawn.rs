@@ -4,11 +4,12 @@
 use std::{fmt::Write, time::Duration};
 
 use codechat::internal::{
-    client::subscribe::{Received, Update},
+    client::subscribe::{ForeignEvent, Received, Update},
     event::Format,
     message::Message,
     terminal::safe_text::Colour,
     watch::{
+        foreign::{Mapper, Mapping},
         model::{Goals, Model},
         operations::Operations,
         pane::{
@@ -17,7 +18,7 @@ use codechat::internal::{
                 theme::{Background, Theme},
             },
             keys::{Code, Key},
-            state::{PaneOptions, Screen, Watched},
+            state::{PaneOptions, Screen, Watched, WatchedStream},
             update::{Effect, Msg, update},
         },
     },
@@ -62,6 +63,31 @@ impl Drawn {
             send: format!("codechat send --id {ID} hello"),
             stream: None,
         };
+        let mut drawn = Self::of(target, width, height, theme, goals);
+        drawn.update(Update::Connected {
+            format: Format::Json,
+            is_codechat: true,
+        });
+        drawn.say(Message::system(None, "Starting server communication..."));
+        drawn
+    }
+
+    /// A stream that a URL names and that has just been connected to.
+    pub(crate) fn of_stream(width: u16, height: u16, stream: WatchedStream) -> Self {
+        let target = Watched {
+            stream: Some(stream),
+            ..Watched::default()
+        };
+        let theme = Theme::new(Background::Dark, None, true, false);
+        let mut drawn = Self::of(target, width, height, theme, Goals::default());
+        drawn.update(Update::Connected {
+            format: Format::Text,
+            is_codechat: false,
+        });
+        drawn
+    }
+
+    fn of(target: Watched, width: u16, height: u16, theme: Theme, goals: Goals) -> Self {
         let options = PaneOptions {
             target,
             colour: Colour::Keep,
@@ -70,19 +96,31 @@ impl Drawn {
             utc_offset: 0,
         };
         let model = Model::new(goals).with_operations(Operations::new(true));
-        let mut drawn = Self {
+        Self {
             screen: Screen::new(options, model, width, height),
             theme,
             now: Duration::ZERO,
             seq: 0,
             effects: Vec::new(),
-        };
-        drawn.update(Update::Connected {
-            format: Format::Json,
-            is_codechat: true,
-        });
-        drawn.say(Message::system(None, "Starting server communication..."));
-        drawn
+        }
+    }
+
+    /// Lets an event of another server come.
+    pub(crate) fn event(&mut self, id: &str, name: &str, data: &str) -> &mut Self {
+        let received_at = BEGAN + u64::try_from(self.now.as_millis()).unwrap();
+        let update = Update::Message(Box::new(Received {
+            id: id.into(),
+            event: name.to_owned().into(),
+            time: None,
+            message: Message::text(data),
+            foreign: Some(Box::new(ForeignEvent {
+                data: data.into(),
+                received_at,
+                logger: None,
+            })),
+        }));
+        let (update, _) = Mapper::new(Mapping::default()).map(update);
+        self.update(update)
     }
 
     /// Lets time pass.

@@ -1,5 +1,7 @@
 //! A server that says what a test tells it to, byte for byte, and shows what it was asked.
 
+use std::net::SocketAddr;
+
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -13,6 +15,7 @@ use super::soon;
 pub(crate) struct Scripted {
     pub(crate) url: String,
     requests: mpsc::UnboundedReceiver<Request>,
+    accepted: mpsc::UnboundedReceiver<SocketAddr>,
     _task: JoinSet<()>,
 }
 
@@ -34,15 +37,25 @@ pub(crate) struct Reply {
 
 impl Scripted {
     pub(crate) async fn start(replies: impl IntoIterator<Item = Reply>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at(([127, 0, 0, 1], 0).into(), replies).await
+    }
+
+    /// One at this very address.
+    pub(crate) async fn start_at(
+        address: SocketAddr,
+        replies: impl IntoIterator<Item = Reply>,
+    ) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let replies: Vec<_> = replies.into_iter().collect();
         let (asked, requests) = mpsc::unbounded_channel();
+        let (came, accepted) = mpsc::unbounded_channel();
         let mut task = JoinSet::new();
         task.spawn(async move {
             let mut held = JoinSet::new();
             let mut replies = replies.into_iter();
-            while let Ok((socket, _)) = listener.accept().await {
+            while let Ok((socket, from)) = listener.accept().await {
+                let _ = came.send(from);
                 let silence = Reply::default().hold();
                 let reply = replies.next().unwrap_or(silence);
                 held.spawn(answer(socket, reply, asked.clone()));
@@ -51,6 +64,7 @@ impl Scripted {
         Self {
             url,
             requests,
+            accepted,
             _task: task,
         }
     }
@@ -59,6 +73,19 @@ impl Scripted {
     /// way and no other. (Whoever connects to the unspecified address comes to this machine.)
     pub(crate) fn roundabout_url(&self) -> String {
         self.url.replace("127.0.0.1", "0.0.0.0")
+    }
+
+    /// How many connections were made, now that nobody makes any more.
+    pub(crate) async fn connections(&mut self) -> usize {
+        // Connections are taken in order, so that this one is the last.
+        let address = self.url.trim_start_matches("http://");
+        let last = soon(TcpStream::connect(address)).await.unwrap();
+        let last = last.local_addr().unwrap();
+        let mut count = 0;
+        while soon(self.accepted.recv()).await != Some(last) {
+            count += 1;
+        }
+        count
     }
 
     /// The next request.

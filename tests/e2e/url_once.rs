@@ -1,0 +1,196 @@
+//! A request that may do work reaches its server once at most, whatever breaks; a GET is made again, and goes on.
+
+use std::net::TcpListener as Port;
+
+use crate::support::{
+    process::{Ended, Running},
+    scripted::{Reply, Scripted},
+};
+
+/// A stream whose proper end is a chunk, so that it can be cut.
+const CHUNKED: &str = "Transfer-Encoding: chunked\r\n";
+
+/// An event in a chunk of its own.
+fn chunk(event: &str) -> String {
+    format!("{:x}\r\n{event}\r\n", event.len())
+}
+
+async fn posted(server: &Scripted, flags: &[&str]) -> Ended {
+    let url = format!("{}/run", server.url);
+    let words = ["watch", "-d", "work", &url];
+    Running::codechat([&words, flags].concat()).end().await
+}
+
+#[tokio::test]
+async fn a_post_reaches_its_server_once_whatever_breaks() {
+    const ADVICE: &str = "; a POST is not sent again, since it may do its work twice";
+    let cut = chunk("data: a\n\n");
+    let twice = [&*cut, &*cut].concat();
+    let elsewhere = ["Location: /elsewhere"];
+    for (reply, flags, told) in [
+        (
+            Reply::raw("HTTP/1.1 20"),
+            &[][..],
+            format!("connection closed before message completed{ADVICE}"),
+        ),
+        (
+            Reply::stream_with(CHUNKED, &cut),
+            &[],
+            format!("the stream was cut after 1 event (the connection was cut after 0 s){ADVICE}"),
+        ),
+        (
+            Reply::stream_with(CHUNKED, &twice),
+            &[],
+            format!("the stream was cut after 2 events (the connection was cut after 0 s){ADVICE}"),
+        ),
+        (
+            Reply::stream_with(CHUNKED, &cut).hold(),
+            &["--heartbeat", "40ms"],
+            format!("the stream was cut after 1 event (nothing came for 0.1 s){ADVICE}"),
+        ),
+        (
+            Reply::answer("303 See Other", &elsewhere, ""),
+            &[],
+            "refused (303): it sends on to /elsewhere, where this request is not sent".into(),
+        ),
+        (
+            Reply::answer("500 Internal Server Error", &[], "broken"),
+            &[],
+            "refused (500): broken".into(),
+        ),
+        (
+            Reply::answer("503 Service Unavailable", &["Retry-After: 0"], "busy"),
+            &[],
+            "refused (503): busy".into(),
+        ),
+    ] {
+        let mut server = Scripted::start([reply]).await;
+        let ended = posted(&server, flags).await;
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.stderr.contains(&told), "{told}: {ended:?}");
+        assert_eq!(server.asked().await.body, "work");
+        assert_eq!(server.connections().await, 1, "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_post_whose_answer_ends_properly_is_done() {
+    let mut server = Scripted::start([Reply::pieces([&b"data: a\n\n"[..]])]).await;
+    let ended = posted(&server, &[]).await;
+    assert_eq!((ended.code, &*ended.stdout), (Some(0), "a\n"), "{ended:?}");
+    assert!(!ended.stderr.contains("--once"), "{ended:?}");
+    assert_eq!(server.connections().await, 1);
+}
+
+#[tokio::test]
+async fn a_post_that_was_not_sent_is_an_error_or_waits_for_its_server() {
+    let port = Port::bind("127.0.0.1:0").unwrap();
+    let address = port.local_addr().unwrap();
+    let url = format!("http://{address}/run");
+    drop(port);
+    let ended = Running::codechat(["watch", "-d", "work", &url]).end().await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("nothing answers at"), "{ended:?}");
+    let mut waits = Running::codechat(["watch", "-d", "work", "--wait", &url]);
+    waits.says("reconnecting, try 1").await;
+    let reply = Reply::stream("data: a\n\n");
+    let mut server = Scripted::start_at(address, [reply]).await;
+    let ended = waits.end().await;
+    assert_eq!((ended.code, &*ended.stdout), (Some(0), "a\n"), "{ended:?}");
+    assert_eq!(server.asked().await.body, "work");
+    assert_eq!(server.connections().await, 1);
+}
+
+#[tokio::test]
+async fn a_redirect_within_the_origin_keeps_a_post() {
+    let moved = ["Location: /there"];
+    let replies = [
+        Reply::answer("307 Temporary Redirect", &moved, ""),
+        Reply::stream("data: a\n\n"),
+    ];
+    let mut server = Scripted::start(replies).await;
+    let ended = posted(&server, &[]).await;
+    assert_eq!((ended.code, &*ended.stdout), (Some(0), "a\n"), "{ended:?}");
+    for line in ["POST /run", "POST /there"] {
+        let request = server.asked().await;
+        assert_eq!((&*request.line, &*request.body), (line, "work"));
+    }
+}
+
+#[tokio::test]
+async fn a_get_goes_on_after_each_cut_and_nothing_is_doubled() {
+    // IDs may be anything; a server that sends the last event again at a resume is one of many.
+    let id = |number: usize| format!("[{{\"offset\":{number}}}, \"ü\"]");
+    let event = |number: usize| format!("id: {}\ndata: {number}\n\n", id(number));
+    let cut = |number: usize| {
+        let body = match number {
+            0 => format!("retry: 0\n{}", event(0)),
+            _ => event(number - 1) + &event(number),
+        };
+        Reply::stream_with(CHUNKED, chunk(&body))
+    };
+    let mut server = Scripted::start((0..=10).map(cut)).await;
+    let url = format!("{}/a", server.url);
+    let flags = ["watch", "-n", "11", "-H", "Last-Event-ID: first", &url];
+    let ended = Running::codechat(flags).end().await;
+    let lines: String = (0..=10).map(|it| format!("{it}\n")).collect();
+    assert_eq!((ended.code, ended.stdout), (Some(0), lines));
+    let cuts = ended.stderr.matches("the connection was cut after 0 s");
+    assert_eq!(cuts.count(), 10, "{}", ended.stderr);
+    for number in 0..=10_usize {
+        let asked = server.asked().await;
+        let last = match number.checked_sub(1) {
+            Some(before) => id(before),
+            None => "first".into(),
+        };
+        assert_eq!(asked.header("last-event-id"), Some(&*last), "{number}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_read_once_ends_with_its_response() {
+    let event = chunk("data: a\n\n");
+    let whole = event.clone() + "0\r\n\r\n";
+    for (body, code) in [(&whole, 0), (&event, 1)] {
+        let mut server = Scripted::start([Reply::stream_with(CHUNKED, body)]).await;
+        let ended = Running::codechat(["watch", "--once", &server.url])
+            .end()
+            .await;
+        assert_eq!(
+            (ended.code, &*ended.stdout),
+            (Some(code), "a\n"),
+            "{ended:?}"
+        );
+        assert_eq!(server.connections().await, 1);
+    }
+    let busy = Reply::answer("503 Service Unavailable", &[], "busy");
+    let server = Scripted::start([busy]).await;
+    let ended = Running::codechat(["watch", "--once", &server.url])
+        .end()
+        .await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("refused (503): busy"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn what_a_server_cannot_answer_now_is_asked_again() {
+    let busy = Reply::answer("503 Service Unavailable", &["Retry-After: 0"], "busy");
+    let stream = Reply::stream("data: a\n\n").hold();
+    let server = Scripted::start([busy, stream]).await;
+    let ended = Running::codechat(["watch", "-n", "1", &server.url])
+        .end()
+        .await;
+    assert_eq!((ended.code, &*ended.stdout), (Some(0), "a\n"), "{ended:?}");
+    assert!(ended.stderr.contains("(503 busy)"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn an_event_id_that_is_too_long_for_a_server_is_told_as_that() {
+    let long = format!("id: {}\ndata: a\n\n", "x".repeat(9000));
+    let too_large = Reply::answer("431 Request Header Fields Too Large", &[], "");
+    let server = Scripted::start([Reply::stream(format!("retry: 0\n{long}")), too_large]).await;
+    let ended = Running::codechat(["watch", &server.url]).end().await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let told = "the event ID has 9000 bytes, more than this server takes";
+    assert!(ended.stderr.contains(told), "{ended:?}");
+}
