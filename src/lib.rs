@@ -89,8 +89,8 @@
 //! # What is absent, on purpose
 //!
 //! - No HTTP, JSON or terminal in `hub`: it is told how frames are written ([`Frames`]).
-//! - No sockets in `wire`, and no serde outside it, but for the answers that `client` reads by type and
-//!   a recording's own lines.
+//! - No sockets in `wire`, and no serde outside it, but for the answers that `client` reads by type,
+//!   a recording's own lines, and what the events of other servers say.
 //! - No way between `server` and `client`: they meet in `wire` alone.
 //! - No I/O and no clock in the watcher's models (`watch::model`, `watch::pane::state`): updates and keys
 //!   come in, with the time; a verdict or effects come out.
@@ -119,8 +119,10 @@ mod wire;
 pub use client::control_feed::{ControlFeed, ControlUpdate};
 pub use client::give_up::GiveUp;
 pub use client::publish::{HttpPublisher, PublishError, Retry};
-pub use client::subscribe::{Feed, FeedError, Received, Reconnect, SubscribeOptions, Update};
-pub use client::{BadServerUrl, Client, ClientError, ClientOptions, ServerUrl};
+pub use client::subscribe::{Feed, FeedError, ForeignEvent, Received, Reconnect, Update};
+pub use client::subscribe::{StreamOptions, SubscribeOptions};
+pub use client::{BadServerUrl, BadStreamUrl, Client, ClientError, ClientOptions, ServerUrl};
+pub use client::{StreamRequest, StreamUrl, TlsOptions, UrlStream};
 pub use control::{Cancel, Change, ControlRequest, ControlState, Requested};
 pub use event::{ClientId, End, Event, EventId, Format, Gap, UnixMillis};
 pub use event::{NotAClientId, NotAFormat, NotAnEventId};

@@ -48,6 +48,7 @@ mod support {
     pub(crate) mod http;
     pub(crate) mod port;
     pub(crate) mod retry_hint;
+    #[expect(dead_code, reason = "the rest is for tests/e2e")]
     pub(crate) mod scripted;
     pub(crate) mod server;
     pub(crate) mod tls;
