@@ -133,8 +133,9 @@ async fn a_get_goes_on_after_each_cut_and_nothing_is_doubled() {
     let url = format!("{}/a", server.url);
     let flags = ["watch", "-n", "11", "-H", "Last-Event-ID: first", &url];
     let ended = Running::codechat(flags).end().await;
-    let lines: String = (0..=10).map(|it| format!("{it}\n")).collect();
-    assert_eq!((ended.code, ended.stdout), (Some(0), lines));
+    let lines: Vec<_> = (0..=10).map(|it| it.to_string()).collect();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.stdout.lines().collect::<Vec<_>>(), lines);
     let cuts = ended.stderr.matches("the connection was cut after 0 s");
     assert_eq!(cuts.count(), 10, "{}", ended.stderr);
     for number in 0..=10_usize {

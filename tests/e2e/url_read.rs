@@ -7,7 +7,7 @@ use crate::support::{
     scripted::{Reply, Scripted},
 };
 
-/// As OpenAI, Wikimedia, ntfy and a logger write events.
+/// Events in the shape of a language model's answer, of a wiki's changes, of a push service and of a log.
 const EVENTS: &str = concat!(
     "data: {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hel\"}}]}\n\n",
     "event: message\nid: [{\"topic\":\"eqiad\",\"offset\":12345678901234567890}]\n",
