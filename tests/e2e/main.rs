@@ -58,6 +58,7 @@ mod support {
     pub(crate) mod fuzz_request;
     #[expect(dead_code, reason = "the rest is for tests/it")]
     pub(crate) mod http;
+    pub(crate) mod nginx;
     pub(crate) mod original;
     pub(crate) mod pane;
     pub(crate) mod port;

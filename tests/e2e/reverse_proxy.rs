@@ -1,70 +1,18 @@
 //! Behind nginx as Debian sets it up, with a plain `proxy_pass`: events come at once, heartbeats keep
 //! a stream open, resuming works, and a watcher that goes is noticed.
 
-use std::{fs, net::TcpStream, time::Duration};
+use std::time::Duration;
 
 use codechat::internal::message::Message;
-use tokio::process::Child;
 
-use crate::support::{
-    becomes,
-    http::{Http, stream_of},
-    port::Port,
-    process::{Scratch, clean},
-    program,
-    server::Server,
-};
+use crate::support::{http::stream_of, nginx::Nginx, server::Server};
 
-/// What Debian's `nginx.conf` sets, and how long nginx waits for an upstream that says nothing: made
-/// shorter, so that the test need not take the minute that is the default.
-fn configuration(port: u16, server: &Server) -> String {
+/// nginx before a server. It waits less long for an upstream that says nothing than the minute that is
+/// the default, so that the tests need not take that.
+async fn nginx_before(server: &Server) -> Option<Nginx> {
     let address = server.address;
-    format!(
-        "daemon off; master_process off; pid nginx.pid; error_log error.log;
-        events {{ worker_connections 768; }}
-        http {{
-            sendfile on; tcp_nopush on; types_hash_max_size 2048; gzip on; access_log off;
-            client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
-            uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-            server {{
-                listen 127.0.0.1:{port};
-                location / {{ proxy_pass http://{address}; proxy_read_timeout 1s; }}
-            }}
-        }}"
-    )
-}
-
-struct Nginx {
-    http: Http,
-    _process: Child,
-    _files: Scratch,
-    _port: Port,
-}
-
-impl Nginx {
-    /// `None` where there is none.
-    async fn before(server: &Server) -> Option<Self> {
-        let program = program::find("nginx")?;
-        let (files, port) = (Scratch::new(), Port::keep());
-        let address = port.address;
-        let file = files.path("nginx.conf");
-        fs::write(&file, configuration(address.port(), server)).unwrap();
-        let mut nginx = clean(program);
-        nginx.arg("-p").arg(files.path("")).arg("-c").arg(file);
-        let mut process = nginx.spawn().unwrap();
-        let listens = becomes(|| {
-            let ended = process.try_wait().unwrap();
-            assert!(ended.is_none(), "nginx ended: {ended:?}");
-            TcpStream::connect(address).is_ok()
-        });
-        assert!(listens.await, "nginx does not listen");
-        Some(Self {
-            http: Http { address },
-            _process: process,
-            _files: files,
-            _port: port,
-        })
-    }
+    let location = format!("location / {{ proxy_pass http://{address}; proxy_read_timeout 1s; }}");
+    Nginx::with(&location).await
 }
 
 /// A server that says something often enough for this nginx.
@@ -80,7 +28,7 @@ async fn server(plain_streams: bool) -> Server {
 async fn events_come_at_once_and_heartbeats_keep_the_stream_open() {
     for plain_streams in [false, true] {
         let server = server(plain_streams).await;
-        let Some(nginx) = Nginx::before(&server).await else {
+        let Some(nginx) = nginx_before(&server).await else {
             return;
         };
         let id = nginx.http.connect().await;
@@ -110,7 +58,7 @@ async fn events_come_at_once_and_heartbeats_keep_the_stream_open() {
 #[tokio::test]
 async fn a_stream_resumes_and_a_watcher_that_goes_is_noticed() {
     let server = server(false).await;
-    let Some(nginx) = Nginx::before(&server).await else {
+    let Some(nginx) = nginx_before(&server).await else {
         return;
     };
     let id = nginx.http.connect().await;
@@ -130,7 +78,7 @@ async fn a_stream_resumes_and_a_watcher_that_goes_is_noticed() {
 #[tokio::test]
 async fn a_server_without_heartbeats_would_be_cut() {
     let server = Server::start().await;
-    let Some(nginx) = Nginx::before(&server).await else {
+    let Some(nginx) = nginx_before(&server).await else {
         return;
     };
     let id = nginx.http.connect().await;

@@ -1,0 +1,68 @@
+//! nginx as Debian sets it up, with directives of a test.
+
+use std::{fs, net::TcpStream};
+
+use tokio::process::Child;
+
+use super::{
+    becomes,
+    http::Http,
+    port::Port,
+    process::{Scratch, clean},
+    program,
+};
+
+pub(crate) struct Nginx {
+    pub(crate) http: Http,
+    pub(crate) url: String,
+    _process: Child,
+    _files: Scratch,
+    _port: Port,
+}
+
+/// What Debian's `nginx.conf` sets, in one process that can be killed, and the directives of its one server.
+fn configuration(main: &str, port: u16, server: &str) -> String {
+    format!(
+        "{main}
+        daemon off; master_process off; pid nginx.pid; error_log error.log;
+        events {{ worker_connections 768; }}
+        http {{
+            sendfile on; tcp_nopush on; types_hash_max_size 2048; gzip on; access_log off;
+            client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
+            uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+            server {{ listen 127.0.0.1:{port}; {server} }}
+        }}"
+    )
+}
+
+impl Nginx {
+    /// A server with these directives. `None` if nginx is not here.
+    pub(crate) async fn with(server: &str) -> Option<Self> {
+        Self::with_main("", server).await
+    }
+
+    /// The same with directives outside of it, such as those that load modules.
+    pub(crate) async fn with_main(main: &str, server: &str) -> Option<Self> {
+        let program = program::find("nginx")?;
+        let (files, port) = (Scratch::new(), Port::keep());
+        let address = port.address;
+        let file = files.path("nginx.conf");
+        fs::write(&file, configuration(main, address.port(), server)).unwrap();
+        let mut nginx = clean(program);
+        nginx.arg("-p").arg(files.path("")).arg("-c").arg(file);
+        let mut process = nginx.spawn().unwrap();
+        let listens = becomes(|| {
+            let ended = process.try_wait().unwrap();
+            assert!(ended.is_none(), "nginx ended: {ended:?}");
+            TcpStream::connect(address).is_ok()
+        });
+        assert!(listens.await, "nginx does not listen");
+        Some(Self {
+            http: Http { address },
+            url: port.url(),
+            _process: process,
+            _files: files,
+            _port: port,
+        })
+    }
+}
