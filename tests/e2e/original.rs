@@ -1,26 +1,14 @@
 //! `codechat` with a server of the original protocol: connect, client ID, stream, greeting, messages, the header on the
 //! requests, stop, and what that server does not have.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
+use serde_json::Value;
 
-use crate::support::original::{Original, TOKEN};
+use crate::support::original::Original;
 use crate::support::process::{Running, Scratch};
 use crate::support::program::are_here;
 
 /// Longer than a test takes, in milliseconds.
 const MINUTE: u32 = 60_000;
-
-/// The flags that name the server and its token.
-fn to(server: &Original, scratch: &Scratch) -> Vec<String> {
-    let file = scratch.path("token");
-    std::fs::write(&file, TOKEN).unwrap();
-    std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
-    let file = file.to_str().unwrap();
-    ["--server", &server.url, "--token-file", file]
-        .map(Into::into)
-        .into()
-}
 
 fn codechat(verb: &str, flags: &[String], more: &[&str]) -> Running {
     let flags = flags.iter().map(String::as_str);
@@ -47,7 +35,7 @@ async fn a_request_is_watched_from_connect_to_stop() {
         "Sse-Client-ID: {id}",
         &url,
     ];
-    let ended = codechat("watch", &to(&server, &scratch), &job).end().await;
+    let ended = codechat("watch", &server.flags(&scratch), &job).end().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(ended.stdout, "refreshed");
     let (_, rest) = ended.stderr.split_once("client ID ").unwrap();
@@ -73,7 +61,7 @@ async fn a_stream_that_the_server_ends_is_gone_on_with_and_its_age_is_told() {
         return;
     };
     let scratch = Scratch::new();
-    let mut watcher = codechat("watch", &to(&server, &scratch), &["--format", "json"]);
+    let mut watcher = codechat("watch", &server.flags(&scratch), &["--format", "json"]);
     watcher.says("the server ended the stream after ").await;
     watcher
         .says("-- reconnected; this server keeps no messages, some may be missing --")
@@ -90,13 +78,32 @@ async fn a_stream_that_the_server_ends_is_gone_on_with_and_its_age_is_told() {
 }
 
 #[tokio::test]
+async fn an_event_of_any_name_is_a_message() {
+    const ID: &str = "0b9d1c52-7e0f-4f0c-9d6a-3c1e5b7a9f24";
+    let Some(mut server) = Original::start(MINUTE).await else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let more = ["--id", ID, "--format", "json", "-n", "3"];
+    let mut watcher = codechat("watch", &server.flags(&scratch), &more);
+    assert_eq!(server.process.line().await, format!("stream {ID}\n"));
+    for (number, name) in ["gap", "end", "control"].into_iter().enumerate() {
+        server.say(ID, name, &format!("number-{number}")).await;
+        let line: Value = serde_json::from_str(&watcher.line().await).unwrap();
+        assert_eq!(line["message"], format!("number-{number}"), "{line}");
+        assert_eq!(line["event"], name, "{line}");
+    }
+    assert_eq!(watcher.end().await.code, Some(0));
+}
+
+#[tokio::test]
 async fn what_the_original_does_not_have_is_told_as_that() {
     const ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
     let Some(server) = Original::start(MINUTE).await else {
         return;
     };
     let scratch = Scratch::new();
-    let flags = to(&server, &scratch);
+    let flags = server.flags(&scratch);
     let marker = scratch.path("marker");
     let touch = ["--id", ID, "--", "touch", marker.to_str().unwrap()];
     for words in [&["--id", ID, "hello"][..], &touch] {

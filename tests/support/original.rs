@@ -1,7 +1,10 @@
 //! A real server of the original protocol: Spring's `SseEmitter` on Tomcat, both from Debian's packages.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
+use super::http::Http;
 use super::process::{Running, Scratch, clean};
 use super::program::are_here;
 
@@ -42,16 +45,17 @@ fn library(name: &str) -> String {
 }
 
 /// The token that its `/api` wants.
-pub(crate) const TOKEN: &str = "secret";
+const TOKEN: &str = "secret";
 
 pub(crate) struct Original {
     pub(crate) url: String,
+    http: Http,
     pub(crate) process: Running,
     _scratch: Scratch,
 }
 
 impl Original {
-    /// A server whose streams end after so many milliseconds. `None` if what it needs is not here.
+    /// A server whose streams end after so many milliseconds, with 0 never. `None` if what it needs is not here.
     pub(crate) async fn start(timeout: u32) -> Option<Self> {
         let needed = [
             "spring3-web.servlet",
@@ -79,10 +83,33 @@ impl Original {
         let mut process = Running::start(&mut java);
         let line = process.line().await;
         let port = line.trim().strip_prefix("listening on ").unwrap();
+        let address = format!("127.0.0.1:{port}");
         Some(Self {
-            url: format!("http://127.0.0.1:{port}"),
+            url: format!("http://{address}"),
+            http: Http {
+                address: address.parse().unwrap(),
+            },
             process,
             _scratch: scratch,
         })
+    }
+
+    /// The flags that name the server and its token.
+    pub(crate) fn flags(&self, scratch: &Scratch) -> Vec<String> {
+        let file = scratch.path("token");
+        std::fs::write(&file, TOKEN).unwrap();
+        std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+        let file = file.to_str().unwrap();
+        ["--server", &self.url, "--token-file", file]
+            .map(Into::into)
+            .into()
+    }
+
+    /// Sends an event to a client. Name and text are words that a URL can have in it.
+    pub(crate) async fn say(&self, id: &str, name: &str, text: &str) {
+        let target = format!("/say?name={name}&text={text}");
+        let header = format!("Sse-Client-ID: {id}");
+        let answer = self.http.request("GET", &target, &[&header], "").await;
+        assert_eq!(answer.status, 200, "{answer:?}");
     }
 }

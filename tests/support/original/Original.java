@@ -25,6 +25,7 @@ import org.springframework.web.bind.annotation.PathVariable;
 import org.springframework.web.bind.annotation.RequestHeader;
 import org.springframework.web.bind.annotation.RequestMapping;
 import org.springframework.web.bind.annotation.RequestMethod;
+import org.springframework.web.bind.annotation.RequestParam;
 import org.springframework.web.bind.annotation.RestController;
 import org.springframework.web.context.support.StaticWebApplicationContext;
 import org.springframework.web.servlet.DispatcherServlet;
@@ -37,10 +38,14 @@ public class Original {
     static final Map<String, SseEmitter> EMITTERS = new ConcurrentHashMap<>();
 
     static void send(String id, String text) {
+        send(id, "debug", text);
+    }
+
+    static void send(String id, String name, String text) {
         SseEmitter emitter = id == null ? null : EMITTERS.get(id);
         if (emitter != null) {
             try {
-                emitter.send(SseEmitter.event().name("debug").data(text));
+                emitter.send(SseEmitter.event().name(name).data(text));
             } catch (IOException | IllegalStateException e) {
                 EMITTERS.remove(id, emitter);
             }
@@ -80,6 +85,15 @@ public class Original {
             send(id, "Refreshing repository demo");
             send(id, "Refresh finished");
             return "refreshed";
+        }
+
+        @RequestMapping(value = "/say", method = RequestMethod.GET)
+        public String say(
+                @RequestHeader("Sse-Client-ID") String id,
+                @RequestParam("name") String name,
+                @RequestParam("text") String text) {
+            send(id, name, text);
+            return "said";
         }
     }
 
