@@ -17,6 +17,7 @@ mod original;
 mod pane_panics;
 mod pane_terminal;
 mod pane_tmux;
+mod peers;
 mod reverse_proxy;
 mod send;
 mod send_away;
@@ -61,6 +62,7 @@ mod support {
     pub(crate) mod nginx;
     pub(crate) mod original;
     pub(crate) mod pane;
+    pub(crate) mod peers;
     pub(crate) mod port;
     pub(crate) mod process;
     pub(crate) mod program;
