@@ -18,6 +18,7 @@ mod pane_panics;
 mod pane_terminal;
 mod pane_tmux;
 mod peers;
+mod peers_cut;
 mod reverse_proxy;
 mod send;
 mod send_away;

@@ -39,6 +39,7 @@ mod wire_text;
 #[path = "../support"]
 mod support {
     pub(crate) mod chance;
+    #[expect(dead_code, reason = "the rest is for tests/e2e")]
     pub(crate) mod cutter;
     pub(crate) mod drawn;
     pub(crate) mod feed;

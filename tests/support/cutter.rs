@@ -1,11 +1,12 @@
-//! A proxy that cuts connections after so many bytes of answer.
+//! A proxy that cuts connections after so many bytes of answer, or when a test says so.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
+use socket2::SockRef;
 use tokio::{
     io::{self, AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::mpsc,
+    sync::{mpsc, oneshot, watch},
     task::JoinSet,
 };
 
@@ -16,6 +17,7 @@ use super::{retry_hint::call_back_at_once, soon};
 pub(crate) struct Cutter {
     pub(crate) url: String,
     accepted: mpsc::UnboundedReceiver<()>,
+    asked: mpsc::UnboundedSender<oneshot::Sender<()>>,
     _task: JoinSet<()>,
 }
 
@@ -24,19 +26,32 @@ impl Cutter {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (sender, accepted) = mpsc::unbounded_channel();
+        let (asked, mut wanted) = mpsc::unbounded_channel::<oneshot::Sender<()>>();
         let mut task = JoinSet::new();
         task.spawn(async move {
             let mut open = JoinSet::new();
+            let reset = watch::Sender::new(());
             let mut budgets = budgets.into_iter();
-            while let Ok((client, _)) = listener.accept().await {
-                let budget = budgets.next().unwrap_or(u64::MAX);
-                let _ = sender.send(());
-                open.spawn(forward(client, server, budget));
+            loop {
+                tokio::select! {
+                    Ok((client, _)) = listener.accept() => {
+                        let budget = budgets.next().unwrap_or(u64::MAX);
+                        let _ = sender.send(());
+                        open.spawn(forward(client, server, budget, reset.subscribe()));
+                    }
+                    Some(done) = wanted.recv() => {
+                        reset.send_replace(());
+                        while open.join_next().await.is_some() {}
+                        let _ = done.send(());
+                    }
+                    else => return,
+                }
             }
         });
         Self {
             url,
             accepted,
+            asked,
             _task: task,
         }
     }
@@ -45,9 +60,21 @@ impl Cutter {
     pub(crate) async fn accepted(&mut self) {
         soon(self.accepted.recv()).await.unwrap();
     }
+
+    /// Resets all connections; when this returns, nothing more goes through them.
+    pub(crate) async fn reset(&self) {
+        let (done, resets) = oneshot::channel();
+        self.asked.send(done).unwrap();
+        soon(resets).await.unwrap();
+    }
 }
 
-async fn forward(client: TcpStream, server: SocketAddr, budget: u64) {
+async fn forward(
+    client: TcpStream,
+    server: SocketAddr,
+    budget: u64,
+    mut resets: watch::Receiver<()>,
+) {
     let Ok(server) = TcpStream::connect(server).await else {
         return;
     };
@@ -67,5 +94,11 @@ async fn forward(client: TcpStream, server: SocketAddr, budget: u64) {
     tokio::select! {
         _ = io::copy(&mut from_client, &mut to_server) => {}
         () = answers => {}
+        _ = resets.changed() => {
+            let client = SockRef::from(to_client.as_ref());
+            client.set_linger(Some(Duration::ZERO)).unwrap();
+            // Without the end that dropping it would send first.
+            to_client.forget();
+        }
     }
 }
