@@ -19,6 +19,7 @@ mod pane_terminal;
 mod pane_tmux;
 mod peers;
 mod peers_cut;
+mod peers_quiet;
 mod reverse_proxy;
 mod send;
 mod send_away;
