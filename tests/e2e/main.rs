@@ -10,6 +10,7 @@ mod curl;
 mod documents;
 mod faults;
 mod fuzz;
+mod gzip_bomb;
 mod hostile;
 mod hostile_crowd;
 mod lossless;

@@ -1,0 +1,51 @@
+//! A body that is small on the wire and large when it is unpacked: `codechat watch URL` gives it up before it has taken
+//! much memory.
+
+use std::process::Stdio;
+
+use flate2::{Compress, Compression, FlushCompress};
+
+use crate::support::{
+    process::{CODECHAT, Running, clean},
+    program::are_here,
+    scripted::{Reply, Scripted},
+};
+
+const MIB: usize = 1 << 20;
+/// What a watcher may have in memory at once, in KiB.
+const MOST: u64 = 200 * 1024;
+/// Runs a program, writes the most memory that it had, in KiB, and ends as it ended.
+const MEASURE: &str = "
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)";
+
+/// The gzip coding of one line of a GiB that does not end. Each full flush forgets what came before, so that a coded
+/// MiB can be repeated.
+fn bomb() -> Vec<u8> {
+    let mut coded = Vec::with_capacity(MIB);
+    Compress::new(Compression::best(), false)
+        .compress_vec(&vec![b'x'; MIB], &mut coded, FlushCompress::Full)
+        .unwrap();
+    let head = b"\x1f\x8b\x08\0\0\0\0\0\0\xff";
+    [&head[..], &coded.repeat(1024)].concat()
+}
+
+#[tokio::test]
+async fn a_line_of_a_gibibyte_that_was_a_mebibyte_on_the_wire_is_an_error() {
+    if !are_here(&["python3"]) {
+        return;
+    }
+    let bomb = bomb();
+    assert!(bomb.len() < 4 * MIB, "{}", bomb.len());
+    let reply = Reply::stream_with("Content-Encoding: gzip\r\n", bomb);
+    let server = Scripted::start([reply]).await;
+    let mut python = clean("python3");
+    python.args(["-c", MEASURE, CODECHAT, "watch", &server.url]);
+    let ended = Running::start(python.stdout(Stdio::piped())).end().await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("longer than 64 MiB"), "{ended:?}");
+    let most: u64 = ended.stdout.trim().parse().unwrap();
+    assert!(most < MOST, "{most} KiB: {ended:?}");
+}
