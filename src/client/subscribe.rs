@@ -112,7 +112,7 @@ pub enum Update {
     /// A sign of life without news; several at once count as one.
     Heartbeat,
     /// What a reader should know of the connection, in a sentence; each is told once.
-    Note(String),
+    Note(Box<str>),
     /// A try failed or a connection was lost; the next try comes after `delay`.
     Retrying {
         /// How many tries have failed since the last event, from 1.
@@ -120,7 +120,7 @@ pub enum Update {
         /// How long it is until the next one.
         delay: Duration,
         /// What happened.
-        reason: String,
+        reason: Box<str>,
     },
 }
 
@@ -164,21 +164,10 @@ pub struct ForeignEvent {
 pub enum FeedError {
     /// Nothing answers at the first try, or the server refuses for good.
     #[error(transparent)]
-    Client(#[from] ClientError),
+    Client(Box<ClientError>),
     /// Something answers that is no event stream.
-    #[error(
-        "{url} answers with {kind} instead of an event stream, beginning with {start:?}{advice}"
-    )]
-    NotAStream {
-        /// What was asked for.
-        url: String,
-        /// The answer's content type.
-        kind: String,
-        /// The start of its body, made short.
-        start: String,
-        /// What to do instead, if that is known.
-        advice: &'static str,
-    },
+    #[error(transparent)]
+    NotAStream(Box<NotAStream>),
     /// The stream was cut, and is not asked for again.
     #[error("{0}")]
     Cut(String),
@@ -189,6 +178,26 @@ pub enum FeedError {
     /// read.
     #[error("{0}")]
     Recording(String),
+}
+
+impl From<ClientError> for FeedError {
+    fn from(error: ClientError) -> Self {
+        Self::Client(Box::new(error))
+    }
+}
+
+/// An answer that is no event stream.
+#[derive(Clone, Debug, Error)]
+#[error("{url} answers with {kind} instead of an event stream, beginning with {start:?}{advice}")]
+pub struct NotAStream {
+    /// What was asked for.
+    pub url: String,
+    /// The answer's content type.
+    pub kind: String,
+    /// The start of its body, made short.
+    pub start: String,
+    /// What to do instead, if that is known.
+    pub advice: &'static str,
 }
 
 /// A stream's updates. Ends after [`Update::End`], [`Update::Gone`] or an error; dropping it closes
@@ -315,7 +324,7 @@ async fn run(target: Target, out: mpsc::Sender<Vec<Piece>>) {
         let retrying = Update::Retrying {
             attempt,
             delay,
-            reason,
+            reason: reason.into(),
         };
         if out.send(vec![Piece::Item(Ok(retrying))]).await.is_err() {
             return;

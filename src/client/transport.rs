@@ -55,7 +55,7 @@ pub(crate) enum NoStream {
     #[error("nothing came for {:.1} s", .0.as_secs_f64())]
     Silent(Duration),
     /// A coding that cannot be decoded.
-    #[error("the stream is coded as {0}, which is not known; identity was asked for")]
+    #[error("the stream is coded as {0}, which is not known; identity, gzip and deflate are")]
     UnknownCoding(String),
     /// Bytes that are not of the coding that was named.
     #[error("the stream's {coding} coding is broken after {after} bytes")]

@@ -4,7 +4,7 @@
 //! Data that is one JSON object is looked into; all other is text as it stands. Pure.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use futures_util::{Stream, StreamExt};
 use serde_json::{Map, Value};
@@ -182,14 +182,16 @@ impl<S: Stream<Item = Result<Update, FeedError>> + Unpin> Stream for Mapped<S> {
         if let Some(note) = self.note.take() {
             return Poll::Ready(Some(Ok(note)));
         }
-        let next = ready!(self.updates.poll_next_unpin(cx));
-        Poll::Ready(match next {
-            Some(Ok(update)) if self.mapper.concerns(&update) => {
-                let (update, note) = self.mapper.map(update);
-                self.note = note.map(Update::Note);
-                Some(Ok(update))
-            }
-            next => next,
+        let next = self.updates.poll_next_unpin(cx);
+        let is_concerned =
+            matches!(&next, Poll::Ready(Some(Ok(update))) if self.mapper.concerns(update));
+        if !is_concerned {
+            return next;
+        }
+        next.map_ok(|update| {
+            let (update, note) = self.mapper.map(update);
+            self.note = note.map(|it| Update::Note(it.into()));
+            update
         })
     }
 }

@@ -522,7 +522,7 @@ mod tests {
         let lost = Update::Retrying {
             attempt: 1,
             delay: NOW,
-            reason: String::new(),
+            reason: "".into(),
         };
         model.update(&lost, seconds(6));
         assert_eq!(model.quiet(seconds(9)), None);

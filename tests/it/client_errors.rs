@@ -142,7 +142,7 @@ async fn a_coding_that_cannot_be_decoded_is_an_error_that_names_it() {
     };
     let server = Scripted::start([coded("br"), coded("gzip")]).await;
     for told in [
-        "the stream cannot be read: the stream is coded as br, which is not known; identity was asked for",
+        "the stream cannot be read: the stream is coded as br, which is not known; identity, gzip and deflate are",
         "the stream cannot be read: the stream's gzip coding is broken after 0 bytes",
     ] {
         let error = failure(&mut feed(&server.url, SubscribeOptions::default())).await;

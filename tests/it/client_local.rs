@@ -19,7 +19,7 @@ async fn told(url: &str) -> (Vec<Update>, Option<String>) {
     let mut updates = Vec::new();
     loop {
         match soon(feed.next()).await {
-            Some(Ok(Update::Retrying { reason, .. })) => return (updates, Some(reason)),
+            Some(Ok(Update::Retrying { reason, .. })) => return (updates, Some(reason.into())),
             Some(Ok(Update::Message(mut received))) => {
                 // Each comes at a time of its own.
                 if let Some(foreign) = &mut received.foreign {

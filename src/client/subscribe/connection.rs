@@ -43,7 +43,7 @@ impl Connection {
     pub(super) fn note_on(&mut self, ended: &Ended) -> Option<Update> {
         let is_gone = matches!(ended, Ended::NoAnswer(lost) if !lost.is_connected());
         let note = is_gone.then(|| self.notes.of_gone()).flatten();
-        note.map(Update::Note)
+        note.map(|it| Update::Note(it.into()))
     }
 
     /// The least time to wait that the stream has asked for.
@@ -118,14 +118,21 @@ impl Connection {
 /// Says why a server that takes no longer head refuses a request, where that is so.
 fn explained(ended: Ended, cursor_bytes: usize) -> Ended {
     const TOO_LARGE: u16 = 431;
+    let is_too_large = |error: &FeedError| match error {
+        FeedError::Client(error) => error.status() == Some(TOO_LARGE),
+        _ => false,
+    };
     match ended {
-        Ended::Failed(FeedError::Client(ClientError::Refused {
-            status: TOO_LARGE, ..
-        })) if cursor_bytes > 0 => Ended::Failed(FeedError::Client(ClientError::Refused {
-            status: TOO_LARGE,
-            detail: format!("the event ID has {cursor_bytes} bytes, more than this server takes"),
-            is_problem: false,
-        })),
+        Ended::Failed(error) if cursor_bytes > 0 && is_too_large(&error) => {
+            let error = ClientError::Refused {
+                status: TOO_LARGE,
+                detail: format!(
+                    "the event ID has {cursor_bytes} bytes, more than this server takes"
+                ),
+                is_problem: false,
+            };
+            Ended::Failed(error.into())
+        }
         ended => ended,
     }
 }

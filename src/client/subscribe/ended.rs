@@ -2,7 +2,7 @@
 
 use eventsource_client::Error;
 
-use super::FeedError;
+use super::{FeedError, NotAStream};
 use crate::client::ClientError;
 use crate::client::error::{Cause, Lost};
 use crate::client::response::Refusal;
@@ -51,12 +51,12 @@ pub(in crate::client) fn ended_by(error: &Error, place: &str) -> Ended {
             kind,
             start,
             redirect,
-        } => Ended::Failed(FeedError::NotAStream {
+        } => Ended::Failed(FeedError::NotAStream(Box::new(NotAStream {
             url: redirect.map_or_else(|| place.into(), |it| it.to_string()),
             advice: advice(&start),
             kind,
             start,
-        }),
+        }))),
         NoStream::Silent(_) => cut(no_stream.to_string()),
         NoStream::TooLong | NoStream::UnknownCoding(_) | NoStream::BrokenCoding { .. } => {
             Ended::Failed(FeedError::Unreadable(no_stream.to_string()))

@@ -16,6 +16,18 @@ const SAME_AGE_MIN: Duration = Duration::from_secs(1);
 const NOTES_MAX: usize = 32;
 const NO_ANSWER: &str = "no answer yet";
 
+/// A limit on silence that a proxy may have is no shorter.
+const SHORTEST_LIMIT: Duration = Duration::from_secs(2);
+
+/// How a stream closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Close {
+    /// As HTTP ends a response.
+    Proper,
+    /// In the middle.
+    Cut,
+}
+
 /// What is still to be noted of the connection.
 pub(super) struct Notes {
     is_url: bool,
@@ -25,8 +37,8 @@ pub(super) struct Notes {
     told: Vec<String>,
     past: bool,
     owner: OwnerNote,
-    /// How old the newest [`SAME_AGES`] streams were that ended properly; `None` once that is noted.
-    ages: Option<Vec<Duration>>,
+    /// How old the newest [`SAME_AGES`] streams were when they closed; `None` once that is noted.
+    ages: Option<Vec<(Close, Duration)>>,
 }
 
 /// What is still to be noted of a watcher that the server is inside of.
@@ -91,26 +103,32 @@ impl Notes {
         self.once(NO_ANSWER.into())
     }
 
-    /// That a stream ended properly at this age, if the ones before it did too; once.
-    pub(super) fn of_age(&mut self, age: Duration) -> Option<String> {
+    /// That a stream closed at this age, if the ones before it did too; once.
+    pub(super) fn of_age(&mut self, age: Duration, close: Close) -> Option<String> {
         let ages = self.ages.as_mut()?;
-        ages.push(age);
+        ages.push((close, age));
         if ages.len() > SAME_AGES {
             ages.remove(0);
         }
         let tolerance = age.mul_f64(SAME_AGE).max(SAME_AGE_MIN);
-        let is_same = |it: &Duration| it.abs_diff(age) <= tolerance;
-        if ages.len() < SAME_AGES || !ages.iter().all(is_same) {
+        let is_same = |it: &(Close, Duration)| it.0 == close && it.1.abs_diff(age) <= tolerance;
+        // Connections that fail at once are no limit of anybody's.
+        let is_limit = close == Close::Proper || age >= SHORTEST_LIMIT;
+        if !is_limit || ages.len() < SAME_AGES || !ages.iter().all(is_same) {
             return None;
         }
-        self.ages = None;
-        let advice = if self.is_url {
-            ""
-        } else {
-            "; in Spring: new SseEmitter(0L), or spring.mvc.async.request-timeout=-1"
-        };
         let age = written(age);
-        Some(format!("this server ends every stream after {age}{advice}"))
+        let note = match close {
+            Close::Proper if self.is_url => format!("this server ends every stream after {age}"),
+            Close::Proper => format!(
+                "this server ends every stream after {age}; in Spring: new SseEmitter(0L), or spring.mvc.async.request-timeout=-1"
+            ),
+            Close::Cut => format!(
+                "every connection is cut after {age}, perhaps by a proxy's limit on silence, such as nginx's proxy_read_timeout"
+            ),
+        };
+        self.ages = None;
+        Some(note)
     }
 
     /// That nothing is there any more, if a watcher was the server; once.
@@ -133,7 +151,7 @@ impl Notes {
         let mut notes: Vec<_> = answer.filter_map(|it| self.once(it)).collect();
         if let Some(coding) = header("content-encoding") {
             notes.extend(self.once(format!(
-                "the stream comes compressed ({coding}), which was not asked for; what does that may delay messages"
+                "the stream comes compressed ({coding}); what does that may delay messages"
             )));
         }
         let past = header(past::PAST_HEADER).and_then(|it| past::parse(&it));
@@ -197,15 +215,19 @@ mod tests {
         let target = Target::channel(client, ClientId::random(), SubscribeOptions::default());
         let mut notes = Notes::new(&target);
         let seconds = Duration::from_secs_f64;
-        assert_eq!(notes.of_age(seconds(12.0)), None);
-        assert_eq!(notes.of_age(seconds(30.1)), None);
-        assert_eq!(notes.of_age(seconds(30.0)), None);
-        let note = notes.of_age(seconds(30.2)).unwrap();
+        assert_eq!(notes.of_age(seconds(12.0), Close::Proper), None);
+        assert_eq!(notes.of_age(seconds(30.1), Close::Proper), None);
+        assert_eq!(notes.of_age(seconds(30.0), Close::Proper), None);
+        let note = notes.of_age(seconds(30.2), Close::Proper).unwrap();
         assert!(
             note.starts_with("this server ends every stream after 30 s"),
             "{note}"
         );
-        assert_eq!(notes.of_age(seconds(30.0)), None, "it is told once");
+        assert_eq!(
+            notes.of_age(seconds(30.0), Close::Proper),
+            None,
+            "it is told once"
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 
 use super::beats::Beats;
 use super::ended::{Ended, ended_by, no_stream};
-use super::notes::{Notes, written};
+use super::notes::{Close, Notes, written};
 use super::translate::Sender;
 use super::{Item, Update};
 use crate::client::error::Cause;
@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn note(&mut self, note: Option<String>) {
-        let note = note.map(|it| Piece::Item(Ok(Update::Note(it))));
+        let note = note.map(|it| Piece::Item(Ok(Update::Note(it.into()))));
         self.batch.extend(note);
     }
 
@@ -131,15 +131,17 @@ impl<'a> Reader<'a> {
                 let note = self.notes.of_quick_end();
                 self.note(note);
             } else {
-                self.reset_backoff();
+                self.reset_backoff(age);
             }
-            let note = self.notes.of_age(age);
+            let note = self.notes.of_age(age, Close::Proper);
             self.note(note);
             let reason = format!("the server ended the stream after {}", written(age));
             return Ended::Closed { reason };
         }
         match (no_stream(error), ended_by(error, place)) {
             (Some(NoStream::Lost(lost)), _) if matches!(lost.cause, Cause::Broken(_)) => {
+                let note = self.notes.of_age(age, Close::Cut);
+                self.note(note);
                 self.cut(format!("the connection was cut after {}", written(age)))
             }
             (_, Ended::Cut { reason, .. }) => self.cut(reason),
@@ -149,14 +151,15 @@ impl<'a> Reader<'a> {
 
     /// That the stream broke off.
     pub(super) fn cut(&mut self, reason: String) -> Ended {
-        self.reset_backoff();
+        let age = self.connected.map(|it| it.elapsed());
+        self.reset_backoff(age.unwrap_or_default());
         let events = self.events;
         Ended::Cut { reason, events }
     }
 
-    /// Whoever has read something begins anew with its tries.
-    fn reset_backoff(&mut self) {
-        if self.events > 0 {
+    /// Whoever has read something, or was connected for a while, begins anew with its tries.
+    fn reset_backoff(&mut self, age: Duration) {
+        if self.events > 0 || age >= QUICK_END {
             self.backoff.reset();
         }
     }

@@ -73,10 +73,10 @@ impl Session {
         let source = UrlSource::new(url.clone(), args)?;
         let options = UrlSource::options(args);
         let reconnect = options.reconnect.clone();
-        let feed = source.stream.subscribe(options);
+        let live = Live::of_url(&source.stream, options);
         Ok(Stream {
             source: Source::Url(Box::new(source)),
-            updates: updates(feed, args, clock),
+            updates: updates(live, args, clock),
             reconnect,
         })
     }
@@ -176,11 +176,7 @@ impl Session {
 }
 
 /// What comes, recorded where that is wanted, and read as messages.
-fn updates(
-    live: impl futures_util::Stream<Item = Result<Update, FeedError>> + Unpin + 'static,
-    args: &Args,
-    clock: &Clock,
-) -> Updates {
+fn updates(live: Live, args: &Args, clock: &Clock) -> Updates {
     match &args.record {
         Some(path) => {
             let recorded = Recorded::new(live, clock.clone(), path.clone());

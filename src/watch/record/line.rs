@@ -42,12 +42,12 @@ enum Happening {
     Gone,
     Heartbeat,
     Note {
-        text: String,
+        text: Box<str>,
     },
     Retrying {
         attempt: u32,
         delay_millis: u64,
-        reason: String,
+        reason: Box<str>,
     },
 }
 

@@ -21,7 +21,7 @@ pub enum ConnectionState {
         /// When the next one is due.
         due: Duration,
         /// What happened.
-        reason: String,
+        reason: Box<str>,
     },
     /// Nothing will come any more.
     Ended,
