@@ -355,7 +355,7 @@ _codechat() {
             return 0
             ;;
         codechat__subcmd__watch)
-            opts="-n -H -d -N -s -S -L -f -u -X -k -h --id --server --token-file --format --tail --print-id --id-file --wait --stay --count --until --until-done --fail-on --stop-on --heartbeat --timeout --theme --ascii --no-guess --summary --no-summary --record --replay --speed --linger --ask-level --cancel --header --data --json --data-raw --data-binary --no-buffer --silent --show-error --location --fail --compressed --user --request --cacert --insecure --last-event-id --once --event --message-at --help"
+            opts="-n -H -d -N -s -S -L -f -g -# -u -X -k -h --id --server --token-file --format --tail --print-id --id-file --wait --stay --count --until --until-done --fail-on --stop-on --heartbeat --timeout --theme --ascii --no-guess --summary --no-summary --record --replay --speed --linger --ask-level --cancel --header --data --json --data-raw --data-binary --no-buffer --silent --show-error --location --fail --globoff --progress-bar --compressed --fail-with-body --no-progress-meter --user --request --cacert --insecure --last-event-id --once --event --message-at --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -60,9 +60,9 @@ info\t''
 warn\t''
 error\t''
 none\t''"
-complete -c codechat -n "__fish_codechat_using_subcommand watch" -s H -l header -d 'A header for the request; \'NAME:\' leaves one out, \'NAME;\' sends it empty, @FILE has one a line (@- stdin)' -r
-complete -c codechat -n "__fish_codechat_using_subcommand watch" -s d -l data -d 'Data to POST, as of a form; several are joined by &; @FILE has them (@- stdin), without line ends' -r
-complete -c codechat -n "__fish_codechat_using_subcommand watch" -l json -d 'Data to POST as JSON; @FILE has them (@- stdin)' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -s H -l header -d 'A header of the request; \'NAME:\' leaves it out, \'NAME;\' sends it empty, @FILE reads a header a line, @- from stdin' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -s d -l data -d 'Form data to POST; several are joined by &; @FILE reads them from a file without its line ends, @- from stdin' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l json -d 'JSON to POST; @FILE reads it from a file, @- from stdin' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l data-raw -d 'As --data, but @ means nothing' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l data-binary -d 'As --data, but a file goes as it is' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -s u -l user -d 'A user name and a password; secrets are safer in a file, given with -H @FILE' -r
@@ -85,8 +85,12 @@ complete -c codechat -n "__fish_codechat_using_subcommand watch" -s s -l silent
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -s S -l show-error
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -s L -l location
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -s f -l fail
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -s g -l globoff
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -s # -l progress-bar
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l compressed
-complete -c codechat -n "__fish_codechat_using_subcommand watch" -s k -l insecure -d 'Do not verify who the server is'
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l fail-with-body
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l no-progress-meter
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -s k -l insecure -d 'Do not verify the server\'s certificate'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l once -d 'End with the response: exit code 0 if it ended properly, 1 if it was cut'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l id -d 'The client ID to publish to; CODECHAT_ID is read too [default for a command: a new one]' -r

@@ -43,7 +43,7 @@ pub use url_stream::{StreamRequest, TlsOptions, UrlStream};
 
 use error::{Cause, Lost};
 use request::ClientRequest;
-use response::{Asked, Refusal};
+use response::{Expected, Refusal};
 
 /// A connection that is not made by then will not be.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -279,7 +279,7 @@ impl Client {
         if response.status().is_success() {
             Ok(response)
         } else {
-            Err(Refusal::of(response, Asked::Server).await.into())
+            Err(Refusal::of(response, Expected::Server).await.into())
         }
     }
 
@@ -366,17 +366,20 @@ fn http(options: HttpOptions) -> Result<reqwest::Client, ClientError> {
     };
     // A machine without root certificates can still speak plain HTTP.
     let without_certificates = || builder().tls_certs_only([]);
-    let built = if is_loopback {
-        // A proxy's own loopback is not ours.
-        let direct = if is_plain {
-            without_certificates()
+    // A proxy's own loopback is not ours.
+    let direct = |builder: reqwest::ClientBuilder| {
+        if is_loopback {
+            builder.no_proxy()
         } else {
-            builder()
-        };
-        direct.no_proxy().build()
+            builder
+        }
+    };
+    // A codechat server on this machine leads nowhere else, so that reading the certificates can be spared.
+    let built = if is_loopback && is_plain && may_repeat {
+        direct(without_certificates()).build()
     } else {
-        match builder().build() {
-            Err(_) if is_plain => without_certificates().build(),
+        match direct(builder()).build() {
+            Err(_) if is_plain => direct(without_certificates()).build(),
             built => built,
         }
     };

@@ -148,7 +148,10 @@ pub enum Level {
 const LEVEL_WORDS: [(Level, &[&str]); 5] = [
     (Level::Trace, &["trace", "verbose", "10"]),
     (Level::Debug, &["debug", "fine", "7", "20"]),
-    (Level::Info, &["info", "notice", "5", "6", "30"]),
+    (
+        Level::Info,
+        &["info", "information", "notice", "5", "6", "30"],
+    ),
     (Level::Warn, &["warn", "warning", "4", "40"]),
     (
         Level::Error,

@@ -30,7 +30,10 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Err
             Err(error) => error,
         };
         match variable_at_fault(&words, &error, &overruled) {
-            Some((argument, _)) if error.kind() == ErrorKind::ArgumentConflict => {
+            Some((argument, _))
+                if error.kind() == ErrorKind::ArgumentConflict
+                    || is_ruled_out(&words, &argument) =>
+            {
                 overruled.push(argument);
             }
             Some((_, variable)) => return Err(naming(&variable, without_secret(error))),
@@ -78,6 +81,10 @@ fn with_right_tip(words: &[OsString], mut error: clap::Error) -> clap::Error {
                 "to publish it as a message: codechat send -m {text}"
             ))
         }
+        Some("watch") if words.get(VERB + 1).is_some_and(|it| it == "curl") => {
+            let tip = "to watch the URL, leave out the word curl; to run a command: codechat watch -- curl …";
+            Some(tip.into())
+        }
         Some("watch") if unknown.contains("://") => Some("watch one URL at a time".into()),
         Some("watch") if !unknown.starts_with('-') => {
             let program = quoted(&unknown);
@@ -86,6 +93,11 @@ fn with_right_tip(words: &[OsString], mut error: clap::Error) -> clap::Error {
         Some("watch") => watch::url::no_such_flag(&unknown).map(Into::into),
         _ => None,
     };
+    if tip.is_some() {
+        // A flag that is spelt alike does something else.
+        error.remove(ContextKind::SuggestedArg);
+        error.remove(ContextKind::Usage);
+    }
     let tips = tip.map_or(ContextValue::None, |it| {
         ContextValue::StyledStrs(vec![it.into()])
     });
@@ -149,6 +161,18 @@ fn variable_at_fault(
             && !read(words, &without).is_err_and(is_same);
         at_fault.then(|| (arg.get_id().clone(), variable.to_string_lossy().into()))
     })
+}
+
+/// Whether the command line has the URL of a stream, beside which this argument means nothing, whatever its variable
+/// holds.
+fn is_ruled_out(words: &[OsString], argument: &Id) -> bool {
+    let definition = each_argument(definition(), |arg| arg.env(None));
+    let matches = definition.try_get_matches_from(words).ok();
+    let watch = matches
+        .as_ref()
+        .and_then(|it| it.subcommand_matches("watch"));
+    let names_url = watch.is_some_and(|it| it.contains_id("url"));
+    names_url && watch::url::NOT_OF_A_URL.contains(&argument.as_str())
 }
 
 /// The arguments that an error is about, as it writes them.

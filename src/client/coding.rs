@@ -59,6 +59,8 @@ impl fmt::Display for Coding {
 pub(super) enum DecodeError<E> {
     /// The body failed.
     Body(E),
+    /// The body ended before the coding did.
+    Cut { coding: Coding },
     /// The bytes are not of the coding.
     Broken {
         coding: Coding,
@@ -117,6 +119,11 @@ impl<S: Stream<Item = Result<Bytes, E>> + Unpin, E> Stream for Decoded<S> {
             match ready!(this.body.poll_next_unpin(cx)) {
                 Some(Ok(coded)) => this.coded = coded,
                 Some(Err(error)) => return Poll::Ready(Some(Err(DecodeError::Body(error)))),
+                None if this.position > 0 && this.decoder.is_cut() => {
+                    this.position = 0;
+                    let coding = this.coding;
+                    return Poll::Ready(Some(Err(DecodeError::Cut { coding })));
+                }
                 None => return Poll::Ready(None),
             }
         }
@@ -134,6 +141,16 @@ enum Decoder {
 }
 
 impl Decoder {
+    /// Whether the coding has not ended properly, now that the body has.
+    fn is_cut(&mut self) -> bool {
+        match self {
+            Self::Gzip(decoder) => decoder.try_finish().is_err(),
+            Self::Zlib(decoder) => decoder.try_finish().is_err(),
+            Self::Raw(decoder) => decoder.try_finish().is_err(),
+            Self::Undecided => false,
+        }
+    }
+
     /// Everything that these bytes tell; not empty.
     fn decode(&mut self, coded: &[u8]) -> io::Result<Vec<u8>> {
         if matches!(self, Self::Undecided) {

@@ -106,7 +106,7 @@ impl Listener {
                     return;
                 }
                 Ended::NoAnswer(_) if self.was_there => None,
-                Ended::NoAnswer(lost) | Ended::WrongScheme(lost) => {
+                Ended::NoAnswer(lost) | Ended::Lasting(lost) => {
                     let error = lost.at(self.client.server()).into();
                     let _ = self.out.send(Err(error)).await;
                     return;

@@ -33,6 +33,8 @@ impl fmt::Display for Place {
 pub(crate) struct Redirect {
     pub(crate) from: Url,
     pub(crate) to: Url,
+    /// Whether one of them led to another origin.
+    pub(crate) leaves_origin: bool,
 }
 
 impl fmt::Display for Redirect {
@@ -68,6 +70,14 @@ pub enum ClientError {
         place: Place,
         /// The address for TLS.
         instead: Box<str>,
+    },
+    /// It redirects on and on.
+    #[error("{place} redirects more than {most} times")]
+    Redirects {
+        /// Who was asked.
+        place: Place,
+        /// How many redirects are followed.
+        most: usize,
     },
     /// The connection was made and then failed.
     #[error("lost the connection to {place}: {why}")]
@@ -181,6 +191,8 @@ pub(crate) enum Cause {
     NotTls,
     /// The other side does not speak plain HTTP.
     NotPlain,
+    /// It redirects more often than is followed.
+    Redirects(usize),
 }
 
 impl Lost {
@@ -198,7 +210,10 @@ impl Lost {
 
     /// Whether the next try will fare as this one did.
     pub(crate) fn is_lasting(&self) -> bool {
-        matches!(self.cause, Cause::NotTls | Cause::NotPlain)
+        matches!(
+            self.cause,
+            Cause::NotTls | Cause::NotPlain | Cause::Redirects(_)
+        )
     }
 
     /// The error of a request that a codechat server was to answer.
@@ -224,6 +239,7 @@ impl Lost {
         match self.cause {
             Cause::NotConnected(why) => ClientError::NotThere { place, why },
             Cause::Broken(why) => ClientError::Lost { place, why },
+            Cause::Redirects(most) => ClientError::Redirects { place, most },
             Cause::Silent(after) => ClientError::NoAnswer { place, after },
             Cause::NotTls => ClientError::NotTls {
                 instead: instead("http"),
@@ -245,6 +261,7 @@ impl fmt::Display for Lost {
             Cause::Silent(after) => write!(f, "no answer in {} s", after.as_secs())?,
             Cause::NotTls => f.write_str("it speaks plain HTTP, not TLS")?,
             Cause::NotPlain => f.write_str("it does not answer in plain HTTP")?,
+            Cause::Redirects(most) => write!(f, "it redirects more than {most} times")?,
         }
         match &self.redirect {
             Some(redirect) => write!(f, " at {redirect}"),
@@ -380,6 +397,7 @@ mod tests {
             redirect: Some(Box::new(Redirect {
                 from: "http://a/x".parse().unwrap(),
                 to: "http://b:1/y".parse().unwrap(),
+                leaves_origin: true,
             })),
         };
         assert_eq!(

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::error::{Cause, Lost, Place};
 use super::give_up::GiveUp;
 use super::request::ClientRequest;
-use super::response::{Asked, Refusal, has_type, read_json};
+use super::response::{Expected, Refusal, has_type, read_json};
 use super::retry::Backoff;
 use super::{ANSWER_TIMEOUT, Client, ClientError};
 use crate::event::ClientId;
@@ -316,7 +316,7 @@ impl HttpPublisher {
                 Err(error) => Tried::Failed(error.into()),
             };
         }
-        let refusal = Refusal::of(response, Asked::Server).await;
+        let refusal = Refusal::of(response, Expected::Server).await;
         if matches!(refusal.status, 405 | 501) && !refusal.is_problem {
             return Tried::Failed(ClientError::NoPublishing { place }.into());
         }

@@ -5,7 +5,7 @@
 //! `Sse-Client-ID`, which is a capability, when it goes to another origin.
 
 use bytes::Bytes;
-use reqwest::header::{AUTHORIZATION, HeaderMap, LOCATION};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, LOCATION};
 use reqwest::{Method, Response, StatusCode, Url};
 
 use super::error::{Cause, Lost, Redirect};
@@ -43,32 +43,33 @@ impl ClientRequest {
     /// Sends it, following redirects, and waits for the head of the answer. If there were any, the answer has a
     /// [`Redirect`] among its extensions.
     pub(crate) async fn send(mut self, http: &reqwest::Client) -> Result<Response, Lost> {
-        let asked = self.url.clone();
-        let redirect = |to: &Url| {
+        let (asked, mut leaves_origin) = (self.url.clone(), false);
+        let redirect = |to: &Url, leaves_origin| {
             let redirect = || Redirect {
                 from: asked.clone(),
                 to: to.clone(),
+                leaves_origin,
             };
-            (*to != asked).then(redirect)
+            (*to != asked || leaves_origin).then(redirect)
         };
         for _ in 0..=REDIRECTS_MAX {
             let mut response = self.once(http).await.map_err(|mut lost| {
-                lost.redirect = redirect(&self.url).map(Box::new);
+                lost.redirect = redirect(&self.url, leaves_origin).map(Box::new);
                 lost
             })?;
             let Some(url) = self.onward(&response) else {
-                if let Some(redirect) = redirect(&self.url) {
+                if let Some(redirect) = redirect(&self.url, leaves_origin) {
                     response.extensions_mut().insert(redirect);
                 }
                 return Ok(response);
             };
             if url.origin() != self.url.origin() {
                 self.leave_origin();
+                leaves_origin = true;
             }
             self.url = url;
         }
-        let why = format!("it redirects more than {REDIRECTS_MAX} times");
-        Err(Lost::new(Cause::Broken(why)))
+        Err(Lost::new(Cause::Redirects(REDIRECTS_MAX)))
     }
 
     /// Whether there is something that only the first origin gets.
@@ -96,6 +97,10 @@ impl ClientRequest {
             .request(self.method.clone(), self.url.clone())
             .headers(self.headers.clone());
         if let Some(body) = self.body.clone() {
+            // An empty body has a length too, which some servers insist on.
+            if body.is_empty() {
+                request = request.header(CONTENT_LENGTH, 0);
+            }
             request = request.body(body);
         }
         Ok(request.send().await?)

@@ -1,11 +1,15 @@
 //! What is read of an answer that is no stream: a refusal's detail, or an acknowledgement, within bounds.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use futures_util::{StreamExt, TryStreamExt};
+use reqwest::header::HeaderMap;
 use reqwest::{Response, StatusCode, header};
 
 use super::ServerUrl;
+use super::coding::{Coding, Decoded};
 use super::error::{ClientError, Lost, Place, Redirect, short};
+use super::stream_url::shown;
 use crate::wire;
 use crate::wire::answer::{ENDED, Problem};
 
@@ -14,12 +18,12 @@ const BODY_MAX: usize = 64 << 10;
 /// For how long an error's body is read.
 const BODY_TIME: Duration = Duration::from_secs(5);
 
-/// Which server is asked.
+/// Which kind of server a request is meant for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
-    /// One that is to be codechat's, or to speak as the original does.
+pub(crate) enum Expected {
+    /// Codechat's, or one that speaks as the original does.
     Server,
-    /// That of any event stream.
+    /// Any that sends an event stream.
     Stream,
 }
 
@@ -39,31 +43,12 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    /// Reads the answer's body for the detail, bounded in size and time. What is advised depends on which server was
-    /// asked.
-    pub(crate) async fn of(response: Response, asked: Asked) -> Self {
+    /// Reads the answer's body for the detail, bounded in size and time. What is advised depends on the kind of
+    /// server.
+    pub(crate) async fn of(response: Response, expected: Expected) -> Self {
         let status = response.status();
-        let header = |name| response.headers().get(name)?.to_str().ok();
-        let retry_after = header(header::RETRY_AFTER)
-            .and_then(|it| it.trim().parse().ok())
-            .map(Duration::from_secs);
-        let onward = header(header::LOCATION)
-            .filter(|_| status.is_redirection())
-            .map(|to| match asked {
-                Asked::Server => {
-                    format!(
-                        "it sends on to {}; name that server with --server",
-                        short(to)
-                    )
-                }
-                Asked::Stream => {
-                    let to = to.split(['?', '#']).next().unwrap_or_default();
-                    format!(
-                        "it sends on to {}, where this request is not sent",
-                        short(to)
-                    )
-                }
-            });
+        let retry_after = retry_after(response.headers());
+        let onward = onward(&response, expected);
         let is_page = has_type(&response, "text/html");
         let redirect = response.extensions().get::<Redirect>().cloned();
         let is_plain = response.url().scheme() == "http";
@@ -79,7 +64,7 @@ impl Refusal {
             if is_plain && status == StatusCode::BAD_REQUEST && body.contains("HTTPS") {
                 "it does not take plain HTTP on this port, but TLS; write https://".into()
             } else if is_page {
-                page(&body, asked)
+                page(&body, expected)
             } else {
                 short(&body)
             }
@@ -127,12 +112,50 @@ fn said(body: &[u8]) -> Option<String> {
     text("message").or_else(|| text("error"))
 }
 
-/// The first bytes of a body, as far as they come soon.
-pub(crate) async fn start_of_body(mut response: Response, most: usize) -> Vec<u8> {
-    let mut body = Vec::new();
+/// How long the server wants to be left alone, as a number of seconds or as a date (RFC 9110, 10.2.3).
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit()) {
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+/// Where an answer sends on that is not followed there.
+fn onward(response: &Response, expected: Expected) -> Option<String> {
+    let to = response.headers().get(header::LOCATION)?.to_str().ok()?;
+    let to = match to.parse() {
+        Ok(url) => shown(&url),
+        Err(_) => to.split(['?', '#']).next().unwrap_or_default().into(),
+    };
+    let to = short(&to);
+    response.status().is_redirection().then(|| match expected {
+        Expected::Server => format!("it sends on to {to}; name that server with --server"),
+        Expected::Stream => format!("it sends on to {to}, where this request is not sent"),
+    })
+}
+
+/// The first bytes of a body, decoded, as far as they come soon.
+pub(crate) async fn start_of_body(response: Response, most: usize) -> Vec<u8> {
+    let coding = Coding::of(response.headers()).ok().flatten();
+    let body = response.bytes_stream().boxed();
+    let mut body = match coding {
+        None => body.map_err(drop).boxed(),
+        Some(coding) => Decoded::new(body, coding).map_err(drop).boxed(),
+    };
+    let mut start = Vec::new();
+    let reading = async {
+        while let Some(Ok(chunk)) = body.next().await
+            && start.len() < most
+        {
+            let room = most - start.len();
+            start.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        }
+    };
     // What came before the time was over, or the connection was lost, is still worth quoting.
-    let _ = tokio::time::timeout(BODY_TIME, read_body(&mut response, &mut body, most)).await;
-    body
+    let _ = tokio::time::timeout(BODY_TIME, reading).await;
+    start
 }
 
 /// Appends a body's bytes, up to `most`: no server may fill this program's memory. Returns whether that
@@ -153,15 +176,15 @@ async fn read_body(
 }
 
 /// What to say of a web page: it is meant for people, so what sends it is no codechat server.
-fn page(body: &str, asked: Asked) -> String {
+fn page(body: &str, expected: Expected) -> String {
     let title = body
         .split_once("<title>")
         .and_then(|(_, rest)| rest.split_once("</title>"))
         .map(|(title, _)| format!(", {:?}", short(title)));
     let title = title.unwrap_or_default();
-    let advice = match asked {
-        Asked::Server => "; is this a codechat server's address?",
-        Asked::Stream => "",
+    let advice = match expected {
+        Expected::Server => "; is this a codechat server's address?",
+        Expected::Stream => "",
     };
     format!("it answers with a web page{title}{advice}")
 }

@@ -9,24 +9,32 @@ const BOM: &[u8] = b"\xEF\xBB\xBF";
 /// What a line of an event stream can begin with: a field, or a comment.
 const FIELDS: [&str; 4] = ["data", "event", "id", "retry"];
 
-/// A body that begins with a field or a comment of an event stream.
+/// What a body is.
+pub(super) enum Sniffed<E> {
+    /// One that begins with a field or a comment of an event stream.
+    Stream(BoxStream<'static, Result<Bytes, E>>),
+    /// Another one, and its start.
+    Other(Bytes),
+}
+
+/// Reads as much of a body as tells what it is.
 ///
 /// # Errors
-/// The start of another body.
+/// The body's, if it breaks off before that.
 pub(super) async fn sniffed<E: Send + 'static>(
     mut body: BoxStream<'static, Result<Bytes, E>>,
-) -> Result<BoxStream<'static, Result<Bytes, E>>, Bytes> {
+) -> Result<Sniffed<E>, E> {
     let mut start = BytesMut::new();
     loop {
         match is_event_stream(&start) {
             Some(true) => {
                 let start = stream::once(async { Ok(start.freeze()) });
-                return Ok(start.chain(body).boxed());
+                return Ok(Sniffed::Stream(start.chain(body).boxed()));
             }
-            Some(false) => return Err(start.freeze()),
+            Some(false) => return Ok(Sniffed::Other(start.freeze())),
             None => match body.next().await {
-                Some(Ok(chunk)) => start.extend_from_slice(&chunk),
-                Some(Err(_)) | None => return Err(start.freeze()),
+                Some(chunk) => start.extend_from_slice(&chunk?),
+                None => return Ok(Sniffed::Other(start.freeze())),
             },
         }
     }
@@ -82,11 +90,16 @@ mod tests {
     #[tokio::test]
     async fn what_was_looked_at_comes_first() {
         let chunks = ["da", "ta: 1\n", "\n"].map(|it| Ok::<_, ()>(Bytes::from(it)));
-        let body = sniffed(stream::iter(chunks).boxed()).await.unwrap();
+        let Ok(Sniffed::Stream(body)) = sniffed(stream::iter(chunks).boxed()).await else {
+            panic!("no stream");
+        };
         let all: Vec<_> = body.map(Result::unwrap).collect().await;
         assert_eq!(all.concat(), b"data: 1\n\n");
         let chunks = ["<!doc", "type>"].map(|it| Ok::<_, ()>(Bytes::from(it)));
         let other = sniffed(stream::iter(chunks).boxed()).await;
-        assert_eq!(other.err().unwrap(), "<!doc");
+        assert!(matches!(other, Ok(Sniffed::Other(start)) if start == "<!doc"));
+        let chunks = [Ok(Bytes::from("da")), Err("cut")];
+        let cut = sniffed(stream::iter(chunks).boxed()).await;
+        assert!(matches!(cut, Err("cut")));
     }
 }

@@ -36,12 +36,11 @@ impl FromStr for StreamUrl {
     fn from_str(text: &str) -> Result<Self, BadStreamUrl> {
         let text = text.trim();
         if !text.contains("://") {
-            return Err(match text {
+            let address = without_secrets(text);
+            return Err(match &*address {
                 "" => BadStreamUrl::Malformed("it is empty".into()),
-                _ if text.contains(['.', ':', '/']) => {
-                    BadStreamUrl::NoScheme(without_secrets(text))
-                }
-                _ => BadStreamUrl::Word(text.into()),
+                it if it.contains(['.', ':', '/']) => BadStreamUrl::NoScheme(address),
+                _ => BadStreamUrl::Word(address),
             });
         }
         let url = Url::parse(text).map_err(|error| BadStreamUrl::Malformed(error.to_string()))?;
@@ -52,13 +51,15 @@ impl FromStr for StreamUrl {
     }
 }
 
-/// A text that was to be an address, without what may be secret in it.
+/// A text that was to be an address, without its beginnings of a scheme, and without what may be secret in it.
 fn without_secrets(text: &str) -> String {
+    let scheme = ["http:", "https:"]
+        .iter()
+        .find_map(|it| text.strip_prefix(it));
+    let text = scheme.unwrap_or(text).trim_start_matches('/');
     let end = text.find(['?', '#']).unwrap_or(text.len());
-    let address = &text[..end];
-    let host = address.find('/').unwrap_or(end);
-    let start = address[..host].rfind('@').map_or(0, |at| at + 1);
-    address[start..].into()
+    let start = text[..end].rfind('@').map_or(0, |at| at + 1);
+    text[start..end].into()
 }
 
 impl StreamUrl {

@@ -23,8 +23,8 @@ use tokio::time::{Instant, Sleep};
 use super::coding::{Coding, DecodeError, Decoded};
 use super::error::{Cause, Lost, Redirect, root_cause, short};
 use super::request::ClientRequest;
-use super::response::{Asked, Refusal, content_type, has_type, start_of_body};
-use super::sniff::sniffed;
+use super::response::{Expected, Refusal, content_type, has_type, start_of_body};
+use super::sniff::{Sniffed, sniffed};
 use super::sse_repair::bypass::Runs;
 use super::sse_repair::{LONGEST, SseRepair};
 use crate::wire;
@@ -96,7 +96,7 @@ impl Memory {
         std::mem::take(&mut heard.notes)
     }
 
-    fn tell(&self, note: String) {
+    fn add_note(&self, note: String) {
         let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         heard.notes.push(note);
     }
@@ -123,7 +123,7 @@ pub(crate) struct Transport {
     pub(crate) http: reqwest::Client,
     /// What is sent next, but for the cursor.
     pub(crate) request: ClientRequest,
-    pub(crate) asked: Asked,
+    pub(crate) expected: Expected,
     pub(crate) memory: Memory,
     /// Where a codechat server's plain events go, past the parser; they go through it without this.
     pub(crate) runs: Option<Runs>,
@@ -151,16 +151,21 @@ impl Transport {
         if response.status() == StatusCode::NO_CONTENT {
             return Err(NoStream::Over);
         }
+        let lacks_headers = self.headers_left_out(&response);
         if !response.status().is_success() {
-            let refusal = Refusal::of(response, self.asked).await;
+            let mut refusal = Refusal::of(response, self.expected).await;
+            if let Some(note) = lacks_headers {
+                refusal.detail = format!("{}; {note}", refusal.detail);
+            }
             return Err(NoStream::Refused(refusal));
         }
-        self.note_redirect(&response);
-        let coding = Coding::of(response.headers()).map_err(NoStream::UnknownCoding)?;
+        if let Some(note) = lacks_headers {
+            self.memory.add_note(note);
+        }
         let mut head = Response::builder().status(response.status());
         if let Some(headers) = head.headers_mut() {
             headers.clone_from(response.headers());
-            if coding.is_none() {
+            if matches!(Coding::of(headers), Ok(None)) {
                 headers.remove(CONTENT_ENCODING);
             }
         }
@@ -168,7 +173,7 @@ impl Transport {
         let is_codechat = [wire::FORMAT_HEADER, wire::CLIENT_ID_HEADER]
             .iter()
             .any(of_codechat);
-        let body = self.event_stream(response, coding).await?;
+        let body = self.event_stream(response).await?;
         let runs = self.runs.filter(|_| is_codechat);
         if let Some(runs) = &runs {
             runs.clear();
@@ -191,8 +196,8 @@ impl Transport {
     /// Asks, and waits for the head of the answer.
     async fn answer(&self) -> Result<reqwest::Response, NoStream> {
         let sent = self.request_with_cursor().send(&self.http);
-        let sent = match self.asked {
-            Asked::Server => {
+        let sent = match self.expected {
+            Expected::Server => {
                 let patience = self.patience.max(HEAD);
                 let silent = |_| Err(Lost::new(Cause::Silent(patience)));
                 tokio::time::timeout(patience, sent)
@@ -200,19 +205,15 @@ impl Transport {
                     .unwrap_or_else(silent)
             }
             // Some servers send no head before the first event.
-            Asked::Stream => sent.await,
+            Expected::Stream => sent.await,
         };
         sent.map_err(NoStream::Lost)
     }
 
     /// The body of an answer that is an event stream, by its type or else by its beginning.
-    async fn event_stream(
-        &self,
-        response: reqwest::Response,
-        coding: Option<Coding>,
-    ) -> Result<Body, NoStream> {
+    async fn event_stream(&self, response: reqwest::Response) -> Result<Body, NoStream> {
         if has_type(&response, wire::EVENT_STREAM) {
-            return Ok(body(response, coding));
+            return body(response);
         }
         let redirect = response.extensions().get().cloned().map(Box::new);
         let kind = content_type(&response).map(short);
@@ -220,16 +221,16 @@ impl Transport {
             let kinds = ["text/plain", "application/octet-stream"];
             kind.is_none() || kinds.iter().any(|it| has_type(&response, it))
         };
-        let start = if self.asked == Asked::Stream && is_untyped() {
-            match sniffed(body(response, coding)).await {
-                Ok(body) => {
+        let start = if self.expected == Expected::Stream && is_untyped() {
+            match sniffed(body(response)?).await? {
+                Sniffed::Stream(body) => {
                     let kind = kind.map_or("missing".into(), |it| format!("{it:?}"));
-                    self.memory.tell(format!(
+                    self.memory.add_note(format!(
                         "browsers refuse this stream: its Content-Type is {kind}"
                     ));
                     return Ok(body);
                 }
-                Err(start) => start,
+                Sniffed::Other(start) => start,
             }
         } else {
             start_of_body(response, START).await.into()
@@ -247,11 +248,7 @@ impl Transport {
         if request.headers.contains_key(&name) {
             return request;
         }
-        let last_id = self.memory.recall().last_id;
-        // Any text goes, not only ASCII; what no header can carry (control characters) is not sent.
-        if !last_id.is_empty()
-            && let Ok(cursor) = HeaderValue::from_bytes(last_id.as_bytes())
-        {
+        if let Some(cursor) = cursor(&self.memory.recall().last_id) {
             for headers in std::iter::once(&mut request.headers).chain(&mut request.elsewhere) {
                 headers.insert(&name, cursor.clone());
             }
@@ -259,37 +256,48 @@ impl Transport {
         request
     }
 
-    /// Notes that the user's headers were left out where a redirect led to another origin.
-    fn note_redirect(&self, response: &reqwest::Response) {
-        let redirect = response.extensions().get::<Redirect>();
-        let is_other = |it: &&Redirect| it.from.origin() != it.to.origin();
-        if let Some(redirect) = redirect.filter(is_other)
-            && self.request.has_own_headers()
-        {
-            let origin = redirect.to.origin().ascii_serialization();
-            self.memory.tell(format!(
-                "redirected to {origin}, which gets neither your headers (-H, -u) nor a body"
-            ));
-        }
+    /// That the user's headers were left out, where a redirect led to another origin.
+    fn headers_left_out(&self, response: &reqwest::Response) -> Option<String> {
+        let redirect = response.extensions().get::<Redirect>()?;
+        let is_told = redirect.leaves_origin && self.request.has_own_headers();
+        let origin = redirect.to.origin().ascii_serialization();
+        is_told.then(|| {
+            format!("redirected to {origin}, which gets neither your headers (-H, -u) nor a body")
+        })
     }
+}
+
+/// The header that asks a server to go on after this event. Any text goes, not only ASCII; `None` if there is none, or no
+/// header can carry it, as with control characters.
+pub(crate) fn cursor(last_id: &str) -> Option<HeaderValue> {
+    let cursor = HeaderValue::from_bytes(last_id.as_bytes()).ok();
+    cursor.filter(|it| !it.is_empty())
 }
 
 type Body = BoxStream<'static, Result<Bytes, NoStream>>;
 
 /// A response's body, decoded.
-fn body(response: reqwest::Response, coding: Option<Coding>) -> Body {
+///
+/// # Errors
+/// That of a coding that is not known.
+fn body(response: reqwest::Response) -> Result<Body, NoStream> {
+    let coding = Coding::of(response.headers()).map_err(NoStream::UnknownCoding)?;
     let broken =
         |error: reqwest::Error| NoStream::Lost(Lost::new(Cause::Broken(root_cause(&error))));
     let body = response.bytes_stream();
-    match coding {
+    Ok(match coding {
         None => body.map_err(broken).boxed(),
         Some(coding) => Decoded::new(body, coding)
             .map_err(move |error| match error {
                 DecodeError::Body(error) => broken(error),
+                DecodeError::Cut { coding } => {
+                    let why = format!("the stream's {coding} coding breaks off");
+                    NoStream::Lost(Lost::new(Cause::Broken(why)))
+                }
                 DecodeError::Broken { coding, after } => NoStream::BrokenCoding { coding, after },
             })
             .boxed(),
-    }
+    })
 }
 
 /// A response's body, repaired.

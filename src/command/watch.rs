@@ -52,15 +52,15 @@ const LEAVE: Duration = Duration::from_secs(2);
 /// A lost connection is made again and resumed after the last message; messages that are gone by then
 /// are reported. A client that this command opened ends with it.
 ///
-/// With URL, it is that event stream of any server that is shown; a line with `curl -N` works with `curl` replaced by
-/// `codechat watch`.
+/// With URL, shows the events of that stream, whatever its server. A command line with `curl -N` works with `curl` replaced
+/// by `codechat watch`.
 ///
 /// With CMD, the stream is open before CMD runs, and followed until what CMD has set off is told.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// An event stream of any server, to be watched in a client's place
+    /// Watch the event stream at this URL, of any server, rather than a client
     #[arg(value_name = "URL", conflicts_with_all = url::NOT_OF_A_URL)]
     url: Option<StreamUrl>,
 
@@ -196,6 +196,9 @@ impl Args {
         if self.wants_summary() {
             model = model.with_summary();
         }
+        if self.url.is_some() {
+            model = model.with_last_event_id();
+        }
         if shows_progress || self.wants_summary() {
             model = model.with_operations(Operations::new(!self.no_guess));
         }
@@ -272,6 +275,12 @@ fn parse_count(text: &str) -> Result<u64, String> {
 /// # Errors
 /// Where the server is not there, refuses, or has no stream; the text says what to do.
 pub async fn run(args: Args) -> anyhow::Result<Exit> {
+    if let (None, Some(flag)) = (&args.url, args.stream.of_a_url()) {
+        stderr::line(&format!(
+            "{flag} is for an event stream that a URL names: codechat watch {flag} … URL"
+        ));
+        return Ok(Exit::Usage);
+    }
     if args.stream.reads_stdin_twice() {
         stderr::line("stdin can be read once, but two flags have @-");
         return Ok(Exit::Usage);

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::{Stream, StreamExt};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::client::subscribe::{FeedError, Received, Update};
 use crate::event::UnixMillis;
@@ -104,12 +104,15 @@ impl Mapper {
     /// Reads the event's data into its message.
     fn read(&mut self, received: &mut Received) -> Option<String> {
         let foreign = received.foreign.as_mut().filter(|_| !self.mapping.is_off)?;
-        let object: Option<Map<String, Value>> = serde_json::from_str(&foreign.data).ok();
-        let Some(object) = object.map(Value::Object) else {
+        let Some(object) = json::parse_object(&foreign.data).map(Value::Object) else {
+            // What an event is called says how much it matters, whatever its data are.
+            if !self.mapping.by_pointers_only {
+                received.message.level = level_of_name(&received.event);
+            }
             return self.missed();
         };
         let mut pointers = self.mapping.message_at.iter();
-        let by_pointer = pointers.find_map(|it| text_of(it.find(&object)?));
+        let by_pointer = pointers.find_map(|it| it.find(&foreign.data));
         let note = match &by_pointer {
             Some(_) => {
                 self.misses = None;
@@ -238,15 +241,6 @@ fn text(object: &Value) -> Option<String> {
     first(object, &TEXTS, |it| it.as_str().map(Into::into))
 }
 
-/// What a pointer has hit, as a text.
-fn text_of(value: &Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
-    }
-}
-
 fn level(object: &Value, event: &str) -> Option<Level> {
     let said = first(object, &LEVELS, |it| match it {
         Value::String(word) => Level::said(word),
@@ -258,14 +252,21 @@ fn level(object: &Value, event: &str) -> Option<Level> {
         Some(Value::String(text)) => !text.is_empty(),
         Some(Value::Array(items)) => !items.is_empty(),
         Some(Value::Object(members)) => !members.is_empty(),
-        Some(Value::Bool(true) | Value::Number(_)) => true,
+        // As programs return 0 where all is well.
+        Some(Value::Number(number)) => number.as_f64() != Some(0.0),
+        Some(Value::Bool(true)) => true,
     };
-    said.or(match event {
+    let by_member = has_error.then_some(Level::Error);
+    said.or(by_member).or_else(|| level_of_name(event))
+}
+
+/// How much an event matters by its name.
+fn level_of_name(event: &str) -> Option<Level> {
+    match event {
         "error" => Some(Level::Error),
-        _ if has_error => Some(Level::Error),
         "warn" | "warning" => Some(Level::Warn),
         _ => None,
-    })
+    }
 }
 
 fn progress(object: &Value) -> Option<Progress> {

@@ -119,8 +119,8 @@ pub struct Model {
     /// The first message that meant failure.
     failure: Option<String>,
     is_connected: bool,
-    /// The last event ID that a server other than codechat's has set.
-    last_event_id: String,
+    /// The last event ID; `None` if nobody wants to know it.
+    last_event_id: Option<String>,
     /// When the last message came, or the connection was made.
     news_at: Duration,
     /// `None` where no view shows them: following each costs more than writing a line does.
@@ -153,6 +153,15 @@ impl Model {
     pub fn with_summary(self) -> Self {
         Self {
             tally: Some(Tally::default()),
+            ..self
+        }
+    }
+
+    /// The same, which also keeps the last event ID.
+    #[must_use]
+    pub fn with_last_event_id(self) -> Self {
+        Self {
+            last_event_id: Some(String::new()),
             ..self
         }
     }
@@ -196,10 +205,10 @@ impl Model {
         self.failure.as_deref()
     }
 
-    /// The ID of the last event, if the server is not codechat's and sets any.
+    /// The ID of the last event, if it has one and [`Self::with_last_event_id`] was asked for.
     #[must_use]
     pub fn last_event_id(&self) -> Option<&str> {
-        Some(&*self.last_event_id).filter(|it| !it.is_empty())
+        self.last_event_id.as_deref().filter(|it| !it.is_empty())
     }
 
     /// How long nothing has come from publishers since the connection was made; `None` while there is
@@ -231,8 +240,8 @@ impl Model {
                 if !received.message.system {
                     self.news_at = now;
                 }
-                if received.foreign.is_some() {
-                    received.id.clone_into(&mut self.last_event_id);
+                if let Some(last) = &mut self.last_event_id {
+                    received.id.clone_into(last);
                 }
                 self.message(&received.message)
             }

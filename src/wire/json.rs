@@ -18,7 +18,9 @@ use super::surrogates::{mended, reading};
 use crate::event::{Event, Gap, UnixMillis};
 use crate::message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress};
 
-pub use foreign::{ForeignObject, ForeignRecord, compact, foreign_object, pretty};
+pub use foreign::{
+    ForeignObject, ForeignRecord, compact, find, foreign_object, parse_object, parse_text, pretty,
+};
 pub use level::set_level;
 pub(super) use level::{Said, read_level};
 pub use streamed::parse_event;

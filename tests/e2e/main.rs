@@ -43,6 +43,7 @@ mod tls_key;
 mod token;
 mod url;
 mod url_once;
+mod url_pane;
 mod url_read;
 mod url_secrets;
 mod watch_asks;

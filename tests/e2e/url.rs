@@ -92,12 +92,61 @@ async fn variables_that_name_a_client_or_a_server_mean_nothing() {
         .env("CODECHAT_TOKEN", "secret")
         .env("CODECHAT_STAY", "1")
         .env("CODECHAT_PRINT_ID", "1")
+        .env("CODECHAT_TAIL", "no number")
+        .env("CODECHAT_CANCEL", "perhaps")
         .stdout(Stdio::piped());
     let ended = Running::start(&mut command).end().await;
     assert_eq!((ended.code, &*ended.stdout), (Some(0), "x\n"), "{ended:?}");
     let request = server.asked().await;
     assert_eq!(request.header("authorization"), None);
     assert_eq!(request.header("sse-client-id"), None);
+}
+
+#[tokio::test]
+async fn flags_of_a_url_are_errors_without_one() {
+    for flag in [
+        &["-H", "X: y"][..],
+        &["-d", "x"],
+        &["-u", "a:b"],
+        &["-X", "PUT"],
+        &["--cacert", "/gone"],
+        &["-k"],
+        &["--last-event-id", "7"],
+        &["--once"],
+    ] {
+        for rest in [
+            &[][..],
+            &["--server", "http://127.0.0.1:1"],
+            &["--replay", "/gone"],
+        ] {
+            let ended = Running::codechat([&["watch"], flag, rest].concat())
+                .end()
+                .await;
+            assert_eq!(ended.code, Some(2), "{ended:?}");
+            let told = "is for an event stream that a URL names";
+            assert!(ended.stderr.contains(told), "{ended:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_time_limit_ends_a_watch_that_waits_for_its_data() {
+    for flags in [["-d", "@-"], ["-H", "@-"]] {
+        let server = Scripted::start([]).await;
+        let watcher = watch(&server, "/", &[&flags[..], &["--timeout", "0s"]].concat());
+        // Its stdin stays open.
+        assert!(watcher.leaves().await, "{flags:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_whose_stream_does_not_answer_ends_at_the_time_limit() {
+    let server = Scripted::start([Reply::default().hold()]).await;
+    let command = ["--timeout", "5500ms", "--linger", "1m", "--", "true"];
+    let watcher = watch(&server, "/", &command);
+    let ended = watcher.end_within(crate::support::PATIENCE * 2).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(!ended.stderr.contains("panicked"), "{ended:?}");
 }
 
 #[tokio::test]
@@ -129,6 +178,10 @@ async fn answers_that_are_no_stream_are_errors_that_say_what_they_are() {
         (
             Reply::answer("302 Found", &moved, ""),
             "refused (302): it sends on to ws://h/x, where this request is not sent",
+        ),
+        (
+            Reply::answer("302 Found", &["Location: ftp://me:token@h/x"], ""),
+            "refused (302): it sends on to ftp://h/x, where this request is not sent",
         ),
         (
             Reply::answer(
@@ -224,7 +277,7 @@ async fn a_server_is_trusted_by_a_file_or_blindly_which_is_told() {
         .await;
     let mut blind = told(&["-k"]);
     blind
-        .says("warning: who the server is, is not verified (-k)")
+        .says("warning: the server's certificate is not verified (-k)")
         .await;
     blind.says(greeting).await;
     let none = told(&["--cacert", key.to_str().unwrap()]).end().await;

@@ -1,10 +1,16 @@
 //! A request that may do work reaches its server once at most, whatever breaks; a GET is made again, and goes on.
 
+use std::io::Write;
 use std::net::TcpListener as Port;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{
     process::{Ended, Running},
     scripted::{Reply, Scripted},
+    soon,
 };
 
 /// A stream whose proper end is a chunk, so that it can be cut.
@@ -13,6 +19,14 @@ const CHUNKED: &str = "Transfer-Encoding: chunked\r\n";
 /// An event in a chunk of its own.
 fn chunk(event: &str) -> String {
     format!("{:x}\r\n{event}\r\n", event.len())
+}
+
+/// An event coded with gzip, without the end of the coding.
+fn cut_gzip() -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(b"data: a\n\n").unwrap();
+    encoder.flush().unwrap();
+    encoder.get_ref().clone()
 }
 
 async fn posted(server: &Scripted, flags: &[&str]) -> Ended {
@@ -47,6 +61,18 @@ async fn a_post_reaches_its_server_once_whatever_breaks() {
             Reply::stream_with(CHUNKED, &cut).hold(),
             &["--heartbeat", "40ms"],
             format!("the stream was cut after 1 event (nothing came for 0.1 s){ADVICE}"),
+        ),
+        (
+            Reply::stream_with("Content-Encoding: gzip\r\n", cut_gzip()),
+            &[],
+            format!("the stream was cut after 1 event (the connection was cut after 0 s){ADVICE}"),
+        ),
+        (
+            Reply::raw(format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n{CHUNKED}\r\n"
+            )),
+            &[],
+            ADVICE.into(),
         ),
         (
             Reply::answer("303 See Other", &elsewhere, ""),
@@ -99,6 +125,44 @@ async fn a_post_that_was_not_sent_is_an_error_or_waits_for_its_server() {
     assert_eq!((ended.code, &*ended.stdout), (Some(0), "a\n"), "{ended:?}");
     assert_eq!(server.asked().await.body, "work");
     assert_eq!(server.connections().await, 1);
+}
+
+#[tokio::test]
+async fn a_post_whose_server_goes_while_it_redirects_is_not_sent_again() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/run", listener.local_addr().unwrap());
+    let watcher = Running::codechat(["watch", "-d", "work", "--wait", &url]);
+    let (mut socket, _) = soon(listener.accept()).await.unwrap();
+    soon(socket.read(&mut [0; 1024])).await.unwrap();
+    drop(listener);
+    let moved =
+        "HTTP/1.1 307 Moved\r\nLocation: /there\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    socket.write_all(moved.as_bytes()).await.unwrap();
+    drop(socket);
+    let ended = watcher.end().await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(
+        ended.stderr.contains("a POST is not sent again"),
+        "{ended:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_event_id_that_no_header_can_carry_is_a_gap_that_is_told() {
+    let first = Reply::stream("retry: 0\nid: a\u{1}b\ndata: a\n\n");
+    let replies = [first, Reply::stream("data: b\n\n").hold()];
+    let mut server = Scripted::start(replies).await;
+    let ended = Running::codechat(["watch", "-n", "2", &server.url])
+        .end()
+        .await;
+    assert_eq!(
+        (ended.code, &*ended.stdout),
+        (Some(0), "a\nb\n"),
+        "{ended:?}"
+    );
+    assert!(ended.stderr.contains("some may be missing"), "{ended:?}");
+    server.asked().await;
+    assert_eq!(server.asked().await.header("last-event-id"), None);
 }
 
 #[tokio::test]

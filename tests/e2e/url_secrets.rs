@@ -105,3 +105,16 @@ async fn another_origin_gets_neither_headers_nor_a_password() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_refusal_by_another_origin_says_what_was_left_out() {
+    let refusal = Reply::answer("401 Unauthorized", &[], "who are you?");
+    let other = Scripted::start([refusal]).await;
+    let place = format!("Location: {}/there", other.url);
+    let server = Scripted::start([Reply::answer("302 Found", &[&place], "")]).await;
+    let watcher = Running::codechat(["watch", &server.url, "-H", "X-Key: s3cret"]);
+    let ended = watcher.end().await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let told = "which gets neither your headers (-H, -u) nor a body";
+    assert!(ended.stderr.contains(told), "{ended:?}");
+}

@@ -90,7 +90,7 @@ fn a_key_that_does_nothing_there_says_why() {
         ("i", "no event had an ID yet"),
         (
             "r",
-            "it is not asked for again, since that may do its work twice",
+            "this request is not sent again, since that may do its work twice",
         ),
     ] {
         assert!(post.keys(key).effects.is_empty(), "{key}");

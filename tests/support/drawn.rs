@@ -95,7 +95,10 @@ impl Drawn {
             began: BEGAN,
             utc_offset: 0,
         };
-        let model = Model::new(goals).with_operations(Operations::new(true));
+        let mut model = Model::new(goals).with_operations(Operations::new(true));
+        if options.target.stream.is_some() {
+            model = model.with_last_event_id();
+        }
         Self {
             screen: Screen::new(options, model, width, height),
             theme,

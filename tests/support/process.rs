@@ -139,6 +139,11 @@ impl Running {
         panic!("it never says {what:?}, but {said}");
     }
 
+    /// Waits for its end with its stdin open; whether it comes.
+    pub(crate) async fn leaves(mut self) -> bool {
+        timeout(PATIENCE, self.child.wait()).await.is_ok()
+    }
+
     /// Closes its stdin and waits for its end.
     pub(crate) async fn end(self) -> Ended {
         self.end_within(PATIENCE).await

@@ -16,8 +16,8 @@ pub(in crate::client) enum Ended {
     Failed(FeedError),
     /// Nothing took the request, or nothing answered, which is an error at the first try.
     NoAnswer(Lost),
-    /// For good: the server does not speak what it was asked in.
-    WrongScheme(Lost),
+    /// For good: the next try would fare as this one did.
+    Lasting(Lost),
     /// The connection was lost before the answer began.
     Unanswered(Lost),
     /// The server cannot answer now.
@@ -40,7 +40,7 @@ pub(in crate::client) fn ended_by(error: &Error, place: &str) -> Ended {
     };
     match no_stream.clone() {
         NoStream::Over => Ended::Over,
-        NoStream::Lost(why) if why.is_lasting() => Ended::WrongScheme(why),
+        NoStream::Lost(why) if why.is_lasting() => Ended::Lasting(why),
         NoStream::Lost(why) => match why.cause {
             Cause::NotConnected(_) | Cause::Silent(_) => Ended::NoAnswer(why),
             _ => Ended::Unanswered(why),

@@ -34,7 +34,7 @@ pub(super) struct Notes {
     /// Whether it is asked for again when it ends.
     is_repeated: bool,
     /// What was noted.
-    told: Vec<String>,
+    noted: Vec<String>,
     past: bool,
     owner: OwnerNote,
     /// How old the newest [`SAME_AGES`] streams were when they closed; `None` once that is noted.
@@ -60,7 +60,7 @@ impl Notes {
         Self {
             is_url: target.is_url(),
             is_repeated: target.is_repeated(),
-            told: Vec::new(),
+            noted: Vec::new(),
             past,
             owner: if owner {
                 OwnerNote::There
@@ -78,24 +78,23 @@ impl Notes {
 
     /// That a stream ended soon, which may be its end; once.
     pub(super) fn of_quick_end(&mut self) -> Option<String> {
-        let text =
-            "the server ended the stream, and is asked for more; with --once, this is the end";
+        let text = "the server ended the stream, and it is asked for again; --once ends here";
         let text = Some(text).filter(|_| self.is_repeated);
         text.and_then(|it| self.once(it.into()))
     }
 
     /// A note, unless it was there before, or there were too many.
     fn once(&mut self, note: String) -> Option<String> {
-        let is_new = !self.told.contains(&note) && self.told.len() < NOTES_MAX;
+        let is_new = !self.noted.contains(&note) && self.noted.len() < NOTES_MAX;
         is_new.then(|| {
-            self.told.push(note.clone());
+            self.noted.push(note.clone());
             note
         })
     }
 
     /// Whether it is still to be noted that there is no answer.
     pub(super) fn awaits_answer(&self) -> bool {
-        !self.told.iter().any(|it| it == NO_ANSWER)
+        !self.noted.iter().any(|it| it == NO_ANSWER)
     }
 
     /// That there is no answer yet; once.
@@ -151,7 +150,7 @@ impl Notes {
         let mut notes: Vec<_> = answer.filter_map(|it| self.once(it)).collect();
         if let Some(coding) = header("content-encoding") {
             notes.extend(self.once(format!(
-                "the stream comes compressed ({coding}); what does that may delay messages"
+                "the stream is compressed ({coding}), which may delay messages"
             )));
         }
         let past = header(past::PAST_HEADER).and_then(|it| past::parse(&it));

@@ -14,7 +14,7 @@ use super::{Item, Update};
 use crate::client::error::Cause;
 use crate::client::retry::Backoff;
 use crate::client::sse_repair::bypass::{Event, MARK, Run, Runs};
-use crate::client::transport::{Memory, NoStream};
+use crate::client::transport::{Memory, NoStream, cursor};
 use crate::event::{UnixMillis, unix_millis};
 use crate::wire::{self, sse};
 
@@ -55,7 +55,7 @@ pub(super) struct Reader<'a> {
     pub(super) notes: &'a mut Notes,
     backoff: &'a mut Backoff,
     /// The last event ID at the connection's beginning, which holds until the stream sets another.
-    cursor: String,
+    last_id: String,
     /// When the head of the stream came.
     pub(super) connected: Option<Instant>,
     beats: Beats,
@@ -79,7 +79,7 @@ impl<'a> Reader<'a> {
         memory: &'a Memory,
         notes: &'a mut Notes,
         backoff: &'a mut Backoff,
-        cursor: String,
+        last_id: String,
     ) -> Self {
         Self {
             stream,
@@ -87,7 +87,7 @@ impl<'a> Reader<'a> {
             memory,
             notes,
             backoff,
-            cursor,
+            last_id,
             connected: None,
             beats: Beats::default(),
             last_read: Instant::now(),
@@ -127,13 +127,12 @@ impl<'a> Reader<'a> {
         };
         let age = connected.elapsed();
         if matches!(error, Error::Eof | Error::UnexpectedEof) {
-            if self.notes.is_url() && age < QUICK_END {
-                let note = self.notes.of_quick_end();
-                self.note(note);
+            let note = if self.notes.is_url() && age < QUICK_END {
+                self.notes.of_quick_end()
             } else {
                 self.reset_backoff(age);
-            }
-            let note = self.notes.of_age(age, Close::Proper);
+                self.notes.of_age(age, Close::Proper)
+            };
             self.note(note);
             let reason = format!("the server ended the stream after {}", written(age));
             return Ended::Closed { reason };
@@ -210,7 +209,7 @@ impl<'a> Reader<'a> {
         };
         self.batch.push(Piece::Connected {
             sender: self.sender,
-            is_resuming: !self.cursor.is_empty(),
+            is_resuming: cursor(&self.last_id).is_some(),
         });
         for note in self.notes.of(header, self.memory.take_notes()) {
             self.note(Some(note));
@@ -239,7 +238,7 @@ impl<'a> Reader<'a> {
             SSE::Event(event) => {
                 self.bytes += event.data.len();
                 let event = Event {
-                    id: event.id.unwrap_or_else(|| self.cursor.clone()).into(),
+                    id: event.id.unwrap_or_else(|| self.last_id.clone()).into(),
                     name: event.event_type.into(),
                     data: event.data.into(),
                 };

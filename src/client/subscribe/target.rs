@@ -10,7 +10,7 @@ use super::ended::Ended;
 use super::{FeedError, Item, Reconnect, StreamOptions, SubscribeOptions, Update};
 use crate::client::error::{Cause, Lost};
 use crate::client::request::ClientRequest;
-use crate::client::response::{Asked, Refusal};
+use crate::client::response::{Expected, Refusal};
 use crate::client::sse_repair::bypass::Runs;
 use crate::client::stream_url::shown;
 use crate::client::transport::{Memory, Transport};
@@ -127,7 +127,7 @@ impl Target {
             Self::Url { stream, .. } => Transport {
                 http: stream.http.clone(),
                 request: stream.request.clone(),
-                asked: Asked::Stream,
+                expected: Expected::Stream,
                 memory: Memory::new(self.cursor().into()),
                 runs: Some(runs),
                 patience: stream.heartbeat.unwrap_or(HEARTBEAT) * HALF_HEARTBEATS / 2,
@@ -189,8 +189,11 @@ impl Target {
                     return after(ended, is_first, error);
                 }
                 match ended {
-                    Ended::NoAnswer(lost) if matches!(lost.cause, Cause::NotConnected(_)) => {
-                        // Nothing was sent.
+                    // Nothing was sent, unless to a server that redirects.
+                    Ended::NoAnswer(lost)
+                        if matches!(lost.cause, Cause::NotConnected(_))
+                            && lost.redirect.is_none() =>
+                    {
                         after(Ended::NoAnswer(lost), is_first, error)
                     }
                     ended => after_only(ended, &stream.request.method, error),
@@ -206,7 +209,7 @@ fn after(ended: Ended, is_first: bool, error: impl Fn(Lost) -> ClientError) -> N
         Ended::Over => return Next::Nothing,
         Ended::Failed(error) => return Next::Last(Err(error)),
         Ended::NoAnswer(lost) if !is_first => (lost.to_string(), None),
-        Ended::NoAnswer(lost) | Ended::WrongScheme(lost) => {
+        Ended::NoAnswer(lost) | Ended::Lasting(lost) => {
             return Next::Last(Err(error(lost).into()));
         }
         Ended::Refused(refusal) => (refusal.to_string(), refusal.retry_after),
@@ -232,7 +235,7 @@ fn after_only(ended: Ended, method: &Method, error: impl Fn(Lost) -> ClientError
         Ended::Closed { .. } => Next::Last(Ok(Update::Gone)),
         Ended::Failed(error) => Next::Last(Err(error)),
         Ended::Refused(refusal) => Next::Last(Err(ClientError::from(refusal).into())),
-        Ended::WrongScheme(lost) => Next::Last(Err(error(lost).into())),
+        Ended::Lasting(lost) => Next::Last(Err(error(lost).into())),
         Ended::NoAnswer(lost) | Ended::Unanswered(lost) => cut(error(lost).to_string()),
         Ended::Cut { events: 1, reason } => {
             cut(format!("the stream was cut after 1 event ({reason})"))
@@ -276,7 +279,7 @@ pub(in crate::client) fn transport(
     Transport {
         http: client.http.clone(),
         request,
-        asked: Asked::Server,
+        expected: Expected::Server,
         memory: Memory::new(last_event_id),
         runs,
         patience: client.heartbeat.unwrap_or(HEARTBEAT) * HALF_HEARTBEATS / 2,

@@ -3,7 +3,7 @@
 
 use std::future::pending;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ const QUIET: Duration = Duration::from_millis(300);
 pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     let mut job = Job {
         signals: Signals::new().context("receive signals")?,
-        time_is_up: Box::pin(after(args.timeout)),
+        deadline: args.timeout.map(|it| Instant::now() + it),
         messages: Messages {
             updates: None,
             clock: Clock::default(),
@@ -55,7 +55,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
         // A reader that dawdles gets all of it, unless the user has had enough.
         tokio::select! {
             _ = finish => true,
-            () = job.time_is_up => false,
+            () = until(job.deadline) => false,
             _ = job.signals.recv() => false,
         }
     } else {
@@ -90,7 +90,8 @@ fn told_nothing(args: &Args, exit: &anyhow::Result<Exit>, model: &Model) -> bool
 /// All that happens while there is a command to run.
 struct Job {
     signals: Signals,
-    time_is_up: Pin<Box<dyn Future<Output = ()>>>,
+    /// When the time of --timeout is up.
+    deadline: Option<Instant>,
     messages: Messages,
     /// What the watch was to wait for, once it came. CMD goes on all the same.
     goal: Option<Verdict>,
@@ -102,7 +103,7 @@ impl Job {
     async fn run(&mut self, session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
         let stream = tokio::select! {
             stream = self.messages.open(session, args) => stream?,
-            () = &mut self.time_is_up => {
+            () = until(self.deadline) => {
                 stderr::line("the time of --timeout is up, so the command was not run");
                 return Ok(Exit::TimedOut);
             }
@@ -185,18 +186,12 @@ impl Job {
     }
 
     async fn next(&mut self, child: &mut Child, kill_at: Option<Instant>) -> Event {
-        let overdue = async {
-            match kill_at {
-                Some(time) => time::sleep_until(time).await,
-                None => pending().await,
-            }
-        };
         tokio::select! {
             status = child.wait() => Event::Ended(status),
             Some(verdict) = self.messages.follow() => Event::Verdict(verdict),
-            () = &mut self.time_is_up, if kill_at.is_none() => Event::TimeIsUp,
+            () = until(self.deadline), if kill_at.is_none() => Event::TimeIsUp,
             (signal, by_terminal) = self.signals.recv_with_sender() => Event::Signal(signal, by_terminal),
-            () = overdue => Event::Overdue,
+            () = until(kill_at) => Event::Overdue,
         }
     }
 
@@ -224,7 +219,7 @@ impl Job {
                 Some(Verdict::Failed) if code == 0 => Exit::Failed,
                 _ => Exit::Child(code),
             }),
-            () = &mut self.time_is_up => Exit::TimedOut,
+            () = until(self.deadline) => Exit::TimedOut,
             (signal, _) = self.signals.recv_with_sender() => signal.into(),
         };
         Ok(if waits { cut_short } else { Exit::Child(code) })
@@ -266,6 +261,10 @@ impl Messages {
                 () = &mut enough => break,
             };
             let Some(update) = next.transpose()? else {
+                if stream.source.id().is_none() {
+                    // What the command does is not all that this stream told.
+                    break;
+                }
                 bail!("the stream has ended");
             };
             self.pipe.show(&update);
@@ -332,6 +331,14 @@ impl Messages {
             }
         }
         None
+    }
+}
+
+/// Waits for a time, if there is one.
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => time::sleep_until(time).await,
+        None => pending().await,
     }
 }
 

@@ -9,7 +9,7 @@ use futures_util::Stream;
 use tokio::time;
 
 use super::session::Session;
-use super::url::tell_how_to_go_on;
+use super::url::print_resume_hint;
 use super::{Args, LEAVE, no_recording, summarize, tell_unwritten, unpin_at_stops, write_id};
 use crate::cli::exit::Exit;
 use crate::client::subscribe::{FeedError, Update};
@@ -83,7 +83,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     }
     summarize(&model, &clock);
     if !matches!(exit, Exit::Done | Exit::Failed) {
-        tell_how_to_go_on(&args, &model);
+        print_resume_hint(&args, &model);
     }
     written.context("write to stdout")?;
     Ok(exit)

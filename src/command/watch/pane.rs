@@ -8,7 +8,7 @@ use reqwest::Method;
 
 use super::lines::after;
 use super::session::{ClientSource, Session, Source};
-use super::url::{UrlSource, tell_how_to_go_on};
+use super::url::{UrlSource, print_resume_hint};
 use super::{Args, no_recording, summarize, write_id};
 use crate::cli::exit::Exit;
 use crate::client::subscribe::Reconnect;
@@ -120,7 +120,7 @@ async fn show(session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
     let left = shown.await?;
     let exit = left_with(&left, &clock);
     if matches!(left.leave, Leave::Now | Leave::Quit | Leave::Printing) {
-        tell_how_to_go_on(args, left.screen.model());
+        print_resume_hint(args, left.screen.model());
     }
     exit
 }

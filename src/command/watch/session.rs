@@ -70,7 +70,7 @@ impl Session {
         let Some(url) = &args.url else {
             return self.open_client(args, clock).await;
         };
-        let source = UrlSource::new(url.clone(), args)?;
+        let source = UrlSource::new(url.clone(), args).await?;
         let options = UrlSource::options(args);
         let reconnect = options.reconnect.clone();
         let live = Live::of_url(&source.stream, options);

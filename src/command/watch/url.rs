@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, bail};
 use reqwest::{Certificate, Method};
+use tokio::task;
 
 pub(crate) use body::no_such_flag;
 
@@ -29,7 +30,7 @@ const HEADERS_MAX: u64 = 1 << 20;
 const BODY_MAX: u64 = 64 << 20;
 
 /// What means nothing where a URL names the stream.
-pub(super) const NOT_OF_A_URL: [&str; 10] = [
+pub(crate) const NOT_OF_A_URL: [&str; 10] = [
     "id",
     "server",
     "token_file",
@@ -43,38 +44,38 @@ pub(super) const NOT_OF_A_URL: [&str; 10] = [
 ];
 
 /// How to ask for the stream that a URL names, and what to read of its events.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Event streams of other servers")]
 pub(super) struct StreamArgs {
-    /// A header for the request; 'NAME:' leaves one out, 'NAME;' sends it empty, @FILE has one a line (@- stdin)
-    #[arg(short = 'H', long, value_name = "NAME: VALUE", requires = "url")]
+    /// A header of the request; 'NAME:' leaves it out, 'NAME;' sends it empty, @FILE reads a header a line, @- from stdin
+    #[arg(short = 'H', long, value_name = "NAME: VALUE")]
     header: Vec<HeaderArg>,
 
     #[command(flatten)]
     body: BodyArgs,
 
     /// A user name and a password; secrets are safer in a file, given with -H @FILE
-    #[arg(short, long, value_name = "USER:PASSWORD", requires = "url", value_parser = parse_user)]
+    #[arg(short, long, value_name = "USER:PASSWORD", value_parser = parse_user)]
     user: Option<User>,
 
     /// The method [default: GET, or POST with data]; only a GET is sent again when the stream ends
-    #[arg(short = 'X', long, value_name = "METHOD", requires = "url", value_parser = parse_method)]
+    #[arg(short = 'X', long, value_name = "METHOD", value_parser = parse_method)]
     request: Option<Method>,
 
     /// Trust the certificates in this PEM file, and no others
-    #[arg(long, value_name = "FILE", requires = "url")]
+    #[arg(long, value_name = "FILE")]
     cacert: Option<PathBuf>,
 
-    /// Do not verify who the server is
-    #[arg(short = 'k', long, requires = "url")]
+    /// Do not verify the server's certificate
+    #[arg(short = 'k', long)]
     insecure: bool,
 
     /// Go on after the event with this ID
-    #[arg(long, value_name = "ID", requires = "url")]
+    #[arg(long, value_name = "ID", value_parser = parse_event_id)]
     last_event_id: Option<String>,
 
     /// End with the response: exit code 0 if it ended properly, 1 if it was cut
-    #[arg(long, requires = "url")]
+    #[arg(long)]
     once: bool,
 
     /// Show only events with this name; repeatable
@@ -114,6 +115,13 @@ fn parse_user(text: &str) -> Result<User, String> {
     }
 }
 
+fn parse_event_id(text: &str) -> Result<String, &'static str> {
+    if text.contains(char::is_control) {
+        return Err("control characters cannot be sent in a header");
+    }
+    Ok(text.into())
+}
+
 fn parse_method(text: &str) -> Result<Method, String> {
     match text.parse::<Method>() {
         Ok(Method::HEAD | Method::CONNECT) => Err("it is answered without a stream".into()),
@@ -123,6 +131,30 @@ fn parse_method(text: &str) -> Result<Method, String> {
 }
 
 impl StreamArgs {
+    /// Whether the stream is one that can be gone on with.
+    fn is_repeated(&self) -> bool {
+        match &self.request {
+            Some(method) => method == Method::GET,
+            None => self.body.is_empty(),
+        }
+    }
+
+    /// A flag that means nothing without a URL, if one is given.
+    pub(super) fn of_a_url(&self) -> Option<&'static str> {
+        let given = [
+            (!self.header.is_empty(), "--header"),
+            (!self.body.is_empty(), "--data"),
+            (self.user.is_some(), "--user"),
+            (self.request.is_some(), "--request"),
+            (self.cacert.is_some(), "--cacert"),
+            (self.insecure, "--insecure"),
+            (self.last_event_id.is_some(), "--last-event-id"),
+            (self.once, "--once"),
+        ];
+        let given = given.into_iter().find(|(is_given, _)| *is_given);
+        given.map(|(_, flag)| flag)
+    }
+
     /// Whether stdin would be read twice.
     pub(super) fn reads_stdin_twice(&self) -> bool {
         let headers = self.header.iter().filter(|it| it.is_stdin()).count();
@@ -152,7 +184,7 @@ impl StreamArgs {
 
     fn tls(&self) -> anyhow::Result<TlsOptions> {
         if self.insecure {
-            stderr::line("warning: who the server is, is not verified (-k)");
+            stderr::line("warning: the server's certificate is not verified (-k)");
         }
         let roots = match &self.cacert {
             Some(path) => {
@@ -184,13 +216,20 @@ pub(super) struct UrlSource {
 
 impl UrlSource {
     /// The stream at `url`.
-    pub(super) fn new(url: StreamUrl, args: &Args) -> anyhow::Result<Self> {
-        let request = args.stream.request(url.clone())?;
+    pub(super) async fn new(url: StreamUrl, args: &Args) -> anyhow::Result<Self> {
+        let flags = args.stream.clone();
+        let is_unverified = flags.insecure;
+        // A pipe makes us wait for its writer, which signals must not wait for.
+        let read = task::spawn_blocking(move || {
+            let request = flags.request(url.clone())?;
+            anyhow::Ok((url, request, flags.tls()?))
+        });
+        let (url, request, tls) = read.await??;
         Ok(Self {
             url,
             method: request.method().clone(),
-            is_unverified: args.stream.insecure,
-            stream: UrlStream::new(request, args.stream.tls()?, args.heartbeat)?,
+            is_unverified,
+            stream: UrlStream::new(request, tls, args.heartbeat)?,
         })
     }
 
@@ -205,12 +244,13 @@ impl UrlSource {
     }
 }
 
-/// Says how to go on later, to somebody who leaves before the stream has ended.
-pub(super) fn tell_how_to_go_on(args: &Args, model: &Model) {
+/// Prints how to go on later, for somebody who leaves before the stream has ended.
+pub(super) fn print_resume_hint(args: &Args, model: &Model) {
     let is_terminal = io::IsTerminal::is_terminal(&io::stderr());
     if let Some(id) = model.last_event_id()
-        && args.url.is_some()
+        && args.stream.is_repeated()
         && is_terminal
+        && !id.contains(char::is_control)
     {
         stderr::line_apart(&format!("go on with --last-event-id {}", quoted(id)));
     }

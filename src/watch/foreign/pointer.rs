@@ -2,12 +2,16 @@
 
 use std::str::FromStr;
 
-use serde_json::Value;
 use thiserror::Error;
+
+use crate::wire::json;
 
 /// Where something stands in a JSON document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pointer(Box<str>);
+pub struct Pointer {
+    text: Box<str>,
+    path: Vec<String>,
+}
 
 /// Why a text is no pointer.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -24,14 +28,18 @@ impl FromStr for Pointer {
     type Err = BadPointer;
 
     fn from_str(text: &str) -> Result<Self, BadPointer> {
-        if !text.starts_with('/') {
-            return Err(BadPointer::NoSlash);
-        }
+        let path = text.strip_prefix('/').ok_or(BadPointer::NoSlash)?;
         let mut escapes = text.split('~').skip(1);
         if escapes.any(|it| !it.starts_with(['0', '1'])) {
             return Err(BadPointer::Tilde);
         }
-        Ok(Self(text.into()))
+        let names = path
+            .split('/')
+            .map(|it| it.replace("~1", "/").replace("~0", "~"));
+        Ok(Self {
+            path: names.collect(),
+            text: text.into(),
+        })
     }
 }
 
@@ -39,13 +47,17 @@ impl Pointer {
     /// As it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
-    /// What stands there.
+    /// What stands there: a text as such, null as nothing, all else as it is written, without white space.
     #[must_use]
-    pub fn find<'a>(&self, document: &'a Value) -> Option<&'a Value> {
-        document.pointer(&self.0)
+    pub fn find(&self, document: &str) -> Option<String> {
+        let found = json::find(document, &self.path)?;
+        if found.starts_with('"') {
+            return json::parse_text(found);
+        }
+        (found != "null").then(|| json::compact(found).unwrap_or_else(|| found.into()))
     }
 }
 
@@ -55,11 +67,16 @@ mod tests {
 
     #[test]
     fn a_pointer_leads_through_objects_and_arrays() {
-        let document = serde_json::json!({"a": [{"b/c": 1}], "~": 2});
-        let find = |text: &str| text.parse::<Pointer>().unwrap().find(&document).cloned();
-        assert_eq!(find("/a/0/b~1c"), Some(1.into()));
-        assert_eq!(find("/~0"), Some(2.into()));
+        let document =
+            r#"{"a": [{"b/c": "x\ty", "d": { "n": 12345678901234567890.10, "a": 1 }}], "~": null}"#;
+        let find = |text: &str| text.parse::<Pointer>().unwrap().find(document);
+        assert_eq!(find("/a/0/b~1c").as_deref(), Some("x\ty"));
+        let exact = r#"{"n":12345678901234567890.10,"a":1}"#;
+        assert_eq!(find("/a/0/d").as_deref(), Some(exact));
+        assert_eq!(find("/a/0/d/n").as_deref(), Some("12345678901234567890.10"));
+        assert_eq!(find("/~0"), None, "null is nothing");
         assert_eq!(find("/a/1"), None);
+        assert_eq!(find("/a/0/d/n/x"), None);
         assert_eq!("a.b".parse::<Pointer>(), Err(BadPointer::NoSlash));
         assert_eq!("".parse::<Pointer>(), Err(BadPointer::NoSlash));
         assert_eq!("/~2".parse::<Pointer>(), Err(BadPointer::Tilde));

@@ -1,16 +1,25 @@
 //! The events of servers that are not codechat's, as objects: what was read out of them under the names that a
 //! codechat stream has, and the data exactly as they came.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::{Object, rfc3339, to_vec};
 use crate::event::UnixMillis;
 use crate::message::Message;
+use crate::wire::surrogates::{mended, reading};
 
 /// The name of an event that gives itself none (WHATWG HTML 9.2.6).
 const NAMELESS: &str = "message";
+
+/// The most bytes of an object that are written on several lines, and the deepest level that is indented.
+const PRETTY_MAX: usize = 256 << 10;
+const INDENTED: usize = 20;
 
 /// An event of a server that is not codechat's.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -109,31 +118,37 @@ fn name(event: &str) -> Option<&str> {
 
 /// A JSON object or array without the white space between its tokens; `None` if it is neither. Nothing is read and
 /// written anew, so that no number is rounded.
+///
+/// Halves of surrogate pairs, which some readers refuse, become U+FFFD.
 #[must_use]
 pub fn compact(json: &str) -> Option<String> {
     let is_container = json.trim_start().starts_with(['{', '[']);
     if !is_container || serde_json::from_str::<IgnoredAny>(json).is_err() {
         return None;
     }
+    let json = &*mended(json).map_or(Cow::from(json), Cow::from);
     let mut out = String::with_capacity(json.len());
     for_each_letter(json, |letter, _| out.push(letter));
     Some(out)
 }
 
 /// A JSON object or array on several lines, indented; `None` if it is neither. The order of members stays, and no number
-/// is rounded.
+/// is rounded. Beyond [`PRETTY_MAX`] bytes it is cut, and says so.
 #[must_use]
 pub fn pretty(json: &str) -> Option<String> {
     let json = compact(json)?;
     let mut out = String::new();
-    let (mut depth, mut before) = (0, ' ');
+    let (mut depth, mut before) = (0_usize, ' ');
     for_each_letter(&json, |letter, in_string| {
+        if out.len() > PRETTY_MAX {
+            return;
+        }
         let is_close = !in_string && matches!(letter, '}' | ']');
         let is_empty = is_close && matches!(before, '{' | '[');
         depth -= usize::from(is_close);
         if !is_empty && (is_close || matches!(before, '{' | '[' | ',')) {
             out.push('\n');
-            out.extend(std::iter::repeat_n("  ", depth));
+            out.extend(std::iter::repeat_n("  ", depth.min(INDENTED)));
         }
         out.push(letter);
         if !in_string {
@@ -143,7 +158,38 @@ pub fn pretty(json: &str) -> Option<String> {
         // Within a string nothing is a bracket or a comma.
         before = if in_string { ' ' } else { letter };
     });
+    if out.len() > PRETTY_MAX {
+        out.push_str("\n… (the rest is not shown)");
+    }
     Some(out)
+}
+
+/// Reads data that are one JSON object.
+#[must_use]
+pub fn parse_object(json: &str) -> Option<Map<String, Value>> {
+    reading(json, |json| serde_json::from_str(json)).ok()
+}
+
+/// Reads a JSON string.
+#[must_use]
+pub fn parse_text(json: &str) -> Option<String> {
+    reading(json, |json| serde_json::from_str(json)).ok()
+}
+
+/// What stands in a JSON document behind these names and numbers, exactly as it is written there.
+#[must_use]
+pub fn find<'a>(document: &'a str, path: &[String]) -> Option<&'a str> {
+    let Some((first, rest)) = path.split_first() else {
+        return Some(document.trim());
+    };
+    let inner = if document.trim_start().starts_with('[') {
+        let items: Vec<&RawValue> = serde_json::from_str(document).ok()?;
+        *items.get(first.parse::<usize>().ok()?)?
+    } else {
+        let members: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(document).ok()?;
+        *members.get(&**first)?
+    };
+    find(inner.get(), rest)
 }
 
 /// Hands over each character but the white space between tokens, and whether it is within a string.
@@ -207,6 +253,11 @@ mod tests {
             "}",
         ];
         assert_eq!(pretty(json).unwrap(), lines.join("\n"));
+        let deep = ["[".repeat(100), "]".repeat(100)].concat();
+        let deep = deep.replace("[]", &["[", &vec!["1"; 1 << 20].join(","), "]"].concat());
+        let cut = pretty(&deep).unwrap();
+        assert!(cut.len() < PRETTY_MAX + 100, "{}", cut.len());
+        assert!(cut.ends_with("(the rest is not shown)"));
         assert_eq!(pretty("{}").as_deref(), Some("{}"));
         assert_eq!(pretty("text"), None);
     }

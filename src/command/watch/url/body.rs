@@ -36,9 +36,9 @@ impl Flag {
     fn help(self) -> &'static str {
         match self {
             Self::Data => {
-                "Data to POST, as of a form; several are joined by &; @FILE has them (@- stdin), without line ends"
+                "Form data to POST; several are joined by &; @FILE reads them from a file without its line ends, @- from stdin"
             }
-            Self::Json => "Data to POST as JSON; @FILE has them (@- stdin)",
+            Self::Json => "JSON to POST; @FILE reads it from a file, @- from stdin",
             Self::Raw => "As --data, but @ means nothing",
             Self::Binary => "As --data, but a file goes as it is",
         }
@@ -46,40 +46,52 @@ impl Flag {
 }
 
 /// Flags that are there so that a line with `curl` works with the word replaced: what each asks for is done anyhow.
-const DONE_ANYHOW: [(Option<char>, &str); 6] = [
+const DONE_ANYHOW: [(Option<char>, &str); 10] = [
     (Some('N'), "no-buffer"),
     (Some('s'), "silent"),
     (Some('S'), "show-error"),
     (Some('L'), "location"),
     (Some('f'), "fail"),
+    (Some('g'), "globoff"),
+    (Some('#'), "progress-bar"),
     (None, "compressed"),
+    (None, "fail-with-body"),
+    (None, "no-progress-meter"),
 ];
 
 /// Flags of curl that are not there, and what to do.
-const NOT_THERE: [(&[&str], &str); 14] = [
+const NOT_THERE: [(&[&str], &str); 15] = [
     (
-        &["-i", "--include", "-v", "--verbose", "-I", "--head"],
+        &[
+            "-i",
+            "--include",
+            "-v",
+            "--verbose",
+            "-I",
+            "--head",
+            "-D",
+            "--dump-header",
+            "-w",
+            "--write-out",
+        ],
         "leave it out: only events are shown",
     ),
-    (&["-o", "--output", "-O"], "write > FILE in its place"),
-    (
-        &["-A", "--user-agent"],
-        "write -H 'User-Agent: …' in its place",
-    ),
-    (&["-b", "--cookie"], "write -H 'Cookie: …' in its place"),
-    (&["-e", "--referer"], "write -H 'Referer: …' in its place"),
+    (&["-o", "--output", "-O"], "write > FILE instead"),
+    (&["-A", "--user-agent"], "write -H 'User-Agent: …' instead"),
+    (&["-b", "--cookie"], "write -H 'Cookie: …' instead"),
+    (&["-e", "--referer"], "write -H 'Referer: …' instead"),
     (
         &["--oauth2-bearer"],
-        "write -H @FILE in its place; FILE has the line 'Authorization: Bearer …'",
+        "write -H @FILE instead, where FILE has the line 'Authorization: Bearer …'",
     ),
-    (&["-m", "--max-time"], "write --timeout 30s in its place"),
+    (&["-m", "--max-time"], "write --timeout 30s instead"),
     (
         &["-G", "--get", "--url-query"],
         "write the data behind a ? in the URL",
     ),
     (
         &["--data-urlencode"],
-        "encode the data yourself, and give it with --data-raw",
+        "encode the data, and give them with --data-raw",
     ),
     (
         &["-F", "--form", "-T", "--upload-file"],
@@ -87,11 +99,29 @@ const NOT_THERE: [(&[&str], &str); 14] = [
     ),
     (
         &["-x", "--proxy"],
-        "set the variable HTTPS_PROXY or HTTP_PROXY in its place",
+        "set the variable HTTPS_PROXY or HTTP_PROXY instead",
     ),
     (
-        &["--retry", "--no-keepalive", "--http1.1", "--http2"],
+        &[
+            "--retry",
+            "--no-keepalive",
+            "--http1.1",
+            "--http2",
+            "--http2-prior-knowledge",
+            "--tlsv1.2",
+            "--tlsv1.3",
+            "--connect-timeout",
+            "-4",
+            "--ipv4",
+            "-6",
+            "--ipv6",
+            "--ssl-no-revoke",
+        ],
         "leave it out",
+    ),
+    (
+        &["--location-trusted"],
+        "leave it out; to send secrets there, name that place",
     ),
     (&["--url"], "write the URL without a flag"),
     (
@@ -125,10 +155,9 @@ impl clap::Args for BodyArgs {
                 .help(flag.help())
                 .action(ArgAction::Append)
                 .allow_hyphen_values(true)
-                .value_parser(value_parser!(OsString))
-                .requires("url");
+                .value_parser(value_parser!(OsString));
             if flag == Flag::Data {
-                arg.short('d')
+                arg.short('d').alias("data-ascii")
             } else {
                 arg
             }
@@ -170,6 +199,10 @@ impl FromArgMatches for BodyArgs {
 }
 
 impl BodyArgs {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// How often stdin is to be read.
     pub(super) fn reads_of_stdin(&self) -> usize {
         let is_stdin = |(flag, value): &&(Flag, OsString)| *flag != Flag::Raw && value == "@-";
@@ -224,8 +257,7 @@ mod tests {
 
     fn body(words: &[&str]) -> (String, &'static str) {
         let definition: Command = <BodyArgs as clap::Args>::augment_args(Command::new("x"));
-        let definition = definition.arg(Arg::new("url"));
-        let words = ["x", "http://h"].iter().chain(words);
+        let words = ["x"].iter().chain(words);
         let matches = definition.try_get_matches_from(words).unwrap();
         let body = BodyArgs::from_arg_matches(&matches).unwrap();
         let (body, kind) = body.read().unwrap().unwrap();

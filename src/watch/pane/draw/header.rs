@@ -181,6 +181,7 @@ fn streams(stream: &WatchedStream) -> Vec<String> {
         texts
             .map(|it| format!("{unverified} · {it}"))
             .map(|it| it.trim_end_matches(" · ").to_owned())
+            .chain(["no TLS check".to_owned()])
             .collect()
     } else {
         texts.collect()

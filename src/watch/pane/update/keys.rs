@@ -245,11 +245,14 @@ fn why_not(screen: &Screen, action: Action) -> &'static str {
     let is_recording = screen.is_recording();
     match action {
         Action::Detail | Action::Cancel if is_recording => "a recording has no publishers to ask",
+        Action::Detail | Action::Cancel if screen.connection.is_codechat => {
+            "control requests are for a client ID: watch it with --server and --id"
+        }
         Action::Detail | Action::Cancel => {
             "this server takes no control requests; codechat serve does"
         }
         Action::Reconnect if is_recording => "a recording has no connection",
-        Action::Reconnect => "it is not asked for again, since that may do its work twice",
+        Action::Reconnect => "this request is not sent again, since that may do its work twice",
         Action::CopyId => "a recording has no client ID",
         _ if is_recording => "a recording takes no messages",
         _ => "there is no client ID to send along",
