@@ -20,6 +20,7 @@ mod service;
 mod stream;
 mod tls;
 mod transfer_encoding;
+mod viewer;
 mod write_timeout;
 
 use std::future::Future;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::FromRef;
 use axum::http::{Method, Uri, header};
 use axum::routing::{MethodRouter, get, post};
 use tokio::net::TcpListener;
@@ -41,6 +43,7 @@ use self::handlers::{clients, connect, control, publish, stop, subscribe};
 use self::metrics::Metrics;
 use self::problem::{Problem, ProblemKind};
 pub use self::tls::{Tls, TlsError};
+use self::viewer::Viewer;
 use crate::hub::{Frames, Hub};
 use crate::wire::{Route, sse};
 
@@ -107,6 +110,13 @@ struct App {
     options: Arc<ServerOptions>,
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
+    viewer: Arc<Viewer>,
+}
+
+impl FromRef<App> for Arc<Viewer> {
+    fn from_ref(app: &App) -> Self {
+        app.viewer.clone()
+    }
 }
 
 /// Serves `hub` on `listeners` until `shutdown` is ready; then says farewell on every stream, answers
@@ -126,6 +136,7 @@ pub async fn serve(
     let app = App {
         hub: hub.clone(),
         gate: Arc::new(Gate::new(&options.access, &listening)),
+        viewer: Arc::new(Viewer::new(options.heartbeat)),
         options: Arc::new(options),
         metrics: Arc::default(),
     };
@@ -203,6 +214,8 @@ fn handlers(route: Route) -> MethodRouter<App> {
         Route::Clients => get(clients::clients),
         Route::Metrics => get(metrics::metrics),
         Route::Health => get(|| async { "ok" }),
+        Route::Viewer => get(viewer::page),
+        Route::ViewerFile => get(viewer::file),
     };
     let refuse = move |method: Method| async move {
         let allow = [(header::ALLOW, route.methods().join(", "))];

@@ -41,6 +41,10 @@ pub(super) enum ProblemKind {
     TransferEncoding,
     #[error("there is nothing at {0}; the API is below /api/v1/sse")]
     PathUnknown(String),
+    #[error(
+        "this server's page has no such file; if the page was open before the server was replaced, reload it"
+    )]
+    ViewerFileUnknown,
     #[error("{0} is not for this path, which takes {1}")]
     MethodNotAllowed(Method, String),
     #[error(
@@ -161,6 +165,7 @@ impl ProblemKind {
             | Self::EmbeddedElsewhere
             | Self::Prefetch => StatusCode::FORBIDDEN,
             Self::PathUnknown(_)
+            | Self::ViewerFileUnknown
             | Self::NoListWithoutToken
             | Self::Hub(Refusal::Unknown | Refusal::Ended) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(..) => StatusCode::METHOD_NOT_ALLOWED,
@@ -319,6 +324,7 @@ mod tests {
             ProblemKind::Prefetch => "prefetch (`Sec-Purpose",
             ProblemKind::TransferEncoding => "a `Transfer-Encoding` other than `chunked`",
             ProblemKind::PathUnknown(_) => "an unknown path",
+            ProblemKind::ViewerFileUnknown => "a file that the page does not have",
             ProblemKind::MethodNotAllowed(..) => "a method that the path does not take",
             ProblemKind::TokenMissing
             | ProblemKind::TokenOfAnotherSort

@@ -107,6 +107,10 @@ impl HttpService {
                 *response.body_mut() = Body::new(StreamBody::new(stream));
             }
         }
+        if response.status() == StatusCode::NOT_MODIFIED {
+            // The length would be that of the answer which is not sent (RFC 9110, 8.6).
+            response.headers_mut().remove(header::CONTENT_LENGTH);
+        }
         if is_chunked {
             transfer_encoding::end(response)
         } else {

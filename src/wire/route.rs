@@ -24,14 +24,21 @@ pub enum Route {
     Metrics,
     /// Whether the server is up.
     Health,
+    /// The web page that shows a client's messages.
+    Viewer,
+    /// A file of that page.
+    ViewerFile,
 }
 
 /// Stands for a client ID in a path.
 const ID: &str = "{id}";
+/// Stands for the build of the page, and for the name of one of its files, in a path.
+const BUILD: &str = "{build}";
+const FILE: &str = "{file}";
 
 impl Route {
     /// Every route, the busiest first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Client,
         Self::Publish,
         Self::Connect,
@@ -41,9 +48,11 @@ impl Route {
         Self::Clients,
         Self::Metrics,
         Self::Health,
+        Self::Viewer,
+        Self::ViewerFile,
     ];
 
-    /// Returns the path, with `{id}` in the place of a client ID.
+    /// Returns the path, with `{id}` in the place of a client ID, `{build}` and `{file}` in those of a file of the page.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
@@ -56,6 +65,8 @@ impl Route {
             Self::Clients => "/api/v1/sse/clients",
             Self::Metrics => "/metrics",
             Self::Health => "/healthz",
+            Self::Viewer => "/",
+            Self::ViewerFile => "/viewer/{build}/{file}",
         }
     }
 
@@ -63,6 +74,22 @@ impl Route {
     #[must_use]
     pub fn path_for(self, id: ClientId) -> String {
         self.path().replace(ID, &id.to_string())
+    }
+
+    /// Returns the path of a file of the page.
+    #[must_use]
+    pub fn path_for_file(build: &str, file: &str) -> String {
+        let path = Self::ViewerFile.path();
+        path.replace(BUILD, build).replace(FILE, file)
+    }
+
+    /// Returns the build and the name in the path of a file of the page.
+    #[must_use]
+    pub fn file_of(path: &str) -> Option<(&str, &str)> {
+        let (stem, _) = Self::ViewerFile.path().split_once(BUILD)?;
+        let (build, file) = path.strip_prefix(stem)?.split_once('/')?;
+        let is_file = !build.is_empty() && !file.is_empty() && !file.contains('/');
+        is_file.then_some((build, file))
     }
 
     /// Returns the methods that it takes, as the header `Allow` lists them.
@@ -76,7 +103,9 @@ impl Route {
             Self::Client => &["GET", "POST", "PUT", "DELETE"],
             Self::Control | Self::Stop => &["GET", "POST"],
             Self::Publish | Self::Broadcast => &["POST", "PUT"],
-            Self::Clients | Self::Metrics | Self::Health => &["GET", "HEAD"],
+            Self::Clients | Self::Metrics | Self::Health | Self::Viewer | Self::ViewerFile => {
+                &["GET", "HEAD"]
+            }
         }
     }
 
@@ -89,6 +118,7 @@ impl Route {
                 Some(stem) => path
                     .strip_prefix(stem)
                     .filter(|id| !id.is_empty() && !id.contains('/'))?,
+                None if route == Self::ViewerFile => Self::file_of(path).map(|_| "")?,
                 None if path == route.path() => "",
                 None => return None,
             };
@@ -127,9 +157,17 @@ mod tests {
             );
             assert_eq!(Route::parse(&format!("{path}/")), None, "{path}");
         }
+        let file = Route::path_for_file("0f3c", "main.js");
+        assert_eq!(Route::parse(&file), Some((Route::ViewerFile, "")));
+        assert_eq!(Route::file_of(&file), Some(("0f3c", "main.js")));
         for path in [
-            "/",
             "",
+            "//",
+            "/viewer",
+            "/viewer/0f3c",
+            "/viewer/0f3c/",
+            "/viewer//main.js",
+            "/viewer/0f3c/main.js/",
             "/api/v1/sse",
             "/api/v1/sse/debugger",
             "/api/v1/sse/debug/",

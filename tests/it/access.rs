@@ -108,6 +108,8 @@ fn routes(id: &str) -> Vec<String> {
         "POST /api/v1/sse/debug".into(),
         "POST /api/v1/sse/broadcast".into(),
         "GET /healthz".into(),
+        "GET /".into(),
+        "GET /viewer/0/main.js".into(),
         "GET /nothing".into(),
         "OPTIONS *".into(),
     ]

@@ -1,0 +1,230 @@
+//! The viewer: the web page at `/`, which shows a client's messages in a browser, and the files that it is made of.
+//!
+//! They are the same for everybody: the page gets all else through the API, as every client does. So they need no token, and
+//! nothing here knows the hub. The address of a file has the build in it, a hash of all files, so that a page never runs with
+//! files of another version, and browsers may keep them for good.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri, header};
+
+use super::problem::{Problem, ProblemKind};
+use crate::wire::Route;
+
+/// A file of the page.
+struct File {
+    name: &'static str,
+    content: &'static [u8],
+}
+
+macro_rules! files {
+    ($($name:literal),+ $(,)?) => {
+        &[$(File { name: $name, content: include_bytes!(concat!("viewer/", $name)) }),+]
+    };
+}
+
+/// The files that the page loads. For each module (`.js`), the page gets a link that loads it ahead of its first use.
+const FILES: &[File] = files!["viewer.css", "icon.svg", "main.js"];
+/// The type of a module.
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+/// The page, before `{modules}`, `{build}`, `{version}` and `{heartbeat}` are filled in.
+const TEMPLATE: &str = include_str!("viewer/index.html");
+
+/// The hash of all files, in the address of each of them.
+static BUILD: LazyLock<String> = LazyLock::new(|| {
+    let names = FILES.iter().map(|it| it.name.as_bytes());
+    let contents = FILES.iter().map(|it| it.content);
+    hash(
+        [TEMPLATE.as_bytes()]
+            .into_iter()
+            .chain(names)
+            .chain(contents),
+    )
+});
+
+/// What the page may load, from where, and who may show it: nothing but this origin.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+                      require-trusted-types-for 'script'; trusted-types worker";
+/// The header fields of the page and of its files.
+const HEADERS: [(HeaderName, &str); 7] = [
+    (header::CONTENT_SECURITY_POLICY, POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), microphone=(), geolocation=(), clipboard-read=()",
+    ),
+];
+
+/// The page as one server gives it out.
+pub(super) struct Viewer {
+    page: Bytes,
+    tag: HeaderValue,
+}
+
+impl Viewer {
+    /// `heartbeat` is how often the server says something on a quiet stream.
+    pub(super) fn new(heartbeat: Duration) -> Self {
+        let modules = FILES
+            .iter()
+            .filter(|it| content_type(it.name) == JAVASCRIPT);
+        let modules: Vec<_> = modules.map(|it| preload(it.name)).collect();
+        let page = TEMPLATE
+            .replace("{modules}", &modules.join("\n"))
+            .replace("{build}", &BUILD)
+            .replace("{version}", env!("CARGO_PKG_VERSION"))
+            .replace("{heartbeat}", &heartbeat.as_millis().to_string());
+        let tag = format!("\"{}\"", hash([page.as_bytes()]));
+        Self {
+            tag: HeaderValue::try_from(tag).expect("digits can stand in a header"),
+            page: page.into(),
+        }
+    }
+}
+
+/// Returns the line that has a browser load a module ahead of its first use. Its address is relative: a proxy may put a path
+/// before it.
+fn preload(module: &str) -> String {
+    let path = Route::path_for_file(&BUILD, module);
+    let path = path.trim_start_matches('/');
+    format!("<link rel=\"modulepreload\" href=\"{path}\">")
+}
+
+/// `GET /`: answers the page.
+pub(super) async fn page(State(viewer): State<Arc<Viewer>>, asked: HeaderMap) -> Response<Body> {
+    let mut response = if is_known(&asked, &viewer.tag) {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response
+    } else {
+        response("index.html", viewer.page.clone())
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::ETAG, viewer.tag.clone());
+    finish(response, "no-cache")
+}
+
+/// `GET /viewer/<build>/<file>`: answers a file of the page.
+pub(super) async fn file(uri: Uri) -> Result<Response<Body>, Problem> {
+    let named = Route::file_of(uri.path()).filter(|(build, _)| *build == *BUILD);
+    let file = named.and_then(|(_, name)| FILES.iter().find(|it| it.name == name));
+    let file = file.ok_or(ProblemKind::ViewerFileUnknown)?;
+    let response = response(file.name, Bytes::from_static(file.content));
+    Ok(finish(response, "public, max-age=31536000, immutable"))
+}
+
+fn response(name: &str, content: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::from(content));
+    let kind = HeaderValue::from_static(content_type(name));
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+/// Adds what the page and all its files say, and for how long a browser may keep the answer.
+fn finish(mut response: Response<Body>, keep: &'static str) -> Response<Body> {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn content_type(name: &str) -> &'static str {
+    match name.rsplit_once('.') {
+        Some((_, "html")) => "text/html; charset=utf-8",
+        Some((_, "css")) => "text/css; charset=utf-8",
+        Some((_, "js")) => JAVASCRIPT,
+        Some((_, "svg")) => "image/svg+xml",
+        _ => "application/octet-stream",
+    }
+}
+
+/// Whether a client has what the tag names (RFC 9110, 13.1.2). A proxy that compresses makes a strong tag a weak one.
+fn is_known(asked: &HeaderMap, tag: &HeaderValue) -> bool {
+    let values = asked.get_all(header::IF_NONE_MATCH).iter();
+    values
+        .flat_map(|it| it.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .any(|it| it == b"*" || it.strip_prefix(b"W/").unwrap_or(it) == tag.as_bytes())
+}
+
+/// Returns the same 16 digits for the same texts (FNV-1a, RFC 9923). It tells versions apart, and keeps nobody from making two
+/// that look alike: only who builds the program could.
+fn hash<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    let mut hash = OFFSET;
+    for text in texts {
+        // What ends one text cannot begin the next.
+        let length = (text.len() as u64).to_le_bytes();
+        for byte in length.iter().chain(text) {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(PRIME);
+        }
+    }
+    format!("{hash:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_tells_texts_and_their_bounds_apart() {
+        let same = hash([&b"ab"[..], b"c"]);
+        assert_eq!(same, hash([&b"ab"[..], b"c"]));
+        assert_eq!(same.len(), 16);
+        for other in [[&b"a"[..], b"bc"], [b"ab", b"d"], [b"c", b"ab"]] {
+            assert_ne!(same, hash(other));
+        }
+    }
+
+    #[test]
+    fn a_page_that_is_known_is_known_by_its_tag() {
+        let tag = HeaderValue::from_static("\"0f3c\"");
+        for (value, is) in [
+            ("\"0f3c\"", true),
+            ("W/\"0f3c\"", true),
+            ("\"1\", \"0f3c\"", true),
+            ("*", true),
+            ("0f3c", false),
+            ("\"0f3\"", false),
+            ("", false),
+        ] {
+            let mut asked = HeaderMap::new();
+            asked.insert(header::IF_NONE_MATCH, HeaderValue::from_static(value));
+            assert_eq!(is_known(&asked, &tag), is, "{value}");
+        }
+        assert!(!is_known(&HeaderMap::new(), &tag));
+    }
+
+    #[test]
+    fn every_file_of_the_folder_is_listed() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/server/viewer");
+        let mut there: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|it| it.unwrap().file_name().into_string().unwrap())
+            .filter(|it| it != "index.html")
+            .collect();
+        let mut listed: Vec<_> = FILES.iter().map(|it| it.name).collect();
+        there.sort();
+        listed.sort_unstable();
+        assert_eq!(there, listed);
+        for file in FILES {
+            assert_ne!(content_type(file.name), "application/octet-stream");
+        }
+    }
+}
