@@ -27,7 +27,24 @@ macro_rules! files {
 }
 
 /// The files that the page loads. For each module (`.js`), the page gets a link that loads it ahead of its first use.
-const FILES: &[File] = files!["viewer.css", "icon.svg", "main.js"];
+const FILES: &[File] = files![
+    "viewer.css",
+    "icon.svg",
+    "connection.js",
+    "format.js",
+    "keys.js",
+    "list.js",
+    "main.js",
+    "model.js",
+    "operations.js",
+    "query.js",
+    "records.js",
+    "seek.js",
+    "stream.js",
+    "text.js",
+    "view.js",
+    "viewport.js",
+];
 /// The type of a module.
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 /// The page, before `{modules}`, `{build}`, `{version}` and `{heartbeat}` are filled in.

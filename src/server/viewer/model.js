@@ -1,0 +1,328 @@
+// What the page has seen and what it shows: the model. Knows no DOM, no clock and no network: what happens comes in with its
+// time, in milliseconds since the page began, and what is to be done outside comes out as effects.
+
+import { age, clock, countOf, sinceText } from "./format.js";
+import { createOperations } from "./operations.js";
+import { createRecords } from "./records.js";
+import { safe, safeLine } from "./text.js";
+import { createViewport, isFollowing, linesOf } from "./viewport.js";
+
+/** @typedef {import("./records.js").Entry} Record */
+/** A record that the worker is to know. @typedef {{ id: number, record: Record }} Effect */
+
+/** After so long without a connection the page asks whether there is a server, in ms. */
+const LOST_LONG = 30_000;
+export const LEVELS = ["trace", "debug", "info", "warn", "error"];
+const TIMES = ["clock", "since the start", "since the previous message", "off"];
+
+/**
+ * Returns a model that has seen nothing.
+ * @param {{ id: string, began: number, offset: number }} options `began` in ms since 1970, `offset` from UTC in minutes
+ */
+export function createModel({ id, began, offset }) {
+  return {
+    id,
+    began,
+    offset,
+    /** @type {{ kind: string, text?: string, attempt?: number, due?: number, since?: number }} */
+    connection: { kind: "connecting" },
+    lastMessage: -1,
+    lastSign: -1,
+    records: createRecords(),
+    viewport: createViewport(),
+    operations: createOperations(true),
+    received: 0,
+    lost: 0,
+    uncounted: 0,
+    errors: 0,
+    behind: { new: 0, errors: 0 },
+    search: "",
+    /** @type {number[]} */
+    hits: [],
+    filter: "",
+    level: "",
+    /** Counts what was asked of the worker, so that late answers are known. */
+    generation: 0,
+    /** @type {number | undefined} The record in focus; none while following. */
+    focus: undefined,
+    /** @type {{ id: number, line: number } | undefined} What stands at the top; none while following. */
+    anchor: undefined,
+    times: 0,
+    wraps: true,
+    columns: 80,
+    narrow: false,
+    wantsDebug: false,
+    /** @type {{ seq: number, next: number } | undefined} The message that the address leads to, and where to look on. */
+    link: undefined,
+    notice: "",
+  };
+}
+
+/** @typedef {ReturnType<typeof createModel>} Model */
+
+/** @param {Model} model */
+export const isFiltered = (model) => model.filter !== "" || model.level !== "";
+
+/**
+ * Returns how many lines a record has in the list.
+ * @param {Model} model
+ * @param {Record} record
+ */
+export function heightOf(model, record) {
+  const lines = linesOf(record.plain, model.wraps ? model.columns : 0);
+  return model.narrow ? lines + 1 : lines;
+}
+
+/**
+ * Appends a record.
+ * @param {Model} model
+ * @param {Record} record
+ * @returns {Effect[]}
+ */
+function append(model, record) {
+  const id = model.records.push(record);
+  const first = model.records.first();
+  if (!isFiltered(model)) show(model, id, record);
+  model.viewport.drop(first);
+  if (model.anchor && model.anchor.id < first) model.anchor = { id: first, line: 0 };
+  if (model.focus !== undefined && model.focus < first) model.focus = first;
+  return [{ id, record }];
+}
+
+/** @param {Model} model @param {number} id @param {Record} record */
+function show(model, id, record) {
+  const isMessage = record.kind === "message";
+  model.viewport.push(id, heightOf(model, record), isMessage);
+  if (isMessage && !isFollowing(model)) {
+    model.behind.new += 1;
+    if (record.level === "error") model.behind.errors += 1;
+  }
+}
+
+/**
+ * Takes what a stream told.
+ * @param {Model} model
+ * @param {import("./stream.js").Told} update
+ * @param {number} now
+ * @returns {Effect[]}
+ */
+export function receive(model, update, now) {
+  model.lastSign = now;
+  if ("message" in update) {
+    const { message } = update;
+    model.operations.update(message, now);
+    const kind = message.system ? "system" : "message";
+    const text = safe(message.text);
+    const plain = message.system ? `-- ${text.plain} --` : text.plain || withoutWords(message);
+    if (!message.system) {
+      model.received += 1;
+      model.lastMessage = now;
+      if (message.level === "error") model.errors += 1;
+    }
+    return append(model, {
+      kind,
+      time: message.time,
+      arrived: now,
+      level: message.level,
+      operation: message.operation === undefined ? undefined : safeLine(message.operation),
+      plain,
+      spans: message.system ? [] : text.spans,
+      message,
+    });
+  }
+  if ("gap" in update) {
+    const { from, to, missed, joining } = update.gap;
+    if (missed === undefined) {
+      model.uncounted += 1;
+      return note(model, "the server restarted; messages may be lost, how many is not known", now, "warn");
+    }
+    const messages = missed === 1 ? "1 message" : `${countOf(missed)} messages`;
+    if (joining) {
+      const older = missed === 1 ? "1 older message is" : `${countOf(missed)} older messages are`;
+      return note(model, `${older} no longer held`, now, "warn");
+    }
+    model.lost += missed;
+    return note(model, `${messages} lost (${from}–${to})`, now, "warn");
+  }
+  const texts = {
+    stopped: "stopped",
+    idle: "ended: nothing happened for the idle timeout",
+    quit: "ended by its owner, whose watch was the server; `codechat serve` starts one that stays",
+  };
+  return note(model, texts[update.end], now);
+}
+
+/** What a message without text says. @param {import("./stream.js").Message} message */
+function withoutWords(message) {
+  if (message.outcome) return `(${message.outcome})`;
+  if (!message.progress) return "";
+  const { current, total } = message.progress;
+  return total === undefined ? `(${current})` : `(${current}/${total})`;
+}
+
+/**
+ * Appends a line of the page's own.
+ * @param {Model} model
+ * @param {string} text
+ * @param {number} now
+ * @param {string} [level]
+ * @returns {Effect[]}
+ */
+export function note(model, text, now, level) {
+  const plain = `-- ${safeLine(text)} --`;
+  return append(model, { kind: "note", time: 0, arrived: now, level, operation: undefined, plain, spans: [] });
+}
+
+/**
+ * Makes the list anew, after its width, the filter or the level has changed. Returns whether the worker is to say what is in
+ * it.
+ * @param {Model} model
+ */
+export function relist(model) {
+  model.viewport.clear();
+  const { new: behind, errors } = model.behind;
+  if (isFiltered(model)) return true;
+  for (let id = model.records.first(); id < model.records.end(); id += 1) {
+    const record = model.records.get(id);
+    if (record) show(model, id, record);
+  }
+  model.behind = { new: behind, errors };
+  return false;
+}
+
+/**
+ * Takes the records that pass the filter, as the worker finds them.
+ * @param {Model} model
+ * @param {Iterable<number>} ids
+ */
+export function pass(model, ids) {
+  for (const id of ids) {
+    const record = model.records.get(id);
+    if (record && id >= model.records.first()) show(model, id, record);
+  }
+}
+
+/** Draws a line with the time. @param {Model} model @param {number} now */
+export function ruler(model, now) {
+  const plain = clock(model.began + now, model.offset);
+  return append(model, { kind: "ruler", time: 0, arrived: now, level: undefined, operation: undefined, plain, spans: [] });
+}
+
+/** The first record that is shown of each operation. @param {Model} model */
+export function beginnings({ viewport, records }) {
+  /** @type {Map<string, Record>} */
+  const first = new Map();
+  for (let at = 0; at < viewport.count(); at += 1) {
+    const record = records.get(viewport.idAt(at));
+    const name = record?.operation;
+    if (record && name !== undefined && !first.has(name)) first.set(name, record);
+  }
+  return new Set(first.values());
+}
+
+/** The operation to be cancelled: the one in focus, or the only one; all if there is none. @param {Model} model */
+export function toCancel({ operations, records, focus }) {
+  const running = operations.running().map((it) => it.name);
+  const focused = focus === undefined ? undefined : records.get(focus)?.message?.operation;
+  if (running.includes(focused)) return focused;
+  return running.length === 1 ? running[0] : undefined;
+}
+
+/** What a screen reader is told now and then. @param {Model} model */
+export function spoken(model) {
+  const { behind, connection } = model;
+  if (connection.kind === "retrying") return "lost the connection";
+  if (connection.kind === "ended") return "the stream has ended";
+  if (behind.new === 0) return "";
+  return behind.errors > 0 ? `${behind.new} new, ${behind.errors} errors` : `${behind.new} new`;
+}
+
+/** Moves the level that is shown. @param {Model} model @param {number} by */
+export function levelBy(model, by) {
+  const at = model.level === "" ? 0 : LEVELS.indexOf(model.level);
+  const next = Math.min(LEVELS.length - 1, Math.max(0, at + by));
+  return next === 0 ? "" : LEVELS[next];
+}
+
+/** Goes on to the next way of showing times. @param {Model} model */
+export function nextTimes(model) {
+  model.times = (model.times + 1) % TIMES.length;
+  model.notice = `times: ${TIMES[model.times]}`;
+}
+
+/**
+ * Returns what the time column says of a record, with the one above it.
+ * @param {Model} model
+ * @param {Record} record
+ * @param {Record | undefined} previous
+ */
+export function timeText(model, record, previous) {
+  /** @param {Record} it */
+  const at = (it) => it.time || model.began + it.arrived;
+  switch (model.times) {
+    case 0:
+      return clock(at(record), model.offset);
+    case 1: {
+      const oldest = model.records.get(model.records.first());
+      return sinceText(at(record) - at(oldest ?? record));
+    }
+    case 2:
+      return sinceText(at(record) - at(previous ?? record));
+    default:
+      return "";
+  }
+}
+
+/**
+ * Returns what is told of the connection, and how it is meant: good, bad, a warning or nothing.
+ * @param {Model} model
+ * @param {number} now
+ * @returns {{ text: string, tone: string }}
+ */
+export function stateText(model, now) {
+  const { connection } = model;
+  switch (connection.kind) {
+    case "live": {
+      const sign = age(now - model.lastSign);
+      if (model.narrow) return { text: "● live", tone: "good" };
+      const message =
+        model.lastMessage < 0 ? "no message yet" : `message ${age(now - model.lastMessage)} ago`;
+      return { text: `● live · ${message} · heartbeat ${sign} ago`, tone: "good" };
+    }
+    case "retrying": {
+      const left = Math.ceil(Math.max(0, (connection.due ?? now) - now) / 1000);
+      const soon = left === 0 ? "now" : `in ${left} s`;
+      const lost = now - (connection.since ?? now);
+      const advice = lost > LOST_LONG ? "; is the server running? `codechat serve`" : "";
+      const text = `◐ reconnecting, try ${connection.attempt} ${soon} (${connection.text})${advice}`;
+      return { text, tone: "warning" };
+    }
+    case "ended":
+      return { text: connection.text ? `■ ended (${connection.text})` : "■ ended", tone: "" };
+    case "failed":
+      return { text: `■ ${connection.text}`, tone: "bad" };
+    case "asleep":
+      return { text: "◌ asleep while other tabs are looked at", tone: "" };
+    default:
+      return { text: "◌ connecting", tone: "" };
+  }
+}
+
+/** The counts in the footer. @param {Model} model */
+export function countsText(model) {
+  const errors = model.errors === 1 ? " · 1 error" : ` · ${countOf(model.errors)} errors`;
+  const received = `received ${countOf(model.received)}${model.errors > 0 ? errors : ""}`;
+  const unknown = model.uncounted > 0 ? (model.lost > 0 ? "+?" : "?") : "";
+  const lost = unknown === "?" ? "?" : `${countOf(model.lost)}${unknown}`;
+  const { records, viewport } = model;
+  const fellOff = records.fellOff();
+  const filtered = isFiltered(model) ? records.end() - records.first() - viewport.count() : 0;
+  if (model.narrow) return `${received} · lost ${lost}`;
+  return [
+    received,
+    `shown ${countOf(viewport.messages())}`,
+    `filtered ${countOf(filtered)}`,
+    `lost ${lost}`,
+    ...(fellOff > 0 ? [`fell off ${countOf(fellOff)}`] : []),
+  ].join(" · ");
+}

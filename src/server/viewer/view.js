@@ -1,0 +1,366 @@
+// Everything on the page but the list: what stands around it, dialogs, the menu, copies and files, and what a screen reader is
+// told.
+
+import { clock, count, rate, seconds } from "./format.js";
+import { TABLE } from "./keys.js";
+import { fill } from "./list.js";
+import { countsText, stateText, timeText } from "./model.js";
+import { safeLine } from "./text.js";
+import { isFollowing } from "./viewport.js";
+
+/** @typedef {import("./model.js").Model} Model */
+/** @typedef {import("./records.js").Entry} Record */
+
+/** What a screen reader is told at most once in this time, in ms. */
+const SPOKEN = 5000;
+/** The most characters that are put on the clipboard. */
+const COPY_MAX = 1 << 20;
+const NAMES = new Map(Object.entries({ " ": "Space", ArrowDown: "↓", ArrowUp: "↑", PageDown: "PgDn", PageUp: "PgUp", Escape: "Esc" }));
+
+const dialog = () => /** @type {HTMLDialogElement} */ (document.getElementById("dialog"));
+
+/**
+ * Makes an element.
+ * @param {string} name
+ * @param {string} [text]
+ */
+function make(name, text = "") {
+  const element = document.createElement(name);
+  if (text) element.textContent = text;
+  return element;
+}
+
+/** @param {string} text @param {() => void} pressed */
+function button(text, pressed) {
+  const element = /** @type {HTMLButtonElement} */ (make("button", text));
+  element.type = "button";
+  element.addEventListener("click", pressed);
+  return element;
+}
+
+/** @param {string} title @param {(Node | string)[]} parts @param {HTMLElement[]} buttons */
+function open(title, parts, buttons) {
+  const where = dialog();
+  const row = make("div");
+  row.className = "buttons";
+  row.append(...buttons, button("Close", () => where.close()));
+  const heading = make("h2", title);
+  heading.id = "dialog-title";
+  where.setAttribute("aria-labelledby", heading.id);
+  where.replaceChildren(heading, ...parts, row);
+  if (!where.open) where.showModal();
+  return where;
+}
+
+export const isOpen = () => dialog().open;
+export const close = () => dialog().close();
+
+/** Lists the keys. */
+export function help() {
+  const list = make("dl");
+  for (const { keys, does } of TABLE) {
+    list.append(make("dt", keys.map((it) => NAMES.get(it) ?? it).join(" ")), make("dd", does));
+  }
+  open("Keys", [list], []);
+}
+
+/**
+ * Shows one message whole.
+ * @param {Model} model
+ * @param {Record} record
+ * @param {(text: string, what: string) => void} copy
+ * @param {(by: number) => void} move shows the next one or the one before
+ */
+export function detail(model, record, copy, move) {
+  const list = make("dl");
+  /** @param {string} name @param {string | undefined} value */
+  const add = (name, value) => {
+    if (value) list.append(make("dt", name), make("dd", value));
+  };
+  const text = make("dd");
+  fill(text, record, record.plain.length);
+  list.append(make("dt", "message"), text);
+  const message = record.message;
+  add("level", record.level);
+  add("operation", record.operation);
+  if (message?.progress) {
+    const { current, total, unit } = message.progress;
+    const of = total === undefined ? "" : ` of ${total}`;
+    add("progress", `${current}${of}${unit ? ` ${safeLine(unit)}` : ""}`);
+  }
+  add("outcome", message?.outcome);
+  add("event", message?.event && safeLine(message.event));
+  const lines = message?.fields ? JSON.stringify(message.fields, null, 2).split("\n") : [];
+  add("fields", lines.map((it) => safeLine(it)).join("\n"));
+  add("id", message && safeLine(message.id));
+  if (record.time) add("sent", clock(record.time, model.offset));
+  add("came", clock(model.began + record.arrived, model.offset));
+  const buttons = [
+    button("Previous", () => move(-1)),
+    button("Next", () => move(1)),
+    button("Copy text", () => copy(record.plain, "the message")),
+  ];
+  if (message) buttons.push(button("Copy JSON", () => copy(message.data, "the message as JSON")));
+  open("Message", [list], buttons);
+}
+
+/**
+ * Asks before something is asked of publishers, with the way out in focus.
+ * @param {string} question
+ * @param {string} yes
+ * @param {string} no
+ * @param {() => void} confirmed
+ */
+export function ask(question, yes, no, confirmed) {
+  const where = open(question, [], []);
+  const row = /** @type {HTMLElement} */ (where.lastChild);
+  const stay = button(no, () => where.close());
+  const go = button(yes, () => {
+    where.close();
+    confirmed();
+  });
+  row.replaceChildren(stay, go);
+  stay.focus();
+}
+
+/**
+ * Asks for the server's token, or for another client ID.
+ * @param {string} reason
+ * @param {(token: string) => void} given
+ */
+export function token(reason, given) {
+  const form = /** @type {HTMLFormElement} */ (make("form"));
+  const field = /** @type {HTMLInputElement} */ (make("input"));
+  field.type = "password";
+  field.autocomplete = "off";
+  field.setAttribute("aria-label", "Token");
+  form.append(field);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    dialog().close();
+    given(field.value.trim());
+  });
+  open("This server asks for its token", [make("p", safeLine(reason)), form], [
+    button("Send", () => form.requestSubmit()),
+  ]);
+  field.focus();
+}
+
+/**
+ * Opens or closes the menu.
+ * @param {{ name: string, act(): void }[]} entries
+ */
+export function menu(entries) {
+  const where = /** @type {HTMLElement} */ (document.getElementById("menu"));
+  const opener = /** @type {HTMLElement} */ (document.getElementById("menu-button"));
+  where.hidden = !where.hidden;
+  opener.setAttribute("aria-expanded", String(!where.hidden));
+  if (where.hidden) return opener.focus();
+  where.replaceChildren(
+    ...entries.map(({ name, act }) => {
+      const entry = button(name, () => {
+        menu([]);
+        act();
+      });
+      entry.setAttribute("role", "menuitem");
+      return entry;
+    }),
+  );
+  /** @type {HTMLElement | null} */ (where.firstElementChild)?.focus();
+}
+
+/** Returns what tells a screen reader a sentence now and then. */
+export function createAnnouncer() {
+  const where = /** @type {HTMLElement} */ (document.getElementById("announce"));
+  let spokenAt = -Infinity;
+  let said = "";
+  return {
+    /** @param {string} text @param {number} now */
+    say(text, now) {
+      if (text === "" || text === said || now - spokenAt < SPOKEN) return;
+      [said, spokenAt] = [text, now];
+      where.textContent = text;
+    },
+  };
+}
+
+/**
+ * Puts a text on the clipboard, and returns what is to be told of it.
+ * @param {string} text
+ * @param {string} what
+ */
+export async function copy(text, what) {
+  const part = text.slice(0, COPY_MAX);
+  try {
+    await navigator.clipboard.writeText(part);
+  } catch {
+    // Beyond loopback, only pages by HTTPS have the clipboard.
+    const field = /** @type {HTMLTextAreaElement} */ (make("textarea"));
+    field.value = part;
+    document.body.append(field);
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+  }
+  return part.length < text.length ? `copied the first ${COPY_MAX} characters; to have it all, save it` : `copied ${what}`;
+}
+
+/**
+ * Saves a text as a file.
+ * @param {Model} model
+ * @param {string} extension
+ * @param {string} text
+ */
+export function save(model, extension, text) {
+  const stamp = new Date().toISOString().replace(/[-:]|\.\d+/g, "");
+  const anchor = /** @type {HTMLAnchorElement} */ (make("a"));
+  const url = URL.createObjectURL(new Blob([text]));
+  anchor.href = url;
+  anchor.download = `codechat-${model.id.slice(0, 8)}-${stamp}.${extension}`;
+  anchor.click();
+  URL.revokeObjectURL(url);
+}
+
+/** All that is shown, as text. @param {Model} model */
+export function shownAsText(model) {
+  const lines = [];
+  let previous;
+  for (let at = 0; at < model.viewport.count(); at += 1) {
+    const record = model.records.get(model.viewport.idAt(at));
+    if (!record) continue;
+    const name = record.operation === undefined ? "" : `${record.operation}:`;
+    const parts = [timeText(model, record, previous), record.level, name, record.plain];
+    lines.push(parts.filter(Boolean).join(" "), "\n");
+    previous = record;
+  }
+  return lines.join("");
+}
+
+/** Every message that is kept, as NDJSON. @param {Model} model */
+export function allAsNdjson({ records }) {
+  const lines = [];
+  for (let id = records.first(); id < records.end(); id += 1) {
+    const data = records.get(id)?.message?.data;
+    if (data) lines.push(data, "\n");
+  }
+  return lines.join("");
+}
+
+/** @param {string} id */
+const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+/** @param {HTMLElement} where @param {string} text */
+function set(where, text) {
+  if (where.textContent !== text) where.textContent = text;
+}
+
+/**
+ * Draws the page around the list.
+ * @param {Model} model
+ * @param {number} now
+ */
+export function draw(model, now) {
+  const state = stateText(model, now);
+  set(element("state"), state.text);
+  element("state").className = state.tone;
+  const again = AGAIN.get(model.connection.kind) ?? "";
+  element("again").hidden = again === "";
+  set(element("again"), again);
+  set(element("target"), `${location.host} · ID ${model.id.slice(0, 8)}`);
+  operations(model, now);
+  set(element("counts"), countsText(model));
+  const { behind } = model;
+  const errors = behind.errors > 0 ? `, ${behind.errors} ${behind.errors === 1 ? "error" : "errors"}` : "";
+  const paused = isFollowing(model) ? "" : behind.new > 0 ? `paused, +${behind.new} new${errors}` : "paused";
+  set(element("paused"), paused);
+  element("follow").hidden = isFollowing(model);
+  element("pause").hidden = !isFollowing(model);
+  element("wrap").setAttribute("aria-pressed", String(model.wraps));
+  element("detail").setAttribute("aria-pressed", String(model.wantsDebug));
+  const at = model.focus === undefined ? -1 : model.hits.indexOf(model.focus);
+  set(element("hits"), model.search ? `${at < 0 ? "" : `${at + 1}/`}${model.hits.length}` : "");
+  element("notice").hidden = model.notice === "";
+  set(element("notice"), model.notice);
+  element("empty").hidden = model.received > 0 || model.lost > 0 || model.connection.kind !== "live";
+  set(/** @type {HTMLElement} */ (document.querySelector("title")), title(model));
+}
+
+/** What can be done about a state. */
+const AGAIN = new Map(Object.entries({ retrying: "Now", ended: "New stream", failed: "Reload" }));
+
+/** @param {Model} model */
+function title(model) {
+  const running = model.operations.running();
+  const first = running.find((it) => it.fraction() !== undefined);
+  if (model.connection.kind === "retrying") return "lost connection · codechat";
+  if (first) return `${Math.floor((first.fraction() ?? 0) * 100)} % ${first.name ?? ""} · codechat`;
+  if (model.errors > 0) return `${model.errors} ${model.errors === 1 ? "error" : "errors"} · codechat`;
+  const all = model.operations.all();
+  return all.length > 0 && running.length === 0 ? "done · codechat" : "codechat";
+}
+
+/** @param {Model} model @param {number} now */
+function operations(model, now) {
+  const running = model.operations.running();
+  const ended = model.operations.all().toSorted((one, other) => (one.endedAt ?? 0) - (other.endedAt ?? 0));
+  const shown = running.length > 0 ? running.slice(-4) : ended.slice(-1);
+  const where = element("operations");
+  while (where.children.length > shown.length) where.lastChild?.remove();
+  shown.forEach((state, at) => {
+    let line = where.children[at];
+    if (!line) {
+      line = document.createElement("div");
+      line.className = "operation";
+      for (const name of ["name", "gauge", "facts", "told"]) {
+        const part = document.createElement(name === "gauge" ? "progress" : "span");
+        part.className = name;
+        line.append(part);
+      }
+      const cancel = document.createElement("button");
+      cancel.type = "button";
+      cancel.dataset.action = "Cancel";
+      cancel.textContent = "Cancel…";
+      line.append(cancel);
+      where.append(line);
+    }
+    const [name, gauge, facts, told, cancel] = /** @type {HTMLElement[]} */ ([...line.children]);
+    const label = safeLine(state.name ?? "progress");
+    set(name, label);
+    const fraction = state.fraction();
+    gauge.hidden = fraction === undefined;
+    const all = figures(state, now).join(" · ");
+    if (fraction !== undefined) {
+      gauge.setAttribute("value", String(fraction));
+      gauge.setAttribute("aria-label", label);
+      gauge.setAttribute("aria-valuetext", all);
+    }
+    set(facts, all);
+    set(told, outcome(state, now));
+    cancel.hidden = state.outcome !== undefined || state.lost || state.name === undefined;
+    cancel.dataset.operation = state.name ?? "";
+  });
+}
+
+/** @param {import("./operations.js").State} state @param {number} now */
+function figures(state, now) {
+  const counted = count(state);
+  const fraction = state.fraction();
+  const speed = state.rate(now);
+  const left = state.eta(now);
+  return [
+    counted === undefined ? `${state.messages} ${state.messages === 1 ? "message" : "messages"}` : safeLine(counted),
+    fraction !== undefined && !counted?.endsWith(" %") ? `${Math.round(fraction * 100)} %` : "",
+    speed === undefined ? "" : rate(speed),
+    left === undefined ? "" : `ETA ${seconds(left)}`,
+    seconds(state.elapsed(now)),
+    state.errors > 0 ? `${state.errors} ${state.errors === 1 ? "error" : "errors"}` : "",
+  ].filter((it) => it !== "");
+}
+
+/** @param {import("./operations.js").State} state @param {number} now */
+function outcome(state, now) {
+  if (state.lost) return "publisher lost";
+  if (state.outcome) return state.outcome === "ok" ? "done" : state.outcome;
+  const quiet = state.stalled(now);
+  return quiet === undefined ? "" : `stalled ${seconds(quiet)}`;
+}

@@ -1,0 +1,166 @@
+// What one reads stays where it is; keys, search and filter do what the pane's do.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { connect, open, publish, says, serve } from "./support.js";
+
+const lines = (from, to) => Array.from({ length: to - from }, (_, at) => `line ${from + at} end`);
+
+/** The rows on screen, with their places. */
+const rows = (page) =>
+  page.locator(".row").evaluateAll((all) =>
+    all.map((it) => ({ text: it.querySelector(".text").textContent, top: Math.round(it.getBoundingClientRect().top) })),
+  );
+
+test("it follows, freezes, counts what comes meanwhile, and nothing that is read moves", async () => {
+  const server = await serve();
+  const id = await connect(server);
+  const page = await open(server, id);
+  await publish(server, id, ...lines(0, 500));
+  await says(page, "line 499 end");
+  await page.keyboard.press("Space");
+  await page.keyboard.press("k");
+  await says(page, "paused");
+  const before = await rows(page);
+  await publish(server, id, ...lines(500, 5500), { message: "broken", level: "error" });
+  await says(page, "paused, +5001 new, 1 error");
+  const after = await rows(page);
+  for (const { text, top } of before.filter((it) => it.top > 150 && it.top < 500)) {
+    const same = after.find((it) => it.text === text);
+    assert.equal(same?.top, top, text);
+  }
+  await page.keyboard.press("G");
+  await says(page, "broken");
+  assert.ok((await page.locator("*").count()) < 1500);
+  assert.deepEqual(page.errors, []);
+});
+
+test("a search finds, goes on and back, and marks without an element of its own", async () => {
+  const server = await serve();
+  const id = await connect(server);
+  const page = await open(server, id);
+  await publish(server, id, ...lines(0, 300));
+  await says(page, "line 299 end");
+  await page.keyboard.press("/");
+  await page.keyboard.type("line 4");
+  await page.locator("#hits", { hasText: "11" }).waitFor();
+  await page.keyboard.press("Enter");
+  await page.locator("#hits", { hasText: "1/11" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("N");
+  await page.locator("#hits", { hasText: "11/11" }).waitFor();
+  await says(page, "line 49 end");
+});
+
+test("a filter shows what matches, also of what comes later, and a level what is worse", async () => {
+  const server = await serve();
+  const id = await connect(server);
+  const page = await open(server, id);
+  await publish(server, id, ...lines(0, 100));
+  await says(page, "line 99 end");
+  await page.getByLabel("Filter", { exact: true }).fill("7 end$");
+  await says(page, "shown 10 · filtered 90");
+  await publish(server, id, "line 107 end", "line 108 end");
+  await says(page, "shown 11 · filtered 91");
+  await page.getByLabel("Filter", { exact: true }).fill("");
+  await says(page, "filtered 0");
+  await publish(server, id, { message: "bad", level: "error" });
+  await page.getByLabel("Filter", { exact: true }).press("Escape");
+  await page.keyboard.press("5");
+  await says(page, "shown 1 ·");
+});
+
+test("a pattern that takes for ever is taken away, and the page goes on", async () => {
+  const server = await serve();
+  const id = await connect(server);
+  const page = await open(server, id);
+  await publish(server, id, `${"a".repeat(60)}!`);
+  await says(page, "received 1");
+  await page.getByLabel("Search", { exact: true }).fill("(a+)+$");
+  await says(page, "this pattern is too slow");
+  await publish(server, id, "still here");
+  await says(page, "still here");
+});
+
+test("one message is shown whole, by the keyboard alone", async () => {
+  const server = await serve();
+  const id = await connect(server);
+  const page = await open(server, id);
+  await publish(server, id, { message: "two\nlines", fields: { repo: "demo" }, operation: "build" });
+  await says(page, "lines");
+  await page.keyboard.press("p");
+  await page.keyboard.press("Enter");
+  const dialog = page.getByRole("dialog", { name: "Message" });
+  await dialog.getByText('"repo": "demo"').waitFor();
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "hidden" });
+  await page.keyboard.press("?");
+  await page.getByRole("dialog", { name: "Keys" }).waitFor();
+});
+
+test("publishers are asked for detail and to cancel, after a question", async () => {
+  const server = await serve();
+  const id = await connect(server);
+  const page = await open(server, id);
+  await publish(server, id, { message: "x", operation: "build" });
+  await says(page, "build");
+  await page.keyboard.press("x");
+  const dialog = page.getByRole("dialog", { name: /cancel build/ });
+  await dialog.getByRole("button", { name: "Keep running" }).press("Enter");
+  await dialog.waitFor({ state: "hidden" });
+  await page.keyboard.press("D");
+  await says(page, "publishers were asked for debug detail");
+});
+
+test("on a narrow screen all is there, and nothing scrolls sideways", async () => {
+  const server = await serve();
+  const id = await connect(server);
+  const page = await open(server, id, { width: 320, height: 600 });
+  await publish(server, id, { message: "word ".repeat(60), operation: "refresh-repository", level: "error" });
+  await says(page, "received 1");
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320);
+  assert.deepEqual(page.errors, []);
+});
+
+test("a link to a message opens paused there, or says that it is gone", async () => {
+  const server = await serve(["--log-messages", "300"]);
+  const id = await connect(server);
+  await publish(server, id, ...lines(0, 500));
+  const page = await open(server, `${id}/333`);
+  await says(page, "paused");
+  await page.getByRole("option", { name: /line 332 end/, selected: true }).waitFor();
+  const gone = await open(server, `${id}/7`);
+  await says(gone, "message 7 is gone");
+});
+
+test("a hidden page gives its connection up once five others were looked at, and goes on by itself", async () => {
+  const server = await serve();
+  const id = await connect(server);
+  const first = await open(server, id);
+  await says(first, "Nothing has come yet");
+  await see(first, "hidden");
+  let last = first;
+  for (let at = 0; at < 6; at += 1) {
+    // The seventh would wait for ever if the first still had its connection.
+    last = await first.context().newPage();
+    await last.goto(`${server.url}/#${id}`);
+    await says(last, "● live");
+    if (at === 4) await says(first, "asleep while other tabs are looked at");
+    if (at < 5) await see(last, "hidden");
+  }
+  await publish(server, id, "to all");
+  await says(last, "to all");
+  await see(last, "hidden");
+  await see(first, "visible");
+  await says(first, "to all");
+  assert.deepEqual(first.errors, []);
+});
+
+/** Tells a page whether it is seen: a headless browser shows all of its tabs. */
+async function see(page, state) {
+  await page.evaluate((it) => {
+    Object.defineProperty(document, "visibilityState", { configurable: true, get: () => it });
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => it === "hidden" });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, state);
+}
