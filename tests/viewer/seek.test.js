@@ -5,11 +5,16 @@ import test from "node:test";
 import { Worker } from "node:worker_threads";
 
 const MODULE = new URL("../../src/server/viewer/seek.js", import.meta.url).href;
-/** What a browser's worker has and node's has not. */
+/** What a browser's worker has and node's has not. Node reads up to 1,000 messages of one port in a
+ * row, where a browser takes them in the order in which they came to any port. */
 const START = `
   const { parentPort } = require("node:worker_threads");
   globalThis.self = globalThis;
   globalThis.postMessage = (data, { transfer } = {}) => parentPort.postMessage(data, transfer);
+  globalThis.MessageChannel = class {
+    port1 = {};
+    port2 = { postMessage: () => setImmediate(() => this.port1.onmessage()) };
+  };
   import("${MODULE}").then(() => parentPort.on("message", (data) => self.onmessage({ data })));`;
 const NOTHING = { type: "set", search: "", filter: "", level: undefined, generation: 0 };
 const PATIENCE = 10_000;

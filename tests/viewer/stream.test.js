@@ -92,7 +92,8 @@ test("any bytes in any pieces are read as the standard says", () => {
   const fragments = [
     "data", "event", "id", "retry", "comment", ":", ": ", " ", "\n", "\r", "\r\n", "\n\n", "\0",
     "\ufeff", "data: ", "data: x\n\n", "id: 1", "event: e\n", "retry: 10\n", ": c\n", "ü",
-    "\u{1f600}", "7", "event:\n", "id\n", "id: 3\nevent: e\ndata: plain\n\n", "data: plain\nid:4\n\n", "\u2028",
+    "\u{1f600}", "7", "event:\n", "id\n", "id: 3\nevent: e\ndata: plain\n\n", "\u2028",
+    "data: plain\nid:4\n\n", "\xa0",
   ].map((it) => Buffer.from(it));
   const below = chance(1);
   const anything = () => Buffer.from(Array.from({ length: below(8) }, () => below(256)));
@@ -108,7 +109,7 @@ test("any bytes in any pieces are read as the standard says", () => {
   }
 });
 
-test("events are parsed when they are asked for, and the last ID goes with them", () => {
+test("events are parsed when they are asked for, and the last ID with them", () => {
   const parser = createParser("");
   parser.push(Buffer.from("id: 1\ndata: a\n\nid: 2\ndata: b\n\n"));
   assert.equal(parser.next()?.data, "a");
