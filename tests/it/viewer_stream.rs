@@ -78,7 +78,10 @@ async fn check(vector: &Vector, reply: Reply) {
     };
     let retry = Duration::from_millis(vector.retry.unwrap_or_default());
     let floor = retry.clamp(SHORTEST, LONGEST);
-    assert!((floor..=floor + CHANCE).contains(delay), "{name}: {delay:?}");
+    assert!(
+        (floor..=floor + CHANCE).contains(delay),
+        "{name}: {delay:?}"
+    );
 
     reconnect.ask();
     server.asked().await;
