@@ -28,6 +28,9 @@
 const LONGEST = 64 * 1024 * 1024;
 const LF = 10;
 const CR = 13;
+const SPACE = 32;
+const COLON = 58;
+const BOM = [0xef, 0xbb, 0xbf];
 const NOTHING = new Uint8Array(0);
 
 /** The one global that is used here, which the language's own library does not declare.
@@ -128,22 +131,22 @@ export function createParser(lastId) {
 
   /** Reads a line without its end. @param {Uint8Array} bytes */
   function read(bytes) {
-    let text = decoder.decode(bytes);
-    if (isFirst) {
-      isFirst = false;
-      text = text.replace(/^\ufeff/, "");
-    }
-    if (text === "") {
+    const hasMark = isFirst && BOM.every((byte, index) => bytes[index] === byte);
+    isFirst = false;
+    const rest = hasMark ? bytes.subarray(BOM.length) : bytes;
+    if (rest.length === 0) {
       return dispatch();
     }
-    const colon = text.indexOf(":");
+    const colon = rest.indexOf(COLON);
     if (colon === 0) {
       const isNew = !hasBeat;
       hasBeat = true;
       return isNew ? "heartbeat" : undefined;
     }
-    const field = colon < 0 ? text : text.slice(0, colon);
-    const value = colon < 0 ? "" : text.slice(colon + (text[colon + 1] === " " ? 2 : 1));
+    // Strings of their own: a part of a string would keep all of it.
+    const field = decoder.decode(colon < 0 ? rest : rest.subarray(0, colon));
+    const start = colon + (rest[colon + 1] === SPACE ? 2 : 1);
+    const value = colon < 0 ? "" : decoder.decode(rest.subarray(start));
     if (field === "data") {
       data = data === undefined ? value : `${data}\n${value}`;
     } else if (field === "event") {
@@ -249,7 +252,9 @@ export function createTranslator(lastId) {
       }
       // What the server says in this stream only has the ID of the message before it.
       const seq = isNew ? (at?.seq ?? 0) : 0;
-      return { message: { id: event.id, seq, time: at?.time ?? 0, ...said, data: event.data } };
+      const { id, data } = event;
+      const text = shared(said.text, data);
+      return { message: { id, seq, time: at?.time ?? 0, ...said, text, data } };
     },
   };
 
@@ -296,6 +301,14 @@ function parts(said) {
     fields: objectOf(said.fields),
     system: said.system === true,
   };
+}
+
+/** Returns the text as a part of the data, if it stands there as it is: both take memory once then.
+ * @param {string} text @param {string} data */
+function shared(text, data) {
+  const member = '"message":"';
+  const start = data.indexOf(member) + member.length;
+  return data.startsWith(text, start) ? data.slice(start, start + text.length) : text;
 }
 
 /** @param {Record<string, unknown>|undefined} said */
