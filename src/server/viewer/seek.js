@@ -1,0 +1,149 @@
+// The worker that searches and filters.
+//
+// A user's pattern on a stranger's text may take for ever: the page ends a worker that is silent
+// for too long, starts another one and sends it everything again. So nothing is known here that the
+// page has not sent. Knows no record but by its text, its level and its kind.
+
+import { compile } from "./query.js";
+
+/** @typedef {{plain: string, level: string|undefined, kind: string}} Sought
+ * A record. The level of a failed outcome without a level is "error": the page says so. */
+
+/** @typedef {{type: "push", first: number, records: Sought[]}} Push
+ * Records that come after all others; `first` is the number of the first of them. */
+/** @typedef {{type: "drop", first: number}} Drop
+ * The records before this one fell off. */
+/** @typedef {{
+ *   type: "set", search: string, filter: string, level: string|undefined, generation: number
+ * }} Set
+ * What is looked for, what is shown, and the least level that is shown. All records are gone
+ * through again. */
+
+/** @typedef {{type: "shown"|"hits", generation: number, ids: Uint32Array, done: boolean}} Found
+ * The numbers of further records that are shown, and of those among them that have what is looked
+ * for, in order. `done`: all that have come are gone through; what is pushed later follows. */
+/** @typedef {{type: "alive"}} Alive */
+
+/** The most records between two signs of life, and about the longest time, in ms. */
+const BATCH = 10_000;
+const SLICE = 25;
+/** The clock is read once in so many records. */
+const STRIDE = 16;
+
+const LEVELS = ["trace", "debug", "info", "warn", "error"];
+/** What is not filtered: all but publishers' messages. */
+const ALWAYS = LEVELS.length;
+
+/** @type {string[]} */
+const plains = [];
+/** @type {number[]} */
+const ranks = [];
+/** The number of the oldest record. */
+let first = 0;
+/** The number of the next record that is gone through. */
+let at = 0;
+
+/** @type {{search: Wanted, filter: Wanted, least: number, generation: number}|undefined} */
+let wanted;
+/** @typedef {import("./query.js").Query|undefined} Wanted */
+
+/** What is posted here comes after the page's messages that have come by then. */
+const turn = new MessageChannel();
+let isTurnDue = false;
+turn.port1.onmessage = () => {
+  isTurnDue = false;
+  goThrough();
+};
+
+self.onmessage = ({ data }) => {
+  const message = /** @type {Push|Drop|Set} */ (data);
+  if (message.type === "push") {
+    push(message);
+  } else if (message.type === "drop") {
+    drop(message.first);
+  } else {
+    const { search, filter, level, generation } = message;
+    wanted = {
+      search: query(search, false),
+      filter: query(filter, true),
+      least: LEVELS.indexOf(level ?? ""),
+      generation,
+    };
+    at = first;
+  }
+  if (message.type !== "drop" && !isTurnDue) {
+    goThrough();
+  }
+};
+
+/** @param {Push} message */
+function push(message) {
+  if (plains.length === 0) {
+    first = message.first;
+    at = Math.max(at, first);
+  }
+  for (const { plain, level, kind } of message.records) {
+    plains.push(plain);
+    ranks.push(kind === "message" ? LEVELS.indexOf(level ?? "info") : ALWAYS);
+  }
+}
+
+/** @param {number} until */
+function drop(until) {
+  const count = Math.min(Math.max(until - first, 0), plains.length);
+  plains.splice(0, count);
+  ranks.splice(0, count);
+  first += count;
+  at = Math.max(at, first);
+}
+
+/** Reads a pattern; one that is broken, which the page does not send, is none.
+ * @param {string} text
+ * @param {boolean} negatable
+ * @returns {Wanted} */
+function query(text, negatable) {
+  const read = compile(text, { negatable });
+  return read && "test" in read ? read : undefined;
+}
+
+/** Goes through the next batch of records, and asks for another turn if there are more. */
+function goThrough() {
+  if (!wanted) {
+    return;
+  }
+  const { search, filter, least, generation } = wanted;
+  const end = first + plains.length;
+  const stop = Math.min(end, at + BATCH);
+  const late = performance.now() + SLICE;
+  const shown = new Uint32Array(stop - at);
+  const hits = new Uint32Array(search ? stop - at : 0);
+  let [shownCount, hitCount] = [0, 0];
+  for (; at < stop; at += 1) {
+    if (at % STRIDE === 0 && performance.now() > late) {
+      break;
+    }
+    const plain = plains[at - first];
+    const rank = ranks[at - first];
+    const passes = rank >= least && (!filter || filter.test(plain) !== filter.not);
+    if (!passes && rank !== ALWAYS) {
+      continue;
+    }
+    shown[shownCount++] = at;
+    if (search?.test(plain)) {
+      hits[hitCount++] = at;
+    }
+  }
+  const done = at === end;
+  post({ type: "shown", generation, ids: shown.slice(0, shownCount), done });
+  post({ type: "hits", generation, ids: hits.slice(0, hitCount), done });
+  self.postMessage(/** @type {Alive} */ ({ type: "alive" }));
+  if (!done) {
+    isTurnDue = true;
+    turn.port2.postMessage(undefined);
+  }
+}
+
+/** @param {Found} found */
+function post(found) {
+  self.postMessage(found, { transfer: [found.ids.buffer] });
+}

@@ -1,0 +1,393 @@
+// A stream's bytes to its events, its events to messages, and the wait before the next connection.
+//
+// Says the same of any stream as src/client/sse_repair.rs, src/client/subscribe/translate.rs and
+// src/client/retry.rs, and is tested with the same vectors. Knows no network, no clock and no page:
+// whoever uses it brings the bytes, and the chance.
+
+/** @typedef {{id: string, name: string, data: string}} StreamEvent */
+
+/** @typedef {{
+ *   id: string, seq: number, time: number,
+ *   text: string, level: string|undefined,
+ *   operation: string|undefined,
+ *   progress: {current: number, total: number|undefined, unit: string|undefined}|undefined,
+ *   outcome: string|undefined, event: string|undefined,
+ *   fields: object|undefined, system: boolean,
+ *   data: string
+ * }} Message
+ * A message: its event ID, the ID's number (0 if the server says it in this stream only) and time
+ * (in ms since 1970, 0 if unknown), what was published, and the event's data exactly as it came. */
+
+/** @typedef {{from?: number, to?: number, missed?: number, joining: boolean}} Gap
+ * Messages that are gone: numbers and count if known. `joining`: they are older than the first
+ * connection. */
+
+/** @typedef {{message: Message} | {gap: Gap} | {end: "stopped"|"idle"|"quit"}} Told */
+
+/** The longest line, and the longest event, in bytes. */
+const LONGEST = 64 * 1024 * 1024;
+const LF = 10;
+const CR = 13;
+const SPACE = 32;
+const COLON = 58;
+const BOM = [0xef, 0xbb, 0xbf];
+const NOTHING = new Uint8Array(0);
+
+/** The one global that is used here, which the language's own library does not declare.
+ * @typedef {{
+ *   TextDecoder: new (label: string, options: object) => {decode(bytes: Uint8Array): string}
+ * }} Globals */
+const { TextDecoder } = /** @type {Globals} */ (/** @type {unknown} */ (globalThis));
+
+
+/** A line or an event is longer than 64 MiB. */
+export class TooLong extends Error {}
+
+
+/** Parses one response as WHATWG HTML 9.2.6 says. Bytes wait as they came until `next` reads them.
+ * @param {string} lastId the last event ID of the response before, or "" */
+export function createParser(lastId) {
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  /** @type {Uint8Array[]} */
+  const waiting = [];
+  /** @type {Uint8Array} */
+  let chunk = NOTHING;
+  let at = 0;
+  // The first `length` bytes of it are the line whose end has not come.
+  let line = new Uint8Array(0);
+  let length = 0;
+  let isFirst = true;
+  let isAfterCr = false;
+  let hasBeat = false;
+  // The event at hand, and how many bytes its lines have.
+  let id = lastId;
+  let name = "";
+  /** @type {string|undefined} */
+  let data;
+  let size = 0;
+  /** @type {number|undefined} */
+  let retry;
+
+  return {
+    /** Takes the next bytes, which nobody may change afterwards. @param {Uint8Array} bytes */
+    push(bytes) {
+      if (bytes.length > 0) {
+        waiting.push(bytes);
+      }
+    },
+
+    /** Returns what comes next in the bytes at hand, undefined if nothing does. Of comments without
+     * an event between them, the first is told.
+     * @returns {StreamEvent|"heartbeat"|undefined}
+     * @throws {TooLong} */
+    next() {
+      while (at < chunk.length || nextChunk()) {
+        const start = isAfterCr && chunk[at] === LF ? at + 1 : at;
+        isAfterCr = false;
+        at = lineEnd(chunk, start);
+        if (length > 0 || at === chunk.length) {
+          keep(chunk.subarray(start, at));
+        }
+        if (at === chunk.length) {
+          continue;
+        }
+        const told = length > 0 ? read(line.subarray(0, length)) : read(chunk.subarray(start, at));
+        line = NOTHING;
+        length = 0;
+        isAfterCr = chunk[at] === CR;
+        at += 1;
+        if (told !== undefined) {
+          return told;
+        }
+      }
+      hasBeat = false;
+      return undefined;
+    },
+
+    /** The last event ID that a finished block has set, even one without data. */
+    lastId: () => lastId,
+
+    /** The reconnection time that the stream has set, in ms. */
+    retry: () => retry,
+  };
+
+  function nextChunk() {
+    chunk = waiting.shift() ?? NOTHING;
+    at = 0;
+    return chunk.length > 0;
+  }
+
+  /** Appends to the line whose end has not come. @param {Uint8Array} part */
+  function keep(part) {
+    const needed = within(length + part.length);
+    if (needed > line.length) {
+      const longer = new Uint8Array(Math.max(needed, 2 * length));
+      longer.set(line.subarray(0, length));
+      line = longer;
+    }
+    line.set(part, length);
+    length = needed;
+  }
+
+  /** Reads a line without its end. @param {Uint8Array} bytes */
+  function read(bytes) {
+    const hasMark = isFirst && BOM.every((byte, index) => bytes[index] === byte);
+    isFirst = false;
+    const rest = hasMark ? bytes.subarray(BOM.length) : bytes;
+    if (rest.length === 0) {
+      return dispatch();
+    }
+    const colon = rest.indexOf(COLON);
+    if (colon === 0) {
+      const isNew = !hasBeat;
+      hasBeat = true;
+      return isNew ? "heartbeat" : undefined;
+    }
+    // Strings of their own: a part of a string would keep all of it.
+    const field = decoder.decode(colon < 0 ? rest : rest.subarray(0, colon));
+    const start = colon + (rest[colon + 1] === SPACE ? 2 : 1);
+    const value = colon < 0 ? "" : decoder.decode(rest.subarray(start));
+    if (field === "data") {
+      data = data === undefined ? value : `${data}\n${value}`;
+    } else if (field === "event") {
+      name = value;
+    } else if (field === "id" && !value.includes("\0")) {
+      id = value;
+    } else {
+      if (field === "retry" && /^[0-9]+$/.test(value)) {
+        retry = Math.min(Number(value), Number.MAX_SAFE_INTEGER);
+      }
+      return undefined;
+    }
+    size = within(size + bytes.length);
+    return undefined;
+  }
+
+  /** Ends a block: it is an event if it has data. @returns {StreamEvent|undefined} */
+  function dispatch() {
+    const event = data === undefined ? undefined : { id, name: name || "message", data };
+    hasBeat &&= !event;
+    lastId = id;
+    name = "";
+    data = undefined;
+    size = 0;
+    return event;
+  }
+}
+
+/** @param {number} bytes */
+function within(bytes) {
+  if (bytes > LONGEST) {
+    throw new TooLong("a line or an event is longer than 64 MiB");
+  }
+  return bytes;
+}
+
+/** Returns where the first CR or LF stands, the end if there is none.
+ * @param {Uint8Array} bytes @param {number} at */
+function lineEnd(bytes, at) {
+  while (at < bytes.length && bytes[at] !== LF && bytes[at] !== CR) {
+    at += 1;
+  }
+  return at;
+}
+
+
+const GREETING = "Starting server communication...";
+const FAREWELL = "Server shutting down...";
+const DEFAULT_EVENT = "debug";
+const RESERVED_EVENTS = ["gap", "end", "control"];
+const LEVELS = ["trace", "debug", "info", "warn", "error"];
+const OUTCOMES = ["ok", "failed", "cancelled"];
+const OPERATION_MAX = 128;
+const UNIT_MAX = 32;
+
+/** Translates the events of a stream with `?format=json`, over all its connections.
+ * @param {string} lastId the last event ID of an earlier reading, or "" */
+export function createTranslator(lastId) {
+  // The last message's place in its channel; outlives connections.
+  let seen = place(lastId);
+  let connections = 0;
+  let hasRead = lastId !== "";
+  let greetingDue = false;
+
+  return {
+    /** Begins a connection, which was asked to resume or not.
+     * @param {boolean} resuming */
+    begin(resuming) {
+      connections += 1;
+      greetingDue = !resuming;
+      if (!resuming) {
+        // A fresh stream has all that the server holds, whatever was read before.
+        seen = undefined;
+      }
+    },
+
+    /** Returns what an event says; undefined if it was read before.
+     * @param {StreamEvent} event @returns {Told|undefined} */
+    read(event) {
+      const at = place(event.id);
+      if (event.name === "gap") {
+        seen = at ?? seen;
+        const joining = connections === 1 && !hasRead;
+        hasRead = true;
+        return { gap: gap(event.data, joining) };
+      }
+      if (event.name === "end") {
+        const end = event.data;
+        return { end: end === "idle" || end === "quit" ? end : "stopped" };
+      }
+      const object = objectOf(json(event.data));
+      const said = parts(typeof object?.message === "string" ? object : textOnly(event, at));
+      greetingDue = false;
+      hasRead ||= !said.system;
+      // Numbers rise by one in a channel, and a channel's successor under the same ID begins again
+      // at 1, later: what is beyond the last message neither in number nor in time is a repeat.
+      const isNew = !seen || !at || at.seq > seen.seq || at.time > seen.time;
+      if (at && isNew) {
+        seen = at;
+      }
+      if (!isNew && !said.system) {
+        return undefined;
+      }
+      // What the server says in this stream only has the ID of the message before it.
+      const seq = isNew ? (at?.seq ?? 0) : 0;
+      const { id, data } = event;
+      const text = shared(said.text, data);
+      return { message: { id, seq, time: at?.time ?? 0, ...said, text, data } };
+    },
+  };
+
+  /** A message of which only the text is known: what it says and where tells if the server does.
+   * @param {StreamEvent} event @param {Place|undefined} at */
+  function textOnly({ name, data }, at) {
+    const isGreeting = greetingDue && data === GREETING;
+    const isFarewell = data === FAREWELL && at && seen && at.seq <= seen.seq;
+    const system = isGreeting || Boolean(isFarewell) || at?.seq === 0;
+    return { message: data, event: name === DEFAULT_EVENT ? undefined : name, system };
+  }
+}
+
+/** @typedef {{seq: number, time: number}} Place */
+
+/** Reads an event ID. Numbers beyond 2^53, which no server comes to, are none.
+ * @param {string} id @returns {Place|undefined} */
+function place(id) {
+  const found = /^([0-9]+)-([0-9]+)$/.exec(id);
+  const [seq, time] = [Number(found?.[1]), Number(found?.[2])];
+  return Number.isSafeInteger(seq) && Number.isSafeInteger(time) ? { seq, time } : undefined;
+}
+
+/** Reads a gap; one that cannot be read is of unknown size.
+ * @param {string} data @param {boolean} isJoining if nothing was read before @returns {Gap} */
+function gap(data, isJoining) {
+  const { from, to } = objectOf(json(data)) ?? {};
+  if (!isAmount(from) || !isAmount(to) || from > to) {
+    return { joining: false };
+  }
+  return { from, to, missed: to - from + 1, joining: isJoining && from === 1 };
+}
+
+/** Reads a message object leniently, as src/wire/json/streamed.rs: unknown members and broken
+ * optional ones are passed over. @param {Record<string, unknown>} said */
+function parts(said) {
+  return {
+    text: String(said.message),
+    level: oneOf(LEVELS, said.level),
+    operation: isLine(said.operation, 1, OPERATION_MAX) ? said.operation : undefined,
+    progress: progress(objectOf(said.progress)),
+    outcome: oneOf(OUTCOMES, said.outcome),
+    event: eventName(said.event),
+    fields: objectOf(said.fields),
+    system: said.system === true,
+  };
+}
+
+/** Returns the text as a part of the data, if it stands there as it is: both take memory once then.
+ * @param {string} text @param {string} data */
+function shared(text, data) {
+  const member = '"message":"';
+  const start = data.indexOf(member) + member.length;
+  return data.startsWith(text, start) ? data.slice(start, start + text.length) : text;
+}
+
+/** @param {Record<string, unknown>|undefined} said */
+function progress(said) {
+  const current = said?.current;
+  const total = said?.total ?? undefined;
+  const unit = said?.unit ?? undefined;
+  const isTotal = total === undefined || isAmount(total);
+  const isUnit = unit === undefined || isLine(unit, 0, UNIT_MAX);
+  return isAmount(current) && isTotal && isUnit ? { current, total, unit } : undefined;
+}
+
+/** @param {unknown} name */
+function eventName(name) {
+  const isName = typeof name === "string" && /^[A-Za-z0-9_.-]{1,64}$/.test(name);
+  return isName && !RESERVED_EVENTS.includes(name) ? name : undefined;
+}
+
+/** @param {string[]} names @param {unknown} name */
+function oneOf(names, name) {
+  return names.find((it) => it === name);
+}
+
+/** Whether it is text without control characters, of so many code points.
+ * @param {unknown} text @param {number} least @param {number} most @returns {text is string} */
+function isLine(text, least, most) {
+  if (typeof text !== "string" || text.length < least || text.length > 2 * most) {
+    return false;
+  }
+  return (text.length <= most || [...text].length <= most) && !/\p{Cc}/u.test(text);
+}
+
+/** @param {unknown} value @returns {value is number} */
+function isAmount(value) {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0;
+}
+
+/** @param {unknown} value @returns {Record<string, unknown>|undefined} */
+function objectOf(value) {
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  return isObject ? /** @type {Record<string, unknown>} */ (value) : undefined;
+}
+
+/** Reads JSON. Half a surrogate pair becomes U+FFFD.
+ * @param {string} data @returns {unknown} */
+function json(data) {
+  const escapes = /\\(?:ud[89ab]..\\ud[c-f]..|ud[89a-f]..|.)/gis;
+  const mended = (/** @type {string} */ it) => (it.length === "\\uXXXX".length ? "\\ufffd" : it);
+  try {
+    return JSON.parse(/\\ud/i.test(data) ? data.replace(escapes, mended) : data);
+  } catch {
+    return undefined;
+  }
+}
+
+
+/** The shortest and the longest wait, and the longest `Retry-After` that is heeded, in ms. */
+const SHORTEST = 250;
+const LONGEST_WAIT = 30_000;
+const RETRY_AFTER_MAX = 60_000;
+
+/** Counts the tries since the last success. */
+export function createBackoff() {
+  let tries = 0;
+  return {
+    /** Counts a failed try. Returns its number, from 1, and the wait: not below `floor`, which is
+     * brought within the bounds, and not before `retryAfter`, up to a minute. `chance`: 0 to 1.
+     * @param {{floor?: number, retryAfter?: number, chance: number}} given */
+    next({ floor = 0, retryAfter = 0, chance }) {
+      const half = Math.min(LONGEST_WAIT, SHORTEST * 2 ** Math.min(tries, 16)) / 2;
+      const least = Math.min(Math.max(floor, SHORTEST), LONGEST_WAIT);
+      const delay = Math.min(Math.max(half, least) + half * chance, LONGEST_WAIT);
+      tries += 1;
+      return { attempt: tries, delay: Math.max(delay, Math.min(retryAfter, RETRY_AFTER_MAX)) };
+    },
+
+    /** Starts anew after a success. */
+    reset() {
+      tries = 0;
+    },
+  };
+}

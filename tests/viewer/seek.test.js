@@ -1,0 +1,164 @@
+// The worker finds what is shown and what is looked for, in batches, and can be ended at any time.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { Worker } from "node:worker_threads";
+
+const MODULE = new URL("../../src/server/viewer/seek.js", import.meta.url).href;
+/** What a browser's worker has and node's has not. Node reads up to 1,000 messages of one port in a
+ * row, where a browser takes them in the order in which they came to any port. */
+const START = `
+  const { parentPort } = require("node:worker_threads");
+  globalThis.self = globalThis;
+  globalThis.postMessage = (data, { transfer } = {}) => parentPort.postMessage(data, transfer);
+  globalThis.MessageChannel = class {
+    port1 = {};
+    port2 = { postMessage: () => setImmediate(() => this.port1.onmessage()) };
+  };
+  import("${MODULE}").then(() => parentPort.on("message", (data) => self.onmessage({ data })));`;
+const NOTHING = { type: "set", search: "", filter: "", level: undefined, generation: 0 };
+const PATIENCE = 10_000;
+
+
+/** Runs the module; `posted` returns all that it posts up to and with what is wanted. */
+function start(context) {
+  const worker = new Worker(START, { eval: true });
+  context.after(() => worker.terminate());
+  const waiting = [];
+  let wake = () => {};
+  worker.on("message", (it) => {
+    waiting.push(it);
+    wake();
+  });
+  async function posted(isWanted) {
+    const all = [];
+    const late = AbortSignal.timeout(PATIENCE);
+    for (;;) {
+      while (waiting.length > 0) {
+        all.push(waiting.shift());
+        if (isWanted(all.at(-1))) {
+          return all;
+        }
+      }
+      await new Promise((resolve, reject) => {
+        wake = () => resolve();
+        late.onabort = () => reject(new Error("the worker is silent"));
+      });
+    }
+  }
+  return { post: (it) => worker.postMessage(it), posted, end: () => worker.terminate() };
+}
+
+/** Waits for the hits of a generation up to its end: all that was found. */
+async function found({ posted }, generation) {
+  const isEnd = (it) => it.type === "hits" && it.done && it.generation === generation;
+  const all = (await posted(isEnd)).filter((it) => it.generation === generation);
+  const ids = (type) => all.filter((it) => it.type === type).flatMap((it) => Array.from(it.ids));
+  return { shown: ids("shown"), hits: ids("hits") };
+}
+
+function push(first, ...plains) {
+  const record = (it) => (typeof it === "string" ? { plain: it } : it);
+  const records = plains.map((it) => ({ level: undefined, kind: "message", ...record(it) }));
+  return { type: "push", first, records };
+}
+
+function many(count) {
+  const plains = Array.from({ length: count }, (_, id) => `Processed file ${id} of ${count}`);
+  const records = plains.map((plain) => ({ plain, level: undefined, kind: "message" }));
+  return { type: "push", first: 0, records };
+}
+
+test("what is pushed before and after is found among what is shown", async (context) => {
+  const seek = start(context);
+  seek.post(push(0, "apple", "berry", "apple pie"));
+  seek.post({ ...NOTHING, search: "a", filter: "!pie", generation: 1 });
+  assert.deepEqual(await found(seek, 1), { shown: [0, 1], hits: [0] });
+  seek.post(push(3, "banana", "pie", "cherry"));
+  assert.deepEqual(await found(seek, 1), { shown: [3, 5], hits: [3] });
+  seek.post({ ...NOTHING, generation: 2 });
+  assert.deepEqual(await found(seek, 2), { shown: [0, 1, 2, 3, 4, 5], hits: [] });
+});
+
+test("no level counts as info, and what is no message is always shown", async (context) => {
+  const seek = start(context);
+  const levels = ["trace", "debug", "info", "warn", "error", undefined];
+  const records = levels.map((level) => ({ plain: "x", level }));
+  for (const kind of ["system", "note", "ruler"]) {
+    records.push({ plain: "y", level: "trace", kind });
+  }
+  seek.post(push(0, ...records));
+  const others = [6, 7, 8];
+  let generation = 0;
+  for (const [level, shown] of [
+    [undefined, [0, 1, 2, 3, 4, 5]],
+    ["trace", [0, 1, 2, 3, 4, 5]],
+    ["debug", [1, 2, 3, 4, 5]],
+    ["info", [2, 3, 4, 5]],
+    ["warn", [3, 4]],
+    ["error", [4]],
+  ]) {
+    generation += 1;
+    seek.post({ ...NOTHING, level, generation });
+    assert.deepEqual((await found(seek, generation)).shown, [...shown, ...others]);
+  }
+  seek.post({ ...NOTHING, filter: "z", search: "y", generation: 9 });
+  assert.deepEqual(await found(seek, 9), { shown: others, hits: others });
+});
+
+test("what fell off is not found, and numbers go on", async (context) => {
+  const seek = start(context);
+  seek.post(push(0, "a", "b", "c"));
+  seek.post({ type: "drop", first: 2 });
+  seek.post({ ...NOTHING, search: "[abc]", generation: 1 });
+  assert.deepEqual(await found(seek, 1), { shown: [2], hits: [2] });
+  seek.post({ type: "drop", first: 3 });
+  seek.post(push(3, "a"));
+  assert.deepEqual(await found(seek, 1), { shown: [3], hits: [3] });
+});
+
+test("a worker that begins later gets all that is kept", async (context) => {
+  const seek = start(context);
+  seek.post({ ...NOTHING, search: "b", generation: 7 });
+  assert.deepEqual(await found(seek, 7), { shown: [], hits: [] });
+  seek.post(push(1_000_000, "a", "b"));
+  assert.deepEqual(await found(seek, 7), { shown: [1_000_000, 1_000_001], hits: [1_000_001] });
+});
+
+test("batches are small, and each is followed by a sign of life", async (context) => {
+  const seek = start(context);
+  const count = 200_000;
+  seek.post(many(count));
+  seek.post({ ...NOTHING, search: "file 1", generation: 1 });
+  const all = await seek.posted((it) => it.type === "hits" && it.done);
+  const shown = all.filter((it) => it.type === "shown");
+  assert.ok(shown.length >= 20 && shown.every((it) => it.ids.length <= 10_000));
+  assert.equal(all.filter((it) => it.type === "alive").length, shown.length - 1);
+  const ids = shown.flatMap((it) => Array.from(it.ids));
+  assert.ok(ids.length === count && ids.every((id, index) => id === index));
+});
+
+test("a new pattern stops the search for the one before", async (context) => {
+  const seek = start(context);
+  seek.post(many(200_000));
+  seek.post({ ...NOTHING, search: "(x|.)*(y|.)*z", generation: 1 });
+  await seek.posted((it) => it.type === "alive");
+  seek.post({ ...NOTHING, search: "file 199999 ", generation: 2 });
+  const all = await seek.posted((it) => it.type === "hits" && it.done);
+  assert.deepEqual([all.at(-1).generation, Array.from(all.at(-1).ids)], [2, [199_999]]);
+  assert.ok(!all.some((it) => it.generation === 1 && it.done));
+});
+
+test("a pattern that takes for ever is silent, and a new worker goes on", async (context) => {
+  const slow = start(context);
+  const records = push(0, "a".repeat(50) + "!", "b");
+  slow.post(records);
+  slow.post({ ...NOTHING, search: "(a+)+$", generation: 1 });
+  const silence = new Promise((resolve) => setTimeout(resolve, 300, "silence"));
+  assert.equal(await Promise.race([slow.posted((it) => it.type === "alive"), silence]), "silence");
+  await slow.end();
+  const seek = start(context);
+  seek.post(records);
+  seek.post({ ...NOTHING, search: "b", generation: 2 });
+  assert.deepEqual(await found(seek, 2), { shown: [0, 1], hits: [1] });
+});
