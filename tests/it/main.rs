@@ -34,6 +34,7 @@ mod server_replay;
 mod server_streaming_publish;
 mod tls;
 mod token;
+mod viewer_vectors;
 mod wire_text;
 
 #[path = "../support"]
