@@ -36,6 +36,7 @@ mod tls;
 mod token;
 mod viewer;
 mod viewer_stream;
+mod viewer_vectors;
 mod wire_text;
 
 #[path = "../support"]
