@@ -35,6 +35,7 @@ mod server_streaming_publish;
 mod tls;
 mod token;
 mod viewer;
+mod viewer_keys;
 mod viewer_stream;
 mod viewer_vectors;
 mod wire_text;

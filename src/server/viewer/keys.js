@@ -44,7 +44,7 @@ export const TABLE = [
   { keys: ["D"], action: "Detail", does: "ask publishers for debug detail" },
   { keys: ["x"], action: "Cancel", does: "ask publishers to cancel (asks back first)" },
   { keys: ["r"], action: "Reconnect", does: "reconnect now" },
-  { keys: ["o"], action: "Address", does: "copy the page's address" },
+  { keys: ["o"], action: "CopyPage", does: "copy the page's address" },
   { keys: ["Escape"], action: "Back", does: "close what is open; take the search's marks away" },
   { keys: ["?"], action: "Help", does: "help" },
 ];

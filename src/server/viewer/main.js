@@ -202,7 +202,7 @@ const ACTIONS = {
     const seq = viewport.isFollowing(page.model) ? 0 : focused()?.message?.seq;
     copy(seq ? `${address()}/${seq}` : address(), "the link");
   },
-  Address: () => copy(address(), "the page's address"),
+  CopyPage: () => copy(address(), "the page's address"),
   SaveText: () => view.save(page.model, "txt", view.shownAsText(page.model)),
   SaveAll: () => view.save(page.model, "ndjson", view.allAsNdjson(page.model)),
   Detail: () => {

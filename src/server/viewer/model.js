@@ -12,6 +12,10 @@ import { createViewport, isFollowing, linesOf } from "./viewport.js";
 
 /** After so long without a connection the page asks whether there is a server, in ms. */
 const LOST_LONG = 30_000;
+/** The most characters of one message that are shown. */
+const TEXT_MAX = 4 << 20;
+/** Shared by all that have no style of their own. @type {import("./text.js").Span[]} */
+const NO_SPANS = [];
 export const LEVELS = ["trace", "debug", "info", "warn", "error"];
 const TIMES = ["clock", "since the start", "since the previous message", "off"];
 
@@ -112,7 +116,9 @@ export function receive(model, update, now) {
     const { message } = update;
     model.operations.update(message, now);
     const kind = message.system ? "system" : "message";
-    const text = safe(message.text);
+    const more = message.text.length - TEXT_MAX;
+    const words = more > 0 ? `${message.text.slice(0, TEXT_MAX)}… (${more} more are not shown)` : message.text;
+    const text = safe(words);
     const plain = message.system ? `-- ${text.plain} --` : text.plain || withoutWords(message);
     if (!message.system) {
       model.received += 1;
@@ -126,7 +132,7 @@ export function receive(model, update, now) {
       level: message.level,
       operation: message.operation === undefined ? undefined : safeLine(message.operation),
       plain,
-      spans: message.system ? [] : text.spans,
+      spans: message.system || text.spans.length === 0 ? NO_SPANS : text.spans,
       message,
     });
   }
