@@ -41,6 +41,9 @@ pub const DEFAULT_PORT: u16 = 2428;
 pub const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT);
 
+/// Begins the tag by which a server's web page is known, in the first 200 characters of it.
+pub const PAGE_MARK: &str = "<meta name=\"generator\" content=\"codechat ";
+
 /// The media type of a stream (WHATWG HTML 9.2.5).
 pub const EVENT_STREAM: &str = "text/event-stream";
 /// The media type of a message per line.

@@ -197,7 +197,7 @@ pub struct NotAStream {
     /// The start of its body, made short.
     pub start: String,
     /// What to do instead, if that is known.
-    pub advice: &'static str,
+    pub advice: String,
 }
 
 /// A stream's updates. Ends after [`Update::End`], [`Update::Gone`] or an error; dropping it closes

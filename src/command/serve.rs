@@ -20,6 +20,7 @@ use crate::server::{self, FRAMES, ServerOptions};
 use crate::signals::Signals;
 use crate::terminal::stderr;
 use crate::token::Token;
+use crate::wire::Route;
 
 /// Run a server until a signal ends it
 ///
@@ -237,6 +238,11 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         let token = args.settings.access.token_for_a_command();
         stderr::line(&invitation(scheme, address, token));
     }
+    if let Some(listener) = listeners.first() {
+        let address = near(listener.local_addr().context("ask for the address")?);
+        let page = Route::Viewer.path();
+        stderr::line(&format!("in a browser: {scheme}://{address}{page}"));
+    }
 
     if tls.is_none()
         && let Some(address) = access::beyond_loopback(&args.listen)
@@ -285,13 +291,18 @@ pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// The line that a newcomer can act on.
-fn invitation(scheme: &str, address: SocketAddr, (before, after): (String, String)) -> String {
-    let near = match address.ip() {
+/// The address by which this machine reaches a server that listens there.
+fn near(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => (Ipv4Addr::LOCALHOST, address.port()).into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => (Ipv6Addr::LOCALHOST, address.port()).into(),
         _ => address,
-    };
+    }
+}
+
+/// The line that a newcomer can act on.
+fn invitation(scheme: &str, address: SocketAddr, (before, after): (String, String)) -> String {
+    let near = near(address);
     let server = if near == default_address() && scheme == "http" {
         String::new()
     } else {

@@ -46,6 +46,7 @@ mod url_once;
 mod url_pane;
 mod url_read;
 mod url_secrets;
+mod viewer_address;
 mod watch_asks;
 mod watch_files;
 mod watch_job;

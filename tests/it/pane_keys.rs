@@ -84,6 +84,10 @@ fn copies_are_what_they_say() {
     assert_eq!(copied(&drawn), "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b");
     drawn.keys("I");
     assert!(copied(&drawn).starts_with("curl -H 'Sse-Client-ID: 3f2b8c1e-"));
+    drawn.keys("o");
+    let page = "http://127.0.0.1:2428/#3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
+    assert_eq!(copied(&drawn), page);
+    assert!(drawn.shows(&format!("copied {page}")));
 }
 
 #[test]
@@ -358,8 +362,9 @@ fn every_action_has_a_key() {
         Action::QuitNow,
         Action::Mouse,
         Action::CopyCurl,
+        Action::CopyPage,
     ] {
         assert!(listed.contains(&action));
     }
-    assert_eq!(listed.len(), 48);
+    assert_eq!(listed.len(), 49);
 }

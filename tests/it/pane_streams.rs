@@ -68,6 +68,7 @@ fn only_keys_that_do_something_there_are_listed() {
         ("ask publishers", [false, false, false, true]),
         ("copy the client ID", [false, false, true, true]),
         ("copy the last event ID", [true, true, false, false]),
+        ("web page", [false, false, false, true]),
     ] {
         let all = [&mut get, &mut post, &mut original, &mut codechat];
         assert_eq!(all.map(|it| listed(it, what)), of, "{what}");
@@ -88,6 +89,7 @@ fn a_key_that_does_nothing_there_says_why() {
         ),
         ("I", "there is no client ID to send along"),
         ("i", "no event had an ID yet"),
+        ("o", "this server has no web page; codechat serve does"),
         (
             "r",
             "this request is not sent again, since that may do its work twice",

@@ -61,6 +61,7 @@ impl Drawn {
             job: "codechat watch -- curl -H 'Sse-Client-ID: {id}' http://localhost:8000/".into(),
             curl: format!("curl -d hello {url}"),
             send: format!("codechat send --id {ID} hello"),
+            page: Some(format!("{SERVER}/#{ID}")),
             stream: None,
         };
         let mut drawn = Self::of(target, width, height, theme, goals);

@@ -7,6 +7,7 @@ use crate::client::ClientError;
 use crate::client::error::{Cause, Lost};
 use crate::client::response::Refusal;
 use crate::client::transport::NoStream;
+use crate::wire;
 
 /// How a connection ended.
 pub(in crate::client) enum Ended {
@@ -51,12 +52,15 @@ pub(in crate::client) fn ended_by(error: &Error, place: &str) -> Ended {
             kind,
             start,
             redirect,
-        } => Ended::Failed(FeedError::NotAStream(Box::new(NotAStream {
-            url: redirect.map_or_else(|| place.into(), |it| it.to_string()),
-            advice: advice(&start),
-            kind,
-            start,
-        }))),
+        } => {
+            let url = redirect.map_or_else(|| place.into(), |it| it.to_string());
+            Ended::Failed(FeedError::NotAStream(Box::new(NotAStream {
+                advice: advice(&start, &url),
+                url,
+                kind,
+                start,
+            })))
+        }
         NoStream::Silent(_) => cut(no_stream.to_string()),
         NoStream::TooLong | NoStream::UnknownCoding(_) | NoStream::BrokenCoding { .. } => {
             Ended::Failed(FeedError::Unreadable(no_stream.to_string()))
@@ -65,11 +69,17 @@ pub(in crate::client) fn ended_by(error: &Error, place: &str) -> Ended {
 }
 
 /// What to do about an answer that is no stream, as far as its start tells.
-fn advice(start: &str) -> &'static str {
+fn advice(start: &str, url: &str) -> String {
     if start.contains("\"clientId\"") {
         "; this server issues client IDs: name it with --server, and codechat watch asks for one"
+            .into()
+    } else if start.contains(wire::PAGE_MARK) {
+        let server = url.trim_end_matches('/');
+        format!(
+            "; this is the web page of a codechat server: use --server {server}, and --id with the ID behind # in its address"
+        )
     } else {
-        ""
+        String::new()
     }
 }
 

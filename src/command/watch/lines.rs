@@ -1,6 +1,7 @@
 //! Watching by lines, which is what scripts and pipes do.
 
 use std::future::pending;
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use anyhow::Context;
 use futures_util::Stream;
 use tokio::time;
 
-use super::session::Session;
+use super::session::{Session, Source};
 use super::url::print_resume_hint;
 use super::{Args, LEAVE, no_recording, summarize, tell_unwritten, unpin_at_stops, write_id};
 use crate::cli::exit::Exit;
@@ -99,6 +100,12 @@ async fn watch(
 ) -> anyhow::Result<Exit> {
     let stream = session.open(args, clock).await?;
     let id = stream.source.id();
+    if let Source::Client(client) = &stream.source
+        && let Some(page) = client.page()
+        && io::stderr().is_terminal()
+    {
+        stderr::line(&format!("in a browser: {page}"));
+    }
     if let Some(id) = id.filter(|_| args.print_id) {
         pipe.line(&id.to_string());
     }

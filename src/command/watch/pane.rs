@@ -213,6 +213,7 @@ fn watched_client(source: &ClientSource, is_named: bool) -> Watched {
         ),
         curl: publish(format!("curl {token}-d hello {url}")),
         send: publish(format!("codechat send --id {id}{named} hello")),
+        page: source.page(),
         stream: None,
     }
 }

@@ -18,6 +18,7 @@ use crate::watch::clock::Clock;
 use crate::watch::foreign::Mapped;
 use crate::watch::record::Recorded;
 use crate::watch::resubscribe::Live;
+use crate::wire::Route;
 use crate::wire::answer::Connected;
 
 /// What is watched.
@@ -41,6 +42,14 @@ pub(super) struct ClientSource {
     /// Whether messages can be published to it; not to a server of the original protocol.
     pub(super) takes_messages: bool,
     pub(super) client: Client,
+}
+
+impl ClientSource {
+    /// The address of the web page that shows the client's messages; none on a server of the original protocol.
+    pub(super) fn page(&self) -> Option<String> {
+        let page = self.client.server().join(Route::Viewer.path());
+        self.takes_messages.then(|| format!("{page}#{}", self.id))
+    }
 }
 
 impl Source {

@@ -120,6 +120,7 @@ pub enum Action {
     CopyShown,
     CopyId,
     CopyCurl,
+    CopyPage,
     Mark,
     NextMark,
     SaveText,
@@ -243,6 +244,10 @@ pub const TABLE: &[Line] = &[
     Line {
         keys: keys!(c('i') => CopyId; c('I') => CopyCurl),
         does: "copy the client ID, a curl line that sends it along",
+    },
+    Line {
+        keys: keys!(c('o') => CopyPage),
+        does: "show and copy the address of the web page",
     },
     Line {
         keys: keys!(c('m') => Mark; c('\'') => NextMark),

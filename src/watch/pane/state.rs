@@ -62,6 +62,8 @@ pub struct Watched {
     pub curl: String,
     /// A line for a shell that publishes with codechat.
     pub send: String,
+    /// The address of the web page that shows the client's messages.
+    pub page: Option<String>,
     /// The stream, where a URL names it and not a client ID.
     pub stream: Option<WatchedStream>,
 }
@@ -370,6 +372,7 @@ impl Screen {
             Action::Reconnect => !self.is_recording() && stream.is_none_or(|it| it.may_repeat),
             Action::CopyId => target.id.is_some() || stream.is_some(),
             Action::CopyCurl => !target.request.is_empty(),
+            Action::CopyPage => target.page.is_some() && self.connection.is_codechat,
             _ => true,
         }
     }

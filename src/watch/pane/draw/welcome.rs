@@ -9,7 +9,7 @@ use crate::event::ClientId;
 use crate::terminal::safe_text::{Colour, safe_line};
 use crate::watch::pane::keys::{self, Action};
 use crate::watch::pane::state::records::RecordKind;
-use crate::watch::pane::state::{Screen, Watched, WatchedStream};
+use crate::watch::pane::state::{Screen, WatchedStream};
 
 /// Whether there is nothing to show yet but how to begin.
 #[must_use]
@@ -32,7 +32,7 @@ pub(in crate::watch::pane) fn draw(screen: &Screen, canvas: &mut Canvas<'_>) {
     let notes = notes.filter(|(_, it)| it.kind == RecordKind::Note);
     let notes = notes.map(|(_, it)| (it.plain().into_owned(), theme.accent()));
     let lines = match (target.id, &target.stream) {
-        (Some(id), _) => of_client(id, target, theme),
+        (Some(id), _) => of_client(id, screen, theme),
         (None, Some(stream)) => of_stream(stream, theme),
         (None, None) => vec![("Nothing has come yet.".into(), theme.faint())],
     };
@@ -44,7 +44,8 @@ fn plain(text: &str) -> Line {
 }
 
 /// What to do with the ID: lines to paste.
-fn of_client(id: ClientId, target: &Watched, theme: Theme) -> Vec<Line> {
+fn of_client(id: ClientId, screen: &Screen, theme: Theme) -> Vec<Line> {
+    let target = &screen.options.target;
     let paste = |line: &str| (format!("  {line}"), theme.accent());
     let copy = keys::name(Action::CopyCurl);
     let mut lines = vec![
@@ -65,10 +66,19 @@ fn of_client(id: ClientId, target: &Watched, theme: Theme) -> Vec<Line> {
             paste(&target.curl),
         ]);
     }
+    let page = target.page.as_ref();
+    let page = page.filter(|_| screen.can(Action::CopyPage));
+    lines.extend(page.map(|it| plain(&format!("In a browser: {it}"))));
+    let copies_page = page.map_or_else(String::new, |_| {
+        format!(
+            ", {} the address for a browser",
+            keys::name(Action::CopyPage)
+        )
+    });
     lines.extend([
         plain(""),
         plain(&format!(
-            "{} copies the ID; {} shows all keys.",
+            "{} copies the ID{copies_page}; {} shows all keys.",
             keys::name(Action::CopyId),
             keys::name(Action::Help)
         )),

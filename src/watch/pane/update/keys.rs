@@ -178,7 +178,7 @@ fn look_along(screen: &mut Screen, action: Action) {
 fn outward(screen: &mut Screen, action: Action) -> Vec<Effect> {
     let effect = match action {
         action if !screen.can(action) => return told(screen, why_not(screen, action)),
-        Action::Copy | Action::CopyShown | Action::CopyId | Action::CopyCurl => {
+        Action::Copy | Action::CopyShown | Action::CopyId | Action::CopyCurl | Action::CopyPage => {
             return copy(screen, action);
         }
         Action::Detail => {
@@ -232,6 +232,11 @@ fn copy(screen: &mut Screen, action: Action) -> Vec<Effect> {
             (None, Some(id)) => (id.into(), "the last event ID, for --last-event-id"),
             (None, None) => return told(screen, "no event had an ID yet"),
         },
+        Action::CopyPage => {
+            let page = target.page.clone().unwrap_or_default();
+            let what = page.clone();
+            return vec![copied(screen, page, &what)];
+        }
         _ => (
             target.request.clone(),
             "a curl line that sends the ID along",
@@ -254,6 +259,11 @@ fn why_not(screen: &Screen, action: Action) -> &'static str {
         Action::Reconnect if is_recording => "a recording has no connection",
         Action::Reconnect => "this request is not sent again, since that may do its work twice",
         Action::CopyId => "a recording has no client ID",
+        Action::CopyPage if is_recording => "a recording has no web page",
+        Action::CopyPage if screen.connection.is_codechat => {
+            "the web page is for a client ID: watch it with --server and --id"
+        }
+        Action::CopyPage => "this server has no web page; codechat serve does",
         _ if is_recording => "a recording takes no messages",
         _ => "there is no client ID to send along",
     }
