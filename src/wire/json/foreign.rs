@@ -133,7 +133,7 @@ pub fn compact(json: &str) -> Option<String> {
 }
 
 /// A JSON object or array on several lines, indented; `None` if it is neither. The order of members stays, and no number
-/// is rounded. Beyond [`PRETTY_MAX`] bytes it is cut, and says so.
+/// is rounded. Beyond 256 KiB it is cut, and says so.
 #[must_use]
 pub fn pretty(json: &str) -> Option<String> {
     let json = compact(json)?;
