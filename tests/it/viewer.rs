@@ -137,7 +137,19 @@ async fn every_file_of_the_page_is_answered_for_good() {
                 Some("public, max-age=31536000, immutable")
             );
             let name = link.rsplit('/').next().unwrap();
-            assert_eq!(file.text(), sources()[name], "{link}");
+            let source = &sources()[name];
+            if is_module(name) {
+                // Comments that have lines of their own are left out.
+                let mut lines = source.lines();
+                let is_left = |served: &str| lines.any(|it| it == served);
+                assert!(file.text().lines().all(is_left), "{link}");
+                assert!(
+                    !file.text().lines().any(|it| it.starts_with("//")),
+                    "{link}"
+                );
+            } else {
+                assert_eq!(file.text(), source, "{link}");
+            }
         }
     }
     let modules = sources().into_keys().filter(|it| is_module(it));

@@ -37,12 +37,15 @@ fn pane_and_page_have_one_table_of_keys() {
             page.insert(named(&it[1]).to_owned(), found[2].to_owned());
         }
     }
-    let mut pane: BTreeMap<_, _> = TABLE
+    let mut of_pane: BTreeMap<_, _> = TABLE
         .iter()
         .flat_map(|line| line.keys)
-        .flat_map(|(keys, action)| keys.iter().map(move |it| (it.to_string(), format!("{action:?}"))))
+        .flat_map(|(keys, action)| {
+            keys.iter()
+                .map(move |it| (it.to_string(), format!("{action:?}")))
+        })
         .filter(|(key, _)| !LEFT_OUT.contains(&&**key) && !ARROWS.contains(&&**key))
         .collect();
-    pane.extend(OWN.map(|(key, action)| (key.to_owned(), action.to_owned())));
-    assert_eq!(page, pane);
+    of_pane.extend(OWN.map(|(key, action)| (key.to_owned(), action.to_owned())));
+    assert_eq!(page, of_pane);
 }

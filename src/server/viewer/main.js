@@ -18,7 +18,7 @@ const NARROW = 600;
 /** @param {string} id */
 const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 /** @param {string} id */
-const input = (id) => /** @type {HTMLInputElement} */ (document.getElementById(id));
+const input = (id) => /** @type {HTMLInputElement} */ (element(id));
 const now = () => performance.now();
 
 const page = {
@@ -44,7 +44,7 @@ const search = createSearch(page, () => {
   Object.assign(page.model, { search: "", filter: "" });
   input("search").value = "";
   input("filter").value = "";
-  refilter();
+  relist();
   tell("this pattern is too slow, and was taken away");
 });
 
@@ -90,14 +90,8 @@ function tell(text) {
   changed();
 }
 
-/** Makes the list anew. */
-function relist() {
-  if (models.relist(page.model)) search.ask();
-  changed();
-}
-
 /** Makes the list and the hits anew. */
-function refilter() {
+function relist() {
   models.relist(page.model);
   search.ask();
   changed();
@@ -134,7 +128,7 @@ function openDetail(by) {
 function setLevel(level) {
   page.model.level = level;
   input("level").value = level;
-  refilter();
+  relist();
   tell(level === "" ? "all levels" : `${level} and worse`);
 }
 
@@ -208,16 +202,14 @@ const ACTIONS = {
   Detail: () => {
     const wants = !page.model.wantsDebug;
     page.model.wantsDebug = wants;
-    const asked = wants ? "asked for debug detail" : "told that the detail is not needed any more";
+    const asked = wants ? "asked for debug detail" : "told that the detail is not needed";
     ask({ level: wants ? "debug" : null }, `publishers were ${asked}`);
   },
   Cancel: () => cancel(models.toCancel(page.model)),
   Reconnect: () => (page.model.connection.kind === "retrying" ? connection?.hurry() : begin(page.model.id)),
   Again: () => {
     const { kind } = page.model.connection;
-    if (kind === "retrying") connection?.hurry();
-    else if (kind === "ended") fresh();
-    else location.reload();
+    return kind === "retrying" ? connection?.hurry() : kind === "ended" ? fresh() : location.reload();
   },
   Back: () => {
     page.model.search = "";
@@ -293,7 +285,7 @@ for (const what of /** @type {const} */ (["search", "filter"])) {
     if (query && "error" in query) return tell(query.error);
     page.model[what] = value;
     tell("");
-    if (what === "filter") refilter();
+    if (what === "filter") relist();
     else search.ask();
   });
 }
@@ -381,20 +373,22 @@ keepFew(
     changed();
   },
   () => {
-    if (page.model.connection.kind === "asleep") connection = createConnection(page, again, connection?.state());
+    const isAsleep = page.model.connection.kind === "asleep";
+    if (isAsleep) connection = createConnection(page, again, connection?.state());
   },
 );
 addEventListener("hashchange", start);
 addEventListener("resize", changed);
 addEventListener("online", () => connection?.hurry());
 document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState !== "visible") return;
-  connection?.hurry();
+  if (!document.hidden) connection?.hurry();
   changed();
 });
 addEventListener("pageshow", ({ persisted }) => persisted && begin(page.model.id));
-addEventListener("error", ({ message }) => tell(`an error of the page's own: ${message}; reload the page`));
-addEventListener("unhandledrejection", ({ reason }) => tell(`an error of the page's own: ${reason}; reload the page`));
+/** @param {unknown} what */
+const broken = (what) => tell(`an error of the page's own: ${what}; reload the page`);
+addEventListener("error", ({ message }) => broken(message));
+addEventListener("unhandledrejection", ({ reason }) => broken(reason));
 setInterval(() => {
   if (document.hidden) return;
   announcer.say(models.spoken(page.model), now());

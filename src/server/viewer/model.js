@@ -180,20 +180,18 @@ export function note(model, text, now, level) {
 }
 
 /**
- * Makes the list anew, after its width, the filter or the level has changed. Returns whether the worker is to say what is in
- * it.
+ * Makes the list anew, after its width, the filter or the level has changed. What is filtered, the worker says.
  * @param {Model} model
  */
 export function relist(model) {
   model.viewport.clear();
   const { new: behind, errors } = model.behind;
-  if (isFiltered(model)) return true;
+  if (isFiltered(model)) return;
   for (let id = model.records.first(); id < model.records.end(); id += 1) {
     const record = model.records.get(id);
     if (record) show(model, id, record);
   }
   model.behind = { new: behind, errors };
-  return false;
 }
 
 /**
