@@ -16,7 +16,7 @@ use crate::support::{
 /// Far more than a pipe and the lines that may wait can hold.
 const REQUESTS: usize = 6_000;
 
-/// A server whose log nobody reads yet, past the line that says where it listens.
+/// A server whose log nobody reads yet, past the lines that say where it listens.
 struct Unread {
     child: Child,
     stderr: BufReader<ChildStderr>,
@@ -37,6 +37,7 @@ impl Unread {
         let http = Http {
             address: address.parse().unwrap(),
         };
+        soon(stderr.read_line(&mut String::new())).await.unwrap();
         Self {
             child,
             stderr,
