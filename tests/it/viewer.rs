@@ -140,8 +140,8 @@ async fn every_file_of_the_page_is_answered_for_good() {
             let source = &sources()[name];
             if is_module(name) {
                 // Comments that have lines of their own are left out.
-                let mut lines = source.lines();
-                let is_left = |served: &str| lines.any(|it| it == served);
+                let mut of_source = source.lines();
+                let is_left = |served: &str| of_source.any(|it| it == served);
                 assert!(file.text().lines().all(is_left), "{link}");
                 assert!(
                     !file.text().lines().any(|it| it.starts_with("//")),

@@ -37,6 +37,8 @@ export function createList(list, spacer, rows, changed) {
   /** @type {Model | undefined} */
   let current;
   let look = "";
+  /** What room there was, and how many columns that were: to measure costs a layout. */
+  let measured = { asked: "", columns: 80 };
   /** Where the list stands in the window. */
   let place = 0;
 
@@ -105,11 +107,14 @@ export function createList(list, spacer, rows, changed) {
     height,
     /** How many characters a line of the list has. @param {Model} model */
     columns(model) {
+      const label = labelWidth(model);
+      const asked = [list.clientWidth, model.times, model.narrow, label].join();
+      if (asked === measured.asked) return measured.columns;
       const probe = document.createElement("div");
       probe.className = "row";
       probe.style.visibility = "hidden";
       const time = timeText(model, PROBE, undefined);
-      rows.style.setProperty("--label", `${labelWidth(model)}ch`);
+      rows.style.setProperty("--label", `${label}ch`);
       for (const [name, text] of [["sign", ""], ["time", time], ["label", ""], ["text", "x".repeat(100)]]) {
         const part = document.createElement("span");
         part.className = name;
@@ -124,7 +129,8 @@ export function createList(list, spacer, rows, changed) {
       text.style.whiteSpace = "pre";
       const letter = text.getBoundingClientRect().width / 100;
       probe.remove();
-      return Math.max(10, Math.floor(width / (letter || 8)));
+      measured = { asked, columns: Math.max(10, Math.floor(width / (letter || 8))) };
+      return measured.columns;
     },
     /**
      * Draws what is on screen.
