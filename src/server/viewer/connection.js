@@ -43,7 +43,7 @@ export async function detailOf(response) {
 }
 
 /**
- * Asks publishers for something, and tells what came of it.
+ * Asks publishers for something, tells what came of it, and returns whether they were asked.
  * @param {Page} page
  * @param {object} wish
  * @param {string} asked
@@ -55,7 +55,10 @@ export async function control(page, wish, asked, tell) {
   try {
     const path = `${API}/debug/control/${page.model.id}`;
     const response = await request(page, path, { method: "POST", headers, body });
-    if (response.ok) return tell(asked);
+    if (response.ok) {
+      tell(asked);
+      return true;
+    }
     const detail = await detailOf(response);
     if (response.status === 401) page.askToken(detail, () => control(page, wish, asked, tell));
     const why = response.status === 404 ? "nobody publishes here any more" : detail;
@@ -63,14 +66,33 @@ export async function control(page, wish, asked, tell) {
   } catch (error) {
     tell(`publishers could not be asked: ${error}`);
   }
+  return false;
 }
 
-const channel = new MessageChannel();
+/**
+ * Gets a new client ID, or says why there is none.
+ * @param {Page} page
+ * @returns {Promise<{ id?: string, failure?: string, isRefused?: boolean }>}
+ */
+export async function issue(page) {
+  try {
+    const response = await request(page, `${API}/connect`, { headers: { Accept: "application/json" } });
+    if (response.ok) return { id: String((await response.json()).clientId) };
+    return { failure: await detailOf(response), isRefused: response.status === 401 };
+  } catch {
+    return { failure: "no connection to the server; is it running? codechat serve" };
+  }
+}
+
 /** Lets others have their turn; timers would be late in hidden tabs. */
 function yielded() {
+  const { port1, port2 } = new MessageChannel();
   return new Promise((resolve) => {
-    channel.port1.onmessage = resolve;
-    channel.port2.postMessage(0);
+    port1.onmessage = () => {
+      port1.close();
+      resolve(undefined);
+    };
+    port2.postMessage(0);
   });
 }
 
@@ -163,7 +185,10 @@ export function createConnection(page, again, state = { lastId: "", translator: 
   /** Takes what the parser has, a slice of time after the other. @returns {Promise<Ended | undefined>} */
   async function take() {
     let since = performance.now();
-    for (let event = parser.next(); event !== undefined && !signal.aborted; event = parser.next()) {
+    // What is taken out of the parser counts as read, so that nothing is taken once the connection is given up.
+    while (!signal.aborted) {
+      const event = parser.next();
+      if (event === undefined) break;
       const now = performance.now();
       const update = event === "heartbeat" ? undefined : translator.read(event);
       if (!update) {
@@ -195,6 +220,7 @@ export function createConnection(page, again, state = { lastId: "", translator: 
       become({ kind: "failed", text: "something between answers instead (a login?); reload the page" });
     } else {
       const detail = await detailOf(response);
+      if (signal.aborted) return "over";
       const { status } = response;
       if ([408, 425, 429].includes(status) || status >= 500) {
         const seconds = Number(response.headers.get("Retry-After")) || 0;
@@ -270,6 +296,7 @@ export function createSearch(page, hung) {
   let first = 0;
   let heardAt = 0;
   let isBusy = false;
+  let isWatched = false;
 
   /** @param {import("./records.js").Entry} record */
   const part = ({ plain, level, kind, message }) => ({
@@ -303,14 +330,26 @@ export function createSearch(page, hung) {
 
   function flush() {
     if (!running || waiting.length === 0) return;
+    running.postMessage({ type: "drop", first: page.model.records.first() });
     running.postMessage({ type: "push", first, records: waiting });
     first += waiting.length;
     waiting = [];
+    expect();
+  }
+
+  /** Waits for the worker's answer, for so long. */
+  function expect() {
+    heardAt = performance.now();
+    isBusy = true;
+    if (!isWatched) setTimeout(watch, SILENT / 4);
+    isWatched = true;
   }
 
   function watch() {
+    isWatched = false;
     if (!running || !isBusy) return;
     if (performance.now() - heardAt < SILENT) {
+      isWatched = true;
       setTimeout(watch, SILENT / 4);
       return;
     }
@@ -339,15 +378,16 @@ export function createSearch(page, hung) {
       const { model } = page;
       model.generation += 1;
       model.hits = [];
-      if (!model.search && !isFiltered(model)) return;
+      if (!model.search && !isFiltered(model)) {
+        // Nothing is wanted of it any more; a pattern that it is at may take for ever.
+        end();
+        return;
+      }
       running ??= start();
       flush();
-      running.postMessage({ type: "drop", first: model.records.first() });
       const { search, filter, level, generation } = model;
       running.postMessage({ type: "set", search, filter, level, generation });
-      heardAt = performance.now();
-      isBusy = true;
-      setTimeout(watch, SILENT / 4);
+      expect();
     },
     end,
   };

@@ -59,3 +59,11 @@ const byKey = new Map(TABLE.flatMap((it) => it.keys.map((key) => [key, it.action
 export function action(key) {
   return byKey.get(key);
 }
+
+/** The buttons, by their IDs, and what they do. */
+export const BUTTONS = {
+  "copy-id": "CopyId", "copy-link": "CopyLink", "previous-hit": "PreviousHit", "next-hit": "NextHit",
+  again: "Again", times: "Time", wrap: "Wrap", detail: "Detail", follow: "Last", pause: "Pause", help: "Help",
+};
+/** What is in the menu. */
+export const MENU = ["CopyId", "CopyCurl", "CopyLink", "CopyShown", "SaveText", "SaveAll", "Reconnect", "Help"];

@@ -15,6 +15,8 @@ const LINE = 20;
 const LONGEST = 16_000_000;
 /** So many lines above and below the screen have rows too. */
 const BEYOND = 20;
+/** Below this width, in pixels, the text stands below its time. */
+const NARROW = 600;
 /** How long nobody scrolls before the position may be put right, in ms. */
 const IDLE = 150;
 /** The most columns of an operation's name. */
@@ -73,7 +75,7 @@ export function createList(list, spacer, rows, changed) {
     }
     const text = document.createElement("span");
     text.className = "text";
-    const { end, more } = excerpt(record.plain, model.wraps ? model.columns : 0);
+    const { end, more } = excerpt(record.plain, model.wraps || model.narrow ? model.columns : 0);
     fill(text, record, end);
     if (more > 0) text.append(`\n… ${more} more characters; Enter opens the message`);
     element.append(text);
@@ -91,13 +93,15 @@ export function createList(list, spacer, rows, changed) {
     if (!query || "error" in query) return;
     const marked = new Highlight();
     for (const element of drawn.values()) {
-      const text = element.querySelector(".text")?.firstChild;
-      if (!(text instanceof Text)) continue;
-      for (const [start, end] of query.ranges(text.data)) {
-        const range = new Range();
-        range.setStart(text, start);
-        range.setEnd(text, end);
-        marked.add(range);
+      const text = element.querySelector(".text");
+      const parts = text ? document.createTreeWalker(text, NodeFilter.SHOW_TEXT) : undefined;
+      for (let part = parts?.nextNode(); part; part = parts?.nextNode()) {
+        for (const [start, end] of query.ranges(part.nodeValue ?? "")) {
+          const range = new Range();
+          range.setStart(part, start);
+          range.setEnd(part, end);
+          marked.add(range);
+        }
       }
     }
     CSS.highlights.set("hit", marked);
@@ -105,6 +109,16 @@ export function createList(list, spacer, rows, changed) {
 
   return {
     height,
+    /** Takes note of how much room there is, and returns whether it was another. @param {Model} model */
+    measure(model) {
+      const narrow = innerWidth <= NARROW;
+      const isOther = narrow !== model.narrow;
+      model.narrow = narrow;
+      const columns = this.columns(model);
+      const is = isOther || columns !== model.columns;
+      model.columns = columns;
+      return is;
+    },
     /** How many characters a line of the list has. @param {Model} model */
     columns(model) {
       const label = labelWidth(model);
@@ -137,15 +151,16 @@ export function createList(list, spacer, rows, changed) {
      * @param {Model} model
      */
     draw(model) {
-      current = model;
       const { viewport, records } = model;
-      const newLook = [model.times, model.wraps, model.columns, model.narrow].join();
-      if (newLook !== look) {
+      const newLook = [model.times, model.wraps, model.columns, model.narrow, model.lists].join();
+      if (newLook !== look || model !== current) {
         for (const element of drawn.values()) element.remove();
         drawn.clear();
         look = newLook;
-        list.classList.toggle("cut", !model.wraps);
+        list.classList.toggle("cut", !model.wraps && !model.narrow);
       }
+      current = model;
+      let isMeasured = false;
       const screen = height();
       // Where the list itself has moved, as an operation's line does it, what is read stays where it is.
       const moved = list.getBoundingClientRect().top - place;
@@ -178,7 +193,10 @@ export function createList(list, spacer, rows, changed) {
           rows.append(element);
           if (!isPlain(record.plain)) {
             const lines = Math.max(1, Math.round(element.offsetHeight / LINE));
-            if (lines !== viewport.lines(index)) viewport.measure(index, lines);
+            if (lines !== viewport.lines(index)) {
+              viewport.measure(index, lines);
+              isMeasured = true;
+            }
           }
         }
         element.style.top = `${origin + viewport.top(index) * LINE}px`;
@@ -198,6 +216,7 @@ export function createList(list, spacer, rows, changed) {
         list.removeAttribute("aria-activedescendant");
       }
       highlight(model);
+      if (isMeasured) changed();
     },
   };
 }

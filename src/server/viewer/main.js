@@ -1,19 +1,20 @@
 // The page: its address, its keys and buttons, and what becomes of each. It draws with the next frame, and only if
 // something has changed.
 
-import { API, control, createConnection, createSearch, detailOf, keepFew, request } from "./connection.js";
-import { TABLE, action } from "./keys.js";
+import { API, control, createConnection, createSearch, issue, keepFew, request } from "./connection.js";
+import { BUTTONS, MENU, TABLE, action } from "./keys.js";
 import { createList } from "./list.js";
 import * as models from "./model.js";
 import { compile } from "./query.js";
+import { safeLine } from "./text.js";
 import * as view from "./view.js";
 import * as viewport from "./viewport.js";
 
 /** @typedef {import("./model.js").Model} Model */
 
 const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
-/** Below this width, in pixels, the text stands below its time. */
-const NARROW = 600;
+/** How long a notice stands, in ms: it covers the newest message. */
+const NOTICE = 6000;
 
 /** @param {string} id */
 const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -60,22 +61,12 @@ function changed() {
   isDue = true;
   requestAnimationFrame(() => {
     isDue = false;
-    measure();
+    if (list.measure(page.model)) relist();
     const gone = viewport.openLink(page.model, list.height());
     if (gone) page.model.notice = gone;
     view.draw(page.model, now());
     list.draw(page.model);
   });
-}
-
-/** Takes note of how much room there is. */
-function measure() {
-  const { model } = page;
-  const narrow = innerWidth <= NARROW;
-  const columns = list.columns(model);
-  if (columns === model.columns && narrow === model.narrow) return;
-  Object.assign(model, { columns, narrow });
-  relist();
 }
 
 /** @param {models.Effect[]} effects */
@@ -86,8 +77,14 @@ function bring(effects) {
 
 /** @param {string} text */
 function tell(text) {
-  page.model.notice = text;
+  const { model } = page;
+  const notice = safeLine(text);
+  model.notice = notice;
   changed();
+  setTimeout(() => {
+    if (model.notice === notice) model.notice = "";
+    changed();
+  }, NOTICE);
 }
 
 /** Makes the list and the hits anew. */
@@ -200,16 +197,20 @@ const ACTIONS = {
   SaveText: () => view.save(page.model, "txt", view.shownAsText(page.model)),
   SaveAll: () => view.save(page.model, "ndjson", view.allAsNdjson(page.model)),
   Detail: () => {
-    const wants = !page.model.wantsDebug;
-    page.model.wantsDebug = wants;
+    const { model } = page;
+    const wants = !model.wantsDebug;
     const asked = wants ? "asked for debug detail" : "told that the detail is not needed";
-    ask({ level: wants ? "debug" : null }, `publishers were ${asked}`);
+    ask({ level: wants ? "debug" : null }, `publishers were ${asked}`).then((isAsked) => {
+      if (isAsked) model.wantsDebug = wants;
+      changed();
+    });
   },
   Cancel: () => cancel(models.toCancel(page.model)),
-  Reconnect: () => (page.model.connection.kind === "retrying" ? connection?.hurry() : begin(page.model.id)),
+  Reconnect: () => resume(),
   Again: () => {
     const { kind } = page.model.connection;
-    return kind === "retrying" ? connection?.hurry() : kind === "ended" ? fresh() : location.reload();
+    if (kind === "retrying") return connection?.hurry();
+    return kind === "ended" || page.model.id === "" ? fresh() : location.reload();
   },
   Back: () => {
     page.model.search = "";
@@ -230,8 +231,14 @@ document.addEventListener("keydown", (event) => {
   const target = /** @type {HTMLElement} */ (event.target);
   const isTyping = target.matches("input, select, textarea");
   const isSearch = event.ctrlKey && event.key === "f" && !isTyping;
-  if (isTyping && event.key === "Escape") element("list").focus();
-  if (isTyping && event.key === "Enter" && target.id === "search") act("NextHit");
+  if (isTyping && !view.isOpen() && ["Escape", "Enter"].includes(event.key)) {
+    // A browser would empty the field at Escape.
+    event.preventDefault();
+    element("list").focus();
+    if (event.key === "Enter" && target.id === "search") act("NextHit");
+    return;
+  }
+  if (event.key === "Escape" && !element("menu").hidden) return view.menu([]);
   const isPressed = target.matches("button") && [" ", "Enter"].includes(event.key);
   const isOurs = isSearch || !(event.ctrlKey || event.altKey || event.metaKey || isTyping || isPressed);
   const name = isSearch ? "Search" : action(event.key);
@@ -240,10 +247,6 @@ document.addEventListener("keydown", (event) => {
   act(name);
 });
 
-const BUTTONS = {
-  "copy-id": "CopyId", "copy-link": "CopyLink", "previous-hit": "PreviousHit", "next-hit": "NextHit",
-  again: "Again", times: "Time", wrap: "Wrap", detail: "Detail", follow: "Last", pause: "Pause", help: "Help",
-};
 for (const [id, name] of Object.entries(BUTTONS)) element(id).addEventListener("click", () => act(name));
 
 element("find").addEventListener("click", () => {
@@ -257,10 +260,10 @@ element("operations").addEventListener("click", ({ target }) => {
   if (name !== undefined) cancel(name || undefined);
 });
 
-const MENU = ["CopyId", "CopyCurl", "CopyLink", "CopyShown", "SaveText", "SaveAll", "Reconnect", "Help"];
 element("menu-button").addEventListener("click", () => {
   const entries = TABLE.filter((it) => MENU.includes(it.action));
-  const stop = () => request(page, `${API}/debug/stop/${page.model.id}`, { method: "POST" });
+  const stop = () =>
+    request(page, `${API}/debug/stop/${page.model.id}`, { method: "POST" }).catch((why) => tell(`not ended: ${why}`));
   view.menu([
     ...entries.map((it) => ({ name: it.does, act: () => act(it.action) })),
     { name: "end this stream", act: () => view.ask("End this stream for everybody?", "End it", "Keep it", stop) },
@@ -282,7 +285,9 @@ for (const what of /** @type {const} */ (["search", "filter"])) {
   input(what).addEventListener("input", () => {
     const { value } = input(what);
     const query = compile(value, { negatable: what === "filter" });
-    if (query && "error" in query) return tell(query.error);
+    const isBroken = query !== undefined && "error" in query;
+    input(what).setAttribute("aria-invalid", String(isBroken));
+    if (isBroken) return tell(query.error);
     page.model[what] = value;
     tell("");
     if (what === "filter") relist();
@@ -299,82 +304,75 @@ for (const what of /** @type {const} */ (["search", "filter"])) {
 function begin(id, failure, seq = 0) {
   connection?.stop();
   search.end();
+  for (const field of ["search", "filter", "level"]) input(field).value = "";
   page.model = create(id);
   if (seq > 0) page.model.link = { seq, next: 0 };
   connection = undefined;
   if (failure !== undefined) page.model.connection = { kind: "failed", text: failure };
-  else if (id !== "") connection = createConnection(page, again);
+  else if (id !== "") connection = createConnection(page, resume);
   lines();
   changed();
 }
 
-const again = () => begin(page.model.id);
+/** Makes the connection again, and goes on where it was. */
+function resume() {
+  if (!connection || page.model.connection.kind === "ended") return;
+  connection.stop();
+  page.model.connection = { kind: "connecting" };
+  connection = createConnection(page, resume, connection.state());
+  changed();
+}
+
 const sending = () => `curl -H 'Sse-Client-ID: ${page.model.id}' http://localhost:8000/`;
 
 /** Writes the lines to paste while nothing has come. */
 function lines() {
   const { model, token } = page;
   const authorization = token ? '-H "Authorization: Bearer $CODECHAT_TOKEN" ' : "";
-  const parts = [
+  view.write("empty", [
     ["p", `Client ID ${model.id}`],
     ["p", "Nothing has come yet. Send the ID along with your request:"],
     ["pre", sending()],
     ["p", "Or publish something yourself:"],
     ["pre", `codechat send --id ${model.id} --server ${server()} hello`],
     ["pre", `curl ${authorization}-d hello ${server()}/${API}/debug/${model.id}`],
-  ];
-  const elements = parts.map(([name, text]) => {
-    const line = document.createElement(name);
-    line.textContent = text;
-    return line;
-  });
-  element("empty").replaceChildren(...elements);
+  ]);
 }
 
 /** Gets a new client ID. */
 async function fresh() {
   begin("");
-  try {
-    const response = await request(page, `${API}/connect`, { headers: { Accept: "application/json" } });
-    if (response.ok) {
-      const { clientId } = await response.json();
-      history.replaceState(null, "", `#${clientId}`);
-      return begin(String(clientId));
-    }
-    const detail = await detailOf(response);
-    begin("", detail);
-    if (response.status === 401) page.askToken(detail, fresh);
-  } catch {
-    begin("", "no connection to the server; is it running? codechat serve");
-  }
+  const { model } = page;
+  const { id, failure, isRefused } = await issue(page);
+  // Another address may have been asked for meanwhile.
+  if (page.model !== model) return;
+  begin(id ?? "", failure);
+  if (id !== undefined) history.replaceState(null, "", `#${id}`);
+  if (isRefused) page.askToken(failure ?? "", fresh);
 }
 
 /** Watches what the address names. */
 function start() {
   element("static").hidden = true;
   element("app").hidden = false;
-  const [id, seq] = location.hash.slice(1).split("/");
-  if (ID.test(id)) begin(id.toLowerCase(), undefined, Number(seq) || 0);
-  else if (id === "") whenSeen(fresh);
-  else begin("", `"${id.slice(0, 40)}" is no client ID; without what stands behind # this page gets a new one`);
-}
-
-/** A page that nobody looks at yet needs no ID. @param {() => void} act */
-function whenSeen(act) {
-  if (document.visibilityState === "visible") return act();
-  document.addEventListener("visibilitychange", () => whenSeen(act), { once: true });
+  const [id, seq = ""] = location.hash.slice(1).split("/");
+  if (ID.test(id)) begin(id.toLowerCase(), undefined, /^[1-9]\d*$/.test(seq) ? Number(seq) : 0);
+  else if (id !== "") begin("", `"${safeLine(id.slice(0, 40))}" is no client ID; to get a new one, remove what stands behind #`);
+  // A page that nobody looks at yet needs no ID.
+  else if (document.hidden) document.addEventListener("visibilitychange", start, { once: true });
+  else fresh();
 }
 
 // A browser opens six connections to a server, over HTTP/1.1, and each page that watches holds one.
 keepFew(
   () => {
+    if (!["live", "retrying", "connecting"].includes(page.model.connection.kind)) return;
     connection?.stop();
     page.model.connection = { kind: "asleep" };
     changed();
   },
   () => {
-    const isAsleep = page.model.connection.kind === "asleep";
-    if (isAsleep) connection = createConnection(page, again, connection?.state());
+    if (page.model.connection.kind === "asleep") resume();
   },
 );
 addEventListener("hashchange", start);
@@ -384,13 +382,13 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) connection?.hurry();
   changed();
 });
-addEventListener("pageshow", ({ persisted }) => persisted && begin(page.model.id));
+addEventListener("pageshow", ({ persisted }) => persisted && resume());
 /** @param {unknown} what */
 const broken = (what) => tell(`an error of the page's own: ${what}; reload the page`);
 addEventListener("error", ({ message }) => broken(message));
 addEventListener("unhandledrejection", ({ reason }) => broken(reason));
 setInterval(() => {
-  if (document.hidden) return;
+  if (document.hidden) return view.entitle(page.model);
   announcer.say(models.spoken(page.model), now());
   changed();
 }, 1000);

@@ -54,6 +54,10 @@ export function createModel({ id, began, offset }) {
     times: 0,
     wraps: true,
     columns: 80,
+    /** How often the list was made anew. */
+    lists: 0,
+    /** Records before this one are no news. */
+    counted: 0,
     narrow: false,
     wantsDebug: false,
     /** @type {{ seq: number, next: number } | undefined} The message that the address leads to, and where to look on. */
@@ -73,7 +77,7 @@ export const isFiltered = (model) => model.filter !== "" || model.level !== "";
  * @param {Record} record
  */
 export function heightOf(model, record) {
-  const lines = linesOf(record.plain, model.wraps ? model.columns : 0);
+  const lines = linesOf(record.plain, model.wraps || model.narrow ? model.columns : 0);
   return model.narrow ? lines + 1 : lines;
 }
 
@@ -97,7 +101,7 @@ function append(model, record) {
 function show(model, id, record) {
   const isMessage = record.kind === "message";
   model.viewport.push(id, heightOf(model, record), isMessage);
-  if (isMessage && !isFollowing(model)) {
+  if (isMessage && !isFollowing(model) && id >= model.counted) {
     model.behind.new += 1;
     if (record.level === "error") model.behind.errors += 1;
   }
@@ -185,13 +189,13 @@ export function note(model, text, now, level) {
  */
 export function relist(model) {
   model.viewport.clear();
-  const { new: behind, errors } = model.behind;
+  model.lists += 1;
+  model.counted = model.records.end();
   if (isFiltered(model)) return;
   for (let id = model.records.first(); id < model.records.end(); id += 1) {
     const record = model.records.get(id);
     if (record) show(model, id, record);
   }
-  model.behind = { new: behind, errors };
 }
 
 /**
@@ -237,6 +241,7 @@ export function spoken(model) {
   const { behind, connection } = model;
   if (connection.kind === "retrying") return "lost the connection";
   if (connection.kind === "ended") return "the stream has ended";
+  if (connection.kind === "failed") return connection.text ?? "";
   if (behind.new === 0) return "";
   return behind.errors > 0 ? `${behind.new} new, ${behind.errors} errors` : `${behind.new} new`;
 }

@@ -30,6 +30,15 @@ function make(name, text = "") {
   return element;
 }
 
+/**
+ * Writes lines in the place of what was there.
+ * @param {string} where
+ * @param {[name: string, text: string][]} lines
+ */
+export function write(where, lines) {
+  element(where).replaceChildren(...lines.map(([name, text]) => make(name, text)));
+}
+
 /** @param {string} text @param {() => void} pressed */
 function button(text, pressed) {
   const element = /** @type {HTMLButtonElement} */ (make("button", text));
@@ -44,11 +53,15 @@ function open(title, parts, buttons) {
   const row = make("div");
   row.className = "buttons";
   row.append(...buttons, button("Close", () => where.close()));
-  const heading = make("h2", title);
+  const heading = make("h2", safeLine(title));
+  const pressed = where.open ? document.activeElement?.textContent : undefined;
   heading.id = "dialog-title";
   where.setAttribute("aria-labelledby", heading.id);
   where.replaceChildren(heading, ...parts, row);
   if (!where.open) where.showModal();
+  // Whoever goes on to the next message stays on the button for that.
+  for (const it of row.querySelectorAll("button")) if (pressed && it.textContent === pressed) it.focus();
+  where.onclose = () => element("list").focus();
   return where;
 }
 
@@ -135,10 +148,15 @@ export function token(reason, given) {
   field.autocomplete = "off";
   field.setAttribute("aria-label", "Token");
   form.append(field);
+  field.addEventListener("input", () => field.setCustomValidity(""));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
+    const token = field.value.trim();
+    const isSendable = /^[\x21-\x7e]+$/.test(token);
+    field.setCustomValidity(isSendable ? "" : "a token is one word of visible ASCII characters");
+    if (!field.reportValidity()) return;
     dialog().close();
-    given(field.value.trim());
+    given(token);
   });
   open("This server asks for its token", [make("p", safeLine(reason)), form], [
     button("Send", () => form.requestSubmit()),
@@ -177,7 +195,8 @@ export function createAnnouncer() {
   return {
     /** @param {string} text @param {number} now */
     say(text, now) {
-      if (text === "" || text === said || now - spokenAt < SPOKEN) return;
+      if (text === "") said = "";
+      if (text === said || now - spokenAt < SPOKEN) return;
       [said, spokenAt] = [text, now];
       where.textContent = text;
     },
@@ -197,10 +216,12 @@ export async function copy(text, what) {
     // Beyond loopback, only pages by HTTPS have the clipboard.
     const field = /** @type {HTMLTextAreaElement} */ (make("textarea"));
     field.value = part;
-    document.body.append(field);
+    (isOpen() ? dialog() : document.body).append(field);
     field.select();
-    document.execCommand("copy");
+    const isCopied = document.execCommand("copy");
     field.remove();
+    element("list").focus();
+    if (!isCopied) return "nothing was copied: this browser does not let pages copy here";
   }
   return part.length < text.length ? `copied the first ${COPY_MAX} characters; to have it all, save it` : `copied ${what}`;
 }
@@ -263,7 +284,7 @@ export function draw(model, now) {
   const state = stateText(model, now);
   set(element("state"), state.text);
   element("state").className = state.tone;
-  const again = AGAIN.get(model.connection.kind) ?? "";
+  const again = model.id === "" && model.connection.kind === "failed" ? "New stream" : (AGAIN.get(model.connection.kind) ?? "");
   element("again").hidden = again === "";
   set(element("again"), again);
   set(element("target"), `${location.host} · ID ${model.id.slice(0, 8)}`);
@@ -282,7 +303,12 @@ export function draw(model, now) {
   element("notice").hidden = model.notice === "";
   set(element("notice"), model.notice);
   element("empty").hidden = model.received > 0 || model.lost > 0 || model.connection.kind !== "live";
-  set(/** @type {HTMLElement} */ (document.querySelector("title")), title(model));
+  entitle(model);
+}
+
+/** Sets the title, which is seen of a hidden page too. @param {Model} model */
+export function entitle(model) {
+  set(/** @type {HTMLElement} */ (document.querySelector("title")), safeLine(title(model)));
 }
 
 /** What can be done about a state. */
@@ -304,6 +330,7 @@ function operations(model, now) {
   const running = model.operations.running();
   const ended = model.operations.all().toSorted((one, other) => (one.endedAt ?? 0) - (other.endedAt ?? 0));
   const shown = running.length > 0 ? running.slice(-4) : ended.slice(-1);
+  const more = running.length > 4 ? ` (+${running.length - 4})` : "";
   const where = element("operations");
   while (where.children.length > shown.length) where.lastChild?.remove();
   shown.forEach((state, at) => {
@@ -325,7 +352,7 @@ function operations(model, now) {
     }
     const [name, gauge, facts, told, cancel] = /** @type {HTMLElement[]} */ ([...line.children]);
     const label = safeLine(state.name ?? "progress");
-    set(name, label);
+    set(name, at === 0 ? label + more : label);
     const fraction = state.fraction();
     gauge.hidden = fraction === undefined;
     const all = figures(state, now).join(" · ");
@@ -336,6 +363,7 @@ function operations(model, now) {
     }
     set(facts, all);
     set(told, outcome(state, now));
+    told.className = `told ${state.lost ? "failed" : (state.outcome ?? "")}`;
     cancel.hidden = state.outcome !== undefined || state.lost || state.name === undefined;
     cancel.dataset.operation = state.name ?? "";
   });

@@ -46,7 +46,6 @@ test("a search finds, goes on and back, and marks without an element of its own"
   await page.locator("#hits", { hasText: "11" }).waitFor();
   await page.keyboard.press("Enter");
   await page.locator("#hits", { hasText: "1/11" }).waitFor();
-  await page.keyboard.press("Escape");
   await page.keyboard.press("N");
   await page.locator("#hits", { hasText: "11/11" }).waitFor();
   await says(page, "line 49 end");
@@ -164,3 +163,34 @@ async function see(page, state) {
     document.dispatchEvent(new Event("visibilitychange"));
   }, state);
 }
+
+test("a filter that hangs at a later message is taken away too, and an old message is no news", async () => {
+  const server = await serve();
+  const id = await connect(server);
+  const page = await open(server, id);
+  await publish(server, id, ...lines(0, 50));
+  await says(page, "line 49 end");
+  await page.keyboard.press("p");
+  await page.getByLabel("Filter", { exact: true }).fill("(n+)+d$");
+  await says(page, "shown 50 ·");
+  assert.equal(await page.locator("#paused").textContent(), "paused");
+  await publish(server, id, `${"n".repeat(60)}!`);
+  await says(page, "this pattern is too slow");
+  await says(page, "filtered 0");
+});
+
+test("a search is used by the keyboard alone, and a question names an operation safely", async () => {
+  const server = await serve();
+  const id = await connect(server);
+  const page = await open(server, id);
+  await publish(server, id, ...lines(0, 30), { message: "x", operation: "deploy\u202egpj.exe" });
+  await says(page, "deploy<U+202E>gpj.exe");
+  await page.keyboard.press("/");
+  await page.keyboard.type("line 2");
+  await page.locator("#hits", { hasText: "11" }).waitFor();
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("n");
+  await page.locator("#hits", { hasText: "2/11" }).waitFor();
+  await page.keyboard.press("x");
+  await page.getByRole("dialog", { name: "Ask publishers to cancel deploy<U+202E>gpj.exe?" }).waitFor();
+});

@@ -87,3 +87,33 @@ test("a token is asked for, sent, and kept in memory alone", async () => {
   assert.equal(await page.evaluate(() => localStorage.length + sessionStorage.length), 0);
   assert.ok(!page.url().includes("s3cret"));
 });
+
+test("reconnecting keeps what came, also what the server does not hold any more", async () => {
+  const server = await serve(["--log-messages", "5"]);
+  const id = await connect(server);
+  const page = await open(server, id);
+  await says(page, "Nothing has come yet");
+  for (let at = 0; at < 20; at += 1) await publish(server, id, `line ${at} end`);
+  await says(page, "received 20 ·");
+  await page.keyboard.press("r");
+  await says(page, "● live");
+  await publish(server, id, "after");
+  await says(page, "received 21 · shown 21 · filtered 0 · lost 0");
+  assert.ok(await page.getByText("line 3 end").isVisible());
+});
+
+test("another ID in the address shows that client alone", async () => {
+  const server = await serve();
+  const [one, other] = [await connect(server), await connect(server)];
+  await publish(server, one, ...Array.from({ length: 20 }, (_, at) => `one ${at}`));
+  await publish(server, other, ...Array.from({ length: 20 }, (_, at) => `other ${at}`));
+  const page = await open(server, one);
+  for (const [id, text] of [[other, "other 19"], [one, "one 19"], [other, "other 19"]]) {
+    await page.evaluate((it) => (location.hash = it), id);
+    await says(page, text);
+    const texts = await page.locator(".row.message, .row:not(.system)").allTextContents();
+    const name = text.split(" ")[0];
+    assert.ok(texts.every((it) => new RegExp(`${name} \\d+`).test(it)), texts.join("\n"));
+  }
+  assert.deepEqual(page.errors, []);
+});
