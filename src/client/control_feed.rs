@@ -11,13 +11,13 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::Client;
-use super::response::Refusal;
+use super::response::{Expected, Refusal};
 use super::retry::Backoff;
 use super::stream_url::shown;
 use super::subscribe::FeedError;
 use super::subscribe::connection::open;
 use super::subscribe::ended::{Ended, ended_by, no_stream};
-use super::subscribe::target::{stream_request, transport};
+use super::subscribe::target::stream_request;
 use super::transport::{NoStream, Transport};
 use crate::control::ControlState;
 use crate::event::ClientId;
@@ -58,7 +58,13 @@ impl ControlFeed {
             query.append_pair("operation", operation.as_str());
         }
         let listener = Listener {
-            transport: transport(&client, request, String::new(), None),
+            transport: Transport::new(
+                client.http.clone(),
+                request,
+                Expected::Server,
+                String::new(),
+                client.heartbeat,
+            ),
             client,
             place,
             was_there: false,

@@ -1,5 +1,6 @@
 //! What is read of an answer that is no stream: a refusal's detail, or an acknowledgement, within bounds.
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use futures_util::{StreamExt, TryStreamExt};
@@ -88,6 +89,12 @@ impl Refusal {
     /// Whether the same request may do better later. What a server cannot do (501, 505), it cannot.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(self.status, 408 | 425 | 429 | 500 | 502..=504 | 506..=599)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.status, self.detail)
     }
 }
 

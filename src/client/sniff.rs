@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, BoxStream, StreamExt};
 
-/// So many blank lines may come first.
+/// The most blank lines before the first field.
 const BLANK_MAX: usize = 1024;
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 /// What a line of an event stream can begin with: a field, or a comment.

@@ -208,7 +208,7 @@ pub struct Feed {
     /// The plain events that come before the rest of the batch.
     run: Run,
     translator: Translator,
-    /// What is told after the newest connection.
+    /// The update that follows the newest [`Update::Connected`].
     pending: Option<Update>,
     task: AbortHandle,
 }

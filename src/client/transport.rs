@@ -20,6 +20,7 @@ use reqwest::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
 use thiserror::Error;
 use tokio::time::{Instant, Sleep};
 
+use super::HEARTBEAT;
 use super::coding::{Coding, DecodeError, Decoded};
 use super::error::{Cause, Lost, Redirect, root_cause, short};
 use super::request::ClientRequest;
@@ -39,7 +40,7 @@ pub(crate) enum NoStream {
     #[error("{0}")]
     Lost(Lost),
     /// An error for an answer.
-    #[error("{} {}", .0.status, .0.detail)]
+    #[error("{0}")]
     Refused(Refusal),
     /// 204: the stream is over, and the client shall not ask again.
     #[error("over")]
@@ -120,19 +121,21 @@ impl Memory {
 /// Makes one stream's requests, each of which resumes where the one before it ended.
 #[derive(Clone)]
 pub(crate) struct Transport {
-    pub(crate) http: reqwest::Client,
+    http: reqwest::Client,
     /// What is sent next, but for the cursor.
     pub(crate) request: ClientRequest,
-    pub(crate) expected: Expected,
+    expected: Expected,
     pub(crate) memory: Memory,
     /// Where a codechat server's plain events go, past the parser; they go through it without this.
-    pub(crate) runs: Option<Runs>,
+    runs: Option<Runs>,
     /// So long a connection may be silent.
-    pub(crate) patience: Duration,
+    patience: Duration,
     /// Whether that holds for a server that is not codechat's too, which may be silent for as long as it likes.
-    pub(crate) watches_foreign: bool,
+    watches_foreign: bool,
 }
 
+/// How many heartbeats are missed, in halves, before a connection is taken for dead.
+const HALF_HEARTBEATS: u32 = 5;
 /// The shortest time that is waited for the head of an answer: a server is still there if it is only slow.
 const HEAD: Duration = Duration::from_secs(10);
 
@@ -146,6 +149,33 @@ impl HttpTransport for Transport {
 }
 
 impl Transport {
+    /// What one stream's requests go through, the first of them after the event `last_event_id`.
+    pub(crate) fn new(
+        http: reqwest::Client,
+        request: ClientRequest,
+        expected: Expected,
+        last_event_id: String,
+        heartbeat: Option<Duration>,
+    ) -> Self {
+        Self {
+            http,
+            request,
+            expected,
+            memory: Memory::new(last_event_id),
+            runs: None,
+            patience: heartbeat.unwrap_or(HEARTBEAT) * HALF_HEARTBEATS / 2,
+            watches_foreign: heartbeat.is_some(),
+        }
+    }
+
+    /// The same, which leaves a codechat server's plain events out of the stream, to wait in `runs`.
+    pub(crate) fn with_runs(self, runs: Runs) -> Self {
+        Self {
+            runs: Some(runs),
+            ..self
+        }
+    }
+
     async fn open(self) -> Result<Response<ByteStream>, NoStream> {
         let response = self.answer().await?;
         if response.status() == StatusCode::NO_CONTENT {
@@ -169,12 +199,10 @@ impl Transport {
                 headers.remove(CONTENT_ENCODING);
             }
         }
-        let of_codechat = |name: &&str| response.headers().contains_key(*name);
-        let is_codechat = [wire::FORMAT_HEADER, wire::CLIENT_ID_HEADER]
-            .iter()
-            .any(of_codechat);
+        let has_format = response.headers().contains_key(wire::FORMAT_HEADER);
+        let is_codechat = has_format || response.headers().contains_key(wire::CLIENT_ID_HEADER);
         let body = self.event_stream(response).await?;
-        let runs = self.runs.filter(|_| is_codechat);
+        let runs = self.runs.filter(|_| has_format);
         if let Some(runs) = &runs {
             runs.clear();
         }

@@ -44,7 +44,7 @@ const TIMES: [&str; 6] = ["time", "ts", "timestamp", "@timestamp", "@t", "create
 const OPERATIONS: [&str; 3] = ["operation", "job", "task"];
 const CURRENTS: [&str; 4] = ["current", "completed", "processed", "done"];
 const PERCENTS: [&str; 3] = ["percent", "percentage", "pct"];
-/// So many events without a hit of the pointers are told.
+/// After this number of events in which no pointer finds anything, that is told.
 const MISSES: u32 = 20;
 
 /// How events become messages.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 const SHORTEST: Duration = Duration::from_secs(1);
 /// Distances are even if the longer one is no longer than this many times the shorter one.
 const EVEN: f64 = 1.5;
-/// So many of the longest distance may pass in silence, and at least this time.
+/// How many times the longest distance a silence may last, and the least time that it may.
 const DISTANCES: f64 = 2.5;
 const SILENCE_MIN: Duration = Duration::from_secs(10);
 

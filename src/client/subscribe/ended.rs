@@ -25,7 +25,7 @@ pub(in crate::client) enum Ended {
     Refused(Refusal),
     /// The stream ended properly.
     Closed { reason: String },
-    /// The stream broke off, after so many events.
+    /// The stream broke off after this number of events.
     Cut { reason: String, events: u64 },
 }
 

@@ -6,13 +6,13 @@ use super::target::Target;
 use crate::event::{ClientPast, UnixMillis};
 use crate::wire::{self, past};
 
-/// So many streams that end at the same age, within this part of it, are no chance. Servers look at their timeouts
-/// every second.
+/// How many streams must end at the same age, within this share of it, before a limit is assumed. Servers check their
+/// timeouts every second, hence the least tolerance.
 const SAME_AGES: usize = 3;
 const SAME_AGE: f64 = 0.05;
 const SAME_AGE_MIN: Duration = Duration::from_secs(1);
 
-/// So many notes there are at the most: what an answer tells is its server's.
+/// The most notes on one stream: their texts come from its server.
 const NOTES_MAX: usize = 32;
 const NO_ANSWER: &str = "no answer yet";
 

@@ -18,7 +18,7 @@ use crate::client::transport::{Memory, NoStream, cursor};
 use crate::event::{UnixMillis, unix_millis};
 use crate::wire::{self, sse};
 
-/// How much a batch takes: so many pieces, or so many bytes.
+/// Upper bounds of one batch: pieces, and bytes.
 const BATCH: usize = 64;
 const BATCH_BYTES: usize = 256 << 10;
 /// A stream that ends properly before it is this old may be one that has said all.
@@ -253,9 +253,8 @@ impl<'a> Reader<'a> {
         };
         self.batch.push(piece);
     }
-}
 
-impl Reader<'_> {
+    /// Takes an event of a server that is not codechat's.
     fn foreign(&mut self, event: Event<'static>) -> Piece {
         self.events += 1;
         if !self.notes.is_url() {

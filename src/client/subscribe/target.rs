@@ -10,16 +10,13 @@ use super::ended::Ended;
 use super::{FeedError, Item, Reconnect, StreamOptions, SubscribeOptions, Update};
 use crate::client::error::{Cause, Lost};
 use crate::client::request::ClientRequest;
-use crate::client::response::{Expected, Refusal};
+use crate::client::response::Expected;
 use crate::client::sse_repair::bypass::Runs;
 use crate::client::stream_url::shown;
-use crate::client::transport::{Memory, Transport};
-use crate::client::{Client, ClientError, HEARTBEAT, UrlStream};
+use crate::client::transport::Transport;
+use crate::client::{Client, ClientError, UrlStream};
 use crate::event::{ClientId, Format};
 use crate::wire::{self, Route};
-
-/// So many heartbeats are missed, in halves, before a connection is taken for dead.
-const HALF_HEARTBEATS: u32 = 5;
 
 /// What is read.
 pub(super) enum Target {
@@ -116,24 +113,20 @@ impl Target {
         }
     }
 
-    /// What its requests go through.
+    /// What its requests go through. Plain events are left out of the stream and wait in `runs`.
     pub(super) fn transport(&self, runs: Runs) -> Transport {
-        match self {
-            Self::Channel { client, id, .. } => {
-                let path = Route::Client.path_for(*id);
-                let request = stream_request(client, *id, &path);
-                transport(client, request, self.cursor().into(), Some(runs))
+        let (request, cursor) = (self.request(self.cursor()), self.cursor().into());
+        let transport = match self {
+            Self::Channel { client, .. } => {
+                let (http, heartbeat) = (client.http.clone(), client.heartbeat);
+                Transport::new(http, request, Expected::Server, cursor, heartbeat)
             }
-            Self::Url { stream, .. } => Transport {
-                http: stream.http.clone(),
-                request: stream.request.clone(),
-                expected: Expected::Stream,
-                memory: Memory::new(self.cursor().into()),
-                runs: Some(runs),
-                patience: stream.heartbeat.unwrap_or(HEARTBEAT) * HALF_HEARTBEATS / 2,
-                watches_foreign: stream.heartbeat.is_some(),
-            },
-        }
+            Self::Url { stream, .. } => {
+                let (http, heartbeat) = (stream.http.clone(), stream.heartbeat);
+                Transport::new(http, request, Expected::Stream, cursor, heartbeat)
+            }
+        };
+        transport.with_runs(runs)
     }
 
     /// The next request, after the event with the ID `cursor`.
@@ -246,12 +239,6 @@ fn after_only(ended: Ended, method: &Method, error: impl Fn(Lost) -> ClientError
     }
 }
 
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.status, self.detail)
-    }
-}
-
 /// A request for a stream on a codechat server, or one that speaks as the original does.
 pub(in crate::client) fn stream_request(
     client: &Client,
@@ -266,23 +253,4 @@ pub(in crate::client) fn stream_request(
     }
     request.may_be_local = client.server.is_loopback();
     request
-}
-
-/// What the requests for one stream of a server go through, the first of them with this cursor. With `runs`, plain
-/// events are left out of the stream and wait there.
-pub(in crate::client) fn transport(
-    client: &Client,
-    request: ClientRequest,
-    last_event_id: String,
-    runs: Option<Runs>,
-) -> Transport {
-    Transport {
-        http: client.http.clone(),
-        request,
-        expected: Expected::Server,
-        memory: Memory::new(last_event_id),
-        runs,
-        patience: client.heartbeat.unwrap_or(HEARTBEAT) * HALF_HEARTBEATS / 2,
-        watches_foreign: client.heartbeat.is_some(),
-    }
 }

@@ -136,3 +136,12 @@ export function sinceText(ms) {
   const begin = minute === "00" ? Number(second) : `${Number(minute)}:${second}`;
   return `${sign}${begin}.${millis}`;
 }
+
+/**
+ * Returns a number of things: `1 error`, `2 errors`.
+ * @param {number} count
+ * @param {string} noun
+ */
+export function counted(count, noun) {
+  return `${countOf(count)} ${noun}${count === 1 ? "" : "s"}`;
+}

@@ -1,7 +1,7 @@
 // What the page has seen and what it shows: the model. Knows no DOM, no clock and no network: what happens comes in with its
 // time, in milliseconds since the page began, and what is to be done outside comes out as effects.
 
-import { age, clock, countOf, sinceText } from "./format.js";
+import { age, clock, countOf, counted, sinceText } from "./format.js";
 import { createOperations } from "./operations.js";
 import { createRecords } from "./records.js";
 import { safe, safeLine } from "./text.js";
@@ -16,7 +16,7 @@ const LOST_LONG = 30_000;
 const TEXT_MAX = 4 << 20;
 /** Shared by all that have no style of their own. @type {import("./text.js").Span[]} */
 const NO_SPANS = [];
-export const LEVELS = ["trace", "debug", "info", "warn", "error"];
+const LEVELS = ["trace", "debug", "info", "warn", "error"];
 const TIMES = ["clock", "since the start", "since the previous message", "off"];
 
 /**
@@ -76,7 +76,7 @@ export const isFiltered = (model) => model.filter !== "" || model.level !== "";
  * @param {Model} model
  * @param {Record} record
  */
-export function heightOf(model, record) {
+function heightOf(model, record) {
   const lines = linesOf(record.plain, model.wraps || model.narrow ? model.columns : 0);
   return model.narrow ? lines + 1 : lines;
 }
@@ -146,13 +146,12 @@ export function receive(model, update, now) {
       model.uncounted += 1;
       return note(model, "the server restarted; messages may be lost, how many is not known", now, "warn");
     }
-    const messages = missed === 1 ? "1 message" : `${countOf(missed)} messages`;
     if (joining) {
-      const older = missed === 1 ? "1 older message is" : `${countOf(missed)} older messages are`;
-      return note(model, `${older} no longer held`, now, "warn");
+      const are = missed === 1 ? "is" : "are";
+      return note(model, `${counted(missed, "older message")} ${are} no longer held`, now, "warn");
     }
     model.lost += missed;
-    return note(model, `${messages} lost (${from}–${to})`, now, "warn");
+    return note(model, `${counted(missed, "message")} lost (${from}–${to})`, now, "warn");
   }
   const texts = {
     stopped: "stopped",
@@ -178,7 +177,7 @@ function withoutWords(message) {
  * @param {string} [level]
  * @returns {Effect[]}
  */
-export function note(model, text, now, level) {
+function note(model, text, now, level) {
   const plain = `-- ${safeLine(text)} --`;
   return append(model, { kind: "note", time: 0, arrived: now, level, operation: undefined, plain, spans: [] });
 }
@@ -243,7 +242,8 @@ export function spoken(model) {
   if (connection.kind === "ended") return "the stream has ended";
   if (connection.kind === "failed") return connection.text ?? "";
   if (behind.new === 0) return "";
-  return behind.errors > 0 ? `${behind.new} new, ${behind.errors} errors` : `${behind.new} new`;
+  const errors = behind.errors > 0 ? `, ${counted(behind.errors, "error")}` : "";
+  return `${behind.new} new${errors}`;
 }
 
 /** Moves the level that is shown. @param {Model} model @param {number} by */
@@ -319,8 +319,8 @@ export function stateText(model, now) {
 
 /** The counts in the footer. @param {Model} model */
 export function countsText(model) {
-  const errors = model.errors === 1 ? " · 1 error" : ` · ${countOf(model.errors)} errors`;
-  const received = `received ${countOf(model.received)}${model.errors > 0 ? errors : ""}`;
+  const errors = model.errors > 0 ? ` · ${counted(model.errors, "error")}` : "";
+  const received = `received ${countOf(model.received)}${errors}`;
   const unknown = model.uncounted > 0 ? (model.lost > 0 ? "+?" : "?") : "";
   const lost = unknown === "?" ? "?" : `${countOf(model.lost)}${unknown}`;
   const { records, viewport } = model;

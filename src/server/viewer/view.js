@@ -1,7 +1,7 @@
 // Everything on the page but the list: what stands around it, dialogs, the menu, copies and files, and what a screen reader is
 // told.
 
-import { clock, count, rate, seconds } from "./format.js";
+import { clock, count, counted, rate, seconds } from "./format.js";
 import { TABLE } from "./keys.js";
 import { fill } from "./list.js";
 import { countsText, stateText, timeText } from "./model.js";
@@ -66,7 +66,6 @@ function open(title, parts, buttons) {
 }
 
 export const isOpen = () => dialog().open;
-export const close = () => dialog().close();
 
 /** Lists the keys. */
 export function help() {
@@ -291,7 +290,7 @@ export function draw(model, now) {
   operations(model, now);
   set(element("counts"), countsText(model));
   const { behind } = model;
-  const errors = behind.errors > 0 ? `, ${behind.errors} ${behind.errors === 1 ? "error" : "errors"}` : "";
+  const errors = behind.errors > 0 ? `, ${counted(behind.errors, "error")}` : "";
   const paused = isFollowing(model) ? "" : behind.new > 0 ? `paused, +${behind.new} new${errors}` : "paused";
   set(element("paused"), paused);
   element("follow").hidden = isFollowing(model);
@@ -320,7 +319,7 @@ function title(model) {
   const first = running.find((it) => it.fraction() !== undefined);
   if (model.connection.kind === "retrying") return "lost connection · codechat";
   if (first) return `${Math.floor((first.fraction() ?? 0) * 100)} % ${first.name ?? ""} · codechat`;
-  if (model.errors > 0) return `${model.errors} ${model.errors === 1 ? "error" : "errors"} · codechat`;
+  if (model.errors > 0) return `${counted(model.errors, "error")} · codechat`;
   const all = model.operations.all();
   return all.length > 0 && running.length === 0 ? "done · codechat" : "codechat";
 }
@@ -345,7 +344,6 @@ function operations(model, now) {
       }
       const cancel = document.createElement("button");
       cancel.type = "button";
-      cancel.dataset.action = "Cancel";
       cancel.textContent = "Cancel…";
       line.append(cancel);
       where.append(line);
@@ -371,17 +369,17 @@ function operations(model, now) {
 
 /** @param {import("./operations.js").State} state @param {number} now */
 function figures(state, now) {
-  const counted = count(state);
+  const progress = count(state);
   const fraction = state.fraction();
   const speed = state.rate(now);
   const left = state.eta(now);
   return [
-    counted === undefined ? `${state.messages} ${state.messages === 1 ? "message" : "messages"}` : safeLine(counted),
-    fraction !== undefined && !counted?.endsWith(" %") ? `${Math.round(fraction * 100)} %` : "",
+    progress === undefined ? counted(state.messages, "message") : safeLine(progress),
+    fraction !== undefined && !progress?.endsWith(" %") ? `${Math.round(fraction * 100)} %` : "",
     speed === undefined ? "" : rate(speed),
     left === undefined ? "" : `ETA ${seconds(left)}`,
     seconds(state.elapsed(now)),
-    state.errors > 0 ? `${state.errors} ${state.errors === 1 ? "error" : "errors"}` : "",
+    state.errors > 0 ? counted(state.errors, "error") : "",
   ].filter((it) => it !== "");
 }
 

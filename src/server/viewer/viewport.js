@@ -5,7 +5,7 @@
 /** @typedef {import("./records.js").Entry} Record */
 
 /** The most lines of one message that stand in the list. */
-export const LINES_MAX = 100;
+const LINES_MAX = 100;
 
 /**
  * Returns how many lines a text takes that breaks anywhere.
