@@ -100,6 +100,7 @@
 #[cfg(not(unix))]
 compile_error!("codechat runs on Unix systems only: Linux, and perhaps macOS, which is not tested");
 
+mod channels;
 mod cli;
 mod client;
 mod command;
@@ -116,6 +117,7 @@ mod token;
 mod watch;
 mod wire;
 
+pub use channels::Channels;
 pub use client::control_feed::{ControlFeed, ControlUpdate};
 pub use client::give_up::GiveUp;
 pub use client::publish::{HttpPublisher, PublishError, Retry};

@@ -44,6 +44,7 @@ use self::metrics::Metrics;
 use self::problem::{Problem, ProblemKind};
 pub use self::tls::{Tls, TlsError};
 use self::viewer::Viewer;
+use crate::channels::Channels;
 use crate::hub::{Frames, Hub};
 use crate::wire::{Route, sse};
 
@@ -106,7 +107,7 @@ impl Default for ServerOptions {
 /// What every handler has at hand.
 #[derive(Clone)]
 struct App {
-    hub: Hub,
+    channels: Channels,
     options: Arc<ServerOptions>,
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
@@ -119,22 +120,23 @@ impl FromRef<App> for Arc<Viewer> {
     }
 }
 
-/// Serves `hub` on `listeners` until `shutdown` is ready; then says farewell on every stream, answers
+/// Serves `channels`, such as those of a [`Hub`](crate::Hub), on `listeners` until `shutdown` is ready; then says farewell on every stream, answers
 /// new requests with 503, and returns once all clients are gone, at the latest after
 /// [`ServerOptions::grace`].
 pub async fn serve(
     listeners: Vec<TcpListener>,
-    hub: Hub,
+    channels: impl Into<Channels>,
     options: ServerOptions,
     shutdown: impl Future<Output = ()>,
 ) {
+    let channels = channels.into();
     let grace = options.grace;
     let listening: Vec<_> = listeners
         .iter()
         .filter_map(|it| it.local_addr().ok())
         .collect();
     let app = App {
-        hub: hub.clone(),
+        channels: channels.clone(),
         gate: Arc::new(Gate::new(&options.access, &listening)),
         viewer: Arc::new(Viewer::new(options.heartbeat)),
         options: Arc::new(options),
@@ -155,11 +157,13 @@ pub async fn serve(
             connections,
         ));
     }
-    background.spawn(sweep(hub.clone()));
+    if let Some(hub) = channels.own() {
+        background.spawn(sweep(hub.clone()));
+    }
 
     shutdown.await;
     // The hub first: an open stream would keep its connection from ever draining.
-    hub.close();
+    channels.hub().close();
     closing.cancel();
     connections.close();
     if time::timeout(grace, connections.wait()).await.is_err() {

@@ -99,7 +99,7 @@ async fn drop_rest(mut body: Incoming, app: App) {
         }
     };
     let closing = async {
-        app.hub.closed().await;
+        app.channels.hub().closed().await;
         sleep(CLOSING_TIME).await;
     };
     // Whichever comes first, the connection goes on or ends by it.

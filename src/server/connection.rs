@@ -140,7 +140,7 @@ async fn through_hyper(
         .serve_connection(TokioIo::new(socket), answer);
     let mut closing = std::pin::pin!(closing.cancelled());
     // One that came after the closing began has yet to be told so.
-    let mut told = service.app.hub.is_closing();
+    let mut told = service.app.channels.hub().is_closing();
     let outcome = poll_fn(|cx| {
         if !told && closing.as_mut().poll(cx).is_ready() {
             told = true;

@@ -39,7 +39,7 @@ use super::stream::Stream;
 use super::write_timeout::WriteTimeout;
 use super::{App, BUFFER_BYTES, ServerOptions};
 use crate::event::{ClientId, Format};
-use crate::hub::Position;
+use crate::hub::{Hub, Position};
 use crate::wire::Route;
 use crate::wire::answer::Connected;
 
@@ -66,14 +66,18 @@ pub(super) async fn converse(
     service: &HttpService,
     closing: &CancellationToken,
 ) -> Next {
+    let Some(hub) = service.app.channels.own() else {
+        return Next::Hyper(Vec::new());
+    };
     // One that comes while the server closes has yet to be told so.
-    if !serves(&service.app.options) || service.app.hub.is_closing() {
+    if !serves(&service.app.options) || hub.is_closing() {
         return Next::Hyper(Vec::new());
     }
     let mut closing = pin!(closing.cancelled());
     let mut fast_path = FastPath {
         socket,
         service,
+        hub,
         unsent: Vec::new(),
         host: None,
         next: None,
@@ -95,6 +99,7 @@ fn serves(options: &ServerOptions) -> bool {
 struct FastPath<'a> {
     socket: &'a mut WriteTimeout,
     service: &'a HttpService,
+    hub: &'a Hub,
     /// What the socket did not take yet. No request is read before it has.
     unsent: Vec<u8>,
     /// The last `Host` that was let in; most requests of a connection have the same.
@@ -125,7 +130,7 @@ impl FastPath<'_> {
             if let Some(next) = self.next.take() {
                 return Poll::Ready(next);
             }
-            if self.service.app.hub.is_closing() {
+            if self.hub.is_closing() {
                 return Poll::Ready(Next::Over);
             }
             match self.poll_requests(cx) {
@@ -237,13 +242,14 @@ impl FastPath<'_> {
         let mut answered = Answered::Whole;
         let (method, route, client, status) = match request.action {
             Action::Connect => {
-                let id = connect::issue(app).ok()?;
+                let id = self.hub.connect().ok()?;
+                connect::log_issued(id);
                 self.acted = true;
-                connected(app, id, answers)?;
+                connected(self.hub, id, answers)?;
                 (Method::GET, Route::Connect, None, StatusCode::OK)
             }
             Action::Subscribe(id) => {
-                answered = Answered::Stream(open_stream(app, id, answers, cx)?);
+                answered = Answered::Stream(open_stream(self.hub, app, id, answers, cx)?);
                 (Method::GET, Route::Client, Some(id), StatusCode::OK)
             }
             Action::Publish(id, kind) => {
@@ -255,7 +261,7 @@ impl FastPath<'_> {
                 }
                 let text = str::from_utf8(request.body).ok()?.to_owned();
                 let message = publish::message(kind, text, &[], max).ok()?;
-                let receipt = app.hub.publish(id, message, None).ok()?;
+                let receipt = self.hub.publish(id, message, None).ok()?;
                 self.acted = true;
                 app.metrics.publish.observe(begun.elapsed());
                 answer::accepted(&publish::answer(receipt), answers);
@@ -287,20 +293,21 @@ impl FastPath<'_> {
     }
 }
 
-fn connected(app: &App, id: ClientId, answers: &mut Vec<u8>) -> Option<()> {
-    let body = serde_json::to_vec(&Connected::new(id, app.hub.limits().idle_timeout)).ok()?;
+fn connected(hub: &Hub, id: ClientId, answers: &mut Vec<u8>) -> Option<()> {
+    let body = serde_json::to_vec(&Connected::new(id, hub.limits().idle_timeout)).ok()?;
     answer::json(StatusCode::OK, &connect::head(id), &body, answers);
     Some(())
 }
 
 fn open_stream(
+    hub: &Hub,
     app: &App,
     id: ClientId,
     answers: &mut Vec<u8>,
     cx: &mut Context<'_>,
 ) -> Option<Stream> {
     let (format, position) = (Format::default(), Position::Start);
-    let subscription = app.hub.subscribe(id, format, position).ok()?;
+    let subscription = hub.subscribe(id, format, position).ok()?;
     answer::stream(&subscribe::head(&subscription, app), answers);
     let mut stream = Stream::open(subscription, app);
     let mut first = Vec::new();

@@ -89,7 +89,7 @@ impl Histogram {
 }
 
 pub(super) async fn metrics(State(app): State<App>, _: Authorized) -> Response {
-    let text = app.metrics.text(app.hub.stats());
+    let text = app.metrics.text(app.channels.stats().await);
     let head = [
         (header::CONTENT_TYPE, KIND),
         (header::CACHE_CONTROL, "no-store"),

@@ -78,7 +78,7 @@ impl HttpService {
         request: Request<WholeBody>,
         handoff: Option<&Handoff>,
     ) -> Response<Body> {
-        if let Err(refusal) = self.app.hub.admit() {
+        if let Err(refusal) = self.app.channels.hub().admit() {
             return Problem::from(refusal).into_response();
         }
         let is_chunked = match transfer_encoding::is_chunked(request.headers()) {

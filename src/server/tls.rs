@@ -141,7 +141,7 @@ pub(super) async fn converse(
         TlsAcceptor::from(tls.0).accept(stream),
     );
     // One that came after the closing began has yet to be told so.
-    let is_early = !service.app.hub.is_closing();
+    let is_early = !service.app.channels.hub().is_closing();
     let shaken = tokio::select! {
         shaken = handshake => shaken,
         () = closing.cancelled(), if is_early => return,

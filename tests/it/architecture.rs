@@ -26,11 +26,16 @@ const NEVER: &[(&[&str], &[&str])] = &[
             "http_body",
             "clap",
             "crate::wire",
+            "crate::channels",
             "crate::server",
             "crate::client",
             "crate::watch",
             "crate::terminal",
         ],
+    ),
+    (
+        &["channels"],
+        &["crate::server", "crate::wire", "axum", "hyper"],
     ),
     (&["message", "event", "control"], &["crate::hub", "tokio"]),
     (

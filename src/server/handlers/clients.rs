@@ -8,7 +8,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use tokio::task;
 
-use crate::hub::Hub;
+use crate::hub::ClientInfo;
 use crate::server::App;
 use crate::server::problem::{Problem, ProblemKind};
 use crate::server::request::token::Authorized;
@@ -23,8 +23,9 @@ pub(in crate::server) async fn clients(
     if app.options.access.token.is_none() {
         return Err(ProblemKind::NoListWithoutToken.into());
     }
+    let clients = app.channels.clients().await;
     // There may be very many, which would hold the other requests of this thread up.
-    let list = task::spawn_blocking(move || serde_json::to_vec(&list(&app.hub)));
+    let list = task::spawn_blocking(move || serde_json::to_vec(&list(clients)));
     let list = list
         .await
         .unwrap_or_else(|error| resume_unwind(error.into_panic()));
@@ -36,8 +37,8 @@ pub(in crate::server) async fn clients(
     Ok((head, list).into_response())
 }
 
-fn list(hub: &Hub) -> Clients {
-    let clients = hub.clients().into_iter().map(|it| Client {
+fn list(clients: Vec<ClientInfo>) -> Clients {
+    let clients = clients.into_iter().map(|it| Client {
         client_id: it.id.to_string(),
         subscribers: it.subscribers,
         messages: it.messages,

@@ -6,7 +6,6 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::event::ClientId;
-use crate::hub::Refusal;
 use crate::server::App;
 use crate::server::access::refuse_prefetch;
 use crate::server::problem::Problem;
@@ -22,21 +21,19 @@ pub(in crate::server) async fn connect(
     refuse_prefetch(&headers)?;
     let accepted = headers.get_all(header::ACCEPT).iter();
     let in_text = wants_text(accepted.filter_map(|value| value.to_str().ok()));
-    let id = issue(&app)?;
+    let id = app.channels.connect().await?;
+    log_issued(id);
     let head = head(id);
     Ok(if in_text {
         (head, format!("{id}\n")).into_response()
     } else {
-        let answer = Connected::new(id, app.hub.limits().idle_timeout);
+        let answer = Connected::new(id, app.channels.hub().limits().idle_timeout);
         (head, Json(answer)).into_response()
     })
 }
 
-/// Issues an ID.
-pub(in crate::server) fn issue(app: &App) -> Result<ClientId, Refusal> {
-    let id = app.hub.connect()?;
+pub(in crate::server) fn log_issued(id: ClientId) {
     tracing::debug!(client = id.short(), "client ID issued");
-    Ok(id)
 }
 
 /// What the head of the answer says.

@@ -31,7 +31,7 @@ pub(in crate::server) async fn request(
     let text = read_request(&app, &parts, &mut body).await?;
     let asked = control::parse_request(&text)
         .map_err(|error| ProblemKind::NotAControlRequest(error.to_string()))?;
-    let state = app.hub.request_control(id, asked)?;
+    let state = app.channels.request_control(id, asked).await?;
     tracing::debug!(client = id.short(), requested = ?state.requested, "control request");
     let head = [(header::CONTENT_TYPE, wire::JSON)];
     let object = control::state_object(&state);
@@ -61,7 +61,7 @@ pub(in crate::server) async fn listen(
     // A stream that is opened for an operation and dropped tells watchers that its publisher is lost.
     refuse_prefetch(&headers)?;
     let operation = optional(&parameters, "operation")?;
-    let events = ControlEvents::new(app.hub.listen(id, operation)?);
+    let events = ControlEvents::new(app.channels.listen(id, operation).await?);
     tracing::debug!(client = id.short(), "a publisher listens");
     let stream = Stream::of_control(events, app.options.heartbeat, app.metrics);
     Ok(answer(common_head(id), stream))

@@ -48,16 +48,9 @@ pub(in crate::server) async fn broadcast(
     let (parts, mut body) = request.into_parts();
     let message = read_broadcast(&app, &parts, &mut body).await?;
     let key = idempotency_key(&parts.headers)?;
-    let mut broadcast = app.hub.broadcast(message, key.map(Into::into))?;
+    let (channels, key) = (app.channels, key.map(str::to_owned));
     // A task of its own, so that it comes to its end though its publisher is gone.
-    let clients = tokio::spawn(async move {
-        loop {
-            if let Some(reached) = broadcast.advance() {
-                return reached;
-            }
-            tokio::task::yield_now().await;
-        }
-    });
+    let clients = tokio::spawn(async move { channels.broadcast(message, key.as_deref()).await });
     let clients = match clients.await {
         Ok(clients) => clients?,
         Err(error) => match error.try_into_panic() {
@@ -99,13 +92,13 @@ async fn try_publish(
     let content = Content::of(&parts.headers)?;
     match content.kind {
         BodyKind::Ndjson => {
-            let publisher = app.hub.publish_stream(id, key.map(Into::into))?;
+            let publisher = app.channels.publish_stream(id, key).await?;
             ndjson::publish(app, publisher, body).await
         }
         BodyKind::Text | BodyKind::Json => {
             let begun = Instant::now();
             let message = read_message(app, content, parts, body).await?;
-            let receipt = app.hub.publish(id, message, key)?;
+            let receipt = app.channels.publish(id, message, key).await?;
             app.metrics.publish.observe(begun.elapsed());
             Ok(receipt)
         }

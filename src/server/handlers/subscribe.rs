@@ -26,9 +26,9 @@ pub(in crate::server) async fn subscribe(
     let position = position(&parameters, &headers)?;
     let access = refuse_prefetch(&headers).and_then(|()| Authorized::of(&headers, &app));
     let subscribed = match access {
-        Ok(Authorized) => app.hub.subscribe(id, format, position),
+        Ok(Authorized) => app.channels.subscribe(id, format, position).await,
         // A client that is there is known by its ID alone.
-        Err(_) => app.hub.attach(id, format, position),
+        Err(_) => app.channels.attach(id, format, position).await,
     };
     let subscription = match subscribed {
         // Tells an EventSource to stop reconnecting (WHATWG HTML 9.2.3).

@@ -43,7 +43,7 @@ pub(in crate::server) async fn read_text(
     check: impl Fn(usize) -> Result<(), Problem>,
 ) -> Result<String, Problem> {
     let reading = async {
-        let (mut text, mut held) = (Text::new(charset), app.hub.hold());
+        let (mut text, mut held) = (Text::new(charset), app.channels.hub().hold());
         while let Some(chunk) = next_chunk(body).await? {
             text.push(&chunk)?;
             check(text.out.len())?;

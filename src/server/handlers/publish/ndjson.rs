@@ -27,7 +27,7 @@ pub(in crate::server) async fn publish(
 ) -> Result<Receipt, Problem> {
     let mut publisher = Unfinished(Some(publisher));
     let mut lines = Lines::new(app.options.max_message);
-    let mut held = app.hub.hold();
+    let mut held = app.channels.hub().hold();
     // When the line that has begun must have ended.
     let mut line_due = None;
     let mut queue = VecDeque::new();
