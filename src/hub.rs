@@ -5,6 +5,7 @@
 //! and no terminal, and does no I/O. Its locks are short and never held across an `.await`.
 
 mod broadcast;
+mod changes;
 mod channel;
 mod control_stream;
 mod eviction;
@@ -12,6 +13,7 @@ mod held;
 mod idempotency;
 mod limits;
 mod log;
+mod mirror;
 mod publish_stream;
 mod stats;
 mod subscription;
@@ -27,6 +29,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 pub use self::broadcast::Broadcast;
+use self::changes::Changes;
 use self::channel::Channel;
 pub use self::channel::{BROKEN_OFF, CONTROL_STREAMS, ControlEvent, Position};
 pub use self::control_stream::ControlStream;
@@ -35,6 +38,7 @@ pub use self::held::Held;
 pub use self::idempotency::KEYS;
 pub use self::limits::{Limits, Refusal};
 pub use self::log::LogLimits;
+pub use self::mirror::{Image, Mirror, MirrorChange, Missing};
 pub use self::publish_stream::PublishStream;
 pub use self::stats::{ClientInfo, Stats, Users};
 pub use self::subscription::{Delivery, Start, Subscription};
@@ -44,7 +48,7 @@ use self::sync::{
 use self::tombstones::Tombstones;
 pub use self::tombstones::{TOMBSTONE_AGE, TOMBSTONES};
 use crate::control::Requested;
-use crate::event::{ClientId, ClientPast, End, Event, EventId, Format, unix_millis};
+use crate::event::{ClientId, ClientPast, End, Event, EventId, unix_millis};
 use crate::message::Message;
 
 /// How events are written into streams. Plain functions, so that the hub need not know the wire.
@@ -99,6 +103,8 @@ struct Shared {
     closing: AtomicBool,
     /// Notified once `closing` is set.
     closed: Notify,
+    /// The mirrors that a store has yet to hear of.
+    changes: Changes,
 }
 
 impl Shared {
@@ -127,6 +133,7 @@ impl Hub {
             delivered: AtomicU64::new(0),
             closing: AtomicBool::new(false),
             closed: Notify::new(),
+            changes: Changes::default(),
         };
         let registry = Registry {
             shards: std::array::from_fn(|_| Mutex::default()),
@@ -154,68 +161,6 @@ impl Hub {
         let id = ClientId::random();
         self.open(id)?;
         Ok(id)
-    }
-
-    /// Opens a subscription. An ID that is not known gets a fresh channel, one that has ended too
-    /// unless the reader comes with a cursor: it has seen that end, or missed it.
-    ///
-    /// # Errors
-    /// [`Refusal::Ended`] (with a cursor only), the limits' refusals, [`Refusal::Closing`].
-    pub fn subscribe(
-        &self,
-        id: ClientId,
-        format: Format,
-        from: Position,
-    ) -> Result<Subscription, Refusal> {
-        self.enter(id, format, from, || self.open(id))
-    }
-
-    /// Opens a subscription on a channel that is there; none is made.
-    ///
-    /// # Errors
-    /// [`Refusal::Unknown`], and those of [`Hub::subscribe`].
-    pub fn attach(
-        &self,
-        id: ClientId,
-        format: Format,
-        from: Position,
-    ) -> Result<Subscription, Refusal> {
-        self.enter(id, format, from, || Err(Refusal::Unknown))
-    }
-
-    fn enter(
-        &self,
-        id: ClientId,
-        format: Format,
-        from: Position,
-        missing: impl Fn() -> Result<Arc<Channel>, Refusal>,
-    ) -> Result<Subscription, Refusal> {
-        loop {
-            self.admit()?;
-            let known = self.channel(id);
-            if known.is_none() && matches!(from, Position::After(_)) && self.has_ended(id) {
-                return Err(Refusal::Ended);
-            }
-            let ended = known.is_none().then(|| self.ended(id)).flatten();
-            let channel = known.map_or_else(&missing, Ok)?;
-            let Some(entrance) = channel.enter(from) else {
-                // It ended since it was looked up, and is on its way out of the registry.
-                sync::yield_now();
-                continue;
-            };
-            let entrance = entrance?;
-            let start = match from {
-                Position::After(_) if entrance.foreign => Start::Restarted,
-                Position::After(_) => Start::Resumed,
-                Position::Start | Position::Tail(_) => Start::Fresh,
-            };
-            let past = match ended {
-                Some(ended) => ended,
-                None if entrance.is_new => ClientPast::New,
-                None => ClientPast::Known,
-            };
-            return Ok(Subscription::new(channel, &entrance, format, start, past));
-        }
     }
 
     /// Publishes one message. Never waits: a slow reader whose place is overwritten gets a gap.

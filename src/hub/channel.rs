@@ -5,6 +5,7 @@
 //! never held while another is taken; wakers are called after it is released.
 
 mod control;
+mod mirrored;
 mod readers;
 
 use std::collections::VecDeque;
@@ -22,12 +23,12 @@ use crate::message::Message;
 
 use self::control::Control;
 pub use self::control::{BROKEN_OFF, CONTROL_STREAMS, ControlEvent};
+use self::mirrored::Mirrored;
 pub use self::readers::Position;
 pub(super) use self::readers::{Entrance, Read};
 
 pub(super) struct Channel {
     pub(super) id: ClientId,
-    pub(super) created: UnixMillis,
     /// The hub's clock at the last activity: a subscription that opened, or a message delivered.
     active: AtomicU64,
     shared: Arc<Shared>,
@@ -35,6 +36,7 @@ pub(super) struct Channel {
 }
 
 struct State {
+    created: UnixMillis,
     log: Log,
     /// A reader keeps its place in the list for as long as it lives; free places are reused.
     readers: Vec<Option<Reader>>,
@@ -44,12 +46,16 @@ struct State {
     keys: Keys,
     /// Made once somebody asks for something, or listens: few channels have one.
     control: Option<Box<Control>>,
+    /// Set if a store keeps the channel.
+    mirrored: Option<Box<Mirrored>>,
     end: Option<End>,
 }
 
 struct Reader {
     /// The number of the next message to read.
     next: u64,
+    /// Whether it has read what the store no longer has, and is to be told.
+    is_rewound: bool,
     /// Set while it has read everything and waits.
     waker: Option<Waker>,
 }
@@ -58,18 +64,19 @@ impl Channel {
     pub(super) fn new(id: ClientId, shared: Arc<Shared>) -> Self {
         let created = unix_millis();
         let state = State {
+            created,
             log: Log::new(shared.limits.log, created),
             readers: Vec::new(),
             writers: Vec::new(),
             next_ticket: 0,
             keys: Keys::default(),
             control: None,
+            mirrored: None,
             end: None,
         };
         let active = AtomicU64::new(shared.now());
         Self {
             id,
-            created,
             active,
             shared,
             state: Mutex::new(state),
@@ -95,10 +102,10 @@ impl Channel {
         state.reader_count() == 0 && state.log.memory() > 0
     }
 
-    /// How many readers there are, and how many messages there ever were.
-    pub(super) fn counts(&self) -> (usize, u64) {
+    /// How many readers there are, how many messages there ever were, and when it was opened.
+    pub(super) fn counts(&self) -> (usize, u64, UnixMillis) {
         let state = self.lock();
-        (state.reader_count(), state.log.next() - 1)
+        (state.reader_count(), state.log.next() - 1, state.created)
     }
 
     /// Its subscribers, and the publishers that listen for control requests.
@@ -274,15 +281,15 @@ impl Channel {
 
     fn append(&self, state: &mut State, prepared: Prepared) -> EventId {
         self.shared.published.fetch_add(1, Ordering::Relaxed);
-        if let Some(control) = &mut state.control
-            && let message = prepared.message()
-            && message.outcome.is_some()
-        {
-            control.operation_is_over(message.operation.as_ref());
-        }
+        state.notice_outcome(prepared.message());
         let before = state.log.memory();
         let id = state.log.append(prepared);
-        let after = state.log.memory();
+        self.charge(before, state.log.memory());
+        id
+    }
+
+    /// Notes that the log holds so many bytes now.
+    fn charge(&self, before: usize, after: usize) {
         if after >= before {
             self.shared
                 .memory
@@ -292,7 +299,6 @@ impl Channel {
                 .memory
                 .fetch_sub(before - after, Ordering::Relaxed);
         }
-        id
     }
 
     fn touch(&self) {

@@ -57,7 +57,7 @@ impl Hub {
 }
 
 impl ControlStream {
-    fn new(channel: Arc<Channel>, ticket: u64, stands: bool) -> Self {
+    pub(super) fn new(channel: Arc<Channel>, ticket: u64, stands: bool) -> Self {
         Self {
             channel,
             ticket,

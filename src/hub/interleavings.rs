@@ -19,10 +19,11 @@ use loom::model::Builder;
 use loom::thread;
 
 use super::{
-    ControlEvent, Delivery, Frames, Hub, Limits, LogLimits, Position, Refusal, Start, Subscription,
+    ControlEvent, Delivery, Frames, Hub, Image, Limits, LogLimits, Position, Refusal, Start,
+    Subscription,
 };
-use crate::control::{Change, ControlRequest};
-use crate::event::{ClientId, End, Format};
+use crate::control::{Change, ControlRequest, ControlState};
+use crate::event::{ClientId, End, EventId, Format};
 use crate::message::{Level, Message};
 
 /// So often a thread is stopped in the middle; what takes more to go wrong is not known to exist.
@@ -321,4 +322,47 @@ fn a_close_reaches_a_streaming_publisher_wherever_it_waits() {
         };
         assert_eq!(delivery, Poll::Ready(expected));
     });
+}
+
+#[test]
+fn a_mirror_loses_no_change_that_its_store_should_hear_of() {
+    in_every_order(|| {
+        let hub = hub(4);
+        let id = ClientId::random();
+        let mirror = hub.mirror(id, image()).unwrap();
+        let (other, end) = (mirror.clone(), EventId { seq: 1, time: 2 });
+        let feed = thread::spawn(move || {
+            other.append(1, 1, vec![(2, Message::text("a"))]).unwrap();
+            other.is_awaited();
+        });
+        let opened = mirror.subscribe(Format::Text, Position::Start, None);
+        let mut reader = opened.unwrap().unwrap();
+        let (delivery, out) = block_on(read(&mut reader));
+        assert_eq!((delivery, &*out), (Delivery::Events, &b"a"[..]));
+        feed.join().unwrap();
+        assert_eq!(block_on(hub.changed_mirror()), id);
+        let change = mirror.take_change();
+        assert_eq!((change.readers, change.slowest), (1, 2));
+        drop(reader);
+        assert_eq!(block_on(hub.changed_mirror()), id);
+        assert_eq!(mirror.take_change().readers, 0);
+        assert_eq!(mirror.last(), end);
+        assert!(mirror.let_go());
+    });
+}
+
+fn image() -> Image {
+    Image {
+        created: 1,
+        held_from: 1,
+        before: EventId { seq: 0, time: 1 },
+        events: Vec::new(),
+        control: ControlState::default(),
+    }
+}
+
+async fn read(reader: &mut Subscription) -> (Delivery, Vec<u8>) {
+    let mut out = Vec::new();
+    let delivery = reader.read(&mut out, READ_BYTES).await;
+    (delivery, out)
 }

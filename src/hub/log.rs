@@ -8,6 +8,7 @@
 //! delivery, and a position below [`Log::first`] has lost something. No locks, no async, no clock.
 
 mod entry;
+mod mirrored;
 mod ring;
 
 use std::collections::VecDeque;

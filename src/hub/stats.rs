@@ -81,12 +81,12 @@ impl Hub {
             .channels()
             .iter()
             .map(|channel| {
-                let (subscribers, messages) = channel.counts();
+                let (subscribers, messages, created) = channel.counts();
                 ClientInfo {
                     id: channel.id,
                     subscribers,
                     messages,
-                    created: channel.created,
+                    created,
                     last_activity: wall.saturating_sub(clock.saturating_sub(channel.active())),
                 }
             })

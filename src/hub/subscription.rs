@@ -2,8 +2,9 @@
 
 use std::task::{Context, Poll};
 
-use super::channel::{Channel, Entrance, Read};
-use super::sync::{Arc, Ordering};
+use super::channel::{Channel, Entrance, Position, Read};
+use super::sync::{self, Arc, Ordering};
+use super::{Hub, Refusal};
 use crate::event::{ClientId, ClientPast, End, EventId, Format, Gap};
 
 /// What a reader gets, one after the other, without holes: what it did not get is a [`Gap`].
@@ -45,8 +46,83 @@ pub struct Subscription {
     past: ClientPast,
 }
 
+impl Hub {
+    /// Opens a subscription. An ID that is not known gets a fresh channel, one that has ended too
+    /// unless the reader comes with a cursor: it has seen that end, or missed it.
+    ///
+    /// # Errors
+    /// [`Refusal::Ended`] (with a cursor only), the limits' refusals, [`Refusal::Closing`].
+    pub fn subscribe(
+        &self,
+        id: ClientId,
+        format: Format,
+        from: Position,
+    ) -> Result<Subscription, Refusal> {
+        self.enter(id, format, from, || self.open(id))
+    }
+
+    /// Opens a subscription on a channel that is there; none is made.
+    ///
+    /// # Errors
+    /// [`Refusal::Unknown`], and those of [`Hub::subscribe`].
+    pub fn attach(
+        &self,
+        id: ClientId,
+        format: Format,
+        from: Position,
+    ) -> Result<Subscription, Refusal> {
+        self.enter(id, format, from, || Err(Refusal::Unknown))
+    }
+
+    fn enter(
+        &self,
+        id: ClientId,
+        format: Format,
+        from: Position,
+        missing: impl Fn() -> Result<Arc<Channel>, Refusal>,
+    ) -> Result<Subscription, Refusal> {
+        loop {
+            self.admit()?;
+            let known = self.channel(id);
+            if known.is_none() && matches!(from, Position::After(_)) && self.has_ended(id) {
+                return Err(Refusal::Ended);
+            }
+            let ended = known.is_none().then(|| self.ended(id)).flatten();
+            let channel = known.map_or_else(&missing, Ok)?;
+            let Some(entrance) = channel.enter(from) else {
+                // It ended since it was looked up, and is on its way out of the registry.
+                sync::yield_now();
+                continue;
+            };
+            let entrance = entrance?;
+            return Ok(opened(&channel, &entrance, format, from, ended));
+        }
+    }
+}
+
+/// The subscription of a reader that has entered. `ended` is what was known of an earlier channel with its ID.
+pub(super) fn opened(
+    channel: &Arc<Channel>,
+    entrance: &Entrance,
+    format: Format,
+    from: Position,
+    ended: Option<ClientPast>,
+) -> Subscription {
+    let start = match from {
+        Position::After(_) if entrance.foreign => Start::Restarted,
+        Position::After(_) => Start::Resumed,
+        Position::Start | Position::Tail(_) => Start::Fresh,
+    };
+    let past = match ended {
+        Some(ended) => ended,
+        None if entrance.is_new => ClientPast::New,
+        None => ClientPast::Known,
+    };
+    Subscription::new(Arc::clone(channel), entrance, format, start, past)
+}
+
 impl Subscription {
-    pub(super) fn new(
+    fn new(
         channel: Arc<Channel>,
         entrance: &Entrance,
         format: Format,

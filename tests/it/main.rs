@@ -17,6 +17,7 @@ mod generated;
 mod hostile_connections;
 mod hub_history;
 mod hub_life;
+mod hub_mirror;
 mod metrics;
 mod pane_keys;
 mod pane_moving;

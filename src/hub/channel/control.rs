@@ -52,6 +52,7 @@ impl Channel {
             return Err(Refusal::Ended);
         }
         let ticket = state.control.get_or_insert_default().listen(operation);
+        self.tell(state);
         ticket.ok_or(Refusal::TooManyControlStreams(CONTROL_STREAMS))
     }
 
@@ -79,9 +80,11 @@ impl Channel {
 
     /// Notes that a control stream's publisher is gone, which may come back.
     pub(in crate::hub) fn listener_is_gone(&self, ticket: u64) {
-        if let Some(control) = &mut self.lock().control {
+        let mut state = self.lock();
+        if let Some(control) = &mut state.control {
             control.is_gone(ticket);
         }
+        self.tell(state);
     }
 
     /// Removes a control stream. Where an operation is left without its publisher, says so; but not
@@ -91,6 +94,10 @@ impl Channel {
         if state.is_worked_for() {
             // Idleness counts from the end of the work on.
             self.touch();
+        }
+        if state.mirrored.is_some() {
+            state.remove_listener(ticket);
+            return self.tell(state);
         }
         let control = state.control.as_mut();
         let lost = control.and_then(|it| it.stop_listening(ticket));
@@ -146,9 +153,34 @@ impl State {
         control.map_or_else(Vec::new, |it| it.take_wakers())
     }
 
+    /// Whether there are control streams, those included whose publisher is gone.
+    pub(super) fn has_control_streams(&self) -> bool {
+        let control = self.control.as_ref();
+        control.is_some_and(|it| !it.streams.is_empty())
+    }
+
+    /// Removes a control stream of a mirror: the store knows who else stands for its operation.
+    fn remove_listener(&mut self, ticket: u64) {
+        let control = self.control.as_mut();
+        let operation = control.and_then(|it| it.remove(ticket)?.operation);
+        if let Some((mirrored, operation)) = self.mirrored.as_mut().zip(operation) {
+            mirrored.is_gone(ticket, operation);
+        }
+    }
+
+    /// Notes that a message ends an operation, where it does.
+    pub(super) fn notice_outcome(&mut self, message: &Message) {
+        if let Some(control) = &mut self.control
+            && message.outcome.is_some()
+        {
+            control.operation_is_over(message.operation.as_ref());
+        }
+    }
+
     fn control_state(&self) -> ControlState {
+        let mirrored = self.mirrored.as_ref();
         ControlState {
-            subscribers: self.reader_count(),
+            subscribers: mirrored.map_or_else(|| self.reader_count(), |it| it.subscribers()),
             requested: self.requested(),
         }
     }
@@ -257,10 +289,22 @@ impl Control {
         }
     }
 
+    fn remove(&mut self, ticket: u64) -> Option<Listener> {
+        let place = self.streams.iter().position(|it| it.ticket == ticket)?;
+        Some(self.streams.swap_remove(place))
+    }
+
+    /// Takes over what is requested.
+    pub(in crate::hub) fn set_requested(&mut self, requested: Requested) {
+        if self.requested != requested {
+            self.requested = requested;
+            self.change();
+        }
+    }
+
     /// Removes a stream. The operation it stood for, where that is left without a publisher.
     pub(in crate::hub) fn stop_listening(&mut self, ticket: u64) -> Option<Operation> {
-        let place = self.streams.iter().position(|it| it.ticket == ticket)?;
-        let gone = self.streams.swap_remove(place);
+        let gone = self.remove(ticket)?;
         let operation = gone.operation.filter(|_| !gone.is_over)?;
         let is_back = |it: &Listener| !it.is_over && it.operation.as_ref() == Some(&operation);
         if self.streams.iter().any(is_back) {

@@ -7,8 +7,7 @@ use super::control::wake_control;
 use super::{Channel, Reader, State, wake_writers};
 use crate::event::{End, EventId, Format, Gap};
 use crate::hub::Refusal;
-use crate::hub::log::Log;
-use crate::hub::sync::Ordering;
+use crate::hub::sync::{MutexGuard, Ordering};
 
 /// What one read gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,20 +61,24 @@ impl Channel {
                 1,
                 EventId {
                     seq: 0,
-                    time: self.created,
+                    time: state.created,
                 },
             ),
             Position::Tail(count) => {
                 let next = state.log.next().saturating_sub(count).max(first);
                 (next, state.log.id_before(next))
             }
-            Position::After(cursor) if self.owns(&state.log, cursor) => (cursor.seq + 1, cursor),
+            Position::After(cursor) if owns(&state, cursor) => (cursor.seq + 1, cursor),
             Position::After(_) => {
                 foreign = true;
                 (first, state.log.id_before(first))
             }
         };
-        let reader = Some(Reader { next, waker: None });
+        let reader = Some(Reader {
+            next,
+            is_rewound: false,
+            waker: None,
+        });
         let place = if let Some(free) = state.readers.iter().position(Option::is_none) {
             state.readers[free] = reader;
             free
@@ -84,30 +87,13 @@ impl Channel {
             state.readers.len() - 1
         };
         let is_new = state.log.next() == 1;
-        state.control_state_changed();
-        wake_control(state);
+        self.tell_news(state);
         Some(Ok(Entrance {
             place,
             before,
             foreign,
             is_new,
         }))
-    }
-
-    /// Whether a cursor names a place in this channel's history rather than in that of an earlier
-    /// channel with the same ID. The clock may have been set back since that one, so that a later time
-    /// alone proves nothing.
-    fn owns(&self, log: &Log, cursor: EventId) -> bool {
-        if cursor.seq == 0 {
-            return cursor.time == self.created;
-        }
-        if let Some(id) = log.id_of(cursor.seq) {
-            return id == cursor;
-        }
-        // It was dropped: taken between the channel's creation and the newest that was dropped.
-        let newest_dropped = log.id_before(log.first());
-        cursor.seq <= newest_dropped.seq
-            && (self.created..=newest_dropped.time).contains(&cursor.time)
     }
 
     /// Reads on from the reader's place, or leaves its waker.
@@ -124,6 +110,7 @@ impl Channel {
             log,
             readers,
             writers,
+            mirrored,
             end,
             ..
         } = &mut *state;
@@ -131,6 +118,9 @@ impl Channel {
             return Poll::Ready(Read::Closing);
         };
         let first = log.first();
+        if mem::take(&mut reader.is_rewound) {
+            return Poll::Ready(Read::Gap(Gap::Unknown, log.id_before(reader.next)));
+        }
         if reader.next < first {
             let gap = Gap::Known {
                 from: reader.next,
@@ -148,9 +138,22 @@ impl Channel {
                 .fetch_add(log.memory() - memory, Ordering::Relaxed);
             self.touch();
             let waiting = mem::take(writers);
-            drop(state);
+            if state.read_far(self.shared.limits.log.messages) {
+                self.tell(state);
+            } else {
+                drop(state);
+            }
             wake_writers(waiting);
             return Poll::Ready(read);
+        }
+        if let Some(last) = mirrored.as_ref().and_then(|it| it.last())
+            && last.seq >= reader.next
+        {
+            let gap = Gap::Known {
+                from: mem::replace(&mut reader.next, last.seq + 1),
+                to: last.seq,
+            };
+            return Poll::Ready(Read::Gap(gap, last));
         }
         if let Some(end) = *end {
             return Poll::Ready(Read::End(end));
@@ -173,8 +176,32 @@ impl Channel {
             state.readers.pop();
         }
         let waiting = mem::take(&mut state.writers);
-        state.control_state_changed();
-        wake_control(state);
+        self.tell_news(state);
         wake_writers(waiting);
     }
+
+    /// A subscriber came or went: tells the publishers that listen, or the store, which tells them.
+    fn tell_news(&self, mut state: MutexGuard<'_, State>) {
+        if state.mirrored.is_some() {
+            self.tell(state);
+        } else {
+            state.control_state_changed();
+            wake_control(state);
+        }
+    }
+}
+
+/// Whether a cursor names a place in this channel's history rather than in that of an earlier
+/// channel with the same ID. The clock may have been set back since that one, so that a later time
+/// alone proves nothing.
+fn owns(State { log, created, .. }: &State, cursor: EventId) -> bool {
+    if cursor.seq == 0 {
+        return cursor.time == *created;
+    }
+    if let Some(id) = log.id_of(cursor.seq) {
+        return id == cursor;
+    }
+    // It was dropped: taken between the channel's creation and the newest that was dropped.
+    let newest_dropped = log.id_before(log.first());
+    cursor.seq <= newest_dropped.seq && (*created..=newest_dropped.time).contains(&cursor.time)
 }

@@ -43,6 +43,11 @@ impl Ring {
         }
     }
 
+    /// Takes the bytes from this place on back.
+    pub(super) fn take_back(&mut self, from: u64) {
+        self.bytes.truncate(length(self.start, from));
+    }
+
     /// Appends the bytes between two places to `out`.
     pub(super) fn copy(&self, Range { start, end }: Range<u64>, out: &mut Vec<u8>) {
         let [start, end] = [start, end].map(|it| length(self.start, it));

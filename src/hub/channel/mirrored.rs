@@ -1,0 +1,329 @@
+//! A channel that mirrors one which a store keeps: what the store tells it, and what it tells the store.
+
+use std::mem;
+
+use super::{Channel, Position, State, wake_all, wake_readers};
+use crate::control::{ControlState, Requested};
+use crate::event::{End, EventId, UnixMillis};
+use crate::hub::log::Log;
+use crate::hub::mirror::{Image, MirrorChange, Missing};
+use crate::hub::sync::{MutexGuard, Ordering, PoisonError};
+use crate::message::{Message, Operation};
+
+/// Readers that read on are reported once the slowest has read this part of what the log holds.
+const REPORTED_PART: u64 = 4;
+
+/// What such a channel knows besides.
+pub(super) struct Mirrored {
+    /// Subscribers wherever they are.
+    subscribers: usize,
+    /// The oldest number that the store holds.
+    held_from: u64,
+    /// Whether it stands in the queue of changes.
+    is_queued: bool,
+    /// Whether a publisher waits for its readers.
+    is_awaited: bool,
+    /// What the slowest reader had to read next when that was last reported.
+    reported: u64,
+    /// The control streams that went, with the operations that they stood for.
+    gone: Vec<(u64, Operation)>,
+    /// The channel's last event, once it has ended.
+    last: Option<EventId>,
+}
+
+impl Mirrored {
+    fn new() -> Self {
+        Self {
+            subscribers: 0,
+            held_from: 1,
+            is_queued: false,
+            is_awaited: false,
+            reported: 0,
+            gone: Vec::new(),
+            last: None,
+        }
+    }
+
+    pub(super) fn subscribers(&self) -> usize {
+        self.subscribers
+    }
+
+    /// The last event, where the channel has ended: it may not have come here.
+    pub(super) fn last(&self) -> Option<EventId> {
+        self.last
+    }
+
+    /// Notes that a control stream went which stood for an operation.
+    pub(super) fn is_gone(&mut self, ticket: u64, operation: Operation) {
+        self.gone.push((ticket, operation));
+    }
+}
+
+impl Channel {
+    /// Makes a mirror of what the image shows.
+    pub(in crate::hub) fn mirroring(mut self, image: Image) -> Self {
+        let state = self.state.get_mut();
+        let state = state.unwrap_or_else(PoisonError::into_inner);
+        state.mirrored = Some(Box::new(Mirrored::new()));
+        state.created = image.created;
+        state.log = Log::after(image.before);
+        self.renew(image, true);
+        self
+    }
+
+    /// Appends what the store took: `events` are numbered from `from` on. What is there already is passed over.
+    pub(in crate::hub) fn append_taken(
+        &self,
+        held_from: u64,
+        from: u64,
+        events: Vec<(UnixMillis, Message)>,
+    ) -> Result<(), Missing> {
+        let mut state = self.lock();
+        let known = state.log.next().checked_sub(from).ok_or(Missing)?;
+        let known = usize::try_from(known).unwrap_or(usize::MAX);
+        let memory = state.log.memory();
+        for (time, message) in events.into_iter().skip(known) {
+            self.push_taken(&mut state, time, message);
+        }
+        if let Some(mirrored) = &mut state.mirrored {
+            mirrored.held_from = mirrored.held_from.max(held_from);
+        }
+        state.log.drop_before(held_from);
+        self.keep_to_budget(&mut state, memory);
+        self.charge(memory, state.log.memory());
+        wake_readers(state);
+        Ok(())
+    }
+
+    fn push_taken(&self, state: &mut State, time: UnixMillis, message: Message) {
+        self.shared.published.fetch_add(1, Ordering::Relaxed);
+        state.notice_outcome(&message);
+        let prepared = state.log.prepare(message, time, self.shared.frames);
+        state.log.append(prepared);
+    }
+
+    /// Where the memory budget is spent, a mirror does not grow: its oldest messages make room, which readers that
+    /// have not read them are told.
+    fn keep_to_budget(&self, state: &mut State, before: usize) {
+        let others = self.shared.memory.load(Ordering::Relaxed) - before;
+        let budget = self.shared.limits.memory;
+        while state.log.memory() > before
+            && others + state.log.memory() > budget
+            && state.log.first() + 1 < state.log.next()
+        {
+            let first = state.log.first();
+            state.log.drop_before(first + 1);
+        }
+    }
+
+    /// Takes over what the store holds, which may be more than is here, or less, or something else under the same
+    /// numbers. A reader that has read what the store does not have gets a gap of unknown size, and goes on with what
+    /// the store has.
+    pub(in crate::hub) fn renew(&self, image: Image, is_sure: bool) {
+        let mut state = self.lock();
+        let memory = state.log.memory();
+        let is_same = state.created == image.created;
+        let agreed = if is_same {
+            agreement(&state.log, &image, is_sure)
+        } else {
+            None
+        };
+        let begins_earlier = image.before.seq + 1 < state.log.first();
+        let kept = agreed.filter(|seq| *seq >= image.before.seq && !begins_earlier);
+        match kept {
+            Some(seq) => state.log.take_back_after(seq),
+            None => state.log = Log::after(image.before),
+        }
+        let known = kept.map_or(0, |seq| seq - image.before.seq);
+        let known = usize::try_from(known).unwrap_or(usize::MAX);
+        for (time, message) in image.events.into_iter().skip(known) {
+            self.push_taken(&mut state, time, message);
+        }
+        state.created = image.created;
+        state.rewind(agreed.unwrap_or(0), !is_same);
+        if let Some(mirrored) = &mut state.mirrored {
+            mirrored.held_from = image.held_from;
+            mirrored.reported = 0;
+        }
+        self.charge(memory, state.log.memory());
+        state.set_audience(image.control);
+        wake_readers(state);
+    }
+
+    /// Takes over how many subscribers there are wherever they are, and what is requested.
+    pub(in crate::hub) fn set_audience(&self, control: ControlState) {
+        let mut state = self.lock();
+        state.set_audience(control);
+        wake_readers(state);
+    }
+
+    /// Ends the channel; its readers get what is here, and are told what did not come here. False where it had ended
+    /// before.
+    pub(in crate::hub) fn end_at(&self, end: End, last: EventId) -> bool {
+        let mut state = self.lock();
+        if state.end.is_some() {
+            return false;
+        }
+        if let Some(mirrored) = &mut state.mirrored {
+            mirrored.last = Some(last);
+        }
+        state.end = Some(end);
+        wake_all(state);
+        true
+    }
+
+    /// Ends the mirror where nobody reads it and nobody listens; the channel goes on in the store.
+    pub(in crate::hub) fn end_unused(&self) -> bool {
+        let mut state = self.lock();
+        let is_used = state.reader_count() > 0 || state.has_control_streams();
+        let has_news = state.mirrored.as_ref().is_some_and(|it| it.is_queued);
+        if is_used || has_news || state.end.is_some() {
+            return false;
+        }
+        state.end = Some(End::Idle);
+        true
+    }
+
+    /// Whether it holds all that the store holds and a reader wants who begins there.
+    pub(in crate::hub) fn covers(&self, from: Position) -> bool {
+        let state = self.lock();
+        let first = state.log.first();
+        let held_from = state.mirrored.as_ref().map_or(1, |it| it.held_from);
+        match from {
+            Position::Start => first <= held_from,
+            Position::Tail(count) => {
+                first <= held_from || state.log.next().saturating_sub(count) >= first
+            }
+            Position::After(cursor) => {
+                // The message that the cursor names must be here, to compare its time.
+                let is_here = (first..state.log.next()).contains(&cursor.seq);
+                is_here || first <= held_from && cursor.seq < first
+            }
+        }
+    }
+
+    /// The newest event there is here.
+    pub(in crate::hub) fn last(&self) -> EventId {
+        self.lock().log.last()
+    }
+
+    /// Notes that a publisher waits for its readers: they are reported, now and as they read on.
+    pub(in crate::hub) fn is_awaited(&self) {
+        let mut state = self.lock();
+        if let Some(mirrored) = &mut state.mirrored {
+            mirrored.is_awaited = true;
+        }
+        self.tell(state);
+    }
+
+    /// Whether a publisher waits for readers that have not read everything.
+    pub(in crate::hub) fn is_awaited_still(&self) -> bool {
+        let state = self.lock();
+        let is_awaited = state.mirrored.as_ref().is_some_and(|it| it.is_awaited);
+        is_awaited && state.slowest().is_some_and(|next| next < state.log.next())
+    }
+
+    /// What the store should know. It stands in no queue after this.
+    pub(in crate::hub) fn take_change(&self) -> MirrorChange {
+        let mut state = self.lock();
+        let (readers, listeners) = (state.reader_count(), state.listeners());
+        let next = state.log.next();
+        let slowest = state.slowest().unwrap_or(next);
+        let gone = state.mirrored.as_mut().map_or_else(Vec::new, |it| {
+            it.is_queued = false;
+            it.reported = slowest;
+            it.is_awaited &= slowest < next;
+            mem::take(&mut it.gone)
+        });
+        MirrorChange {
+            readers,
+            listeners,
+            slowest,
+            gone,
+        }
+    }
+
+    /// Releases the lock. Puts a mirror in the queue of those that changed, where it does not stand there.
+    pub(super) fn tell(&self, mut state: MutexGuard<'_, State>) {
+        let is_news = state
+            .mirrored
+            .as_mut()
+            .is_some_and(|it| !mem::replace(&mut it.is_queued, true));
+        drop(state);
+        if is_news {
+            self.shared.changes.push(self.id);
+        }
+    }
+}
+
+impl State {
+    /// The number that the slowest reader reads next; `None` without readers.
+    pub(super) fn slowest(&self) -> Option<u64> {
+        self.readers.iter().flatten().map(|it| it.next).min()
+    }
+
+    /// Whether a reader read so far that the store should know.
+    pub(super) fn read_far(&self, limit: usize) -> bool {
+        let Some(mirrored) = &self.mirrored else {
+            return false;
+        };
+        let Some(slowest) = self.slowest() else {
+            return false;
+        };
+        if mirrored.is_awaited {
+            return slowest > mirrored.reported;
+        }
+        let full = match mirrored.held_from {
+            // Nothing was dropped yet.
+            1 => limit as u64,
+            held_from => self.log.next().saturating_sub(held_from),
+        };
+        slowest >= mirrored.reported + (full / REPORTED_PART).max(1)
+    }
+
+    fn set_audience(
+        &mut self,
+        ControlState {
+            subscribers,
+            requested,
+        }: ControlState,
+    ) {
+        let Some(mirrored) = &mut self.mirrored else {
+            return;
+        };
+        let is_news = mem::replace(&mut mirrored.subscribers, subscribers) != subscribers;
+        if self.control.is_some() || requested != Requested::default() {
+            let control = self.control.get_or_insert_default();
+            control.set_requested(requested);
+            if is_news {
+                control.change();
+            }
+        }
+    }
+
+    /// Puts readers that are beyond this number back behind it, and has them told. `all` are told where the channel
+    /// is another one.
+    fn rewind(&mut self, agreed: u64, all: bool) {
+        let next = (agreed + 1).max(self.log.first());
+        for reader in self.readers.iter_mut().flatten() {
+            if all || reader.next > agreed + 1 {
+                reader.is_rewound = true;
+                reader.next = next;
+            }
+        }
+    }
+}
+
+/// The newest number up to which the log and the image have the same messages, as far as can be told.
+fn agreement(log: &Log, image: &Image, is_sure: bool) -> Option<u64> {
+    let (here, there) = (log.last(), image.before);
+    if there.seq > here.seq {
+        // The store has dropped all that is here since.
+        return (is_sure && there.time >= here.time).then_some(here.seq);
+    }
+    let oldest = there.seq.max(log.first() - 1);
+    let newest = here.seq.min(image.last().seq);
+    (oldest..=newest)
+        .rev()
+        .find(|seq| Some(log.id_before(seq + 1)) == image.id_of(*seq))
+}

@@ -1,0 +1,203 @@
+//! Mirrors: channels of this hub that show what a store has of a channel, for those who read it here.
+//!
+//! The store numbers and bounds the messages, and is told who reads and who listens here. A mirror is an ordinary
+//! channel for its readers: replay, live delivery, gaps and slow readers are the same code.
+
+use super::channel::Channel;
+use super::subscription::opened;
+use super::sync::{Arc, Ordering};
+use super::{ControlStream, Hub, Position, Refusal, Subscription};
+use crate::control::ControlState;
+use crate::event::{ClientId, ClientPast, End, EventId, Format, UnixMillis};
+use crate::message::{Message, Operation};
+
+/// What a store has of a channel, from some message on.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// When the channel was opened: two that have the same ID differ in it.
+    pub created: UnixMillis,
+    /// The oldest number that the store holds; the next one where it holds none.
+    pub held_from: u64,
+    /// What stands right before the first of `events`.
+    pub before: EventId,
+    /// The messages, without holes, with when the store took them.
+    pub events: Vec<(UnixMillis, Message)>,
+    /// Subscribers at all nodes, and what is requested.
+    pub control: ControlState,
+}
+
+impl Image {
+    /// The ID of its newest event.
+    #[must_use]
+    pub fn last(&self) -> EventId {
+        let seq = self.before.seq + self.events.len() as u64;
+        self.id_of(seq).unwrap_or(self.before)
+    }
+
+    /// The ID of a message that it shows, or of what stands before the first.
+    pub(super) fn id_of(&self, seq: u64) -> Option<EventId> {
+        let index = seq.checked_sub(self.before.seq)?;
+        let Some(index) = index.checked_sub(1) else {
+            return Some(self.before);
+        };
+        let (time, _) = self.events.get(usize::try_from(index).ok()?)?;
+        Some(EventId { seq, time: *time })
+    }
+}
+
+/// What became of a mirror's readers and listeners.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MirrorChange {
+    /// How many read it.
+    pub readers: usize,
+    /// How many publishers listen for control requests.
+    pub listeners: usize,
+    /// The number that the slowest reader reads next; the next one there will be where nobody reads.
+    pub slowest: u64,
+    /// The tickets of control streams that went, with the operations that they stood for.
+    pub gone: Vec<(u64, Operation)>,
+}
+
+/// Messages between those that a mirror has and those that it was handed did not come: it has to be renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missing;
+
+/// A handle to one mirror. Cloning it gives another one.
+#[derive(Clone)]
+pub struct Mirror {
+    hub: Hub,
+    channel: Arc<Channel>,
+}
+
+impl Hub {
+    /// Makes a mirror of a channel that nobody has read here. Its log has no bounds of its own, but those of the
+    /// memory budget.
+    ///
+    /// # Errors
+    /// [`Refusal::OutOfMemory`], [`Refusal::Closing`].
+    ///
+    /// # Panics
+    /// If there is one.
+    pub fn mirror(&self, id: ClientId, image: Image) -> Result<Mirror, Refusal> {
+        self.admit()?;
+        let budget = self.shared.limits.memory;
+        if self.shared.memory.load(Ordering::Relaxed) >= budget {
+            return Err(Refusal::OutOfMemory(budget));
+        }
+        let channel = Channel::new(id, Arc::clone(&self.shared)).mirroring(image);
+        let channel = Arc::new(channel);
+        let before = self.shard(id).insert(id, Arc::clone(&channel));
+        assert!(before.is_none(), "a client has one mirror at the most");
+        self.registry.clients.fetch_add(1, Ordering::Relaxed);
+        let hub = self.clone();
+        Ok(Mirror { hub, channel })
+    }
+
+    /// Waits for a mirror whose readers or listeners changed: see [`Mirror::take_change`].
+    pub async fn changed_mirror(&self) -> ClientId {
+        self.shared.changes.next().await
+    }
+}
+
+impl Mirror {
+    /// Appends the messages that the store took, numbered from `from` on; it holds none older than `held_from`.
+    ///
+    /// # Errors
+    /// [`Missing`] where messages before them have not come. Then none is appended.
+    pub fn append(
+        &self,
+        held_from: u64,
+        from: u64,
+        events: Vec<(UnixMillis, Message)>,
+    ) -> Result<(), Missing> {
+        self.channel.append_taken(held_from, from, events)
+    }
+
+    /// Takes over what the store holds, whatever that is. A reader that has read what the store does not have gets
+    /// [`Gap::Unknown`](crate::Gap::Unknown), and goes on with what the store has. `is_sure` says that the store has
+    /// lost nothing since the mirror was last told something, though what is here can no longer be compared.
+    pub fn renew(&self, image: Image, is_sure: bool) {
+        self.channel.renew(image, is_sure);
+    }
+
+    /// Takes over how many subscribers there are at all nodes, and what is requested.
+    pub fn set_audience(&self, control: ControlState) {
+        self.channel.set_audience(control);
+    }
+
+    /// The newest event that is here.
+    #[must_use]
+    pub fn last(&self) -> EventId {
+        self.channel.last()
+    }
+
+    /// Whether a reader who begins there finds here all that the store holds for it.
+    #[must_use]
+    pub fn covers(&self, from: Position) -> bool {
+        self.channel.covers(from)
+    }
+
+    /// Opens a subscription; `None` where the mirror has ended. `past` is what the store knew of the client when it
+    /// opened the channel for this.
+    #[must_use]
+    pub fn subscribe(
+        &self,
+        format: Format,
+        from: Position,
+        past: Option<ClientPast>,
+    ) -> Option<Result<Subscription, Refusal>> {
+        let entrance = self.channel.enter(from)?;
+        let opened = |entrance| opened(&self.channel, &entrance, format, from, past);
+        Some(entrance.map(opened))
+    }
+
+    /// Opens a control stream, and gives its ticket.
+    ///
+    /// # Errors
+    /// [`Refusal::Ended`], [`Refusal::TooManyControlStreams`].
+    pub fn listen(&self, operation: Option<Operation>) -> Result<(ControlStream, u64), Refusal> {
+        let stands = operation.is_some();
+        let ticket = self.channel.listen(operation)?;
+        let channel = Arc::clone(&self.channel);
+        Ok((ControlStream::new(channel, ticket, stands), ticket))
+    }
+
+    /// Notes that a publisher waits for the readers: their change is queued, and again as they read on.
+    pub fn is_awaited(&self) {
+        self.channel.is_awaited();
+    }
+
+    /// Whether a publisher waits for readers here that have not read everything.
+    #[must_use]
+    pub fn is_awaited_still(&self) -> bool {
+        self.channel.is_awaited_still()
+    }
+
+    /// What became of its readers and listeners. It is queued again once that changes.
+    #[must_use]
+    pub fn take_change(&self) -> MirrorChange {
+        self.channel.take_change()
+    }
+
+    /// Ends the channel. Readers get what is here first; what is missing up to `last` is told them as a gap.
+    pub fn end(&self, end: End, last: EventId) {
+        if self.channel.end_at(end, last) {
+            self.remove();
+        }
+    }
+
+    /// Removes the mirror where nobody reads it or listens; false where somebody does.
+    #[must_use]
+    pub fn let_go(&self) -> bool {
+        let is_unused = self.channel.end_unused();
+        if is_unused {
+            self.remove();
+        }
+        is_unused
+    }
+
+    fn remove(&self) {
+        self.hub.shard(self.channel.id).remove(&self.channel.id);
+        self.hub.registry.clients.fetch_sub(1, Ordering::Relaxed);
+    }
+}
