@@ -51,6 +51,16 @@ impl Channels {
         }
     }
 
+    /// Whether clients can be served now.
+    ///
+    /// # Errors
+    /// [`Refusal::Closing`].
+    pub async fn ready(&self) -> Result<(), Refusal> {
+        match self {
+            Self::Own(hub) => hub.admit(),
+        }
+    }
+
     /// [`Hub::connect`].
     ///
     /// # Errors

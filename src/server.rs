@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::FromRef;
+use axum::extract::{FromRef, State};
 use axum::http::{Method, Uri, header};
 use axum::routing::{MethodRouter, get, post};
 use tokio::net::TcpListener;
@@ -191,6 +191,12 @@ async fn sweep(hub: Hub) {
     }
 }
 
+/// `GET /readyz`: whether a balancer should send clients here.
+async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
+    app.channels.ready().await?;
+    Ok("ready")
+}
+
 /// Every route with its handlers.
 fn router(app: App) -> Router {
     let all = Route::ALL.into_iter();
@@ -218,6 +224,7 @@ fn handlers(route: Route) -> MethodRouter<App> {
         Route::Clients => get(clients::clients),
         Route::Metrics => get(metrics::metrics),
         Route::Health => get(|| async { "ok" }),
+        Route::Ready => get(ready),
         Route::Viewer => get(viewer::page),
         Route::ViewerFile => get(viewer::file),
     };

@@ -24,6 +24,8 @@ pub enum Route {
     Metrics,
     /// Whether the server is up.
     Health,
+    /// Whether the server can serve clients now.
+    Ready,
     /// The web page that shows a client's messages.
     Viewer,
     /// A file of that page.
@@ -38,7 +40,7 @@ const FILE: &str = "{file}";
 
 impl Route {
     /// Every route, the busiest first.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Client,
         Self::Publish,
         Self::Connect,
@@ -48,6 +50,7 @@ impl Route {
         Self::Clients,
         Self::Metrics,
         Self::Health,
+        Self::Ready,
         Self::Viewer,
         Self::ViewerFile,
     ];
@@ -65,6 +68,7 @@ impl Route {
             Self::Clients => "/api/v1/sse/clients",
             Self::Metrics => "/metrics",
             Self::Health => "/healthz",
+            Self::Ready => "/readyz",
             Self::Viewer => "/",
             Self::ViewerFile => "/viewer/{build}/{file}",
         }
@@ -103,9 +107,12 @@ impl Route {
             Self::Client => &["GET", "POST", "PUT", "DELETE"],
             Self::Control | Self::Stop => &["GET", "POST"],
             Self::Publish | Self::Broadcast => &["POST", "PUT"],
-            Self::Clients | Self::Metrics | Self::Health | Self::Viewer | Self::ViewerFile => {
-                &["GET", "HEAD"]
-            }
+            Self::Clients
+            | Self::Metrics
+            | Self::Health
+            | Self::Ready
+            | Self::Viewer
+            | Self::ViewerFile => &["GET", "HEAD"],
         }
     }
 

@@ -152,8 +152,13 @@ async fn within_the_grace_new_requests_get_503_and_after_it_all_are_cut() {
     }
     let begin = Instant::now();
     server.shut_down();
-    let (path, health) = (stream_of(&id), "/healthz".to_owned());
-    for (method, target) in [("GET", &path), ("POST", &path), ("GET", &health)] {
+    let path = &*stream_of(&id);
+    for (method, target) in [
+        ("GET", path),
+        ("POST", path),
+        ("GET", "/healthz"),
+        ("GET", "/readyz"),
+    ] {
         let refused = server.request(method, target, &[], "x").await;
         assert!(refused.detail(503).contains("shutting down"));
         let retry = refused.head.header("retry-after").unwrap();
@@ -187,6 +192,8 @@ async fn health_is_ok_and_other_paths_are_not_there() {
     let server = Server::start().await;
     let health = server.get("/healthz").await;
     assert_eq!((health.status, health.text()), (200, "ok"));
+    let ready = server.get("/readyz").await;
+    assert_eq!((ready.status, ready.text()), (200, "ready"));
     for path in ["/nowhere", "/api/v1/sse/clients", "/api/v1/sse/debug/a/b"] {
         server.get(path).await.detail(404);
     }

@@ -140,7 +140,7 @@ async fn reading_a_known_stream_and_stopping_one_need_the_id_alone() {
     assert_eq!(server.hub.stats(), before);
     assert_eq!(server.stream(&unknown, &[RIGHT]).await.head.status, 200);
 
-    for open in ["/healthz", "/nothing", "/", "/viewer/0/main.js"] {
+    for open in ["/healthz", "/readyz", "/nothing", "/", "/viewer/0/main.js"] {
         assert_ne!(server.get(open).await.status, 401);
     }
     let preflight = [
