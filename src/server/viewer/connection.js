@@ -14,8 +14,9 @@ const PATIENCE = 2.5 * (Number(document.documentElement.dataset.heartbeat) || 15
 /**
  * @typedef {{
  *   model: Model, token: string, bring(effects: import("./model.js").Effect[]): void, changed(): void,
- *   askToken(reason: string, again: () => void): void,
+ *   tell(text: string): void, named(id: string): void, askToken(reason: string, isInPlace: boolean): Promise<boolean>,
  * }} Page
+ * `named` takes note of the client ID that the server has issued; `askToken` returns whether there is a token then.
  */
 /** @typedef {"over" | "idle" | { reason: string, retryAfter: number }} Ended */
 
@@ -32,56 +33,41 @@ export function request(page, path, more = {}) {
   return fetch(path, /** @type {RequestInit} */ ({ ...more, ...always, headers }));
 }
 
-/** What an answer says, if it is a problem. @param {Response} response */
-export async function detailOf(response) {
-  try {
-    const { detail } = await response.json();
-    return String(detail ?? `status ${response.status}`);
-  } catch {
-    return `status ${response.status}`;
-  }
+/** Why an answer is not what was asked for, and what to do about it. @param {Response} response */
+async function reasonOf(response) {
+  if (response.ok || response.type === "opaqueredirect") return "something between answers instead (a login?)";
+  const { status } = response;
+  /** @type {{ detail?: unknown } | undefined} */
+  const problem = await response.json().catch(() => undefined);
+  const detail = String(problem?.detail ?? `status ${status}`);
+  return status === 403 ? `${detail} (behind a proxy: let it pass Host on, and see --allowed-host)` : detail;
 }
 
 /**
- * Asks publishers for something, tells what came of it, and returns whether they were asked.
+ * Posts what is wished, tells what came of it, and returns whether it was done.
  * @param {Page} page
+ * @param {"control" | "stop"} what
  * @param {object} wish
- * @param {string} asked
- * @param {(text: string) => void} tell
+ * @param {{ done: string, failed: string }} words
+ * @returns {Promise<boolean>}
  */
-export async function control(page, wish, asked, tell) {
+export async function post(page, what, wish, words) {
   const headers = { "Content-Type": "application/json" };
   const body = JSON.stringify(wish);
+  const path = `${API}/debug/${what}/${page.model.id}`;
   try {
-    const path = `${API}/debug/control/${page.model.id}`;
     const response = await request(page, path, { method: "POST", headers, body });
     if (response.ok) {
-      tell(asked);
+      page.tell(words.done);
       return true;
     }
-    const detail = await detailOf(response);
-    if (response.status === 401) page.askToken(detail, () => control(page, wish, asked, tell));
-    const why = response.status === 404 ? "nobody publishes here any more" : detail;
-    tell(`publishers could not be asked: ${why}`);
-  } catch (error) {
-    tell(`publishers could not be asked: ${error}`);
+    const why = await reasonOf(response);
+    if (response.status === 401 && (await page.askToken(why, true))) return post(page, what, wish, words);
+    page.tell(`${words.failed}: ${response.status === 404 ? "nobody publishes here any more" : why}`);
+  } catch {
+    page.tell(`${words.failed}: no connection`);
   }
   return false;
-}
-
-/**
- * Gets a new client ID, or says why there is none.
- * @param {Page} page
- * @returns {Promise<{ id?: string, failure?: string, isRefused?: boolean }>}
- */
-export async function issue(page) {
-  try {
-    const response = await request(page, `${API}/connect`, { headers: { Accept: "application/json" } });
-    if (response.ok) return { id: String((await response.json()).clientId) };
-    return { failure: await detailOf(response), isRefused: response.status === 401 };
-  } catch {
-    return { failure: "no connection to the server; is it running? codechat serve" };
-  }
 }
 
 /** Lets others have their turn; timers would be late in hidden tabs. */
@@ -97,7 +83,7 @@ function yielded() {
 }
 
 /**
- * Reads one client's stream until it is over.
+ * Reads one client's stream until it is over; gets an ID first if there is none.
  * @param {Page} page
  * @param {() => void} again begins anew, with a token
  * @param {{ lastId: string, translator: ReturnType<typeof createTranslator> }} [state] of an earlier reading, to go on from
@@ -127,6 +113,7 @@ export function createConnection(page, again, state = { lastId: "", translator: 
         // The next channel by this ID is a fresh one.
         parser = createParser("");
         translator = createTranslator("");
+        become({ kind: "connecting" });
         continue;
       }
       const floor = parser.retry();
@@ -152,11 +139,13 @@ export function createConnection(page, again, state = { lastId: "", translator: 
     let timer = setTimeout(() => silence.abort(), PATIENCE);
     const lastId = parser.lastId();
     try {
-      const headers = lastId ? { "Last-Event-ID": lastId } : undefined;
       const either = AbortSignal.any([signal, silence.signal]);
+      const unnamed = model.id === "" ? await issue(either) : undefined;
+      if (unnamed) return unnamed;
+      const headers = lastId ? { "Last-Event-ID": lastId } : undefined;
       const path = `${API}/debug/${model.id}?format=json`;
       const response = await request(page, path, { headers, signal: either });
-      const refused = await refusal(response);
+      const refused = await refusal(response, "text/event-stream");
       if (refused) return refused;
       become({ kind: "live" });
       model.lastSign = performance.now();
@@ -180,6 +169,18 @@ export function createConnection(page, again, state = { lastId: "", translator: 
       clearTimeout(timer);
       silence.abort();
     }
+  }
+
+  /** Gets a new client ID. @param {AbortSignal} signal @returns {Promise<Ended | undefined>} */
+  async function issue(signal) {
+    const response = await request(page, `${API}/connect`, { headers: { Accept: "application/json" }, signal });
+    const refused = await refusal(response, "application/json");
+    if (refused) return refused;
+    const { clientId } = await response.json();
+    // Another address may have been asked for meanwhile.
+    if (page.model !== model) return "over";
+    page.named(String(clientId));
+    return undefined;
   }
 
   /** Takes what the parser has, a slice of time after the other. @returns {Promise<Ended | undefined>} */
@@ -210,25 +211,22 @@ export function createConnection(page, again, state = { lastId: "", translator: 
     return undefined;
   }
 
-  /** What follows an answer that is no stream. @param {Response} response @returns {Promise<Ended | undefined>} */
-  async function refusal(response) {
-    const isStream = response.headers.get("Content-Type")?.startsWith("text/event-stream");
-    if (response.status === 200 && isStream) return undefined;
-    if (response.status === 204) {
+  /** What follows an answer of another type. @param {Response} response @param {string} type @returns {Promise<Ended | undefined>} */
+  async function refusal(response, type) {
+    const { status } = response;
+    if (status === 200 && response.headers.get("Content-Type")?.startsWith(type)) return undefined;
+    if (status === 204) {
       become({ kind: "ended" });
-    } else if (response.ok || response.type === "opaqueredirect") {
-      become({ kind: "failed", text: "something between answers instead (a login?); reload the page" });
-    } else {
-      const detail = await detailOf(response);
-      if (signal.aborted) return "over";
-      const { status } = response;
-      if ([408, 425, 429].includes(status) || status >= 500) {
-        const seconds = Number(response.headers.get("Retry-After")) || 0;
-        return { reason: `${status} ${detail}`, retryAfter: seconds * 1000 };
-      }
-      become({ kind: "failed", text: status === 404 ? `no codechat at ${location.pathname}` : detail });
-      if (status === 401) page.askToken(detail, again);
+      return "over";
     }
+    const reason = await reasonOf(response);
+    if (signal.aborted) return "over";
+    if ([408, 425, 429].includes(status) || status >= 500) {
+      const seconds = Number(response.headers.get("Retry-After")) || 0;
+      return { reason: `${status} ${reason}`, retryAfter: seconds * 1000 };
+    }
+    become({ kind: "failed", text: status === 404 ? `no codechat at ${location.pathname}` : reason });
+    if (status === 401) page.askToken(reason, false).then((isGiven) => isGiven && again());
     return "over";
   }
 
@@ -253,6 +251,9 @@ const OTHERS = 5;
  * @param {() => void} wake
  */
 export function keepFew(sleep, wake) {
+  const [navigation] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
+  // From HTTP/2 on, all requests to a server share one connection.
+  if (/^h[23]/.test(navigation.nextHopProtocol)) return;
   const pages = new BroadcastChannel("codechat");
   const own = String(performance.timeOrigin + performance.now());
   /** Those that were looked at since this one was. @type {Set<string>} */

@@ -1,13 +1,18 @@
-// The page's keys: the pane's table, but for what a browser keeps to itself. Knows no DOM.
+// The page's keys: the pane's table, but for what a browser keeps to itself; the menu; and what keys do to the list alone.
+// Knows no DOM.
 
+import { beginnings, levelBy, nextTimes } from "./model.js";
+import { follow, isFollowing, nextHit, pause, reveal, scroll, seek, step } from "./viewport.js";
+
+/** @typedef {import("./model.js").Model} Model */
 /**
  * @typedef {{ keys: string[], action: string, does: string }} Binding
  */
 
 /** @type {Binding[]} */
 export const TABLE = [
-  { keys: ["j", "ArrowDown"], action: "Down", does: "move down; reaching the bottom follows" },
-  { keys: ["k", "ArrowUp"], action: "Up", does: "move up, and pause" },
+  { keys: ["j", "ArrowDown"], action: "Down", does: "move down; reaching the bottom follows again" },
+  { keys: ["k", "ArrowUp"], action: "Up", does: "move up; leaving the bottom pauses" },
   { keys: ["d"], action: "HalfDown", does: "half a page down" },
   { keys: ["u"], action: "HalfUp", does: "half a page up" },
   { keys: ["f", "PageDown"], action: "PageDown", does: "a page down" },
@@ -19,7 +24,7 @@ export const TABLE = [
   { keys: ["/"], action: "Search", does: "search (regex; capitals make it exact)" },
   { keys: ["n"], action: "NextHit", does: "next hit" },
   { keys: ["N"], action: "PreviousHit", does: "previous hit" },
-  { keys: ["&"], action: "Filter", does: "show only what matches; ! first shows what does not" },
+  { keys: ["&"], action: "Filter", does: "show only what matches; ! first shows what does not; empty shows all" },
   { keys: ["e"], action: "NextError", does: "next error, in a circle" },
   { keys: ["E"], action: "PreviousError", does: "previous error, in a circle" },
   { keys: ["+"], action: "RaiseLevel", does: "raise the level shown" },
@@ -28,7 +33,7 @@ export const TABLE = [
   { keys: ["2"], action: "ShowDebug", does: "show debug and worse" },
   { keys: ["3"], action: "ShowInfo", does: "show info and worse" },
   { keys: ["4"], action: "ShowWarn", does: "show warn and worse" },
-  { keys: ["5"], action: "ShowError", does: "show errors" },
+  { keys: ["5"], action: "ShowError", does: "show errors only" },
   { keys: ["{"], action: "PreviousOperation", does: "previous operation's first message" },
   { keys: ["}"], action: "NextOperation", does: "next operation's first message" },
   { keys: ["Enter"], action: "Open", does: "following: a ruler with the time; paused: the whole message" },
@@ -37,14 +42,14 @@ export const TABLE = [
   { keys: ["y"], action: "Copy", does: "copy the message" },
   { keys: ["Y"], action: "CopyShown", does: "copy all that is shown" },
   { keys: ["i"], action: "CopyId", does: "copy the client ID" },
-  { keys: ["I"], action: "CopyCurl", does: "copy a curl line that sends the ID along" },
-  { keys: ["L"], action: "CopyLink", does: "copy the link to the message" },
+  { keys: ["I"], action: "CopyCurl", does: "copy a curl line that sends the client ID along" },
+  { keys: ["L"], action: "CopyLink", does: "copy a link: to the message if paused, else to this page" },
+  { keys: ["o"], action: "CopyPage", does: "copy the address of this page" },
   { keys: ["s"], action: "SaveText", does: "save what is shown as text" },
   { keys: ["S"], action: "SaveAll", does: "save everything as NDJSON" },
   { keys: ["D"], action: "Detail", does: "ask publishers for debug detail" },
   { keys: ["x"], action: "Cancel", does: "ask publishers to cancel (asks back first)" },
   { keys: ["r"], action: "Reconnect", does: "reconnect now" },
-  { keys: ["o"], action: "CopyPage", does: "copy the page's address" },
   { keys: ["Escape"], action: "Back", does: "close what is open; take the search's marks away" },
   { keys: ["?"], action: "Help", does: "help" },
 ];
@@ -60,10 +65,71 @@ export function action(key) {
   return byKey.get(key);
 }
 
-/** The buttons, by their IDs, and what they do. */
-export const BUTTONS = {
-  "copy-id": "CopyId", "copy-link": "CopyLink", "previous-hit": "PreviousHit", "next-hit": "NextHit",
-  again: "Again", times: "Time", wrap: "Wrap", detail: "Detail", follow: "Last", pause: "Pause", help: "Help",
+/** What the menu has, in its order. What has no key is written out. @type {Binding[]} */
+export const MENU = [
+  "CopyId", "CopyCurl", "CopyLink", "CopyPage", "Copy", "CopyShown", "SaveText", "SaveAll",
+  "Open", "First", "NextError", "PreviousError", "NextOperation", "PreviousOperation", "ShowError", "RaiseLevel", "LowerLevel",
+  "Cancel",
+  { keys: [], action: "Token", does: "give the server's token…" },
+  "Reconnect",
+  { keys: [], action: "New", does: "start a new stream" },
+  { keys: [], action: "Stop", does: "end this stream (asks back first)" },
+  "Help",
+].map((it) => (typeof it === "string" ? /** @type {Binding} */ (TABLE.find(({ action }) => action === it)) : it));
+
+/** @param {Model} model @param {number | undefined} id @param {number} height @param {string} none */
+function show(model, id, height, none) {
+  if (id === undefined) return none;
+  reveal(model, id, height);
+}
+
+/** @param {Model} model @param {boolean} down @param {number} height */
+function hit(model, down, height) {
+  return show(model, nextHit(model, down), height, model.search ? `nothing matches ${model.search}` : "/ searches");
+}
+
+/** @param {Model} model @param {boolean} down @param {number} height */
+function error(model, down, height) {
+  return show(model, seek(model, down, (it) => it.kind === "message" && it.level === "error"), height, "no error");
+}
+
+/** @param {Model} model @param {boolean} down @param {number} height */
+function operation(model, down, height) {
+  const begins = beginnings(model);
+  return show(model, seek(model, down, (it) => begins.has(it)), height, "no operation begins there");
+}
+
+/**
+ * What an action does to the list, with so many lines on screen. Returns what is to be told, if anything is.
+ * @type {Record<string, (model: Model, height: number) => string | void>}
+ */
+export const MOVES = {
+  Down: (model, height) => step(model, 1, height),
+  Up: (model, height) => step(model, -1, height),
+  HalfDown: (model, height) => scroll(model, height >> 1, height),
+  HalfUp: (model, height) => scroll(model, -(height >> 1), height),
+  PageDown: (model, height) => scroll(model, height - 1, height),
+  PageUp: (model, height) => scroll(model, 1 - height, height),
+  First: (model, height) => show(model, model.viewport.idAt(0), height, ""),
+  Last: follow,
+  Space: (model, height) => (isFollowing(model) ? MOVES.Pause : MOVES.PageDown)(model, height),
+  Pause: (model, height) => (isFollowing(model) ? pause(model, height) : follow(model)),
+  NextHit: (model, height) => hit(model, true, height),
+  PreviousHit: (model, height) => hit(model, false, height),
+  NextError: (model, height) => error(model, true, height),
+  PreviousError: (model, height) => error(model, false, height),
+  NextOperation: (model, height) => operation(model, true, height),
+  PreviousOperation: (model, height) => operation(model, false, height),
+  Time: nextTimes,
 };
-/** What is in the menu. */
-export const MENU = ["CopyId", "CopyCurl", "CopyLink", "CopyShown", "SaveText", "SaveAll", "Reconnect", "Help"];
+
+/** The levels that keys choose, from the one that is shown. @type {Record<string, (model: Model) => string>} */
+export const LEVELS = {
+  RaiseLevel: (model) => levelBy(model, 1),
+  LowerLevel: (model) => levelBy(model, -1),
+  ShowTrace: () => "",
+  ShowDebug: () => "debug",
+  ShowInfo: () => "info",
+  ShowWarn: () => "warn",
+  ShowError: () => "error",
+};

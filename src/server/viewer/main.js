@@ -1,8 +1,8 @@
-// The page: its address, its keys and buttons, and what becomes of each. It draws with the next frame, and only if
-// something has changed.
+// The page: its address, and what keys, buttons and the menu have it do. It draws with the next frame, and only if something
+// has changed.
 
-import { API, control, createConnection, createSearch, issue, keepFew, request } from "./connection.js";
-import { BUTTONS, MENU, TABLE, action } from "./keys.js";
+import { API, createConnection, createSearch, keepFew, post } from "./connection.js";
+import { LEVELS, MOVES, action } from "./keys.js";
 import { createList } from "./list.js";
 import * as models from "./model.js";
 import { compile } from "./query.js";
@@ -12,7 +12,6 @@ import * as viewport from "./viewport.js";
 
 /** @typedef {import("./model.js").Model} Model */
 
-const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
 /** How long a notice stands, in ms: it covers the newest message. */
 const NOTICE = 6000;
 
@@ -28,12 +27,19 @@ const page = {
   token: "",
   bring,
   changed,
-  /** @param {string} reason @param {() => void} again */
-  askToken(reason, again) {
-    view.token(reason, (given) => {
-      page.token = given;
-      again();
-    });
+  tell,
+  /** @param {string} id */
+  named(id) {
+    page.model.id = id;
+    history.replaceState(null, "", `#${id}`);
+    lines();
+  },
+  /** @param {string} reason @param {boolean} isInPlace whether all else stays */
+  async askToken(reason, isInPlace) {
+    const token = await view.token(reason, isInPlace ? undefined : (id) => (location.hash = id));
+    page.token = token || page.token;
+    lines();
+    return token !== "";
   },
 };
 /** @type {ReturnType<typeof createConnection> | undefined} */
@@ -46,7 +52,7 @@ const search = createSearch(page, () => {
   input("search").value = "";
   input("filter").value = "";
   relist();
-  tell("this pattern is too slow, and was taken away");
+  tell("this pattern is too slow; Search and Filter are empty again");
 });
 
 /** @param {string} id */
@@ -62,8 +68,7 @@ function changed() {
   requestAnimationFrame(() => {
     isDue = false;
     if (list.measure(page.model)) relist();
-    const gone = viewport.openLink(page.model, list.height());
-    if (gone) page.model.notice = gone;
+    viewport.openLink(page.model, list.height());
     view.draw(page.model, now());
     list.draw(page.model);
   });
@@ -94,16 +99,28 @@ function relist() {
   changed();
 }
 
-/** @param {object} wish @param {string} asked */
-const ask = (wish, asked) => control(page, wish, asked, tell);
+/** @param {object} wish @param {string} done */
+const ask = (wish, done) => post(page, "control", wish, { done, failed: "publishers could not be asked" });
 
 /** @param {string | undefined} operation */
 function cancel(operation) {
-  const question = `Ask publishers to cancel ${operation ?? "whatever they do"}?`;
-  view.ask(question, "Ask to cancel", "Keep running", () => {
-    const asked = `publishers were asked to cancel ${operation ?? ""}`.trim();
-    ask({ cancel: true, operation }, asked);
+  view.ask(`Ask publishers to cancel ${operation ?? "whatever they do"}?`, "Ask to cancel", "Keep running", () => {
+    ask({ cancel: true, operation }, `publishers were asked to cancel ${operation ?? ""}`.trim());
   });
+}
+
+function stop() {
+  const question = "End this stream? All who watch it are told, and publishers are refused until somebody watches it again.";
+  const words = { done: "the stream was ended", failed: "the stream could not be ended" };
+  view.ask(question, "End it", "Keep it", () => post(page, "stop", {}, words));
+}
+
+async function detail() {
+  const { model } = page;
+  const wants = !model.wantsDebug;
+  const what = wants ? "asked for debug detail" : "told that debug detail is not needed any more";
+  if (await ask({ level: wants ? "debug" : null }, `publishers were ${what}`)) model.wantsDebug = wants;
+  changed();
 }
 
 const address = () => `${location.origin}${location.pathname}#${page.model.id}`;
@@ -117,7 +134,7 @@ const copy = async (text, what) => tell(await view.copy(text, what));
 function openDetail(by) {
   if (by !== 0) viewport.step(page.model, by, list.height());
   const record = focused();
-  if (record) view.detail(page.model, record, copy, openDetail);
+  if (record) view.detail(page.model, record, address(), copy, openDetail);
   changed();
 }
 
@@ -129,58 +146,11 @@ function setLevel(level) {
   tell(level === "" ? "all levels" : `${level} and worse`);
 }
 
-/** @param {number | undefined} id @param {string} none */
-function reveal(id, none) {
-  if (id === undefined) tell(none);
-  else viewport.reveal(page.model, id, list.height());
-}
-
-/** @param {boolean} down */
-function hit(down) {
-  const { model } = page;
-  reveal(viewport.nextHit(model, down), model.search ? `nothing matches ${model.search}` : "/ searches");
-}
-
-/** @param {boolean} down */
-function error(down) {
-  reveal(viewport.seek(page.model, down, (it) => it.kind === "message" && it.level === "error"), "no error");
-}
-
-/** @param {boolean} down */
-function operation(down) {
-  const begins = models.beginnings(page.model);
-  reveal(viewport.seek(page.model, down, (it) => begins.has(it)), "no operation begins there");
-}
-
-/** @type {Record<string, () => unknown>} */
+/** @type {Record<string, (operation?: string) => unknown>} */
 const ACTIONS = {
-  Down: () => viewport.step(page.model, 1, list.height()),
-  Up: () => viewport.step(page.model, -1, list.height()),
-  HalfDown: () => viewport.scroll(page.model, list.height() >> 1, list.height()),
-  HalfUp: () => viewport.scroll(page.model, -(list.height() >> 1), list.height()),
-  PageDown: () => viewport.scroll(page.model, list.height() - 1, list.height()),
-  PageUp: () => viewport.scroll(page.model, 1 - list.height(), list.height()),
-  First: () => reveal(page.model.viewport.idAt(0), ""),
-  Last: () => viewport.follow(page.model),
-  Space: () => (viewport.isFollowing(page.model) ? ACTIONS.Pause() : ACTIONS.PageDown()),
-  Pause: () => (viewport.isFollowing(page.model) ? viewport.pause(page.model, list.height()) : viewport.follow(page.model)),
   Search: () => input("search").focus(),
   Filter: () => input("filter").focus(),
-  NextHit: () => hit(true),
-  PreviousHit: () => hit(false),
-  NextError: () => error(true),
-  PreviousError: () => error(false),
-  RaiseLevel: () => setLevel(models.levelBy(page.model, 1)),
-  LowerLevel: () => setLevel(models.levelBy(page.model, -1)),
-  ShowTrace: () => setLevel(""),
-  ShowDebug: () => setLevel("debug"),
-  ShowInfo: () => setLevel("info"),
-  ShowWarn: () => setLevel("warn"),
-  ShowError: () => setLevel("error"),
-  NextOperation: () => operation(true),
-  PreviousOperation: () => operation(false),
   Open: () => (viewport.isFollowing(page.model) ? bring(models.ruler(page.model, now())) : openDetail(0)),
-  Time: () => models.nextTimes(page.model),
   Wrap: () => {
     page.model.wraps = !page.model.wraps;
     relist();
@@ -188,42 +158,44 @@ const ACTIONS = {
   Copy: () => copy(focused()?.plain ?? "", "the message"),
   CopyShown: () => copy(view.shownAsText(page.model), "all that is shown"),
   CopyId: () => copy(page.model.id, "the client ID"),
-  CopyCurl: () => copy(sending(), "a curl line that sends the ID along"),
+  CopyCurl: () => copy(sending(), "a curl line that sends the client ID along"),
   CopyLink: () => {
     const seq = viewport.isFollowing(page.model) ? 0 : focused()?.message?.seq;
-    copy(seq ? `${address()}/${seq}` : address(), "the link");
+    return seq ? copy(`${address()}/${seq}`, "the link to the message") : ACTIONS.CopyPage();
   },
-  CopyPage: () => copy(address(), "the page's address"),
+  CopyPage: () => copy(address(), "the address of this page"),
   SaveText: () => view.save(page.model, "txt", view.shownAsText(page.model)),
   SaveAll: () => view.save(page.model, "ndjson", view.allAsNdjson(page.model)),
-  Detail: () => {
-    const { model } = page;
-    const wants = !model.wantsDebug;
-    const asked = wants ? "asked for debug detail" : "told that the detail is not needed";
-    ask({ level: wants ? "debug" : null }, `publishers were ${asked}`).then((isAsked) => {
-      if (isAsked) model.wantsDebug = wants;
-      changed();
-    });
-  },
-  Cancel: () => cancel(models.toCancel(page.model)),
-  Reconnect: () => resume(),
+  Detail: detail,
+  Cancel: (operation) => cancel(operation ?? models.toCancel(page.model)),
+  Token: async () => (await page.askToken("", true)) && page.model.connection.kind !== "live" && resume(),
+  Reconnect: resume,
   Again: () => {
     const { kind } = page.model.connection;
-    if (kind === "retrying") return connection?.hurry();
-    return kind === "ended" || page.model.id === "" ? fresh() : location.reload();
+    if (kind === "retrying") connection?.hurry();
+    else if (kind === "failed") location.reload();
+    else begin({});
   },
+  Reload: () => location.reload(),
+  New: () => begin({}),
+  Stop: stop,
   Back: () => {
     page.model.search = "";
     input("search").value = "";
     search.ask();
   },
-  Help: () => view.help(),
+  Help: view.help,
 };
 
-/** @param {string} name */
-function act(name) {
-  page.model.notice = "";
-  ACTIONS[name]();
+/** @param {string} name @param {string} [operation] that it is for */
+function act(name, operation) {
+  const { model } = page;
+  model.notice = "";
+  if (model.link?.isGone) model.link = undefined;
+  const told = MOVES[name]?.(model, list.height());
+  if (told) tell(told);
+  if (name in LEVELS) setLevel(LEVELS[name](model));
+  ACTIONS[name]?.(operation);
   changed();
 }
 
@@ -238,7 +210,7 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && target.id === "search") act("NextHit");
     return;
   }
-  if (event.key === "Escape" && !element("menu").hidden) return view.menu([]);
+  if (target.closest("#menu")) return view.moveInMenu(event);
   const isPressed = target.matches("button") && [" ", "Enter"].includes(event.key);
   const isOurs = isSearch || !(event.ctrlKey || event.altKey || event.metaKey || isTyping || isPressed);
   const name = isSearch ? "Search" : action(event.key);
@@ -247,28 +219,16 @@ document.addEventListener("keydown", (event) => {
   act(name);
 });
 
-for (const [id, name] of Object.entries(BUTTONS)) element(id).addEventListener("click", () => act(name));
+document.addEventListener("click", ({ target }) => {
+  const pressed = /** @type {HTMLElement} */ (target).closest("button");
+  if (pressed?.closest("#menu")) element("menu").hidePopover();
+  if (pressed?.dataset.does) act(pressed.dataset.does, pressed.dataset.operation);
+});
 
 element("find").addEventListener("click", () => {
   const isOpen = element("tools").classList.toggle("open");
   element("find").setAttribute("aria-expanded", String(isOpen));
   changed();
-});
-
-element("operations").addEventListener("click", ({ target }) => {
-  const name = /** @type {HTMLElement} */ (target).dataset.operation;
-  if (name !== undefined) cancel(name || undefined);
-});
-
-element("menu-button").addEventListener("click", () => {
-  const entries = TABLE.filter((it) => MENU.includes(it.action));
-  const stop = () =>
-    request(page, `${API}/debug/stop/${page.model.id}`, { method: "POST" }).catch((why) => tell(`not ended: ${why}`));
-  view.menu([
-    ...entries.map((it) => ({ name: it.does, act: () => act(it.action) })),
-    { name: "end this stream", act: () => view.ask("End this stream for everybody?", "End it", "Keep it", stop) },
-    { name: "new stream", act: fresh },
-  ]);
 });
 
 element("list").addEventListener("pointerdown", ({ target }) => {
@@ -296,20 +256,25 @@ for (const what of /** @type {const} */ (["search", "filter"])) {
 }
 
 /**
- * Begins anew with a client; without an ID, with nothing.
- * @param {string} id
- * @param {string} [failure]
- * @param {number} [seq] of the message to stop at
+ * Begins anew with what an address names: a client, perhaps one of its messages; without either, with a new client.
+ * @param {ReturnType<typeof models.readAddress>} address
  */
-function begin(id, failure, seq = 0) {
+function begin({ id = "", seq = 0, failure }) {
   connection?.stop();
   search.end();
+  view.close();
   for (const field of ["search", "filter", "level"]) input(field).value = "";
-  page.model = create(id);
-  if (seq > 0) page.model.link = { seq, next: 0 };
+  const model = create(id);
+  page.model = model;
+  if (seq > 0) model.link = { seq, next: 0, isGone: false };
   connection = undefined;
-  if (failure !== undefined) page.model.connection = { kind: "failed", text: failure };
-  else if (id !== "") connection = createConnection(page, resume);
+  const connect = () => {
+    if (page.model === model) connection = createConnection(page, resume);
+  };
+  if (failure) model.connection = { kind: "malformed", text: failure };
+  // A page that nobody looks at yet needs no ID.
+  else if (id === "" && document.hidden) document.addEventListener("visibilitychange", connect, { once: true });
+  else connect();
   lines();
   changed();
 }
@@ -331,37 +296,17 @@ function lines() {
   const authorization = token ? '-H "Authorization: Bearer $CODECHAT_TOKEN" ' : "";
   view.write("empty", [
     ["p", `Client ID ${model.id}`],
-    ["p", "Nothing has come yet. Send the ID along with your request:"],
+    ["p", "Nothing has come yet. Send the client ID along with a request to your own program, here one at port 8000:"],
     ["pre", sending()],
     ["p", "Or publish something yourself:"],
     ["pre", `codechat send --id ${model.id} --server ${server()} hello`],
     ["pre", `curl ${authorization}-d hello ${server()}/${API}/debug/${model.id}`],
+    ["p", "⋯ has what can be done here, ? shows all keys."],
   ]);
 }
 
-/** Gets a new client ID. */
-async function fresh() {
-  begin("");
-  const { model } = page;
-  const { id, failure, isRefused } = await issue(page);
-  // Another address may have been asked for meanwhile.
-  if (page.model !== model) return;
-  begin(id ?? "", failure);
-  if (id !== undefined) history.replaceState(null, "", `#${id}`);
-  if (isRefused) page.askToken(failure ?? "", fresh);
-}
-
 /** Watches what the address names. */
-function start() {
-  element("static").hidden = true;
-  element("app").hidden = false;
-  const [id, seq = ""] = location.hash.slice(1).split("/");
-  if (ID.test(id)) begin(id.toLowerCase(), undefined, /^[1-9]\d*$/.test(seq) ? Number(seq) : 0);
-  else if (id !== "") begin("", `"${safeLine(id.slice(0, 40))}" is no client ID; to get a new one, remove what stands behind #`);
-  // A page that nobody looks at yet needs no ID.
-  else if (document.hidden) document.addEventListener("visibilitychange", start, { once: true });
-  else fresh();
-}
+const start = () => begin(models.readAddress(location.hash.slice(1)));
 
 // A browser opens six connections to a server, over HTTP/1.1, and each page that watches holds one.
 keepFew(
@@ -383,8 +328,11 @@ document.addEventListener("visibilitychange", () => {
   changed();
 });
 addEventListener("pageshow", ({ persisted }) => persisted && resume());
-/** @param {unknown} what */
-const broken = (what) => tell(`an error of the page's own: ${what}; reload the page`);
+/** Tells an error of the page's own, without all that may have broken. @param {unknown} what */
+function broken(what) {
+  element("broken").hidden = false;
+  element("broken").children[0].textContent = safeLine(`The page itself has failed: ${what}. What came can still be saved.`);
+}
 addEventListener("error", ({ message }) => broken(message));
 addEventListener("unhandledrejection", ({ reason }) => broken(reason));
 setInterval(() => {
@@ -392,4 +340,7 @@ setInterval(() => {
   announcer.say(models.spoken(page.model), now());
   changed();
 }, 1000);
+element("static").hidden = true;
+element("app").hidden = false;
+view.explain();
 start();

@@ -4,6 +4,7 @@
 import { age, clock, countOf, counted, sinceText } from "./format.js";
 import { createOperations } from "./operations.js";
 import { createRecords } from "./records.js";
+import { GREETING } from "./stream.js";
 import { safe, safeLine } from "./text.js";
 import { createViewport, isFollowing, linesOf } from "./viewport.js";
 
@@ -16,6 +17,9 @@ const LOST_LONG = 30_000;
 const TEXT_MAX = 4 << 20;
 /** Shared by all that have no style of their own. @type {import("./text.js").Span[]} */
 const NO_SPANS = [];
+/** What stands in the list where a quiet stream has ended, which is then subscribed to again. */
+const IDLE = "ended: nothing happened for the idle timeout";
+const ADDRESS = /^([0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})(?:\/([1-9]\d{0,15}))?$/i;
 const LEVELS = ["trace", "debug", "info", "warn", "error"];
 const TIMES = ["clock", "since the start", "since the previous message", "off"];
 
@@ -60,13 +64,25 @@ export function createModel({ id, began, offset }) {
     counted: 0,
     narrow: false,
     wantsDebug: false,
-    /** @type {{ seq: number, next: number } | undefined} The message that the address leads to, and where to look on. */
+    /** @type {{ seq: number, next: number, isGone: boolean } | undefined} What the address leads to, and where to look on. */
     link: undefined,
     notice: "",
   };
 }
 
 /** @typedef {ReturnType<typeof createModel>} Model */
+
+/**
+ * Reads what stands behind `#` in the page's address: nothing, a client ID, or one with the number of a message.
+ * @param {string} fragment
+ * @returns {{ id?: string, seq?: number, failure?: string }}
+ */
+export function readAddress(fragment) {
+  if (fragment === "") return {};
+  const [, id, seq] = ADDRESS.exec(fragment) ?? [];
+  if (id) return { id: id.toLowerCase(), seq: Number(seq ?? 0) };
+  return { failure: `"${safeLine(fragment.slice(0, 80))}" is no client ID, nor one with / and a message's number behind it` };
+}
 
 /** @param {Model} model */
 export const isFiltered = (model) => model.filter !== "" || model.level !== "";
@@ -116,8 +132,11 @@ function show(model, id, record) {
  */
 export function receive(model, update, now) {
   model.lastSign = now;
+  const wasIdle = isIdle(model);
   if ("message" in update) {
     const { message } = update;
+    // Where nothing happens, streams that end and begin are told once.
+    if (wasIdle && message.text === GREETING && message.system) return [];
     model.operations.update(message, now);
     const kind = message.system ? "system" : "message";
     const more = message.text.length - TEXT_MAX;
@@ -153,12 +172,19 @@ export function receive(model, update, now) {
     model.lost += missed;
     return note(model, `${counted(missed, "message")} lost (${from}–${to})`, now, "warn");
   }
+  if (wasIdle && update.end === "idle") return [];
   const texts = {
     stopped: "stopped",
-    idle: "ended: nothing happened for the idle timeout",
+    idle: IDLE,
     quit: "ended by its owner, whose watch was the server; `codechat serve` starts one that stays",
   };
   return note(model, texts[update.end], now);
+}
+
+/** Whether the newest record says that nothing happens. @param {Model} model */
+function isIdle({ records }) {
+  const newest = records.get(records.end() - 1);
+  return newest?.kind === "note" && newest.plain === `-- ${IDLE} --`;
 }
 
 /** What a message without text says. @param {import("./stream.js").Message} message */
@@ -240,7 +266,7 @@ export function spoken(model) {
   const { behind, connection } = model;
   if (connection.kind === "retrying") return "lost the connection";
   if (connection.kind === "ended") return "the stream has ended";
-  if (connection.kind === "failed") return connection.text ?? "";
+  if (connection.kind === "failed" || connection.kind === "malformed") return connection.text ?? "";
   if (behind.new === 0) return "";
   const errors = behind.errors > 0 ? `, ${counted(behind.errors, "error")}` : "";
   return `${behind.new} new${errors}`;
@@ -309,12 +335,25 @@ export function stateText(model, now) {
     case "ended":
       return { text: connection.text ? `■ ended (${connection.text})` : "■ ended", tone: "" };
     case "failed":
+    case "malformed":
       return { text: `■ ${connection.text}`, tone: "bad" };
     case "asleep":
       return { text: "◌ asleep while other tabs are looked at", tone: "" };
     default:
       return { text: "◌ connecting", tone: "" };
   }
+}
+
+/** Whether the list stands still; else, what became of the message that the address leads to. @param {Model} model */
+export function pausedText(model) {
+  const { behind, connection, link } = model;
+  if (!isFollowing(model)) {
+    const errors = behind.errors > 0 ? `, ${counted(behind.errors, "error")}` : "";
+    return behind.new > 0 ? `paused, +${behind.new} new${errors}` : "paused";
+  }
+  if (!link) return "";
+  const waits = connection.kind === "ended" ? "never came" : "is not here yet";
+  return `message ${link.seq} ${link.isGone ? "is gone" : waits}`;
 }
 
 /** The counts in the footer. @param {Model} model */

@@ -193,7 +193,7 @@ function lineEnd(bytes, at) {
 }
 
 
-const GREETING = "Starting server communication...";
+export const GREETING = "Starting server communication...";
 const FAREWELL = "Server shutting down...";
 const DEFAULT_EVENT = "debug";
 const RESERVED_EVENTS = ["gap", "end", "control"];

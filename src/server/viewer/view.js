@@ -2,9 +2,9 @@
 // told.
 
 import { clock, count, counted, rate, seconds } from "./format.js";
-import { TABLE } from "./keys.js";
+import { MENU, TABLE } from "./keys.js";
 import { fill } from "./list.js";
-import { countsText, stateText, timeText } from "./model.js";
+import { countsText, pausedText, stateText, timeText } from "./model.js";
 import { safeLine } from "./text.js";
 import { isFollowing } from "./viewport.js";
 
@@ -15,9 +15,13 @@ import { isFollowing } from "./viewport.js";
 const SPOKEN = 5000;
 /** The most characters that are put on the clipboard. */
 const COPY_MAX = 1 << 20;
+/** For so long a file that is saved can be read, in ms: a browser may ask first where to. */
+const SAVED = 60_000;
 const NAMES = new Map(Object.entries({ " ": "Space", ArrowDown: "↓", ArrowUp: "↑", PageDown: "PgDn", PageUp: "PgUp", Escape: "Esc" }));
 
-const dialog = () => /** @type {HTMLDialogElement} */ (document.getElementById("dialog"));
+/** @param {string} id */
+const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const dialog = () => /** @type {HTMLDialogElement} */ (element("dialog"));
 
 /**
  * Makes an element.
@@ -61,17 +65,25 @@ function open(title, parts, buttons) {
   if (!where.open) where.showModal();
   // Whoever goes on to the next message stays on the button for that.
   for (const it of row.querySelectorAll("button")) if (pressed && it.textContent === pressed) it.focus();
-  where.onclose = () => element("list").focus();
   return where;
 }
 
-export const isOpen = () => dialog().open;
+/** @type {() => HTMLDialogElement[]} */
+const openDialogs = () => [...document.querySelectorAll("dialog")].filter((it) => it.open);
+export const isOpen = () => openDialogs().length > 0;
+/** Closes whatever is open. */
+export function close() {
+  for (const it of openDialogs()) it.close();
+}
+
+/** @param {string[]} keys */
+const named = (keys) => keys.map((it) => NAMES.get(it) ?? it).join(" ");
 
 /** Lists the keys. */
 export function help() {
   const list = make("dl");
   for (const { keys, does } of TABLE) {
-    list.append(make("dt", keys.map((it) => NAMES.get(it) ?? it).join(" ")), make("dd", does));
+    list.append(make("dt", named(keys)), make("dd", does));
   }
   open("Keys", [list], []);
 }
@@ -80,10 +92,11 @@ export function help() {
  * Shows one message whole.
  * @param {Model} model
  * @param {Record} record
+ * @param {string} address of the page
  * @param {(text: string, what: string) => void} copy
  * @param {(by: number) => void} move shows the next one or the one before
  */
-export function detail(model, record, copy, move) {
+export function detail(model, record, address, copy, move) {
   const list = make("dl");
   /** @param {string} name @param {string | undefined} value */
   const add = (name, value) => {
@@ -113,6 +126,7 @@ export function detail(model, record, copy, move) {
     button("Copy text", () => copy(record.plain, "the message")),
   ];
   if (message) buttons.push(button("Copy JSON", () => copy(message.data, "the message as JSON")));
+  if (message?.seq) buttons.push(button("Copy link", () => copy(`${address}/${message.seq}`, "the link to the message")));
   open("Message", [list], buttons);
 }
 
@@ -136,54 +150,64 @@ export function ask(question, yes, no, confirmed) {
 }
 
 /**
- * Asks for the server's token, or for another client ID.
- * @param {string} reason
- * @param {(token: string) => void} given
+ * Asks for the server's token, and returns it; "" if none was given.
+ * @param {string} reason why it is needed; "" if nobody has asked for it
+ * @param {((id: string) => void) | undefined} watch takes the ID of another client instead
+ * @returns {Promise<string>}
  */
-export function token(reason, given) {
-  const form = /** @type {HTMLFormElement} */ (make("form"));
-  const field = /** @type {HTMLInputElement} */ (make("input"));
-  field.type = "password";
-  field.autocomplete = "off";
-  field.setAttribute("aria-label", "Token");
-  form.append(field);
-  field.addEventListener("input", () => field.setCustomValidity(""));
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    const token = field.value.trim();
-    const isSendable = /^[\x21-\x7e]+$/.test(token);
-    field.setCustomValidity(isSendable ? "" : "a token is one word of visible ASCII characters");
-    if (!field.reportValidity()) return;
-    dialog().close();
-    given(token);
+export function token(reason, watch) {
+  const where = /** @type {HTMLDialogElement} */ (element("token-dialog"));
+  const [field, other] = ["token", "other"].map((id) => /** @type {HTMLInputElement} */ (element(id)));
+  set(element("token-title"), reason ? "This server asks for its token" : "The server's token");
+  set(element("token-reason"), reason ? safeLine(reason) : "It goes with all that this page sends from now on.");
+  element("other-form").hidden = !watch;
+  field.value = other.value = "";
+  return new Promise((resolve) => {
+    /** @param {string} form @param {() => void} done */
+    const take = (form, done) => {
+      element(form).onsubmit = (event) => {
+        event.preventDefault();
+        done();
+        where.close();
+      };
+    };
+    take("token-form", () => resolve(field.value.trim()));
+    take("other-form", () => watch?.(other.value.trim()));
+    where.onclose = () => resolve("");
+    if (!where.open) where.showModal();
   });
-  open("This server asks for its token", [make("p", safeLine(reason)), form], [
-    button("Send", () => form.requestSubmit()),
-  ]);
-  field.focus();
 }
 
-/**
- * Opens or closes the menu.
- * @param {{ name: string, act(): void }[]} entries
- */
-export function menu(entries) {
-  const where = /** @type {HTMLElement} */ (document.getElementById("menu"));
-  const opener = /** @type {HTMLElement} */ (document.getElementById("menu-button"));
-  where.hidden = !where.hidden;
-  opener.setAttribute("aria-expanded", String(!where.hidden));
-  if (where.hidden) return opener.focus();
-  where.replaceChildren(
-    ...entries.map(({ name, act }) => {
-      const entry = button(name, () => {
-        menu([]);
-        act();
-      });
-      entry.setAttribute("role", "menuitem");
-      return entry;
-    }),
-  );
-  /** @type {HTMLElement | null} */ (where.firstElementChild)?.focus();
+/** Fills in the menu, and says on each button what it does and by which key. */
+export function explain() {
+  const menu = element("menu");
+  for (const { keys, action, does } of MENU) {
+    const entry = make("button", does);
+    entry.setAttribute("role", "menuitem");
+    entry.tabIndex = -1;
+    entry.dataset.does = action;
+    entry.dataset.keys = named(keys);
+    menu.append(entry);
+  }
+  menu.addEventListener("toggle", () => {
+    if (menu.matches(":popover-open")) /** @type {HTMLElement} */ (menu.firstChild).focus();
+  });
+  for (const { keys, action, does } of TABLE) {
+    for (const it of document.querySelectorAll(`button[data-does="${action}"]:not([role])`)) {
+      it.setAttribute("title", `${does} (${named(keys)})`);
+    }
+  }
+}
+
+/** Moves the focus in the menu. @param {KeyboardEvent} event */
+export function moveInMenu(event) {
+  const entries = /** @type {HTMLElement[]} */ ([...element("menu").children]);
+  const at = entries.findIndex((it) => it === document.activeElement);
+  const to = new Map([["ArrowDown", at + 1], ["ArrowUp", at - 1], ["Home", 0], ["End", -1]]).get(event.key);
+  if (event.key === "Tab") element("menu").hidePopover();
+  if (to === undefined) return;
+  event.preventDefault();
+  entries.at(to % entries.length)?.focus();
 }
 
 /** Returns what tells a screen reader a sentence now and then. */
@@ -208,18 +232,20 @@ export function createAnnouncer() {
  * @param {string} what
  */
 export async function copy(text, what) {
+  if (text === "") return "nothing to copy";
   const part = text.slice(0, COPY_MAX);
   try {
     await navigator.clipboard.writeText(part);
   } catch {
     // Beyond loopback, only pages by HTTPS have the clipboard.
     const field = /** @type {HTMLTextAreaElement} */ (make("textarea"));
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement);
     field.value = part;
     (isOpen() ? dialog() : document.body).append(field);
     field.select();
     const isCopied = document.execCommand("copy");
     field.remove();
-    element("list").focus();
+    focused?.focus();
     if (!isCopied) return "nothing was copied: this browser does not let pages copy here";
   }
   return part.length < text.length ? `copied the first ${COPY_MAX} characters; to have it all, save it` : `copied ${what}`;
@@ -238,7 +264,7 @@ export function save(model, extension, text) {
   anchor.href = url;
   anchor.download = `codechat-${model.id.slice(0, 8)}-${stamp}.${extension}`;
   anchor.click();
-  URL.revokeObjectURL(url);
+  setTimeout(() => URL.revokeObjectURL(url), SAVED);
 }
 
 /** All that is shown, as text. @param {Model} model */
@@ -266,9 +292,6 @@ export function allAsNdjson({ records }) {
   return lines.join("");
 }
 
-/** @param {string} id */
-const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
-
 /** @param {HTMLElement} where @param {string} text */
 function set(where, text) {
   if (where.textContent !== text) where.textContent = text;
@@ -283,16 +306,13 @@ export function draw(model, now) {
   const state = stateText(model, now);
   set(element("state"), state.text);
   element("state").className = state.tone;
-  const again = model.id === "" && model.connection.kind === "failed" ? "New stream" : (AGAIN.get(model.connection.kind) ?? "");
+  const again = AGAIN.get(model.connection.kind) ?? "";
   element("again").hidden = again === "";
   set(element("again"), again);
-  set(element("target"), `${location.host} · ID ${model.id.slice(0, 8)}`);
+  set(element("target"), model.id ? `${location.host} · ID ${model.id.slice(0, 8)}` : location.host);
   operations(model, now);
   set(element("counts"), countsText(model));
-  const { behind } = model;
-  const errors = behind.errors > 0 ? `, ${counted(behind.errors, "error")}` : "";
-  const paused = isFollowing(model) ? "" : behind.new > 0 ? `paused, +${behind.new} new${errors}` : "paused";
-  set(element("paused"), paused);
+  set(element("paused"), pausedText(model));
   element("follow").hidden = isFollowing(model);
   element("pause").hidden = !isFollowing(model);
   element("wrap").setAttribute("aria-pressed", String(model.wraps));
@@ -311,7 +331,7 @@ export function entitle(model) {
 }
 
 /** What can be done about a state. */
-const AGAIN = new Map(Object.entries({ retrying: "Now", ended: "New stream", failed: "Reload" }));
+const AGAIN = new Map(Object.entries({ retrying: "Now", ended: "New stream", malformed: "New stream", failed: "Reload" }));
 
 /** @param {Model} model */
 function title(model) {
@@ -331,23 +351,11 @@ function operations(model, now) {
   const shown = running.length > 0 ? running.slice(-4) : ended.slice(-1);
   const more = running.length > 4 ? ` (+${running.length - 4})` : "";
   const where = element("operations");
+  const template = /** @type {HTMLTemplateElement} */ (element("operation"));
   while (where.children.length > shown.length) where.lastChild?.remove();
   shown.forEach((state, at) => {
-    let line = where.children[at];
-    if (!line) {
-      line = document.createElement("div");
-      line.className = "operation";
-      for (const name of ["name", "gauge", "facts", "told"]) {
-        const part = document.createElement(name === "gauge" ? "progress" : "span");
-        part.className = name;
-        line.append(part);
-      }
-      const cancel = document.createElement("button");
-      cancel.type = "button";
-      cancel.textContent = "Cancel…";
-      line.append(cancel);
-      where.append(line);
-    }
+    if (!where.children[at]) where.append(/** @type {Element} */ (template.content.firstElementChild).cloneNode(true));
+    const line = where.children[at];
     const [name, gauge, facts, told, cancel] = /** @type {HTMLElement[]} */ ([...line.children]);
     const label = safeLine(state.name ?? "progress");
     set(name, at === 0 ? label + more : label);

@@ -269,23 +269,23 @@ export function seek(model, down, wanted) {
 }
 
 /**
- * Stops at the message that the address leads to, once it has come, and returns what is to be told if it never will.
+ * Stops at the message that the address leads to, once it has come; not while another is read.
  * @param {Model} model
  * @param {number} height
  */
 export function openLink(model, height) {
   const { link, records } = model;
-  if (!link) return "";
+  if (!link || link.isGone || !isFollowing(model)) return;
   for (link.next = Math.max(link.next, records.first()); link.next < records.end(); link.next += 1) {
     const seq = records.get(link.next)?.message?.seq ?? 0;
     if (seq < link.seq) continue;
+    link.isGone = seq > link.seq;
+    if (link.isGone) return;
     model.link = undefined;
-    if (seq > link.seq) return `message ${link.seq} is gone`;
     pause(model, height);
     reveal(model, link.next, height);
-    return "";
+    return;
   }
-  return "";
 }
 
 /** The hit next to the focus, in a circle. @param {Model} model @param {boolean} down */
