@@ -29,8 +29,7 @@ const PATIENCE = 2.5 * (Number(document.documentElement.dataset.heartbeat) || 15
 export function request(page, path, more = {}) {
   const headers = new Headers(more.headers);
   if (page.token) headers.set("Authorization", `Bearer ${page.token}`);
-  const always = { cache: "no-store", redirect: "manual", credentials: "same-origin" };
-  return fetch(path, /** @type {RequestInit} */ ({ ...more, ...always, headers }));
+  return fetch(path, { ...more, cache: "no-store", redirect: "manual", credentials: "same-origin", headers });
 }
 
 /** Why an answer is not what was asked for, and what to do about it. @param {Response} response */
@@ -124,11 +123,8 @@ export function createConnection(page, again, state = { lastId: "", translator: 
       const { attempt, delay } = backoff.next({ floor, retryAfter, chance: Math.random() });
       become({ kind: "retrying", text: reason, attempt, due: performance.now() + delay, since });
       await new Promise((resolve) => {
-        const timer = setTimeout(resolve, delay);
-        hurry = () => {
-          clearTimeout(timer);
-          resolve(undefined);
-        };
+        hurry = () => resolve(undefined);
+        setTimeout(hurry, delay);
       });
     }
   }
@@ -295,9 +291,8 @@ export function createSearch(page, hung) {
   let waiting = [];
   /** The ID of the first record that waits. */
   let first = 0;
-  let heardAt = 0;
-  let isBusy = false;
-  let isWatched = false;
+  /** Runs while the worker is at something. @type {ReturnType<typeof setTimeout> | undefined} */
+  let patience;
 
   /** @param {import("./records.js").Entry} record */
   const part = ({ plain, level, kind, message }) => ({
@@ -321,11 +316,11 @@ export function createSearch(page, hung) {
 
   /** @param {{ type: string, generation?: number, ids?: Uint32Array, done?: boolean }} answer */
   function heard({ type, generation, ids, done }) {
-    heardAt = performance.now();
+    if (patience) expect();
     if (generation !== page.model.generation) return;
     if (type === "shown" && isFiltered(page.model)) pass(page.model, ids ?? []);
     if (type === "hits") page.model.hits.push(...(ids ?? []));
-    if (done) isBusy = false;
+    if (done) rest();
     page.changed();
   }
 
@@ -335,33 +330,28 @@ export function createSearch(page, hung) {
     running.postMessage({ type: "push", first, records: waiting });
     first += waiting.length;
     waiting = [];
-    expect();
+    // What flows on is no sign of life of the worker.
+    if (!patience) expect();
   }
 
   /** Waits for the worker's answer, for so long. */
   function expect() {
-    heardAt = performance.now();
-    isBusy = true;
-    if (!isWatched) setTimeout(watch, SILENT / 4);
-    isWatched = true;
+    rest();
+    patience = setTimeout(() => {
+      end();
+      hung();
+    }, SILENT);
   }
 
-  function watch() {
-    isWatched = false;
-    if (!running || !isBusy) return;
-    if (performance.now() - heardAt < SILENT) {
-      isWatched = true;
-      setTimeout(watch, SILENT / 4);
-      return;
-    }
-    end();
-    hung();
+  function rest() {
+    clearTimeout(patience);
+    patience = undefined;
   }
 
   function end() {
+    rest();
     running?.terminate();
     running = undefined;
-    isBusy = false;
   }
 
   return {

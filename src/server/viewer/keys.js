@@ -43,7 +43,7 @@ export const TABLE = [
   { keys: ["Y"], action: "CopyShown", does: "copy all that is shown" },
   { keys: ["i"], action: "CopyId", does: "copy the client ID" },
   { keys: ["I"], action: "CopyCurl", does: "copy a curl line that sends the client ID along" },
-  { keys: ["L"], action: "CopyLink", does: "copy a link: to the message if paused, else to this page" },
+  { keys: ["L"], action: "CopyLink", does: "copy the link to the message" },
   { keys: ["o"], action: "CopyPage", does: "copy the address of this page" },
   { keys: ["s"], action: "SaveText", does: "save what is shown as text" },
   { keys: ["S"], action: "SaveAll", does: "save everything as NDJSON" },

@@ -15,8 +15,7 @@ import * as viewport from "./viewport.js";
 /** How long a notice stands, in ms: it covers the newest message. */
 const NOTICE = 6000;
 
-/** @param {string} id */
-const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const { element } = view;
 /** @param {string} id */
 const input = (id) => /** @type {HTMLInputElement} */ (element(id));
 const now = () => performance.now();
@@ -294,15 +293,10 @@ const sending = () => `curl -H 'Sse-Client-ID: ${page.model.id}' http://localhos
 function lines() {
   const { model, token } = page;
   const authorization = token ? '-H "Authorization: Bearer $CODECHAT_TOKEN" ' : "";
-  view.write("empty", [
-    ["p", `Client ID ${model.id}`],
-    ["p", "Nothing has come yet. Send the client ID along with a request to your own program, here one at port 8000:"],
-    ["pre", sending()],
-    ["p", "Or publish something yourself:"],
-    ["pre", `codechat send --id ${model.id} --server ${server()} hello`],
-    ["pre", `curl ${authorization}-d hello ${server()}/${API}/debug/${model.id}`],
-    ["p", "⋯ has what can be done here, ? shows all keys."],
-  ]);
+  const url = `${server()}/${API}/debug/${model.id}`;
+  view.write("own-id", `Client ID ${model.id}`);
+  view.write("sending", sending());
+  view.write("publishing", `codechat send --id ${model.id} --server ${server()} hello\ncurl ${authorization}-d hello ${url}`);
 }
 
 /** Watches what the address names. */

@@ -20,8 +20,7 @@ const SAVED = 60_000;
 const NAMES = new Map(Object.entries({ " ": "Space", ArrowDown: "↓", ArrowUp: "↑", PageDown: "PgDn", PageUp: "PgUp", Escape: "Esc" }));
 
 /** @param {string} id */
-const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
-const dialog = () => /** @type {HTMLDialogElement} */ (element("dialog"));
+export const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 /**
  * Makes an element.
@@ -34,14 +33,8 @@ function make(name, text = "") {
   return element;
 }
 
-/**
- * Writes lines in the place of what was there.
- * @param {string} where
- * @param {[name: string, text: string][]} lines
- */
-export function write(where, lines) {
-  element(where).replaceChildren(...lines.map(([name, text]) => make(name, text)));
-}
+/** @param {string} where @param {string} text */
+export const write = (where, text) => set(element(where), text);
 
 /** @param {string} text @param {() => void} pressed */
 function button(text, pressed) {
@@ -51,21 +44,16 @@ function button(text, pressed) {
   return element;
 }
 
-/** @param {string} title @param {(Node | string)[]} parts @param {HTMLElement[]} buttons */
+/** @param {string} title @param {Node[]} parts @param {HTMLElement[]} buttons */
 function open(title, parts, buttons) {
-  const where = dialog();
-  const row = make("div");
-  row.className = "buttons";
-  row.append(...buttons, button("Close", () => where.close()));
-  const heading = make("h2", safeLine(title));
+  const where = /** @type {HTMLDialogElement} */ (element("dialog"));
   const pressed = where.open ? document.activeElement?.textContent : undefined;
-  heading.id = "dialog-title";
-  where.setAttribute("aria-labelledby", heading.id);
-  where.replaceChildren(heading, ...parts, row);
+  write("dialog-title", safeLine(title));
+  element("dialog-body").replaceChildren(...parts);
+  element("dialog-buttons").replaceChildren(...buttons);
   if (!where.open) where.showModal();
   // Whoever goes on to the next message stays on the button for that.
-  for (const it of row.querySelectorAll("button")) if (pressed && it.textContent === pressed) it.focus();
-  return where;
+  buttons.find((it) => it.textContent === pressed)?.focus();
 }
 
 /** @type {() => HTMLDialogElement[]} */
@@ -85,7 +73,7 @@ export function help() {
   for (const { keys, does } of TABLE) {
     list.append(make("dt", named(keys)), make("dd", does));
   }
-  open("Keys", [list], []);
+  open("Keys", [list], [button("Close", close)]);
 }
 
 /**
@@ -127,7 +115,7 @@ export function detail(model, record, address, copy, move) {
   ];
   if (message) buttons.push(button("Copy JSON", () => copy(message.data, "the message as JSON")));
   if (message?.seq) buttons.push(button("Copy link", () => copy(`${address}/${message.seq}`, "the link to the message")));
-  open("Message", [list], buttons);
+  open("Message", [list], [...buttons, button("Close", close)]);
 }
 
 /**
@@ -138,15 +126,11 @@ export function detail(model, record, address, copy, move) {
  * @param {() => void} confirmed
  */
 export function ask(question, yes, no, confirmed) {
-  const where = open(question, [], []);
-  const row = /** @type {HTMLElement} */ (where.lastChild);
-  const stay = button(no, () => where.close());
-  const go = button(yes, () => {
-    where.close();
+  const go = () => {
+    close();
     confirmed();
-  });
-  row.replaceChildren(stay, go);
-  stay.focus();
+  };
+  open(question, [], [button(no, close), button(yes, go)]);
 }
 
 /**
@@ -161,7 +145,6 @@ export function token(reason, watch) {
   set(element("token-title"), reason ? "This server asks for its token" : "The server's token");
   set(element("token-reason"), reason ? safeLine(reason) : "It goes with all that this page sends from now on.");
   element("other-form").hidden = !watch;
-  field.value = other.value = "";
   return new Promise((resolve) => {
     /** @param {string} form @param {() => void} done */
     const take = (form, done) => {
@@ -173,30 +156,36 @@ export function token(reason, watch) {
     };
     take("token-form", () => resolve(field.value.trim()));
     take("other-form", () => watch?.(other.value.trim()));
-    where.onclose = () => resolve("");
+    where.onclose = () => {
+      field.value = other.value = "";
+      resolve("");
+    };
     if (!where.open) where.showModal();
   });
 }
 
-/** Fills in the menu, and says on each button what it does and by which key. */
+/** Says on each button what it does and by which key, and fills in the menu once it opens. */
 export function explain() {
-  const menu = element("menu");
-  for (const { keys, action, does } of MENU) {
-    const entry = make("button", does);
-    entry.setAttribute("role", "menuitem");
-    entry.tabIndex = -1;
-    entry.dataset.does = action;
-    entry.dataset.keys = named(keys);
-    menu.append(entry);
-  }
-  menu.addEventListener("toggle", () => {
-    if (menu.matches(":popover-open")) /** @type {HTMLElement} */ (menu.firstChild).focus();
-  });
   for (const { keys, action, does } of TABLE) {
-    for (const it of document.querySelectorAll(`button[data-does="${action}"]:not([role])`)) {
-      it.setAttribute("title", `${does} (${named(keys)})`);
-    }
+    for (const it of document.querySelectorAll(`[data-does="${action}"]`)) it.setAttribute("title", `${does} (${named(keys)})`);
   }
+  const menu = element("menu");
+  menu.addEventListener("beforetoggle", () => menu.children.length === 0 && menu.append(...MENU.map(entry)));
+  menu.addEventListener("toggle", () => {
+    const isOpen = menu.matches(":popover-open");
+    element("menu-button").setAttribute("aria-expanded", String(isOpen));
+    if (isOpen) /** @type {HTMLElement} */ (menu.firstChild).focus();
+    else menu.replaceChildren();
+  });
+}
+
+/** @param {import("./keys.js").Binding} binding */
+function entry({ keys, action, does }) {
+  const made = make("button", does);
+  made.setAttribute("role", "menuitem");
+  made.tabIndex = -1;
+  Object.assign(made.dataset, { does: action, keys: named(keys) });
+  return made;
 }
 
 /** Moves the focus in the menu. @param {KeyboardEvent} event */
@@ -241,7 +230,7 @@ export async function copy(text, what) {
     const field = /** @type {HTMLTextAreaElement} */ (make("textarea"));
     const focused = /** @type {HTMLElement | null} */ (document.activeElement);
     field.value = part;
-    (isOpen() ? dialog() : document.body).append(field);
+    (openDialogs().at(-1) ?? document.body).append(field);
     field.select();
     const isCopied = document.execCommand("copy");
     field.remove();

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createServer, request } from "node:http";
 import { after, test } from "node:test";
-import { connect, open, says, serve } from "./support.js";
+import { connect, open, publish, says, serve } from "./support.js";
 
 /** A proxy before the server that answers requests for a stream as it is told; `undefined` passes them on. */
 async function between(server, answer) {
@@ -42,10 +42,11 @@ for (const size of [{ width: 1000, height: 600 }, { width: 320, height: 600 }]) 
     const cases = [
       [{ status: 204, headers: {} }, "■ ended", "New stream"],
       [problem(403, "Host example.org is not this server's"), "Host example.org is not this server's", "Reload"],
+      [problem(403, "not from here"), "(behind a proxy: let it pass Host on, and see --allowed-host)", "Reload"],
       [problem(404, "no such path"), "no codechat at /", "Reload"],
       [problem(429, "too many streams", { "Retry-After": "7" }), "reconnecting, try 1 in 7 s (429 too many streams)", "Now"],
       [problem(503, "shutting down"), "(503 shutting down)", "Now"],
-      [{ status: 302, headers: { Location: "/login" } }, "something between answers instead (a login?)", "Reload"],
+      [{ status: 302, headers: { Location: "/login" } }, /^■ something between answers instead \(a login\?\)$/, "Reload"],
       [{ status: 200, headers: { "Content-Type": "text/html" }, body: "<p>login" }, "something between answers instead", "Reload"],
     ];
     for (const [told, text, button] of cases) {
@@ -97,4 +98,119 @@ test("the page works below a path", async () => {
   await says(page, "Nothing has come yet");
   await says(page, `/chat/api/v1/sse/debug/`);
   assert.deepEqual(page.errors, []);
+});
+
+test("without a token, another client can be watched instead", async () => {
+  const server = await serve();
+  const [id, other] = [await connect(server), await connect(server)];
+  await publish(server, other, "of the other");
+  const proxy = await between(server, (asked) => (asked.url.includes(other) ? undefined : problem(401, "a token is needed")));
+  const page = await open(proxy, id);
+  const dialog = page.getByRole("dialog", { name: "This server asks for its token" });
+  const field = dialog.getByLabel("Or another ID");
+  await field.fill("no ID");
+  await field.press("Enter");
+  assert.ok(await dialog.isVisible());
+  await field.fill(other);
+  await field.press("Enter");
+  await says(page, "of the other");
+  assert.ok(page.url().endsWith(`#${other}`));
+  assert.deepEqual(page.errors, []);
+});
+
+test("a control request that is refused for want of a token asks for it in place, and is made then", async () => {
+  const server = await serve();
+  const id = await connect(server);
+  const proxy = await between(server, ({ url, headers }) =>
+    url.includes("/control/") && headers.authorization !== "Bearer right" ? problem(401, "not without a token") : undefined,
+  );
+  const page = await open(proxy, id);
+  await publish(server, id, "kept");
+  await says(page, "kept");
+  await page.keyboard.press("D");
+  const dialog = page.getByRole("dialog", { name: "This server asks for its token" });
+  await dialog.getByText("not without a token").waitFor();
+  assert.ok(!(await dialog.getByLabel("Or another ID").isVisible()));
+  await dialog.getByLabel("Token", { exact: true }).fill("right");
+  await dialog.getByLabel("Token", { exact: true }).press("Enter");
+  await says(page, "publishers were asked for debug detail");
+  await page.getByRole("button", { name: "Ask detail", pressed: true }).waitFor();
+  assert.ok(await page.getByText("kept").isVisible());
+});
+
+test("a page that gets no ID at first tries again", async () => {
+  const server = await serve();
+  const page = await open(server);
+  await says(page, "Nothing has come yet");
+  const told = [503, 200];
+  await page.route("**/connect", (route) => {
+    const status = told.shift();
+    return status === 503 ? route.fulfill({ status, body: "{}" }) : route.continue();
+  });
+  await page.evaluate(() => history.replaceState(null, "", "./"));
+  await page.reload();
+  await says(page, "reconnecting, try 1");
+  await says(page, "Nothing has come yet");
+  assert.match(new URL(page.url()).hash, /^#[0-9a-f-]{36}$/);
+});
+
+test("a quiet stream that ends and begins again leaves one line, and then shows what comes", async () => {
+  const server = await serve(["--idle-timeout", "1s"]);
+  const id = await connect(server);
+  let ends = 0;
+  const page = await open(server);
+  page.on("response", (response) => (ends += Number(response.url().includes(`/debug/${id}`))));
+  await page.evaluate((it) => (location.hash = it), id);
+  await says(page, "-- ended: nothing happened for the idle timeout --");
+  while (ends < 4) await page.waitForResponse((it) => it.url().includes(`/debug/${id}`), { timeout: 15_000 });
+  await says(page, "● live");
+  await publish(server, id, "news");
+  await says(page, "news");
+  const texts = await page.locator(".row .text").allTextContents();
+  assert.equal(texts.filter((it) => it.includes("idle timeout")).length, 1, texts.join("\n"));
+  assert.equal(texts.filter((it) => it.includes("Starting server")).length, 1, texts.join("\n"));
+  assert.deepEqual(page.errors, []);
+});
+
+test("an error of the page's own is told, and what came stays and can be saved", async () => {
+  const server = await serve();
+  const id = await connect(server);
+  const page = await open(server, id);
+  await publish(server, id, { message: "kept", fields: { a: 1 } });
+  await says(page, "kept");
+  await page.evaluate(() => void Promise.reject(new Error("out of \u202espace")));
+  await page.getByRole("alert").getByText("The page itself has failed: Error: out of <U+202E>space").waitFor();
+  await page.evaluate(() => setTimeout(() => { throw new Error("second"); }));
+  await page.getByRole("alert").getByText("second").waitFor();
+  const download = page.waitForEvent("download");
+  await page.keyboard.press("S");
+  const { readFile } = await import("node:fs/promises");
+  const text = await readFile(await (await download).path(), "utf8");
+  assert.deepEqual(JSON.parse(text.trim().split("\n").at(-1)).fields, { a: 1 });
+  await page.getByRole("alert").getByRole("button", { name: "Reload" }).click();
+  await page.getByRole("alert").waitFor({ state: "hidden" });
+  await says(page, "kept");
+});
+
+test("a file that is saved can be read for a while", async () => {
+  const server = await serve();
+  const id = await connect(server);
+  const page = await open(server, id);
+  await publish(server, id, "kept");
+  await says(page, "kept");
+  await page.evaluate(() => {
+    const create = URL.createObjectURL.bind(URL);
+    URL.createObjectURL = (blob) => (window.saved = create(blob));
+  });
+  const download = page.waitForEvent("download");
+  await page.keyboard.press("s");
+  assert.match((await download).suggestedFilename(), /^codechat-[0-9a-f]{8}-\d{8}T\d{6}Z\.txt$/);
+  // The policy of the page lets it fetch no blob; a link to it can be followed again.
+  const again = page.waitForEvent("download");
+  await page.evaluate(() => {
+    const link = document.createElement("a");
+    [link.href, link.download] = [window.saved, "again.txt"];
+    link.click();
+  });
+  assert.equal(await (await again).failure(), null);
 });

@@ -16,7 +16,7 @@ export async function serve(flags = [], port = 0) {
   });
   after(() => child.kill("SIGKILL"));
   for await (const line of createInterface({ input: child.stderr })) {
-    const found = /listening on (http:\/\/[0-9.:]+)/.exec(line);
+    const found = /listening on (https?:\/\/[0-9.:]+)/.exec(line);
     if (found) {
       const url = found[1];
       child.stderr.resume();
@@ -56,7 +56,7 @@ export async function open(server, fragment = "", size = { width: 1000, height: 
     args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
       "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"],
   });
-  const context = await browser.newContext({ viewport: size });
+  const context = await browser.newContext({ viewport: size, ignoreHTTPSErrors: true });
   const page = await context.newPage();
   page.errors = [];
   page.on("pageerror", (error) => page.errors.push(String(error)));

@@ -1,0 +1,85 @@
+// What stands behind # in the page's address, the message that it leads to, and what a quiet stream leaves in the list.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createModel, pausedText, readAddress, receive } from "../../src/server/viewer/model.js";
+import { openLink } from "../../src/server/viewer/viewport.js";
+
+const ID = "3f2b8c1e-5d6a-4f70-8b9c-0d1e2f3a4b5c";
+
+test("an address names nothing, a client, or one of its messages", () => {
+  assert.deepEqual(readAddress(""), {});
+  assert.deepEqual(readAddress(ID), { id: ID, seq: 0 });
+  assert.deepEqual(readAddress(ID.toUpperCase()), { id: ID, seq: 0 });
+  assert.deepEqual(readAddress(`${ID}/120`), { id: ID, seq: 120 });
+});
+
+test("all else is malformed, and told without what could harm", () => {
+  const tail = ["/", "/0", "/07", "/abc", "/-1", "/1.5", "/1/2", "/1 ", "x", "/12345678901234567"].map((it) => ID + it);
+  for (const fragment of ["/abc", "x y", "x%20y", "/", "/1", ID.slice(1), ` ${ID}`, `${ID}\n`, "__proto__", ...tail]) {
+    const read = readAddress(fragment);
+    assert.match(read.failure ?? "", /is no client ID/, fragment);
+    assert.equal(read.id, undefined);
+  }
+  assert.match(readAddress("a\u202eb").failure ?? "", /"a<U\+202E>b" is no/);
+});
+
+const message = (seq, text = `line ${seq}`, system = false) => ({
+  message: { id: `${seq}-1`, seq, time: 1, text, system, data: "" },
+});
+
+/** A model whose address leads to a message. */
+function leadingTo(seq) {
+  const model = createModel({ id: ID, began: 0, offset: 0 });
+  model.link = { seq, next: 0, isGone: false };
+  return model;
+}
+
+test("a message that is not there yet is waited for, and opened when it comes", () => {
+  const model = leadingTo(3);
+  for (const seq of [1, 2]) receive(model, message(seq), 0);
+  openLink(model, 10);
+  assert.equal(pausedText(model), "message 3 is not here yet");
+  receive(model, message(3), 0);
+  receive(model, message(4), 0);
+  openLink(model, 10);
+  assert.equal(model.records.get(model.focus)?.plain, "line 3");
+  assert.match(pausedText(model), /^paused/);
+});
+
+test("a message that is gone, or never came, is told", () => {
+  const model = leadingTo(3);
+  receive(model, message(7), 0);
+  openLink(model, 10);
+  assert.equal(pausedText(model), "message 3 is gone");
+  const ended = leadingTo(3);
+  ended.connection = { kind: "ended" };
+  assert.equal(pausedText(ended), "message 3 never came");
+});
+
+test("who reads something else meanwhile is not taken away from it", () => {
+  const model = leadingTo(3);
+  for (const seq of [1, 2]) receive(model, message(seq), 0);
+  model.anchor = { id: 0, line: 0 };
+  model.focus = 0;
+  receive(model, message(3), 0);
+  openLink(model, 10);
+  assert.equal(model.focus, 0);
+});
+
+test("a stream that ends for idleness again and again leaves one line", () => {
+  const model = createModel({ id: ID, began: 0, offset: 0 });
+  const texts = () => Array.from({ length: model.records.end() }, (_, at) => model.records.get(at)?.plain);
+  const cycle = () => {
+    receive(model, message(0, "Starting server communication...", true), 0);
+    receive(model, { end: "idle" }, 0);
+  };
+  for (let at = 0; at < 5; at += 1) cycle();
+  const idle = "-- ended: nothing happened for the idle timeout --";
+  assert.deepEqual(texts(), ["-- Starting server communication... --", idle]);
+  // What is not of the cycle is told, and the next idle end after it too.
+  receive(model, message(0, "Server shutting down...", true), 0);
+  receive(model, message(1, "work"), 0);
+  cycle();
+  assert.deepEqual(texts().slice(2), ["-- Server shutting down... --", "work", "-- Starting server communication... --", idle]);
+});

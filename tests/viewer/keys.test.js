@@ -1,0 +1,73 @@
+// Every key has a button or an entry in the menu, and what keys do to the list is right without a page.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { LEVELS, MENU, MOVES, TABLE, action } from "../../src/server/viewer/keys.js";
+import { createModel, receive } from "../../src/server/viewer/model.js";
+
+const sources = new URL("../../src/server/viewer/", import.meta.url);
+const page = readFileSync(new URL("index.html", sources), "utf8");
+const main = readFileSync(new URL("main.js", sources), "utf8");
+const onPage = [...page.matchAll(/data-does="(\w+)"/g)].map((it) => it[1]);
+
+/** What the browser itself has something to press for. */
+const NATIVE = {
+  "the list scrolls, and a press on a message puts it in focus": ["Down", "Up", "HalfDown", "HalfUp", "PageDown", "PageUp"],
+  "the field": ["Search", "Filter"],
+  "the choice beside Level": ["ShowTrace", "ShowDebug", "ShowInfo", "ShowWarn"],
+  "a button with the same use": ["Space"],
+  "a dialog's Close, and the field's cross": ["Back"],
+};
+
+test("every key has a button, an entry in the menu, or a part of the page that does the same", () => {
+  const native = Object.values(NATIVE).flat();
+  const pressed = new Set([...onPage, ...MENU.map((it) => it.action)]);
+  for (const { action, keys } of TABLE) {
+    assert.notEqual(pressed.has(action), native.includes(action), `${keys} ${action}`);
+  }
+});
+
+test("whatever can be pressed does something", () => {
+  const acts = [...main.matchAll(/^  (\w+)[:,]/gm)].map((it) => it[1]);
+  for (const name of [...onPage, ...[...TABLE, ...MENU].map((it) => it.action)]) {
+    assert.ok(name in MOVES || name in LEVELS || acts.includes(name), name);
+  }
+});
+
+test("no key has two uses", () => {
+  const keys = TABLE.flatMap((it) => it.keys);
+  assert.equal(new Set(keys).size, keys.length);
+  assert.equal(action("x"), "Cancel");
+  assert.equal(action("q"), undefined);
+});
+
+/** A model with these messages, each of a level. */
+function withLevels(...levels) {
+  const model = createModel({ id: "", began: 0, offset: 0 });
+  levels.forEach((level, at) => {
+    const message = { id: `${at + 1}-1`, seq: at + 1, time: 1, text: `line ${at + 1}`, level, system: false, data: "" };
+    receive(model, { message }, at);
+  });
+  return model;
+}
+
+test("errors are gone to in a circle, and it is told if there is none", () => {
+  const model = withLevels("info", "error", "warn", "error");
+  const focus = [1, 2, 3].map(() => {
+    assert.equal(MOVES.NextError(model, 10), undefined);
+    return model.focus;
+  });
+  assert.deepEqual(focus, [1, 3, 1]);
+  MOVES.PreviousError(model, 10);
+  assert.equal(model.focus, 3);
+  assert.equal(MOVES.NextError(withLevels("info"), 10), "no error");
+});
+
+test("the level that is shown goes up and down between all and error", () => {
+  const model = withLevels();
+  const up = [1, 2, 3, 4, 5].map(() => (model.level = LEVELS.RaiseLevel(model)));
+  assert.deepEqual(up, ["debug", "info", "warn", "error", "error"]);
+  const down = [1, 2, 3, 4, 5].map(() => (model.level = LEVELS.LowerLevel(model)));
+  assert.deepEqual(down, ["warn", "info", "debug", "", ""]);
+});
