@@ -68,12 +68,13 @@ export function action(key) {
 /** What the menu has, in its order. What has no key is written out. @type {Binding[]} */
 export const MENU = [
   "CopyId", "CopyCurl", "CopyLink", "CopyPage", "Copy", "CopyShown", "SaveText", "SaveAll",
-  "Open", "First", "NextError", "PreviousError", "NextOperation", "PreviousOperation", "ShowError", "RaiseLevel", "LowerLevel",
+  { keys: ["Enter"], action: "Open", does: "show the message whole; while following, a line with the time" },
+  "First", "NextError", "PreviousError", "NextOperation", "PreviousOperation", "ShowError", "RaiseLevel", "LowerLevel",
   "Cancel",
   { keys: [], action: "Token", does: "give the server's token…" },
   "Reconnect",
   { keys: [], action: "New", does: "start a new stream" },
-  { keys: [], action: "Stop", does: "end this stream (asks back first)" },
+  { keys: [], action: "Stop", does: "end this stream…" },
   "Help",
 ].map((it) => (typeof it === "string" ? /** @type {Binding} */ (TABLE.find(({ action }) => action === it)) : it));
 

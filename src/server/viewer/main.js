@@ -51,7 +51,7 @@ const search = createSearch(page, () => {
   input("search").value = "";
   input("filter").value = "";
   relist();
-  tell("this pattern is too slow; Search and Filter are empty again");
+  tell("this pattern is too slow: Search and Filter were emptied");
 });
 
 /** @param {string} id */
@@ -168,7 +168,7 @@ const ACTIONS = {
   Detail: detail,
   Cancel: (operation) => cancel(operation ?? models.toCancel(page.model)),
   Token: async () => (await page.askToken("", true)) && page.model.connection.kind !== "live" && resume(),
-  Reconnect: resume,
+  Reconnect: () => (page.model.connection.kind === "ended" ? tell("the stream has ended") : resume()),
   Again: () => {
     const { kind } = page.model.connection;
     if (kind === "retrying") connection?.hurry();

@@ -143,7 +143,7 @@ export function token(reason, watch) {
   const where = /** @type {HTMLDialogElement} */ (element("token-dialog"));
   const [field, other] = ["token", "other"].map((id) => /** @type {HTMLInputElement} */ (element(id)));
   set(element("token-title"), reason ? "This server asks for its token" : "The server's token");
-  set(element("token-reason"), reason ? safeLine(reason) : "It goes with all that this page sends from now on.");
+  set(element("token-reason"), reason ? safeLine(reason) : "This page sends it from now on, and keeps it until it is closed or loaded again.");
   element("other-form").hidden = !watch;
   return new Promise((resolve) => {
     /** @param {string} form @param {() => void} done */
@@ -181,7 +181,7 @@ export function explain() {
 
 /** @param {import("./keys.js").Binding} binding */
 function entry({ keys, action, does }) {
-  const made = make("button", does);
+  const made = make("button", does[0].toUpperCase() + does.slice(1));
   made.setAttribute("role", "menuitem");
   made.tabIndex = -1;
   Object.assign(made.dataset, { does: action, keys: named(keys) });
@@ -298,7 +298,8 @@ export function draw(model, now) {
   const again = AGAIN.get(model.connection.kind) ?? "";
   element("again").hidden = again === "";
   set(element("again"), again);
-  set(element("target"), model.id ? `${location.host} · ID ${model.id.slice(0, 8)}` : location.host);
+  const id = model.id.slice(0, 8);
+  set(element("target"), model.narrow ? id : id ? `${location.host} · ID ${id}` : location.host);
   operations(model, now);
   set(element("counts"), countsText(model));
   set(element("paused"), pausedText(model));

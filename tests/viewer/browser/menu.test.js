@@ -30,17 +30,17 @@ async function choose(page, name) {
 test("the menu moves by arrow keys, Home and End, in a circle, and Esc gives the focus back", async () => {
   const { page } = await shown();
   await opener(page).press("Enter");
-  await isFocused(page, "copy the client ID");
+  await isFocused(page, "Copy the client ID");
   assert.equal(await page.getByRole("button", { name: "Menu", expanded: true }).count(), 1);
   await page.keyboard.press("ArrowUp");
-  assert.equal(await focused(page), "help");
+  assert.equal(await focused(page), "Help");
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("ArrowDown");
-  assert.equal(await focused(page), "copy a curl line that sends the client ID along");
+  assert.equal(await focused(page), "Copy a curl line that sends the client ID along");
   await page.keyboard.press("End");
-  assert.equal(await focused(page), "help");
+  assert.equal(await focused(page), "Help");
   await page.keyboard.press("Home");
-  assert.equal(await focused(page), "copy the client ID");
+  assert.equal(await focused(page), "Copy the client ID");
   // Letters are not keys of the page meanwhile.
   await page.keyboard.press("w");
   assert.ok(await menu(page).isVisible());
@@ -58,7 +58,7 @@ test("a press outside closes the menu, and Tab too", async () => {
   await page.mouse.click(100, 500);
   await menu(page).waitFor({ state: "hidden" });
   await opener(page).click();
-  await isFocused(page, "copy the client ID");
+  await isFocused(page, "Copy the client ID");
   await page.keyboard.press("Tab");
   await menu(page).waitFor({ state: "hidden" });
 });
@@ -70,7 +70,7 @@ for (const width of [1000, 320]) {
     await opener(page).click();
     const { x, y, width: wide, height } = await menu(page).boundingBox();
     assert.ok(x >= 0 && y >= 0 && x + wide <= width && y + height <= 400, JSON.stringify({ x, y, wide, height }));
-    await menu(page).getByRole("menuitem", { name: "help" }).click();
+    await menu(page).getByRole("menuitem", { name: "Help" }).click();
     await page.getByRole("dialog", { name: "Keys" }).getByText("reconnect now").waitFor();
     await page.keyboard.press("Escape");
   });
@@ -78,17 +78,17 @@ for (const width of [1000, 320]) {
 
 test("errors, operations and levels can be gone to without keys", async () => {
   const { page } = await shown({ message: "broken", level: "error" }, { message: "begins", operation: "build" });
-  await choose(page, "next error, in a circle");
+  await choose(page, "Next error, in a circle");
   await page.getByRole("option", { name: /broken/, selected: true }).waitFor();
-  await choose(page, "next operation's first message");
+  await choose(page, "Next operation's first message");
   await page.getByRole("option", { name: /begins/, selected: true }).waitFor();
-  await choose(page, "to the first message");
+  await choose(page, "To the first message");
   await page.getByRole("option", { name: /Starting/, selected: true }).waitFor();
-  await choose(page, "show errors only");
+  await choose(page, "Show errors only");
   await says(page, "shown 1 ·");
-  await choose(page, "lower the level shown");
+  await choose(page, "Lower the level shown");
   await says(page, "warn and worse");
-  await choose(page, "ask publishers to cancel (asks back first)");
+  await choose(page, "Ask publishers to cancel (asks back first)");
   await page.getByRole("dialog", { name: "Ask publishers to cancel build?" }).getByRole("button", { name: "Keep running" }).click();
   await page.getByRole("button", { name: "Cancel…" }).click();
   await page.getByRole("dialog", { name: "Ask publishers to cancel build?" }).getByRole("button", { name: "Ask to cancel" }).click();
@@ -97,15 +97,15 @@ test("errors, operations and levels can be gone to without keys", async () => {
 
 test("a stream is ended from the menu after a question, and another one begins", async () => {
   const { page, id } = await shown();
-  await choose(page, "end this stream (asks back first)");
+  await choose(page, "End this stream…");
   const question = page.getByRole("dialog", { name: /^End this stream\?/ });
   await isFocused(page, "Keep it");
   await page.keyboard.press("Escape");
   await question.waitFor({ state: "hidden" });
-  await choose(page, "end this stream (asks back first)");
+  await choose(page, "End this stream…");
   await question.getByRole("button", { name: "End it" }).click();
   await says(page, "■ ended (stopped)");
-  await choose(page, "start a new stream");
+  await choose(page, "Start a new stream");
   await says(page, "Nothing has come yet");
   assert.ok(!page.url().includes(id));
   assert.deepEqual(page.errors, []);
@@ -113,7 +113,7 @@ test("a stream is ended from the menu after a question, and another one begins",
 
 test("a token is given from the menu, and goes with the next request", async () => {
   const { page } = await shown();
-  await choose(page, "give the server's token…");
+  await choose(page, "Give the server's token…");
   const dialog = page.getByRole("dialog", { name: "The server's token" });
   const field = dialog.getByLabel("Token", { exact: true });
   await field.fill("two words");
