@@ -60,9 +60,10 @@ export async function post(page, what, wish, words) {
       page.tell(words.done);
       return true;
     }
-    const why = await reasonOf(response);
+    const isGone = response.status === 404 && what === "control";
+    const why = isGone ? "nobody publishes here any more" : await reasonOf(response);
     if (response.status === 401 && (await page.askToken(why, true))) return post(page, what, wish, words);
-    page.tell(`${words.failed}: ${response.status === 404 ? "nobody publishes here any more" : why}`);
+    page.tell(`${words.failed}: ${why}`);
   } catch {
     page.tell(`${words.failed}: no connection`);
   }
@@ -158,9 +159,8 @@ export function createConnection(page, again, state = { lastId: "", translator: 
         if (ended) return ended;
       }
     } catch (error) {
-      const silent = `nothing came for ${PATIENCE / 1000} s`;
-      const reason = silence.signal.aborted ? silent : "no connection";
-      return { reason: error instanceof TypeError || silence.signal.aborted ? reason : String(error), retryAfter: 0 };
+      if (silence.signal.aborted) return { reason: `nothing came for ${PATIENCE / 1000} s`, retryAfter: 0 };
+      return { reason: error instanceof TypeError ? "no connection" : String(error), retryAfter: 0 };
     } finally {
       clearTimeout(timer);
       silence.abort();
@@ -291,8 +291,9 @@ export function createSearch(page, hung) {
   let waiting = [];
   /** The ID of the first record that waits. */
   let first = 0;
-  /** Runs while the worker is at something. @type {ReturnType<typeof setTimeout> | undefined} */
-  let patience;
+  let heardAt = 0;
+  let isBusy = false;
+  let isWatched = false;
 
   /** @param {import("./records.js").Entry} record */
   const part = ({ plain, level, kind, message }) => ({
@@ -316,11 +317,11 @@ export function createSearch(page, hung) {
 
   /** @param {{ type: string, generation?: number, ids?: Uint32Array, done?: boolean }} answer */
   function heard({ type, generation, ids, done }) {
-    if (patience) expect();
+    heardAt = performance.now();
     if (generation !== page.model.generation) return;
     if (type === "shown" && isFiltered(page.model)) pass(page.model, ids ?? []);
     if (type === "hits") page.model.hits.push(...(ids ?? []));
-    if (done) rest();
+    if (done) isBusy = false;
     page.changed();
   }
 
@@ -330,28 +331,33 @@ export function createSearch(page, hung) {
     running.postMessage({ type: "push", first, records: waiting });
     first += waiting.length;
     waiting = [];
-    // What flows on is no sign of life of the worker.
-    if (!patience) expect();
+    expect();
   }
 
   /** Waits for the worker's answer, for so long. */
   function expect() {
-    rest();
-    patience = setTimeout(() => {
-      end();
-      hung();
-    }, SILENT);
+    heardAt = performance.now();
+    isBusy = true;
+    if (!isWatched) setTimeout(watch, SILENT / 4);
+    isWatched = true;
   }
 
-  function rest() {
-    clearTimeout(patience);
-    patience = undefined;
+  function watch() {
+    isWatched = false;
+    if (!running || !isBusy) return;
+    if (performance.now() - heardAt < SILENT) {
+      isWatched = true;
+      setTimeout(watch, SILENT / 4);
+      return;
+    }
+    end();
+    hung();
   }
 
   function end() {
-    rest();
     running?.terminate();
     running = undefined;
+    isBusy = false;
   }
 
   return {

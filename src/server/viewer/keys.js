@@ -78,32 +78,35 @@ export const MENU = [
   "Help",
 ].map((it) => (typeof it === "string" ? /** @type {Binding} */ (TABLE.find(({ action }) => action === it)) : it));
 
-/** @param {Model} model @param {number | undefined} id @param {number} height @param {string} none */
-function show(model, id, height, none) {
-  if (id === undefined) return none;
+/**
+ * Returns what goes to the record that is found, or tells that there is none.
+ * @param {(model: Model) => number | undefined} find
+ * @param {(model: Model) => string} none
+ * @returns {Move}
+ */
+const to = (find, none) => (model, height) => {
+  const id = find(model);
+  if (id === undefined) return none(model);
   reveal(model, id, height);
-}
-
-/** @param {Model} model @param {boolean} down @param {number} height */
-function hit(model, down, height) {
-  return show(model, nextHit(model, down), height, model.search ? `nothing matches ${model.search}` : "/ searches");
-}
-
-/** @param {Model} model @param {boolean} down @param {number} height */
-function error(model, down, height) {
-  return show(model, seek(model, down, (it) => it.kind === "message" && it.level === "error"), height, "no error");
-}
-
-/** @param {Model} model @param {boolean} down @param {number} height */
-function operation(model, down, height) {
-  const begins = beginnings(model);
-  return show(model, seek(model, down, (it) => begins.has(it)), height, "no operation begins there");
-}
+};
+/** @param {boolean} down */
+const hit = (down) =>
+  to((model) => nextHit(model, down), ({ search }) => (search ? `nothing matches ${search}` : "/ searches"));
+/** @param {boolean} down */
+const error = (down) =>
+  to((model) => seek(model, down, (it) => it.kind === "message" && it.level === "error"), () => "no error");
+/** @param {boolean} down */
+const operation = (down) =>
+  to((model) => {
+    const begins = beginnings(model);
+    return seek(model, down, (it) => begins.has(it));
+  }, () => "no operation begins there");
 
 /**
  * What an action does to the list, with so many lines on screen. Returns what is to be told, if anything is.
- * @type {Record<string, (model: Model, height: number) => string | void>}
+ * @typedef {(model: Model, height: number) => string | void} Move
  */
+/** @type {Record<string, Move>} */
 export const MOVES = {
   Down: (model, height) => step(model, 1, height),
   Up: (model, height) => step(model, -1, height),
@@ -111,16 +114,16 @@ export const MOVES = {
   HalfUp: (model, height) => scroll(model, -(height >> 1), height),
   PageDown: (model, height) => scroll(model, height - 1, height),
   PageUp: (model, height) => scroll(model, 1 - height, height),
-  First: (model, height) => show(model, model.viewport.idAt(0), height, ""),
+  First: to((model) => model.viewport.idAt(0), () => ""),
   Last: follow,
   Space: (model, height) => (isFollowing(model) ? MOVES.Pause : MOVES.PageDown)(model, height),
   Pause: (model, height) => (isFollowing(model) ? pause(model, height) : follow(model)),
-  NextHit: (model, height) => hit(model, true, height),
-  PreviousHit: (model, height) => hit(model, false, height),
-  NextError: (model, height) => error(model, true, height),
-  PreviousError: (model, height) => error(model, false, height),
-  NextOperation: (model, height) => operation(model, true, height),
-  PreviousOperation: (model, height) => operation(model, false, height),
+  NextHit: hit(true),
+  PreviousHit: hit(false),
+  NextError: error(true),
+  PreviousError: error(false),
+  NextOperation: operation(true),
+  PreviousOperation: operation(false),
   Time: nextTimes,
 };
 

@@ -168,12 +168,11 @@ const ACTIONS = {
   Detail: detail,
   Cancel: (operation) => cancel(operation ?? models.toCancel(page.model)),
   Token: async () => (await page.askToken("", true)) && page.model.connection.kind !== "live" && resume(),
-  Reconnect: () => (page.model.connection.kind === "ended" ? tell("the stream has ended") : resume()),
-  Again: () => {
+  Reconnect: () => {
     const { kind } = page.model.connection;
-    if (kind === "retrying") connection?.hurry();
-    else if (kind === "failed") location.reload();
-    else begin({});
+    if (kind === "ended") tell("the stream has ended");
+    else if (kind === "retrying") connection?.hurry();
+    else resume();
   },
   Reload: () => location.reload(),
   New: () => begin({}),
@@ -262,7 +261,10 @@ function begin({ id = "", seq = 0, failure }) {
   connection?.stop();
   search.end();
   view.close();
-  for (const field of ["search", "filter", "level"]) input(field).value = "";
+  for (const field of ["search", "filter", "level"]) {
+    input(field).value = "";
+    input(field).removeAttribute("aria-invalid");
+  }
   const model = create(id);
   page.model = model;
   if (seq > 0) model.link = { seq, next: 0, isGone: false };

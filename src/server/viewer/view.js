@@ -142,25 +142,17 @@ export function ask(question, yes, no, confirmed) {
 export function token(reason, watch) {
   const where = /** @type {HTMLDialogElement} */ (element("token-dialog"));
   const [field, other] = ["token", "other"].map((id) => /** @type {HTMLInputElement} */ (element(id)));
-  set(element("token-title"), reason ? "This server asks for its token" : "The server's token");
-  set(element("token-reason"), reason ? safeLine(reason) : "This page sends it from now on, and keeps it until it is closed or loaded again.");
+  write("token-title", reason ? "This server asks for its token" : "The server's token");
+  write("token-reason", safeLine(reason || "This page sends it from now on, and keeps it until it is closed or loaded again."));
   element("other-form").hidden = !watch;
+  where.returnValue = "";
+  if (!where.open) where.showModal();
   return new Promise((resolve) => {
-    /** @param {string} form @param {() => void} done */
-    const take = (form, done) => {
-      element(form).onsubmit = (event) => {
-        event.preventDefault();
-        done();
-        where.close();
-      };
-    };
-    take("token-form", () => resolve(field.value.trim()));
-    take("other-form", () => watch?.(other.value.trim()));
     where.onclose = () => {
+      if (where.returnValue === "watch") watch?.(other.value.trim());
+      resolve(where.returnValue === "send" ? field.value.trim() : "");
       field.value = other.value = "";
-      resolve("");
     };
-    if (!where.open) where.showModal();
   });
 }
 
@@ -295,9 +287,10 @@ export function draw(model, now) {
   const state = stateText(model, now);
   set(element("state"), state.text);
   element("state").className = state.tone;
-  const again = AGAIN.get(model.connection.kind) ?? "";
-  element("again").hidden = again === "";
-  set(element("again"), again);
+  const [again, does] = AGAIN.get(model.connection.kind) ?? [];
+  element("again").hidden = !again;
+  element("again").dataset.does = does ?? "";
+  write("again", again ?? "");
   const id = model.id.slice(0, 8);
   set(element("target"), model.narrow ? id : id ? `${location.host} · ID ${id}` : location.host);
   operations(model, now);
@@ -321,7 +314,12 @@ export function entitle(model) {
 }
 
 /** What can be done about a state. */
-const AGAIN = new Map(Object.entries({ retrying: "Now", ended: "New stream", malformed: "New stream", failed: "Reload" }));
+const AGAIN = new Map([
+  ["retrying", ["Now", "Reconnect"]],
+  ["ended", ["New stream", "New"]],
+  ["malformed", ["New stream", "New"]],
+  ["failed", ["Reload", "Reload"]],
+]);
 
 /** @param {Model} model */
 function title(model) {
