@@ -45,7 +45,7 @@ for (const size of [{ width: 1000, height: 600 }, { width: 320, height: 600 }]) 
       [problem(403, "not from here"), "(behind a proxy: let it pass Host on, and see --allowed-host)", "Reload"],
       [problem(404, "no such path"), "no codechat at /", "Reload"],
       [problem(429, "too many streams", { "Retry-After": "7" }), "reconnecting, try 1 in 7 s (429 too many streams)", "Now"],
-      [problem(503, "shutting down"), "(503 shutting down)", "Now"],
+      [problem(503, "shutting down", { "Retry-After": "9" }), "(503 shutting down)", "Now"],
       [{ status: 302, headers: { Location: "/login" } }, /^■ something between answers instead \(a login\?\)$/, "Reload"],
       [{ status: 200, headers: { "Content-Type": "text/html" }, body: "<p>login" }, "something between answers instead", "Reload"],
     ];
