@@ -138,18 +138,14 @@ async fn every_file_of_the_page_is_answered_for_good() {
             );
             let name = link.rsplit('/').next().unwrap();
             let source = &sources()[name];
-            if is_module(name) {
-                // Comments that have lines of their own are left out.
-                let mut of_source = source.lines();
-                let is_left = |served: &str| of_source.any(|it| it == served);
-                assert!(file.text().lines().all(is_left), "{link}");
-                assert!(
-                    !file.text().lines().any(|it| it.starts_with("//")),
-                    "{link}"
-                );
-            } else {
-                assert_eq!(file.text(), source, "{link}");
-            }
+            // Comments that have lines of their own are left out.
+            let mut of_source = source.lines();
+            let is_left = |served: &str| of_source.any(|it| it == served);
+            assert!(file.text().lines().all(is_left), "{link}");
+            assert!(
+                !file.text().lines().any(|it| it.starts_with("//")),
+                "{link}"
+            );
         }
     }
     let modules = sources().into_keys().filter(|it| is_module(it));
