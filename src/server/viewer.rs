@@ -4,7 +4,7 @@
 //! nothing here knows the hub. The address of a file has the build in it, a hash of all files, so that a page never runs with
 //! files of another version, and browsers may keep them for good.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -142,29 +142,41 @@ const HEADERS: [(HeaderName, &str); 7] = [
     ),
 ];
 
-/// The page as one server gives it out.
+/// The page of one server, which is made when it is first asked for: most servers show it to nobody.
 pub(super) struct Viewer {
-    page: Bytes,
+    heartbeat: Duration,
+    page: OnceLock<Page>,
+}
+
+/// The page as a server gives it out.
+struct Page {
+    content: Bytes,
     tag: HeaderValue,
 }
 
 impl Viewer {
     /// `heartbeat` is how often the server says something on a quiet stream.
     pub(super) fn new(heartbeat: Duration) -> Self {
-        let modules = FILES
-            .iter()
-            .filter(|it| content_type(it.name) == JAVASCRIPT);
-        let modules: Vec<_> = modules.map(|it| preload(it.name)).collect();
-        let page = TEMPLATE
-            .replace("{modules}", &modules.join("\n"))
-            .replace("{build}", &BUILD)
-            .replace("{version}", env!("CARGO_PKG_VERSION"))
-            .replace("{heartbeat}", &heartbeat.as_millis().to_string());
-        let tag = format!("\"{}\"", hash([page.as_bytes()]));
-        Self {
-            tag: HeaderValue::try_from(tag).expect("digits can stand in a header"),
-            page: page.into(),
-        }
+        let page = OnceLock::new();
+        Self { heartbeat, page }
+    }
+
+    fn page(&self) -> &Page {
+        self.page.get_or_init(|| {
+            let modules = FILES
+                .iter()
+                .filter(|it| content_type(it.name) == JAVASCRIPT);
+            let modules: Vec<_> = modules.map(|it| preload(it.name)).collect();
+            let content = TEMPLATE
+                .replace("{modules}", &modules.join("\n"))
+                .replace("{build}", &BUILD)
+                .replace("{version}", env!("CARGO_PKG_VERSION"))
+                .replace("{heartbeat}", &self.heartbeat.as_millis().to_string());
+            let tag = format!("\"{}\"", hash([content.as_bytes()]));
+            let tag = HeaderValue::try_from(tag).expect("digits can stand in a header");
+            let content = content.into();
+            Page { content, tag }
+        })
     }
 }
 
@@ -178,15 +190,16 @@ fn preload(module: &str) -> String {
 
 /// `GET /`: answers the page.
 pub(super) async fn page(State(viewer): State<Arc<Viewer>>, asked: HeaderMap) -> Response<Body> {
-    let mut response = if is_known(&asked, &viewer.tag) {
+    let page = viewer.page();
+    let mut response = if is_known(&asked, &page.tag) {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
     } else {
-        response("index.html", viewer.page.clone())
+        response("index.html", page.content.clone())
     };
     let headers = response.headers_mut();
-    headers.insert(header::ETAG, viewer.tag.clone());
+    headers.insert(header::ETAG, page.tag.clone());
     finish(response, "no-cache")
 }
 
