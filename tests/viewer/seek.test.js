@@ -57,16 +57,15 @@ async function found({ posted }, generation) {
   return { shown: ids("shown"), hits: ids("hits") };
 }
 
-function push(first, ...plains) {
-  const record = (it) => (typeof it === "string" ? { plain: it } : it);
-  const records = plains.map((it) => ({ level: undefined, kind: "message", ...record(it) }));
-  return { type: "push", first, records };
+/** Records by their texts, or by text and level. */
+function push(first, ...records) {
+  const plains = records.map((it) => it.plain ?? it);
+  return { type: "push", first, plains, levels: records.map((it) => it.level) };
 }
 
 function many(count) {
   const plains = Array.from({ length: count }, (_, id) => `Processed file ${id} of ${count}`);
-  const records = plains.map((plain) => ({ plain, level: undefined, kind: "message" }));
-  return { type: "push", first: 0, records };
+  return { type: "push", first: 0, plains, levels: plains.map(() => undefined) };
 }
 
 test("what is pushed before and after is found among what is shown", async (context) => {
@@ -84,9 +83,7 @@ test("no level counts as info, and what is no message is always shown", async (c
   const seek = start(context);
   const levels = ["trace", "debug", "info", "warn", "error", undefined];
   const records = levels.map((level) => ({ plain: "x", level }));
-  for (const kind of ["system", "note", "ruler"]) {
-    records.push({ plain: "y", level: "trace", kind });
-  }
+  for (let other = 0; other < 3; other += 1) records.push({ plain: "y", level: "always" });
   seek.post(push(0, ...records));
   const others = [6, 7, 8];
   let generation = 0;

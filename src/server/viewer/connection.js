@@ -272,6 +272,8 @@ export function keepFew(sleep, wake) {
 const SILENT = 1000;
 /** So long records are gathered before the worker gets them, in ms. */
 const GATHER = 50;
+/** The most records that the worker gets at once: about what is copied in some ms. */
+const PORTION = 10_000;
 
 const place = new URL("seek.js", import.meta.url).href;
 /** @type {{ createScriptURL(text: string): string } | undefined} */
@@ -287,105 +289,107 @@ const policy = /** @type {any} */ (globalThis).trustedTypes?.createPolicy("worke
 export function createSearch(page, hung) {
   /** @type {Worker | undefined} */
   let running;
-  /** @type {object[]} */
-  let waiting = [];
-  /** The ID of the first record that waits. */
-  let first = 0;
+  /** The ID of the next record that the worker gets. */
+  let next = 0;
+  let isFlushDue = false;
   let heardAt = 0;
   let isBusy = false;
-  let isWatched = false;
+  let timer = 0;
 
-  /** @param {import("./records.js").Entry} record */
-  const part = ({ plain, level, kind, message }) => ({
-    plain,
-    level: level ?? (message?.outcome === "failed" ? "error" : undefined),
-    kind,
-  });
+  const isWanted = () => page.model.search !== "" || isFiltered(page.model);
 
   function start() {
     const worker = new Worker(policy ? policy.createScriptURL("") : place, { type: "module" });
     worker.onmessage = ({ data }) => heard(data);
-    const { records } = page.model;
-    first = records.first();
-    waiting = [];
-    for (let id = first; id < records.end(); id += 1) {
-      const record = records.get(id);
-      if (record) waiting.push(part(record));
-    }
+    next = 0;
+    timer = setInterval(watch, SILENT / 4);
     return worker;
   }
 
-  /** @param {{ type: string, generation?: number, ids?: Uint32Array, done?: boolean }} answer */
-  function heard({ type, generation, ids, done }) {
+  /** @param {{ type: string, generation?: number, ids?: Uint32Array, until?: number }} answer */
+  function heard({ type, generation, ids, until }) {
     heardAt = performance.now();
     if (generation !== page.model.generation) return;
     if (type === "shown" && isFiltered(page.model)) pass(page.model, ids ?? []);
     if (type === "hits") page.model.hits.push(...(ids ?? []));
-    if (done) isBusy = false;
+    // It may have got more since, and hang in that.
+    if (until === next) isBusy = false;
     page.changed();
   }
 
+  /** Hands the worker a portion of the records that it does not have yet, and the others in tasks that follow. */
   function flush() {
-    if (!running || waiting.length === 0) return;
-    running.postMessage({ type: "drop", first: page.model.records.first() });
-    running.postMessage({ type: "push", first, records: waiting });
-    first += waiting.length;
-    waiting = [];
-    expect();
+    isFlushDue = false;
+    const { records } = page.model;
+    const first = Math.max(next, records.first());
+    if (!running || first === records.end()) return;
+    next = Math.min(first + PORTION, records.end());
+    const plains = /** @type {string[]} */ ([]);
+    const levels = /** @type {(string | undefined)[]} */ ([]);
+    for (let id = first; id < next; id += 1) {
+      const { plain, level, kind, message } = /** @type {import("./records.js").Entry} */ (records.get(id));
+      plains.push(plain);
+      const own = level ?? (message?.outcome === "failed" ? "error" : undefined);
+      levels.push(kind === "message" ? own : "always");
+    }
+    running.postMessage({ type: "drop", first: records.first() });
+    running.postMessage({ type: "push", first, plains, levels });
+    if (isWanted()) expect();
+    if (next < records.end()) later(yielded());
   }
 
-  /** Waits for the worker's answer, for so long. */
+  /** @param {Promise<unknown>} turn */
+  function later(turn) {
+    if (!isFlushDue) turn.then(flush);
+    isFlushDue = true;
+  }
+
+  /** Waits for the worker's answer, for so long from now, or from its last one if that is waited for already. */
   function expect() {
-    heardAt = performance.now();
+    if (!isBusy) heardAt = performance.now();
     isBusy = true;
-    if (!isWatched) setTimeout(watch, SILENT / 4);
-    isWatched = true;
   }
 
   function watch() {
-    isWatched = false;
-    if (!running || !isBusy) return;
-    if (performance.now() - heardAt < SILENT) {
-      isWatched = true;
-      setTimeout(watch, SILENT / 4);
-      return;
-    }
+    if (!isBusy || performance.now() - heardAt < SILENT) return;
     end();
     hung();
   }
 
+  /** Starts the worker and hands it what there is: before the first pattern, since that takes longer than a search. */
+  function prepare() {
+    if (running) return;
+    running = start();
+    flush();
+  }
+
   function end() {
+    clearInterval(timer);
     running?.terminate();
     running = undefined;
     isBusy = false;
   }
 
   return {
-    /** @param {number} id @param {import("./records.js").Entry} record */
-    push(id, record) {
-      if (!running) return;
-      if (waiting.length === 0) {
-        first = id;
-        setTimeout(flush, GATHER);
-      }
-      waiting.push(part(record));
+    /** Hands on soon what has come. */
+    push() {
+      if (running && !isFlushDue) later(new Promise((resolve) => setTimeout(resolve, GATHER)));
     },
     /** Asks anew for what is shown and for hits. */
     ask() {
       const { model } = page;
       model.generation += 1;
       model.hits = [];
-      if (!model.search && !isFiltered(model)) {
-        // Nothing is wanted of it any more; a pattern that it is at may take for ever.
-        end();
-        return;
-      }
-      running ??= start();
-      flush();
+      // A pattern that it is at may take for ever: the next one gets another worker.
+      if (!isWanted()) return end();
+      prepare();
       const { search, filter, level, generation } = model;
-      running.postMessage({ type: "set", search, filter, level, generation });
+      running?.postMessage({ type: "set", search, filter, level, generation });
       expect();
     },
+    prepare,
+    /** Ends the worker that was prepared for nothing. */
+    release: () => isWanted() || end(),
     end,
   };
 }

@@ -75,7 +75,7 @@ function changed() {
 
 /** @param {models.Effect[]} effects */
 function bring(effects) {
-  for (const { id, record } of effects) search.push(id, record);
+  if (effects.length > 0) search.push();
   changed();
 }
 
@@ -240,6 +240,8 @@ element("list").addEventListener("dblclick", () => openDetail(0));
 
 input("level").addEventListener("change", () => setLevel(input("level").value));
 for (const what of /** @type {const} */ (["search", "filter"])) {
+  input(what).addEventListener("focus", search.prepare);
+  input(what).addEventListener("blur", search.release);
   input(what).addEventListener("input", () => {
     const { value } = input(what);
     const query = compile(value, { negatable: what === "filter" });
@@ -250,6 +252,7 @@ for (const what of /** @type {const} */ (["search", "filter"])) {
     tell("");
     if (what === "filter") relist();
     else search.ask();
+    search.prepare();
   });
 }
 

@@ -6,11 +6,10 @@
 
 import { compile } from "./query.js";
 
-/** @typedef {{plain: string, level: string|undefined, kind: string}} Sought
- * A record. The level of a failed outcome without a level is "error": the page says so. */
-
-/** @typedef {{type: "push", first: number, records: Sought[]}} Push
- * Records that come after all others; `first` is the number of the first of them. */
+/** @typedef {{type: "push", first: number, plains: string[], levels: (string|undefined)[]}} Push
+ * The texts and levels of records that come after all others; `first` is the number of the first of
+ * them. The level of what is always shown is "always". Lists of texts are copied several times as
+ * fast as objects. */
 /** @typedef {{type: "drop", first: number}} Drop
  * The records before this one fell off. */
 /** @typedef {{
@@ -19,9 +18,12 @@ import { compile } from "./query.js";
  * What is looked for, what is shown, and the least level that is shown. All records are gone
  * through again. */
 
-/** @typedef {{type: "shown"|"hits", generation: number, ids: Uint32Array, done: boolean}} Found
+/** @typedef {{
+ *   type: "shown"|"hits", generation: number, ids: Uint32Array, until: number, done: boolean
+ * }} Found
  * The numbers of further records that are shown, and of those among them that have what is looked
- * for, in order. `done`: all that have come are gone through; what is pushed later follows. */
+ * for, in order. Records before `until` are gone through. `done`: these are all that have come; what
+ * is pushed later follows. */
 /** @typedef {{type: "alive"}} Alive */
 
 /** The most records between two signs of life, and about the longest time, in ms. */
@@ -30,9 +32,9 @@ const SLICE = 25;
 /** The clock is read once in so many records. */
 const STRIDE = 16;
 
-const LEVELS = ["trace", "debug", "info", "warn", "error"];
+const LEVELS = ["trace", "debug", "info", "warn", "error", "always"];
 /** What is not filtered: all but publishers' messages. */
-const ALWAYS = LEVELS.length;
+const ALWAYS = LEVELS.indexOf("always");
 
 /** @type {string[]} */
 const plains = [];
@@ -82,10 +84,8 @@ function push(message) {
     first = message.first;
     at = Math.max(at, first);
   }
-  for (const { plain, level, kind } of message.records) {
-    plains.push(plain);
-    ranks.push(kind === "message" ? LEVELS.indexOf(level ?? "info") : ALWAYS);
-  }
+  plains.push(...message.plains);
+  ranks.push(...message.levels.map((level) => LEVELS.indexOf(level ?? "info")));
 }
 
 /** @param {number} until */
@@ -134,8 +134,8 @@ function goThrough() {
     }
   }
   const done = at === end;
-  post({ type: "shown", generation, ids: shown.slice(0, shownCount), done });
-  post({ type: "hits", generation, ids: hits.slice(0, hitCount), done });
+  post({ type: "shown", generation, ids: shown.slice(0, shownCount), until: at, done });
+  post({ type: "hits", generation, ids: hits.slice(0, hitCount), until: at, done });
   self.postMessage(/** @type {Alive} */ ({ type: "alive" }));
   if (!done) {
     isTurnDue = true;

@@ -33,3 +33,17 @@ test("more than is kept falls off, which is counted", async () => {
   await says(page, "m 10000");
   assert.deepEqual(page.errors, []);
 });
+
+test("a pattern that takes for ever is taken away while messages come", async () => {
+  const server = await serve();
+  const id = await connect(server);
+  const page = await open(server, id);
+  await publish(server, id, `${"a".repeat(60)}!`);
+  await says(page, "received 1");
+  await page.getByLabel("Search", { exact: true }).fill("(a+)+$");
+  let isOver = false;
+  const told = says(page, "this pattern is too slow").finally(() => (isOver = true));
+  while (!isOver) await publish(server, id, "and more");
+  await told;
+  assert.deepEqual(page.errors, []);
+});
