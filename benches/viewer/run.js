@@ -9,6 +9,7 @@
 // program than target/release/codechat. It prints a table: what is promised, what the two pages did, and whether the promise
 // was kept. Times move with what else the machine does, so look at them beside the naive page's.
 
+import { loadavg } from "node:os";
 import { openBench } from "./bench.js";
 import { burst, flood } from "./load.js";
 import { paint, quiet } from "./idle.js";
@@ -29,6 +30,7 @@ try {
       console.log(`| ${promise} | ${naive} | ${page} | ${kept ? "yes" : "**no**"} |`);
     }
   }
+  console.log(`\nLoad average at the end: ${loadavg()[0].toFixed(1)}`);
 } finally {
   await bench.close();
 }
