@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { LEVELS, MENU, MOVES, TABLE, action } from "../../src/server/viewer/keys.js";
-import { createModel, receive } from "../../src/server/viewer/model.js";
+import { createModel, pass, receive, relist } from "../../src/server/viewer/model.js";
 
 const sources = new URL("../../src/server/viewer/", import.meta.url);
 const page = readFileSync(new URL("index.html", sources), "utf8");
@@ -62,6 +62,27 @@ test("errors are gone to in a circle, and it is told if there is none", () => {
   MOVES.PreviousError(model, 10);
   assert.equal(model.focus, 3);
   assert.equal(MOVES.NextError(withLevels("info"), 10), "no error");
+});
+
+test("an error is found from a focus that is filtered out, and so is a failure without a level", () => {
+  const model = withLevels("info", "error", "info", "error", "info");
+  model.focus = 2;
+  model.filter = "line [1245]";
+  relist(model);
+  pass(model, [0, 1, 3, 4]);
+  MOVES.NextError(model, 10);
+  assert.equal(model.focus, 3);
+  Object.assign(model, { focus: 2 });
+  MOVES.PreviousError(model, 10);
+  assert.equal(model.focus, 1);
+  Object.assign(model, { focus: 2 });
+  MOVES.Down(model, 10);
+  assert.equal(model.focus, 3);
+  const message = { id: "1-1", seq: 1, time: 1, text: "x", level: undefined, outcome: "failed", system: false, data: "" };
+  const failed = withLevels("info");
+  receive(failed, { message }, 1);
+  assert.equal(MOVES.NextError(failed, 10), undefined);
+  assert.equal(failed.focus, 1);
 });
 
 test("the level that is shown goes up and down between all and error", () => {

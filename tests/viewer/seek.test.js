@@ -159,3 +159,20 @@ test("a pattern that takes for ever is silent, and a new worker goes on", async 
   seek.post({ ...NOTHING, search: "b", generation: 2 });
   assert.deepEqual(await found(seek, 2), { shown: [0, 1], hits: [1] });
 });
+
+test("where hits are is told of the records that are there, and of others nothing", async (context) => {
+  const seek = start(context);
+  const marks = async (ids) => {
+    seek.post({ type: "mark", ids });
+    return (await seek.posted((it) => it.type === "marks")).at(-1);
+  };
+  seek.post(push(0, "gone", "file 12 of 40", "none"));
+  seek.post({ ...NOTHING, search: "\\d+", generation: 3 });
+  seek.post({ type: "drop", first: 1 });
+  assert.deepEqual(await marks([0, 1, 2, 3]), {
+    type: "marks", generation: 3, marks: [[1, [[5, 7], [11, 13]]], [2, []]], until: 3,
+  });
+  seek.post(push(3, "9".repeat(5000)));
+  seek.post({ ...NOTHING, search: "9", generation: 4 });
+  assert.equal((await marks([3])).marks[0][1].length, 1000);
+});

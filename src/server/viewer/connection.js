@@ -1,6 +1,7 @@
 // What the page speaks with: the server, whose stream is resumed after every loss, and the worker that searches and filters.
 
 import { isFiltered, pass, receive } from "./model.js";
+import { levelOf } from "./records.js";
 import { createBackoff, createParser, createTranslator } from "./stream.js";
 
 export const API = "api/v1/sse";
@@ -277,9 +278,7 @@ const PORTION = 10_000;
 
 const place = new URL("seek.js", import.meta.url).href;
 /** @type {{ createScriptURL(text: string): string } | undefined} */
-const policy = /** @type {any} */ (globalThis).trustedTypes?.createPolicy("worker", {
-  createScriptURL: () => place,
-});
+const policy = /** @type {any} */ (globalThis).trustedTypes?.createPolicy("worker", { createScriptURL: () => place });
 
 /**
  * Returns what asks the worker, which is started when it is first needed.
@@ -293,7 +292,7 @@ export function createSearch(page, hung) {
   let next = 0;
   let isFlushDue = false;
   let heardAt = 0;
-  let isBusy = false;
+  let [isBusy, isMarking] = [false, false];
   let timer = 0;
 
   const isWanted = () => page.model.search !== "" || isFiltered(page.model);
@@ -306,14 +305,16 @@ export function createSearch(page, hung) {
     return worker;
   }
 
-  /** @param {{ type: string, generation?: number, ids?: Uint32Array, until?: number }} answer */
-  function heard({ type, generation, ids, until }) {
+  /** @param {{ type: string, generation?: number, ids?: Uint32Array, until?: number, marks?: import("./seek.js").Marks }} answer */
+  function heard({ type, generation, ids, until, marks }) {
     heardAt = performance.now();
+    if (type === "marks") isMarking = false;
     if (generation !== page.model.generation) return;
+    for (const [id, ranges] of marks ?? []) page.model.marks.set(id, ranges);
     if (type === "shown" && isFiltered(page.model)) pass(page.model, ids ?? []);
     if (type === "hits") page.model.hits.push(...(ids ?? []));
     // It may have got more since, and hang in that.
-    if (until === next) isBusy = false;
+    if (until === next && !isMarking) isBusy = false;
     page.changed();
   }
 
@@ -324,13 +325,11 @@ export function createSearch(page, hung) {
     const first = Math.max(next, records.first());
     if (!running || first === records.end()) return;
     next = Math.min(first + PORTION, records.end());
-    const plains = /** @type {string[]} */ ([]);
-    const levels = /** @type {(string | undefined)[]} */ ([]);
+    const [plains, levels] = [/** @type {string[]} */ ([]), /** @type {(string | undefined)[]} */ ([])];
     for (let id = first; id < next; id += 1) {
-      const { plain, level, kind, message } = /** @type {import("./records.js").Entry} */ (records.get(id));
-      plains.push(plain);
-      const own = level ?? (message?.outcome === "failed" ? "error" : undefined);
-      levels.push(kind === "message" ? own : "always");
+      const record = /** @type {import("./records.js").Entry} */ (records.get(id));
+      plains.push(record.plain);
+      levels.push(record.kind === "message" ? levelOf(record) : "always");
     }
     running.postMessage({ type: "drop", first: records.first() });
     running.postMessage({ type: "push", first, plains, levels });
@@ -367,19 +366,24 @@ export function createSearch(page, hung) {
     clearInterval(timer);
     running?.terminate();
     running = undefined;
-    isBusy = false;
+    isBusy = isMarking = false;
   }
 
   return {
+    /** Asks where the hits in these records are, unless it is asked already. @param {number[]} ids */
+    mark(ids) {
+      if (!running || isMarking || ids.length === 0) return;
+      isMarking = true;
+      running.postMessage({ type: "mark", ids });
+      expect();
+    },
     /** Hands on soon what has come. */
     push() {
       if (running && !isFlushDue) later(new Promise((resolve) => setTimeout(resolve, GATHER)));
     },
     /** Asks anew for what is shown and for hits. */
     ask() {
-      const { model } = page;
-      model.generation += 1;
-      model.hits = [];
+      const model = Object.assign(page.model, { generation: page.model.generation + 1, hits: [], marks: new Map() });
       // A pattern that it is at may take for ever: the next one gets another worker.
       if (!isWanted()) return end();
       prepare();
@@ -387,9 +391,8 @@ export function createSearch(page, hung) {
       running?.postMessage({ type: "set", search, filter, level, generation });
       expect();
     },
-    prepare,
+    prepare, end,
     /** Ends the worker that was prepared for nothing. */
     release: () => isWanted() || end(),
-    end,
   };
 }

@@ -2,6 +2,7 @@
 // Knows no DOM.
 
 import { beginnings, levelBy, nextTimes } from "./model.js";
+import { levelOf } from "./records.js";
 import { follow, isFollowing, nextHit, pause, reveal, scroll, seek, step } from "./viewport.js";
 
 /** @typedef {import("./model.js").Model} Model */
@@ -94,7 +95,7 @@ const hit = (down) =>
   to((model) => nextHit(model, down), ({ search }) => (search ? `nothing matches ${search}` : "/ searches"));
 /** @param {boolean} down */
 const error = (down) =>
-  to((model) => seek(model, down, (it) => it.kind === "message" && it.level === "error"), () => "no error");
+  to((model) => seek(model, down, (it) => it.kind === "message" && levelOf(it) === "error"), () => "no error");
 /** @param {boolean} down */
 const operation = (down) =>
   to((model) => {

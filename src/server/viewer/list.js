@@ -2,9 +2,8 @@
 // comes, falls off or is filtered elsewhere moves it.
 
 import { timeText } from "./model.js";
-import { compile } from "./query.js";
 import { isReadable } from "./text.js";
-import { excerpt, follow, isFollowing, placeTop, topLine } from "./viewport.js";
+import { LINES_MAX, follow, isFollowing, lineEnds, pause, placeTop, topLine, wrapColumns } from "./viewport.js";
 
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./records.js").Entry} Record */
@@ -28,10 +27,11 @@ const SIGNS = new Map(Object.entries({ trace: "T", debug: "D", info: "I", warn: 
  * @param {HTMLElement} list
  * @param {HTMLElement} spacer
  * @param {HTMLElement} rows
- * @param {() => void} changed is called when the user has scrolled
+ * @param {HTMLElement} tools the buttons of one row; they stand beside the list, since an option has no buttons
+ * @param {() => void} changed is called when the user has scrolled, pointed or selected
  */
-export function createList(list, spacer, rows, changed) {
-  /** @type {Map<number, HTMLElement>} */
+export function createList(list, spacer, rows, tools, changed) {
+  /** In the order of the records. @type {Map<number, HTMLElement>} */
   const drawn = new Map();
   /** The position that was set last: a scroll to it is ours. */
   let expected = -1;
@@ -43,6 +43,11 @@ export function createList(list, spacer, rows, changed) {
   let measured = { asked: "", columns: 80 };
   /** Where the list stands in the window. */
   let place = 0;
+  let wasSelected = false;
+  /** The record that the mouse is at. @type {number | undefined} */
+  let hovered;
+  /** @type {number | undefined} */
+  let focus;
 
   /** How many lines there is room for; the last may be cut. */
   const height = () => Math.max(1, list.clientHeight / LINE);
@@ -52,59 +57,157 @@ export function createList(list, spacer, rows, changed) {
     scrolledAt = performance.now();
     expected = list.scrollTop;
     const isAtEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 2;
-    if (isAtEnd) follow(current);
+    if (isAtEnd && !isSelected(rows)) follow(current);
     else placeTop(current, list.scrollTop / LINE);
     changed();
   });
 
-  /** @param {Model} model @param {number} id @param {Record} record @param {number} index */
-  function row(model, id, record, index) {
-    const element = document.createElement("div");
+  /** @param {Element | null | undefined} row */
+  const idOf = (row) => (row ? Number(row.id.slice(1)) : undefined);
+  /** Puts a record in focus, since somebody points at it. @param {number | undefined} id */
+  const choose = (id) => {
+    if (!current || id === undefined) return;
+    pause(current, height());
+    current.focus = id;
+    changed();
+  };
+  /** @param {Event} event */
+  const rowOf = ({ target }) => /** @type {Element} */ (target).closest(".row");
+  list.addEventListener("pointerdown", (event) => choose(idOf(rowOf(event))));
+  for (const type of ["pointerdown", "click"]) tools.addEventListener(type, () => choose(Number(tools.dataset.id)));
+  list.addEventListener("pointermove", (event) => {
+    const id = event.pointerType === "mouse" && event.buttons === 0 ? idOf(rowOf(event)) : undefined;
+    if (id !== hovered) changed();
+    hovered = id;
+  });
+  list.addEventListener("pointerleave", ({ relatedTarget }) => {
+    if (tools.contains(/** @type {Node | null} */ (relatedTarget))) return;
+    hovered = undefined;
+    changed();
+  });
+  list.addEventListener("copy", copyRows);
+  document.addEventListener("selectionchange", changed);
+
+  /** @param {Model} model @param {number} id @param {Record} record @param {Record | undefined} previous */
+  function row(model, id, record, previous) {
+    const element = make("div", `row ${record.kind === "message" ? (record.level ?? "") : record.kind}`);
     element.id = `r${id}`;
     element.setAttribute("role", "option");
-    const level = record.kind === "message" ? (record.level ?? "") : record.kind;
-    element.className = `row ${level}`;
-    const previous = index > 0 ? model.records.get(model.viewport.idAt(index - 1)) : undefined;
     const time = timeText(model, record, previous);
     const sign = record.kind === "message" ? (SIGNS.get(record.level ?? "") ?? "") : "";
-    for (const [name, text] of [["sign", sign], ["time", time], ["label", record.operation ?? ""]]) {
-      const part = document.createElement("span");
-      part.className = name;
-      part.textContent = text;
-      element.append(part);
-    }
-    const text = document.createElement("span");
-    text.className = "text";
-    const { end, more } = excerpt(record.plain, model.wraps || model.narrow ? model.columns : 0);
-    fill(text, record, end);
-    if (more > 0) text.append(`\n… ${more} more characters; Enter opens the message`);
-    element.append(text);
+    const isOrdinary = isPlain(record.plain);
+    const text = make("span", isOrdinary ? "text" : "text odd");
+    const ends = lineEnds(record.plain, wrapColumns(model));
+    const end = ends[Math.min(ends.length, LINES_MAX) - 1];
+    // The browser breaks where the height says, not where it would itself.
+    fill(text, record, end, isOrdinary ? ends.filter((it) => record.plain[it - 1] !== "\n") : []);
+    if (ends.length > LINES_MAX) text.append(make("span", "more", `… ${ends.length - LINES_MAX} more, Enter opens`));
+    element.append(make("span", "sign", sign), make("span", "time", time), make("span", "label", record.operation), text);
     const spoken = [record.level, time, record.operation, record.plain.slice(0, 500)];
     element.setAttribute("aria-label", spoken.filter(Boolean).join(", "));
     return element;
   }
 
-  /** Marks what the search has found on screen. Patterns are left to the worker, since they may take for ever. @param {Model} model */
-  function highlight(model) {
+  /** Marks what the search has found on screen. @param {Model} model */
+  function highlight({ marks }) {
     if (!("highlights" in CSS)) return;
     CSS.highlights.delete("hit");
-    if (!model.search || /[\\^$.*+?()[\]{}|]/.test(model.search)) return;
-    const query = compile(model.search, { negatable: false });
-    if (!query || "error" in query) return;
     const marked = new Highlight();
-    for (const element of drawn.values()) {
-      const text = element.querySelector(".text");
-      const parts = text ? document.createTreeWalker(text, NodeFilter.SHOW_TEXT) : undefined;
-      for (let part = parts?.nextNode(); part; part = parts?.nextNode()) {
-        for (const [start, end] of query.ranges(part.nodeValue ?? "")) {
+    for (const [id, element] of drawn) {
+      const found = marks.get(id) ?? [];
+      const parts = found.length > 0 ? document.createTreeWalker(element.lastChild ?? element, NodeFilter.SHOW_TEXT) : undefined;
+      let from = 0;
+      for (let part = parts?.nextNode(); part && part.parentElement?.className !== "more"; part = parts?.nextNode()) {
+        const length = part.nodeValue?.length ?? 0;
+        for (const [start, end] of found) {
+          if (start >= from + length || end <= from) continue;
           const range = new Range();
-          range.setStart(part, start);
-          range.setEnd(part, end);
+          range.setStart(part, Math.max(0, start - from));
+          range.setEnd(part, Math.min(length, end - from));
           marked.add(range);
         }
+        from += length;
       }
     }
-    CSS.highlights.set("hit", marked);
+    if (marked.size > 0) CSS.highlights.set("hit", marked);
+  }
+
+  /** Scrolls to where the model is, and returns the line at the top. @param {Model} model */
+  function moveTo(model) {
+    const screen = height();
+    // Where the list itself has moved, as an operation's line does it, what is read stays where it is.
+    const moved = list.getBoundingClientRect().top - place;
+    place += moved;
+    if (moved !== 0 && !isFollowing(model)) placeTop(model, topLine(model, screen) + moved / LINE);
+    const top = topLine(model, screen);
+    const total = Math.min(model.viewport.total() * LINE, LONGEST);
+    spacer.style.height = `${total}px`;
+    const isIdle = performance.now() - scrolledAt > IDLE;
+    const wanted = isFollowing(model) ? Math.max(0, total - list.clientHeight) : Math.min(top * LINE, LONGEST);
+    if ((isIdle || isFollowing(model)) && Math.abs(list.scrollTop - wanted) >= 1) list.scrollTop = wanted;
+    expected = list.scrollTop;
+    return top;
+  }
+
+  /** Makes the rows around a line, and takes the others away. @param {Model} model @param {number} top */
+  function drawRows(model, top) {
+    const { viewport, records } = model;
+    // Rows stand where the screen is, whatever the position says.
+    const origin = list.scrollTop - top * LINE;
+    const count = viewport.count();
+    const from = count > 0 ? viewport.at(Math.max(0, top - BEYOND)) : 0;
+    let to = from;
+    while (to < count && viewport.top(to) < top + height() + BEYOND) to += 1;
+    for (const [id, element] of drawn) {
+      const index = viewport.indexOf(id);
+      if (index >= from && index < to && viewport.idAt(index) === id) continue;
+      element.remove();
+      drawn.delete(id);
+    }
+    let isMeasured = false;
+    let next = rows.firstElementChild;
+    for (let index = from; index < to; index += 1) {
+      const id = viewport.idAt(index);
+      const record = records.get(id);
+      if (!record) continue;
+      let element = drawn.get(id);
+      if (element) next = element.nextElementSibling;
+      else {
+        element = row(model, id, record, index > 0 ? records.get(viewport.idAt(index - 1)) : undefined);
+        drawn.set(id, element);
+        // In their order, so that a selection goes through them as they are read.
+        rows.insertBefore(element, next);
+        const lines = isPlain(record.plain) ? 0 : Math.max(1, Math.round(element.offsetHeight / LINE));
+        if (lines > 0 && lines !== viewport.lines(index)) {
+          viewport.measure(index, lines);
+          isMeasured = true;
+        }
+      }
+      element.style.top = `${origin + viewport.top(index) * LINE}px`;
+      element.setAttribute("aria-posinset", String(index + 1));
+      element.setAttribute("aria-setsize", String(count));
+    }
+    if (isMeasured) changed();
+  }
+
+  /** Shows what is in focus, and puts the buttons on that row or on the one that the mouse is at. @param {Model} model */
+  function drawFocus(model) {
+    for (const [id, element] of drawn) {
+      element.classList.toggle("focus", id === model.focus);
+      element.setAttribute("aria-selected", String(id === model.focus));
+    }
+    const focused = drawn.get(model.focus ?? -1);
+    if (focused) list.setAttribute("aria-activedescendant", focused.id);
+    else list.removeAttribute("aria-activedescendant");
+    // Whoever goes on by keys has left the mouse where it is.
+    if (model.focus !== focus) hovered = undefined;
+    focus = model.focus;
+    const owner = drawn.get(hovered ?? -1) ?? focused;
+    const { top, bottom } = (owner ?? list).getBoundingClientRect();
+    const line = (model.narrow ? top : Math.min(bottom, place + list.clientHeight) - LINE) - place;
+    tools.hidden = !owner || line < 0 || top >= place + list.clientHeight || wasSelected;
+    tools.style.top = `${line}px`;
+    tools.dataset.id = owner?.id.slice(1);
   }
 
   return {
@@ -124,101 +227,74 @@ export function createList(list, spacer, rows, changed) {
       const label = labelWidth(model);
       const asked = [list.clientWidth, model.times, model.narrow, label].join();
       if (asked === measured.asked) return measured.columns;
-      const probe = document.createElement("div");
-      probe.className = "row";
-      probe.style.visibility = "hidden";
-      const time = timeText(model, PROBE, undefined);
       rows.style.setProperty("--label", `${label}ch`);
-      for (const [name, text] of [["sign", ""], ["time", time], ["label", ""], ["text", "x".repeat(100)]]) {
-        const part = document.createElement("span");
-        part.className = name;
-        part.textContent = text;
-        probe.append(part);
-      }
+      const probe = make("div", "row");
+      const text = make("span", "text", "x".repeat(100));
+      probe.append(make("span", "sign"), make("span", "time", timeText(model, PROBE, undefined)), make("span", "label"), text);
+      probe.style.visibility = "hidden";
       rows.append(probe);
-      const text = /** @type {HTMLElement} */ (probe.lastChild);
       const width = text.clientWidth || list.clientWidth;
       text.style.flex = "none";
-      text.style.wordBreak = "keep-all";
-      text.style.whiteSpace = "pre";
       const letter = text.getBoundingClientRect().width / 100;
       probe.remove();
       measured = { asked, columns: Math.max(10, Math.floor(width / (letter || 8))) };
       return measured.columns;
     },
     /**
-     * Draws what is on screen.
+     * Draws what is on screen, and returns the records whose hits are to be marked, if the worker tells where they are.
      * @param {Model} model
      */
     draw(model) {
-      const { viewport, records } = model;
       const newLook = [model.times, model.wraps, model.columns, model.narrow, model.lists].join();
       if (newLook !== look || model !== current) {
         for (const element of drawn.values()) element.remove();
         drawn.clear();
         look = newLook;
-        list.classList.toggle("cut", !model.wraps && !model.narrow);
+        list.classList.toggle("cut", wrapColumns(model) === 0);
       }
       current = model;
-      let isMeasured = false;
-      const screen = height();
-      // Where the list itself has moved, as an operation's line does it, what is read stays where it is.
-      const moved = list.getBoundingClientRect().top - place;
-      place += moved;
-      if (moved !== 0 && !isFollowing(model)) {
-        placeTop(model, topLine(model, screen) + moved / LINE);
+      const isNow = isSelected(rows);
+      if (isNow && isFollowing(model)) {
+        // Selecting pauses; who follows again wants no selection any more.
+        if (wasSelected) getSelection()?.removeAllRanges();
+        else pause(model, height());
       }
-      const top = topLine(model, screen);
-      const total = viewport.total() * LINE;
-      spacer.style.height = `${Math.min(total, LONGEST)}px`;
-      const isIdle = performance.now() - scrolledAt > IDLE;
-      const wanted = isFollowing(model) ? Math.max(0, Math.min(total, LONGEST) - list.clientHeight) : Math.min(top * LINE, LONGEST);
-      if ((isIdle || isFollowing(model)) && Math.abs(list.scrollTop - wanted) >= 1) {
-        list.scrollTop = wanted;
-      }
-      expected = list.scrollTop;
-      // Rows stand where the screen is, whatever the position says.
-      const origin = list.scrollTop - top * LINE;
-      const keep = new Set();
-      let index = viewport.count() > 0 ? viewport.at(Math.max(0, top - BEYOND)) : 0;
-      for (; index < viewport.count() && viewport.top(index) < top + screen + BEYOND; index += 1) {
-        const id = viewport.idAt(index);
-        const record = records.get(id);
-        if (!record) continue;
-        keep.add(id);
-        let element = drawn.get(id);
-        if (!element) {
-          element = row(model, id, record, index);
-          drawn.set(id, element);
-          rows.append(element);
-          if (!isPlain(record.plain)) {
-            const lines = Math.max(1, Math.round(element.offsetHeight / LINE));
-            if (lines !== viewport.lines(index)) {
-              viewport.measure(index, lines);
-              isMeasured = true;
-            }
-          }
-        }
-        element.style.top = `${origin + viewport.top(index) * LINE}px`;
-        element.classList.toggle("focus", id === model.focus);
-        element.setAttribute("aria-selected", String(id === model.focus));
-        element.setAttribute("aria-posinset", String(index + 1));
-        element.setAttribute("aria-setsize", String(viewport.count()));
-      }
-      for (const [id, element] of drawn) {
-        if (keep.has(id)) continue;
-        element.remove();
-        drawn.delete(id);
-      }
-      if (model.focus !== undefined && drawn.has(model.focus)) {
-        list.setAttribute("aria-activedescendant", `r${model.focus}`);
-      } else {
-        list.removeAttribute("aria-activedescendant");
-      }
+      wasSelected = isNow && !isFollowing(model);
+      // What is read stays on screen when it falls off, until somebody moves.
+      const isHeld = model.anchor && model.anchor.id < model.records.first() && drawn.has(model.anchor.id);
+      if (!isHeld) drawRows(model, moveTo(model));
+      drawFocus(model);
+      for (const id of model.marks.keys()) if (!drawn.has(id)) model.marks.delete(id);
       highlight(model);
-      if (isMeasured) changed();
+      return model.search ? [...drawn.keys()].filter((id) => !model.marks.has(id)) : [];
     },
   };
+}
+
+/** @param {string} name @param {string} className @param {string} [text] */
+function make(name, className, text = "") {
+  const element = document.createElement(name);
+  element.className = className;
+  element.textContent = text;
+  return element;
+}
+
+/** Whether any of this is selected. @param {HTMLElement} element */
+function isSelected(element) {
+  const selection = getSelection();
+  return !!selection && !selection.isCollapsed && selection.containsNode(element, true);
+}
+
+/** Copies rows as lines; a browser would give each part of a row a line. @param {ClipboardEvent} event */
+function copyRows(event) {
+  const selected = /** @type {Selection} */ (getSelection()).getRangeAt(0).cloneContents();
+  if (!selected.querySelector(".text")) return;
+  const found = selected.querySelectorAll(".row");
+  const lines = [...(found.length > 0 ? found : [selected])].map((it) =>
+    [...it.children].map((part) => part.textContent).filter(Boolean).join(" "),
+  );
+  event.clipboardData?.setData("text/plain", lines.join("\n"));
+  event.preventDefault();
 }
 
 /** The columns of the operations' names, which stand beside messages where there is more than one to tell apart. @param {Model} model */
@@ -235,19 +311,35 @@ function isPlain(text) {
   return /^[\x20-\x7e\n]*$/.test(text);
 }
 
-/** @param {HTMLElement} text @param {Record} record @param {number} end */
-export function fill(text, record, end) {
+/**
+ * Fills in a record's text up to `end`, with its styles.
+ * @param {HTMLElement} text
+ * @param {Record} record
+ * @param {number} end
+ * @param {number[]} [breaks] where lines are broken
+ */
+export function fill(text, { plain, spans }, end, breaks = []) {
   let at = 0;
-  for (const span of record.spans) {
+  let broken = 0;
+  /** @param {HTMLElement} where @param {number} until */
+  const put = (where, until) => {
+    for (; breaks[broken] < until; broken += 1) {
+      // Its line feed is the style sheet's, and no part of the text that is selected.
+      where.append(plain.slice(at, breaks[broken]), make("span", "break"));
+      at = breaks[broken];
+    }
+    where.append(plain.slice(at, until));
+    at = until;
+  };
+  for (const span of spans) {
     if (span.start >= end) break;
-    if (span.start > at) text.append(record.plain.slice(at, span.start));
-    const part = document.createElement("span");
-    part.textContent = record.plain.slice(span.start, Math.min(span.end, end));
+    if (span.start > at) put(text, span.start);
+    const part = make("span", "");
+    put(part, Math.min(span.end, end));
     decorate(part, span);
     text.append(part);
-    at = Math.min(span.end, end);
   }
-  if (at < end || at === 0) text.append(record.plain.slice(at, end));
+  if (at < end || at === 0) put(text, end);
 }
 
 /** The sixteen colours, readable on both backgrounds. */

@@ -45,7 +45,7 @@ const page = {
 let connection;
 let isDue = false;
 const announcer = view.createAnnouncer();
-const list = createList(element("list"), element("spacer"), element("rows"), changed);
+const list = createList(element("list"), element("spacer"), element("rows"), element("row-tools"), changed);
 const search = createSearch(page, () => {
   Object.assign(page.model, { search: "", filter: "" });
   input("search").value = "";
@@ -69,7 +69,7 @@ function changed() {
     if (list.measure(page.model)) relist();
     viewport.openLink(page.model, list.height());
     view.draw(page.model, now());
-    list.draw(page.model);
+    search.mark(list.draw(page.model));
   });
 }
 
@@ -229,14 +229,11 @@ element("find").addEventListener("click", () => {
   changed();
 });
 
-element("list").addEventListener("pointerdown", ({ target }) => {
-  const row = /** @type {HTMLElement} */ (target).closest(".row");
-  if (!row) return;
-  viewport.pause(page.model, list.height());
-  page.model.focus = Number(row.id.slice(1));
-  changed();
+element("list").addEventListener("dblclick", ({ target }) => {
+  // It has selected a word, too.
+  getSelection()?.removeAllRanges();
+  if (/** @type {HTMLElement} */ (target).closest(".row")) openDetail(0);
 });
-element("list").addEventListener("dblclick", () => openDetail(0));
 
 input("level").addEventListener("change", () => setLevel(input("level").value));
 for (const what of /** @type {const} */ (["search", "filter"])) {

@@ -6,7 +6,7 @@ import { createOperations } from "./operations.js";
 import { createRecords } from "./records.js";
 import { GREETING } from "./stream.js";
 import { safe, safeLine } from "./text.js";
-import { createViewport, isFollowing, linesOf } from "./viewport.js";
+import { LINES_MAX, createViewport, isFollowing, lineEnds, wrapColumns } from "./viewport.js";
 
 /** @typedef {import("./records.js").Entry} Record */
 /** A record that the worker is to know. @typedef {{ id: number, record: Record }} Effect */
@@ -47,6 +47,8 @@ export function createModel({ id, began, offset }) {
     search: "",
     /** @type {number[]} */
     hits: [],
+    /** Where the hits on screen are, as far as the worker has told. @type {Map<number, [start: number, end: number][]>} */
+    marks: new Map(),
     filter: "",
     level: "",
     /** Counts what was asked of the worker, so that late answers are known. */
@@ -93,8 +95,7 @@ export const isFiltered = (model) => model.filter !== "" || model.level !== "";
  * @param {Record} record
  */
 function heightOf(model, record) {
-  const lines = linesOf(record.plain, model.wraps || model.narrow ? model.columns : 0);
-  return model.narrow ? lines + 1 : lines;
+  return lineEnds(record.plain, wrapColumns(model), LINES_MAX + 1).length + Number(model.narrow);
 }
 
 /**
@@ -105,11 +106,8 @@ function heightOf(model, record) {
  */
 function append(model, record) {
   const id = model.records.push(record);
-  const first = model.records.first();
   if (!isFiltered(model)) show(model, id, record);
-  model.viewport.drop(first);
-  if (model.anchor && model.anchor.id < first) model.anchor = { id: first, line: 0 };
-  if (model.focus !== undefined && model.focus < first) model.focus = first;
+  model.viewport.drop(model.records.first());
   return [{ id, record }];
 }
 

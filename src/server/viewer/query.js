@@ -11,6 +11,8 @@
  * A pattern: whether it matches, where (UTF-16 offsets, without empty matches), and whether what
  * does *not* match is wanted. */
 
+/** The most places in one text that are told. */
+const RANGES_MAX = 1000;
 
 /** Reads a pattern: undefined if it is empty, what is wrong with it if it is broken.
  * @param {string} text
@@ -37,6 +39,9 @@ function ranges(pattern, plain) {
   /** @type {[number, number][]} */
   const found = [];
   for (const { index, 0: hit } of plain.matchAll(pattern)) {
+    if (found.length === RANGES_MAX) {
+      break;
+    }
     if (hit !== "") {
       found.push([index, index + hit.length]);
     }

@@ -19,6 +19,9 @@ export const BYTES_MAX = 64 * 1024 * 1024;
 /** What a span of another style counts for: about its size in memory. */
 const SPAN_BYTES = 64;
 
+/** What a message counts as: one that tells a failure, and no level, as an error.
+ * @param {Entry} record */
+export const levelOf = ({ level, message }) => level ?? (message?.outcome === "failed" ? "error" : undefined);
 
 /** An empty ring. Records have numbers from 0, in the order in which they came. */
 export function createRecords() {

@@ -25,6 +25,10 @@ import { compile } from "./query.js";
  * for, in order. Records before `until` are gone through. `done`: these are all that have come; what
  * is pushed later follows. */
 /** @typedef {{type: "alive"}} Alive */
+/** @typedef {{type: "mark", ids: number[]}} Mark
+ * Where in these records is what is looked for? */
+/** @typedef {[id: number, ranges: [start: number, end: number][]][]} Marks
+ * Where it is, in those of them that have come by then and are kept. */
 
 /** The most records between two signs of life, and about the longest time, in ms. */
 const BATCH = 10_000;
@@ -58,11 +62,13 @@ turn.port1.onmessage = () => {
 };
 
 self.onmessage = ({ data }) => {
-  const message = /** @type {Push|Drop|Set} */ (data);
+  const message = /** @type {Push|Drop|Set|Mark} */ (data);
   if (message.type === "push") {
     push(message);
   } else if (message.type === "drop") {
     drop(message.first);
+  } else if (message.type === "mark") {
+    mark(message.ids);
   } else {
     const { search, filter, level, generation } = message;
     wanted = {
@@ -73,7 +79,7 @@ self.onmessage = ({ data }) => {
     };
     at = first;
   }
-  if (message.type !== "drop" && !isTurnDue) {
+  if (["push", "set"].includes(message.type) && !isTurnDue) {
     goThrough();
   }
 };
@@ -95,6 +101,13 @@ function drop(until) {
   ranks.splice(0, count);
   first += count;
   at = Math.max(at, first);
+}
+
+/** @param {number[]} ids */
+function mark(ids) {
+  const known = ids.filter((id) => id >= first && id < first + plains.length);
+  const marks = known.map((id) => [id, wanted?.search?.ranges(plains[id - first]) ?? []]);
+  self.postMessage({ type: "marks", generation: wanted?.generation, marks, until: at });
 }
 
 /** Reads a pattern; one that is broken, which the page does not send, is none.

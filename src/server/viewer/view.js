@@ -6,7 +6,7 @@ import { MENU, TABLE } from "./keys.js";
 import { fill } from "./list.js";
 import { countsText, pausedText, stateText, timeText } from "./model.js";
 import { safeLine } from "./text.js";
-import { isFollowing } from "./viewport.js";
+import { isFollowing, keptHits } from "./viewport.js";
 
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./records.js").Entry} Record */
@@ -300,8 +300,9 @@ export function draw(model, now) {
   element("pause").hidden = !isFollowing(model);
   element("wrap").setAttribute("aria-pressed", String(model.wraps));
   element("detail").setAttribute("aria-pressed", String(model.wantsDebug));
-  const at = model.focus === undefined ? -1 : model.hits.indexOf(model.focus);
-  set(element("hits"), model.search ? `${at < 0 ? "" : `${at + 1}/`}${model.hits.length}` : "");
+  const hits = keptHits(model);
+  const at = hits.indexOf(model.focus ?? -1);
+  set(element("hits"), model.search ? `${at < 0 ? "" : `${at + 1}/`}${hits.length}` : "");
   element("notice").hidden = model.notice === "";
   set(element("notice"), model.notice);
   element("empty").hidden = model.received > 0 || model.lost > 0 || model.connection.kind !== "live";

@@ -4,51 +4,42 @@
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./records.js").Entry} Record */
 
-/** The most lines of one message that stand in the list. */
-const LINES_MAX = 100;
+/** The most lines of one message that stand in the list, before the one that says how many more there are. */
+export const LINES_MAX = 100;
 
 /**
- * Returns how many lines a text takes that breaks anywhere.
+ * Returns where each line of a text ends: behind a line feed, behind the spaces before a word that does not fit, or within a
+ * word that is longer than a line. Spaces that do not fit, either, stand beyond the line's end.
  * @param {string} text
  * @param {number} columns 0 if lines are not broken
- * @returns {number}
+ * @param {number} [most] of them
  */
-export function linesOf(text, columns) {
-  let lines = 0;
-  let start = 0;
-  while (lines < LINES_MAX) {
-    const found = text.indexOf("\n", start);
-    const end = found < 0 ? text.length : found;
-    lines += columns > 0 ? Math.max(1, Math.ceil((end - start) / columns)) : 1;
-    if (found < 0) break;
-    start = found + 1;
-  }
-  return Math.min(lines, LINES_MAX);
+export function lineEnds(text, columns, most = Infinity) {
+  const ends = [];
+  let [start, feed] = [0, -1];
+  do {
+    if (feed < start) feed = (text.indexOf("\n", start) + 1 || text.length + 1) - 1;
+    const isLong = columns > 0 && feed - start > columns;
+    const end = isLong ? breakOf(text, start, start + columns) : feed;
+    start = end === feed ? Math.min(feed + 1, text.length) : end;
+    ends.push(start);
+  } while (start < text.length && ends.length < most);
+  return ends;
 }
 
 /**
- * Returns the part of a text that stands in the list, and how many characters are left out.
+ * Returns where a text breaks that does not fit.
  * @param {string} text
- * @param {number} columns 0 if lines are not broken
- * @returns {{ end: number, more: number }}
+ * @param {number} start
+ * @param {number} limit the place of the first character that does not fit
  */
-export function excerpt(text, columns) {
-  let lines = 0;
-  let start = 0;
-  while (start <= text.length) {
-    const found = text.indexOf("\n", start);
-    const end = found < 0 ? text.length : found;
-    const taken = columns > 0 ? Math.max(1, Math.ceil((end - start) / columns)) : 1;
-    if (lines + taken > LINES_MAX - 1 && (found >= 0 || lines + taken > LINES_MAX)) {
-      const left = columns > 0 ? (LINES_MAX - 1 - lines) * columns : 0;
-      const cut = Math.min(start + left, end);
-      return { end: cut, more: text.length - cut };
-    }
-    lines += taken;
-    if (found < 0) break;
-    start = found + 1;
-  }
-  return { end: text.length, more: 0 };
+function breakOf(text, start, limit) {
+  let end = limit;
+  while (end > start && text[end] !== " ") end -= 1;
+  // No half of a surrogate pair stays behind.
+  if (end === start) return /[\udc00-\udfff]/.test(text[limit]) ? limit + 1 : limit;
+  while (text[end] === " ") end += 1;
+  return end;
 }
 
 /** Returns an empty list. */
@@ -154,6 +145,9 @@ export function createViewport() {
 
 /** @typedef {ReturnType<typeof createViewport>} Viewport */
 
+/** At how many columns lines are broken; 0 if they are not. @param {Model} model */
+export const wrapColumns = ({ wraps, narrow, columns }) => (wraps || narrow ? columns : 0);
+
 /** @param {Model} model */
 export const isFollowing = (model) => model.anchor === undefined;
 /** Follows what comes. @param {Model} model */
@@ -215,6 +209,12 @@ export function reveal(model, id, height) {
   else placeTop(model, line);
 }
 
+/** Where the focus stands; if it is not shown, beside the next one that is. @param {Model} model @param {boolean} down */
+function focusIndex({ viewport, focus = 0 }, down) {
+  const index = viewport.indexOf(focus);
+  return down && viewport.idAt(index) !== focus ? index - 1 : index;
+}
+
 /**
  * Moves the focus by so many records.
  * @param {Model} model
@@ -225,7 +225,7 @@ export function step(model, by, height) {
   const { viewport } = model;
   if (viewport.count() === 0 || (isFollowing(model) && by > 0)) return;
   const last = viewport.count() - 1;
-  const at = model.focus === undefined ? last : Math.min(viewport.indexOf(model.focus), last);
+  const at = model.focus === undefined ? last : Math.min(focusIndex(model, by > 0), last);
   const next = Math.min(last, Math.max(0, at + by));
   reveal(model, viewport.idAt(next), height);
   if (by > 0 && next === last) follow(model);
@@ -259,7 +259,7 @@ export function scroll(model, by, height) {
 export function seek(model, down, wanted) {
   const { viewport, records } = model;
   const count = viewport.count();
-  const from = model.focus === undefined ? (down ? -1 : count) : viewport.indexOf(model.focus);
+  const from = model.focus === undefined ? (down ? -1 : count) : focusIndex(model, down);
   for (let tried = 1; tried <= count; tried += 1) {
     const at = (from + (down ? tried : -tried) + 2 * count) % count;
     const record = records.get(viewport.idAt(at));
@@ -288,11 +288,16 @@ export function openLink(model, height) {
   }
 }
 
+/** The hits that are still kept. @param {Model} model */
+export function keptHits(model) {
+  const first = model.records.first();
+  if (model.hits[0] < first) model.hits = model.hits.filter((it) => it >= first);
+  return model.hits;
+}
+
 /** The hit next to the focus, in a circle. @param {Model} model @param {boolean} down */
 export function nextHit(model, down) {
-  const { hits } = model;
-  if (hits.length === 0) return undefined;
+  const hits = keptHits(model);
   const focus = model.focus ?? (down ? -1 : Infinity);
-  if (down) return hits.find((it) => it > focus) ?? hits[0];
-  return hits.findLast((it) => it < focus) ?? hits[hits.length - 1];
+  return down ? (hits.find((it) => it > focus) ?? hits[0]) : (hits.findLast((it) => it < focus) ?? hits.at(-1));
 }

@@ -1,0 +1,176 @@
+// The rows: lines break where their height says, the buttons are those of the row in focus, and hits are marked.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { connect, open, publish, says, serve } from "./support.js";
+
+/** Opens a page with these messages. */
+async function shown(messages, size) {
+  const server = await serve();
+  const id = await connect(server);
+  const page = await open(server, id, size);
+  await publish(server, id, ...messages);
+  await says(page, `received ${messages.length}`);
+  return { server, id, page };
+}
+
+/** The lines of each row as the browser has laid them out, its height and its place. */
+const laidOut = (page) =>
+  page.locator(".row").evaluateAll((all) =>
+    all.map((row) => {
+      const walker = document.createTreeWalker(row.querySelector(".text"), NodeFilter.SHOW_TEXT);
+      const lines = [];
+      let last;
+      for (let part = walker.nextNode(); part; part = walker.nextNode()) {
+        for (let at = 0; at < part.length; at += 1) {
+          if (part.data[at] === "\n") continue;
+          const range = new Range();
+          range.setStart(part, at);
+          range.setEnd(part, at + 1);
+          const { top } = range.getBoundingClientRect();
+          if (top !== last) lines.push("");
+          last = top;
+          lines[lines.length - 1] += part.data[at];
+        }
+      }
+      const { top, bottom, right } = row.getBoundingClientRect();
+      return { text: row.querySelector(".text").textContent, lines, top, bottom, right };
+    }),
+  );
+
+test("words are not broken where they fit, and rows stand one below the other whatever they say", async () => {
+  const words = ["a", "word", "src/hub/channel.rs", "--flag=value", "x".repeat(150), "(end).", "   ", "e\u001b[31mr\u001b[0mr"];
+  const texts = Array.from({ length: 40 }, (_, at) =>
+    Array.from({ length: 12 }, (_, part) => words[(at * 7 + part * (at + 3)) % words.length]).join(at % 5 ? " " : "\n"),
+  );
+  for (const size of [{ width: 1000, height: 900 }, { width: 320, height: 900 }]) {
+    const { page } = await shown(texts, size);
+    await page.keyboard.press("k");
+    const rows = await laidOut(page);
+    assert.ok(rows.length > 5);
+    const columns = Math.max(...rows.flatMap((it) => it.lines.map((line) => line.trimEnd().length)));
+    for (const [at, { text, lines, bottom }] of rows.entries()) {
+      assert.equal(lines.join(""), text.replaceAll("\n", ""));
+      if (at + 1 < rows.length) assert.equal(rows[at + 1].top, bottom, text);
+      for (const [line, content] of lines.entries()) {
+        const next = lines[line + 1] ?? "";
+        // What is not broken at a space is a word that is longer than a line.
+        const isWord = !/[ \n]$/.test(content) && text.includes(content.slice(-1) + next.slice(0, 1));
+        if (next && isWord) assert.ok(/\S*$/.exec(content)[0].length + /^\S*/.exec(next)[0].length > columns, content);
+      }
+    }
+    assert.deepEqual(page.errors, []);
+  }
+});
+
+test("what is copied has the text's own line breaks and no others", async () => {
+  const long = Array.from({ length: 60 }, (_, at) => `word${at}`).join(" ");
+  const { page } = await shown([long, "two\nlines"]);
+  const copied = (from, to) =>
+    page.evaluate(([from, to]) => {
+      const texts = [...document.querySelectorAll(".row .text")].slice(-2);
+      getSelection().setBaseAndExtent(texts[from], 0, texts[to], texts[to].childNodes.length);
+      const event = new ClipboardEvent("copy", { clipboardData: new DataTransfer(), bubbles: true, cancelable: true });
+      texts[from].dispatchEvent(event);
+      return event.clipboardData.getData("text/plain") || getSelection().toString();
+    }, [from, to]);
+  assert.equal(await copied(0, 0), long);
+  const [one, other] = (await copied(0, 1)).split(/\n(?=\d\d:)/);
+  assert.equal(one, long);
+  assert.match(other ?? "", /^[\d:.]+ two\nlines$/);
+});
+
+test("the row in focus has buttons, by mouse and by keyboard, and they are no part of an option", async () => {
+  const { page } = await shown(["one", "two", "three"]);
+  const tools = page.getByRole("toolbar", { name: "Message" });
+  await says(page, "three");
+  assert.equal(await tools.isVisible(), false);
+  await page.keyboard.press("k");
+  await page.keyboard.press("k");
+  await tools.waitFor();
+  const middle = async (where) => {
+    const { y, height } = await where.boundingBox();
+    return Math.round(y + height / 2);
+  };
+  const row = (name) => page.getByRole("option", { name });
+  assert.equal(await middle(tools), await middle(row(/one$/)));
+  assert.equal(await page.locator("[role=listbox] button").count(), 0);
+  await page.locator("#list").focus();
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Open");
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog", { name: "Message" }).getByText("one").waitFor();
+  await page.keyboard.press("Escape");
+  await row(/three$/).hover();
+  await page.waitForFunction((at) => {
+    const { y, height } = document.querySelector("#row-tools").getBoundingClientRect();
+    return Math.round(y + height / 2) === at;
+  }, await middle(row(/three$/)));
+  await tools.getByText("Link").click();
+  await says(page, "copied the link to the message");
+  await page.locator(".row.focus", { hasText: "three" }).waitFor();
+  await page.keyboard.press("G");
+  await tools.waitFor({ state: "hidden" });
+  assert.deepEqual(page.errors, []);
+});
+
+/** What is marked on screen. */
+const marked = (page, count) =>
+  page.waitForFunction((count) => {
+    const found = [...(CSS.highlights.get("hit") ?? [])].map(String);
+    return found.length === count ? found : false;
+  }, count).then((it) => it.jsonValue());
+
+test("hits of a pattern are marked, also across styles and lines, and a slow pattern is taken away", async () => {
+  const { server, id, page } = await shown(["file 12 of 40", "one \u001b[31m7\u001b[0m8 two", "none"]);
+  await page.getByLabel("Search", { exact: true }).fill("\\d+");
+  assert.deepEqual((await marked(page, 4)).toSorted(), ["12", "40", "7", "8"]);
+  await publish(server, id, "later 99");
+  assert.ok((await marked(page, 5)).includes("99"));
+  await page.getByLabel("Search", { exact: true }).fill("");
+  await marked(page, 0);
+  await publish(server, id, `${"n".repeat(60)}!`);
+  await page.getByLabel("Search", { exact: true }).fill("(n+)+$");
+  await says(page, "this pattern is too slow");
+  assert.deepEqual(page.errors, []);
+});
+
+test("selecting pauses, and what is selected stays until it is followed again, even once it has fallen off", async () => {
+  const { server, id, page } = await shown(Array.from({ length: 100 }, (_, at) => `line ${at} end`));
+  await says(page, "line 99 end");
+  const selected = () =>
+    page.evaluate(() => [String(getSelection()), getSelection().getRangeAt(0).getBoundingClientRect().top]);
+  await page.evaluate(() => getSelection().selectAllChildren([...document.querySelectorAll(".text")].at(-3)));
+  await says(page, /^paused/);
+  const before = await selected();
+  assert.equal(before[0], "line 97 end");
+  const big = "x".repeat(60_000);
+  for (let batch = 0; batch < 14; batch += 1) await publish(server, id, ...Array.from({ length: 100 }, () => big));
+  await says(page, /fell off \d/);
+  assert.deepEqual(await selected(), before);
+  await page.keyboard.press("G");
+  await page.waitForFunction(() => getSelection().isCollapsed);
+  assert.deepEqual(page.errors, []);
+});
+
+test("a long message says how much of it is not shown, and a double click shows it whole", async () => {
+  const { page } = await shown([Array.from({ length: 440 }, (_, at) => `line ${at}.`).join("\n")]);
+  await says(page, "… 340 more, Enter opens");
+  assert.equal(await page.locator(".row").last().evaluate((it) => it.offsetHeight), 101 * 20);
+  await page.getByText("line 99.").dblclick();
+  await page.getByRole("dialog", { name: "Message" }).getByText("line 439.").waitFor();
+  assert.equal(await page.evaluate(() => String(getSelection())), "");
+});
+
+test("right-to-left text stands beside its time, and reorders nothing around it", async () => {
+  const { page } = await shown([{ message: "שלום abc 123", operation: "שלום" }, { message: "two", operation: "b" }]);
+  const [time, text] = await page.locator(".row", { hasText: "abc" }).evaluate((row) => {
+    const box = (name) => {
+      const range = new Range();
+      range.selectNodeContents(row.querySelector(name));
+      return range.getBoundingClientRect();
+    };
+    return [box(".time"), box(".text")];
+  });
+  assert.ok(text.left > time.right && text.left - time.right < 150, JSON.stringify([time, text]));
+});

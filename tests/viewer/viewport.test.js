@@ -1,0 +1,80 @@
+// Where lines end, what stands where, and what is next to the focus.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createModel, receive, relist } from "../../src/server/viewer/model.js";
+import { keptHits, lineEnds, nextHit } from "../../src/server/viewer/viewport.js";
+
+/** The lines of a text; together they are the text. */
+function lines(text, columns, most) {
+  const ends = lineEnds(text, columns, most);
+  return ends.map((end, at) => text.slice(ends[at - 1] ?? 0, end));
+}
+
+test("lines break between words, and within a word that is longer than a line", () => {
+  assert.deepEqual(lines("", 10), [""]);
+  assert.deepEqual(lines("one two", 10), ["one two"]);
+  assert.deepEqual(lines("one two three", 10), ["one two ", "three"]);
+  assert.deepEqual(lines("0123456789 a", 10), ["0123456789 ", "a"]);
+  assert.deepEqual(lines("a 0123456789", 10), ["a ", "0123456789"]);
+  assert.deepEqual(lines("a 0123456789012 b", 10), ["a ", "0123456789", "012 b"]);
+  assert.deepEqual(lines("one    two", 4), ["one    ", "two"]);
+  assert.deepEqual(lines("  0123456789", 10), ["  ", "0123456789"]);
+});
+
+test("lines end at line feeds, and are not broken without columns", () => {
+  assert.deepEqual(lines("a\n\nb c", 10), ["a\n", "\n", "b c"]);
+  assert.deepEqual(lines("a\n", 10), ["a\n"]);
+  assert.deepEqual(lines("0123456789\nb", 10), ["0123456789\n", "b"]);
+  assert.deepEqual(lines("0123456789  \nb", 10), ["0123456789  \n", "b"]);
+  assert.deepEqual(lines("one two three\nfour", 0), ["one two three\n", "four"]);
+});
+
+test("no line is longer than it may be but by spaces, and nothing is lost", () => {
+  let seed = 1;
+  const random = (below) => (seed = (seed * 48271) % 2147483647) % below;
+  for (let round = 0; round < 2000; round += 1) {
+    const text = Array.from({ length: random(60) }, () => "abc  -/\n"[random(8)]).join("");
+    const columns = 1 + random(12);
+    const found = lines(text, columns);
+    assert.equal(found.join(""), text);
+    for (const [at, line] of found.entries()) {
+      assert.ok(line.trimEnd().length <= columns, JSON.stringify([text, columns]));
+      // The next line's first word did not fit.
+      const next = (found[at + 1] ?? "").match(/^[^ \n]*/)[0];
+      const isFull = line.endsWith("\n") || at + 1 === found.length || (line + next).length > columns;
+      assert.ok(isFull, JSON.stringify([text, columns, found]));
+    }
+  }
+});
+
+test("only as many lines are counted as wanted, and no character is cut in halves", () => {
+  assert.deepEqual(lines("a".repeat(1000), 10, 3), ["a".repeat(10), "a".repeat(10), "a".repeat(10)]);
+  for (const line of lines("\u{1f600}".repeat(9), 3)) assert.ok(line.isWellFormed());
+});
+
+/** A model with these texts. */
+function withTexts(...texts) {
+  const model = createModel({ id: "", began: 0, offset: 0 });
+  texts.forEach((text, at) => {
+    const message = { id: `${at + 1}-1`, seq: at + 1, time: 1, text, level: undefined, system: false, data: "" };
+    receive(model, { message }, at);
+  });
+  return model;
+}
+
+test("a long message takes as many lines as are shown of it, and one that says that there is more", () => {
+  const model = withTexts("x\n".repeat(500), "one two three");
+  model.columns = 10;
+  relist(model);
+  assert.deepEqual([model.viewport.lines(0), model.viewport.lines(1)], [101, 2]);
+});
+
+test("hits that fell off are neither counted nor gone to", () => {
+  const big = "x".repeat(4 << 20);
+  const model = withTexts(...Array.from({ length: 20 }, () => big));
+  assert.equal(model.records.first(), 4);
+  model.hits = [0, 2, 5, 9];
+  assert.equal(nextHit(model, true), 5);
+  assert.deepEqual(keptHits(model), [5, 9]);
+});
