@@ -14,6 +14,7 @@ import * as viewport from "./viewport.js";
 
 /** How long a notice stands, in ms: it covers the newest message. */
 const NOTICE = 6000;
+const FIELDS = /** @type {const} */ (["search", "filter"]);
 
 const { element } = view;
 /** @param {string} id */
@@ -137,6 +138,14 @@ function openDetail(by) {
   changed();
 }
 
+/** Goes to a field, which is seen on a narrow screen while it is open alone. @param {string} which "" closes it */
+function openTools(which) {
+  element("tools").dataset.open = which;
+  for (const it of FIELDS) element(`find-${it}`).setAttribute("aria-expanded", String(it === which));
+  (which ? input(which) : element("list")).focus();
+  changed();
+}
+
 /** @param {string} level */
 function setLevel(level) {
   page.model.level = level;
@@ -147,9 +156,12 @@ function setLevel(level) {
 
 /** @type {Record<string, (operation?: string) => unknown>} */
 const ACTIONS = {
-  Search: () => input("search").focus(),
-  Filter: () => input("filter").focus(),
+  Search: () => openTools("search"),
+  Filter: () => openTools("filter"),
   Open: () => (viewport.isFollowing(page.model) ? bring(models.ruler(page.model, now())) : openDetail(0)),
+  Fold: () => {
+    page.model.unfolds = !page.model.unfolds;
+  },
   Wrap: () => {
     page.model.wraps = !page.model.wraps;
     relist();
@@ -204,7 +216,8 @@ document.addEventListener("keydown", (event) => {
   if (isTyping && !view.isOpen() && ["Escape", "Enter"].includes(event.key)) {
     // A browser would empty the field at Escape.
     event.preventDefault();
-    element("list").focus();
+    if (event.key === "Escape") openTools("");
+    else element("list").focus();
     if (event.key === "Enter" && target.id === "search") act("NextHit");
     return;
   }
@@ -223,11 +236,9 @@ document.addEventListener("click", ({ target }) => {
   if (pressed?.dataset.does) act(pressed.dataset.does, pressed.dataset.operation);
 });
 
-element("find").addEventListener("click", () => {
-  const isOpen = element("tools").classList.toggle("open");
-  element("find").setAttribute("aria-expanded", String(isOpen));
-  changed();
-});
+for (const which of FIELDS) {
+  element(`find-${which}`).addEventListener("click", () => openTools(element("tools").dataset.open === which ? "" : which));
+}
 
 element("list").addEventListener("dblclick", ({ target }) => {
   // It has selected a word, too.
@@ -236,7 +247,7 @@ element("list").addEventListener("dblclick", ({ target }) => {
 });
 
 input("level").addEventListener("change", () => setLevel(input("level").value));
-for (const what of /** @type {const} */ (["search", "filter"])) {
+for (const what of FIELDS) {
   input(what).addEventListener("focus", search.prepare);
   input(what).addEventListener("blur", search.release);
   input(what).addEventListener("input", () => {

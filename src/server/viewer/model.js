@@ -65,6 +65,8 @@ export function createModel({ id, began, offset }) {
     /** Records before this one are no news. */
     counted: 0,
     narrow: false,
+    /** Whether all operations are shown. */
+    unfolds: false,
     wantsDebug: false,
     /** @type {{ seq: number, next: number, isGone: boolean } | undefined} What the address leads to, and where to look on. */
     link: undefined,
@@ -265,9 +267,13 @@ export function spoken(model) {
   if (connection.kind === "retrying") return "lost the connection";
   if (connection.kind === "ended") return "the stream has ended";
   if (connection.kind === "failed" || connection.kind === "malformed") return connection.text ?? "";
-  if (behind.new === 0) return "";
+  return behind.new > 0 ? news(model) : "";
+}
+
+/** What has come since the list stands still. @param {Model} model */
+export function news({ behind }) {
   const errors = behind.errors > 0 ? `, ${counted(behind.errors, "error")}` : "";
-  return `${behind.new} new${errors}`;
+  return `${countOf(behind.new)} new${errors}`;
 }
 
 /** Moves the level that is shown. @param {Model} model @param {number} by */
@@ -344,11 +350,8 @@ export function stateText(model, now) {
 
 /** Whether the list stands still; else, what became of the message that the address leads to. @param {Model} model */
 export function pausedText(model) {
-  const { behind, connection, link } = model;
-  if (!isFollowing(model)) {
-    const errors = behind.errors > 0 ? `, ${counted(behind.errors, "error")}` : "";
-    return behind.new > 0 ? `paused, +${behind.new} new${errors}` : "paused";
-  }
+  const { connection, link } = model;
+  if (!isFollowing(model)) return model.narrow ? "paused ·" : "paused,";
   if (!link) return "";
   const waits = connection.kind === "ended" ? "never came" : "is not here yet";
   return `message ${link.seq} ${link.isGone ? "is gone" : waits}`;
@@ -363,7 +366,7 @@ export function countsText(model) {
   const { records, viewport } = model;
   const fellOff = records.fellOff();
   const filtered = isFiltered(model) ? records.end() - records.first() - viewport.count() : 0;
-  if (model.narrow) return `${received} · lost ${lost}`;
+  if (model.narrow) return isFollowing(model) ? `${received} · lost ${lost}` : "";
   return [
     received,
     `shown ${countOf(viewport.messages())}`,

@@ -4,7 +4,7 @@
 import { clock, count, counted, rate, seconds } from "./format.js";
 import { MENU, TABLE } from "./keys.js";
 import { fill } from "./list.js";
-import { countsText, pausedText, stateText, timeText } from "./model.js";
+import { countsText, news, pausedText, stateText, timeText } from "./model.js";
 import { safeLine } from "./text.js";
 import { isFollowing, keptHits } from "./viewport.js";
 
@@ -15,6 +15,8 @@ import { isFollowing, keptHits } from "./viewport.js";
 const SPOKEN = 5000;
 /** The most characters that are put on the clipboard. */
 const COPY_MAX = 1 << 20;
+/** The most operations that are shown folded. */
+const SHOWN = 4;
 /** For so long a file that is saved can be read, in ms: a browser may ask first where to. */
 const SAVED = 60_000;
 const NAMES = new Map(Object.entries({ " ": "Space", ArrowDown: "↓", ArrowUp: "↑", PageDown: "PgDn", PageUp: "PgUp", Escape: "Esc" }));
@@ -296,8 +298,10 @@ export function draw(model, now) {
   operations(model, now);
   set(element("counts"), countsText(model));
   set(element("paused"), pausedText(model));
-  element("follow").hidden = isFollowing(model);
-  element("pause").hidden = !isFollowing(model);
+  const isPaused = !isFollowing(model);
+  element("follow").hidden = !isPaused;
+  write("follow", model.behind.new > 0 ? `↓ ${news(model)}` : "↓ Follow");
+  element("pause").setAttribute("aria-pressed", String(isPaused));
   element("wrap").setAttribute("aria-pressed", String(model.wraps));
   element("detail").setAttribute("aria-pressed", String(model.wantsDebug));
   const hits = keptHits(model);
@@ -322,12 +326,15 @@ const AGAIN = new Map([
   ["failed", ["Reload", "Reload"]],
 ]);
 
+/** The operation that is told where there is room for one. @param {import("./operations.js").State[]} running */
+const foremost = (running) => running.find((it) => it.fraction() !== undefined) ?? running[0];
+
 /** @param {Model} model */
 function title(model) {
   const running = model.operations.running();
-  const first = running.find((it) => it.fraction() !== undefined);
+  const first = foremost(running);
   if (model.connection.kind === "retrying") return "lost connection · codechat";
-  if (first) return `${Math.floor((first.fraction() ?? 0) * 100)} % ${first.name ?? ""} · codechat`;
+  if (first?.fraction() !== undefined) return `${Math.floor((first.fraction() ?? 0) * 100)} % ${first.name ?? ""} · codechat`;
   if (model.errors > 0) return `${counted(model.errors, "error")} · codechat`;
   const all = model.operations.all();
   return all.length > 0 && running.length === 0 ? "done · codechat" : "codechat";
@@ -337,28 +344,36 @@ function title(model) {
 function operations(model, now) {
   const running = model.operations.running();
   const ended = model.operations.all().toSorted((one, other) => (one.endedAt ?? 0) - (other.endedAt ?? 0));
-  const shown = running.length > 0 ? running.slice(-4) : ended.slice(-1);
-  const more = running.length > 4 ? ` (+${running.length - 4})` : "";
+  const all = running.length > 0 ? running : ended.slice(-1);
+  const few = model.narrow ? all.filter((it) => it === foremost(all)) : all.slice(-SHOWN);
+  const shown = model.unfolds ? all : few;
+  const more = all.length - few.length;
+  const fold = element("fold");
+  fold.hidden = all.length === 0 || (more === 0 && !model.narrow);
+  fold.setAttribute("aria-expanded", String(model.unfolds));
+  set(fold, model.unfolds ? "▴" : `${more > 0 ? `+${more} ` : ""}▾`);
   const where = element("operations");
+  where.classList.toggle("folded", model.narrow && !model.unfolds);
   const template = /** @type {HTMLTemplateElement} */ (element("operation"));
   while (where.children.length > shown.length) where.lastChild?.remove();
   shown.forEach((state, at) => {
     if (!where.children[at]) where.append(/** @type {Element} */ (template.content.firstElementChild).cloneNode(true));
     const line = where.children[at];
-    const [name, gauge, facts, told, cancel] = /** @type {HTMLElement[]} */ ([...line.children]);
+    const [name, gauge, facts, end, cancel] = /** @type {HTMLElement[]} */ ([...line.children]);
     const label = safeLine(state.name ?? "progress");
-    set(name, at === 0 ? label + more : label);
+    set(name, label);
     const fraction = state.fraction();
     gauge.hidden = fraction === undefined;
-    const all = figures(state, now).join(" · ");
+    const told = figures(state, now);
+    const all = told.join(" · ");
     if (fraction !== undefined) {
       gauge.setAttribute("value", String(fraction));
       gauge.setAttribute("aria-label", label);
       gauge.setAttribute("aria-valuetext", all);
     }
-    set(facts, all);
-    set(told, outcome(state, now));
-    told.className = `told ${state.lost ? "failed" : (state.outcome ?? "")}`;
+    set(facts, shown === few && model.narrow ? (told.find((it) => it.endsWith(" %")) ?? told[0]) : all);
+    set(end, outcome(state, now));
+    end.className = `told ${state.lost ? "failed" : (state.outcome ?? "")}`;
     cancel.hidden = state.outcome !== undefined || state.lost || state.name === undefined;
     cancel.dataset.operation = state.name ?? "";
   });

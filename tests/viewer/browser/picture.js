@@ -27,6 +27,6 @@ test("docs/viewer.png", async () => {
   await page.keyboard.press("p");
   await page.keyboard.press("k");
   await step("refresh-repo", 44, 120, "Processed file 44 of 120: src/lib.rs");
-  await says(page, "paused, +1 new");
+  await says(page, "↓ 1 new");
   await page.screenshot({ path: OUT });
 });
