@@ -1,4 +1,5 @@
-// What the page speaks with: the server, whose stream is resumed after every loss, and the worker that searches and filters.
+// What the page speaks with: the server, whose stream is resumed after every loss, and the worker that searches and
+// filters.
 
 import { isFiltered, pass, receive } from "./model.js";
 import { levelOf } from "./records.js";
@@ -74,20 +75,15 @@ export async function post(page, what, wish, words) {
 /** Lets others have their turn; timers would be late in hidden tabs. */
 function yielded() {
   const { port1, port2 } = new MessageChannel();
-  return new Promise((resolve) => {
-    port1.onmessage = () => {
-      port1.close();
-      resolve(undefined);
-    };
-    port2.postMessage(0);
-  });
+  port2.postMessage(0);
+  return new Promise((resolve) => (port1.onmessage = resolve)).then(() => port1.close());
 }
 
 /**
  * Reads one client's stream until it is over; gets an ID first if there is none.
  * @param {Page} page
  * @param {() => void} again begins anew, with a token
- * @param {{ lastId: string, translator: ReturnType<typeof createTranslator> }} [state] of an earlier reading, to go on from
+ * @param {{ lastId: string, translator: ReturnType<typeof createTranslator> }} [state] of an earlier reading
  */
 export function createConnection(page, again, state = { lastId: "", translator: createTranslator("") }) {
   const stopping = new AbortController();
@@ -208,7 +204,12 @@ export function createConnection(page, again, state = { lastId: "", translator: 
     return undefined;
   }
 
-  /** What follows an answer of another type. @param {Response} response @param {string} type @returns {Promise<Ended | undefined>} */
+  /**
+   * What follows an answer of another type.
+   * @param {Response} response
+   * @param {string} type
+   * @returns {Promise<Ended | undefined>}
+   */
   async function refusal(response, type) {
     const { status } = response;
     if (status === 200 && response.headers.get("Content-Type")?.startsWith(type)) return undefined;
@@ -297,15 +298,8 @@ export function createSearch(page, hung) {
 
   const isWanted = () => page.model.search !== "" || isFiltered(page.model);
 
-  function start() {
-    const worker = new Worker(policy ? policy.createScriptURL("") : place, { type: "module" });
-    worker.onmessage = ({ data }) => heard(data);
-    next = 0;
-    timer = setInterval(watch, SILENT / 4);
-    return worker;
-  }
-
-  /** @param {{ type: string, generation?: number, ids?: Uint32Array, until?: number, marks?: import("./seek.js").Marks }} answer */
+  /** @typedef {import("./seek.js").Marks} Marks */
+  /** @param {{ type: string, generation?: number, ids?: Uint32Array, until?: number, marks?: Marks }} answer */
   function heard({ type, generation, ids, until, marks }) {
     heardAt = performance.now();
     if (type === "marks") isMarking = false;
@@ -358,7 +352,10 @@ export function createSearch(page, hung) {
   /** Starts the worker and hands it what there is: before the first pattern, since that takes longer than a search. */
   function prepare() {
     if (running) return;
-    running = start();
+    running = new Worker(policy ? policy.createScriptURL("") : place, { type: "module" });
+    running.onmessage = ({ data }) => heard(data);
+    timer = setInterval(watch, SILENT / 4);
+    next = 0;
     flush();
   }
 

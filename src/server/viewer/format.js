@@ -20,9 +20,7 @@ export function number(value) {
  * @param {number} value
  */
 function fixed(value) {
-  if (value >= 1e21) {
-    return BigInt(value).toString();
-  }
+  if (value >= 1e21) return BigInt(value).toString();
   const part = value % 1;
   return part === 0.125 || part === 0.625
     ? Math.floor(value) + (part < 0.5 ? ".12" : ".62")
@@ -30,14 +28,10 @@ function fixed(value) {
 }
 
 /** Returns a whole number with commas between thousands. @param {number} count */
-export function countOf(count) {
-  return grouped(String(count));
-}
+export const countOf = (count) => grouped(String(count));
 
 /** @param {string} digits */
-function grouped(digits) {
-  return digits.replace(/\B(?=(?:\d{3})+$)/g, ",");
-}
+const grouped = (digits) => digits.replace(/\B(?=(?:\d{3})+$)/g, ",");
 
 /** The units of a long duration, in seconds, as the humantime crate has them. */
 const UNITS = /** @type {const} */ ([
@@ -47,38 +41,28 @@ const UNITS = /** @type {const} */ ([
 /** Returns a duration in whole seconds: `4 s`, `1m 30s`, `2days 1h`. @param {number} ms */
 export function seconds(ms) {
   let left = wholeSeconds(ms);
-  if (left < 60) {
-    return `${left} s`;
-  }
+  if (left < 60) return `${left} s`;
   const parts = [];
   for (const [size, unit] of UNITS) {
     const count = Math.floor(left / size);
     left %= size;
-    if (count > 0) {
-      parts.push(`${count}${unit}${count > 1 && unit.length > 1 ? "s" : ""}`);
-    }
+    if (count > 0) parts.push(`${count}${unit}${count > 1 && unit.length > 1 ? "s" : ""}`);
   }
   return parts.join(" ");
 }
 
 /** @param {number} ms */
-function wholeSeconds(ms) {
-  return Math.floor(Math.max(ms, 0) / 1000);
-}
+const wholeSeconds = (ms) => Math.floor(Math.max(ms, 0) / 1000);
 
 /**
  * Returns how far an operation is: `12/40 files`, `45 %`, `3 files`; `undefined` if not known.
  * @param {{progress: Progress | undefined}} state
  */
 export function count({ progress }) {
-  if (!progress) {
-    return undefined;
-  }
+  if (!progress) return undefined;
   const { total, unit } = progress;
   const current = number(progress.current);
-  if (unit === "%") {
-    return `${current} %`;
-  }
+  if (unit === "%") return `${current} %`;
   const of = total === undefined ? "" : `/${number(total)}`;
   return current + of + (unit === undefined ? "" : ` ${unit}`);
 }
@@ -88,9 +72,7 @@ export function count({ progress }) {
  * @param {number} perSecond
  */
 export function rate(perSecond) {
-  if (perSecond >= 10) {
-    return `${number(Math.round(perSecond))}/s`;
-  }
+  if (perSecond >= 10) return `${number(Math.round(perSecond))}/s`;
   const isSlow = perSecond < 1;
   const tenths = Math.round((isSlow ? perSecond * 60 : perSecond) * 10) / 10;
   return `${number(tenths)}${isSlow ? "/min" : "/s"}`;
@@ -112,9 +94,7 @@ export function clock(time, offsetMinutes) {
  */
 export function age(ms) {
   const whole = wholeSeconds(ms);
-  if (whole < 60) {
-    return `${whole} s`;
-  }
+  if (whole < 60) return `${whole} s`;
   return whole < 3600 ? `${Math.floor(whole / 60)} min` : `${Math.floor(whole / 3600)} h`;
 }
 
@@ -126,13 +106,9 @@ export function sinceText(ms) {
   const whole = Math.abs(Math.trunc(ms));
   const sign = ms <= -1 ? "-" : "+";
   const hours = Math.floor(whole / 3_600_000);
-  if (hours > 99) {
-    return `${sign}${Math.floor(hours / 24)} d ${hours % 24} h`;
-  }
+  if (hours > 99) return `${sign}${Math.floor(hours / 24)} d ${hours % 24} h`;
   const [, minute, second, millis] = clock(whole, 0).split(/[:.]/);
-  if (hours > 0) {
-    return `${sign}${hours}:${minute}:${second}.${millis[0]}`;
-  }
+  if (hours > 0) return `${sign}${hours}:${minute}:${second}.${millis[0]}`;
   const begin = minute === "00" ? Number(second) : `${Number(minute)}:${second}`;
   return `${sign}${begin}.${millis}`;
 }
@@ -142,6 +118,4 @@ export function sinceText(ms) {
  * @param {number} count
  * @param {string} noun
  */
-export function counted(count, noun) {
-  return `${countOf(count)} ${noun}${count === 1 ? "" : "s"}`;
-}
+export const counted = (count, noun) => `${countOf(count)} ${noun}${count === 1 ? "" : "s"}`;

@@ -1,5 +1,5 @@
-// The page's keys: the pane's table, but for what a browser keeps to itself; the menu; and what keys do to the list alone.
-// Knows no DOM.
+// The page's keys: the pane's table, but for what a browser keeps to itself; the menu; and what keys do to the list
+// alone. Knows no DOM.
 
 import { beginnings, levelBy, nextTimes } from "./model.js";
 import { levelOf } from "./records.js";
@@ -62,9 +62,7 @@ const byKey = new Map(TABLE.flatMap((it) => it.keys.map((key) => [key, it.action
  * @param {string} key
  * @returns {string | undefined}
  */
-export function action(key) {
-  return byKey.get(key);
-}
+export const action = (key) => byKey.get(key);
 
 /** What the menu has, in its order. What has no key is written out. @type {Binding[]} */
 export const MENU = [

@@ -1,5 +1,5 @@
-// The list of messages: rows for what is on screen, and no others. What is on screen hangs on a record, so that nothing that
-// comes, falls off or is filtered elsewhere moves it.
+// The list of messages: rows for what is on screen, and no others. What is on screen hangs on a record, so that nothing
+// that comes, falls off or is filtered elsewhere moves it.
 
 import { timeText } from "./model.js";
 import { isReadable } from "./text.js";
@@ -20,17 +20,33 @@ const NARROW = 600;
 const IDLE = 150;
 /** The most columns of an operation's name. */
 const LABEL_MAX = 14;
-const SIGNS = new Map(Object.entries({ trace: "T", debug: "D", info: "I", warn: "W", error: "E" }));
+
+/** @param {string} id */
+export const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+/**
+ * Makes an element with these properties.
+ * @template {keyof HTMLElementTagNameMap} Name
+ * @param {Name} name
+ * @param {Partial<HTMLElementTagNameMap[Name]>} [properties]
+ * @returns {HTMLElementTagNameMap[Name]}
+ */
+export const make = (name, properties = {}) => Object.assign(document.createElement(name), properties);
+
+/** Makes what a template has, and returns it with its parts. @param {string} id @returns {HTMLElement[]} */
+export function fromTemplate(id) {
+  const template = /** @type {HTMLTemplateElement} */ (element(id));
+  const made = /** @type {HTMLElement} */ (template.content.firstElementChild?.cloneNode(true));
+  return [made, .../** @type {HTMLElement[]} */ ([...made.children])];
+}
 
 /**
  * Makes the list work.
- * @param {HTMLElement} list
- * @param {HTMLElement} spacer
- * @param {HTMLElement} rows
- * @param {HTMLElement} tools the buttons of one row; they stand beside the list, since an option has no buttons
  * @param {() => void} changed is called when the user has scrolled, pointed or selected
  */
-export function createList(list, spacer, rows, tools, changed) {
+export function createList(changed) {
+  // The buttons of a row stand beside the list, since an option has no buttons.
+  const [list, spacer, rows, tools] = ["list", "spacer", "rows", "row-tools"].map(element);
   /** In the order of the records. @type {Map<number, HTMLElement>} */
   const drawn = new Map();
   /** The position that was set last: a scroll to it is ours. */
@@ -62,8 +78,6 @@ export function createList(list, spacer, rows, tools, changed) {
     changed();
   });
 
-  /** @param {Element | null | undefined} row */
-  const idOf = (row) => (row ? Number(row.id.slice(1)) : undefined);
   /** Puts a record in focus, since somebody points at it. @param {number | undefined} id */
   const choose = (id) => {
     if (!current || id === undefined) return;
@@ -72,11 +86,14 @@ export function createList(list, spacer, rows, tools, changed) {
     changed();
   };
   /** @param {Event} event */
-  const rowOf = ({ target }) => /** @type {Element} */ (target).closest(".row");
-  list.addEventListener("pointerdown", (event) => choose(idOf(rowOf(event))));
+  const idAt = ({ target }) => {
+    const row = /** @type {Element} */ (target).closest(".row");
+    return row ? Number(row.id.slice(1)) : undefined;
+  };
+  list.addEventListener("pointerdown", (event) => choose(idAt(event)));
   for (const type of ["pointerdown", "click"]) tools.addEventListener(type, () => choose(Number(tools.dataset.id)));
   list.addEventListener("pointermove", (event) => {
-    const id = event.pointerType === "mouse" && event.buttons === 0 ? idOf(rowOf(event)) : undefined;
+    const id = event.pointerType === "mouse" && event.buttons === 0 ? idAt(event) : undefined;
     if (id !== hovered) changed();
     hovered = id;
   });
@@ -89,23 +106,40 @@ export function createList(list, spacer, rows, tools, changed) {
   document.addEventListener("selectionchange", changed);
 
   /** @param {Model} model @param {number} id @param {Record} record @param {Record | undefined} previous */
-  function row(model, id, record, previous) {
-    const element = make("div", `row ${record.kind === "message" ? (record.level ?? "") : record.kind}`);
-    element.id = `r${id}`;
-    element.setAttribute("role", "option");
-    const time = timeText(model, record, previous);
-    const sign = record.kind === "message" ? (SIGNS.get(record.level ?? "") ?? "") : "";
+  function makeRow(model, id, record, previous) {
+    const [row, sign, time, label, text] = fromTemplate("row");
+    const level = record.level ?? "";
+    row.id = `r${id}`;
+    row.className = `row ${record.kind === "message" ? level : record.kind}`;
+    sign.textContent = record.kind === "message" ? level.charAt(0).toUpperCase() : "";
+    time.textContent = timeText(model, record, previous);
+    label.textContent = record.operation ?? "";
     const isOrdinary = isPlain(record.plain);
-    const text = make("span", isOrdinary ? "text" : "text odd");
+    text.classList.toggle("odd", !isOrdinary);
     const ends = lineEnds(record.plain, wrapColumns(model));
     const end = ends[Math.min(ends.length, LINES_MAX) - 1];
     // The browser breaks where the height says, not where it would itself.
     fill(text, record, end, isOrdinary ? ends.filter((it) => record.plain[it - 1] !== "\n") : []);
-    if (ends.length > LINES_MAX) text.append(make("span", "more", `… ${ends.length - LINES_MAX} more, Enter opens`));
-    element.append(make("span", "sign", sign), make("span", "time", time), make("span", "label", record.operation), text);
-    const spoken = [record.level, time, record.operation, record.plain.slice(0, 500)];
-    element.setAttribute("aria-label", spoken.filter(Boolean).join(", "));
-    return element;
+    const more = `… ${ends.length - LINES_MAX} more, Enter opens`;
+    if (ends.length > LINES_MAX) text.append(make("span", { className: "more", textContent: more }));
+    const spoken = [level, time.textContent, record.operation, record.plain.slice(0, 500)];
+    row.ariaLabel = spoken.filter(Boolean).join(", ");
+    return row;
+  }
+
+  /** How many characters a line of the list has. @param {Model} model @param {number} label columns of the names */
+  function columns(model, label) {
+    rows.style.setProperty("--label", `${label}ch`);
+    const [probe, , time, , text] = fromTemplate("row");
+    time.textContent = timeText(model, PROBE, undefined);
+    text.textContent = "x".repeat(100);
+    probe.style.visibility = "hidden";
+    rows.append(probe);
+    const width = text.clientWidth || list.clientWidth;
+    text.style.flex = "none";
+    const letter = text.getBoundingClientRect().width / 100;
+    probe.remove();
+    return Math.max(10, Math.floor(width / (letter || 8)));
   }
 
   /** Marks what the search has found on screen. @param {Model} model */
@@ -113,9 +147,10 @@ export function createList(list, spacer, rows, tools, changed) {
     if (!("highlights" in CSS)) return;
     CSS.highlights.delete("hit");
     const marked = new Highlight();
-    for (const [id, element] of drawn) {
+    for (const [id, row] of drawn) {
       const found = marks.get(id) ?? [];
-      const parts = found.length > 0 ? document.createTreeWalker(element.lastChild ?? element, NodeFilter.SHOW_TEXT) : undefined;
+      const text = row.lastChild ?? row;
+      const parts = found.length > 0 ? document.createTreeWalker(text, NodeFilter.SHOW_TEXT) : undefined;
       let from = 0;
       for (let part = parts?.nextNode(); part && part.parentElement?.className !== "more"; part = parts?.nextNode()) {
         const length = part.nodeValue?.length ?? 0;
@@ -158,10 +193,10 @@ export function createList(list, spacer, rows, tools, changed) {
     const from = count > 0 ? viewport.at(Math.max(0, top - BEYOND)) : 0;
     let to = from;
     while (to < count && viewport.top(to) < top + height() + BEYOND) to += 1;
-    for (const [id, element] of drawn) {
+    for (const [id, row] of drawn) {
       const index = viewport.indexOf(id);
       if (index >= from && index < to && viewport.idAt(index) === id) continue;
-      element.remove();
+      row.remove();
       drawn.delete(id);
     }
     let isMeasured = false;
@@ -170,31 +205,31 @@ export function createList(list, spacer, rows, tools, changed) {
       const id = viewport.idAt(index);
       const record = records.get(id);
       if (!record) continue;
-      let element = drawn.get(id);
-      if (element) next = element.nextElementSibling;
+      let row = drawn.get(id);
+      if (row) next = row.nextElementSibling;
       else {
-        element = row(model, id, record, index > 0 ? records.get(viewport.idAt(index - 1)) : undefined);
-        drawn.set(id, element);
+        row = makeRow(model, id, record, index > 0 ? records.get(viewport.idAt(index - 1)) : undefined);
+        drawn.set(id, row);
         // In their order, so that a selection goes through them as they are read.
-        rows.insertBefore(element, next);
-        const lines = isPlain(record.plain) ? 0 : Math.max(1, Math.round(element.offsetHeight / LINE));
+        rows.insertBefore(row, next);
+        const lines = isPlain(record.plain) ? 0 : Math.max(1, Math.round(row.offsetHeight / LINE));
         if (lines > 0 && lines !== viewport.lines(index)) {
           viewport.measure(index, lines);
           isMeasured = true;
         }
       }
-      element.style.top = `${origin + viewport.top(index) * LINE}px`;
-      element.setAttribute("aria-posinset", String(index + 1));
-      element.setAttribute("aria-setsize", String(count));
+      row.style.top = `${origin + viewport.top(index) * LINE}px`;
+      row.ariaPosInSet = String(index + 1);
+      row.ariaSetSize = String(count);
     }
     if (isMeasured) changed();
   }
 
-  /** Shows what is in focus, and puts the buttons on that row or on the one that the mouse is at. @param {Model} model */
+  /** Shows what is in focus, and puts the buttons on that row, or where the mouse is. @param {Model} model */
   function drawFocus(model) {
-    for (const [id, element] of drawn) {
-      element.classList.toggle("focus", id === model.focus);
-      element.setAttribute("aria-selected", String(id === model.focus));
+    for (const [id, row] of drawn) {
+      row.classList.toggle("focus", id === model.focus);
+      row.ariaSelected = String(id === model.focus);
     }
     const focused = drawn.get(model.focus ?? -1);
     if (focused) list.setAttribute("aria-activedescendant", focused.id);
@@ -215,30 +250,12 @@ export function createList(list, spacer, rows, tools, changed) {
     /** Takes note of how much room there is, and returns whether it was another. @param {Model} model */
     measure(model) {
       const narrow = innerWidth <= NARROW;
-      const isOther = narrow !== model.narrow;
-      model.narrow = narrow;
-      const columns = this.columns(model);
-      const is = isOther || columns !== model.columns;
-      model.columns = columns;
-      return is;
-    },
-    /** How many characters a line of the list has. @param {Model} model */
-    columns(model) {
       const label = labelWidth(model);
-      const asked = [list.clientWidth, model.times, model.narrow, label].join();
-      if (asked === measured.asked) return measured.columns;
-      rows.style.setProperty("--label", `${label}ch`);
-      const probe = make("div", "row");
-      const text = make("span", "text", "x".repeat(100));
-      probe.append(make("span", "sign"), make("span", "time", timeText(model, PROBE, undefined)), make("span", "label"), text);
-      probe.style.visibility = "hidden";
-      rows.append(probe);
-      const width = text.clientWidth || list.clientWidth;
-      text.style.flex = "none";
-      const letter = text.getBoundingClientRect().width / 100;
-      probe.remove();
-      measured = { asked, columns: Math.max(10, Math.floor(width / (letter || 8))) };
-      return measured.columns;
+      const asked = [list.clientWidth, model.times, narrow, label].join();
+      if (asked !== measured.asked) measured = { asked, columns: columns(model, label) };
+      const isOther = narrow !== model.narrow || measured.columns !== model.columns;
+      Object.assign(model, { narrow, columns: measured.columns });
+      return isOther;
     },
     /**
      * Draws what is on screen, and returns the records whose hits are to be marked, if the worker tells where they are.
@@ -247,7 +264,7 @@ export function createList(list, spacer, rows, tools, changed) {
     draw(model) {
       const newLook = [model.times, model.wraps, model.columns, model.narrow, model.lists].join();
       if (newLook !== look || model !== current) {
-        for (const element of drawn.values()) element.remove();
+        for (const row of drawn.values()) row.remove();
         drawn.clear();
         look = newLook;
         list.classList.toggle("cut", wrapColumns(model) === 0);
@@ -271,14 +288,6 @@ export function createList(list, spacer, rows, tools, changed) {
   };
 }
 
-/** @param {string} name @param {string} className @param {string} [text] */
-function make(name, className, text = "") {
-  const element = document.createElement(name);
-  element.className = className;
-  element.textContent = text;
-  return element;
-}
-
 /** Whether any of this is selected. @param {HTMLElement} element */
 function isSelected(element) {
   const selection = getSelection();
@@ -297,7 +306,7 @@ function copyRows(event) {
   event.preventDefault();
 }
 
-/** The columns of the operations' names, which stand beside messages where there is more than one to tell apart. @param {Model} model */
+/** The columns of operations' names, which stand beside messages if there are several. @param {Model} model */
 function labelWidth(model) {
   const names = model.operations.all().map((it) => it.name?.length ?? 0);
   return names.length < 2 ? 0 : Math.min(LABEL_MAX, Math.max(...names)) + 1;
@@ -307,9 +316,7 @@ function labelWidth(model) {
 const PROBE = { kind: "note", time: 1, arrived: 0, level: undefined, operation: undefined, plain: "", spans: [] };
 
 /** Whether a text takes as many columns as it has characters. @param {string} text */
-function isPlain(text) {
-  return /^[\x20-\x7e\n]*$/.test(text);
-}
+const isPlain = (text) => /^[\x20-\x7e\n]*$/.test(text);
 
 /**
  * Fills in a record's text up to `end`, with its styles.
@@ -325,7 +332,7 @@ export function fill(text, { plain, spans }, end, breaks = []) {
   const put = (where, until) => {
     for (; breaks[broken] < until; broken += 1) {
       // Its line feed is the style sheet's, and no part of the text that is selected.
-      where.append(plain.slice(at, breaks[broken]), make("span", "break"));
+      where.append(plain.slice(at, breaks[broken]), make("span", { className: "break" }));
       at = breaks[broken];
     }
     where.append(plain.slice(at, until));
@@ -334,7 +341,7 @@ export function fill(text, { plain, spans }, end, breaks = []) {
   for (const span of spans) {
     if (span.start >= end) break;
     if (span.start > at) put(text, span.start);
-    const part = make("span", "");
+    const part = make("span");
     put(part, Math.min(span.end, end));
     decorate(part, span);
     text.append(part);
@@ -359,9 +366,7 @@ function decorate(part, span) {
   // What could not be read has the text's own colours.
   const front = wanted && isReadable(wanted, behind) ? wanted : "";
   if (front) part.style.color = front;
-  if (back && isReadable(front || own.getPropertyValue("--front"), back)) {
-    part.style.backgroundColor = back;
-  }
+  if (back && isReadable(front || own.getPropertyValue("--front"), back)) part.style.backgroundColor = back;
   if (span.inverse && !back) part.style.outline = "1px solid";
   if (span.bold) part.style.fontWeight = "bold";
   if (span.dim) part.style.opacity = "0.7";

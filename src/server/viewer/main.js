@@ -1,9 +1,9 @@
-// The page: its address, and what keys, buttons and the menu have it do. It draws with the next frame, and only if something
-// has changed.
+// The page: its address, and what keys, buttons and the menu have it do. It draws with the next frame, and only if
+// something has changed.
 
 import { API, createConnection, createSearch, keepFew, post } from "./connection.js";
 import { LEVELS, MOVES, action } from "./keys.js";
-import { createList } from "./list.js";
+import { createList, element } from "./list.js";
 import * as models from "./model.js";
 import { compile } from "./query.js";
 import { safeLine } from "./text.js";
@@ -16,7 +16,6 @@ import * as viewport from "./viewport.js";
 const NOTICE = 6000;
 const FIELDS = /** @type {const} */ (["search", "filter"]);
 
-const { element } = view;
 /** @param {string} id */
 const input = (id) => /** @type {HTMLInputElement} */ (element(id));
 const now = () => performance.now();
@@ -45,12 +44,9 @@ const page = {
 /** @type {ReturnType<typeof createConnection> | undefined} */
 let connection;
 let isDue = false;
-const announcer = view.createAnnouncer();
-const list = createList(element("list"), element("spacer"), element("rows"), element("row-tools"), changed);
+const list = createList(changed);
 const search = createSearch(page, () => {
-  Object.assign(page.model, { search: "", filter: "" });
-  input("search").value = "";
-  input("filter").value = "";
+  empty("search", "filter");
   relist();
   tell("this pattern is too slow: Search and Filter were emptied");
 });
@@ -110,9 +106,9 @@ function cancel(operation) {
 }
 
 function stop() {
-  const question = "End this stream? All who watch it are told, and publishers are refused until somebody watches it again.";
+  const follows = "All who watch it are told, and publishers are refused until somebody watches it again.";
   const words = { done: "the stream was ended", failed: "the stream could not be ended" };
-  view.ask(question, "End it", "Keep it", () => post(page, "stop", {}, words));
+  view.ask(`End this stream? ${follows}`, "End it", "Keep it", () => post(page, "stop", {}, words));
 }
 
 async function detail() {
@@ -146,6 +142,14 @@ function openTools(which) {
   changed();
 }
 
+/** Empties fields, and forgets what they had. @param {...("search" | "filter" | "level")} fields */
+function empty(...fields) {
+  for (const it of fields) {
+    page.model[it] = "";
+    Object.assign(input(it), { value: "", ariaInvalid: null });
+  }
+}
+
 /** @param {string} level */
 function setLevel(level) {
   page.model.level = level;
@@ -159,9 +163,7 @@ const ACTIONS = {
   Search: () => openTools("search"),
   Filter: () => openTools("filter"),
   Open: () => (viewport.isFollowing(page.model) ? bring(models.ruler(page.model, now())) : openDetail(0)),
-  Fold: () => {
-    page.model.unfolds = !page.model.unfolds;
-  },
+  Fold: () => (page.model.unfolds = !page.model.unfolds),
   Wrap: () => {
     page.model.wraps = !page.model.wraps;
     relist();
@@ -190,8 +192,7 @@ const ACTIONS = {
   New: () => begin({}),
   Stop: stop,
   Back: () => {
-    page.model.search = "";
-    input("search").value = "";
+    empty("search");
     search.ask();
   },
   Help: view.help,
@@ -236,10 +237,6 @@ document.addEventListener("click", ({ target }) => {
   if (pressed?.dataset.does) act(pressed.dataset.does, pressed.dataset.operation);
 });
 
-for (const which of FIELDS) {
-  element(`find-${which}`).addEventListener("click", () => openTools(element("tools").dataset.open === which ? "" : which));
-}
-
 element("list").addEventListener("dblclick", ({ target }) => {
   // It has selected a word, too.
   getSelection()?.removeAllRanges();
@@ -248,15 +245,17 @@ element("list").addEventListener("dblclick", ({ target }) => {
 
 input("level").addEventListener("change", () => setLevel(input("level").value));
 for (const what of FIELDS) {
-  input(what).addEventListener("focus", search.prepare);
-  input(what).addEventListener("blur", search.release);
-  input(what).addEventListener("input", () => {
-    const { value } = input(what);
-    const query = compile(value, { negatable: what === "filter" });
+  const field = input(what);
+  const { dataset } = element("tools");
+  element(`find-${what}`).addEventListener("click", () => openTools(dataset.open === what ? "" : what));
+  field.addEventListener("focus", search.prepare);
+  field.addEventListener("blur", search.release);
+  field.addEventListener("input", () => {
+    const query = compile(field.value, { negatable: what === "filter" });
     const isBroken = query !== undefined && "error" in query;
-    input(what).setAttribute("aria-invalid", String(isBroken));
+    field.ariaInvalid = String(isBroken);
     if (isBroken) return tell(query.error);
-    page.model[what] = value;
+    page.model[what] = field.value;
     tell("");
     if (what === "filter") relist();
     else search.ask();
@@ -272,12 +271,9 @@ function begin({ id = "", seq = 0, failure }) {
   connection?.stop();
   search.end();
   view.close();
-  for (const field of ["search", "filter", "level"]) {
-    input(field).value = "";
-    input(field).removeAttribute("aria-invalid");
-  }
   const model = create(id);
   page.model = model;
+  empty("search", "filter", "level");
   if (seq > 0) model.link = { seq, next: 0, isGone: false };
   connection = undefined;
   const connect = () => {
@@ -309,7 +305,8 @@ function lines() {
   const url = `${server()}/${API}/debug/${model.id}`;
   view.write("own-id", `Client ID ${model.id}`);
   view.write("sending", sending());
-  view.write("publishing", `codechat send --id ${model.id} --server ${server()} hello\ncurl ${authorization}-d hello ${url}`);
+  const send = `codechat send --id ${model.id} --server ${server()} hello`;
+  view.write("publishing", `${send}\ncurl ${authorization}-d hello ${url}`);
 }
 
 /** Watches what the address names. */
@@ -338,13 +335,13 @@ addEventListener("pageshow", ({ persisted }) => persisted && resume());
 /** Tells an error of the page's own, without all that may have broken. @param {unknown} what */
 function broken(what) {
   element("broken").hidden = false;
-  element("broken").children[0].textContent = safeLine(`The page itself has failed: ${what}. What came can still be saved.`);
+  element("failure").textContent = safeLine(String(what));
 }
 addEventListener("error", ({ message }) => broken(message));
 addEventListener("unhandledrejection", ({ reason }) => broken(reason));
 setInterval(() => {
   if (document.hidden) return view.entitle(page.model);
-  announcer.say(models.spoken(page.model), now());
+  view.announce(models.spoken(page.model), now());
   changed();
 }, 1000);
 element("static").hidden = true;

@@ -1,10 +1,10 @@
-// What the page has seen and what it shows: the model. Knows no DOM, no clock and no network: what happens comes in with its
-// time, in milliseconds since the page began, and what is to be done outside comes out as effects.
+// What the page has seen and what it shows: the model. Knows no DOM, no clock and no network: what happens comes in
+// with its time, in milliseconds since the page began, and what is to be done outside comes out as effects.
 
 import { age, clock, countOf, counted, sinceText } from "./format.js";
 import { createOperations } from "./operations.js";
 import { createRecords } from "./records.js";
-import { GREETING } from "./stream.js";
+import { GREETING, LEVELS } from "./stream.js";
 import { safe, safeLine } from "./text.js";
 import { LINES_MAX, createViewport, isFollowing, lineEnds, wrapColumns } from "./viewport.js";
 
@@ -20,7 +20,6 @@ const NO_SPANS = [];
 /** What stands in the list where a quiet stream has ended, which is then subscribed to again. */
 const IDLE = "ended: nothing happened for the idle timeout";
 const ADDRESS = /^([0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})(?:\/([1-9]\d{0,15}))?$/i;
-const LEVELS = ["trace", "debug", "info", "warn", "error"];
 const TIMES = ["clock", "since the start", "since the previous message", "off"];
 
 /**
@@ -47,7 +46,7 @@ export function createModel({ id, began, offset }) {
     search: "",
     /** @type {number[]} */
     hits: [],
-    /** Where the hits on screen are, as far as the worker has told. @type {Map<number, [start: number, end: number][]>} */
+    /** Where hits on screen are, as far as the worker has told. @type {Map<number, [start: number, end: number][]>} */
     marks: new Map(),
     filter: "",
     level: "",
@@ -68,7 +67,8 @@ export function createModel({ id, began, offset }) {
     /** Whether all operations are shown. */
     unfolds: false,
     wantsDebug: false,
-    /** @type {{ seq: number, next: number, isGone: boolean } | undefined} What the address leads to, and where to look on. */
+    /** What the address leads to, `next`: where to look for it.
+     * @type {{ seq: number, next: number, isGone: boolean } | undefined} */
     link: undefined,
     notice: "",
   };
@@ -85,20 +85,12 @@ export function readAddress(fragment) {
   if (fragment === "") return {};
   const [, id, seq] = ADDRESS.exec(fragment) ?? [];
   if (id) return { id: id.toLowerCase(), seq: Number(seq ?? 0) };
-  return { failure: `"${safeLine(fragment.slice(0, 80))}" is no client ID, nor one with / and a message's number behind it` };
+  const part = safeLine(fragment.slice(0, 80));
+  return { failure: `"${part}" is no client ID, nor one with / and a message's number behind it` };
 }
 
 /** @param {Model} model */
 export const isFiltered = (model) => model.filter !== "" || model.level !== "";
-
-/**
- * Returns how many lines a record has in the list.
- * @param {Model} model
- * @param {Record} record
- */
-function heightOf(model, record) {
-  return lineEnds(record.plain, wrapColumns(model), LINES_MAX + 1).length + Number(model.narrow);
-}
 
 /**
  * Appends a record.
@@ -108,15 +100,18 @@ function heightOf(model, record) {
  */
 function append(model, record) {
   const id = model.records.push(record);
-  if (!isFiltered(model)) show(model, id, record);
+  if (!isFiltered(model)) show(model, id);
   model.viewport.drop(model.records.first());
   return [{ id, record }];
 }
 
-/** @param {Model} model @param {number} id @param {Record} record */
-function show(model, id, record) {
+/** Shows a record, if it is still kept. @param {Model} model @param {number} id */
+function show(model, id) {
+  const record = model.records.get(id);
+  if (!record) return;
   const isMessage = record.kind === "message";
-  model.viewport.push(id, heightOf(model, record), isMessage);
+  const lines = lineEnds(record.plain, wrapColumns(model), LINES_MAX + 1).length + Number(model.narrow);
+  model.viewport.push(id, lines, isMessage);
   if (isMessage && !isFollowing(model) && id >= model.counted) {
     model.behind.new += 1;
     if (record.level === "error") model.behind.errors += 1;
@@ -196,7 +191,19 @@ function withoutWords(message) {
 }
 
 /**
- * Appends a line of the page's own.
+ * Makes a record of the page's own.
+ * @param {"note" | "ruler"} kind
+ * @param {string} plain
+ * @param {number} arrived
+ * @param {string} [level]
+ * @returns {Record}
+ */
+function own(kind, plain, arrived, level) {
+  return { kind, time: 0, arrived, level, operation: undefined, plain, spans: NO_SPANS };
+}
+
+/**
+ * Appends what the page itself has to tell.
  * @param {Model} model
  * @param {string} text
  * @param {number} now
@@ -204,8 +211,7 @@ function withoutWords(message) {
  * @returns {Effect[]}
  */
 function note(model, text, now, level) {
-  const plain = `-- ${safeLine(text)} --`;
-  return append(model, { kind: "note", time: 0, arrived: now, level, operation: undefined, plain, spans: [] });
+  return append(model, own("note", `-- ${safeLine(text)} --`, now, level));
 }
 
 /**
@@ -217,10 +223,7 @@ export function relist(model) {
   model.lists += 1;
   model.counted = model.records.end();
   if (isFiltered(model)) return;
-  for (let id = model.records.first(); id < model.records.end(); id += 1) {
-    const record = model.records.get(id);
-    if (record) show(model, id, record);
-  }
+  for (let id = model.records.first(); id < model.records.end(); id += 1) show(model, id);
 }
 
 /**
@@ -229,28 +232,29 @@ export function relist(model) {
  * @param {Iterable<number>} ids
  */
 export function pass(model, ids) {
-  for (const id of ids) {
-    const record = model.records.get(id);
-    if (record && id >= model.records.first()) show(model, id, record);
-  }
+  for (const id of ids) show(model, id);
 }
 
 /** Draws a line with the time. @param {Model} model @param {number} now */
 export function ruler(model, now) {
-  const plain = clock(model.began + now, model.offset);
-  return append(model, { kind: "ruler", time: 0, arrived: now, level: undefined, operation: undefined, plain, spans: [] });
+  return append(model, own("ruler", clock(model.began + now, model.offset), now));
+}
+
+/** The records that are shown, in their order. @param {Model} model */
+export function* shown({ viewport, records }) {
+  for (let at = 0; at < viewport.count(); at += 1) {
+    const record = records.get(viewport.idAt(at));
+    if (record) yield record;
+  }
 }
 
 /** The first record that is shown of each operation. @param {Model} model */
-export function beginnings({ viewport, records }) {
-  /** @type {Map<string, Record>} */
-  const first = new Map();
-  for (let at = 0; at < viewport.count(); at += 1) {
-    const record = records.get(viewport.idAt(at));
-    const name = record?.operation;
-    if (record && name !== undefined && !first.has(name)) first.set(name, record);
-  }
-  return new Set(first.values());
+export function beginnings(model) {
+  /** @type {Map<string | undefined, Record>} */
+  const firsts = new Map();
+  for (const record of shown(model)) if (!firsts.has(record.operation)) firsts.set(record.operation, record);
+  firsts.delete(undefined);
+  return new Set(firsts.values());
 }
 
 /** The operation to be cancelled: the one in focus, or the only one; all if there is none. @param {Model} model */
@@ -322,11 +326,9 @@ export function stateText(model, now) {
   const { connection } = model;
   switch (connection.kind) {
     case "live": {
-      const sign = age(now - model.lastSign);
       if (model.narrow) return { text: "● live", tone: "good" };
-      const message =
-        model.lastMessage < 0 ? "no message yet" : `message ${age(now - model.lastMessage)} ago`;
-      return { text: `● live · ${message} · heartbeat ${sign} ago`, tone: "good" };
+      const message = model.lastMessage < 0 ? "no message yet" : `message ${age(now - model.lastMessage)} ago`;
+      return { text: `● live · ${message} · heartbeat ${age(now - model.lastSign)} ago`, tone: "good" };
     }
     case "retrying": {
       const left = Math.ceil(Math.max(0, (connection.due ?? now) - now) / 1000);
@@ -364,14 +366,9 @@ export function countsText(model) {
   const unknown = model.uncounted > 0 ? (model.lost > 0 ? "+?" : "?") : "";
   const lost = unknown === "?" ? "?" : `${countOf(model.lost)}${unknown}`;
   const { records, viewport } = model;
-  const fellOff = records.fellOff();
+  const fellOff = records.fellOff() > 0 ? ` · fell off ${countOf(records.fellOff())}` : "";
   const filtered = isFiltered(model) ? records.end() - records.first() - viewport.count() : 0;
   if (model.narrow) return isFollowing(model) ? `${received} · lost ${lost}` : "";
-  return [
-    received,
-    `shown ${countOf(viewport.messages())}`,
-    `filtered ${countOf(filtered)}`,
-    `lost ${lost}`,
-    ...(fellOff > 0 ? [`fell off ${countOf(fellOff)}`] : []),
-  ].join(" · ");
+  const shown = `shown ${countOf(viewport.messages())} · filtered ${countOf(filtered)}`;
+  return `${received} · ${shown} · lost ${lost}${fellOff}`;
 }

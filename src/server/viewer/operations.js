@@ -6,6 +6,7 @@
 // Differs from the pane where a text counts in digits of another script, too: here they are no
 // numbers, there they make it no guess.
 
+import { utf8Length } from "./records.js";
 import { safe } from "./text.js";
 
 /** @typedef {import("./format.js").Progress} Progress */
@@ -55,9 +56,7 @@ export function createOperations(guess) {
     if (known.length >= OPERATIONS_MAX) {
       const ended = known.findIndex((it) => it.endedAt !== undefined);
       const [gone] = known.splice(Math.max(ended, 0), 1);
-      if (newest.get(gone.name) === gone) {
-        newest.delete(gone.name);
-      }
+      if (newest.get(gone.name) === gone) newest.delete(gone.name);
     }
     const state = createState(name, time, now);
     known.push(state);
@@ -74,9 +73,7 @@ export function createOperations(guess) {
     const running = known.filter((it) => it.endedAt === undefined);
     const only = name === undefined && running.length === 1 ? running[0] : undefined;
     const lost = running.findLast((it) => it.name === name) ?? only;
-    if (lost) {
-      [lost.lost, lost.endedAt] = [true, now];
-    }
+    if (lost) [lost.lost, lost.endedAt] = [true, now];
   }
 
   return {
@@ -87,9 +84,7 @@ export function createOperations(guess) {
     update(message, now) {
       const { operation: name, progress, outcome } = message;
       if (message.system) {
-        if (message.level === "error") {
-          lose(name, now);
-        }
+        if (message.level === "error") lose(name, now);
         return;
       }
       const found = guess && !progress ? guessed(message.text) : undefined;
@@ -98,15 +93,11 @@ export function createOperations(guess) {
       if (!state || state.outcome !== undefined) {
         // What is complete when it is first heard of is a result, not a progress.
         const goesOn = guessedProgress && guessedProgress.current < guessedProgress.total;
-        if (name === undefined && !progress && outcome === undefined && !goesOn) {
-          return;
-        }
+        if (name === undefined && !progress && outcome === undefined && !goesOn) return;
         state = begin(message, now);
       }
       state.update(message, now);
-      if (guessedProgress) {
-        state.guess(guessedProgress);
-      }
+      if (guessedProgress) state.guess(guessedProgress);
     },
     /** @returns {State[]} every remembered one, the one that began first first */
     all: () => [...known],
@@ -129,9 +120,7 @@ function createState(name, firstTime, beganAt) {
   /** @param {Progress} progress */
   const advance = (progress) => {
     const before = state.progress;
-    if (!(before && isSameCount(before, progress) && before.current <= progress.current)) {
-      rate = createRate();
-    }
+    if (!(before && isSameCount(before, progress) && before.current <= progress.current)) rate = createRate();
     rate.advance(progress.current, span);
     state.progress = progress;
   };
@@ -168,13 +157,9 @@ function createState(name, firstTime, beganAt) {
      */
     guess(guess) {
       if (state.progress) {
-        if (guessedAt === undefined) {
-          return;
-        }
+        if (guessedAt === undefined) return;
         const holds = Math.max(span - guessedAt, 0) < GUESS_HOLDS;
-        if (!isSameCount(state.progress, guess) && holds && !hasDoneAll()) {
-          return;
-        }
+        if (!isSameCount(state.progress, guess) && holds && !hasDoneAll()) return;
       }
       guessedAt = span;
       advance(guess);
@@ -189,9 +174,7 @@ function createState(name, firstTime, beganAt) {
     eta(now) {
       const { current = 0, total } = state.progress ?? {};
       const perSecond = state.rate(now);
-      if (state.endedAt !== undefined || !total || perSecond === undefined) {
-        return undefined;
-      }
+      if (state.endedAt !== undefined || !total || perSecond === undefined) return undefined;
       const eta = (Math.max(total - current, 0) / perSecond) * 1000;
       return eta < ETA_MAX ? eta : undefined;
     },
@@ -207,9 +190,7 @@ function createState(name, firstTime, beganAt) {
 }
 
 /** @param {Progress} one @param {Progress} other */
-function isSameCount(one, other) {
-  return one.total === other.total && one.unit === other.unit;
-}
+const isSameCount = (one, other) => one.total === other.total && one.unit === other.unit;
 
 /** What comes within so long of its sample's begin belongs to it: messages come in bursts. */
 const TOGETHER = 250;
@@ -230,9 +211,7 @@ function createRate() {
       } else {
         samples.push({ begin: now, at: now, value });
       }
-      while (samples.length > SAMPLES_MIN && now - samples[1].at >= WINDOW) {
-        samples.shift();
-      }
+      while (samples.length > SAMPLES_MIN && now - samples[1].at >= WINDOW) samples.shift();
     },
     /**
      * The time since the last sample counts from when the next is overdue: the rate stands still
@@ -241,9 +220,7 @@ function createRate() {
      */
     perSecond(now) {
       const [first, last] = [samples[0], samples.at(-1)];
-      if (!last || samples.length < 2) {
-        return undefined;
-      }
+      if (!last || samples.length < 2) return undefined;
       const taken = Math.max(last.at - first.at, 0);
       const quiet = Math.max(now - last.at, 0);
       const overdue = Math.max(quiet - taken / (samples.length - 1), 0);
@@ -295,36 +272,20 @@ const PERCENT = new RegExp(`${BEFORE}(\\d{1,3}(?:\\.\\d+)?)\\s?%${BEHIND}`);
  * @param {string} text @returns {Guess | undefined}
  */
 function guessed(text) {
-  if (!MAY_COUNT.test(text)) {
-    return undefined;
-  }
+  if (!MAY_COUNT.test(text)) return undefined;
   // What a terminal would show in the end of a line that is overwritten.
   const line = safe(text).plain.trimEnd().split("␍").at(-1) ?? "";
-  const isLong = line.length * 3 > TEXT_MAX && bytesOf(line) > TEXT_MAX;
-  if (isLong || line.includes("\n") || !/[/%]| of /.test(line)) {
-    return undefined;
-  }
+  const isLong = line.length > TEXT_MAX || utf8Length(line) > TEXT_MAX;
+  if (isLong || line.includes("\n") || !/[/%]| of /.test(line)) return undefined;
   const counted = COUNT.exec(line);
   const found = counted ?? PERCENT.exec(line);
-  if (!found) {
-    return undefined;
-  }
+  if (!found) return undefined;
   const current = Number(found[2].replaceAll(",", ""));
   const total = counted ? Number(counted[3].replaceAll(",", "")) : 100;
-  if (!(total > 0 && current <= total)) {
-    return undefined;
-  }
+  if (!(total > 0 && current <= total)) return undefined;
   const before = line.slice(0, found.index + found[1].length);
   const behind = line.slice(found.index + found[0].length).split(/[:;,.|()[\]…]/)[0];
   const within = /[([]$/.test(before.trimEnd()) ? "" : before;
   const words = ` ${within}\n${behind} `.replace(/[^\p{Alphabetic}\n]+/gu, " ");
   return { progress: { current, total, unit: counted ? undefined : "%" }, words };
-}
-
-/** Returns the length of a text in UTF-8. @param {string} text */
-function bytesOf(text) {
-  const notAscii = text.replace(/[\0-\x7f]+/g, "");
-  // Each half of a pair is half of 4 bytes.
-  const ofThree = notAscii.replace(/[\x80-\u07ff\ud800-\udfff]+/g, "");
-  return text.length + notAscii.length + ofThree.length;
 }

@@ -21,9 +21,7 @@ const RANGES_MAX = 1000;
 export function compile(text, { negatable = false } = {}) {
   const not = negatable && text.startsWith("!");
   const pattern = not ? text.slice(1) : text;
-  if (pattern === "") {
-    return undefined;
-  }
+  if (pattern === "") return undefined;
   const flags = hasCapital(pattern) ? "mu" : "imu";
   try {
     const one = new RegExp(pattern, flags);
@@ -39,21 +37,15 @@ function ranges(pattern, plain) {
   /** @type {[number, number][]} */
   const found = [];
   for (const { index, 0: hit } of plain.matchAll(pattern)) {
-    if (found.length === RANGES_MAX) {
-      break;
-    }
-    if (hit !== "") {
-      found.push([index, index + hit.length]);
-    }
+    if (found.length === RANGES_MAX) break;
+    if (hit !== "") found.push([index, index + hit.length]);
   }
   return found;
 }
 
 /** Whether a pattern has a capital letter that stands for itself: not that of a class like `\S`.
  * @param {string} pattern */
-function hasCapital(pattern) {
-  return /\p{Uppercase}/u.test(pattern.replace(/\\./gsu, ""));
-}
+const hasCapital = (pattern) => /\p{Uppercase}/u.test(pattern.replace(/\\./gsu, ""));
 
 /** Returns what is wrong, on one line, without the pattern that some engines repeat.
  * @param {unknown} error */

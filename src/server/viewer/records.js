@@ -36,15 +36,11 @@ export function createRecords() {
     /** Appends a record, lets the oldest go if there are too many, and returns its number.
      * @param {Entry} record */
     push(record) {
-      if (end - first === RECORDS_MAX) {
-        letGo();
-      }
+      if (end - first === RECORDS_MAX) letGo();
       slots[end % RECORDS_MAX] = record;
       bytes += sizes[end % RECORDS_MAX] = size(record);
       end += 1;
-      while (bytes > BYTES_MAX && end - first > 1) {
-        letGo();
-      }
+      while (bytes > BYTES_MAX && end - first > 1) letGo();
       return end - 1;
     },
 
@@ -82,16 +78,12 @@ function size({ plain, spans, message }) {
 
 /** A UTF-16 unit takes 1 to 3 bytes, half a surrogate pair 2.
  * @param {string} text */
-function utf8Length(text) {
+export function utf8Length(text) {
   let bytes = text.length;
-  if (/^[\0-\x7f]*$/.test(text)) {
-    return bytes;
-  }
+  if (/^[\0-\x7f]*$/.test(text)) return bytes;
   for (let at = 0; at < text.length; at += 1) {
     const unit = text.charCodeAt(at);
-    if (unit > 0x7f) {
-      bytes += unit < 0x800 || (unit >= 0xd800 && unit < 0xe000) ? 1 : 2;
-    }
+    if (unit > 0x7f) bytes += unit < 0x800 || (unit >= 0xd800 && unit < 0xe000) ? 1 : 2;
   }
   return bytes;
 }

@@ -79,9 +79,7 @@ self.onmessage = ({ data }) => {
     };
     at = first;
   }
-  if (["push", "set"].includes(message.type) && !isTurnDue) {
-    goThrough();
-  }
+  if (["push", "set"].includes(message.type) && !isTurnDue) goThrough();
 };
 
 /** @param {Push} message */
@@ -121,9 +119,7 @@ function query(text, negatable) {
 
 /** Goes through the next batch of records, and asks for another turn if there are more. */
 function goThrough() {
-  if (!wanted) {
-    return;
-  }
+  if (!wanted) return;
   const { search, filter, least, generation } = wanted;
   const end = first + plains.length;
   const stop = Math.min(end, at + BATCH);
@@ -132,19 +128,13 @@ function goThrough() {
   const hits = new Uint32Array(search ? stop - at : 0);
   let [shownCount, hitCount] = [0, 0];
   for (; at < stop; at += 1) {
-    if (at % STRIDE === 0 && performance.now() > late) {
-      break;
-    }
+    if (at % STRIDE === 0 && performance.now() > late) break;
     const plain = plains[at - first];
     const rank = ranks[at - first];
     const passes = rank >= least && (!filter || filter.test(plain) !== filter.not);
-    if (!passes && rank !== ALWAYS) {
-      continue;
-    }
+    if (!passes && rank !== ALWAYS) continue;
     shown[shownCount++] = at;
-    if (search?.test(plain)) {
-      hits[hitCount++] = at;
-    }
+    if (search?.test(plain)) hits[hitCount++] = at;
   }
   const done = at === end;
   post({ type: "shown", generation, ids: shown.slice(0, shownCount), until: at, done });

@@ -71,9 +71,7 @@ export function createParser(lastId) {
   return {
     /** Takes the next bytes, which nobody may change afterwards. @param {Uint8Array} bytes */
     push(bytes) {
-      if (bytes.length > 0) {
-        waiting.push(bytes);
-      }
+      if (bytes.length > 0) waiting.push(bytes);
     },
 
     /** Returns what comes next in the bytes at hand, undefined if nothing does. Of comments without
@@ -85,20 +83,14 @@ export function createParser(lastId) {
         const start = isAfterCr && chunk[at] === LF ? at + 1 : at;
         isAfterCr = false;
         at = lineEnd(chunk, start);
-        if (length > 0 || at === chunk.length) {
-          keep(chunk.subarray(start, at));
-        }
-        if (at === chunk.length) {
-          continue;
-        }
+        if (length > 0 || at === chunk.length) keep(chunk.subarray(start, at));
+        if (at === chunk.length) continue;
         const told = length > 0 ? read(line.subarray(0, length)) : read(chunk.subarray(start, at));
         line = NOTHING;
         length = 0;
         isAfterCr = chunk[at] === CR;
         at += 1;
-        if (told !== undefined) {
-          return told;
-        }
+        if (told !== undefined) return told;
       }
       hasBeat = false;
       return undefined;
@@ -134,9 +126,7 @@ export function createParser(lastId) {
     const hasMark = isFirst && BOM.every((byte, index) => bytes[index] === byte);
     isFirst = false;
     const rest = hasMark ? bytes.subarray(BOM.length) : bytes;
-    if (rest.length === 0) {
-      return dispatch();
-    }
+    if (rest.length === 0) return dispatch();
     const colon = rest.indexOf(COLON);
     if (colon === 0) {
       const isNew = !hasBeat;
@@ -177,18 +167,14 @@ export function createParser(lastId) {
 
 /** @param {number} bytes */
 function within(bytes) {
-  if (bytes > LONGEST) {
-    throw new TooLong("a line or an event is longer than 64 MiB");
-  }
+  if (bytes > LONGEST) throw new TooLong("a line or an event is longer than 64 MiB");
   return bytes;
 }
 
 /** Returns where the first CR or LF stands, the end if there is none.
  * @param {Uint8Array} bytes @param {number} at */
 function lineEnd(bytes, at) {
-  while (at < bytes.length && bytes[at] !== LF && bytes[at] !== CR) {
-    at += 1;
-  }
+  while (at < bytes.length && bytes[at] !== LF && bytes[at] !== CR) at += 1;
   return at;
 }
 
@@ -197,7 +183,7 @@ export const GREETING = "Starting server communication...";
 const FAREWELL = "Server shutting down...";
 const DEFAULT_EVENT = "debug";
 const RESERVED_EVENTS = ["gap", "end", "control"];
-const LEVELS = ["trace", "debug", "info", "warn", "error"];
+export const LEVELS = ["trace", "debug", "info", "warn", "error"];
 const OUTCOMES = ["ok", "failed", "cancelled"];
 const OPERATION_MAX = 128;
 const UNIT_MAX = 32;
@@ -244,12 +230,8 @@ export function createTranslator(lastId) {
       // Numbers rise by one in a channel, and a channel's successor under the same ID begins again
       // at 1, later: what is beyond the last message neither in number nor in time is a repeat.
       const isNew = !seen || !at || at.seq > seen.seq || at.time > seen.time;
-      if (at && isNew) {
-        seen = at;
-      }
-      if (!isNew && !said.system) {
-        return undefined;
-      }
+      if (at && isNew) seen = at;
+      if (!isNew && !said.system) return undefined;
       // What the server says in this stream only has the ID of the message before it.
       const seq = isNew ? (at?.seq ?? 0) : 0;
       const { id, data } = event;
@@ -282,9 +264,7 @@ function place(id) {
  * @param {string} data @param {boolean} isJoining if nothing was read before @returns {Gap} */
 function gap(data, isJoining) {
   const { from, to } = objectOf(json(data)) ?? {};
-  if (!isAmount(from) || !isAmount(to) || from > to) {
-    return { joining: false };
-  }
+  if (!isAmount(from) || !isAmount(to) || from > to) return { joining: false };
   return { from, to, missed: to - from + 1, joining: isJoining && from === 1 };
 }
 
@@ -328,16 +308,12 @@ function eventName(name) {
 }
 
 /** @param {string[]} names @param {unknown} name */
-function oneOf(names, name) {
-  return names.find((it) => it === name);
-}
+const oneOf = (names, name) => names.find((it) => it === name);
 
 /** Whether it is text without control characters, of so many code points.
  * @param {unknown} text @param {number} least @param {number} most @returns {text is string} */
 function isLine(text, least, most) {
-  if (typeof text !== "string" || text.length < least || text.length > 2 * most) {
-    return false;
-  }
+  if (typeof text !== "string" || text.length < least || text.length > 2 * most) return false;
   return (text.length <= most || [...text].length <= most) && !/\p{Cc}/u.test(text);
 }
 

@@ -123,9 +123,7 @@ function read(text, oneLine) {
   };
   /** @param {Style} next */
   const turn = (next) => {
-    if (isSame(next, style)) {
-      return;
-    }
+    if (isSame(next, style)) return;
     const last = spans.at(-1);
     if (length > start && last?.end === start && isSame(last, style)) {
       last.end = length;
@@ -138,12 +136,8 @@ function read(text, oneLine) {
     UNSAFE.lastIndex = at;
     const found = UNSAFE.exec(text);
     const index = found ? found.index : text.length;
-    if (index > at) {
-      put(text.slice(at, index));
-    }
-    if (!found) {
-      break;
-    }
+    if (index > at) put(text.slice(at, index));
+    if (!found) break;
     const char = found[0];
     at = index + char.length;
     if (char === "\x1b") {
@@ -169,12 +163,8 @@ function read(text, oneLine) {
       measured = pieces.length;
       put(" ".repeat(TAB - (column % TAB)));
     } else if (char === "\r") {
-      while (text[at] === "\r") {
-        at++;
-      }
-      if (at < text.length && (oneLine || text[at] !== "\n")) {
-        put("␍".repeat(at - index));
-      }
+      while (text[at] === "\r") at++;
+      if (at < text.length && (oneLine || text[at] !== "\n")) put("␍".repeat(at - index));
     } else {
       put(belongs(char, text, index) ? char : picture(char));
     }
@@ -186,9 +176,7 @@ function read(text, oneLine) {
 /** Returns what stands for a character that must not be shown. @param {string} char */
 function picture(char) {
   const code = char.codePointAt(0) ?? 0;
-  if (code < 0x20) {
-    return String.fromCharCode(0x2400 + code);
-  }
+  if (code < 0x20) return String.fromCharCode(0x2400 + code);
   return code === 0x7f ? "␡" : `<U+${code.toString(16).toUpperCase().padStart(4, "0")}>`;
 }
 
@@ -198,9 +186,7 @@ function picture(char) {
  * @param {string} char @param {string} text @param {number} at
  */
 function belongs(char, text, at) {
-  if (char < "\u200c" || char > "\ufe0f") {
-    return false;
-  }
+  if (char < "\u200c" || char > "\ufe0f") return false;
   const charBefore = (/** @type {number} */ end) =>
     [...text.slice(Math.max(end - 2, 0), end)].at(-1) ?? "";
   const before = charBefore(at);
@@ -217,9 +203,7 @@ function belongs(char, text, at) {
 
 /** Returns how many columns a text takes in a monospaced font, or nearly. @param {string} text */
 function columns(text) {
-  if (!NOT_ASCII.test(text)) {
-    return text.length;
-  }
+  if (!NOT_ASCII.test(text)) return text.length;
   let [sum, last, joined] = [0, 0, false];
   for (const char of text) {
     if (char === "\ufe0f" && last === 1) {
@@ -241,22 +225,16 @@ function columns(text) {
  */
 function after(style, params) {
   const change = params.length <= 3 ? CHANGES.get(Number(params)) : undefined;
-  if (change) {
-    return { ...style, ...change };
-  }
+  if (change) return { ...style, ...change };
   const list = params.split(";");
-  if (params.split(/[;:]/).length > 24) {
-    return undefined;
-  }
+  if (params.split(/[;:]/).length > 24) return undefined;
   const next = { ...style };
   for (let at = 0; at < list.length; ) {
     let parts = 1;
     if (list[at] === "38" || list[at] === "48" || list[at] === "58") {
       parts = list[at + 1] === "5" ? 3 : list[at + 1] === "2" ? 5 : NaN;
     }
-    if (!(at + parts <= list.length) || !set(next, list.slice(at, at + parts))) {
-      return undefined;
-    }
+    if (!(at + parts <= list.length) || !set(next, list.slice(at, at + parts))) return undefined;
     at += parts;
   }
   return next;
@@ -269,20 +247,14 @@ function after(style, params) {
 function set(style, parts) {
   const numbers = (parts.length > 1 ? parts : parts[0].split(":")).map(number);
   const [code, detail] = numbers;
-  if (numbers.includes(NaN)) {
-    return false;
-  }
+  if (numbers.includes(NaN)) return false;
   if (code === 38 || code === 48 || code === 58) {
     const colour = colourOf(numbers.slice(1));
-    if (code !== 58) {
-      style[code === 38 ? "foreground" : "background"] = colour;
-    }
+    if (code !== 58) style[code === 38 ? "foreground" : "background"] = colour;
     return colour !== undefined;
   }
   const change = CHANGES.get(code);
-  if (!change || (numbers.length > 1 && (code !== 4 || numbers.length > 2 || detail > 5))) {
-    return false;
-  }
+  if (!change || (numbers.length > 1 && (code !== 4 || numbers.length > 2 || detail > 5))) return false;
   Object.assign(style, change, parts[0].endsWith(":0") && { underline: false });
   return true;
 }
@@ -293,9 +265,7 @@ function set(style, parts) {
  */
 function colourOf(numbers) {
   const [kind, index] = numbers;
-  if (kind === 5 && numbers.length === 2) {
-    return index < 16 ? index : indexed(index);
-  }
+  if (kind === 5 && numbers.length === 2) return index < 16 ? index : indexed(index);
   const isDirect = kind === 2 && (numbers.length === 4 || numbers.length === 5);
   return isDirect ? hex(numbers.slice(-3)) : undefined;
 }
@@ -314,9 +284,7 @@ function indexed(index) {
 }
 
 /** @param {number[]} parts */
-function hex(parts) {
-  return `#${parts.map((it) => it.toString(16).padStart(2, "0")).join("")}`;
-}
+const hex = (parts) => `#${parts.map((it) => it.toString(16).padStart(2, "0")).join("")}`;
 
 /**
  * Returns a number of 0 to 255 in at most three digits, where nothing stands for 0, or NaN.
@@ -327,6 +295,4 @@ function number(digits) {
 }
 
 /** @param {Style} one @param {Style} other */
-function isSame(one, other) {
-  return KEYS.every((key) => one[key] === other[key]);
-}
+const isSame = (one, other) => KEYS.every((key) => one[key] === other[key]);

@@ -1,14 +1,15 @@
-// Everything on the page but the list: what stands around it, dialogs, the menu, copies and files, and what a screen reader is
-// told.
+// Everything on the page but the list: what stands around it, dialogs, the menu, copies and files, and what a screen
+// reader is told.
 
 import { clock, count, counted, rate, seconds } from "./format.js";
 import { MENU, TABLE } from "./keys.js";
-import { fill } from "./list.js";
-import { countsText, news, pausedText, stateText, timeText } from "./model.js";
+import { element, fill, fromTemplate, make } from "./list.js";
+import { countsText, news, pausedText, shown, stateText, timeText } from "./model.js";
 import { safeLine } from "./text.js";
 import { isFollowing, keptHits } from "./viewport.js";
 
 /** @typedef {import("./model.js").Model} Model */
+/** @typedef {import("./operations.js").State} State */
 /** @typedef {import("./records.js").Entry} Record */
 
 /** What a screen reader is told at most once in this time, in ms. */
@@ -19,39 +20,32 @@ const COPY_MAX = 1 << 20;
 const SHOWN = 4;
 /** For so long a file that is saved can be read, in ms: a browser may ask first where to. */
 const SAVED = 60_000;
-const NAMES = new Map(Object.entries({ " ": "Space", ArrowDown: "↓", ArrowUp: "↑", PageDown: "PgDn", PageUp: "PgUp", Escape: "Esc" }));
-
-/** @param {string} id */
-export const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
-
-/**
- * Makes an element.
- * @param {string} name
- * @param {string} [text]
- */
-function make(name, text = "") {
-  const element = document.createElement(name);
-  if (text) element.textContent = text;
-  return element;
-}
+const NAMES = new Map([
+  [" ", "Space"], ["ArrowDown", "↓"], ["ArrowUp", "↑"], ["PageDown", "PgDn"], ["PageUp", "PgUp"], ["Escape", "Esc"],
+]);
 
 /** @param {string} where @param {string} text */
 export const write = (where, text) => set(element(where), text);
 
-/** @param {string} text @param {() => void} pressed */
-function button(text, pressed) {
-  const element = /** @type {HTMLButtonElement} */ (make("button", text));
-  element.type = "button";
-  element.addEventListener("click", pressed);
-  return element;
-}
+/** @param {string} textContent @param {() => void} onclick */
+const button = (textContent, onclick) => make("button", { type: "button", textContent, onclick });
 
-/** @param {string} title @param {Node[]} parts @param {HTMLElement[]} buttons */
-function open(title, parts, buttons) {
+/**
+ * Opens the dialog.
+ * @param {string} title
+ * @param {(readonly [name: string, value: string | Element])[]} entries
+ * @param {HTMLElement[]} buttons
+ */
+function open(title, entries, buttons) {
   const where = /** @type {HTMLDialogElement} */ (element("dialog"));
   const pressed = where.open ? document.activeElement?.textContent : undefined;
   write("dialog-title", safeLine(title));
-  element("dialog-body").replaceChildren(...parts);
+  const body = element("dialog-body");
+  body.replaceChildren();
+  for (const [name, value] of entries) {
+    body.append(make("dt", { textContent: name }), make("dd"));
+    body.lastElementChild?.append(value);
+  }
   element("dialog-buttons").replaceChildren(...buttons);
   if (!where.open) where.showModal();
   // Whoever goes on to the next message stays on the button for that.
@@ -71,11 +65,13 @@ const named = (keys) => keys.map((it) => NAMES.get(it) ?? it).join(" ");
 
 /** Lists the keys. */
 export function help() {
-  const list = make("dl");
-  for (const { keys, does } of TABLE) {
-    list.append(make("dt", named(keys)), make("dd", does));
-  }
-  open("Keys", [list], [button("Close", close)]);
+  open("Keys", TABLE.map(({ keys, does }) => [named(keys), does]), [button("Close", close)]);
+}
+
+/** @param {import("./format.js").Progress} progress */
+function exactly({ current, total, unit }) {
+  const of = total === undefined ? "" : ` of ${total}`;
+  return `${current}${of}${unit ? ` ${safeLine(unit)}` : ""}`;
 }
 
 /**
@@ -87,37 +83,31 @@ export function help() {
  * @param {(by: number) => void} move shows the next one or the one before
  */
 export function detail(model, record, address, copy, move) {
-  const list = make("dl");
-  /** @param {string} name @param {string | undefined} value */
-  const add = (name, value) => {
-    if (value) list.append(make("dt", name), make("dd", value));
-  };
-  const text = make("dd");
+  const { message } = record;
+  const text = make("span");
   fill(text, record, record.plain.length);
-  list.append(make("dt", "message"), text);
-  const message = record.message;
-  add("level", record.level);
-  add("operation", record.operation);
-  if (message?.progress) {
-    const { current, total, unit } = message.progress;
-    const of = total === undefined ? "" : ` of ${total}`;
-    add("progress", `${current}${of}${unit ? ` ${safeLine(unit)}` : ""}`);
-  }
-  add("outcome", message?.outcome);
-  add("event", message?.event && safeLine(message.event));
-  const lines = message?.fields ? JSON.stringify(message.fields, null, 2).split("\n") : [];
-  add("fields", lines.map((it) => safeLine(it)).join("\n"));
-  add("id", message && safeLine(message.id));
-  if (record.time) add("sent", clock(record.time, model.offset));
-  add("came", clock(model.began + record.arrived, model.offset));
+  const fields = message?.fields ? JSON.stringify(message.fields, null, 2).split("\n") : [];
+  const entries = /** @type {[string, string | Element][]} */ ([
+    ["message", text],
+    ["level", record.level],
+    ["operation", record.operation],
+    ["progress", message?.progress && exactly(message.progress)],
+    ["outcome", message?.outcome],
+    ["event", safeLine(message?.event ?? "")],
+    ["fields", fields.map(safeLine).join("\n")],
+    ["id", safeLine(message?.id ?? "")],
+    ["sent", record.time && clock(record.time, model.offset)],
+    ["came", clock(model.began + record.arrived, model.offset)],
+  ]).filter(([, value]) => value);
   const buttons = [
     button("Previous", () => move(-1)),
     button("Next", () => move(1)),
     button("Copy text", () => copy(record.plain, "the message")),
   ];
   if (message) buttons.push(button("Copy JSON", () => copy(message.data, "the message as JSON")));
-  if (message?.seq) buttons.push(button("Copy link", () => copy(`${address}/${message.seq}`, "the link to the message")));
-  open("Message", [list], [...buttons, button("Close", close)]);
+  const link = `${address}/${message?.seq}`;
+  if (message?.seq) buttons.push(button("Copy link", () => copy(link, "the link to the message")));
+  open("Message", entries, [...buttons, button("Close", close)]);
 }
 
 /**
@@ -145,7 +135,8 @@ export function token(reason, watch) {
   const where = /** @type {HTMLDialogElement} */ (element("token-dialog"));
   const [field, other] = ["token", "other"].map((id) => /** @type {HTMLInputElement} */ (element(id)));
   write("token-title", reason ? "This server asks for its token" : "The server's token");
-  write("token-reason", safeLine(reason || "This page sends it from now on, and keeps it until it is closed or loaded again."));
+  const use = "This page sends it from now on, and keeps it until it is closed or loaded again.";
+  write("token-reason", safeLine(reason || use));
   element("other-form").hidden = !watch;
   where.returnValue = "";
   if (!where.open) where.showModal();
@@ -161,7 +152,8 @@ export function token(reason, watch) {
 /** Says on each button what it does and by which key, and fills in the menu once it opens. */
 export function explain() {
   for (const { keys, action, does } of TABLE) {
-    for (const it of document.querySelectorAll(`[data-does="${action}"]`)) it.setAttribute("title", `${does} (${named(keys)})`);
+    const buttons = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(`[data-does="${action}"]`));
+    for (const it of buttons) it.title = `${does} (${named(keys)})`;
   }
   const menu = element("menu");
   menu.addEventListener("beforetoggle", () => menu.children.length === 0 && menu.append(...MENU.map(entry)));
@@ -175,9 +167,8 @@ export function explain() {
 
 /** @param {import("./keys.js").Binding} binding */
 function entry({ keys, action, does }) {
-  const made = make("button", does[0].toUpperCase() + does.slice(1));
-  made.setAttribute("role", "menuitem");
-  made.tabIndex = -1;
+  const textContent = does[0].toUpperCase() + does.slice(1);
+  const made = make("button", { role: "menuitem", tabIndex: -1, textContent });
   Object.assign(made.dataset, { does: action, keys: named(keys) });
   return made;
 }
@@ -193,20 +184,15 @@ export function moveInMenu(event) {
   entries.at(to % entries.length)?.focus();
 }
 
-/** Returns what tells a screen reader a sentence now and then. */
-export function createAnnouncer() {
-  const where = /** @type {HTMLElement} */ (document.getElementById("announce"));
-  let spokenAt = -Infinity;
-  let said = "";
-  return {
-    /** @param {string} text @param {number} now */
-    say(text, now) {
-      if (text === "") said = "";
-      if (text === said || now - spokenAt < SPOKEN) return;
-      [said, spokenAt] = [text, now];
-      where.textContent = text;
-    },
-  };
+/** What a screen reader was told last. */
+const said = { text: "", at: -Infinity };
+
+/** Tells a screen reader a sentence now and then. @param {string} text @param {number} now */
+export function announce(text, now) {
+  if (text === "") said.text = "";
+  if (text === said.text || now - said.at < SPOKEN) return;
+  Object.assign(said, { text, at: now });
+  write("announce", text);
 }
 
 /**
@@ -221,9 +207,8 @@ export async function copy(text, what) {
     await navigator.clipboard.writeText(part);
   } catch {
     // Beyond loopback, only pages by HTTPS have the clipboard.
-    const field = /** @type {HTMLTextAreaElement} */ (make("textarea"));
+    const field = make("textarea", { value: part });
     const focused = /** @type {HTMLElement | null} */ (document.activeElement);
-    field.value = part;
     (openDialogs().at(-1) ?? document.body).append(field);
     field.select();
     const isCopied = document.execCommand("copy");
@@ -231,7 +216,8 @@ export async function copy(text, what) {
     focused?.focus();
     if (!isCopied) return "nothing was copied: this browser does not let pages copy here";
   }
-  return part.length < text.length ? `copied the first ${COPY_MAX} characters; to have it all, save it` : `copied ${what}`;
+  if (part.length < text.length) return `copied the first ${COPY_MAX} characters; to have it all, save it`;
+  return `copied ${what}`;
 }
 
 /**
@@ -242,10 +228,9 @@ export async function copy(text, what) {
  */
 export function save(model, extension, text) {
   const stamp = new Date().toISOString().replace(/[-:]|\.\d+/g, "");
-  const anchor = /** @type {HTMLAnchorElement} */ (make("a"));
+  const anchor = make("a", { download: `codechat-${model.id.slice(0, 8)}-${stamp}.${extension}` });
   const url = URL.createObjectURL(new Blob([text]));
   anchor.href = url;
-  anchor.download = `codechat-${model.id.slice(0, 8)}-${stamp}.${extension}`;
   anchor.click();
   setTimeout(() => URL.revokeObjectURL(url), SAVED);
 }
@@ -254,9 +239,7 @@ export function save(model, extension, text) {
 export function shownAsText(model) {
   const lines = [];
   let previous;
-  for (let at = 0; at < model.viewport.count(); at += 1) {
-    const record = model.records.get(model.viewport.idAt(at));
-    if (!record) continue;
+  for (const record of shown(model)) {
     const name = record.operation === undefined ? "" : `${record.operation}:`;
     const parts = [timeText(model, record, previous), record.level, name, record.plain];
     lines.push(parts.filter(Boolean).join(" "), "\n");
@@ -315,7 +298,8 @@ export function draw(model, now) {
 
 /** Sets the title, which is seen of a hidden page too. @param {Model} model */
 export function entitle(model) {
-  set(/** @type {HTMLElement} */ (document.querySelector("title")), safeLine(title(model)));
+  const news = title(model);
+  write("title", news ? `${safeLine(news)} · codechat` : "codechat");
 }
 
 /** What can be done about a state. */
@@ -326,18 +310,18 @@ const AGAIN = new Map([
   ["failed", ["Reload", "Reload"]],
 ]);
 
-/** The operation that is told where there is room for one. @param {import("./operations.js").State[]} running */
+/** The operation that is told where there is room for one. @param {State[]} running */
 const foremost = (running) => running.find((it) => it.fraction() !== undefined) ?? running[0];
 
 /** @param {Model} model */
 function title(model) {
   const running = model.operations.running();
   const first = foremost(running);
-  if (model.connection.kind === "retrying") return "lost connection · codechat";
-  if (first?.fraction() !== undefined) return `${Math.floor((first.fraction() ?? 0) * 100)} % ${first.name ?? ""} · codechat`;
-  if (model.errors > 0) return `${counted(model.errors, "error")} · codechat`;
-  const all = model.operations.all();
-  return all.length > 0 && running.length === 0 ? "done · codechat" : "codechat";
+  const fraction = first?.fraction();
+  if (model.connection.kind === "retrying") return "lost connection";
+  if (fraction !== undefined) return `${Math.floor(fraction * 100)} % ${first.name ?? ""}`;
+  if (model.errors > 0) return counted(model.errors, "error");
+  return model.operations.all().length > 0 && running.length === 0 ? "done" : "";
 }
 
 /** @param {Model} model @param {number} now */
@@ -346,40 +330,38 @@ function operations(model, now) {
   const ended = model.operations.all().toSorted((one, other) => (one.endedAt ?? 0) - (other.endedAt ?? 0));
   const all = running.length > 0 ? running : ended.slice(-1);
   const few = model.narrow ? all.filter((it) => it === foremost(all)) : all.slice(-SHOWN);
-  const shown = model.unfolds ? all : few;
+  const seen = model.unfolds ? all : few;
   const more = all.length - few.length;
   const fold = element("fold");
   fold.hidden = all.length === 0 || (more === 0 && !model.narrow);
-  fold.setAttribute("aria-expanded", String(model.unfolds));
+  fold.ariaExpanded = String(model.unfolds);
   set(fold, model.unfolds ? "▴" : `${more > 0 ? `+${more} ` : ""}▾`);
   const where = element("operations");
-  where.classList.toggle("folded", model.narrow && !model.unfolds);
-  const template = /** @type {HTMLTemplateElement} */ (element("operation"));
-  while (where.children.length > shown.length) where.lastChild?.remove();
-  shown.forEach((state, at) => {
-    if (!where.children[at]) where.append(/** @type {Element} */ (template.content.firstElementChild).cloneNode(true));
-    const line = where.children[at];
-    const [name, gauge, facts, end, cancel] = /** @type {HTMLElement[]} */ ([...line.children]);
-    const label = safeLine(state.name ?? "progress");
-    set(name, label);
-    const fraction = state.fraction();
-    gauge.hidden = fraction === undefined;
-    const told = figures(state, now);
-    const all = told.join(" · ");
-    if (fraction !== undefined) {
-      gauge.setAttribute("value", String(fraction));
-      gauge.setAttribute("aria-label", label);
-      gauge.setAttribute("aria-valuetext", all);
-    }
-    set(facts, shown === few && model.narrow ? (told.find((it) => it.endsWith(" %")) ?? told[0]) : all);
-    set(end, outcome(state, now));
-    end.className = `told ${state.lost ? "failed" : (state.outcome ?? "")}`;
-    cancel.hidden = state.outcome !== undefined || state.lost || state.name === undefined;
-    cancel.dataset.operation = state.name ?? "";
-  });
+  const isFolded = model.narrow && !model.unfolds;
+  where.classList.toggle("folded", isFolded);
+  while (where.children.length > seen.length) where.lastChild?.remove();
+  while (where.children.length < seen.length) where.append(fromTemplate("operation")[0]);
+  seen.forEach((state, at) => operation(where.children[at], state, now, isFolded));
 }
 
-/** @param {import("./operations.js").State} state @param {number} now */
+/** @param {Element} line @param {State} state @param {number} now @param {boolean} isBrief */
+function operation(line, state, now, isBrief) {
+  const [name, gauge, facts, end, cancel] = /** @type {HTMLElement[]} */ ([...line.children]);
+  set(name, safeLine(state.name ?? "progress"));
+  const told = figures(state, now);
+  const all = told.join(" · ");
+  const fraction = state.fraction();
+  gauge.hidden = fraction === undefined;
+  const measured = { value: fraction, ariaLabel: name.textContent, ariaValueText: all };
+  if (fraction !== undefined) Object.assign(gauge, measured);
+  set(facts, isBrief ? (told.find((it) => it.endsWith(" %")) ?? told[0]) : all);
+  set(end, outcome(state, now));
+  end.className = `told ${state.lost ? "failed" : (state.outcome ?? "")}`;
+  cancel.hidden = state.outcome !== undefined || state.lost || state.name === undefined;
+  cancel.dataset.operation = state.name ?? "";
+}
+
+/** @param {State} state @param {number} now */
 function figures(state, now) {
   const progress = count(state);
   const fraction = state.fraction();
@@ -395,7 +377,7 @@ function figures(state, now) {
   ].filter((it) => it !== "");
 }
 
-/** @param {import("./operations.js").State} state @param {number} now */
+/** @param {State} state @param {number} now */
 function outcome(state, now) {
   if (state.lost) return "publisher lost";
   if (state.outcome) return state.outcome === "ok" ? "done" : state.outcome;

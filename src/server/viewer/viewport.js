@@ -1,5 +1,6 @@
-// Where the records that are shown stand, in lines from the first of them, and which of them are on screen. Knows no DOM: how
-// many lines a text takes is computed from its characters, and put right where a browser has measured another number.
+// Where the records that are shown stand, in lines from the first of them, and which of them are on screen. Knows no
+// DOM: how many lines a text takes is computed from its characters, and put right where a browser has measured another
+// number.
 
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./records.js").Entry} Record */
@@ -8,8 +9,8 @@
 export const LINES_MAX = 100;
 
 /**
- * Returns where each line of a text ends: behind a line feed, behind the spaces before a word that does not fit, or within a
- * word that is longer than a line. Spaces that do not fit, either, stand beyond the line's end.
+ * Returns where each line of a text ends: behind a line feed, behind the spaces before a word that does not fit, or
+ * within a word that is longer than a line. Spaces that do not fit, either, stand beyond the line's end.
  * @param {string} text
  * @param {number} columns 0 if lines are not broken
  * @param {number} [most] of them
@@ -42,6 +43,21 @@ function breakOf(text, start, limit) {
   return end;
 }
 
+/**
+ * Returns the first number from `low` that a condition holds for, as it does for all after it; `high` if for none.
+ * @param {number} low
+ * @param {number} high
+ * @param {(at: number) => boolean} holds
+ */
+function firstOf(low, high, holds) {
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (holds(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
 /** Returns an empty list. */
 export function createViewport() {
   /** @type {number[]} */
@@ -65,32 +81,22 @@ export function createViewport() {
       sums.push((sums.at(-1) ?? 0) + Number(isMessage));
     },
     clear() {
-      ids = [];
-      ends = [];
-      sums = [];
-      first = 0;
-      base = 0;
+      [ids, ends, sums] = [[], [], []];
+      [first, base] = [0, 0];
     },
-    /**
-     * Takes away the records before `id`, and returns how many lines they had.
-     * @param {number} id
-     */
+    /** Takes away the records before `id`. @param {number} id */
     drop(id) {
-      const was = base;
       while (first < ids.length && ids[first] < id) {
         base = ends[first];
         first += 1;
       }
-      const dropped = base - was;
       if (first > 65536) {
         ids = ids.slice(first);
         ends = ends.slice(first).map((it) => it - base);
         const gone = sums[first - 1];
         sums = sums.slice(first).map((it) => it - gone);
-        first = 0;
-        base = 0;
+        [first, base] = [0, 0];
       }
-      return dropped;
     },
     count: () => ids.length - first,
     /** How many of them are messages. */
@@ -101,16 +107,7 @@ export function createViewport() {
      * Returns the index of a record, or of the next one that is shown; the count if there is none.
      * @param {number} id
      */
-    indexOf(id) {
-      let low = first;
-      let high = ids.length;
-      while (low < high) {
-        const middle = (low + high) >>> 1;
-        if (ids[middle] < id) low = middle + 1;
-        else high = middle;
-      }
-      return low - first;
-    },
+    indexOf: (id) => firstOf(first, ids.length, (at) => ids[at] >= id) - first,
     /** @param {number} index */
     top: (index) => before(index) - base,
     /** @param {number} index */
@@ -121,15 +118,8 @@ export function createViewport() {
      * @param {number} line
      */
     at(line) {
-      const wanted = line + base;
-      let low = first;
-      let high = ids.length;
-      while (low < high) {
-        const middle = (low + high) >>> 1;
-        if (ends[middle] <= wanted) low = middle + 1;
-        else high = middle;
-      }
-      return Math.min(low, Math.max(ids.length - 1, first)) - first;
+      const found = firstOf(first, ids.length, (at) => ends[at] > line + base);
+      return Math.min(found, Math.max(ids.length - 1, first)) - first;
     },
     /**
      * Puts the number of a record's lines right.
@@ -209,7 +199,7 @@ export function reveal(model, id, height) {
   else placeTop(model, line);
 }
 
-/** Where the focus stands; if it is not shown, beside the next one that is. @param {Model} model @param {boolean} down */
+/** Where the focus stands; if it is not shown, beside the next that is. @param {Model} model @param {boolean} down */
 function focusIndex({ viewport, focus = 0 }, down) {
   const index = viewport.indexOf(focus);
   return down && viewport.idAt(index) !== focus ? index - 1 : index;
