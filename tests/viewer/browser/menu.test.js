@@ -122,10 +122,9 @@ test("a token is given from the menu, and goes with the next request", async () 
   await field.fill("s3cret");
   const sent = page.waitForRequest((it) => it.headers().authorization === "Bearer s3cret");
   await field.press("Enter");
-  await dialog.waitFor({ state: "hidden" });
+  await page.waitForFunction(() => document.getElementById("token").value === "");
   await page.keyboard.press("D");
   await sent;
-  await page.waitForFunction(() => document.getElementById("token").value === "");
 });
 
 test("each button says what it does and by which key", async () => {
