@@ -155,15 +155,6 @@ test("a hidden page gives its connection up once five others were looked at, and
   assert.deepEqual(first.errors, []);
 });
 
-/** Tells a page whether it is seen: a headless browser shows all of its tabs. */
-async function see(page, state) {
-  await page.evaluate((it) => {
-    Object.defineProperty(document, "visibilityState", { configurable: true, get: () => it });
-    Object.defineProperty(document, "hidden", { configurable: true, get: () => it === "hidden" });
-    document.dispatchEvent(new Event("visibilitychange"));
-  }, state);
-}
-
 test("a filter that hangs at a later message is taken away too, and an old message is no news", async () => {
   const server = await serve();
   const id = await connect(server);

@@ -1,37 +1,8 @@
 // Every answer that a server, or something between, can give is told with what to do about it.
 
 import assert from "node:assert/strict";
-import { createServer, request } from "node:http";
-import { after, test } from "node:test";
-import { connect, open, publish, says, serve } from "./support.js";
-
-/** A proxy before the server that answers requests for a stream as it is told; `undefined` passes them on. */
-async function between(server, answer) {
-  const proxy = createServer((asked, reply) => {
-    const own = asked.url.includes("/debug/") ? answer(asked) : undefined;
-    if (own) {
-      reply.writeHead(own.status, own.headers);
-      reply.end(own.body);
-      return;
-    }
-    const onward = request(`${server.url}${asked.url}`, { method: asked.method, headers: asked.headers }, (got) => {
-      reply.writeHead(got.statusCode, got.headers);
-      got.pipe(reply);
-    });
-    onward.on("error", () => reply.destroy());
-    asked.pipe(onward);
-    reply.on("close", () => onward.destroy());
-  });
-  await new Promise((resolve) => proxy.listen(0, "127.0.0.1", resolve));
-  after(() => proxy.close());
-  return { url: `http://127.0.0.1:${proxy.address().port}` };
-}
-
-const problem = (status, detail, headers = {}) => ({
-  status,
-  headers: { "Content-Type": "application/problem+json", ...headers },
-  body: JSON.stringify({ detail }),
-});
+import { test } from "node:test";
+import { between, connect, open, problem, publish, says, serve } from "./support.js";
 
 for (const size of [{ width: 1000, height: 600 }, { width: 320, height: 600 }]) {
   test(`each state says what to do, at ${size.width} px`, async () => {
@@ -78,26 +49,6 @@ test("a stream that is refused for want of a token asks for it, and goes on with
   await dialog.getByLabel("Token", { exact: true }).fill("right");
   await dialog.getByRole("button", { name: "Send" }).click();
   await says(page, "● live");
-});
-
-test("the page works below a path", async () => {
-  const server = await serve();
-  const proxy = createServer((asked, reply) => {
-    const path = asked.url.replace(/^\/chat/, "");
-    const { headers } = asked;
-    const onward = request(`${server.url}${path}`, { method: asked.method, headers }, (got) => {
-      reply.writeHead(got.statusCode, got.headers);
-      got.pipe(reply);
-    });
-    asked.pipe(onward);
-    reply.on("close", () => onward.destroy());
-  });
-  await new Promise((resolve) => proxy.listen(0, "127.0.0.1", resolve));
-  after(() => proxy.close());
-  const page = await open({ url: `http://127.0.0.1:${proxy.address().port}/chat` });
-  await says(page, "Nothing has come yet");
-  await says(page, `/chat/api/v1/sse/debug/`);
-  assert.deepEqual(page.errors, []);
 });
 
 test("without a token, another client can be watched instead", async () => {

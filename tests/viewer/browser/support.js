@@ -1,8 +1,12 @@
 // What the browser tests share: the real server on a port of its own, and Chromium.
 
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync } from "node:fs";
+import { createServer, request } from "node:http";
 import { createInterface } from "node:readline";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after } from "node:test";
 import { chromium } from "playwright-core";
 
@@ -47,16 +51,29 @@ export async function publish(server, id, ...messages) {
   if (!response.ok) throw new Error(await response.text());
 }
 
-let browser;
+const SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"];
 
-/** Opens a page of the server in a tab of its own; errors of the page fail the test. */
-export async function open(server, fragment = "", size = { width: 1000, height: 600 }) {
-  browser ??= await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-      "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"],
-  });
-  const context = await browser.newContext({ viewport: size, ignoreHTTPSErrors: true });
+/** Starts Chromium; `more` are further options of playwright's. */
+export function launch({ args = [], ...more } = {}) {
+  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+  return chromium.launch({ executablePath, args: [...SWITCHES, ...args], ...more });
+}
+
+let browser;
+// A hook of the file; within a test it would be one of the test.
+after(() => browser?.close());
+
+/** Opens a page of the server in a tab of its own; `more` are further options of its context. */
+export async function open(server, fragment = "", size = { width: 1000, height: 600 }, more = {}) {
+  browser ??= await launch();
+  const context = await browser.newContext({ viewport: size, ignoreHTTPSErrors: true, ...more });
+  after(() => context.close());
+  return openIn(context, `${server.url}/${fragment ? `#${fragment}` : ""}`);
+}
+
+/** Opens an address in a new tab, whose errors are gathered in its `errors`. */
+export async function openIn(context, address) {
   const page = await context.newPage();
   page.errors = [];
   page.on("pageerror", (error) => page.errors.push(String(error)));
@@ -65,14 +82,76 @@ export async function open(server, fragment = "", size = { width: 1000, height: 
       page.errors.push(message.text());
     }
   });
-  await page.goto(`${server.url}/${fragment ? `#${fragment}` : ""}`);
-  after(() => context.close());
+  await page.goto(address);
   return page;
 }
-
-after(() => browser?.close());
 
 /** Waits until the page says so. */
 export async function says(page, text) {
   await page.getByText(text).first().waitFor({ timeout: 15_000 });
+}
+
+/** Tells a page whether it is seen: a headless browser shows all of its tabs. */
+export async function see(page, state) {
+  await page.evaluate((it) => {
+    Object.defineProperty(document, "visibilityState", { configurable: true, get: () => it });
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => it === "hidden" });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, state);
+}
+
+/** A proxy before the server that answers requests about a client as it is told; `undefined` passes them on. */
+export const between = (server, answer) => before(server, (asked) => (asked.url.includes("/debug/") ? answer(asked) : undefined));
+
+/** The same for all requests. */
+export function before(server, answer) {
+  const proxy = createServer((asked, reply) => {
+    const own = answer(asked);
+    if (own) {
+      reply.writeHead(own.status, own.headers);
+      if (own.body?.pipe) own.body.pipe(reply);
+      else reply.end(own.body);
+      return;
+    }
+    const onward = request(`${server.url}${asked.url}`, { method: asked.method, headers: asked.headers }, (got) => {
+      reply.writeHead(got.statusCode, got.headers);
+      got.pipe(reply);
+    });
+    onward.on("error", () => reply.destroy());
+    asked.pipe(onward);
+    reply.on("close", () => onward.destroy());
+  });
+  return listening(proxy);
+}
+
+/** Lets a server of node's listen on a port of its own. */
+export async function listening(server) {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address();
+  return { url: `http://127.0.0.1:${port}`, port };
+}
+
+/** An answer that says what was wrong with a request. */
+export const problem = (status, detail, headers = {}) => ({
+  status,
+  headers: { "Content-Type": "application/problem+json", ...headers },
+  body: JSON.stringify({ detail }),
+});
+
+/** Makes a folder for a test's files. */
+export const folder = () => mkdtempSync(join(tmpdir(), "viewer-"));
+
+/** Starts a server that speaks HTTPS, and so HTTP/2, with a certificate that it has signed itself. */
+export function serveSecurely() {
+  const where = folder();
+  const [key, cert] = [join(where, "key.pem"), join(where, "cert.pem")];
+  const wanted = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+  const name = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"];
+  execFileSync("openssl", [...wanted, ...name, "-keyout", key, "-out", cert], { stdio: "ignore" });
+  return serve(["--tls-cert", cert, "--tls-key", key]);
 }

@@ -1,26 +1,17 @@
 // Over HTTP/2 all pages share one connection, so that none gives its own up.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { test } from "node:test";
-import { open, says, serve } from "./support.js";
+import { open, openIn, says, see, serveSecurely } from "./support.js";
 
 test("over HTTP/2 a hidden page keeps its stream, however many others are looked at", async () => {
-  const folder = mkdtempSync(`${tmpdir()}/viewer-`);
-  const [key, cert] = [`${folder}/key.pem`, `${folder}/cert.pem`];
-  const wanted = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-  const name = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"];
-  execFileSync("openssl", [...wanted, ...name, "-keyout", key, "-out", cert], { stdio: "ignore" });
-  const server = await serve(["--tls-cert", cert, "--tls-key", key]);
+  const server = await serveSecurely();
   const first = await open(server);
   await says(first, "● live");
   assert.equal(await first.evaluate(() => performance.getEntriesByType("navigation")[0].nextHopProtocol), "h2");
   await see(first, "hidden");
   for (let at = 0; at < 7; at += 1) {
-    const other = await first.context().newPage();
-    await other.goto(server.url);
+    const other = await openIn(first.context(), server.url);
     await says(other, "● live");
     await see(other, "hidden");
   }
@@ -40,11 +31,22 @@ test("over HTTP/2 a hidden page keeps its stream, however many others are looked
   assert.deepEqual(first.errors, []);
 });
 
-/** Tells a page whether it is seen: a headless browser shows all of its tabs. */
-async function see(page, state) {
-  await page.evaluate((it) => {
-    Object.defineProperty(document, "visibilityState", { configurable: true, get: () => it });
-    Object.defineProperty(document, "hidden", { configurable: true, get: () => it === "hidden" });
-    document.dispatchEvent(new Event("visibilitychange"));
-  }, state);
-}
+test("over HTTP/2 eight pages show what comes at once", async () => {
+  const server = await serveSecurely();
+  const first = await open(server);
+  await says(first, "Nothing has come yet");
+  const pages = [first];
+  for (let at = 0; at < 7; at += 1) pages.push(await openIn(first.context(), first.url()));
+  for (const page of pages) await says(page, "● live");
+  const status = await first.evaluate(async () => {
+    const path = `api/v1/sse/debug/${location.hash.slice(1)}`;
+    return (await fetch(path, { method: "POST", body: "to all" })).status;
+  });
+  assert.ok(status < 300, String(status));
+  for (const page of pages) {
+    await page.getByRole("option", { name: /to all/ }).waitFor();
+    assert.deepEqual(page.errors, []);
+  }
+  const protocols = await first.evaluate(() => performance.getEntriesByType("resource").map((it) => it.nextHopProtocol));
+  assert.deepEqual([...new Set(protocols)], ["h2"]);
+});
