@@ -4,10 +4,13 @@
 import { isFiltered, pass, receive } from "./model.js";
 import { levelOf } from "./records.js";
 import { createBackoff, createParser, createTranslator } from "./stream.js";
+import { safeLine } from "./text.js";
 
 export const API = "api/v1/sse";
 /** How long a chunk may be parsed before others have their turn, in ms. */
 const SLICE = 8;
+/** The most characters of a refusal's reason. */
+const DETAIL_MAX = 500;
 
 /** After so long without a byte a connection is dead, in ms. */
 const PATIENCE = 2.5 * (Number(document.documentElement.dataset.heartbeat) || 15_000);
@@ -40,7 +43,7 @@ async function reasonOf(response) {
   const { status } = response;
   /** @type {{ detail?: unknown } | undefined} */
   const problem = await response.json().catch(() => undefined);
-  const detail = String(problem?.detail ?? `status ${status}`);
+  const detail = typeof problem?.detail === "string" ? safeLine(problem.detail.slice(0, DETAIL_MAX)) : `status ${status}`;
   return status === 403 ? `${detail} (behind a proxy: let it pass Host on, and see --allowed-host)` : detail;
 }
 
@@ -284,7 +287,7 @@ const policy = /** @type {any} */ (globalThis).trustedTypes?.createPolicy("worke
 /**
  * Returns what asks the worker, which is started when it is first needed.
  * @param {{ model: import("./model.js").Model, changed(): void }} page
- * @param {() => void} hung is called when a pattern has taken too long
+ * @param {() => void} hung is called when a pattern takes too long, or is too large
  */
 export function createSearch(page, hung) {
   /** @type {Worker | undefined} */
@@ -344,9 +347,12 @@ export function createSearch(page, hung) {
   }
 
   function watch() {
-    if (!isBusy || performance.now() - heardAt < SILENT) return;
+    if (isBusy && performance.now() - heardAt >= SILENT) fail();
+  }
+
+  function fail() {
     end();
-    hung();
+    if (isWanted()) hung();
   }
 
   /** Starts the worker and hands it what there is: before the first pattern, since that takes longer than a search. */
@@ -354,6 +360,11 @@ export function createSearch(page, hung) {
     if (running) return;
     running = new Worker(policy ? policy.createScriptURL("") : place, { type: "module" });
     running.onmessage = ({ data }) => heard(data);
+    // That a pattern is too large shows when it is first used.
+    running.onerror = (event) => {
+      event.preventDefault();
+      fail();
+    };
     timer = setInterval(watch, SILENT / 4);
     next = 0;
     flush();

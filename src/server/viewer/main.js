@@ -48,7 +48,7 @@ const list = createList(changed);
 const search = createSearch(page, () => {
   empty("search", "filter");
   relist();
-  tell("this pattern is too slow: Search and Filter were emptied");
+  tell("this pattern is too slow, or too large: Search and Filter were emptied");
 });
 
 /** @param {string} id */
@@ -76,14 +76,17 @@ function bring(effects) {
   changed();
 }
 
+/** Takes the notice away. */
+let fading = 0;
+
 /** @param {string} text */
 function tell(text) {
   const { model } = page;
-  const notice = safeLine(text);
-  model.notice = notice;
+  model.notice = safeLine(text);
   changed();
-  setTimeout(() => {
-    if (model.notice === notice) model.notice = "";
+  clearTimeout(fading);
+  fading = setTimeout(() => {
+    model.notice = "";
     changed();
   }, NOTICE);
 }

@@ -287,10 +287,10 @@ export function levelBy(model, by) {
   return next === 0 ? "" : LEVELS[next];
 }
 
-/** Goes on to the next way of showing times. @param {Model} model */
+/** Goes on to the next way of showing times, and returns what is to be told. @param {Model} model */
 export function nextTimes(model) {
   model.times = (model.times + 1) % TIMES.length;
-  model.notice = `times: ${TIMES[model.times]}`;
+  return `times: ${TIMES[model.times]}`;
 }
 
 /**
