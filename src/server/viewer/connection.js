@@ -76,11 +76,12 @@ export async function post(page, what, wish, words) {
 }
 
 /** Lets others have their turn; timers would be late in hidden tabs. */
-function yielded() {
-  const { port1, port2 } = new MessageChannel();
-  port2.postMessage(0);
-  return new Promise((resolve) => (port1.onmessage = resolve)).then(() => port1.close());
-}
+const yielded = () =>
+  new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => resolve(port1.close());
+    port2.postMessage(0);
+  });
 
 /**
  * Reads one client's stream until it is over; gets an ID first if there is none.
@@ -188,10 +189,8 @@ export function createConnection(page, again, state = { lastId: "", translator: 
       if (event === undefined) break;
       const now = performance.now();
       const update = event === "heartbeat" ? undefined : translator.read(event);
-      if (!update) {
-        model.lastSign = now;
-        continue;
-      }
+      model.lastSign = now;
+      if (!update) continue;
       page.bring(receive(model, update, now));
       if ("end" in update) {
         if (update.end === "idle") return "idle";
@@ -255,22 +254,31 @@ export function keepFew(sleep, wake) {
   const [navigation] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
   // From HTTP/2 on, all requests to a server share one connection.
   if (/^h[23]/.test(navigation.nextHopProtocol)) return;
-  const pages = new BroadcastChannel("codechat");
+  /** @type {BroadcastChannel | undefined} */
+  let pages;
   const own = String(performance.timeOrigin + performance.now());
   /** Those that were looked at since this one was. @type {Set<string>} */
   const others = new Set();
   const look = () => {
     if (document.visibilityState !== "visible") return;
     others.clear();
-    pages.postMessage(own);
+    pages?.postMessage(own);
     wake();
   };
-  pages.onmessage = ({ data }) => {
-    others.add(data);
-    if (document.hidden && others.size >= OTHERS) sleep();
-  };
   document.addEventListener("visibilitychange", look);
-  look();
+  addEventListener("pageshow", () => {
+    pages = new BroadcastChannel("codechat");
+    pages.onmessage = ({ data }) => {
+      others.add(data);
+      if (document.hidden && others.size >= OTHERS) sleep();
+    };
+    look();
+  });
+  // A browser keeps no page to come back to that hears of others.
+  addEventListener("pagehide", () => {
+    pages?.close();
+    pages = undefined;
+  });
 }
 
 /** A worker that is silent for so long hangs in a pattern, in ms. */

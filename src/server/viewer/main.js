@@ -315,18 +315,23 @@ function lines() {
 /** Watches what the address names. */
 const start = () => begin(models.readAddress(location.hash.slice(1)));
 
+/** Gives the connection up for a while. */
+function sleep() {
+  if (!["live", "retrying", "connecting"].includes(page.model.connection.kind)) return;
+  connection?.stop();
+  page.model.connection = { kind: "asleep" };
+  changed();
+}
+const isAsleep = () => page.model.connection.kind === "asleep";
+const wake = () => isAsleep() && resume();
+
 // A browser opens six connections to a server, over HTTP/1.1, and each page that watches holds one.
-keepFew(
-  () => {
-    if (!["live", "retrying", "connecting"].includes(page.model.connection.kind)) return;
-    connection?.stop();
-    page.model.connection = { kind: "asleep" };
-    changed();
-  },
-  () => {
-    if (page.model.connection.kind === "asleep") resume();
-  },
-);
+keepFew(sleep, wake);
+// A page to which one can come back is kept only if it has no connection.
+addEventListener("pagehide", sleep);
+addEventListener("pageshow", wake);
+// What a stream has had to hold back while the page was frozen, Chromium never hands out.
+document.addEventListener("resume", () => isAsleep() || resume());
 addEventListener("hashchange", start);
 addEventListener("resize", changed);
 addEventListener("online", () => connection?.hurry());
@@ -334,7 +339,6 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) connection?.hurry();
   changed();
 });
-addEventListener("pageshow", ({ persisted }) => persisted && resume());
 /** Tells an error of the page's own, without all that may have broken. @param {unknown} what */
 function broken(what) {
   element("broken").hidden = false;

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connect, open, publish, says, serve } from "./support.js";
+import { connect, open, publish, says, see, serve } from "./support.js";
 
 const lines = (from, to) => Array.from({ length: to - from }, (_, at) => `line ${from + at} end`);
 

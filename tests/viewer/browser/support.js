@@ -2,7 +2,7 @@
 
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, request } from "node:http";
 import { createInterface } from "node:readline";
 import { tmpdir } from "node:os";
@@ -58,6 +58,27 @@ const SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first
 export function launch({ args = [], ...more } = {}) {
   const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
   return chromium.launch({ executablePath, args: [...SWITCHES, ...args], ...more });
+}
+
+/** Starts Chromium as users have it, with a profile of its own, and returns its context. */
+export async function launchPlain() {
+  const profile = folder();
+  const child = spawn(process.env.CHROMIUM ?? "/usr/bin/chromium", [...SWITCHES, "--headless=new", "--remote-debugging-port=0",
+    `--user-data-dir=${profile}`, "about:blank"], { stdio: ["ignore", "ignore", "pipe"], detached: true });
+  after(async () => {
+    const isOver = once(child, "exit");
+    process.kill(-child.pid, "SIGKILL");
+    await isOver;
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+  });
+  for await (const line of createInterface({ input: child.stderr })) {
+    const found = /DevTools listening on (ws:.*)/.exec(line);
+    if (!found) continue;
+    child.stderr.resume();
+    const plain = await chromium.connectOverCDP(found[1], { noDefaults: true });
+    return plain.contexts()[0];
+  }
+  throw new Error("Chromium does not start");
 }
 
 let browser;
