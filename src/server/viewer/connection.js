@@ -242,45 +242,6 @@ export function createConnection(page, again, state = { lastId: "", translator: 
   };
 }
 
-/** So many other pages may be looked at before a hidden one gives its connection up. */
-const OTHERS = 5;
-
-/**
- * Gives a hidden page's connection up once others need it, and takes it up again when it is looked at.
- * @param {() => void} sleep
- * @param {() => void} wake
- */
-export function keepFew(sleep, wake) {
-  const [navigation] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
-  // From HTTP/2 on, all requests to a server share one connection.
-  if (/^h[23]/.test(navigation.nextHopProtocol)) return;
-  /** @type {BroadcastChannel | undefined} */
-  let pages;
-  const own = String(performance.timeOrigin + performance.now());
-  /** Those that were looked at since this one was. @type {Set<string>} */
-  const others = new Set();
-  const look = () => {
-    if (document.visibilityState !== "visible") return;
-    others.clear();
-    pages?.postMessage(own);
-    wake();
-  };
-  document.addEventListener("visibilitychange", look);
-  addEventListener("pageshow", () => {
-    pages = new BroadcastChannel("codechat");
-    pages.onmessage = ({ data }) => {
-      others.add(data);
-      if (document.hidden && others.size >= OTHERS) sleep();
-    };
-    look();
-  });
-  // A browser keeps no page to come back to that hears of others.
-  addEventListener("pagehide", () => {
-    pages?.close();
-    pages = undefined;
-  });
-}
-
 /** A worker that is silent for so long hangs in a pattern, in ms. */
 const SILENT = 1000;
 /** So long records are gathered before the worker gets them, in ms. */

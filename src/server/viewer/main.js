@@ -1,7 +1,7 @@
 // The page: its address, and what keys, buttons and the menu have it do. It draws with the next frame, and only if
 // something has changed.
 
-import { API, createConnection, createSearch, keepFew, post } from "./connection.js";
+import { API, createConnection, createSearch, post } from "./connection.js";
 import { LEVELS, MOVES, action } from "./keys.js";
 import { createList, element } from "./list.js";
 import * as models from "./model.js";
@@ -14,6 +14,8 @@ import * as viewport from "./viewport.js";
 
 /** How long a notice stands, in ms: it covers the newest message. */
 const NOTICE = 6000;
+/** So many other pages may be looked at before a hidden one gives its connection up. */
+const OTHERS = 5;
 const FIELDS = /** @type {const} */ (["search", "filter"]);
 
 /** @param {string} id */
@@ -324,6 +326,42 @@ function sleep() {
 }
 const isAsleep = () => page.model.connection.kind === "asleep";
 const wake = () => isAsleep() && resume();
+
+/**
+ * Gives a hidden page's connection up once others need it, and takes it up again when it is looked at.
+ * @param {() => void} sleep
+ * @param {() => void} wake
+ */
+function keepFew(sleep, wake) {
+  const [navigation] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
+  // From HTTP/2 on, all requests to a server share one connection.
+  if (/^h[23]/.test(navigation.nextHopProtocol)) return;
+  /** @type {BroadcastChannel | undefined} */
+  let pages;
+  const own = String(performance.timeOrigin + performance.now());
+  /** Those that were looked at since this one was. @type {Set<string>} */
+  const others = new Set();
+  const look = () => {
+    if (document.visibilityState !== "visible") return;
+    others.clear();
+    pages?.postMessage(own);
+    wake();
+  };
+  document.addEventListener("visibilitychange", look);
+  addEventListener("pageshow", () => {
+    pages = new BroadcastChannel("codechat");
+    pages.onmessage = ({ data }) => {
+      others.add(data);
+      if (document.hidden && others.size >= OTHERS) sleep();
+    };
+    look();
+  });
+  // A browser keeps no page to come back to that hears of others.
+  addEventListener("pagehide", () => {
+    pages?.close();
+    pages = undefined;
+  });
+}
 
 // A browser opens six connections to a server, over HTTP/1.1, and each page that watches holds one.
 keepFew(sleep, wake);

@@ -210,9 +210,7 @@ function own(kind, plain, arrived, level) {
  * @param {string} [level]
  * @returns {Effect[]}
  */
-function note(model, text, now, level) {
-  return append(model, own("note", `-- ${safeLine(text)} --`, now, level));
-}
+const note = (model, text, now, level) => append(model, own("note", `-- ${safeLine(text)} --`, now, level));
 
 /**
  * Makes the list anew, after its width, the filter or the level has changed. What is filtered, the worker says.
@@ -236,9 +234,7 @@ export function pass(model, ids) {
 }
 
 /** Draws a line with the time. @param {Model} model @param {number} now */
-export function ruler(model, now) {
-  return append(model, own("ruler", clock(model.began + now, model.offset), now));
-}
+export const ruler = (model, now) => append(model, own("ruler", clock(model.began + now, model.offset), now));
 
 /** The records that are shown, in their order. @param {Model} model */
 export function* shown({ viewport, records }) {

@@ -144,9 +144,7 @@ export function createParser(lastId) {
     } else if (field === "id" && !value.includes("\0")) {
       id = value;
     } else {
-      if (field === "retry" && /^[0-9]+$/.test(value)) {
-        retry = Math.min(Number(value), Number.MAX_SAFE_INTEGER);
-      }
+      if (field === "retry" && /^[0-9]+$/.test(value)) retry = Math.min(Number(value), Number.MAX_SAFE_INTEGER);
       return undefined;
     }
     size = within(size + bytes.length);
@@ -318,9 +316,7 @@ function isLine(text, least, most) {
 }
 
 /** @param {unknown} value @returns {value is number} */
-function isAmount(value) {
-  return typeof value === "number" && Number.isFinite(value) && value >= 0;
-}
+const isAmount = (value) => typeof value === "number" && Number.isFinite(value) && value >= 0;
 
 /** @param {unknown} value @returns {Record<string, unknown>|undefined} */
 function objectOf(value) {

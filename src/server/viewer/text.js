@@ -81,9 +81,7 @@ export function safe(text) {
  * Returns a name, a unit or a reason made safe, on one line and without styles.
  * @param {string} text
  */
-export function safeLine(text) {
-  return NOT_ASCII.test(text) ? read(text, true).plain : text;
-}
+export const safeLine = (text) => NOT_ASCII.test(text) ? read(text, true).plain : text;
 
 /**
  * Returns whether the contrast of two colours "#rrggbb" is at least 3:1 (WCAG 2.2).
@@ -290,9 +288,7 @@ const hex = (parts) => `#${parts.map((it) => it.toString(16).padStart(2, "0")).j
  * Returns a number of 0 to 255 in at most three digits, where nothing stands for 0, or NaN.
  * @param {string} digits
  */
-function number(digits) {
-  return digits.length <= 3 && Number(digits) <= 255 ? Number(digits) : NaN;
-}
+const number = (digits) => digits.length <= 3 && Number(digits) <= 255 ? Number(digits) : NaN;
 
 /** @param {Style} one @param {Style} other */
 const isSame = (one, other) => KEYS.every((key) => one[key] === other[key]);
