@@ -261,7 +261,7 @@ _codechat() {
             return 0
             ;;
         codechat__subcmd__serve)
-            opts="-h --listen --grace --log --log-format --token-file --no-auth --allowed-host --cors-origin --tls-cert --tls-key --idle-timeout --heartbeat --stall-timeout --header-timeout --body-timeout --log-messages --log-bytes --max-message --max-clients --max-subscribers --max-memory --plain-streams --help"
+            opts="-h --listen --grace --log --log-format --store --store-password-file --store-prefix --store-timeout --store-patience --token-file --no-auth --allowed-host --cors-origin --tls-cert --tls-key --idle-timeout --heartbeat --stall-timeout --header-timeout --body-timeout --log-messages --log-bytes --max-message --max-clients --max-subscribers --max-memory --plain-streams --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -281,6 +281,26 @@ _codechat() {
                     ;;
                 --log-format)
                     COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store-password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store-prefix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store-patience)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --token-file)

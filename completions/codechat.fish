@@ -124,6 +124,11 @@ complete -c codechat -n "__fish_codechat_using_subcommand serve" -l grace -d 'Ho
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log -d 'What to log: off, error, warn, info, debug, trace, or a filter such as codechat=debug [default: what RUST_LOG says, or info]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log-format -d 'How to write the log' -r -f -a "text\t'A line each, for people'
 json\t'An object each, for programs'"
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store -d 'Share clients with all servers that use the same Redis (7.0 or newer) or Valkey, as in redis://127.0.0.1:6379' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store-password-file -d 'A file with the store\'s password [default: the password in the variable CODECHAT_STORE_PASSWORD, if any]' -r -F
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store-prefix -d 'What all keys in the store begin with: one for each installation that uses it' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store-timeout -d 'The store must answer within this' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store-patience -d 'So long the store may be away, at the start and later, before those who wait for it are refused' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l token-file -d 'A file with the server\'s token [default: the token in the variable CODECHAT_TOKEN, if any]' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l allowed-host -d 'A name that the server is reached by, besides localhost and the addresses it listens on; repeatable' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l cors-origin -d 'An origin whose web pages may use the server, as in http://localhost:3000; repeatable' -r

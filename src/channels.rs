@@ -1,35 +1,41 @@
 //! Every client's channel, wherever it is: what the server's handlers ask, and who answers.
 //!
-//! They are this process's own, in its [`Hub`], which answers at once. The verbs are async all the same: channels that
-//! several servers share are asked for over a connection.
+//! Channels are this process's own, in its [`Hub`], which answers at once; or several servers share them in a [`Store`],
+//! which is asked over a connection. Either way subscriptions are read in this process.
 
-// Until there are such channels.
-#![expect(
-    clippy::unused_async,
-    reason = "a hub answers at once, what servers share does not"
-)]
-
+use std::collections::VecDeque;
 use std::panic::resume_unwind;
 
+use futures_util::future::Either;
 use tokio::task::{self, JoinError};
 
 use crate::control::{ControlRequest, ControlState};
 use crate::event::{ClientId, Format};
 use crate::hub::{
-    ClientInfo, ControlStream, Hub, Position, PublishStream, Receipt, Refusal, Stats, Subscription,
+    ClientInfo, ControlStream, Hub, Position, PublishStream, Receipt, Stats, Subscription,
 };
 use crate::message::{Message, Operation};
+pub use crate::store::Refusal;
+use crate::store::{self, Store};
 
 /// The channels that a server serves. Cloning it gives another handle to the same ones.
 #[derive(Clone)]
 pub enum Channels {
     /// This process's alone.
     Own(Hub),
+    /// Those that it shares with others.
+    Shared(Store),
 }
 
 impl From<Hub> for Channels {
     fn from(hub: Hub) -> Self {
         Self::Own(hub)
+    }
+}
+
+impl From<Store> for Channels {
+    fn from(store: Store) -> Self {
+        Self::Shared(store)
     }
 }
 
@@ -40,6 +46,7 @@ impl Channels {
     pub fn hub(&self) -> &Hub {
         match self {
             Self::Own(hub) => hub,
+            Self::Shared(store) => store.hub(),
         }
     }
 
@@ -48,33 +55,44 @@ impl Channels {
     pub fn own(&self) -> Option<&Hub> {
         match self {
             Self::Own(hub) => Some(hub),
+            Self::Shared(_) => None,
         }
     }
 
     /// Whether clients can be served now.
     ///
     /// # Errors
-    /// [`Refusal::Closing`].
-    pub async fn ready(&self) -> Result<(), Refusal> {
+    /// [`Closing`](crate::hub::Refusal::Closing), [`Refusal::StoreAway`].
+    pub fn ready(&self) -> Result<(), Refusal> {
         match self {
-            Self::Own(hub) => hub.admit(),
+            Self::Own(hub) => Ok(hub.admit()?),
+            Self::Shared(store) => store.ready(),
+        }
+    }
+
+    /// Says farewell to whom the channels are shared with, after the last request.
+    pub async fn leave(&self) {
+        match self {
+            Self::Own(_) => {}
+            Self::Shared(store) => store.leave().await,
         }
     }
 
     /// [`Hub::connect`].
     ///
     /// # Errors
-    /// As there.
+    /// As there, and the store's.
     pub async fn connect(&self) -> Result<ClientId, Refusal> {
         match self {
-            Self::Own(hub) => hub.connect(),
+            Self::Own(hub) => Ok(hub.connect()?),
+            Self::Shared(store) => store.open().await,
         }
     }
 
     /// [`Hub::subscribe`].
     ///
     /// # Errors
-    /// As there.
+    /// As there, and the store's.
     pub async fn subscribe(
         &self,
         id: ClientId,
@@ -82,14 +100,15 @@ impl Channels {
         from: Position,
     ) -> Result<Subscription, Refusal> {
         match self {
-            Self::Own(hub) => hub.subscribe(id, format, from),
+            Self::Own(hub) => Ok(hub.subscribe(id, format, from)?),
+            Self::Shared(store) => store.subscribe(id, format, from, true).await,
         }
     }
 
     /// [`Hub::attach`].
     ///
     /// # Errors
-    /// As there.
+    /// As there, and the store's.
     pub async fn attach(
         &self,
         id: ClientId,
@@ -97,14 +116,15 @@ impl Channels {
         from: Position,
     ) -> Result<Subscription, Refusal> {
         match self {
-            Self::Own(hub) => hub.attach(id, format, from),
+            Self::Own(hub) => Ok(hub.attach(id, format, from)?),
+            Self::Shared(store) => store.subscribe(id, format, from, false).await,
         }
     }
 
     /// [`Hub::publish`].
     ///
     /// # Errors
-    /// As there.
+    /// As there, and the store's.
     pub async fn publish(
         &self,
         id: ClientId,
@@ -112,21 +132,24 @@ impl Channels {
         key: Option<&str>,
     ) -> Result<Receipt, Refusal> {
         match self {
-            Self::Own(hub) => hub.publish(id, message, key),
+            Self::Own(hub) => Ok(hub.publish(id, message, key)?),
+            Self::Shared(store) => store.publish(id, message, key).await,
         }
     }
 
     /// [`Hub::publish_stream`].
     ///
     /// # Errors
-    /// As there.
+    /// As there, and the store's.
     pub async fn publish_stream(
         &self,
         id: ClientId,
         key: Option<&str>,
-    ) -> Result<PublishStream, Refusal> {
+    ) -> Result<Publisher, Refusal> {
+        let key = key.map(Into::into);
         match self {
-            Self::Own(hub) => hub.publish_stream(id, key.map(Into::into)),
+            Self::Own(hub) => Ok(Publisher::Own(hub.publish_stream(id, key)?)),
+            Self::Shared(store) => Ok(Publisher::Shared(store.publish_stream(id, key).await?)),
         }
     }
 
@@ -135,71 +158,140 @@ impl Channels {
     /// # Errors
     /// As there, and why not a single channel could take it.
     pub async fn broadcast(&self, message: Message, key: Option<&str>) -> Result<usize, Refusal> {
-        match self {
-            Self::Own(hub) => {
-                let mut broadcast = hub.broadcast(message, key.map(Into::into))?;
-                loop {
-                    if let Some(reached) = broadcast.advance() {
-                        return reached;
-                    }
-                    task::yield_now().await;
-                }
+        let hub = match self {
+            Self::Own(hub) => hub,
+            Self::Shared(store) => return store.broadcast(message, key).await,
+        };
+        let mut broadcast = hub.broadcast(message, key.map(Into::into))?;
+        loop {
+            if let Some(reached) = broadcast.advance() {
+                return Ok(reached?);
             }
-        }
-    }
-
-    /// [`Hub::clients`].
-    pub async fn clients(&self) -> Vec<ClientInfo> {
-        match self {
-            // There may be very many, which would hold the other requests of this thread up.
-            Self::Own(hub) => {
-                let hub = hub.clone();
-                let clients = task::spawn_blocking(move || hub.clients());
-                let panicked = |error: JoinError| resume_unwind(error.into_panic());
-                clients.await.unwrap_or_else(panicked)
-            }
-        }
-    }
-
-    /// [`Hub::stats`].
-    pub async fn stats(&self) -> Stats {
-        match self {
-            Self::Own(hub) => hub.stats(),
+            task::yield_now().await;
         }
     }
 
     /// [`Hub::stop`].
-    pub async fn stop(&self, id: ClientId) -> bool {
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn stop(&self, id: ClientId) -> Result<bool, Refusal> {
         match self {
-            Self::Own(hub) => hub.stop(id),
+            Self::Own(hub) => Ok(hub.stop(id)),
+            Self::Shared(store) => store.stop(id).await,
         }
     }
 
     /// [`Hub::request_control`].
     ///
     /// # Errors
-    /// As there.
+    /// As there, and the store's.
     pub async fn request_control(
         &self,
         id: ClientId,
         request: ControlRequest,
     ) -> Result<ControlState, Refusal> {
         match self {
-            Self::Own(hub) => hub.request_control(id, request),
+            Self::Own(hub) => Ok(hub.request_control(id, request)?),
+            Self::Shared(store) => store.request_control(id, request).await,
         }
     }
 
     /// [`Hub::listen`].
     ///
     /// # Errors
-    /// As there.
+    /// As there, and the store's.
     pub async fn listen(
         &self,
         id: ClientId,
         operation: Option<Operation>,
     ) -> Result<ControlStream, Refusal> {
         match self {
-            Self::Own(hub) => hub.listen(id, operation),
+            Self::Own(hub) => Ok(hub.listen(id, operation)?),
+            Self::Shared(store) => store.listen(id, operation).await,
+        }
+    }
+
+    /// [`Hub::clients`].
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn clients(&self) -> Result<Vec<ClientInfo>, Refusal> {
+        match self {
+            // There may be very many, which would hold the other requests of this thread up.
+            Self::Own(hub) => {
+                let hub = hub.clone();
+                let clients = task::spawn_blocking(move || hub.clients());
+                let panicked = |error: JoinError| resume_unwind(error.into_panic());
+                Ok(clients.await.unwrap_or_else(panicked))
+            }
+            Self::Shared(store) => store.clients().await,
+        }
+    }
+
+    /// [`Hub::stats`]: of this process, but for the number of channels, which are all there are.
+    pub async fn stats(&self) -> Stats {
+        match self {
+            Self::Own(hub) => hub.stats(),
+            Self::Shared(store) => Stats {
+                channels: store.count().await,
+                ..store.hub().stats()
+            },
+        }
+    }
+}
+
+/// A streaming publish request: see [`PublishStream`].
+pub enum Publisher {
+    /// To a channel of this process.
+    Own(PublishStream),
+    /// To a channel that servers share.
+    Shared(store::Publisher),
+}
+
+impl Publisher {
+    /// [`PublishStream::send`].
+    ///
+    /// # Errors
+    /// As there, and the store's.
+    pub async fn send(&mut self, messages: &mut VecDeque<Message>) -> Result<(), Refusal> {
+        match self {
+            Self::Own(publisher) => Ok(publisher.send(messages).await?),
+            Self::Shared(publisher) => publisher.send(messages).await,
+        }
+    }
+
+    /// [`PublishStream::closed`].
+    pub fn closed(&self) -> impl Future<Output = ()> + use<> {
+        match self {
+            Self::Own(publisher) => Either::Left(publisher.closed()),
+            Self::Shared(publisher) => Either::Right(publisher.closed()),
+        }
+    }
+
+    /// [`PublishStream::may_come_back`].
+    #[must_use]
+    pub fn may_come_back(&self) -> bool {
+        match self {
+            Self::Own(publisher) => publisher.may_come_back(),
+            Self::Shared(publisher) => publisher.may_come_back(),
+        }
+    }
+
+    /// [`PublishStream::accepted`].
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        match self {
+            Self::Own(publisher) => publisher.accepted(),
+            Self::Shared(publisher) => publisher.accepted(),
+        }
+    }
+
+    /// [`PublishStream::finish`].
+    pub async fn finish(self) -> Receipt {
+        match self {
+            Self::Own(publisher) => publisher.finish(),
+            Self::Shared(publisher) => publisher.finish().await,
         }
     }
 }

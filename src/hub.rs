@@ -11,6 +11,7 @@ mod control_stream;
 mod eviction;
 mod held;
 mod idempotency;
+mod image;
 mod limits;
 mod log;
 mod mirror;
@@ -36,9 +37,10 @@ pub use self::control_stream::ControlStream;
 use self::eviction::Candidates;
 pub use self::held::Held;
 pub use self::idempotency::KEYS;
+pub use self::image::{Image, MirrorChange, Missing};
 pub use self::limits::{Limits, Refusal};
 pub use self::log::LogLimits;
-pub use self::mirror::{Image, Mirror, MirrorChange, Missing};
+pub use self::mirror::Mirror;
 pub use self::publish_stream::PublishStream;
 pub use self::stats::{ClientInfo, Stats, Users};
 pub use self::subscription::{Delivery, Start, Subscription};
@@ -54,9 +56,9 @@ use crate::message::Message;
 /// How events are written into streams. Plain functions, so that the hub need not know the wire.
 #[derive(Clone, Copy)]
 pub struct Frames {
-    /// For [`Format::Text`]; called at publish.
+    /// For [`Format::Text`](crate::Format::Text); called at publish.
     pub text: fn(&Event) -> Vec<u8>,
-    /// For [`Format::Json`]; called the first time somebody reads the event in it.
+    /// For [`Format::Json`](crate::Format::Json); called the first time somebody reads the event in it.
     pub json: fn(&Event) -> Vec<u8>,
 }
 

@@ -68,7 +68,9 @@
 //! | `terminal` | foreign text made safe for a terminal; the program's own lines on stderr, the status line | nothing |
 //! | `token` | the secret between a server and its clients | nothing |
 //! | `file_error` | why a file cannot be used, in words | nothing |
-//! | `server` | the HTTP handlers of the hub, and the accept loop | `hub`, `wire`, `token`, `file_error` and below |
+//! | `store` | channels that several servers share in Redis, and their mirrors in a hub | `hub`, `wire`, `token` and below |
+//! | `channels` | whose the channels are: a hub's or a store's | `hub`, `store` and below |
+//! | `server` | the HTTP handlers of the channels, and the accept loop | `channels`, `hub`, `wire`, `token`, `file_error` and below |
 //! | `client` | reading a stream, publishing, and beginning again after a loss | `wire`, `token` and below |
 //! | `watch` | what a watcher has seen, when it is over, and how it is written | `client`, `wire`, `terminal` and below |
 //! | `signals`, `process` | signals; commands that are run | each other |
@@ -95,7 +97,7 @@
 //! - No I/O and no clock in the watcher's models (`watch::model`, `watch::pane::state`): updates and keys
 //!   come in, with the time; a verdict or effects come out.
 //! - No lock held across an `.await`, and no `process::exit`: only `main` turns a result into a code.
-//! - No disk: what the server holds is gone with it.
+//! - No disk: what the server holds is gone with it, unless it is in a store.
 
 #[cfg(not(unix))]
 compile_error!("codechat runs on Unix systems only: Linux, and perhaps macOS, which is not tested");
@@ -112,6 +114,7 @@ mod message;
 mod process;
 mod server;
 mod signals;
+mod store;
 mod terminal;
 mod token;
 mod watch;
@@ -145,7 +148,7 @@ pub mod internal {
     macro_rules! open {
         ($($module:ident)*) => { $(pub mod $module { pub use crate::$module::*; })* };
     }
-    open!(cli client command control event hub message server terminal watch wire);
+    open!(channels cli client command control event hub message server store terminal watch wire);
 }
 
 /// An error with its causes, each once, on one line.

@@ -193,7 +193,7 @@ async fn sweep(hub: Hub) {
 
 /// `GET /readyz`: whether a balancer should send clients here.
 async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
-    app.channels.ready().await?;
+    app.channels.ready()?;
     Ok("ready")
 }
 

@@ -109,23 +109,8 @@ impl TokenArgs {
     /// # Errors
     /// Where the file cannot be read, or what was given is no token.
     pub(crate) fn read(&self) -> anyhow::Result<Option<Token>> {
-        const TOKEN_BYTES: u64 = 4096;
         let (token, place) = if let Some(path) = &self.token_file {
-            let place = path.display().to_string();
-            let mut bytes = Vec::new();
-            File::open(path)
-                .and_then(|file| file.take(TOKEN_BYTES + 1).read_to_end(&mut bytes))
-                .map_err(|error| {
-                    let reason = file_error::reason(&error);
-                    anyhow!("cannot read the token file {place}: {reason}")
-                })?;
-            if bytes.len() as u64 > TOKEN_BYTES {
-                bail!(
-                    "the token in {place} is over the limit of {TOKEN_BYTES} bytes; is that the right file?"
-                );
-            }
-            warn_where_exposed("token", path);
-            (token_of(&bytes), place)
+            (secret_in(path, "token")?, path.display().to_string())
         } else if let Some(value) = token_in_environment() {
             (token_of(value.as_bytes()), VARIABLE.to_owned())
         } else {
@@ -139,6 +124,29 @@ impl TokenArgs {
         }
         Ok(Some(token))
     }
+}
+
+/// Reads a secret from a file. Says so where everybody can read that.
+///
+/// # Errors
+/// Where it cannot be read, or is too long to be one.
+pub(crate) fn secret_in(path: &Path, what: &str) -> anyhow::Result<Token> {
+    const SECRET_BYTES: u64 = 4096;
+    let place = path.display();
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(SECRET_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| {
+            let reason = file_error::reason(&error);
+            anyhow!("cannot read the {what} file {place}: {reason}")
+        })?;
+    if bytes.len() as u64 > SECRET_BYTES {
+        bail!(
+            "the {what} in {place} is over the limit of {SECRET_BYTES} bytes; is that the right file?"
+        );
+    }
+    warn_where_exposed(what, path);
+    Ok(token_of(&bytes))
 }
 
 fn token_in_environment() -> Option<OsString> {

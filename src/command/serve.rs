@@ -2,6 +2,7 @@
 
 mod access;
 mod log;
+mod store;
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,11 +14,14 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 use tokio::net::TcpListener;
 
 use self::access::AccessArgs;
+use self::store::StoreArgs;
+use crate::channels::Channels;
 use crate::cli::exit::Exit;
 use crate::cli::values::{self, default_address, duration, interval};
 use crate::hub::{Hub, Limits, LogLimits};
 use crate::server::{self, FRAMES, ServerOptions};
 use crate::signals::Signals;
+use crate::store::Store;
 use crate::terminal::stderr;
 use crate::token::Token;
 use crate::wire::Route;
@@ -57,6 +61,9 @@ pub struct Args {
         default_value = "text"
     )]
     log_format: log::Format,
+
+    #[command(flatten)]
+    store: StoreArgs,
 
     // Last, since their help headings would hold for all that follow.
     #[command(flatten)]
@@ -228,6 +235,14 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
     let mut signals = Signals::new().context("receive signals")?;
     let token = args.settings.access.token(&args.listen)?;
     let tls = args.settings.access.tls()?;
+    let limits = args.settings.limits();
+    let channels = match args.store.options(args.settings.limits.stall_timeout)? {
+        None => Channels::from(Hub::new(limits, FRAMES)),
+        Some(options) => tokio::select! {
+            connected = Store::connect(options, limits, FRAMES) => connected?.into(),
+            _ = signals.recv() => return Ok(Exit::Done),
+        },
+    };
     let scheme = if tls.is_some() { "https" } else { "http" };
     let mut listeners = Vec::new();
     for address in &args.listen {
@@ -249,7 +264,6 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
     {
         tracing::warn!(%address, "what goes beyond this machine is not encrypted; to fix it: --tls-cert and --tls-key, or a TLS proxy before it");
     }
-    let hub = Hub::new(args.settings.limits(), FRAMES);
     let (second, told) = (tokio::sync::Notify::new(), tokio::sync::Notify::new());
     let shutdown = async { told.notified().await };
     let watch_signals = async {
@@ -264,9 +278,9 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         tls,
         ..args.settings.options(args.grace, token)
     };
-    let serving = server::serve(listeners, hub, options, shutdown);
+    let serving = server::serve(listeners, channels.clone(), options, shutdown);
     tokio::select! {
-        () = serving => {}
+        () = serving => channels.leave().await,
         () = second.notified() => tracing::warn!("ending at once"),
         () = watch_signals => {}
     }

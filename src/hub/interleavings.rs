@@ -341,11 +341,11 @@ fn a_mirror_loses_no_change_that_its_store_should_hear_of() {
         assert_eq!((delivery, &*out), (Delivery::Events, &b"a"[..]));
         feed.join().unwrap();
         assert_eq!(block_on(hub.changed_mirror()), id);
-        let change = mirror.take_change();
+        let change = mirror.take_change().unwrap();
         assert_eq!((change.readers, change.slowest), (1, 2));
         drop(reader);
         assert_eq!(block_on(hub.changed_mirror()), id);
-        assert_eq!(mirror.take_change().readers, 0);
+        assert_eq!(mirror.take_change().unwrap().readers, 0);
         assert_eq!(mirror.last(), end);
         assert!(mirror.let_go());
     });

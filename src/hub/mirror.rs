@@ -4,63 +4,13 @@
 //! channel for its readers: replay, live delivery, gaps and slow readers are the same code.
 
 use super::channel::Channel;
+use super::image::{Image, MirrorChange, Missing};
 use super::subscription::opened;
 use super::sync::{Arc, Ordering};
 use super::{ControlStream, Hub, Position, Refusal, Subscription};
 use crate::control::ControlState;
 use crate::event::{ClientId, ClientPast, End, EventId, Format, UnixMillis};
 use crate::message::{Message, Operation};
-
-/// What a store has of a channel, from some message on.
-#[derive(Clone, Debug)]
-pub struct Image {
-    /// When the channel was opened: two that have the same ID differ in it.
-    pub created: UnixMillis,
-    /// The oldest number that the store holds; the next one where it holds none.
-    pub held_from: u64,
-    /// What stands right before the first of `events`.
-    pub before: EventId,
-    /// The messages, without holes, with when the store took them.
-    pub events: Vec<(UnixMillis, Message)>,
-    /// Subscribers at all nodes, and what is requested.
-    pub control: ControlState,
-}
-
-impl Image {
-    /// The ID of its newest event.
-    #[must_use]
-    pub fn last(&self) -> EventId {
-        let seq = self.before.seq + self.events.len() as u64;
-        self.id_of(seq).unwrap_or(self.before)
-    }
-
-    /// The ID of a message that it shows, or of what stands before the first.
-    pub(super) fn id_of(&self, seq: u64) -> Option<EventId> {
-        let index = seq.checked_sub(self.before.seq)?;
-        let Some(index) = index.checked_sub(1) else {
-            return Some(self.before);
-        };
-        let (time, _) = self.events.get(usize::try_from(index).ok()?)?;
-        Some(EventId { seq, time: *time })
-    }
-}
-
-/// What became of a mirror's readers and listeners.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MirrorChange {
-    /// How many read it.
-    pub readers: usize,
-    /// How many publishers listen for control requests.
-    pub listeners: usize,
-    /// The number that the slowest reader reads next; the next one there will be where nobody reads.
-    pub slowest: u64,
-    /// The tickets of control streams that went, with the operations that they stood for.
-    pub gone: Vec<(u64, Operation)>,
-}
-
-/// Messages between those that a mirror has and those that it was handed did not come: it has to be renewed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Missing;
 
 /// A handle to one mirror. Cloning it gives another one.
 #[derive(Clone)]
@@ -173,9 +123,21 @@ impl Mirror {
         self.channel.is_awaited_still()
     }
 
-    /// What became of its readers and listeners. It is queued again once that changes.
+    /// How many read it, and how many publishers listen.
     #[must_use]
-    pub fn take_change(&self) -> MirrorChange {
+    pub fn users(&self) -> (usize, usize) {
+        self.channel.users()
+    }
+
+    /// Takes a change back that could not be told: it is queued again.
+    pub fn give_back(&self, change: MirrorChange) {
+        self.channel.give_back(change);
+    }
+
+    /// What became of its readers and listeners; `None` where that was taken already. It is queued again once it
+    /// changes.
+    #[must_use]
+    pub fn take_change(&self) -> Option<MirrorChange> {
         self.channel.take_change()
     }
 

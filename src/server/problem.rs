@@ -6,8 +6,9 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use thiserror::Error;
 
+use crate::channels::Refusal;
 use crate::event::NotAClientId;
-use crate::hub::Refusal;
+use crate::hub;
 use crate::wire::{self, Route, answer};
 
 /// How long a client should wait before it tries again what a limit refused, in seconds.
@@ -129,10 +130,16 @@ pub(super) enum ProblemKind {
     ControlRequestTooLarge(usize),
     #[error("the server failed at this request, which is a bug in it; its log says more")]
     Panicked,
-    /// What the hub refuses.
+    /// What the channels refuse.
     #[error(transparent)]
     #[cfg_attr(test, strum(disabled))]
-    Hub(#[from] Refusal),
+    Refused(#[from] Refusal),
+}
+
+impl From<hub::Refusal> for ProblemKind {
+    fn from(refusal: hub::Refusal) -> Self {
+        Self::Refused(refusal.into())
+    }
 }
 
 impl ProblemKind {
@@ -167,7 +174,9 @@ impl ProblemKind {
             Self::PathUnknown(_)
             | Self::ViewerFileUnknown
             | Self::NoListWithoutToken
-            | Self::Hub(Refusal::Unknown | Refusal::Ended) => StatusCode::NOT_FOUND,
+            | Self::Refused(Refusal::Hub(hub::Refusal::Unknown | hub::Refusal::Ended)) => {
+                StatusCode::NOT_FOUND
+            }
             Self::MethodNotAllowed(..) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyLate(_) | Self::LineLate(_) | Self::BodyCutShort(_) => {
                 StatusCode::REQUEST_TIMEOUT
@@ -180,21 +189,26 @@ impl ProblemKind {
             | Self::CharsetUnknown(_)
             | Self::LinesNotUtf8(_)
             | Self::ContentCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Hub(
-                Refusal::TooManyClients(_)
-                | Refusal::TooManySubscribers(_)
-                | Refusal::TooManyControlStreams(_)
-                | Refusal::OutOfMemory(_),
+            Self::Refused(
+                Refusal::Hub(
+                    hub::Refusal::TooManyClients(_)
+                    | hub::Refusal::TooManySubscribers(_)
+                    | hub::Refusal::TooManyControlStreams(_)
+                    | hub::Refusal::OutOfMemory(_),
+                )
+                | Refusal::StoreFull,
             ) => StatusCode::TOO_MANY_REQUESTS,
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Hub(Refusal::Closing) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Refused(Refusal::Hub(hub::Refusal::Closing) | Refusal::StoreAway) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
     /// The problem's type: a URI reference that a client may look at.
     fn type_uri(&self) -> &'static str {
         match self {
-            Self::Hub(Refusal::Ended) => answer::ENDED,
+            Self::Refused(Refusal::Hub(hub::Refusal::Ended)) => answer::ENDED,
             _ => "about:blank",
         }
     }
@@ -299,7 +313,9 @@ mod tests {
     const DOCUMENT: &str = include_str!("../../docs/http-api.md");
 
     fn every_kind() -> impl Iterator<Item = ProblemKind> {
-        ProblemKind::iter().chain(Refusal::iter().map(ProblemKind::Hub))
+        let hubs = hub::Refusal::iter().map(Refusal::Hub);
+        let refusals = hubs.chain(Refusal::iter());
+        ProblemKind::iter().chain(refusals.map(ProblemKind::Refused))
     }
 
     /// The rows of the documented table whose head begins with this cell: the first cell, and the rest.
@@ -358,13 +374,17 @@ mod tests {
             ProblemKind::MessageTooLarge(..) => "a message",
             ProblemKind::ControlRequestTooLarge(_) => "a control request",
             ProblemKind::Panicked => "a bug in the server",
-            ProblemKind::Hub(Refusal::Unknown) => "a client that is unknown",
-            ProblemKind::Hub(Refusal::Ended) => "has ended",
-            ProblemKind::Hub(Refusal::TooManyClients(_)) => "the limit of clients",
-            ProblemKind::Hub(Refusal::TooManySubscribers(_)) => "subscribers",
-            ProblemKind::Hub(Refusal::TooManyControlStreams(_)) => "control streams",
-            ProblemKind::Hub(Refusal::OutOfMemory(_)) => "memory",
-            ProblemKind::Hub(Refusal::Closing) => "the server is shutting down",
+            ProblemKind::Refused(Refusal::Hub(refusal)) => match refusal {
+                hub::Refusal::Unknown => "a client that is unknown",
+                hub::Refusal::Ended => "has ended",
+                hub::Refusal::TooManyClients(_) => "the limit of clients",
+                hub::Refusal::TooManySubscribers(_) => "subscribers",
+                hub::Refusal::TooManyControlStreams(_) => "control streams",
+                hub::Refusal::OutOfMemory(_) => "memory",
+                hub::Refusal::Closing => "the server is shutting down",
+            },
+            ProblemKind::Refused(Refusal::StoreAway) => "the store does not answer",
+            ProblemKind::Refused(Refusal::StoreFull) => "is full",
         }
     }
 

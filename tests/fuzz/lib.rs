@@ -8,6 +8,8 @@ mod support {
     pub(crate) mod fuzz_request;
     pub(crate) mod fuzz_targets;
     pub(crate) mod http;
+    pub(crate) mod program;
+    pub(crate) mod redis;
     pub(crate) mod scripted;
     pub(crate) mod server;
     pub(crate) mod waiting;

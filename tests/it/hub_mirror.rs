@@ -292,19 +292,24 @@ fn ids(subscription: &mut Subscription) -> String {
     String::from_utf8(out).unwrap()
 }
 
+/// What is said of so many readers, of whom the slowest reads this number next.
+fn change(readers: usize, slowest: u64) -> MirrorChange {
+    MirrorChange {
+        readers,
+        listeners: 0,
+        slowest,
+        is_unused: readers == 0,
+        gone: Vec::new(),
+    }
+}
+
 #[tokio::test]
 async fn a_mirror_says_who_reads_and_how_far_when_that_changes() {
     let hub = hub();
     let id = ClientId::random();
     let mut store = Store::new(10);
     let mirror = hub.mirror(id, store.image(1)).unwrap();
-    let quiet = MirrorChange {
-        readers: 0,
-        listeners: 0,
-        slowest: 1,
-        gone: Vec::new(),
-    };
-    assert_eq!(mirror.take_change(), quiet);
+    assert_eq!(mirror.take_change(), None);
 
     let opened = mirror.subscribe(Format::Text, Position::Start, Some(ClientPast::New));
     let mut reader = opened.unwrap().unwrap();
@@ -313,46 +318,23 @@ async fn a_mirror_says_who_reads_and_how_far_when_that_changes() {
         (Start::Fresh, ClientPast::New)
     );
     assert_eq!(hub.changed_mirror().await, id);
-    assert_eq!(
-        mirror.take_change(),
-        MirrorChange {
-            readers: 1,
-            ..quiet.clone()
-        }
-    );
+    assert_eq!(mirror.take_change(), Some(change(1, 1)));
 
     store.publish(4).reach(&mirror).unwrap();
     assert!(!mirror.is_awaited_still());
     mirror.is_awaited();
     assert!(mirror.is_awaited_still());
     assert_eq!(hub.changed_mirror().await, id);
-    assert_eq!(
-        mirror.take_change(),
-        MirrorChange {
-            readers: 1,
-            ..quiet.clone()
-        }
-    );
+    assert_eq!(mirror.take_change(), Some(change(1, 1)));
     assert_eq!(ids(&mut reader), "1-11 11;2-12 12;3-13 13;4-14 14;");
     assert_eq!(hub.changed_mirror().await, id);
-    let read = MirrorChange {
-        readers: 1,
-        slowest: 5,
-        ..quiet.clone()
-    };
-    assert_eq!(mirror.take_change(), read);
+    assert_eq!(mirror.take_change(), Some(change(1, 5)));
     assert!(!mirror.is_awaited_still());
 
     assert!(!mirror.let_go(), "somebody reads it");
     drop(reader);
     assert_eq!(hub.changed_mirror().await, id);
-    assert_eq!(
-        mirror.take_change(),
-        MirrorChange {
-            slowest: 5,
-            ..quiet
-        }
-    );
+    assert_eq!(mirror.take_change(), Some(change(0, 5)));
     assert!(mirror.let_go());
     assert_eq!(
         (hub.stats().channels, hub.stats().memory),
@@ -399,12 +381,10 @@ async fn publishers_that_listen_at_a_mirror_are_told_the_audience_of_all_nodes()
     assert_eq!(hub.changed_mirror().await, id);
     let gone = vec![(ticket, build)];
     let change = MirrorChange {
-        readers: 0,
-        listeners: 0,
-        slowest: 1,
         gone,
+        ..change(0, 1)
     };
-    assert_eq!(mirror.take_change(), change);
+    assert_eq!(mirror.take_change(), Some(change));
     assert_eq!(
         mirror.last().seq,
         0,

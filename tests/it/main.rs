@@ -53,6 +53,10 @@ mod support {
     pub(crate) mod fuzz_targets;
     pub(crate) mod http;
     pub(crate) mod port;
+    #[expect(dead_code, reason = "the rest is for tests/e2e")]
+    pub(crate) mod program;
+    #[expect(dead_code, reason = "the rest is for tests/e2e")]
+    pub(crate) mod redis;
     pub(crate) mod retry_hint;
     #[expect(dead_code, reason = "the rest is for tests/e2e")]
     pub(crate) mod scripted;

@@ -1,17 +1,29 @@
-//! A real server inside the test, with its hub in sight.
+//! A real server inside the test, with its hub in sight. With `CODECHAT_TEST_STORE` in the environment there are two,
+//! which share a store, behind a balancer that takes them in turn.
 
-use std::ops::Deref;
+use std::{env, net::SocketAddr, ops::Deref, time::Duration};
 
 use codechat::internal::{
+    channels::Channels,
     hub::{Hub, Limits, Stats},
     server::{FRAMES, ServerOptions, serve},
+    store::{Store, StoreOptions},
 };
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use futures_util::future::join;
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+    task::JoinHandle,
+};
 
-use super::{http::Http, soon, waiting::becomes};
+use super::{http::Http, redis::Redis, soon, waiting::becomes};
 
 pub(crate) struct Server {
     pub(crate) hub: Hub,
+    /// The hub of the other server, where there are two.
+    other: Option<Hub>,
+    _redis: Option<Redis>,
     http: Http,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
@@ -33,31 +45,85 @@ impl Server {
     /// A server with other limits and options than the defaults.
     pub(crate) async fn with(change: impl FnOnce(&mut Limits, &mut ServerOptions)) -> Self {
         // The variable that the program takes too: with it, all tests see hyper's requests and streams.
-        let plain_streams = std::env::var_os("CODECHAT_PLAIN_STREAMS").is_some();
+        let plain_streams = env::var_os("CODECHAT_PLAIN_STREAMS").is_some();
         let mut limits = Limits::default();
         let mut options = ServerOptions {
             plain_streams,
             ..ServerOptions::default()
         };
         change(&mut limits, &mut options);
+        if env::var_os("CODECHAT_TEST_STORE").is_some() {
+            return Self::shared(limits, options).await;
+        }
         Self::of(Hub::new(limits, FRAMES), options).await
+    }
+
+    /// Two servers that share a store.
+    async fn shared(limits: Limits, options: ServerOptions) -> Self {
+        let redis = Redis::start().expect("the tests were told to use one");
+        let connect = async || {
+            let options = StoreOptions {
+                address: redis.url().parse().unwrap(),
+                password: None,
+                prefix: "test".into(),
+                timeout: Duration::from_secs(10),
+                patience: Duration::from_secs(10),
+                stall_timeout: options.stall_timeout,
+            };
+            Store::connect(options, limits, FRAMES).await.unwrap()
+        };
+        let (one, other) = (connect().await, connect().await);
+        let (hub, other_hub) = (one.hub().clone(), other.hub().clone());
+        let (one, stop, task) = Self::serve(one.into(), options.clone()).await;
+        let (other, stop_other, other_task) = Self::serve(other.into(), options).await;
+        let balancer = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = balancer.local_addr().unwrap();
+        let balancing = tokio::spawn(balance(balancer, [one, other]));
+        let (stop_both, stopped) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let _ = stopped.await;
+            let _ = (stop.send(()), stop_other.send(()));
+            let _ = join(task, other_task).await;
+            balancing.abort();
+        });
+        Self {
+            hub,
+            other: Some(other_hub),
+            _redis: Some(redis),
+            http: Http { address },
+            stop: Some(stop_both),
+            task,
+        }
     }
 
     /// A server around this hub.
     pub(crate) async fn of(hub: Hub, options: ServerOptions) -> Self {
+        let (address, stop, task) = Self::serve(hub.clone().into(), options).await;
+        Self {
+            hub,
+            other: None,
+            _redis: None,
+            http: Http { address },
+            stop: Some(stop),
+            task,
+        }
+    }
+
+    async fn serve(
+        channels: Channels,
+        options: ServerOptions,
+    ) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {
             let _ = stopped.await;
         };
-        let serving = serve(vec![listener], hub.clone(), options, shutdown);
-        Self {
-            hub,
-            http: Http { address },
-            stop: Some(stop),
-            task: tokio::spawn(serving),
-        }
+        let serving = async move {
+            serve(vec![listener], channels.clone(), options, shutdown).await;
+            channels.leave().await;
+        };
+        (address, stop, tokio::spawn(serving))
     }
 
     /// Tells it to shut down.
@@ -72,7 +138,32 @@ impl Server {
 
     /// Waits until its hub's numbers are as wanted.
     pub(crate) async fn stats(&self, wanted: impl Fn(Stats) -> bool) {
-        let reached = becomes(|| wanted(self.hub.stats())).await;
-        assert!(reached, "it stays at {:?}", self.hub.stats());
+        let reached = becomes(|| wanted(self.both())).await;
+        assert!(reached, "it stays at {:?}", self.both());
+    }
+
+    /// Its hub's numbers; where there are two, what both have.
+    fn both(&self) -> Stats {
+        let mut stats = self.hub.stats();
+        if let Some(other) = self.other.as_ref().map(Hub::stats) {
+            stats.subscribers += other.subscribers;
+            stats.memory += other.memory;
+            stats.delivered += other.delivered;
+        }
+        stats
+    }
+}
+
+/// Connects each client to the next server.
+async fn balance(listener: TcpListener, servers: [SocketAddr; 2]) {
+    let mut turns = servers.iter().cycle();
+    while let Ok((mut client, _)) = listener.accept().await {
+        let server = *turns.next().expect("there are two");
+        tokio::spawn(async move {
+            let mut server = TcpStream::connect(server).await?;
+            client.set_nodelay(true)?;
+            server.set_nodelay(true)?;
+            copy_bidirectional(&mut client, &mut server).await
+        });
     }
 }

@@ -5,8 +5,8 @@ use std::mem;
 use super::{Channel, Position, State, wake_all, wake_readers};
 use crate::control::{ControlState, Requested};
 use crate::event::{End, EventId, UnixMillis};
+use crate::hub::image::{Image, MirrorChange, Missing};
 use crate::hub::log::Log;
-use crate::hub::mirror::{Image, MirrorChange, Missing};
 use crate::hub::sync::{MutexGuard, Ordering, PoisonError};
 use crate::message::{Message, Operation};
 
@@ -175,9 +175,7 @@ impl Channel {
     /// Ends the mirror where nobody reads it and nobody listens; the channel goes on in the store.
     pub(in crate::hub) fn end_unused(&self) -> bool {
         let mut state = self.lock();
-        let is_used = state.reader_count() > 0 || state.has_control_streams();
-        let has_news = state.mirrored.as_ref().is_some_and(|it| it.is_queued);
-        if is_used || has_news || state.end.is_some() {
+        if !state.is_unused() || state.end.is_some() {
             return false;
         }
         state.end = Some(End::Idle);
@@ -194,10 +192,9 @@ impl Channel {
             Position::Tail(count) => {
                 first <= held_from || state.log.next().saturating_sub(count) >= first
             }
+            // One that is not the channel's own begins at the oldest.
             Position::After(cursor) => {
-                // The message that the cursor names must be here, to compare its time.
-                let is_here = (first..state.log.next()).contains(&cursor.seq);
-                is_here || first <= held_from && cursor.seq < first
+                first <= held_from || state.log.id_of(cursor.seq) == Some(cursor)
             }
         }
     }
@@ -224,23 +221,34 @@ impl Channel {
     }
 
     /// What the store should know. It stands in no queue after this.
-    pub(in crate::hub) fn take_change(&self) -> MirrorChange {
+    pub(in crate::hub) fn take_change(&self) -> Option<MirrorChange> {
         let mut state = self.lock();
+        let is_unused = state.is_unused();
         let (readers, listeners) = (state.reader_count(), state.listeners());
         let next = state.log.next();
         let slowest = state.slowest().unwrap_or(next);
-        let gone = state.mirrored.as_mut().map_or_else(Vec::new, |it| {
-            it.is_queued = false;
-            it.reported = slowest;
-            it.is_awaited &= slowest < next;
-            mem::take(&mut it.gone)
-        });
-        MirrorChange {
+        let mirrored = state.mirrored.as_mut()?;
+        if !mem::take(&mut mirrored.is_queued) {
+            return None;
+        }
+        mirrored.reported = slowest;
+        mirrored.is_awaited &= slowest < next;
+        Some(MirrorChange {
             readers,
             listeners,
             slowest,
-            gone,
+            is_unused,
+            gone: mem::take(&mut mirrored.gone),
+        })
+    }
+
+    /// Has a change told again, with the control streams that went.
+    pub(in crate::hub) fn give_back(&self, change: MirrorChange) {
+        let mut state = self.lock();
+        if let Some(mirrored) = &mut state.mirrored {
+            mirrored.gone.extend(change.gone);
         }
+        self.tell(state);
     }
 
     /// Releases the lock. Puts a mirror in the queue of those that changed, where it does not stand there.
@@ -257,6 +265,10 @@ impl Channel {
 }
 
 impl State {
+    fn is_unused(&self) -> bool {
+        self.reader_count() == 0 && !self.has_control_streams()
+    }
+
     /// The number that the slowest reader reads next; `None` without readers.
     pub(super) fn slowest(&self) -> Option<u64> {
         self.readers.iter().flatten().map(|it| it.next).min()

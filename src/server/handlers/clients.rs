@@ -23,7 +23,7 @@ pub(in crate::server) async fn clients(
     if app.options.access.token.is_none() {
         return Err(ProblemKind::NoListWithoutToken.into());
     }
-    let clients = app.channels.clients().await;
+    let clients = app.channels.clients().await?;
     // There may be very many, which would hold the other requests of this thread up.
     let list = task::spawn_blocking(move || serde_json::to_vec(&list(clients)));
     let list = list

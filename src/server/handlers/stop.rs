@@ -15,7 +15,7 @@ pub(in crate::server) async fn stop(
     headers: HeaderMap,
 ) -> Result<&'static str, Problem> {
     refuse_prefetch(&headers)?;
-    if app.channels.stop(id).await {
+    if app.channels.stop(id).await? {
         tracing::debug!(client = id.short(), "client stopped");
     }
     Ok("Debug message stream stopped.")

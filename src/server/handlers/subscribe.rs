@@ -4,8 +4,9 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 
+use crate::channels::Refusal;
 use crate::event::{EventId, Format, NotAnEventId};
-use crate::hub::{Position, Refusal, Subscription};
+use crate::hub::{self, Position, Subscription};
 use crate::server::App;
 use crate::server::access::refuse_prefetch;
 use crate::server::problem::{Problem, ProblemKind};
@@ -32,8 +33,10 @@ pub(in crate::server) async fn subscribe(
     };
     let subscription = match subscribed {
         // Tells an EventSource to stop reconnecting (WHATWG HTML 9.2.3).
-        Err(Refusal::Ended) => return Ok(StatusCode::NO_CONTENT.into_response()),
-        Err(Refusal::Unknown) => return Err(access.err().unwrap_or(Refusal::Unknown.into())),
+        Err(Refusal::Hub(hub::Refusal::Ended)) => return Ok(StatusCode::NO_CONTENT.into_response()),
+        Err(unknown @ Refusal::Hub(hub::Refusal::Unknown)) => {
+            return Err(access.err().unwrap_or(unknown.into()));
+        }
         other => other?,
     };
     let head = head(&subscription, &app);

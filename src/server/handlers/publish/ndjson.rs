@@ -7,7 +7,8 @@ use std::pin::pin;
 use axum::body::Body;
 use tokio::time::{Instant, sleep_until};
 
-use crate::hub::{PublishStream, Receipt, Refusal};
+use crate::channels::Publisher;
+use crate::hub::{Receipt, Refusal};
 use crate::message::Message;
 use crate::server::App;
 use crate::server::problem::{Problem, ProblemKind};
@@ -22,7 +23,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// lines before it stand.
 pub(in crate::server) async fn publish(
     app: &App,
-    publisher: PublishStream,
+    publisher: Publisher,
     body: &mut Body,
 ) -> Result<Receipt, Problem> {
     let mut publisher = Unfinished(Some(publisher));
@@ -42,7 +43,7 @@ pub(in crate::server) async fn publish(
                 return Err(Problem::from(late).in_line(lines.number + 1, accepted));
             }
             () = closed.as_mut() => {
-                let accepted = publisher.finish().accepted;
+                let accepted = publisher.finish().await.accepted;
                 return Err(Problem::from(Refusal::Closing).after(accepted));
             }
         };
@@ -57,20 +58,20 @@ pub(in crate::server) async fn publish(
         };
         let is_same_line = line_due.is_some() && lines.number == number;
         if let Err(refusal) = held.set(lines.held() + queue.len() * size_of::<Message>()) {
-            let accepted = publisher.finish().accepted;
+            let accepted = publisher.finish().await.accepted;
             return Err(Problem::from(refusal).after(accepted));
         }
         let sending = Instant::now();
         if let Err(refusal) = publisher.get().send(&mut queue).await {
-            let accepted = publisher.finish().accepted;
+            let accepted = publisher.finish().await.accepted;
             return Err(Problem::from(refusal).after(accepted));
         }
         if let Err(problem) = parsed {
-            let accepted = publisher.finish().accepted;
+            let accepted = publisher.finish().await.accepted;
             return Err(problem.in_line(lines.number, accepted));
         }
         if chunk.is_none() {
-            return Ok(publisher.finish());
+            return Ok(publisher.finish().await);
         }
         held.set(lines.held())?;
         // While the hub holds the publisher back, its line cannot come.
@@ -83,17 +84,17 @@ pub(in crate::server) async fn publish(
 }
 
 /// A publisher that has not finished: where the request is dropped, so is this.
-struct Unfinished(Option<PublishStream>);
+struct Unfinished(Option<Publisher>);
 
 impl Unfinished {
-    fn get(&mut self) -> &mut PublishStream {
+    fn get(&mut self) -> &mut Publisher {
         self.0
             .as_mut()
             .expect("taken only by finish and drop, which end it")
     }
 
-    fn finish(&mut self) -> Receipt {
-        self.0.take().expect("finished once").finish()
+    async fn finish(&mut self) -> Receipt {
+        self.0.take().expect("finished once").finish().await
     }
 }
 

@@ -1,0 +1,91 @@
+//! The store that several servers share: its flags.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::cli::args::secret_in;
+use crate::cli::values::interval;
+use crate::store::{StoreAddress, StoreOptions};
+use crate::token::Token;
+
+/// The variable that holds the password itself.
+const PASSWORD: &str = "CODECHAT_STORE_PASSWORD";
+
+/// Where servers share their clients, and how.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Several servers")]
+pub(super) struct StoreArgs {
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "CODECHAT_STORE",
+        help = "Share clients with all servers that use the same Redis (7.0 or newer) or Valkey, as in redis://127.0.0.1:6379"
+    )]
+    store: Option<String>,
+
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "CODECHAT_STORE_PASSWORD_FILE",
+        requires = "store",
+        help = "A file with the store's password [default: the password in the variable CODECHAT_STORE_PASSWORD, if any]"
+    )]
+    store_password_file: Option<PathBuf>,
+
+    /// What all keys in the store begin with: one for each installation that uses it
+    #[arg(
+        long,
+        value_name = "TEXT",
+        env = "CODECHAT_STORE_PREFIX",
+        default_value = "codechat",
+        value_parser = parse_prefix
+    )]
+    store_prefix: String,
+
+    /// The store must answer within this
+    #[arg(long, value_name = "DUR", env = "CODECHAT_STORE_TIMEOUT", default_value = "2s", value_parser = interval)]
+    store_timeout: Duration,
+
+    /// So long the store may be away, at the start and later, before those who wait for it are refused
+    #[arg(long, value_name = "DUR", env = "CODECHAT_STORE_PATIENCE", default_value = "30s", value_parser = interval)]
+    store_patience: Duration,
+}
+
+impl StoreArgs {
+    /// How to use the store, where there is one.
+    ///
+    /// # Errors
+    /// Where its password cannot be read.
+    pub(super) fn options(&self, stall_timeout: Duration) -> anyhow::Result<Option<StoreOptions>> {
+        let Some(url) = &self.store else {
+            return Ok(None);
+        };
+        // Not while the command line is read: what is wrong there is repeated, and this may have a password in it.
+        let address: StoreAddress = url.parse().context("--store")?;
+        let password = match &self.store_password_file {
+            Some(path) => Some(secret_in(path, "store's password")?),
+            None => std::env::var(PASSWORD).ok().map(Token::new),
+        };
+        if address.is_remote() {
+            tracing::warn!(%address, "what goes to the store is not encrypted; to fix it: a tunnel, or a network of its own");
+        }
+        Ok(Some(StoreOptions {
+            address,
+            password: password.filter(|it| !it.is_empty()),
+            prefix: self.store_prefix.clone(),
+            timeout: self.store_timeout,
+            patience: self.store_patience,
+            stall_timeout,
+        }))
+    }
+}
+
+fn parse_prefix(text: &str) -> Result<String, String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if text.is_empty() || text.len() > 64 || !text.bytes().all(is_plain) {
+        return Err("must be 1 to 64 of the characters A-Z a-z 0-9 _ . -".into());
+    }
+    Ok(text.into())
+}

@@ -1,0 +1,467 @@
+//! Channels that several servers share, in Redis or Valkey.
+//!
+//! Writing is remote: what changes a channel is one script in the store, which numbers, bounds and keeps the messages.
+//! Reading is replicated: a node mirrors each channel that somebody reads there ([`crate::hub::Mirror`]), fed by notices
+//! from the store. Keys, scripts and what happens when something fails are in `docs/deployment.md`.
+
+mod address;
+mod entry;
+mod feed;
+mod keeper;
+mod limits;
+mod link;
+mod mirrors;
+mod node;
+mod notice;
+mod permissions;
+mod publisher;
+mod refusal;
+mod requested;
+mod rooms;
+mod scripts;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+
+pub use self::address::StoreAddress;
+use self::keeper::Beats;
+use self::link::{Link, LinkOptions, pause};
+use self::mirrors::{Mirrors, Slot};
+pub use self::publisher::Publisher;
+pub use self::refusal::Refusal;
+use self::rooms::Rooms;
+use self::scripts::{BUCKETS, Joining, Scripts};
+use crate::control::{ControlRequest, ControlState};
+use crate::event::{ClientId, ClientPast, End, EventId, Format};
+use crate::hub::{
+    self, ClientInfo, ControlStream, Frames, Hub, Limits, Mirror, Position, Receipt, Subscription,
+};
+use crate::message::{Message, Operation};
+use crate::token::Token;
+
+/// How to use a store.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// Where it is.
+    pub address: StoreAddress,
+    /// What opens it.
+    pub password: Option<Token>,
+    /// All its keys begin with this and a colon.
+    pub prefix: String,
+    /// It must answer within this.
+    pub timeout: Duration,
+    /// So long its absence is borne: by streaming publishers, by subscriptions, and at the start.
+    pub patience: Duration,
+    /// So long a publisher waits for a node that says nothing of its readers.
+    pub stall_timeout: Duration,
+}
+
+/// The store cannot be used: it does not answer, or refuses. The log said why.
+#[derive(Debug, thiserror::Error)]
+#[error("the store at {0} could not be used within {1:?}: {2}")]
+pub struct StoreUnusable(StoreAddress, Duration, String);
+
+/// The channels of a store. Cloning it gives another handle to the same ones.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    /// The mirrors' hub.
+    hub: Hub,
+    scripts: Scripts,
+    /// This node's name.
+    node: String,
+    mirrors: Mirrors,
+    rooms: Rooms,
+    beats: Beats,
+    is_fed: watch::Sender<bool>,
+    tickets: AtomicU64,
+    /// How many channels there were when that was last asked.
+    counted: AtomicUsize,
+    patience: Duration,
+}
+
+/// How many channels are published to at once, in a broadcast, and asked about at once, in a list.
+const AT_ONCE: usize = 64;
+
+/// So long a server that ends may take to tell the store.
+const LEAVING: Duration = Duration::from_secs(1);
+
+impl Store {
+    /// Connects to the store.
+    ///
+    /// # Errors
+    /// Where it cannot be used within its patience.
+    pub async fn connect(
+        options: StoreOptions,
+        limits: Limits,
+        frames: Frames,
+    ) -> Result<Self, StoreUnusable> {
+        let link = Link::new(LinkOptions {
+            address: options.address.clone(),
+            password: options.password,
+            prefix: options.prefix,
+            timeout: options.timeout,
+        });
+        let stall_millis = options.stall_timeout.as_millis();
+        let inner = Arc::new(Inner {
+            hub: Hub::new(limits, frames),
+            scripts: Scripts::new(link, limits, stall_millis),
+            node: uuid::Uuid::new_v4().simple().to_string(),
+            mirrors: Mirrors::default(),
+            rooms: Rooms::default(),
+            beats: Beats::default(),
+            is_fed: watch::Sender::new(false),
+            tickets: AtomicU64::new(0),
+            counted: AtomicUsize::new(0),
+            patience: options.patience,
+        });
+        let mut is_fed = inner.is_fed.subscribe();
+        tokio::spawn(Arc::clone(&inner).follow());
+        let fed = timeout(options.patience, is_fed.wait_for(|it| *it)).await;
+        if !matches!(fed, Ok(Ok(_))) {
+            let why = inner.scripts.link().why();
+            return Err(StoreUnusable(options.address, options.patience, why));
+        }
+        tokio::spawn(Arc::clone(&inner).report_changes());
+        tokio::spawn(Arc::clone(&inner).report_awaited());
+        tokio::spawn(Arc::clone(&inner).beat());
+        tokio::spawn(Arc::clone(&inner).sweep());
+        Ok(Self { inner })
+    }
+
+    /// The hub of this server's mirrors.
+    #[must_use]
+    pub fn hub(&self) -> &Hub {
+        &self.inner.hub
+    }
+
+    /// Whether the store answers, and tells this server what happens.
+    ///
+    /// # Errors
+    /// [`Refusal::StoreAway`] if not; [`hub::Refusal::Closing`].
+    pub fn ready(&self) -> Result<(), Refusal> {
+        self.inner.hub.admit()?;
+        let is_fed = *self.inner.is_fed.borrow();
+        let answers = self.inner.scripts.link().origin().is_some();
+        if is_fed && answers && self.inner.beats.are_back() {
+            Ok(())
+        } else {
+            Err(Refusal::StoreAway)
+        }
+    }
+
+    /// See [`Hub::connect`].
+    ///
+    /// # Errors
+    /// As there, and the store's.
+    pub async fn open(&self) -> Result<ClientId, Refusal> {
+        self.inner.hub.admit()?;
+        let id = ClientId::random();
+        self.inner.scripts.open(id).await?;
+        Ok(id)
+    }
+
+    /// See [`Hub::subscribe`], and [`Hub::attach`] where no channel is made.
+    ///
+    /// # Errors
+    /// As there, and the store's.
+    pub async fn subscribe(
+        &self,
+        id: ClientId,
+        format: Format,
+        from: Position,
+        makes: bool,
+    ) -> Result<Subscription, Refusal> {
+        let begun = Instant::now();
+        let mut tries = 0;
+        loop {
+            self.inner.hub.admit()?;
+            match self.try_subscribe(id, format, from, makes).await {
+                Ok(Some(subscription)) => return Ok(subscription),
+                Err(Refusal::StoreAway) if begun.elapsed() < self.inner.patience => {
+                    pause(tries).await;
+                    tries += 1;
+                }
+                // It ended meanwhile.
+                Ok(None) => {}
+                Err(refusal) => return Err(refusal),
+            }
+        }
+    }
+
+    async fn try_subscribe(
+        &self,
+        id: ClientId,
+        format: Format,
+        from: Position,
+        makes: bool,
+    ) -> Result<Option<Subscription>, Refusal> {
+        let inner = &self.inner;
+        let slot = inner.mirrors.slot(id);
+        let _turn = slot.turn.lock().await;
+        if slot.is_gone() {
+            return Ok(None);
+        }
+        let (mirror, past) = match slot.mirror() {
+            Some(mirror) if !slot.is_unsure() && reaches(&mirror, from) => (mirror, None),
+            known => {
+                let (subscribers, listeners) = known.as_ref().map_or((0, 0), Mirror::users);
+                let wanted = match from {
+                    Position::After(cursor) => cursor,
+                    Position::Start | Position::Tail(_) => BEGINNING,
+                };
+                let here = known.map(|it| it.last());
+                let mut joining = Joining {
+                    subscribers: subscribers + 1,
+                    listeners,
+                    makes,
+                    from: here.into_iter().chain([wanted]).min_by_key(|it| it.seq),
+                    resumes: matches!(from, Position::After(_)),
+                };
+                let joined = self.join(&slot, id, &joining).await;
+                let (mirror, past) = match joined {
+                    // Who cannot have seen its end is told no more of it than of others.
+                    Err(Refusal::Hub(hub::Refusal::Ended)) if !joining.resumes => {
+                        return Err(hub::Refusal::Unknown.into());
+                    }
+                    joined => joined?,
+                };
+                if !mirror.covers(from) {
+                    joining.from = Some(BEGINNING);
+                    self.join(&slot, id, &joining).await?;
+                }
+                (mirror, past)
+            }
+        };
+        let Some(subscription) = mirror.subscribe(format, from, past) else {
+            return Ok(None);
+        };
+        let subscription = subscription?;
+        match inner.report_in_turn(id, &mirror).await {
+            Err(refusal @ Refusal::Hub(hub::Refusal::TooManySubscribers(_))) => Err(refusal),
+            // The feed says if the channel has ended; the report follows if the store is away.
+            _ => Ok(Some(subscription)),
+        }
+    }
+
+    /// Joins a channel, in the slot's turn. A slot without a mirror is not kept.
+    async fn join(
+        &self,
+        slot: &Arc<Slot>,
+        id: ClientId,
+        joining: &Joining,
+    ) -> Result<(Mirror, Option<ClientPast>), Refusal> {
+        let joined = self.inner.join(slot, id, joining).await;
+        if slot.mirror().is_none() {
+            self.inner.mirrors.remove(id, slot);
+        }
+        joined
+    }
+
+    /// See [`Hub::listen`].
+    ///
+    /// # Errors
+    /// As there, and the store's.
+    pub async fn listen(
+        &self,
+        id: ClientId,
+        operation: Option<Operation>,
+    ) -> Result<ControlStream, Refusal> {
+        loop {
+            self.inner.hub.admit()?;
+            if let Some(stream) = self.try_listen(id, operation.as_ref()).await? {
+                return Ok(stream);
+            }
+        }
+    }
+
+    async fn try_listen(
+        &self,
+        id: ClientId,
+        operation: Option<&Operation>,
+    ) -> Result<Option<ControlStream>, Refusal> {
+        let inner = &self.inner;
+        let slot = inner.mirrors.slot(id);
+        let _turn = slot.turn.lock().await;
+        if slot.is_gone() {
+            return Ok(None);
+        }
+        let mirror = if let Some(mirror) = slot.mirror() {
+            mirror
+        } else {
+            let joining = Joining {
+                subscribers: 0,
+                listeners: 1,
+                makes: false,
+                from: None,
+                resumes: false,
+            };
+            self.join(&slot, id, &joining).await?.0
+        };
+        let (stream, ticket) = match mirror.listen(operation.cloned()) {
+            Err(hub::Refusal::Ended) => return Ok(None),
+            other => other?,
+        };
+        if let Some(operation) = operation {
+            inner
+                .scripts
+                .stand(id, &inner.node, &inner.work(ticket), operation)
+                .await?;
+        }
+        inner.report_in_turn(id, &mirror).await?;
+        Ok(Some(stream))
+    }
+
+    /// See [`Hub::publish`].
+    ///
+    /// # Errors
+    /// As there, and the store's: [`Refusal::StoreAway`] where it is not known whether the message stands.
+    pub async fn publish(
+        &self,
+        id: ClientId,
+        message: Message,
+        key: Option<&str>,
+    ) -> Result<Receipt, Refusal> {
+        self.inner.hub.admit()?;
+        self.inner.scripts.publish(id, &message, key).await
+    }
+
+    /// See [`Hub::publish_stream`].
+    ///
+    /// # Errors
+    /// As there, and the store's.
+    pub async fn publish_stream(
+        &self,
+        id: ClientId,
+        key: Option<Box<str>>,
+    ) -> Result<Publisher, Refusal> {
+        self.inner.hub.admit()?;
+        Publisher::begin(Arc::clone(&self.inner), id, key).await
+    }
+
+    /// See [`Hub::broadcast`]. Returns how many channels took the message.
+    ///
+    /// # Errors
+    /// As there, and the store's.
+    pub async fn broadcast(&self, message: Message, key: Option<&str>) -> Result<usize, Refusal> {
+        self.inner.hub.admit()?;
+        let (mut reached, mut refused) = (0, None);
+        for bucket in 0..BUCKETS {
+            let ids = stream::iter(self.ids_in(bucket).await?);
+            let publish = |id| self.inner.scripts.publish(id, &message, key);
+            let mut published = ids.map(publish).buffer_unordered(AT_ONCE);
+            while let Some(published) = published.next().await {
+                match published {
+                    Ok(_) => reached += 1,
+                    // It ended meanwhile: no longer one of those it is for.
+                    Err(Refusal::Hub(_)) => {}
+                    Err(refusal) => refused = Some(refusal),
+                }
+            }
+        }
+        refused.filter(|_| reached == 0).map_or(Ok(reached), Err)
+    }
+
+    /// See [`Hub::stop`].
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn stop(&self, id: ClientId) -> Result<bool, Refusal> {
+        match self.inner.scripts.end(id, End::Stopped).await {
+            Ok(()) => Ok(true),
+            Err(Refusal::Hub(_)) => Ok(false),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// See [`Hub::request_control`].
+    ///
+    /// # Errors
+    /// As there, and the store's.
+    pub async fn request_control(
+        &self,
+        id: ClientId,
+        request: ControlRequest,
+    ) -> Result<ControlState, Refusal> {
+        self.inner.hub.admit()?;
+        self.inner.scripts.request(id, request).await
+    }
+
+    /// See [`Hub::clients`].
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn clients(&self) -> Result<Vec<ClientInfo>, Refusal> {
+        let mut clients = Vec::new();
+        for bucket in 0..BUCKETS {
+            let ids = self.ids_in(bucket).await?;
+            let mut infos = stream::iter(ids)
+                .map(|id| self.inner.scripts.info(id))
+                .buffer_unordered(AT_ONCE);
+            while let Some(info) = infos.next().await {
+                clients.extend(info?);
+            }
+        }
+        clients.sort_by_key(|it| it.created);
+        Ok(clients)
+    }
+
+    /// How many channels there are; how many there were last, while the store does not answer.
+    pub async fn count(&self) -> usize {
+        let key = self.inner.scripts.key("clients");
+        let command = redis::cmd("GET").arg(key).to_owned();
+        let count = self
+            .inner
+            .scripts
+            .link()
+            .query::<Option<usize>>(&command)
+            .await;
+        if let Ok(count) = count {
+            self.inner
+                .counted
+                .store(count.unwrap_or(0), Ordering::Relaxed);
+        }
+        self.inner.counted.load(Ordering::Relaxed)
+    }
+
+    /// Takes this server out of all channels' audiences.
+    pub async fn leave(&self) {
+        let reports = stream::iter(self.inner.mirrors.clients());
+        let report = |id| Arc::clone(&self.inner).report(id);
+        let reported = reports.for_each_concurrent(AT_ONCE, report);
+        // Where the store does not answer, the other servers notice that this one is gone.
+        let _ = timeout(LEAVING, reported).await;
+    }
+
+    async fn ids_in(&self, bucket: usize) -> Result<Vec<ClientId>, Refusal> {
+        let open = self.inner.scripts.bucket_key(bucket, "open");
+        let range = redis::cmd("ZRANGE").arg(open).arg(0).arg(-1).to_owned();
+        let ids: Vec<String> = self.inner.scripts.link().query(&range).await?;
+        Ok(ids.iter().filter_map(|it| it.parse().ok()).collect())
+    }
+}
+
+impl Inner {
+    fn next_ticket(&self) -> u64 {
+        // Those of control streams are small.
+        const FIRST: u64 = 1 << 32;
+        FIRST + self.tickets.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// No message has this ID: what is asked for from there on is all that is held.
+const BEGINNING: EventId = EventId { seq: 0, time: 0 };
+
+/// Whether a reader finds in a mirror what it wants. What its cursor names may have yet to come here.
+fn reaches(mirror: &Mirror, from: Position) -> bool {
+    let is_ahead = matches!(from, Position::After(cursor) if cursor.seq > mirror.last().seq);
+    !is_ahead && mirror.covers(from)
+}

@@ -1,0 +1,105 @@
+//! What the store tells this node: one connection that is subscribed to the node's inbox.
+//!
+//! It is read no faster than its notices are used, so that what waits is bounded: by the store, which cuts a reader that
+//! is too slow (`client-output-buffer-limit pubsub`), after which the mirrors are renewed.
+
+use std::io::{self, ErrorKind};
+use std::str::FromStr;
+
+use redis::Cmd;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+
+use super::address::Socket;
+use super::link::LinkOptions;
+
+/// The longest notice, in bytes: far above what a script sends at once.
+const NOTICE_MAX: usize = 64 << 20;
+/// The longest line of the protocol.
+const LINE_MAX: u64 = 1024;
+
+/// A connection that is subscribed.
+pub(super) struct Feed(BufReader<Box<dyn Socket>>);
+
+impl Feed {
+    /// Connects, and subscribes to an inbox.
+    ///
+    /// # Errors
+    /// Where the store cannot be reached, or refuses.
+    pub(super) async fn open(options: &LinkOptions, inbox: &str) -> io::Result<Self> {
+        let socket = options.address.dial().await?;
+        let mut feed = Self(BufReader::new(socket));
+        let info = options.address.introduction(options.password.as_ref());
+        if let Some(password) = info.password() {
+            let mut auth = redis::cmd("AUTH");
+            if let Some(user) = info.username() {
+                auth.arg(user);
+            }
+            feed.say(auth.arg(password)).await?;
+            feed.line().await?;
+        }
+        feed.say(redis::cmd("SUBSCRIBE").arg(inbox)).await?;
+        // The confirmation: its name, the inbox, and a number.
+        feed.head(b'*').await?;
+        feed.bulk().await?;
+        feed.bulk().await?;
+        feed.line().await?;
+        Ok(feed)
+    }
+
+    /// The next notice.
+    ///
+    /// # Errors
+    /// Where the connection broke.
+    pub(super) async fn next(&mut self) -> io::Result<Vec<u8>> {
+        let parts = self.head(b'*').await?;
+        let kind = self.bulk().await?;
+        self.bulk().await?;
+        match (&*kind, parts) {
+            (b"message", 3) => self.bulk().await,
+            _ => Err(malformed("another push than a message")),
+        }
+    }
+
+    async fn say(&mut self, command: &Cmd) -> io::Result<()> {
+        self.0.write_all(&command.get_packed_command()).await
+    }
+
+    /// A line of the protocol, without its line end.
+    async fn line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        let read = (&mut self.0).take(LINE_MAX).read_line(&mut line).await?;
+        if read == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        match line.strip_suffix("\r\n") {
+            Some(error) if error.starts_with('-') => Err(io::Error::other(error[1..].to_owned())),
+            Some(line) => Ok(line.to_owned()),
+            None => Err(malformed("a line without its end")),
+        }
+    }
+
+    /// The number behind a type's mark.
+    async fn head(&mut self, mark: u8) -> io::Result<usize> {
+        let line = self.line().await?;
+        let number = line.strip_prefix(char::from(mark)).map(usize::from_str);
+        match number {
+            Some(Ok(number)) => Ok(number),
+            _ => Err(malformed("another type than was due")),
+        }
+    }
+
+    async fn bulk(&mut self) -> io::Result<Vec<u8>> {
+        let length = self.head(b'$').await?;
+        if length > NOTICE_MAX {
+            return Err(malformed("a notice that is too long"));
+        }
+        let mut bytes = vec![0; length + 2];
+        self.0.read_exact(&mut bytes).await?;
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+}
+
+fn malformed(what: &str) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, format!("the store sent {what}"))
+}

@@ -1,0 +1,242 @@
+//! What all nodes do for all: they show that they live, clean up after those that do not, and end idle channels.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use redis::Script;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::Inner;
+use super::refusal::Refusal;
+use super::scripts::BUCKETS;
+use crate::event::{ClientId, UnixMillis};
+use crate::hub::BROKEN_OFF;
+use crate::message::{Level, Message};
+
+/// How often a node shows that it lives.
+const BEAT: Duration = Duration::from_secs(2);
+/// So many beats that do not come back show that the feed is dead, though its connection lives.
+const BEATS_MISSED: u64 = 3;
+/// A node that shows no life for so long, in milliseconds, is dead.
+const DEAD_AFTER: u64 = 10_000;
+/// Notes when a node showed that it lives.
+const ALIVE: &str = "#!lua flags=allow-oom\nreturn redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])";
+/// So long a dead node's publishers may take to come back elsewhere.
+const GRACE: Duration = Duration::from_secs(10);
+/// A sweep looks at so many clients of a bucket at once.
+const SWEPT_AT_ONCE: usize = 100;
+const SWEEP_OFTEN: Duration = Duration::from_millis(100);
+const SWEEP_SELDOM: Duration = Duration::from_secs(30);
+
+/// The beats of this node that are under way through the store into its own inbox.
+#[derive(Default)]
+pub(super) struct Beats {
+    /// The numbers of the newest that was sent, and that came back.
+    newest: Mutex<(u64, u64)>,
+    missed: Notify,
+}
+
+/// What the store answers to a beat: when the one before was, the filling, the time, and who is dead.
+type Told = (Option<u64>, Option<String>, (u64, u64), Vec<String>);
+
+/// What a beat tells.
+struct Pulse {
+    /// Whether the one before is so old that this node may have been taken for dead.
+    is_back: bool,
+    dead: Vec<String>,
+}
+
+impl Beats {
+    /// The number of the next one; `None` where too many have not come back.
+    fn next(&self) -> Option<u64> {
+        let mut newest = self.lock();
+        let (sent, came) = *newest;
+        if sent - came >= BEATS_MISSED {
+            // What is counted anew has yet to be missed.
+            newest.1 = sent;
+            self.missed.notify_one();
+            return None;
+        }
+        newest.0 += 1;
+        Some(newest.0)
+    }
+
+    /// Ready once too many have not come back.
+    pub(super) async fn missed(&self) {
+        self.missed.notified().await;
+    }
+
+    pub(super) fn came(&self, number: u64) {
+        let mut newest = self.lock();
+        newest.1 = newest.1.max(number.min(newest.0));
+    }
+
+    /// Whether the newest one that came back is not much older than the newest that was sent.
+    pub(super) fn are_back(&self) -> bool {
+        let (sent, came) = *self.lock();
+        sent - came < BEATS_MISSED && came > 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (u64, u64)> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    pub(super) async fn beat(self: Arc<Self>) {
+        let mut ticks = interval(BEAT);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut burials: HashMap<String, JoinHandle<()>> = HashMap::new();
+        loop {
+            ticks.tick().await;
+            let Some(number) = self.beats.next() else {
+                tracing::warn!("what the store tells this server does not arrive; connecting anew");
+                self.scripts.link().reconnect();
+                continue;
+            };
+            match self.beat_once(number).await {
+                Ok(pulse) => {
+                    if pulse.is_back && number > 1 {
+                        tokio::spawn(Arc::clone(&self).renew_all());
+                    }
+                    // One that failed is begun again, and one that lived again may die again.
+                    burials.retain(|_, it| !it.is_finished());
+                    for node in pulse.dead.into_iter().filter(|it| *it != self.node) {
+                        let bury = || tokio::spawn(Arc::clone(&self).bury(node.clone()));
+                        burials.entry(node.clone()).or_insert_with(bury);
+                    }
+                }
+                Err(refusal) => tracing::debug!(%refusal, "no beat"),
+            }
+        }
+    }
+
+    /// Shows that this node lives.
+    async fn beat_once(&self, number: u64) -> Result<Pulse, Refusal> {
+        let link = self.scripts.link();
+        let now = link.now();
+        let nodes = self.scripts.key("nodes");
+        let long_ago = now.saturating_sub(DEAD_AFTER);
+        let mut commands = redis::pipe();
+        commands.cmd("ZSCORE").arg(&nodes).arg(&self.node);
+        let inbox = self.scripts.key(&format!("to:{}", self.node));
+        commands
+            .cmd("PUBLISH")
+            .arg(inbox)
+            .arg(format!("beat {number}"))
+            .ignore();
+        commands.cmd("GET").arg(self.scripts.key("store"));
+        commands.cmd("TIME");
+        commands
+            .cmd("ZRANGEBYSCORE")
+            .arg(&nodes)
+            .arg("-inf")
+            .arg(long_ago);
+        let (before, filling, (seconds, micros), dead): Told = link.query_all(&commands).await?;
+        // A script, so that a node lives on whose store's memory is spent: that refuses the command alone.
+        let alive = Script::new(ALIVE);
+        let mut alive = alive.key(&nodes);
+        alive.arg(now).arg(&self.node);
+        let _: i64 = link
+            .run(async |redis| alive.invoke_async(redis).await)
+            .await?;
+        link.set_time(seconds * 1000 + micros / 1000);
+        if !link.is_filled_with(filling.as_deref()) {
+            // It was flushed: no connection breaks by that.
+            link.reconnect();
+        }
+        Ok(Pulse {
+            is_back: before.is_none_or(|it| it <= long_ago),
+            dead,
+        })
+    }
+
+    async fn bury(self: Arc<Self>, node: String) {
+        tracing::info!(node, "another server is gone");
+        if let Err(refusal) = self.try_bury(&node).await {
+            tracing::debug!(%refusal, node, "what it left behind stays for now");
+        }
+    }
+
+    /// Takes a dead node out of all channels, and later has its publishers missed that have not come back.
+    async fn try_bury(&self, node: &str) -> Result<(), Refusal> {
+        let link = self.scripts.link();
+        let mut work = Vec::new();
+        for bucket in 0..BUCKETS {
+            let key = self.scripts.bucket_key(bucket, &format!("at:{node}"));
+            let members = redis::cmd("SMEMBERS").arg(key).to_owned();
+            let ids: Vec<String> = link.query(&members).await?;
+            for id in ids.iter().filter_map(|it| it.parse::<ClientId>().ok()) {
+                match self.scripts.drop_node(id, node).await {
+                    Ok(dropped) => work.extend(dropped.into_iter().map(|it| (id, it))),
+                    // It ended.
+                    Err(Refusal::Hub(_)) => {}
+                    Err(refusal) => return Err(refusal),
+                }
+            }
+        }
+        sleep(GRACE).await;
+        let nodes = self.scripts.key("nodes");
+        let score = redis::cmd("ZSCORE").arg(&nodes).arg(node).to_owned();
+        let seen: Option<u64> = link.query(&score).await?;
+        if seen.is_none_or(|it| it > link.now().saturating_sub(DEAD_AFTER)) {
+            // Another server was quicker, or it lives after all: then it joins once more, and its work goes on.
+            return Ok(());
+        }
+        for (id, (name, operation)) in work {
+            let message = Message {
+                operation,
+                ..Message::system(Some(Level::Error), BROKEN_OFF)
+            };
+            match self.scripts.gone(id, &name, &message).await {
+                Ok(()) | Err(Refusal::Hub(_)) => {}
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        let remove = redis::cmd("ZREM").arg(&nodes).arg(node).to_owned();
+        link.query::<i64>(&remove).await.map(drop)
+    }
+
+    /// Ends idle channels, often enough that none outlives the idle timeout by more than an eighth.
+    pub(super) async fn sweep(self: Arc<Self>) {
+        let timeout = self.hub.limits().idle_timeout;
+        let every = (timeout / 8).clamp(SWEEP_OFTEN, SWEEP_SELDOM);
+        let timeout = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        let mut ticks = interval(every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let since = self.scripts.link().now().saturating_sub(timeout);
+            if let Err(refusal) = self.sweep_once(since).await {
+                tracing::debug!(%refusal, "no sweep");
+            }
+        }
+    }
+
+    async fn sweep_once(&self, since: UnixMillis) -> Result<(), Refusal> {
+        let mut commands = redis::pipe();
+        for bucket in 0..BUCKETS {
+            let open = self.scripts.bucket_key(bucket, "open");
+            let command = commands
+                .cmd("ZRANGEBYSCORE")
+                .arg(open)
+                .arg("-inf")
+                .arg(since);
+            command.arg("LIMIT").arg(0).arg(SWEPT_AT_ONCE);
+        }
+        let buckets: Vec<Vec<String>> = self.scripts.link().query_all(&commands).await?;
+        for id in buckets.iter().flatten().filter_map(|it| it.parse().ok()) {
+            match self.scripts.end_if_idle(id, since).await {
+                Ok(()) | Err(Refusal::Hub(_)) => {}
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

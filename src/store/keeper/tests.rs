@@ -1,0 +1,95 @@
+//! Servers that seem to be dead, for a while or for good.
+
+use tokio::time::timeout;
+
+use super::*;
+use crate::event::Format;
+use crate::hub::{Delivery, Frames, Limits, Position};
+use crate::store::scripts::Joining;
+use crate::store::scripts::tests::redis_server::Redis;
+use crate::store::{BEGINNING, Store, StoreOptions};
+
+const FRAMES: Frames = Frames {
+    text: |event| event.message.text.clone().into_bytes(),
+    json: |_| Vec::new(),
+};
+const PATIENCE: Duration = Duration::from_secs(20);
+const LOOK: Duration = Duration::from_millis(20);
+
+async fn node(redis: &Redis) -> Store {
+    let options = StoreOptions {
+        address: redis.url().parse().unwrap(),
+        password: None,
+        prefix: "test".into(),
+        timeout: PATIENCE,
+        patience: PATIENCE,
+        stall_timeout: Duration::from_secs(5),
+    };
+    Store::connect(options, Limits::default(), FRAMES)
+        .await
+        .unwrap()
+}
+
+/// Publishes a message; returns how many subscribers there are.
+async fn publish(store: &Store, id: ClientId) -> usize {
+    let receipt = store.publish(id, Message::text("a"), None).await;
+    receipt.unwrap().subscribers
+}
+
+impl Inner {
+    /// Has a node seem to be dead.
+    async fn seems_dead(&self, node: &str) {
+        let set = redis::cmd("ZADD")
+            .arg(self.scripts.key("nodes"))
+            .arg(0)
+            .arg(node)
+            .to_owned();
+        let _: i64 = self.scripts.link().query(&set).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_was_taken_for_dead_gets_what_it_was_not_told() {
+    let Some(redis) = Redis::start() else { return };
+    let store = node(&redis).await;
+    let id = store.open().await.unwrap();
+    let opened = store
+        .subscribe(id, Format::Text, Position::Start, true)
+        .await;
+    let mut subscription = opened.unwrap();
+    let inner = &store.inner;
+    inner.scripts.drop_node(id, &inner.node).await.unwrap();
+    assert_eq!(publish(&store, id).await, 0);
+    inner.seems_dead(&inner.node).await;
+    let mut text = Vec::new();
+    let read = timeout(PATIENCE, subscription.read(&mut text, usize::MAX)).await;
+    assert_eq!(
+        (read.expect("it was not told"), &*text),
+        (Delivery::Events, &b"a"[..])
+    );
+    assert_eq!(publish(&store, id).await, 1);
+}
+
+#[tokio::test]
+async fn the_readers_of_a_dead_node_do_not_count() {
+    let Some(redis) = Redis::start() else { return };
+    let store = node(&redis).await;
+    let id = store.open().await.unwrap();
+    let inner = &store.inner;
+    let joining = Joining {
+        subscribers: 2,
+        listeners: 0,
+        makes: false,
+        from: Some(BEGINNING),
+        resumes: false,
+    };
+    inner.scripts.join(id, "dead", &joining).await.unwrap();
+    assert_eq!(publish(&store, id).await, 2);
+    inner.seems_dead("dead").await;
+    let gone = async {
+        while publish(&store, id).await > 0 {
+            sleep(LOOK).await;
+        }
+    };
+    timeout(PATIENCE, gone).await.expect("it is not found dead");
+}

@@ -1,0 +1,116 @@
+//! The limits with which each node runs, kept in the store: its scripts apply those of whichever node calls them, so
+//! nodes with unlike limits undo each other's work.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Inner;
+use super::refusal::Refusal;
+use crate::hub::Limits;
+
+/// What the store answers: every node's limits, and the inboxes that are read.
+type Told = (BTreeMap<String, String>, BTreeSet<String>);
+
+/// The flags, each with its value, as they stand in the store: `--log-messages=1024 …`.
+fn described(limits: &Limits) -> String {
+    format!(
+        "--log-messages={} --log-bytes={} --max-subscribers={} --max-clients={} --idle-timeout={:?}",
+        limits.log.messages,
+        limits.log.bytes,
+        limits.subscribers,
+        limits.clients,
+        limits.idle_timeout,
+    )
+}
+
+/// The flags whose values differ: each with its value here and there.
+fn differing<'a>(here: &'a str, there: &'a str) -> Vec<(&'a str, &'a str, &'a str)> {
+    let pairs = |text: &'a str| text.split(' ').filter_map(|it| it.split_once('='));
+    let there: BTreeMap<_, _> = pairs(there).collect();
+    // A flag that another version does not know is not compared.
+    pairs(here)
+        .filter_map(|(flag, value)| Some((flag, value, *there.get(flag)?)))
+        .filter(|(_, here, there)| here != there)
+        .collect()
+}
+
+impl Inner {
+    /// Notes this node's limits in the store, and forgets those of nodes that are gone. At the `start`, warns of nodes
+    /// with other limits.
+    pub(super) async fn compare_limits(&self, start: bool) {
+        match self.others_limits().await {
+            Ok(others) if start => {
+                let here = described(self.hub.limits());
+                let differing: BTreeSet<_> =
+                    others.iter().flat_map(|it| differing(&here, it)).collect();
+                tracing::debug!(differing = differing.len(), "limits are compared");
+                for (limit, here, elsewhere) in differing {
+                    tracing::warn!(
+                        limit,
+                        here,
+                        elsewhere,
+                        "another server that uses this store has another limit; start all with the same"
+                    );
+                }
+            }
+            Ok(_) => {}
+            Err(refusal) => tracing::debug!(%refusal, "limits are not compared"),
+        }
+    }
+
+    /// The limits of the other nodes that live: those whose inboxes are read.
+    async fn others_limits(&self) -> Result<Vec<String>, Refusal> {
+        let key = self.scripts.key("limits");
+        let inbox = self.scripts.key("to:");
+        let mut commands = redis::pipe();
+        // Before the others' are read: of two nodes that start at once, one sees the other.
+        commands
+            .cmd("HSET")
+            .arg(&key)
+            .arg(&self.node)
+            .arg(described(self.hub.limits()))
+            .ignore();
+        commands.cmd("HGETALL").arg(&key);
+        commands
+            .cmd("PUBSUB")
+            .arg("CHANNELS")
+            .arg(format!("{inbox}*"));
+        let link = self.scripts.link();
+        let (mut limits, inboxes): Told = link.query_all(&commands).await?;
+        limits.remove(&self.node);
+        let lives = |node: &String| inboxes.contains(&format!("{inbox}{node}"));
+        let (alive, gone): (Vec<_>, Vec<_>) = limits.into_iter().partition(|it| lives(&it.0));
+        if !gone.is_empty() {
+            let mut forget = redis::cmd("HDEL");
+            forget
+                .arg(&key)
+                .arg(gone.iter().map(|it| &it.0).collect::<Vec<_>>());
+            link.query::<i64>(&forget).await?;
+        }
+        Ok(alive.into_iter().map(|it| it.1).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_that_differ_are_named_with_both_values() {
+        let usual = Limits::default();
+        let other = Limits {
+            clients: 7,
+            idle_timeout: std::time::Duration::from_millis(1500),
+            ..usual
+        };
+        let (here, there) = (described(&other), described(&usual));
+        assert_eq!(differing(&here, &here), []);
+        assert_eq!(
+            differing(&here, &there),
+            [
+                ("--max-clients", "7", "100000"),
+                ("--idle-timeout", "1.5s", "900s"),
+            ]
+        );
+        assert_eq!(differing(&here, "--max-clients=7 --new=1"), []);
+    }
+}

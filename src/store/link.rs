@@ -1,0 +1,342 @@
+//! The connection that carries a node's requests to the store: one, pipelined, opened again whenever it breaks.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, Pipeline, RedisError, RedisResult};
+use redis::{ErrorKind, ServerErrorKind};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::time::{sleep, timeout};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::address::StoreAddress;
+use super::permissions;
+use super::refusal::Refusal;
+use crate::event::unix_millis;
+use crate::token::Token;
+
+/// How many requests may be under way at once. Further ones are refused.
+pub(super) const IN_FLIGHT: usize = 4096;
+/// The first pause before another try to connect, and the longest: each is drawn up to that.
+const PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// The oldest Redis whose scripts can do what ours do.
+const OLDEST: (u32, u32) = (7, 0);
+/// What the key that names a filling of the store holds besides: the format of all keys.
+const FORMAT: &str = "1";
+
+/// How to reach the store.
+#[derive(Clone, Debug)]
+pub(super) struct LinkOptions {
+    pub(super) address: StoreAddress,
+    pub(super) password: Option<Token>,
+    pub(super) prefix: String,
+    /// For one answer.
+    pub(super) timeout: Duration,
+}
+
+/// The connection. Cloning it gives another handle to the same one.
+#[derive(Clone)]
+pub(super) struct Link {
+    options: Arc<LinkOptions>,
+    current: watch::Receiver<Option<Connection>>,
+    slots: Arc<Semaphore>,
+    /// How far the store's clock is ahead of this process's, in milliseconds.
+    ahead: Arc<AtomicI64>,
+    broken: Arc<Notify>,
+    /// Why there is no connection.
+    why: Arc<Mutex<String>>,
+}
+
+#[derive(Clone)]
+struct Connection {
+    redis: MultiplexedConnection,
+    origin: Origin,
+}
+
+/// Which store answers: what it held may be lost where this is another than before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// The process.
+    run: String,
+    /// The filling, which a flush ends.
+    filling: String,
+}
+
+impl Link {
+    /// Begins to connect, and goes on for as long as the process lives.
+    pub(super) fn new(options: LinkOptions) -> Self {
+        let (sender, current) = watch::channel(None);
+        let link = Self {
+            options: Arc::new(options),
+            current,
+            slots: Arc::new(Semaphore::new(IN_FLIGHT)),
+            ahead: Arc::default(),
+            broken: Arc::default(),
+            why: Arc::default(),
+        };
+        tokio::spawn(link.clone().keep(sender));
+        link
+    }
+
+    pub(super) fn options(&self) -> &LinkOptions {
+        &self.options
+    }
+
+    /// Which store answers now; `None` while there is no connection.
+    pub(super) fn origin(&self) -> Option<Origin> {
+        self.current.borrow().as_ref().map(|it| it.origin.clone())
+    }
+
+    /// Ready at each change of [`Link::origin`] that comes after the last one that was waited for.
+    pub(super) async fn changed(&mut self) {
+        if self.current.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Has the connection opened anew, where what it says shows that it leads to the wrong store.
+    pub(super) fn reconnect(&self) {
+        self.broken.notify_one();
+    }
+
+    /// The store's time, as far as is known.
+    pub(super) fn now(&self) -> u64 {
+        unix_millis().saturating_add_signed(self.ahead.load(Ordering::Relaxed))
+    }
+
+    /// Notes what the store's time is now.
+    pub(super) fn set_time(&self, time: u64) {
+        let ahead = time.cast_signed() - unix_millis().cast_signed();
+        self.ahead.store(ahead, Ordering::Relaxed);
+    }
+
+    /// Whether that is what names the filling of the store which the connection found.
+    pub(super) fn is_filled_with(&self, name: Option<&str>) -> bool {
+        let current = self.current.borrow();
+        let filling = current.as_ref().map(|it| &*it.origin.filling);
+        filling.is_none_or(|it| name.and_then(|name| name.split(' ').next()) == Some(it))
+    }
+
+    /// Why there is no connection.
+    pub(super) fn why(&self) -> String {
+        self.why
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The store's time until which an answer is waited for that is asked for now.
+    pub(super) fn deadline(&self) -> u64 {
+        let timeout = u64::try_from(self.options.timeout.as_millis()).unwrap_or(u64::MAX);
+        self.now().saturating_add(timeout)
+    }
+
+    /// Sends one command, once there is a connection.
+    ///
+    /// # Errors
+    /// [`Refusal::StoreAway`] where the answer did not come in time: the command may have run. [`Refusal::StoreFull`].
+    pub(super) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Refusal> {
+        self.run(async |redis| command.query_async(redis).await)
+            .await
+    }
+
+    /// Sends several commands at once.
+    ///
+    /// # Errors
+    /// As [`Link::query`].
+    pub(super) async fn query_all<T: FromRedisValue>(
+        &self,
+        commands: &Pipeline,
+    ) -> Result<T, Refusal> {
+        self.run(async |redis| commands.query_async(redis).await)
+            .await
+    }
+
+    pub(super) async fn run<T>(
+        &self,
+        request: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
+    ) -> Result<T, Refusal> {
+        let _slot = self.slots.try_acquire().map_err(|_| Refusal::StoreAway)?;
+        let answer = timeout(self.options.timeout, async {
+            let mut current = self.current.clone();
+            let redis = {
+                let connection = current.wait_for(Option::is_some).await;
+                let connection = connection.map_err(|_| Refusal::StoreAway)?;
+                connection.as_ref().map(|it| it.redis.clone())
+            };
+            let mut redis = redis.ok_or(Refusal::StoreAway)?;
+            let answer = request(&mut redis).await;
+            answer.map_err(|error| self.refusal(&error))
+        });
+        answer.await.unwrap_or(Err(Refusal::StoreAway))
+    }
+
+    /// Keeps a connection open, for as long as the process lives.
+    async fn keep(self, current: watch::Sender<Option<Connection>>) {
+        let mut tries = 0;
+        loop {
+            let opened = timeout(self.options.timeout, open(&self.options)).await;
+            let why = match opened {
+                Ok(Ok((connection, time, driver))) => {
+                    tries = 0;
+                    self.set_time(time);
+                    current.send_replace(Some(connection));
+                    tokio::select! {
+                        () = driver => {}
+                        () = self.broken.notified() => {}
+                    }
+                    current.send_replace(None);
+                    "the connection broke".into()
+                }
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => format!("no answer within {:?}", self.options.timeout),
+            };
+            tracing::warn!(why, "no connection to the store");
+            *self.why.lock().unwrap_or_else(PoisonError::into_inner) = why;
+            pause(tries).await;
+            tries += 1;
+        }
+    }
+
+    fn refusal(&self, error: &RedisError) -> Refusal {
+        if error.code() == Some("OOM") {
+            return Refusal::StoreFull;
+        }
+        if error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) {
+            // What was the primary is one no more.
+            self.reconnect();
+        }
+        tracing::warn!(error = %described(error), "a request to the store failed");
+        Refusal::StoreAway
+    }
+}
+
+/// What went wrong, in one line.
+fn described(error: &RedisError) -> String {
+    let text = error.to_string();
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// Waits before another try: longer after each, and drawn, so that not all nodes come at once.
+pub(super) async fn pause(tries: u32) {
+    let longest = PAUSE.saturating_mul(1 << tries.min(10)).min(LONGEST_PAUSE);
+    sleep(longest.mul_f64(drawn())).await;
+}
+
+/// A number from 0 to 1.
+fn drawn() -> f64 {
+    let [byte, ..] = uuid::Uuid::new_v4().into_bytes();
+    f64::from(byte) / f64::from(u8::MAX)
+}
+
+/// Why a store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unusable {
+    #[error("cannot connect to the store at {0}: {1}")]
+    Unreachable(StoreAddress, std::io::Error),
+    #[error("the store at {0} refuses: {1}")]
+    Refuses(StoreAddress, String),
+    #[error(
+        "the store at {0} does not let this user run {1}; docs/deployment.md has the rule for ACL SETUSER"
+    )]
+    Forbids(StoreAddress, String),
+    #[error("the store at {0} is Redis {1}; it must be Redis 7.0 or Valkey 7.2, or newer")]
+    TooOld(StoreAddress, String),
+    #[error("the store at {0} is a replica; give the address of the primary")]
+    Replica(StoreAddress),
+    #[error(
+        "other servers keep their clients under the prefix {0} in another format ({1}); use another --store-prefix, or the same version everywhere"
+    )]
+    Format(String, String),
+}
+
+/// Opens a connection, and finds out which store answers. Returns its time, and what is ready once the connection broke.
+async fn open(
+    options: &LinkOptions,
+) -> Result<(Connection, u64, impl Future<Output = ()> + use<>), Unusable> {
+    let address = &options.address;
+    let refuses = |error: RedisError| Unusable::Refuses(address.clone(), described(&error));
+    let socket = address.dial().await;
+    let socket = socket.map_err(|error| Unusable::Unreachable(address.clone(), error))?;
+    let info = address.introduction(options.password.as_ref());
+    let config = AsyncConnectionConfig::new().set_response_timeout(None);
+    let made = MultiplexedConnection::new_with_config(&info, socket, config);
+    let (mut redis, driver) = made.await.map_err(refuses)?;
+    // It has to be polled for the commands below to be answered.
+    let driver = AbortOnDropHandle::new(tokio::spawn(driver));
+    let server: String = redis::cmd("INFO")
+        .arg("server")
+        .query_async(&mut redis)
+        .await
+        .map_err(refuses)?;
+    let line = |name: &str| {
+        let line = server
+            .lines()
+            .find_map(|it| it.strip_prefix(name)?.strip_prefix(':'));
+        line.unwrap_or_default().trim().to_owned()
+    };
+    let version = line("redis_version");
+    if !is_new_enough(&version) {
+        return Err(Unusable::TooOld(address.clone(), version));
+    }
+    let role: redis::Value = redis::cmd("ROLE")
+        .query_async(&mut redis)
+        .await
+        .map_err(refuses)?;
+    if let redis::Value::Array(parts) = &role
+        && parts.first() == Some(&redis::Value::BulkString(b"slave".to_vec()))
+    {
+        return Err(Unusable::Replica(address.clone()));
+    }
+    let forbidden = permissions::refused(&mut redis, &options.prefix);
+    let forbidden = forbidden.await.map_err(refuses)?;
+    if !forbidden.is_empty() {
+        return Err(Unusable::Forbids(address.clone(), forbidden.join(", ")));
+    }
+    let (filling, time) = filling(&mut redis, &options.prefix)
+        .await
+        .map_err(refuses)?;
+    let (filling, format) = filling.split_once(' ').unwrap_or((&filling, ""));
+    if format != FORMAT {
+        return Err(Unusable::Format(options.prefix.clone(), format.to_owned()));
+    }
+    let origin = Origin {
+        run: line("run_id"),
+        filling: filling.to_owned(),
+    };
+    let driver = async {
+        let _ = driver.await;
+    };
+    Ok((Connection { redis, origin }, time, driver))
+}
+
+/// Asks for the key that names the filling of the store, which is made where there is none, and for the time.
+async fn filling(redis: &mut MultiplexedConnection, prefix: &str) -> RedisResult<(String, u64)> {
+    let key = format!("{prefix}:store");
+    let mut commands = redis::pipe();
+    commands.cmd("GET").arg(&key).cmd("TIME");
+    let (found, (seconds, micros)): (Option<String>, (u64, u64)) =
+        commands.query_async(redis).await?;
+    let time = seconds * 1000 + micros / 1000;
+    if let Some(found) = found {
+        // No write: a store whose memory is spent would refuse it.
+        return Ok((found, time));
+    }
+    let new = format!("{} {FORMAT}", uuid::Uuid::new_v4().simple());
+    let mut commands = redis::pipe();
+    commands.cmd("SET").arg(&key).arg(new).arg("NX").ignore();
+    commands.cmd("GET").arg(&key);
+    let (filling,): (String,) = commands.query_async(redis).await?;
+    Ok((filling, time))
+}
+
+fn is_new_enough(version: &str) -> bool {
+    let mut parts = version.split('.').map(str::parse::<u32>);
+    match (parts.next(), parts.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= OLDEST,
+        _ => false,
+    }
+}

@@ -1,0 +1,283 @@
+//! What a node does for itself: it keeps its mirrors fed, and tells the store who reads them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::Inner;
+use super::feed::Feed;
+use super::link::{Origin, pause};
+use super::mirrors::Slot;
+use super::notice::Notice;
+use super::refusal::Refusal;
+use super::scripts::{Join, Joining};
+use crate::event::{ClientId, ClientPast};
+use crate::hub::{self, BROKEN_OFF, Mirror, Missing};
+use crate::message::{Level, Message};
+
+/// So many mirrors are renewed at once.
+const RENEWED_AT_ONCE: usize = 100;
+/// Readers that a publisher waits for are reported as often, though they do not read on.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+impl Inner {
+    /// Reads the feed, for as long as the process lives. After each break all mirrors join once more.
+    pub(super) async fn follow(self: Arc<Self>) {
+        let mut tries = 0;
+        let mut known: Option<Origin> = None;
+        loop {
+            let inbox = self.scripts.key(&format!("to:{}", self.node));
+            match Feed::open(self.scripts.link().options(), &inbox).await {
+                Ok(mut feed) => {
+                    tries = 0;
+                    let origin = self.origin().await;
+                    if known.as_ref().is_some_and(|it| *it != origin) {
+                        tracing::warn!(
+                            "the store was replaced or emptied; comparing what it holds"
+                        );
+                        self.mirrors.are_unsure();
+                    }
+                    let is_start = known.replace(origin).is_none();
+                    tokio::spawn(Arc::clone(&self).renew_all());
+                    self.is_fed.send_replace(true);
+                    let node = Arc::clone(&self);
+                    tokio::spawn(async move { node.compare_limits(is_start).await });
+                    tokio::select! {
+                        error = self.read(&mut feed) => tracing::warn!(%error, "the feed from the store broke"),
+                        () = self.other_origin(known.as_ref()) => {}
+                        () = self.beats.missed() => {}
+                    }
+                    self.is_fed.send_replace(false);
+                }
+                Err(error) => tracing::warn!(%error, "cannot follow the store"),
+            }
+            pause(tries).await;
+            tries += 1;
+        }
+    }
+
+    /// Which store answers requests, once one does.
+    async fn origin(&self) -> Origin {
+        let mut link = self.scripts.link().clone();
+        loop {
+            if let Some(origin) = link.origin() {
+                return origin;
+            }
+            link.changed().await;
+        }
+    }
+
+    /// Ready once another store answers requests than did.
+    async fn other_origin(&self, known: Option<&Origin>) {
+        let mut link = self.scripts.link().clone();
+        while link.origin().is_none_or(|it| Some(&it) == known) {
+            link.changed().await;
+        }
+    }
+
+    async fn read(self: &Arc<Self>, feed: &mut Feed) -> std::io::Error {
+        loop {
+            match feed.next().await {
+                Ok(notice) => self.hear(&notice),
+                Err(error) => return error,
+            }
+        }
+    }
+
+    fn hear(self: &Arc<Self>, notice: &[u8]) {
+        match Notice::parse(notice) {
+            Some(Notice::Published(id, published)) => {
+                if let Some(slot) = self.mirrors.get(id)
+                    && slot.take(published) == Err(Missing)
+                {
+                    self.renew_later(id);
+                }
+            }
+            Some(Notice::Ended(id, end, last)) => {
+                if let Some(slot) = self.mirrors.get(id) {
+                    slot.end(end, last);
+                }
+            }
+            Some(Notice::Audience(id, control)) => {
+                if let Some(slot) = self.mirrors.get(id) {
+                    slot.set_audience(control);
+                }
+            }
+            Some(Notice::Report(id)) => {
+                if let Some(slot) = self.mirrors.get(id) {
+                    slot.is_awaited();
+                }
+            }
+            Some(Notice::Room(id)) => self.rooms.wake(id),
+            Some(Notice::Beat(number)) => self.beats.came(number),
+            None => tracing::warn!("the store sent a notice that this version does not know"),
+        }
+    }
+
+    pub(super) async fn renew_all(self: Arc<Self>) {
+        let renewed = stream::iter(self.mirrors.clients());
+        let renew = |id| Arc::clone(&self).renew(id);
+        renewed.for_each_concurrent(RENEWED_AT_ONCE, renew).await;
+    }
+
+    fn renew_later(self: &Arc<Self>, id: ClientId) {
+        tokio::spawn(Arc::clone(self).renew(id));
+    }
+
+    /// Has a mirror join once more, until the store answers.
+    async fn renew(self: Arc<Self>, id: ClientId) {
+        let Some(slot) = self.mirrors.get(id) else {
+            return;
+        };
+        let mut tries = 0;
+        loop {
+            let turn = slot.turn.lock().await;
+            let Some(mirror) = slot.mirror().filter(|_| !slot.is_gone()) else {
+                return;
+            };
+            let (subscribers, listeners) = mirror.users();
+            let joining = Joining {
+                subscribers,
+                listeners,
+                makes: true,
+                from: Some(mirror.last()),
+                resumes: true,
+            };
+            match self.join(&slot, id, &joining).await {
+                Ok(_) | Err(Refusal::Hub(_)) => return,
+                Err(_) => {}
+            }
+            drop(turn);
+            pause(tries).await;
+            tries += 1;
+        }
+    }
+
+    /// Joins a channel, in the slot's turn: makes the mirror, or renews it. Returns it with what was known of an
+    /// earlier channel.
+    pub(super) async fn join(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        id: ClientId,
+        joining: &Joining,
+    ) -> Result<(Mirror, Option<ClientPast>), Refusal> {
+        slot.begin_join();
+        let answer = self.scripts.join(id, &self.node, joining).await;
+        let (joined, caught_up) = match (answer, slot.mirror()) {
+            (Ok(Join::Joined(image, past)), Some(mirror)) => {
+                mirror.renew(image, !slot.is_unsure());
+                (Ok((mirror.clone(), past)), slot.joined(mirror))
+            }
+            (Ok(Join::Joined(image, past)), None) => match self.hub.mirror(id, image) {
+                Ok(mirror) => (Ok((mirror.clone(), past)), slot.joined(mirror)),
+                Err(refusal) => (Err(refusal.into()), slot.not_joined()),
+            },
+            (Ok(Join::Ended(end, last)), _) => {
+                let caught_up = slot.not_joined();
+                slot.end(end, last);
+                (Err(hub::Refusal::Ended.into()), caught_up)
+            }
+            (Err(refusal), _) => (Err(refusal), slot.not_joined()),
+        };
+        if caught_up == Err(Missing) {
+            self.renew_later(id);
+        }
+        joined
+    }
+
+    /// Tells the store of every mirror whose readers or listeners changed.
+    pub(super) async fn report_changes(self: Arc<Self>) {
+        loop {
+            let id = self.hub.changed_mirror().await;
+            tokio::spawn(Arc::clone(&self).report(id));
+        }
+    }
+
+    /// Reports, again and again, readers that a publisher waits for: it waits for none that says nothing.
+    pub(super) async fn report_awaited(self: Arc<Self>) {
+        let mut ticks = interval(REPORT_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            for id in self.mirrors.clients() {
+                let mirror = self.mirrors.get(id).and_then(|it| it.mirror());
+                if let Some(mirror) = mirror.filter(Mirror::is_awaited_still) {
+                    mirror.is_awaited();
+                }
+            }
+        }
+    }
+
+    /// Reports one mirror's change, and lets it go where nobody uses it.
+    pub(super) async fn report(self: Arc<Self>, id: ClientId) {
+        let Some(slot) = self.mirrors.get(id) else {
+            return;
+        };
+        let mut tries = 0;
+        loop {
+            let turn = slot.turn.lock().await;
+            let Some(mirror) = slot.mirror() else {
+                // It ended.
+                return self.mirrors.remove(id, &slot);
+            };
+            match self.report_in_turn(id, &mirror).await {
+                Ok(is_unused) => {
+                    if is_unused && mirror.let_go() {
+                        self.mirrors.remove(id, &slot);
+                    }
+                    return;
+                }
+                Err(Refusal::Hub(_)) => {
+                    drop(turn);
+                    return self.renew(id).await;
+                }
+                Err(_) => drop(turn),
+            }
+            pause(tries).await;
+            tries += 1;
+        }
+    }
+
+    /// Reports what changed, if something did. Returns whether nobody uses the mirror.
+    pub(super) async fn report_in_turn(
+        &self,
+        id: ClientId,
+        mirror: &Mirror,
+    ) -> Result<bool, Refusal> {
+        let Some(mut change) = mirror.take_change() else {
+            return Ok(false);
+        };
+        while let Some((ticket, operation)) = change.gone.last() {
+            let message = Message {
+                operation: Some(operation.clone()),
+                ..Message::system(Some(Level::Error), BROKEN_OFF)
+            };
+            let work = self.work(*ticket);
+            let told = self.scripts.gone(id, &work, &message).await;
+            match told {
+                Ok(()) | Err(Refusal::Hub(_)) => drop(change.gone.pop()),
+                Err(refusal) => {
+                    mirror.give_back(change);
+                    return Err(refusal);
+                }
+            }
+        }
+        match self.scripts.report(id, &self.node, &change).await {
+            Ok(control) => {
+                mirror.set_audience(control);
+                Ok(change.is_unused)
+            }
+            Err(refusal) => {
+                mirror.give_back(change);
+                Err(refusal)
+            }
+        }
+    }
+
+    /// The name of a piece of work of this node.
+    pub(super) fn work(&self, ticket: u64) -> String {
+        format!("{}:{ticket}", self.node)
+    }
+}

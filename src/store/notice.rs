@@ -1,0 +1,200 @@
+//! What the store's scripts tell a node: one line, and behind it, where messages were published, these. `scripts/channel.lua`
+//! writes them.
+
+use std::str::{self, FromStr};
+
+use super::entry;
+use super::requested;
+use crate::control::{ControlState, Requested};
+use crate::event::{ClientId, End, EventId, UnixMillis};
+use crate::message::Message;
+
+/// What a node is told of one channel, or of itself.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Notice {
+    /// Messages were published.
+    Published(ClientId, Published),
+    /// The channel ended, with this as its last event.
+    Ended(ClientId, End, EventId),
+    /// There are so many subscribers, or something else is requested.
+    Audience(ClientId, ControlState),
+    /// A publisher waits for readers here: how far they are should be reported.
+    Report(ClientId),
+    /// A publisher here need not wait any longer.
+    Room(ClientId),
+    /// This node's own beat has come round.
+    Beat(u64),
+}
+
+/// Messages that the store took.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Published {
+    /// The oldest number that the store holds now.
+    pub(super) held_from: u64,
+    /// The first one's number.
+    pub(super) from: u64,
+    /// Each with when it was taken.
+    pub(super) events: Vec<(UnixMillis, Message)>,
+}
+
+impl Notice {
+    /// Reads a notice; `None` where it is none that this version knows.
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
+        let (line, rest) = bytes.split_at(end);
+        let line = str::from_utf8(line).ok()?;
+        let (kind, line) = line.split_once(' ')?;
+        if kind == "beat" {
+            return Some(Self::Beat(line.parse().ok()?));
+        }
+        let (id, line) = line.split_once(' ').unwrap_or((line, ""));
+        let id: ClientId = id.parse().ok()?;
+        Some(match kind {
+            "published" => {
+                let [held_from, from] = numbers(line)?;
+                let events = events(rest)?;
+                Self::Published(
+                    id,
+                    Published {
+                        held_from,
+                        from,
+                        events,
+                    },
+                )
+            }
+            "ended" => {
+                let (reason, last) = line.split_once(' ')?;
+                let [seq, time] = numbers(last)?;
+                Self::Ended(id, End::from_name(reason)?, EventId { seq, time })
+            }
+            "audience" => {
+                let (subscribers, requested) = line.split_once(' ')?;
+                Self::Audience(id, control_state(subscribers, requested)?)
+            }
+            "report" => Self::Report(id),
+            "room" => Self::Room(id),
+            _ => return None,
+        })
+    }
+}
+
+/// How many subscribers there are, and what is requested, as scripts answer it.
+pub(super) fn control_state(subscribers: &str, requested: &str) -> Option<ControlState> {
+    Some(ControlState {
+        subscribers: subscribers.parse().ok()?,
+        requested: match requested {
+            "" => Requested::default(),
+            packed => requested::unpack(packed)?,
+        },
+    })
+}
+
+/// Numbers that single spaces separate.
+pub(super) fn numbers<N: FromStr, const COUNT: usize>(text: &str) -> Option<[N; COUNT]> {
+    let mut numbers = Vec::with_capacity(COUNT);
+    for number in text.split(' ') {
+        numbers.push(number.parse().ok()?);
+    }
+    numbers.try_into().ok()
+}
+
+/// Messages behind the line of a notice: each with a line end, its length in bytes, and a colon before it.
+fn events(mut rest: &[u8]) -> Option<Vec<(UnixMillis, Message)>> {
+    let mut events = Vec::new();
+    while let Some((b'\n', next)) = rest.split_first() {
+        let colon = memchr::memchr(b':', next)?;
+        let length: usize = str::from_utf8(&next[..colon]).ok()?.parse().ok()?;
+        let (stamped, after) = next[colon + 1..].split_at_checked(length)?;
+        events.push(entry::decode(stamped)?);
+        rest = after;
+    }
+    rest.is_empty().then_some(events)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::control::Cancel;
+    use crate::message::Level;
+
+    const ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
+
+    fn parse(text: &str) -> Option<Notice> {
+        Notice::parse(text.replace("ID", ID).as_bytes())
+    }
+
+    #[test]
+    fn notices_are_read() {
+        let id: ClientId = ID.parse().unwrap();
+        let events = vec![(5, Message::text("a\nb")), (6, Message::text(""))];
+        let published = Published {
+            held_from: 3,
+            from: 7,
+            events,
+        };
+        let requested = Requested {
+            level: Some(Level::Debug),
+            cancel: Some(Cancel {
+                operation: Some("a b".parse().unwrap()),
+            }),
+        };
+        let state = |requested| ControlState {
+            subscribers: 2,
+            requested,
+        };
+        for (text, notice) in [
+            (
+                "published ID 3 7\n6:5 Ta\nb\n3:6 T",
+                Notice::Published(id, published),
+            ),
+            (
+                "ended ID stopped 9 17",
+                Notice::Ended(id, End::Stopped, EventId { seq: 9, time: 17 }),
+            ),
+            (
+                "audience ID 2 debug =a b",
+                Notice::Audience(id, state(requested)),
+            ),
+            (
+                "audience ID 2 ",
+                Notice::Audience(id, state(Requested::default())),
+            ),
+            ("report ID", Notice::Report(id)),
+            ("room ID", Notice::Room(id)),
+            ("beat 12", Notice::Beat(12)),
+        ] {
+            assert_eq!(parse(text), Some(notice), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_notice_is_none() {
+        for text in [
+            "",
+            "beat",
+            "beat x",
+            "report 3f2b8c1e",
+            "published ID 3",
+            "published ID 3 7\n9:5 Ta",
+            "published ID 3 7\n4:5 Taa",
+            "published ID 3 7\n4:5 Xa",
+            "ended ID burnt 9 17",
+            "audience ID many ",
+            "audience ID 2 loud -",
+            "elsewhere ID",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+            let _ = Notice::parse(&bytes);
+            let line = format!("published {ID} 1 1\n").into_bytes();
+            let _ = Notice::parse(&[line, bytes].concat());
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! A streaming publisher on a store: batches, held back where a reader at any node would lose something.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::Inner;
+use super::link::pause;
+use super::refusal::Refusal;
+use super::scripts::Publication;
+use crate::event::ClientId;
+use crate::hub::{BROKEN_OFF, Receipt};
+use crate::message::{Level, Message};
+
+/// A script takes so many messages at once, lest other clients' wait.
+const BATCH_MESSAGES: usize = 500;
+/// Or, where they are long, so many bytes of text.
+const BATCH_BYTES: usize = 256 * 1024;
+/// Who waits for readers asks again after this: a word to this node may be lost.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// One streaming publish request. Dropping it unfinished has the channel told, unless it is not missed.
+pub struct Publisher {
+    inner: Arc<Inner>,
+    id: ClientId,
+    key: Option<Box<str>>,
+    /// Its name in the store.
+    work: String,
+    receipt: Receipt,
+    finished: bool,
+}
+
+impl Publisher {
+    pub(super) async fn begin(
+        inner: Arc<Inner>,
+        id: ClientId,
+        key: Option<Box<str>>,
+    ) -> Result<Self, Refusal> {
+        let work = inner.work(inner.next_ticket());
+        let since = Instant::now();
+        let mut tries = 0;
+        let subscribers = loop {
+            let begin = inner.scripts.begin(id, &inner.node, &work, key.as_deref());
+            match begin.await {
+                Err(Refusal::StoreAway) if since.elapsed() < inner.patience => {
+                    pause(tries).await;
+                    tries += 1;
+                }
+                subscribers => break subscribers?,
+            }
+        };
+        let receipt = Receipt {
+            subscribers,
+            ..Receipt::default()
+        };
+        Ok(Self {
+            inner,
+            id,
+            key,
+            work,
+            receipt,
+            finished: false,
+        })
+    }
+
+    /// Publishes all of `messages`, in order, emptying the queue. Waits while a reader has not read what the log is
+    /// about to drop, and while the store does not answer.
+    ///
+    /// # Errors
+    /// [`Ended`](crate::Refusal::Ended) when the channel ends, [`Closing`](crate::Refusal::Closing) when this server closes,
+    /// [`Refusal::StoreFull`], and [`Refusal::StoreAway`] after the store's patience. What is still queued then was not
+    /// published, as far as is known.
+    pub async fn send(&mut self, messages: &mut VecDeque<Message>) -> Result<(), Refusal> {
+        let (mut away_since, mut tries) = (None, 0);
+        while !messages.is_empty() {
+            self.inner.hub.admit()?;
+            let room = self.inner.rooms.of(self.id);
+            // Before the question, so that no word is missed in between.
+            let mut room = std::pin::pin!(room.notified());
+            room.as_mut().enable();
+            match self.send_batch(messages).await {
+                Ok(false) => away_since = None,
+                Ok(true) => {
+                    away_since = None;
+                    let closed = self.inner.hub.closed();
+                    tokio::select! {
+                        _ = timeout(ASK_AGAIN, room) => {}
+                        () = closed => {}
+                    }
+                }
+                Err(Refusal::StoreAway) => {
+                    let since = *away_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= self.inner.patience {
+                        return Err(Refusal::StoreAway);
+                    }
+                    pause(tries).await;
+                    tries += 1;
+                }
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes the first messages. Returns whether a reader holds the others back.
+    async fn send_batch(&mut self, messages: &mut VecDeque<Message>) -> Result<bool, Refusal> {
+        let mut bytes = 0;
+        let fits = |message: &&Message| {
+            let is_first = bytes == 0;
+            bytes += message.heap_size() + 1;
+            is_first || bytes <= BATCH_BYTES
+        };
+        let batch = messages.iter().take(BATCH_MESSAGES).take_while(fits);
+        let publication = Publication {
+            work: Some(&self.work),
+            done: self.receipt.accepted,
+            key: self.key.as_deref(),
+            flow: true,
+        };
+        let scripts = &self.inner.scripts;
+        let taken = scripts
+            .publish_some(self.id, &self.inner.node, batch, &publication)
+            .await?;
+        let new = taken.receipt.accepted.saturating_sub(self.receipt.accepted);
+        messages.drain(
+            ..usize::try_from(new)
+                .unwrap_or(usize::MAX)
+                .min(messages.len()),
+        );
+        let last = taken.receipt.last.or(self.receipt.last);
+        self.receipt = Receipt {
+            last,
+            ..taken.receipt
+        };
+        Ok(taken.is_held)
+    }
+
+    /// Ready once this server closes.
+    pub fn closed(&self) -> impl Future<Output = ()> + use<> {
+        self.inner.hub.closed()
+    }
+
+    /// Whether a broken request may still be repeated as the same one before the channel is told.
+    #[must_use]
+    pub fn may_come_back(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// How many messages of this request stand.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.receipt.accepted
+    }
+
+    /// Ends the request as it should end.
+    pub async fn finish(mut self) -> Receipt {
+        self.finished = true;
+        let (inner, receipt) = (Arc::clone(&self.inner), mem::take(&mut self.receipt));
+        let (id, work, key) = (self.id, mem::take(&mut self.work), self.key.take());
+        let done = async move {
+            let done = inner
+                .scripts
+                .done(id, &work, key.as_deref(), &receipt)
+                .await;
+            match done {
+                Ok(control) => Receipt {
+                    requested: control.requested,
+                    ..receipt
+                },
+                Err(_) => receipt,
+            }
+        };
+        // A task of its own: it comes to its end though the publisher goes.
+        tokio::spawn(done).await.unwrap_or_default()
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        if self.finished {
+            return;
+        }
+        let (inner, id, work) = (Arc::clone(&self.inner), self.id, mem::take(&mut self.work));
+        tokio::spawn(async move {
+            let message = Message::system(Some(Level::Error), BROKEN_OFF);
+            let begun = Instant::now();
+            loop {
+                let told = inner.scripts.gone(id, &work, &message).await;
+                if !matches!(told, Err(Refusal::StoreAway)) || begun.elapsed() > inner.patience {
+                    return;
+                }
+                sleep(ASK_AGAIN).await;
+            }
+        });
+    }
+}

@@ -1,0 +1,37 @@
+//! The publishers of this node that wait for readers, wherever these are.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::Notify;
+
+use crate::event::ClientId;
+
+/// Whom to wake when there is room in a client's log.
+#[derive(Default)]
+pub(super) struct Rooms(Mutex<HashMap<ClientId, Weak<Notify>>>);
+
+impl Rooms {
+    /// What is notified when there is room.
+    pub(super) fn of(&self, id: ClientId) -> Arc<Notify> {
+        let mut rooms = self.lock();
+        if let Some(room) = rooms.get(&id).and_then(Weak::upgrade) {
+            return room;
+        }
+        // Those of publishers that are gone are not looked up any more.
+        rooms.retain(|_, it| it.strong_count() > 0);
+        let room = Arc::new(Notify::new());
+        rooms.insert(id, Arc::downgrade(&room));
+        room
+    }
+
+    pub(super) fn wake(&self, id: ClientId) {
+        if let Some(room) = self.lock().get(&id).and_then(Weak::upgrade) {
+            room.notify_waiters();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ClientId, Weak<Notify>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

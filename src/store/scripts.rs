@@ -1,0 +1,426 @@
+//! The scripts by which the store changes a channel, each in one step, and their answers as values.
+
+mod answer;
+mod work;
+
+use redis::Script;
+
+use self::answer::{Answer, millis, plain_receipt};
+use super::entry;
+use super::link::Link;
+use super::notice::numbers;
+use super::refusal::Refusal;
+use super::requested::pack;
+use crate::control::{ControlRequest, ControlState};
+use crate::event::{ClientId, ClientPast, End, EventId, UnixMillis};
+use crate::hub::{
+    self, CONTROL_STREAMS, ClientInfo, Image, KEYS, Limits, MirrorChange, Receipt, TOMBSTONE_AGE,
+    TOMBSTONES,
+};
+use crate::message::{Message, Operation};
+
+/// The first two digits of an ID name its bucket, so many there are.
+pub(super) const BUCKETS: usize = 256;
+
+/// The scripts of one installation, with its limits in their texts.
+pub(super) struct Scripts {
+    link: Link,
+    prefix: String,
+    limits: Limits,
+    open: Script,
+    publish: Script,
+    publish_plain: Script,
+    join: Script,
+    report: Script,
+    finish: Script,
+    request: Script,
+    begin: Script,
+    done: Script,
+    gone: Script,
+    drop: Script,
+}
+
+/// What one call of [`Scripts::publish`] is about.
+pub(super) struct Publication<'a> {
+    /// A streaming request's node and ticket.
+    pub(super) work: Option<&'a str>,
+    /// How many of the request's messages are known to stand.
+    pub(super) done: u64,
+    pub(super) key: Option<&'a str>,
+    /// Whether to stop where a reader would lose something.
+    pub(super) flow: bool,
+}
+
+/// What became of it.
+pub(super) struct Taken {
+    pub(super) receipt: Receipt,
+    /// Whether it stopped because of a reader.
+    pub(super) is_held: bool,
+}
+
+/// A node that enters a channel's audience.
+pub(super) struct Joining {
+    pub(super) subscribers: usize,
+    pub(super) listeners: usize,
+    /// Whether to make the channel where there is none.
+    pub(super) makes: bool,
+    /// Messages are wanted after this one, and itself; all, where there is no such message; none, where it is `None`.
+    pub(super) from: Option<EventId>,
+    /// Whether the reader comes with a cursor.
+    pub(super) resumes: bool,
+}
+
+/// What a node gets that wants to join.
+pub(super) enum Join {
+    /// What the channel holds, and what was known of an earlier one, where this one was made.
+    Joined(Image, Option<ClientPast>),
+    /// There is no such channel any more. This was its last event.
+    Ended(End, EventId),
+}
+
+impl Scripts {
+    pub(super) fn new(link: Link, limits: Limits, stall_millis: u128) -> Self {
+        let prefix = link.options().prefix.clone();
+        let constants = format!(
+            "local PREFIX = '{prefix}'\n\
+             local MAX_MESSAGES, MAX_BYTES = {}, {}\n\
+             local MAX_CLIENTS, MAX_SUBSCRIBERS, MAX_LISTENERS = {}, {}, {CONTROL_STREAMS}\n\
+             local MAX_KEYS, MAX_ENDED, ENDED_AGE = {KEYS}, {}, {}\n\
+             local STALL, EXPIRY = {stall_millis}, {}\n",
+            limits.log.messages,
+            limits.log.bytes,
+            limits.clients,
+            limits.subscribers,
+            TOMBSTONES.div_ceil(BUCKETS),
+            TOMBSTONE_AGE.as_millis(),
+            (limits.idle_timeout * 3).as_millis(),
+        );
+        let plain = |body: &str| Script::new(&[&constants, body].concat());
+        let channel = include_str!("scripts/channel.lua");
+        let script = |body: &str| Script::new(&[&constants, channel, body].concat());
+        // What reads, or frees something sooner or later, is done by a full store too.
+        let always = |body: &str| {
+            Script::new(&["#!lua flags=allow-oom\n", &constants, channel, body].concat())
+        };
+        Self {
+            open: script(include_str!("scripts/open.lua")),
+            publish: script(include_str!("scripts/publish.lua")),
+            publish_plain: plain(include_str!("scripts/publish_plain.lua")),
+            join: always(include_str!("scripts/join.lua")),
+            report: always(include_str!("scripts/report.lua")),
+            finish: always(include_str!("scripts/finish.lua")),
+            request: always(include_str!("scripts/request.lua")),
+            begin: always(include_str!("scripts/begin.lua")),
+            done: always(include_str!("scripts/done.lua")),
+            gone: always(include_str!("scripts/gone.lua")),
+            drop: always(include_str!("scripts/drop.lua")),
+            link,
+            prefix,
+            limits,
+        }
+    }
+
+    pub(super) fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// A key of one bucket. What a script touches has the same braces, so that it is in one slot of a cluster.
+    pub(super) fn bucket_key(&self, bucket: usize, name: &str) -> String {
+        format!("{}:{{{bucket:02x}}}:{name}", self.prefix)
+    }
+
+    /// A key that belongs to no bucket.
+    pub(super) fn key(&self, name: &str) -> String {
+        format!("{}:{name}", self.prefix)
+    }
+
+    fn keys(&self, id: ClientId) -> [String; 11] {
+        let bucket = usize::from(id.as_bytes()[0]);
+        let of_channel = |name: &str| self.bucket_key(bucket, &format!("{id}{name}"));
+        let of_bucket = |name: &str| self.bucket_key(bucket, name);
+        [
+            of_channel(""),
+            of_channel(":log"),
+            of_channel(":audience"),
+            of_channel(":work"),
+            of_channel(":keys"),
+            of_channel(":finished"),
+            of_channel(":unfinished"),
+            of_bucket("open"),
+            of_bucket("ended"),
+            of_bucket("reasons"),
+            self.key("clients"),
+        ]
+    }
+
+    async fn call(
+        &self,
+        script: &Script,
+        id: ClientId,
+        arguments: &[&[u8]],
+    ) -> Result<Answer, Refusal> {
+        let answer = self.ask(script, id, arguments).await?;
+        self.understand(answer)
+    }
+
+    async fn ask(
+        &self,
+        script: &Script,
+        id: ClientId,
+        arguments: &[&[u8]],
+    ) -> Result<Answer, Refusal> {
+        let mut invocation = script.prepare_invoke();
+        for key in self.keys(id) {
+            invocation.key(key);
+        }
+        for argument in arguments {
+            invocation.arg(*argument);
+        }
+        let run = self
+            .link
+            .run(async |redis| invocation.invoke_async(redis).await);
+        let parts: Vec<Vec<u8>> = run.await?;
+        Ok(Answer(parts.into()))
+    }
+
+    /// What a script refused, or the rest of its answer.
+    fn understand(&self, mut answer: Answer) -> Result<Answer, Refusal> {
+        let refusal = match &*answer.text()? {
+            "ok" | "active" => return Ok(answer),
+            "unknown" => hub::Refusal::Unknown,
+            "ended" => hub::Refusal::Ended,
+            "clients" => hub::Refusal::TooManyClients(self.limits.clients),
+            "subscribers" => hub::Refusal::TooManySubscribers(self.limits.subscribers),
+            "listeners" => hub::Refusal::TooManyControlStreams(CONTROL_STREAMS),
+            _ => return Err(Refusal::StoreAway),
+        };
+        Err(refusal.into())
+    }
+
+    /// Opens a channel where there is none.
+    pub(super) async fn open(&self, id: ClientId) -> Result<(), Refusal> {
+        self.call(&self.open, id, &[]).await.map(drop)
+    }
+
+    /// Publishes one message.
+    pub(super) async fn publish(
+        &self,
+        id: ClientId,
+        message: &Message,
+        key: Option<&str>,
+    ) -> Result<Receipt, Refusal> {
+        if key.is_some() || message.outcome.is_some() {
+            let publication = Publication {
+                work: None,
+                done: 0,
+                key,
+                flow: false,
+            };
+            let taken = self.publish_some(id, "", [message], &publication).await?;
+            return Ok(taken.receipt);
+        }
+        let [channel, log, ..] = self.keys(id);
+        let mut invocation = self.publish_plain.prepare_invoke();
+        invocation.key(channel).key(log);
+        invocation
+            .arg(self.link.deadline())
+            .arg(entry::encode(message));
+        let run = self
+            .link
+            .run(async |redis| invocation.invoke_async(redis).await);
+        let answer: Vec<u8> = run.await?;
+        match &*answer {
+            b"late" => Err(Refusal::StoreAway),
+            // Why, the longer script tells.
+            b"missing" => Err(self.why_missing(id).await?),
+            answer => plain_receipt(answer).ok_or(Refusal::StoreAway),
+        }
+    }
+
+    async fn why_missing(&self, id: ClientId) -> Result<Refusal, Refusal> {
+        match self.call(&self.done, id, &[b"", b""]).await {
+            Err(refusal @ Refusal::Hub(_)) => Ok(refusal),
+            Err(refusal) => Err(refusal),
+            Ok(_) => Ok(Refusal::StoreAway),
+        }
+    }
+
+    /// Publishes messages, as many as there is room for.
+    pub(super) async fn publish_some(
+        &self,
+        id: ClientId,
+        node: &str,
+        messages: impl IntoIterator<Item = &Message>,
+        publication: &Publication<'_>,
+    ) -> Result<Taken, Refusal> {
+        let &Publication {
+            work,
+            done,
+            key,
+            flow,
+        } = publication;
+        let (deadline, done) = (self.link.deadline().to_string(), done.to_string());
+        let whole = if work.is_none() { "whole" } else { "" };
+        let (mut newest, mut entries, mut ends) = (None, Vec::new(), Vec::new());
+        for message in messages {
+            newest = message.operation.as_ref().or(newest);
+            entries.push(entry::encode(message));
+            if message.outcome.is_some() {
+                ends.push(entries.len().to_string().into());
+                ends.push(named(message.operation.as_ref()).into());
+            }
+        }
+        let (newest, count) = (named(newest), entries.len().to_string());
+        let head = [
+            &*deadline,
+            if flow { "flow" } else { "" },
+            node,
+            work.unwrap_or_default(),
+            &*done,
+            key.unwrap_or_default(),
+            whole,
+            &*newest,
+            &*count,
+        ];
+        let head = head.iter().map(|it| it.as_bytes());
+        let rest = entries.iter().chain(&ends).map(Vec::as_slice);
+        let arguments: Vec<_> = head.chain(rest).collect();
+        let mut answer = self.call(&self.publish, id, &arguments).await?;
+        let last = answer.id()?;
+        let accepted = answer.number()?;
+        let control = answer.control()?;
+        Ok(Taken {
+            receipt: Receipt {
+                last: Some(last).filter(|it| it.seq > 0),
+                accepted,
+                subscribers: control.subscribers,
+                requested: control.requested,
+            },
+            is_held: answer.text()? == "held",
+        })
+    }
+
+    /// Enters a node into a channel's audience. It gets what the log holds from the number on that it asks for, or
+    /// all where that is no longer held.
+    pub(super) async fn join(
+        &self,
+        id: ClientId,
+        node: &str,
+        joining: &Joining,
+    ) -> Result<Join, Refusal> {
+        let arguments = [
+            node,
+            &joining.subscribers.to_string(),
+            &joining.listeners.to_string(),
+            if joining.makes { "make" } else { "" },
+            &joining.from.map_or_else(String::new, |it| it.to_string()),
+            if joining.resumes { "resumes" } else { "" },
+        ];
+        let mut answer = self
+            .ask(&self.join, id, &arguments.map(str::as_bytes))
+            .await?;
+        if answer.0.front().is_some_and(|it| it == b"ended") {
+            answer.text()?;
+            let (reason, _at) = (answer.text()?, answer.text()?);
+            let end = End::from_name(&reason).unwrap_or(End::Idle);
+            return Ok(Join::Ended(end, answer.id()?));
+        }
+        let mut answer = self.understand(answer)?;
+        let created = answer.number()?;
+        let (reason, at) = (answer.text()?, answer.text()?);
+        let ended = End::from_name(&reason).zip(at.parse::<f64>().ok());
+        let past = ended.map(|(end, at)| ClientPast::Ended {
+            end,
+            at: millis(at),
+        });
+        let held_from = answer.number()?;
+        let before = answer.id()?;
+        let control = answer.control()?;
+        let events = answer.0.iter().map(|it| entry::decode(it));
+        let events = events
+            .collect::<Option<Vec<_>>>()
+            .ok_or(Refusal::StoreAway)?;
+        let image = Image {
+            created,
+            held_from,
+            before,
+            events,
+            control,
+        };
+        Ok(Join::Joined(image, past))
+    }
+
+    /// Reports a node's readers. Where nobody uses the mirror, the node leaves the audience.
+    pub(super) async fn report(
+        &self,
+        id: ClientId,
+        node: &str,
+        change: &MirrorChange,
+    ) -> Result<ControlState, Refusal> {
+        let arguments = [
+            node,
+            &change.readers.to_string(),
+            &change.listeners.to_string(),
+            &change.slowest.to_string(),
+            if change.is_unused { "leaves" } else { "" },
+        ];
+        let mut answer = self
+            .call(&self.report, id, &arguments.map(str::as_bytes))
+            .await?;
+        answer.control()
+    }
+
+    /// Ends a channel.
+    pub(super) async fn end(&self, id: ClientId, end: End) -> Result<(), Refusal> {
+        let reason = end.as_str().as_bytes();
+        self.call(&self.finish, id, &[reason]).await.map(drop)
+    }
+
+    /// Ends a channel that was not active after that.
+    pub(super) async fn end_if_idle(&self, id: ClientId, since: UnixMillis) -> Result<(), Refusal> {
+        let arguments = [End::Idle.as_str(), &since.to_string()];
+        self.call(&self.finish, id, &arguments.map(str::as_bytes))
+            .await
+            .map(drop)
+    }
+
+    /// Takes a watcher's request down.
+    pub(super) async fn request(
+        &self,
+        id: ClientId,
+        request: ControlRequest,
+    ) -> Result<ControlState, Refusal> {
+        let [level, cancel] = pack(request);
+        let arguments = [level.as_bytes(), cancel.as_bytes()];
+        self.call(&self.request, id, &arguments).await?.control()
+    }
+
+    /// What a list of channels tells of one; `None` where it has ended.
+    pub(super) async fn info(&self, id: ClientId) -> Result<Option<ClientInfo>, Refusal> {
+        let [channel, ..] = self.keys(id);
+        let mut command = redis::cmd("HMGET");
+        command.arg(channel).arg(&["position", "created", "active"]);
+        let found: (Option<String>, Option<u64>, Option<u64>) = self.link.query(&command).await?;
+        let (Some(position), Some(created), Some(active)) = found else {
+            return Ok(None);
+        };
+        let numbers = numbers(&position).ok_or(Refusal::StoreAway)?;
+        let [messages, newest, _bytes, subscribers, _dropped, _held]: [u64; 6] = numbers;
+        let delivered = if subscribers > 0 { newest } else { 0 };
+        Ok(Some(ClientInfo {
+            id,
+            subscribers: usize::try_from(subscribers).unwrap_or(usize::MAX),
+            messages,
+            created,
+            last_activity: active.max(delivered),
+        }))
+    }
+}
+
+/// An operation as scripts know it: `=` and its name; empty where there is none.
+fn named(operation: Option<&Operation>) -> String {
+    operation.map_or_else(String::new, |it| format!("={}", it.as_str()))
+}
+
+#[cfg(test)]
+pub(in crate::store) mod tests;

@@ -1,0 +1,61 @@
+//! What scripts answer, as values.
+
+use std::collections::VecDeque;
+use std::str;
+
+use crate::control::ControlState;
+use crate::event::{EventId, UnixMillis};
+use crate::hub::Receipt;
+use crate::store::notice::control_state;
+use crate::store::refusal::Refusal;
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a time is a whole number above 0"
+)]
+pub(super) fn millis(score: f64) -> UnixMillis {
+    score as UnixMillis
+}
+
+/// Reads what the plain script answers: the position, as scripts keep it, and what is requested.
+pub(super) fn plain_receipt(answer: &[u8]) -> Option<Receipt> {
+    let mut parts = str::from_utf8(answer).ok()?.splitn(7, ' ');
+    let mut next = || parts.next();
+    let (seq, time, _bytes, subscribers) = (next()?, next()?, next()?, next()?);
+    let (_dropped, _held, requested) = (next()?, next()?, next()?);
+    let control = control_state(subscribers, requested)?;
+    Some(Receipt {
+        last: Some(EventId {
+            seq: seq.parse().ok()?,
+            time: time.parse().ok()?,
+        }),
+        accepted: 1,
+        subscribers: control.subscribers,
+        requested: control.requested,
+    })
+}
+
+/// What a script answered, part by part. A store that answers otherwise than its script says is no store of ours.
+pub(super) struct Answer(pub(super) VecDeque<Vec<u8>>);
+
+impl Answer {
+    pub(super) fn text(&mut self) -> Result<String, Refusal> {
+        let part = self.0.pop_front().ok_or(Refusal::StoreAway)?;
+        String::from_utf8(part).map_err(|_| Refusal::StoreAway)
+    }
+
+    pub(super) fn number<N: str::FromStr>(&mut self) -> Result<N, Refusal> {
+        self.text()?.parse().map_err(|_| Refusal::StoreAway)
+    }
+
+    pub(super) fn id(&mut self) -> Result<EventId, Refusal> {
+        let (seq, time) = (self.number()?, self.number()?);
+        Ok(EventId { seq, time })
+    }
+
+    pub(super) fn control(&mut self) -> Result<ControlState, Refusal> {
+        let (subscribers, requested) = (self.text()?, self.text()?);
+        control_state(&subscribers, &requested).ok_or(Refusal::StoreAway)
+    }
+}

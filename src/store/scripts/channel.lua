@@ -1,0 +1,387 @@
+-- What all scripts share that work on one channel. KEYS are the same in each, in this order.
+local CHANNEL, LOG, AUDIENCE, WORK = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local KEYED, FINISHED, UNFINISHED = KEYS[5], KEYS[6], KEYS[7]
+local OPEN, ENDED, REASONS = KEYS[8], KEYS[9], KEYS[10]
+local CLIENTS = KEYS[11]
+
+local ID = CHANNEL:sub(-36)
+-- With a node's name behind it: the channels in whose audience the node is, or at which it works.
+local AT = CHANNEL:sub(1, -37) .. 'at:'
+
+-- The store's clock, in milliseconds.
+local function clock()
+    local time = redis.call('TIME')
+    return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function integer(number)
+    return string.format('%d', number)
+end
+
+-- The channel, or nil. `position` is packed as: number and time of the newest message, bytes of the log, subscribers,
+-- time of the newest message that was dropped, messages that the log holds.
+local function read()
+    local found = redis.call('HMGET', CHANNEL, 'position', 'created', 'requested', 'nodes', 'held')
+    if not found[1] then return nil end
+    local seq, time, bytes, subscribers, dropped, count =
+        found[1]:match('^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
+    local requested, nodes, held = found[3] or '', found[4] or '', found[5] or ''
+    return {
+        seq = tonumber(seq),
+        time = tonumber(time),
+        bytes = tonumber(bytes),
+        subscribers = tonumber(subscribers),
+        dropped = tonumber(dropped),
+        count = tonumber(count),
+        created = tonumber(found[2]),
+        requested = requested,
+        nodes = nodes,
+        held = held,
+        written = { requested, nodes, held },
+    }
+end
+
+local function write(channel)
+    local position = string.format('%d %d %d %d %d %d', channel.seq, channel.time, channel.bytes, channel.subscribers,
+        channel.dropped, channel.count)
+    local requested, nodes, held = unpack(channel.written)
+    if channel.requested == requested and channel.nodes == nodes and channel.held == held then
+        redis.call('HSET', CHANNEL, 'position', position)
+    else
+        redis.call('HSET', CHANNEL, 'position', position, 'requested', channel.requested, 'nodes', channel.nodes,
+            'held', channel.held)
+    end
+end
+
+-- Why there is no such channel: {'ended', reason, when, number and time of the last event}, or {'unknown'}.
+local function missing()
+    local ended = redis.call('ZSCORE', ENDED, ID)
+    if not ended or clock() - ended >= ENDED_AGE then return { 'unknown' } end
+    -- The reason, and number and time of the last event.
+    local reason, seq, time = (redis.call('HGET', REASONS, ID) or 'idle 0 0'):match('^(%S+) (%d+) (%d+)$')
+    return { 'ended', reason, ended, seq, time }
+end
+
+-- Has keys that are new expire, unless sweeps renew them: nobody else would when all nodes are gone.
+local function expire(...)
+    for _, key in ipairs({ ... }) do redis.call('PEXPIRE', key, EXPIRY, 'NX') end
+end
+
+-- Sends a notice to a node.
+local function tell(node, notice)
+    return redis.call('PUBLISH', PREFIX .. ':to:' .. node, notice)
+end
+
+local function tell_nodes(nodes, notice)
+    for node in nodes:gmatch('%S+') do tell(node, notice) end
+end
+
+-- One node's part of the audience, packed as: subscribers, publishers that listen, the slowest number that is not read
+-- yet, when that was reported, when it was asked for.
+local function audience()
+    local flat, nodes = redis.call('HGETALL', AUDIENCE), {}
+    for index = 1, #flat, 2 do
+        local subscribers, listeners, slowest, reported, asked =
+            flat[index + 1]:match('^(%d+) (%d+) (%d+) (%d+) (%d+)$')
+        nodes[flat[index]] = {
+            subscribers = tonumber(subscribers),
+            listeners = tonumber(listeners),
+            slowest = tonumber(slowest),
+            reported = tonumber(reported),
+            asked = tonumber(asked),
+        }
+    end
+    return nodes
+end
+
+local function write_audience(node, part)
+    redis.call('HSET', AUDIENCE, node, table.concat({
+        integer(part.subscribers), integer(part.listeners), integer(part.slowest),
+        integer(part.reported), integer(part.asked),
+    }, ' '))
+end
+
+-- Tells the publishers that listen how many subscribers there are, and what is requested.
+local function tell_listeners(channel, nodes)
+    local notice = 'audience ' .. ID .. ' ' .. integer(channel.subscribers) .. ' ' .. channel.requested
+    for node, part in pairs(nodes) do
+        if part.listeners > 0 then tell(node, notice) end
+    end
+end
+
+local function count_subscribers(nodes)
+    local count = 0
+    for _, part in pairs(nodes) do count = count + part.subscribers end
+    return count
+end
+
+local function count_listeners(nodes)
+    local count = 0
+    for _, part in pairs(nodes) do count = count + part.listeners end
+    return count
+end
+
+-- Wakes the publishers that wait for readers.
+local function make_room(channel)
+    if channel.held == '' then return end
+    tell_nodes(channel.held, 'room ' .. ID)
+    channel.held = ''
+end
+
+-- The oldest number that is held.
+local function first_held(channel)
+    return channel.seq - channel.count + 1
+end
+
+-- Notes that the log holds nothing: the store may evict what it is told to.
+local function is_empty(channel)
+    channel.count, channel.bytes, channel.dropped = 0, 0, channel.time
+end
+
+local function drop(channel, count)
+    local dropped = redis.call('LPOP', LOG, count)
+    if not dropped then return is_empty(channel) end
+    local bytes = channel.bytes
+    for index = 1, #dropped do bytes = bytes - #dropped[index] end
+    channel.bytes = bytes
+    channel.dropped = tonumber(dropped[#dropped]:match('^%d+'))
+    channel.count = channel.count - #dropped
+end
+
+local function push(channel, stamped, first, last)
+    local length = redis.call('RPUSH', LOG, unpack(stamped, first, last))
+    local count = last - first + 1
+    if length == count then redis.call('PEXPIRE', LOG, EXPIRY) end
+    if length ~= channel.count + count then is_empty(channel) end
+    channel.count = channel.count + count
+    local bytes = channel.bytes
+    for index = first, last do bytes = bytes + #stamped[index] end
+    channel.bytes = bytes
+end
+
+-- How many of these messages can be appended without dropping what has the number `low` or a higher one. Each takes the
+-- place of as many old ones as the bounds want, while others are held. The place is made before it is taken, so that a
+-- full store takes what only rolls over: it refuses no write of a script that has written before.
+local function push_one_by_one(channel, stamped, low)
+    for index, entry in ipairs(stamped) do
+        while channel.count > 0 and (channel.count >= MAX_MESSAGES or channel.bytes + #entry > MAX_BYTES) do
+            if low and first_held(channel) >= low then return index - 1 end
+            drop(channel, 1)
+        end
+        push(channel, stamped, index, index)
+        channel.seq = channel.seq + 1
+    end
+    return #stamped
+end
+
+-- The same where the messages are bounded by their number alone, which is told beforehand.
+local function push_at_once(channel, stamped, low)
+    local count = #stamped
+    if low then count = math.max(0, math.min(count, low + MAX_MESSAGES - 1 - channel.seq)) end
+    if count == 0 then return 0 end
+    local surplus = math.min(channel.count, channel.count + count - MAX_MESSAGES)
+    if surplus > 0 then drop(channel, surplus) end
+    local first = math.max(1, count - MAX_MESSAGES + 1)
+    push(channel, stamped, first, count)
+    channel.seq = channel.seq + count
+    return count
+end
+
+-- Appends entries, those that may be (see above). Returns them with the time before each.
+local function append(channel, entries, low, now)
+    local time = math.max(now, channel.time)
+    local stamp, stamped, bytes = integer(time) .. ' ', {}, channel.bytes
+    for index = 1, #entries do
+        local entry = stamp .. entries[index]
+        stamped[index] = entry
+        bytes = bytes + #entry
+    end
+    local count = (bytes > MAX_BYTES and push_one_by_one or push_at_once)(channel, stamped, low)
+    for index = #stamped, count + 1, -1 do stamped[index] = nil end
+    if count > 0 then channel.time = time end
+    -- Some of them went as soon as they had come.
+    if channel.count < count then channel.dropped = time end
+    return stamped
+end
+
+-- The notice of messages numbered from `from` on, each with its length before it. Lengths recur, and a number is dear to
+-- write, so what goes before a message is made once for each length.
+local function published(channel, from, stamped)
+    local parts = { 'published ', ID, ' ', integer(first_held(channel)), ' ', integer(from) }
+    local length, heads = #parts, {}
+    for index = 1, #stamped do
+        local entry = stamped[index]
+        local bytes = #entry
+        local head = heads[bytes]
+        if not head then
+            head = '\n' .. integer(bytes) .. ':'
+            heads[bytes] = head
+        end
+        parts[length + 1], parts[length + 2] = head, entry
+        length = length + 2
+    end
+    return table.concat(parts)
+end
+
+-- What is requested of publishers, packed as: a level or '-', then '-', '*' (cancel any operation) or '=' and the name
+-- of the operation to cancel. Empty where nothing is.
+local function requested(channel)
+    local level, cancel = channel.requested:match('^(%S+) (.*)$')
+    return level or '-', cancel or '-'
+end
+
+local function request(channel, level, cancel)
+    local now = level .. ' ' .. cancel
+    if now == '- -' then now = '' end
+    local is_news = now ~= channel.requested
+    channel.requested = now
+    return is_news
+end
+
+-- Notes that an operation ended: it need not be cancelled any more, and its publishers are missed nowhere.
+-- `operation` is '=' and its name, or '' for none.
+local function end_operation(channel, operation)
+    local level, cancel = requested(channel)
+    if cancel == '*' or (cancel == operation and operation ~= '') then
+        if request(channel, level, '-') then tell_listeners(channel, audience()) end
+    end
+    if operation == '' then return end
+    local flat = redis.call('HGETALL', WORK)
+    for index = 1, #flat, 2 do
+        if flat[index + 1] == 'listens ' .. operation then
+            redis.call('HSET', WORK, flat[index], 'over ' .. operation)
+        end
+    end
+end
+
+-- Idempotency keys, packed as: messages that stand, number and time of the last, subscribers, tries.
+local function receipt(key)
+    local found = redis.call('HGET', KEYED, key)
+    if not found then return nil end
+    local accepted, seq, time, subscribers, tries = found:match('^(%d+) (%d+) (%d+) (%d+) (%d+)$')
+    return {
+        accepted = tonumber(accepted),
+        seq = tonumber(seq),
+        time = tonumber(time),
+        subscribers = tonumber(subscribers),
+        tries = tonumber(tries),
+    }
+end
+
+-- Notes what stands of a request, of which this is known so far, as the newest of the finished or of the unfinished. A
+-- try that got less far than an earlier one takes nothing back.
+local function note(key, known, new, tries, order)
+    if known and known.accepted >= new.accepted then new = known end
+    redis.call('HSET', KEYED, key, string.format('%d %d %d %d %d', new.accepted, new.seq, new.time, new.subscribers,
+        tries or (known and known.tries) or 0))
+    if known and redis.call('LREM', order, 1, key) == 0 then
+        redis.call('LREM', order == FINISHED and UNFINISHED or FINISHED, 1, key)
+    end
+    local count = redis.call('RPUSH', order, key)
+    if count == 1 then expire(KEYED, order) end
+    if count > MAX_KEYS then redis.call('HDEL', KEYED, redis.call('LPOP', order)) end
+end
+
+local function was_active(now)
+    redis.call('HSET', CHANNEL, 'active', integer(now))
+end
+
+-- Takes over how many subscribers there are. One that comes is activity, and so is a message while there is one; that
+-- is written down as the last one leaves. Returns whether there are more or fewer than before.
+local function set_subscribers(channel, count, comes, now)
+    local before = channel.subscribers
+    channel.subscribers = count
+    if comes then
+        was_active(now)
+    elseif before > 0 and count == 0 then
+        was_active(math.max(channel.time, tonumber(redis.call('HGET', CHANNEL, 'active') or '0')))
+    end
+    return count ~= before
+end
+
+local function is_told(channel, node)
+    return (channel.nodes .. ' '):find(' ' .. node .. ' ', 1, true) ~= nil
+end
+
+-- Enters a node among those that are told.
+local function enter(channel, node)
+    redis.call('SADD', AT .. node, ID)
+    if not is_told(channel, node) then channel.nodes = channel.nodes .. ' ' .. node end
+end
+
+-- Takes a node out of the audience.
+local function leave(channel, node)
+    redis.call('HDEL', AUDIENCE, node)
+    channel.nodes = (channel.nodes .. ' '):gsub(' ' .. node .. ' ', ' ', 1):gsub(' $', '')
+end
+
+local function node_of(work)
+    return work:match('^(.*):')
+end
+
+-- Forgets that a node stands in this channel, unless it does.
+local function forget(node)
+    if redis.call('HEXISTS', AUDIENCE, node) == 1 then return end
+    for _, work in ipairs(redis.call('HKEYS', WORK)) do
+        if node_of(work) == node then return end
+    end
+    redis.call('SREM', AT .. node, ID)
+end
+
+-- What is known of a streaming request under way, packed as: messages that stand, number and time of the last, which
+-- try it is, length of '=' and the operation, that, the key.
+local function stream_state(state)
+    local accepted, seq, time, try, length, names = (state or ''):match('^streams (%d+) (%d+) (%d+) (%d+) (%d+) (.*)$')
+    if not accepted then return nil end
+    return {
+        accepted = tonumber(accepted),
+        seq = tonumber(seq),
+        time = tonumber(time),
+        try = tonumber(try),
+        operation = names:sub(1, length),
+        key = names:sub(length + 1),
+    }
+end
+
+local function write_stream_state(work, stream)
+    redis.call('HSET', WORK, work, table.concat({
+        'streams', integer(stream.accepted), integer(stream.seq), integer(stream.time), integer(stream.try),
+        #stream.operation, stream.operation .. stream.key,
+    }, ' '))
+    expire(WORK)
+end
+
+-- Makes the channel. Returns {'ok'}, or {'clients'} where there are as many as there may be.
+local function create(now)
+    if tonumber(redis.call('GET', CLIENTS) or '0') >= MAX_CLIENTS then return { 'clients' } end
+    redis.call('INCR', CLIENTS)
+    redis.call('ZREM', ENDED, ID)
+    redis.call('HDEL', REASONS, ID)
+    redis.call('ZADD', OPEN, now, ID)
+    local time = integer(now)
+    redis.call('HSET', CHANNEL, 'position', '0 ' .. time .. ' 0 0 ' .. time .. ' 0', 'created', time, 'active', time)
+    expire(CHANNEL)
+    return { 'ok' }
+end
+
+-- Ends the channel, and remembers that it did.
+local function finish(channel, reason, now)
+    for _, node in ipairs(redis.call('HKEYS', AUDIENCE)) do redis.call('SREM', AT .. node, ID) end
+    for _, work in ipairs(redis.call('HKEYS', WORK)) do redis.call('SREM', AT .. node_of(work), ID) end
+    redis.call('DEL', CHANNEL, LOG, AUDIENCE, WORK, KEYED, FINISHED, UNFINISHED)
+    redis.call('DECR', CLIENTS)
+    redis.call('ZREM', OPEN, ID)
+    redis.call('ZADD', ENDED, now, ID)
+    local last = integer(channel.seq) .. ' ' .. integer(channel.time)
+    redis.call('HSET', REASONS, ID, reason .. ' ' .. last)
+    local surplus = redis.call('ZRANGE', ENDED, 0, -1 - MAX_ENDED)
+    local old = redis.call('ZRANGEBYSCORE', ENDED, '-inf', now - ENDED_AGE)
+    for _, list in ipairs({ surplus, old }) do
+        for _, id in ipairs(list) do
+            redis.call('ZREM', ENDED, id)
+            redis.call('HDEL', REASONS, id)
+        end
+    end
+    tell_nodes(channel.nodes, 'ended ' .. ID .. ' ' .. reason .. ' ' .. last)
+    make_room(channel)
+end

@@ -1,0 +1,23 @@
+-- Takes a node that is dead out of the audience. Answers its work that is still under way, each with '=' and the
+-- operation that a control stream stands for, or ''.
+-- ARGV: node.
+local node = ARGV[1]
+local channel = read()
+if not channel then
+    redis.call('SREM', AT .. node, ID)
+    return missing()
+end
+leave(channel, node)
+local nodes = audience()
+if set_subscribers(channel, count_subscribers(nodes), false, clock()) then tell_listeners(channel, nodes) end
+make_room(channel)
+write(channel)
+local answer, flat = { 'ok' }, redis.call('HGETALL', WORK)
+for index = 1, #flat, 2 do
+    if node_of(flat[index]) == node then
+        answer[#answer + 1] = flat[index]
+        answer[#answer + 1] = flat[index + 1]:match('^%a+ (=.*)$') or ''
+    end
+end
+forget(node)
+return answer

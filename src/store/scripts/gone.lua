@@ -1,0 +1,33 @@
+-- A publisher is gone: watchers are told, unless it is back, or another stands for its operation, or that had its
+-- outcome. Of a streaming request, all of this is noted with its work: whoever finds its node dead knows nothing else.
+-- ARGV: work, the entry that tells.
+local work, entry = ARGV[1], ARGV[2]
+local channel = read()
+if not channel then return missing() end
+local state = redis.call('HGET', WORK, work)
+-- It came to its end, or this was told already.
+if not state then return { 'ok' } end
+redis.call('HDEL', WORK, work)
+forget(node_of(work))
+local stream = stream_state(state)
+local operation = stream and stream.operation or state:match('^%a+ (=.*)$')
+local stands = false
+for _, other in ipairs(redis.call('HVALS', WORK)) do
+    -- A control stream stands for a streaming request of its operation to its own end, for another one to the outcome.
+    stands = stands or other == 'listens ' .. operation or (stream and other == 'over ' .. operation)
+end
+if stream then
+    local known = stream.key ~= '' and receipt(stream.key)
+    if known and known.tries > stream.try then return { 'ok' } end
+else
+    -- Idleness counts from the end of the work on.
+    was_active(clock())
+    if state:sub(1, 5) == 'over ' then return { 'ok' } end
+end
+if operation ~= '' and stands then return { 'ok' } end
+local from = channel.seq + 1
+local stamped = append(channel, { entry }, nil, clock())
+if not stream then end_operation(channel, operation) end
+tell_nodes(channel.nodes, published(channel, from, stamped))
+write(channel)
+return { 'ok' }

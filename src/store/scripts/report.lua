@@ -1,0 +1,31 @@
+-- Takes down what a node says of its readers.
+-- ARGV: node, its subscribers, its publishers that listen, the slowest number that is not read yet, 'leaves' where it
+-- need not be told anything any more.
+local node, subscribers, listeners, leaves = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[5] == 'leaves'
+local channel = read()
+if not channel then return missing() end
+local now, nodes = clock(), audience()
+local part = nodes[node]
+if not part then
+    -- It was taken for dead, and has missed what was published since: it has to join anew.
+    if not leaves then return { 'unknown' } end
+    return { 'ok', integer(channel.subscribers), channel.requested }
+end
+local comes, listens = subscribers > part.subscribers, listeners > part.listeners
+local is_news = listeners ~= part.listeners
+part.subscribers, part.listeners, part.slowest, part.reported = subscribers, listeners, tonumber(ARGV[4]), now
+local count = count_subscribers(nodes)
+if comes and count > MAX_SUBSCRIBERS then return { 'subscribers' } end
+if listens and count_listeners(nodes) > MAX_LISTENERS then return { 'listeners' } end
+
+if leaves then
+    nodes[node] = nil
+    leave(channel, node)
+    forget(node)
+else
+    write_audience(node, part)
+end
+if set_subscribers(channel, count, comes, now) or is_news then tell_listeners(channel, nodes) end
+make_room(channel)
+write(channel)
+return { 'ok', integer(channel.subscribers), channel.requested }

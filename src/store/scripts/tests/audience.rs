@@ -1,0 +1,305 @@
+//! Who reads and listens where: limits, flow control, and what a node gets that joins.
+
+use super::*;
+
+const NONE: [Notice; 0] = [];
+
+#[tokio::test]
+async fn subscribers_of_all_nodes_are_counted_and_bounded() {
+    let Some(stage) = Stage::new() else {
+        return;
+    };
+    let id = stage.opened().await;
+    stage.join(id, "1", 2).await;
+    assert_eq!(stage.join(id, "2", 1).await.control.subscribers, 3);
+    let full = hub::Refusal::TooManySubscribers(SUBSCRIBERS);
+    assert!(is_hub(&stage.try_join(id, "3", 1, true).await, full));
+    assert!(is_hub(&stage.report(id, "2", 2, 0, 1).await, full));
+    assert_eq!(stage.say(id, "a").await.subscribers, 3);
+    assert_eq!(stage.report(id, "1", 0, 0, 1).await.unwrap().subscribers, 1);
+    stage.join(id, "3", 2).await;
+    assert_eq!(stage.say(id, "b").await.subscribers, 3);
+    // What a node says once more changes nothing.
+    stage.report(id, "3", 2, 0, 3).await.unwrap();
+    assert_eq!(stage.say(id, "c").await.subscribers, 3);
+}
+
+#[tokio::test]
+async fn publishers_that_listen_are_bounded_and_told_who_reads() {
+    let Some(stage) = Stage::new() else {
+        return;
+    };
+    let id = stage.opened().await;
+    let mut inbox = stage.inbox("1").await;
+    stage.join(id, "1", 0).await;
+    stage.report(id, "1", 0, CONTROL_STREAMS, 1).await.unwrap();
+    assert_eq!(inbox.told().await.len(), 1);
+    let refused = stage.report(id, "1", 0, CONTROL_STREAMS + 1, 1).await;
+    assert!(is_hub(
+        &refused,
+        hub::Refusal::TooManyControlStreams(CONTROL_STREAMS)
+    ));
+    stage.join(id, "2", 2).await;
+    let subscribers = |told: Vec<Notice>| -> Vec<_> {
+        let counts = told.into_iter().map(|notice| match notice {
+            Notice::Audience(of, told) if of == id => told.subscribers,
+            other => panic!("{other:?}"),
+        });
+        counts.collect()
+    };
+    assert_eq!(subscribers(inbox.told().await), [2]);
+    stage.report(id, "2", 2, 0, 1).await.unwrap();
+    assert_eq!(inbox.told().await, NONE);
+    stage.scripts.drop_node(id, "2").await.unwrap();
+    assert_eq!(subscribers(inbox.told().await), [0]);
+}
+
+#[tokio::test]
+async fn clients_are_bounded_and_those_that_ended_make_room() {
+    let Some(stage) = Stage::new() else {
+        return;
+    };
+    let mut ids = Vec::new();
+    for _ in 0..CLIENTS {
+        ids.push(stage.opened().await);
+    }
+    let full = hub::Refusal::TooManyClients(CLIENTS);
+    assert!(is_hub(&stage.scripts.open(ClientId::random()).await, full));
+    assert!(is_hub(
+        &stage.try_join(ClientId::random(), "1", 1, true).await,
+        full
+    ));
+    stage.join(ids[0], "1", 1).await;
+    stage.scripts.open(ids[0]).await.unwrap();
+    stage.scripts.end(ids[0], End::Stopped).await.unwrap();
+    // One that the store evicted makes room once it is missed.
+    let _: i64 = stage
+        .run(redis::cmd("DEL").arg(stage.channel_key(ids[1], "")))
+        .await;
+    assert!(is_hub(
+        &stage.scripts.end_if_idle(ids[1], 0).await,
+        hub::Refusal::Unknown
+    ));
+    assert!(is_hub(
+        &stage.scripts.end_if_idle(ids[1], 0).await,
+        hub::Refusal::Unknown
+    ));
+    stage.opened().await;
+    stage.opened().await;
+    assert!(is_hub(&stage.scripts.open(ClientId::random()).await, full));
+}
+
+#[tokio::test]
+async fn a_streaming_publisher_waits_for_the_slowest_reader_of_all_nodes() {
+    let Some(stage) = Stage::new() else {
+        return;
+    };
+    let id = stage.opened().await;
+    let (mut slow, mut fast, mut sender) = (
+        stage.inbox("1").await,
+        stage.inbox("2").await,
+        stage.inbox("3").await,
+    );
+    stage.join(id, "1", 1).await;
+    stage.join(id, "2", 1).await;
+    let texts = ["a", "b", "c", "d", "e", "f"];
+    let taken = stage
+        .stream(id, "3", ("3:1", None, 0), &texts)
+        .await
+        .unwrap();
+    assert!(taken.is_held);
+    assert_eq!(taken.receipt.accepted, HELD as u64);
+    for inbox in [&mut slow, &mut fast] {
+        let told = inbox.told().await;
+        assert!(
+            matches!(&told[..], [Notice::Published(..), Notice::Report(of)] if *of == id),
+            "{told:?}"
+        );
+    }
+    // Who was asked is not asked again before it answers.
+    let again = stage
+        .stream(id, "3", ("3:1", None, 4), &texts[4..])
+        .await
+        .unwrap();
+    assert!(again.is_held);
+    assert_eq!(
+        [slow.told().await, fast.told().await, sender.told().await],
+        [NONE; 3]
+    );
+
+    stage.report(id, "2", 1, 0, 5).await.unwrap();
+    assert_eq!(sender.told().await, [Notice::Room(id)]);
+    assert!(
+        stage
+            .stream(id, "3", ("3:1", None, 4), &texts[4..])
+            .await
+            .unwrap()
+            .is_held
+    );
+    stage.report(id, "1", 1, 0, 2).await.unwrap();
+    assert_eq!(sender.told().await, [Notice::Room(id)]);
+    let taken = stage
+        .stream(id, "3", ("3:1", None, 4), &texts[4..])
+        .await
+        .unwrap();
+    assert_eq!((taken.receipt.accepted, taken.is_held), (5, true));
+    // A single message waits for nobody.
+    assert_eq!(stage.say(id, "single").await.last.unwrap().seq, 6);
+    stage.report(id, "1", 0, 0, 2).await.unwrap();
+    assert_eq!(sender.told().await, [Notice::Room(id)]);
+    let taken = stage
+        .stream(id, "3", ("3:1", None, 5), &texts[5..])
+        .await
+        .unwrap();
+    assert!(!taken.is_held);
+    assert_eq!(taken.receipt.last.unwrap().seq, 7);
+}
+
+#[tokio::test]
+async fn a_node_that_does_not_answer_is_waited_for_no_longer_than_the_stall_timeout() {
+    let Some(stage) = Stage::with(&[], Duration::ZERO) else {
+        return;
+    };
+    let id = stage.opened().await;
+    stage.join(id, "1", 1).await;
+    for _ in 0..HELD {
+        stage.say(id, "a").await;
+    }
+    assert!(
+        stage
+            .stream(id, "2", ("2:1", None, 0), &["b"])
+            .await
+            .unwrap()
+            .is_held
+    );
+    while stage
+        .stream(id, "2", ("2:1", None, 0), &["b"])
+        .await
+        .unwrap()
+        .is_held
+    {}
+    assert!(
+        !stage
+            .stream(id, "2", ("2:1", None, 1), &["c"])
+            .await
+            .unwrap()
+            .is_held
+    );
+    // Once it says something, it counts again.
+    stage.report(id, "1", 1, 0, 3).await.unwrap();
+    assert!(
+        stage
+            .stream(id, "2", ("2:1", None, 2), &["d"])
+            .await
+            .unwrap()
+            .is_held
+    );
+}
+
+#[tokio::test]
+async fn a_reader_may_be_anywhere_until_its_node_reports() {
+    let Some(stage) = Stage::new() else {
+        return;
+    };
+    let id = stage.opened().await;
+    for _ in 0..=HELD {
+        stage.say(id, "a").await;
+    }
+    // It listens there, and has read nothing for long.
+    stage.join(id, "1", 0).await;
+    stage.report(id, "1", 0, 1, 1).await.unwrap();
+    stage.join(id, "1", 1).await;
+    assert!(
+        stage
+            .stream(id, "2", ("2:1", None, 0), &["b"])
+            .await
+            .unwrap()
+            .is_held
+    );
+    stage.report(id, "1", 1, 1, 3).await.unwrap();
+    assert!(
+        !stage
+            .stream(id, "2", ("2:1", None, 0), &["b"])
+            .await
+            .unwrap()
+            .is_held
+    );
+}
+
+#[tokio::test]
+async fn a_node_that_was_taken_for_dead_has_to_join_anew() {
+    let Some(stage) = Stage::new() else {
+        return;
+    };
+    let id = stage.opened().await;
+    let mut inbox = stage.inbox("1").await;
+    stage.join(id, "1", 1).await;
+    stage.scripts.drop_node(id, "1").await.unwrap();
+    assert_eq!(stage.say(id, "a").await.subscribers, 0);
+    assert!(is_hub(
+        &stage.report(id, "1", 1, 0, 1).await,
+        hub::Refusal::Unknown
+    ));
+    assert_eq!(inbox.told().await, NONE);
+    let joining = Joining {
+        subscribers: 1,
+        listeners: 0,
+        makes: true,
+        from: Some(EventId { seq: 1, time: 0 }),
+        resumes: true,
+    };
+    let Join::Joined(image, _) = stage.scripts.join(id, "1", &joining).await.unwrap() else {
+        panic!()
+    };
+    assert_eq!(texts(&image), ["a"]);
+    stage.report(id, "1", 0, 0, 2).await.unwrap();
+    stage
+        .report(id, "1", 0, 0, 2)
+        .await
+        .expect("who leaves need not have joined");
+}
+
+#[tokio::test]
+async fn a_join_gets_what_comes_after_its_cursor() {
+    let Some(stage) = Stage::new() else {
+        return;
+    };
+    let id = stage.opened().await;
+    let mut ids = vec![EventId { seq: 0, time: 0 }];
+    for text in ["a", "b", "c", "d", "e", "f"] {
+        ids.push(stage.say(id, text).await.last.unwrap());
+    }
+    let another = |seq: usize| EventId {
+        time: ids[seq].time + 1,
+        ..ids[seq]
+    };
+    for (from, expected) in [
+        (Some(EventId { seq: 0, time: 0 }), &["c", "d", "e", "f"][..]),
+        (Some(ids[2]), &["c", "d", "e", "f"]),
+        (Some(ids[3]), &["c", "d", "e", "f"]),
+        (Some(ids[5]), &["e", "f"]),
+        (Some(another(5)), &["c", "d", "e", "f"]),
+        (Some(ids[6]), &["f"]),
+        (Some(EventId { seq: 7, ..ids[6] }), &["c", "d", "e", "f"]),
+        (None, &[]),
+    ] {
+        let joining = Joining {
+            subscribers: 1,
+            listeners: 0,
+            makes: false,
+            from,
+            resumes: true,
+        };
+        let joined = stage.scripts.join(id, "n", &joining).await.unwrap();
+        let Join::Joined(image, past) = joined else {
+            panic!()
+        };
+        assert_eq!((texts(&image), past), (expected.to_vec(), None));
+        let before = 6 - expected.len();
+        assert_eq!(
+            (image.held_from, image.before, image.last()),
+            (3, ids[before], ids[6]),
+            "{from:?}"
+        );
+    }
+}
