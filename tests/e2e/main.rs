@@ -4,6 +4,7 @@
 mod access;
 mod browser;
 mod byte_order_marks;
+mod cluster;
 mod command_line;
 mod controlling_terminal;
 mod curl;
@@ -57,6 +58,7 @@ mod watch_slow_reader;
 #[path = "../support"]
 mod support {
     pub(crate) mod chance;
+    pub(crate) mod cluster;
     pub(crate) mod cutter;
     pub(crate) mod fault_proxy;
     pub(crate) mod fuzz_bytes;
@@ -71,6 +73,7 @@ mod support {
     pub(crate) mod port;
     pub(crate) mod process;
     pub(crate) mod program;
+    pub(crate) mod redis;
     pub(crate) mod retry_hint;
     #[expect(dead_code, reason = "the rest is for tests/it")]
     pub(crate) mod scripted;

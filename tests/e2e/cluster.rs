@@ -1,0 +1,300 @@
+//! Servers that share a store keep one contract: whoever asks which of them, and whichever of them goes.
+
+mod faults;
+mod store;
+
+use std::{
+    fs::{self, File},
+    time::Duration,
+};
+
+use crate::support::{
+    becomes,
+    cluster::Cluster,
+    http::{Connection, Stream, stream_of},
+    nginx::Nginx,
+    process::{CODECHAT, Running, Scratch, clean, codechat, opened},
+    soon,
+};
+
+/// What takes long beside other tests on a small machine.
+const LONG: Duration = Duration::from_mins(5);
+
+/// What `seq 1 COUNT` prints.
+fn seq(count: u32) -> String {
+    let lines: Vec<_> = (1..=count).map(|it| format!("{it}\n")).collect();
+    lines.concat()
+}
+
+/// The texts of this stream's next messages, each of which must have the next number.
+async fn texts(stream: &mut Stream, first: u64, count: u64) -> Vec<String> {
+    let mut texts = Vec::new();
+    for number in first..first + count {
+        let event = stream.event().await;
+        assert_eq!(
+            (event.name.as_str(), event.seq()),
+            ("debug", number),
+            "{event:?}"
+        );
+        texts.push(event.data);
+    }
+    texts
+}
+
+#[tokio::test]
+async fn whoever_publishes_where_all_watchers_see_the_same_in_one_order() {
+    const EACH: u64 = 50;
+    let Some(cluster) = Cluster::start(2, &[]).await else {
+        return;
+    };
+    let [one, other] = [&cluster.nodes[0].http, &cluster.nodes[1].http];
+    let id = one.connect().await;
+    let (mut here, mut there) = (one.watch(&id).await, other.watch(&id).await);
+    let publish = async |at: &crate::support::http::Http, name: &str| {
+        for number in 0..EACH {
+            at.publish(&id, format!("{name} {number}")).await;
+        }
+    };
+    tokio::join!(publish(one, "one"), publish(other, "other"));
+    let seen = texts(&mut here, 1, 2 * EACH).await;
+    assert_eq!(seen, texts(&mut there, 1, 2 * EACH).await);
+    for name in ["one", "other"] {
+        let of_one: Vec<_> = seen
+            .iter()
+            .filter(|it| it.starts_with(&format!("{name} ")))
+            .collect();
+        let expected: Vec<_> = (0..EACH).map(|it| format!("{name} {it}")).collect();
+        assert_eq!(of_one, expected.iter().collect::<Vec<_>>());
+    }
+    other.stop(&id).await;
+    assert_eq!(
+        (here.event().await.name, there.event().await.name),
+        ("end".into(), "end".into())
+    );
+}
+
+#[tokio::test]
+async fn a_watcher_resumes_at_another_server_where_it_stopped() {
+    let Some(cluster) = Cluster::start(2, &["--log-messages", "10"]).await else {
+        return;
+    };
+    let [one, other] = [&cluster.nodes[0].http, &cluster.nodes[1].http];
+    let id = one.connect().await;
+    let mut stream = one.watch(&id).await;
+    for number in 1..=4 {
+        one.publish(&id, number.to_string()).await;
+    }
+    let mut last = String::new();
+    for number in 1..=4u64 {
+        let event = stream.event().await;
+        assert_eq!(event.seq(), number);
+        last = event.id;
+    }
+    drop(stream);
+    for number in 5..=8 {
+        other.publish(&id, number.to_string()).await;
+    }
+    let resume = format!("Last-Event-ID: {last}");
+    let mut stream = other.stream(&stream_of(&id), &[&resume]).await;
+    assert_eq!(texts(&mut stream, 5, 4).await, ["5", "6", "7", "8"]);
+
+    // What the log has dropped meanwhile is told with its numbers.
+    drop(stream);
+    for number in 9..=20 {
+        one.publish(&id, number.to_string()).await;
+    }
+    let mut stream = one.stream(&stream_of(&id), &[&resume]).await;
+    let gap = stream.event().await;
+    assert_eq!(
+        (
+            gap.name.as_str(),
+            gap.json()["from"].as_u64(),
+            gap.json()["to"].as_u64()
+        ),
+        ("gap", Some(5), Some(10))
+    );
+    assert_eq!(texts(&mut stream, 11, 10).await.len(), 10);
+
+    // A cursor of another channel is told as one of a server that was restarted.
+    let mut stream = other
+        .stream(&stream_of(&id), &["Last-Event-ID: 12-1"])
+        .await;
+    let gap = stream.event().await;
+    assert_eq!(
+        (gap.name.as_str(), gap.json()["missed"].is_null()),
+        ("gap", true)
+    );
+    assert_eq!(texts(&mut stream, 11, 10).await.len(), 10);
+}
+
+#[tokio::test]
+async fn a_repeated_request_stands_once_wherever_it_is_repeated() {
+    let Some(cluster) = Cluster::start(2, &[]).await else {
+        return;
+    };
+    let [one, other] = [&cluster.nodes[0].http, &cluster.nodes[1].http];
+    let id = one.connect().await;
+    let mut stream = one.watch(&id).await;
+    let key = "Idempotency-Key: a";
+    let first = one.request("POST", &stream_of(&id), &[key], "x").await;
+    let again = other.request("POST", &stream_of(&id), &[key], "x").await;
+    assert_eq!(first.json()["id"], again.json()["id"]);
+
+    // Half of a streaming request here, all of it there.
+    let key = "Idempotency-Key: b";
+    let mut broken = one.publisher(&id, &[key]).await;
+    broken.say_chunk("\"1\"\n\"2\"\n").await;
+    assert_eq!(texts(&mut stream, 1, 3).await, ["x", "1", "2"]);
+    drop(broken);
+    let mut whole = other.publisher(&id, &[key]).await;
+    whole.say_chunk("\"1\"\n\"2\"\n\"3\"\n").await;
+    whole.say_chunk("").await;
+    let answer = whole.answer().await.json();
+    assert_eq!(answer["accepted"], 3);
+    assert_eq!(
+        texts(&mut stream, 4, 1).await,
+        ["3"],
+        "and nobody is missed"
+    );
+    one.publish(&id, "then").await;
+    assert_eq!(texts(&mut stream, 5, 1).await, ["then"]);
+}
+
+#[tokio::test]
+async fn what_is_requested_at_one_server_reaches_the_publisher_at_another() {
+    let Some(cluster) = Cluster::start(2, &[]).await else {
+        return;
+    };
+    let [one, other] = [&cluster.nodes[0].http, &cluster.nodes[1].http];
+    let id = one.connect().await;
+    let control = format!("/api/v1/sse/debug/control/{id}");
+    let mut listening = other
+        .stream(&format!("{control}?operation=build"), &[])
+        .await;
+    assert_eq!(listening.event().await.json()["subscribers"], 0);
+    let stream = one.watch(&id).await;
+    assert_eq!(listening.event().await.json()["subscribers"], 1);
+    let json = ["Content-Type: application/json"];
+    let wish = r#"{"level":"debug","cancel":true,"operation":"build"}"#;
+    let answer = one.request("POST", &control, &json, wish).await;
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    let state = listening.event().await.json();
+    assert_eq!(
+        (&state["level"], &state["cancel"]),
+        (&"debug".into(), &true.into())
+    );
+    // The operation's outcome takes the request to cancel it back.
+    let outcome = r#"{"message":"","operation":"build","outcome":"cancelled"}"#;
+    other.request("POST", &stream_of(&id), &json, outcome).await;
+    let state = listening.event().await.json();
+    assert_eq!(
+        (&state["level"], &state["cancel"]),
+        (&"debug".into(), &false.into())
+    );
+    drop(stream);
+    assert_eq!(listening.event().await.json()["subscribers"], 0);
+}
+
+#[tokio::test]
+async fn a_slow_watcher_at_another_server_loses_nothing_and_holds_its_publisher() {
+    const COUNT: u64 = 600;
+    let Some(cluster) = Cluster::start(2, &["--log-messages", "10", "--stall-timeout", "1m"]).await
+    else {
+        return;
+    };
+    let [one, other] = [&cluster.nodes[0].http, &cluster.nodes[1].http];
+    let id = one.connect().await;
+    // It asks and reads nothing.
+    let mut slow = Connection::open(other.address).await;
+    slow.ask("GET", &stream_of(&id), &[]).await;
+    assert!(soon(subscribed(one, &id)).await);
+    let mut publisher = one.publisher(&id, &[]).await;
+    let (held_back, mut held) = tokio::sync::mpsc::channel(1);
+    let publishing = async move {
+        for number in 1..=COUNT {
+            let line = format!("\"{number} {}\"\n", "x".repeat(60_000));
+            let mut saying = std::pin::pin!(publisher.say_chunk(line));
+            let waited = tokio::time::timeout(Duration::from_millis(300), saying.as_mut()).await;
+            if waited.is_err() {
+                let _ = held_back.try_send(());
+                saying.await;
+            }
+        }
+        publisher.say_chunk("").await;
+        assert_eq!(publisher.answer().await.json()["accepted"], COUNT);
+    };
+    let reading = async move {
+        soon(held.recv()).await.expect("the publisher is held back");
+        let mut slow = slow.into_stream().await;
+        slow.event().await;
+        for number in 1..=COUNT {
+            let event = slow.event().await;
+            assert_eq!((event.name.as_str(), event.seq()), ("debug", number));
+        }
+    };
+    tokio::time::timeout(LONG, async { tokio::join!(publishing, reading) })
+        .await
+        .unwrap();
+}
+
+/// Waits until a client has a subscriber.
+async fn subscribed(at: &crate::support::http::Http, id: &str) -> bool {
+    loop {
+        let receipt = at
+            .request(
+                "POST",
+                &stream_of(id),
+                &["Content-Type: application/x-ndjson"],
+                "",
+            )
+            .await;
+        if receipt.json()["subscribers"] == 1 {
+            return true;
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_line_arrives_once_and_in_order_while_each_server_is_killed_in_turn() {
+    const COUNT: u32 = 200_000;
+    // What is on its way to the watcher, in nginx and in sockets, is gone with a server: the log must hold as much.
+    const LOG: [&str; 4] = ["--log-messages", "100000", "--log-bytes", "16MiB"];
+    let Some(mut cluster) = Cluster::start(3, &LOG).await else {
+        return;
+    };
+    let addresses: Vec<_> = cluster.nodes.iter().map(|it| it.http.address).collect();
+    let Some(nginx) = Nginx::balancing(&addresses).await else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let (input, output) = (scratch.path("in"), scratch.path("out"));
+    fs::write(&input, seq(COUNT)).unwrap();
+    let mut watch = codechat([
+        "watch",
+        "--server",
+        &nginx.url,
+        "--until",
+        &format!("^{COUNT}$"),
+    ]);
+    let (watcher, id) = opened(Running::start(watch.stdout(File::create(&output).unwrap()))).await;
+    let mut shell = clean("sh");
+    let script = "\"$0\" send --server \"$1\" --id \"$2\" < \"$3\"";
+    shell
+        .args(["-c", script, CODECHAT, &nginx.url, &id])
+        .arg(&input);
+    let sender = Running::start(&mut shell);
+    for index in 0..3 {
+        let before = fs::metadata(&output).unwrap().len();
+        let grows = becomes(|| fs::metadata(&output).unwrap().len() > before + 50_000);
+        assert!(grows.await, "nothing arrives any more");
+        cluster.replace(index).await;
+    }
+    let sent = sender.end_within(LONG).await;
+    assert_eq!(sent.code, Some(0), "{sent:?}");
+    let end = watcher.end_within(LONG).await;
+    assert_eq!(end.code, Some(0), "{end:?}");
+    assert!(
+        fs::read_to_string(&output).unwrap() == seq(COUNT),
+        "{end:?}"
+    );
+}

@@ -1,0 +1,259 @@
+//! What becomes of streams and publishers when the store fails.
+
+use std::time::Duration;
+
+use super::texts;
+use crate::support::{
+    becomes,
+    cluster::Cluster,
+    http::{Http, Stream, stream_of},
+    port::Port,
+    redis::Redis,
+    soon,
+};
+
+const STORE: [&str; 4] = ["--store-timeout", "1s", "--store-patience", "20s"];
+
+/// Waits for a gap of unknown size.
+async fn unknown_gap(stream: &mut Stream) {
+    let gap = stream.event().await;
+    assert_eq!(
+        (gap.name.as_str(), gap.json()["missed"].is_null()),
+        ("gap", true),
+        "{gap:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_feed_that_breaks_and_scripts_that_are_forgotten_cost_nothing() {
+    let Some(cluster) = Cluster::start(2, &STORE).await else {
+        return;
+    };
+    let [one, other] = [&cluster.nodes[0].http, &cluster.nodes[1].http];
+    let id = one.connect().await;
+    let mut stream = other.watch(&id).await;
+    for number in 1..=30 {
+        one.publish(&id, number.to_string()).await;
+        match number {
+            10 => assert_eq!(cluster.redis.ask("CLIENT KILL TYPE pubsub"), ":2"),
+            20 => assert_eq!(cluster.redis.ask("SCRIPT FLUSH"), "+OK"),
+            _ => {}
+        }
+    }
+    let expected: Vec<_> = (1..=30).map(|it| it.to_string()).collect();
+    assert_eq!(texts(&mut stream, 1, 30).await, expected);
+}
+
+#[tokio::test]
+async fn what_a_flushed_store_lost_is_told_and_the_client_goes_on() {
+    let Some(cluster) = Cluster::start(2, &STORE).await else {
+        return;
+    };
+    let [one, other] = [&cluster.nodes[0].http, &cluster.nodes[1].http];
+    let id = one.connect().await;
+    let mut stream = other.watch(&id).await;
+    one.publish(&id, "before").await;
+    assert_eq!(texts(&mut stream, 1, 1).await, ["before"]);
+    assert_eq!(cluster.redis.ask("FLUSHALL"), "+OK");
+    unknown_gap(&mut stream).await;
+    one.publish(&id, "after").await;
+    assert_eq!(texts(&mut stream, 1, 1).await, ["after"]);
+}
+
+#[tokio::test]
+async fn a_store_that_is_restarted_empty_is_told_and_all_goes_on() {
+    let Some(mut cluster) = Cluster::start(2, &STORE).await else {
+        return;
+    };
+    let id = cluster.nodes[0].http.connect().await;
+    let mut stream = cluster.nodes[1].http.watch(&id).await;
+    cluster.nodes[0].http.publish(&id, "before").await;
+    assert_eq!(texts(&mut stream, 1, 1).await, ["before"]);
+    cluster.redis.restart();
+    unknown_gap(&mut stream).await;
+    let one = &cluster.nodes[0].http;
+    soon(async { while one.get("/readyz").await.status != 200 {} }).await;
+    one.publish(&id, "after").await;
+    assert_eq!(texts(&mut stream, 1, 1).await, ["after"]);
+    one.stop(&id).await;
+    assert_eq!(stream.event().await.name, "end");
+}
+
+#[tokio::test]
+async fn while_the_store_is_silent_publishing_is_refused_and_streams_stay_open() {
+    let Some(cluster) = Cluster::start(2, &STORE).await else {
+        return;
+    };
+    let [one, other] = [&cluster.nodes[0].http, &cluster.nodes[1].http];
+    let id = one.connect().await;
+    let mut stream = other.watch(&id).await;
+    cluster.redis.pause();
+    let refused = one.post(&stream_of(&id), &[], "x").await;
+    assert!(
+        refused.detail(503).contains("the store"),
+        "{}",
+        refused.text()
+    );
+    assert!(refused.head.header("retry-after").is_some());
+    soon(async { while one.get("/readyz").await.status != 503 {} }).await;
+    assert_eq!(one.get("/healthz").await.status, 200);
+    // A stream of lines waits.
+    let mut publisher = one.publisher(&id, &[]).await;
+    let streaming = async move {
+        publisher.say_chunk("\"1\"\n\"2\"\n").await;
+        publisher.say_chunk("").await;
+        publisher.answer().await.json()["accepted"].as_u64()
+    };
+    let waking = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        cluster.redis.go_on();
+    };
+    let (accepted, ()) = tokio::join!(streaming, waking);
+    assert_eq!(accepted, Some(2));
+    assert_eq!(
+        texts(&mut stream, 1, 2).await,
+        ["1", "2"],
+        "what was refused was never taken"
+    );
+}
+
+/// Waits until a server can use the store.
+async fn ready(at: &Http) {
+    soon(async { while at.get("/readyz").await.status != 200 {} }).await;
+}
+
+#[tokio::test]
+async fn a_store_that_keeps_all_on_disk_is_restarted_without_loss_or_gap() {
+    let Some(redis) = Redis::with(&["--appendonly", "yes", "--appendfsync", "always"]) else {
+        return;
+    };
+    let mut cluster = Cluster::on(redis, 2, &STORE).await.unwrap();
+    let id = cluster.nodes[0].http.connect().await;
+    let mut stream = cluster.nodes[1].http.watch(&id).await;
+    for text in ["1", "2", "3"] {
+        cluster.nodes[0].http.publish(&id, text).await;
+    }
+    let first = stream.event().await;
+    cluster.redis.restart();
+    let [one, other] = [&cluster.nodes[0].http, &cluster.nodes[1].http];
+    // A stream of lines waits for the store.
+    let mut publisher = one.publisher(&id, &[]).await;
+    publisher.say_chunk("\"4\"\n\"5\"\n").await;
+    publisher.say_chunk("").await;
+    assert_eq!(publisher.answer().await.json()["accepted"], 2);
+    assert_eq!(texts(&mut stream, 2, 4).await, ["2", "3", "4", "5"]);
+    let resume = format!("Last-Event-ID: {}", first.id);
+    ready(other).await;
+    let mut resumed = other.stream(&stream_of(&id), &[&resume]).await;
+    assert_eq!(texts(&mut resumed, 2, 4).await, ["2", "3", "4", "5"]);
+}
+
+#[tokio::test]
+async fn what_a_promoted_replica_lacks_is_told_to_each_watcher() {
+    let port = Port::keep();
+    let number = port.address.port().to_string();
+    let listen = ["--bind", "127.0.0.1", "--port", &number];
+    let Some(primary) = Redis::with(&listen) else {
+        return;
+    };
+    let replica = Redis::with(&["--replicaof", "127.0.0.1", &number]).unwrap();
+    let mut cluster = Cluster::on(primary, 2, &STORE).await.unwrap();
+    let id = cluster.nodes[0].http.connect().await;
+    let mut streams = Vec::new();
+    for node in &cluster.nodes {
+        streams.push(node.http.watch(&id).await);
+    }
+    for text in ["1", "2", "3"] {
+        cluster.nodes[0].http.publish(&id, text).await;
+    }
+    let log = format!("LLEN codechat:{{{}}}:{id}:log", &id[..2]);
+    assert!(
+        becomes(|| replica.ask(&log) == ":3").await,
+        "no replication"
+    );
+    // Nobody listens on that port: the replica keeps what it has, and gets no more.
+    let nowhere = Port::keep();
+    let cut = format!("REPLICAOF 127.0.0.1 {}", nowhere.address.port());
+    assert!(replica.ask(&cut).starts_with("+OK"));
+    cluster.nodes[0].http.publish(&id, "4").await;
+    let last = cluster.nodes[1].http.publish(&id, "5").await;
+    for stream in &mut streams {
+        assert_eq!(texts(stream, 1, 5).await, ["1", "2", "3", "4", "5"]);
+    }
+    assert_eq!(replica.ask("REPLICAOF NO ONE"), "+OK");
+    replica.take_over(&cluster.redis);
+    cluster.redis.kill();
+    for stream in &mut streams {
+        unknown_gap(stream).await;
+    }
+    let [one, other] = [&cluster.nodes[0].http, &cluster.nodes[1].http];
+    ready(one).await;
+    ready(other).await;
+    one.publish(&id, "another").await;
+    for stream in &mut streams {
+        assert_eq!(texts(stream, 4, 1).await, ["another"]);
+    }
+    // Who comes back with what is lost is told too.
+    let resume = format!("Last-Event-ID: {last}");
+    let mut resumed = other.stream(&stream_of(&id), &[&resume]).await;
+    unknown_gap(&mut resumed).await;
+    assert_eq!(texts(&mut resumed, 1, 4).await, ["1", "2", "3", "another"]);
+}
+
+#[tokio::test]
+async fn a_store_whose_memory_is_spent_refuses_and_can_still_be_read() {
+    let bounds = ["--maxmemory", "8mb", "--maxmemory-policy", "noeviction"];
+    let Some(redis) = Redis::with(&bounds) else {
+        return;
+    };
+    let cluster = Cluster::on(redis, 2, &STORE).await.unwrap();
+    let [one, other] = [&cluster.nodes[0].http, &cluster.nodes[1].http];
+    let id = one.connect().await;
+    one.publish(&id, "kept").await;
+    let text = "x".repeat(60_000);
+    let mut others = Vec::new();
+    let refused = soon(async {
+        loop {
+            // Ten fit into a log, so that none is dropped for another.
+            let opened = one.get("/api/v1/sse/connect").await;
+            if opened.status != 200 {
+                break opened;
+            }
+            let filled = opened.json()["clientId"].as_str().unwrap().to_owned();
+            others.push(filled.clone());
+            for _ in 0..10 {
+                let answer = one.post(&stream_of(&filled), &[], &text).await;
+                if answer.status != 200 && answer.status != 202 {
+                    return answer;
+                }
+            }
+        }
+    });
+    let refused = refused.await;
+    let detail = refused.detail(429);
+    assert!(
+        detail.contains("store") && detail.contains("maxmemory"),
+        "{detail}"
+    );
+    assert!(refused.head.header("retry-after").is_some());
+    // Servers show that they live, or others would take them for dead.
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    let alive = format!("ZCOUNT codechat:nodes {} +inf", now.as_millis());
+    assert!(
+        becomes(|| cluster.redis.ask(&alive) == ":2").await,
+        "no beat"
+    );
+    // A new subscription, and a server whose connections break.
+    let mut stream = other.watch(&id).await;
+    assert_eq!(texts(&mut stream, 1, 1).await, ["kept"]);
+    cluster.redis.ask("CLIENT KILL TYPE normal");
+    ready(one).await;
+    ready(other).await;
+    let mut again = one.watch(&id).await;
+    assert_eq!(texts(&mut again, 1, 1).await, ["kept"]);
+    for filled in others {
+        other.stop(&filled).await;
+    }
+    one.publish(&id, "more").await;
+    assert_eq!(texts(&mut stream, 2, 1).await, ["more"]);
+}

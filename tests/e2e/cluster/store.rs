@@ -1,0 +1,165 @@
+//! How a server says that it cannot use a store, and what it takes.
+
+use crate::support::{
+    cluster::Cluster,
+    http::stream_of,
+    port::Port,
+    process::{Running, Scratch, Serve},
+    redis::Redis,
+    soon,
+};
+
+/// How `serve` ends with these flags.
+async fn refused(more: &[&str]) -> (Option<i32>, String) {
+    let args = [
+        &["serve", "--listen", "127.0.0.1:0", "--store-patience", "1s"],
+        more,
+    ]
+    .concat();
+    let ended = Running::codechat(args).end().await;
+    let last = ended
+        .stderr
+        .lines()
+        .filter(|it| it.starts_with("codechat: ") || it.starts_with("error: "));
+    (ended.code, last.collect::<Vec<_>>().join("\n"))
+}
+
+#[tokio::test]
+async fn what_is_no_store_is_said_with_what_to_do() {
+    for (url, said) in [
+        ("localhost:6379", "redis://[USER@]HOST"),
+        ("redis://team:secret@localhost", "--store-password-file"),
+        ("redis+sentinel://localhost/main", "is not supported"),
+    ] {
+        let (code, text) = refused(&["--store", url]).await;
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains(said) && !text.contains("secret"), "{text}");
+    }
+    let (code, text) = refused(&["--store", "redis+unix:///nowhere/socket"]).await;
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("/nowhere/socket") && text.contains("No such file"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_password_is_taken_from_a_file_and_a_wrong_one_is_said() {
+    let Some(redis) = Redis::with(&["--requirepass", "right"]) else {
+        return;
+    };
+    let scratch = crate::support::process::Scratch::new();
+    let (right, wrong) = (scratch.path("right"), scratch.path("wrong"));
+    std::fs::write(&right, "right\n").unwrap();
+    std::fs::write(&wrong, "wrong\n").unwrap();
+    let store = ["--store", &redis.url()].map(str::to_owned);
+    let flags = |file: &std::path::Path| {
+        let file = file.to_str().unwrap().to_owned();
+        [&store[..], &["--store-password-file".into(), file]].concat()
+    };
+    let wrong = flags(&wrong);
+    let wrong: Vec<_> = wrong.iter().map(String::as_str).collect();
+    let (code, text) = refused(&wrong).await;
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("refuses") && text.contains("assword"),
+        "{text}"
+    );
+    let right = flags(&right);
+    let right: Vec<_> = right.iter().map(String::as_str).collect();
+    let server = Serve::start(&right).await;
+    let id = server.http.connect().await;
+    server.http.publish(&id, "x").await;
+}
+
+#[tokio::test]
+async fn a_server_with_other_limits_than_those_that_run_says_which() {
+    let Some(mut cluster) = Cluster::start(1, &["--log-messages", "10"]).await else {
+        return;
+    };
+    let url = cluster.redis.url();
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--store", &url];
+    let mut unlike = Running::codechat([&serve[..], &["--idle-timeout", "1h"]].concat());
+    for (limit, here, elsewhere) in [
+        ("--idle-timeout", "3600s", "900s"),
+        ("--log-messages", "1024", "10"),
+    ] {
+        let line = unlike.says(limit).await;
+        for part in [
+            format!("here=\"{here}\""),
+            format!("elsewhere=\"{elsewhere}\""),
+        ] {
+            assert!(line.contains("WARN") && line.contains(&part), "{line}");
+        }
+    }
+    // One that takes the place of another is compared with those that still run, not with what ran before.
+    unlike.signal("KILL").await;
+    unlike.end().await;
+    cluster.replace(0).await;
+    let debug = ["--log", "debug", "--log-messages", "10"];
+    let mut like = Running::codechat([&serve[..], &debug].concat());
+    let said = like.says("limits are compared").await;
+    assert!(said.contains("differing=0"), "{said}");
+}
+
+/// The rule that the documents give for the store's user, with a password.
+fn documented_rule() -> String {
+    const DOCUMENT: &str = include_str!("../../../docs/deployment.md");
+    let rule = DOCUMENT.lines().find(|it| it.starts_with("ACL SETUSER"));
+    rule.unwrap().replace("PASSWORD", "right")
+}
+
+#[tokio::test]
+async fn the_documented_rule_for_the_stores_user_is_enough_and_what_lacks_is_named() {
+    let port = Port::keep();
+    let number = port.address.port().to_string();
+    let Some(redis) = Redis::with(&["--bind", "127.0.0.1", "--port", &number]) else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let password = scratch.path("password");
+    std::fs::write(&password, "right").unwrap();
+    let url = format!("redis://codechat@127.0.0.1:{number}");
+    let file = password.to_str().unwrap();
+    let flags = ["--store", &url, "--store-password-file", file];
+    let rule = documented_rule();
+    assert_eq!(redis.ask(&rule), "+OK");
+
+    let serve = Serve::start(&flags).await;
+    let http = serve.http;
+    let id = http.connect().await;
+    let mut stream = http.watch(&id).await;
+    http.publish(&id, "1").await;
+    let key = ["Idempotency-Key: a"];
+    let keyed = http.post(&stream_of(&id), &key, "2").await;
+    assert_eq!(keyed.status, 202);
+    let mut publisher = http.publisher(&id, &["Idempotency-Key: b"]).await;
+    publisher.say_chunk("\"3\"\n").await;
+    publisher.say_chunk("").await;
+    assert_eq!(publisher.answer().await.json()["accepted"], 1);
+    assert_eq!(super::texts(&mut stream, 1, 3).await, ["1", "2", "3"]);
+    let control = format!("/api/v1/sse/debug/control/{id}");
+    let mut listening = http.stream(&format!("{control}?operation=a"), &[]).await;
+    assert_eq!(listening.event().await.json()["subscribers"], 1);
+    let json = ["Content-Type: application/json"];
+    let asked = http.post(&control, &json, r#"{"level":"debug"}"#).await;
+    assert_eq!(asked.status, 202, "{}", asked.text());
+    http.stop(&id).await;
+    assert_eq!(stream.event().await.name, "end");
+    soon(async { while http.get("/readyz").await.status != 200 {} }).await;
+    serve.process.signal("TERM").await;
+    let ended = serve.process.end().await;
+    assert_eq!(ended.code, Some(0));
+    assert!(!ended.stderr.contains("the store"), "{}", ended.stderr);
+
+    for (lacking, named) in [
+        ("-lpop", "lpop"),
+        ("-evalsha", "evalsha"),
+        ("-subscribe", "subscribe"),
+    ] {
+        assert_eq!(redis.ask(&format!("{rule} {lacking}")), "+OK");
+        let (code, text) = refused(&flags).await;
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains(named) && !text.contains("right"), "{text}");
+    }
+}
