@@ -71,7 +71,7 @@ pub(crate) async fn idle(server: &Server, scale: Scale) -> anyhow::Result<Vec<Fi
 }
 
 /// Opens so many streams with an ID each, and hands them to `keep`.
-async fn each(
+pub(crate) async fn each(
     count: u64,
     server: SocketAddr,
     mut keep: impl FnMut(String, TcpStream),

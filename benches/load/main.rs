@@ -10,7 +10,8 @@
 //!
 //! It needs Linux. What is measured runs on the first core, alone; the load and everything else on the
 //! second. Works: `fanout`, `publish8`, `publish32`, `ndjson`, `cycles`, `latency`, `idle`, `watch`,
-//! `send`, `start`; each one's file says what it does. Servers are started anew for each.
+//! `send`, `start`, `cluster`; each one's file says what it does. Servers are started anew for each.
+//! `cluster` needs redis-server, and has a table of its own: ratios and whether they are within their bounds.
 //!
 //! In the table, `ratio` says how many times as good codechat is as the reference (as curl, for
 //! `watch`): above 1 is better in every row, whatever the unit. `CPU` is what one message (one cycle,
@@ -20,6 +21,7 @@
 //! The program fails where a work was not done right, and only there: every delivery is counted, and
 //! one too few or too many is a failure. How fast it was is for people to judge.
 
+mod cluster;
 mod connections;
 mod http;
 mod latency;
@@ -71,10 +73,11 @@ enum Work {
     Watch,
     Send,
     Start,
+    Cluster,
 }
 
 impl Work {
-    const ALL: [(&str, Self); 10] = [
+    const ALL: [(&str, Self); 11] = [
         ("fanout", Self::Fanout),
         ("publish8", Self::Publish8),
         ("publish32", Self::Publish32),
@@ -85,6 +88,7 @@ impl Work {
         ("watch", Self::Watch),
         ("send", Self::Send),
         ("start", Self::Start),
+        ("cluster", Self::Cluster),
     ];
 
     /// What the reference's broadcasts hold: as little as loses nothing, since each is paid for whole
@@ -109,7 +113,7 @@ impl Work {
         }
         let server = &Server::start(machine, subject, self.capacity())?;
         match self {
-            Self::Fanout => publishing::fanout(server, scale).await,
+            Self::Fanout => publishing::fanout(server, scale, publishing::FANOUT_PUBLISHERS).await,
             Self::Publish8 => publishing::publish(server, scale, "publish8", 8).await,
             Self::Publish32 => publishing::publish(server, scale, "publish32", 32).await,
             Self::Ndjson => publishing::ndjson(server, scale).await,
@@ -117,7 +121,9 @@ impl Work {
             Self::Latency => latency::latency(server, scale).await,
             Self::Idle => connections::idle(server, scale).await,
             Self::Send => programs::send(machine, server, scale).await,
-            Self::Watch | Self::Start => unreachable!("they need no server of ours"),
+            Self::Watch | Self::Start | Self::Cluster => {
+                unreachable!("they need no server of ours")
+            }
         }
     }
 
@@ -206,8 +212,14 @@ fn main() -> anyhow::Result<ExitCode> {
     table::head();
     for (name, work) in args.works {
         eprintln!("{name} …");
-        match work.measure(&machine, args.scale) {
-            Ok([codechat, reference]) => table::rows(&codechat, &reference),
+        let done = if work == Work::Cluster {
+            cluster::run(&machine, args.scale)
+        } else {
+            let measured = work.measure(&machine, args.scale);
+            measured.map(|[codechat, reference]| table::rows(&codechat, &reference))
+        };
+        match done {
+            Ok(()) => {}
             Err(error) => {
                 eprintln!("{name} FAILED: {error:#}");
                 exit = ExitCode::FAILURE;

@@ -20,6 +20,17 @@ const TICK: Duration = Duration::from_millis(10);
 /// What a server that does not start, or a program that does not end, is given.
 const PATIENCE: Duration = Duration::from_mins(5);
 
+/// Where a process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cores {
+    /// On the core of the process under test.
+    Its,
+    /// On the core of this program and of everything else.
+    Ours,
+    /// On either.
+    Both,
+}
+
 /// Which of the two is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
@@ -55,9 +66,19 @@ impl Machine {
 
     /// A command on the core of what is measured, with nothing of our environment in its way.
     pub(crate) fn command(&self, program: &Path) -> Command {
+        self.command_on(program, Cores::Its)
+    }
+
+    /// The same where it is wanted.
+    pub(crate) fn command_on(&self, program: &Path, cores: Cores) -> Command {
         let mut command = if self.pins {
+            let cores = match cores {
+                Cores::Its => ITS_CORE.to_owned(),
+                Cores::Ours => OUR_CORE.to_owned(),
+                Cores::Both => format!("{ITS_CORE},{OUR_CORE}"),
+            };
             let mut taskset = Command::new("taskset");
-            taskset.args(["-c", ITS_CORE]).arg(program);
+            taskset.args(["-c", &cores]).arg(program);
             taskset
         } else {
             Command::new(program)

@@ -20,25 +20,32 @@ const BATCH: u64 = 500;
 const NDJSON_IDS: usize = 100;
 const NDJSON_PUBLISHERS: usize = 4;
 const FANOUT_SUBSCRIBERS: usize = 1_000;
-const FANOUT_PUBLISHERS: usize = 4;
+pub(crate) const FANOUT_PUBLISHERS: usize = 4;
 /// So many messages may be on their way to 1,000 subscribers: far below what would be lost, and far
 /// above what keeps a server busy.
 const FANOUT_WINDOW: u64 = 64;
 const PUBLISH_IDS: usize = 1_000;
 
 /// Client IDs with subscribers, and who counts what those get.
-struct Readers {
-    tally: Rc<Tally>,
+pub(crate) struct Readers {
+    pub(crate) tally: Rc<Tally>,
     ids: Vec<String>,
+    /// Of each ID.
+    subscribers: usize,
 }
 
 impl Readers {
-    async fn open(server: &Server, ids: usize, subscribers: usize) -> anyhow::Result<Self> {
+    pub(crate) async fn open(
+        server: &Server,
+        ids: usize,
+        subscribers: usize,
+    ) -> anyhow::Result<Self> {
         let tally = Tally::new(ids);
         let mut control = Connection::open(server.address).await?;
         let mut readers = Self {
             tally,
             ids: Vec::new(),
+            subscribers,
         };
         for channel in 0..ids {
             let id = control.connect().await?;
@@ -50,10 +57,19 @@ impl Readers {
         }
         Ok(readers)
     }
+
+    /// How many deliveries so many messages make.
+    pub(crate) fn deliveries(&self, messages: u64) -> u64 {
+        messages * self.subscribers as u64
+    }
 }
 
-/// One ID, 1,000 subscribers, single messages from four publishers.
-pub(crate) async fn fanout(server: &Server, scale: Scale) -> anyhow::Result<Vec<Figure>> {
+/// One ID, 1,000 subscribers, single messages from so many publishers.
+pub(crate) async fn fanout(
+    server: &Server,
+    scale: Scale,
+    publishers: usize,
+) -> anyhow::Result<Vec<Figure>> {
     let subscribers = FANOUT_SUBSCRIBERS as u64;
     let readers = Readers::open(server, 1, FANOUT_SUBSCRIBERS).await?;
     let request = Rc::new(http::publication(
@@ -64,15 +80,15 @@ pub(crate) async fn fanout(server: &Server, scale: Scale) -> anyhow::Result<Vec<
     let messages = scale.of(3_000);
     let sent = Rc::new(Cell::new(0));
     let meter = server.meter()?;
-    let mut publishers = JoinSet::new();
-    for _ in 0..FANOUT_PUBLISHERS {
+    let mut tasks = JoinSet::new();
+    for _ in 0..publishers {
         let mut connection = Connection::open(server.address).await?;
         let (tally, request, sent) = (
             Rc::clone(&readers.tally),
             Rc::clone(&request),
             Rc::clone(&sent),
         );
-        publishers.spawn_local(async move {
+        tasks.spawn_local(async move {
             while sent.get() < messages {
                 sent.set(sent.get() + 1);
                 let due = sent.get().saturating_sub(FANOUT_WINDOW) * subscribers;
@@ -82,7 +98,7 @@ pub(crate) async fn fanout(server: &Server, scale: Scale) -> anyhow::Result<Vec<
             anyhow::Ok(())
         });
     }
-    all(publishers).await?;
+    all(tasks).await?;
     let deliveries = messages * subscribers;
     readers.tally.complete(deliveries).await?;
     Ok(vec![Figure::rate(
@@ -101,16 +117,23 @@ pub(crate) async fn publish(
     publishers: usize,
 ) -> anyhow::Result<Vec<Figure>> {
     let readers = Readers::open(server, PUBLISH_IDS, 1).await?;
-    let text = text(TEXT_BYTES);
-    let requests: Rc<Vec<_>> = Rc::new(
-        readers
-            .ids
-            .iter()
-            .map(|id| http::publication(id, "text/plain", &text))
-            .collect(),
-    );
-    let each = scale.of(160_000) / publishers as u64;
     let meter = server.meter()?;
+    let messages = singly(server, &readers, scale.of(160_000), publishers).await?;
+    readers.tally.complete(messages).await?;
+    Ok(vec![Figure::rate(row, "messages", messages, meter.took()?)])
+}
+
+/// Publishes about so many messages, one after the other on each connection. Returns how many those were.
+pub(crate) async fn singly(
+    server: &Server,
+    readers: &Readers,
+    messages: u64,
+    publishers: usize,
+) -> anyhow::Result<u64> {
+    let text = text(TEXT_BYTES);
+    let request = |id: &String| http::publication(id, "text/plain", &text);
+    let requests: Rc<Vec<_>> = Rc::new(readers.ids.iter().map(request).collect());
+    let each = messages / publishers as u64;
     let mut tasks = JoinSet::new();
     for publisher in 0..publishers {
         let mut connection = Connection::open(server.address).await?;
@@ -124,43 +147,15 @@ pub(crate) async fn publish(
         });
     }
     all(tasks).await?;
-    let messages = each * publishers as u64;
-    readers.tally.complete(messages).await?;
-    Ok(vec![Figure::rate(row, "messages", messages, meter.took()?)])
+    Ok(each * publishers as u64)
 }
 
 /// Bodies of 500 lines from four publishers, each to 25 IDs of its own in turn. The next body for an
 /// ID goes out when the one before it has been delivered, since the reference has no flow control.
 pub(crate) async fn ndjson(server: &Server, scale: Scale) -> anyhow::Result<Vec<Figure>> {
     let readers = Readers::open(server, NDJSON_IDS, 1).await?;
-    let line = format!("\"{}\"\n", text(TEXT_BYTES));
-    let body = line.repeat(usize::try_from(BATCH)?);
-    let rounds = scale.of(50);
     let meter = server.meter()?;
-    let mut tasks = JoinSet::new();
-    for publisher in 0..NDJSON_PUBLISHERS {
-        let mut connection = Connection::open(server.address).await?;
-        let tally = Rc::clone(&readers.tally);
-        let mine: Vec<_> = (publisher..NDJSON_IDS)
-            .step_by(NDJSON_PUBLISHERS)
-            .map(|channel| {
-                let id = &readers.ids[channel];
-                let request = http::publication(id, "application/x-ndjson", &body);
-                (channel, request)
-            })
-            .collect();
-        tasks.spawn_local(async move {
-            for round in 0..rounds {
-                for (channel, request) in &mine {
-                    tally.reach(*channel, round * BATCH).await?;
-                    connection.publish(request).await?;
-                }
-            }
-            anyhow::Ok(())
-        });
-    }
-    all(tasks).await?;
-    let messages = rounds * BATCH * NDJSON_IDS as u64;
+    let messages = in_batches(server, &readers, scale.of(50)).await?;
     readers.tally.complete(messages).await?;
     Ok(vec![Figure::rate(
         "ndjson",
@@ -168,6 +163,42 @@ pub(crate) async fn ndjson(server: &Server, scale: Scale) -> anyhow::Result<Vec<
         messages,
         meter.took()?,
     )])
+}
+
+/// Publishes so many bodies to each ID, all of which have had as many messages before. Returns how many messages those were.
+pub(crate) async fn in_batches(
+    server: &Server,
+    readers: &Readers,
+    rounds: u64,
+) -> anyhow::Result<u64> {
+    let line = format!("\"{}\"\n", text(TEXT_BYTES));
+    let body = line.repeat(usize::try_from(BATCH)?);
+    let before = readers.tally.total() / readers.ids.len() as u64;
+    let mut tasks = JoinSet::new();
+    for publisher in 0..NDJSON_PUBLISHERS {
+        let mut connection = Connection::open(server.address).await?;
+        let tally = Rc::clone(&readers.tally);
+        let mine: Vec<_> = (publisher..readers.ids.len())
+            .step_by(NDJSON_PUBLISHERS)
+            .map(|channel| {
+                let id = &readers.ids[channel];
+                let request = http::publication(id, "application/x-ndjson", &body);
+                (channel, request)
+            })
+            .collect();
+        let due = readers.deliveries(BATCH);
+        tasks.spawn_local(async move {
+            for round in 0..rounds {
+                for (channel, request) in &mine {
+                    tally.reach(*channel, before + round * due).await?;
+                    connection.publish(request).await?;
+                }
+            }
+            anyhow::Ok(())
+        });
+    }
+    all(tasks).await?;
+    Ok(rounds * BATCH * readers.ids.len() as u64)
 }
 
 /// Waits for all tasks, or the first that fails.

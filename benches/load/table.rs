@@ -124,7 +124,7 @@ fn cost(cpu: Duration) -> String {
 }
 
 /// A number with as many digits as say something, its thousands apart.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     if value < 100.0 {
         return format!("{value:.2}");
     }

@@ -55,6 +55,11 @@ impl Tally {
         self.changed.notify_waiters();
     }
 
+    /// How many deliveries there were.
+    pub(crate) fn total(&self) -> u64 {
+        self.total.get()
+    }
+
     /// Waits until a channel has had so many deliveries.
     pub(crate) async fn reach(&self, channel: usize, deliveries: u64) -> anyhow::Result<()> {
         self.wait(deliveries, || self.channels[channel].get()).await

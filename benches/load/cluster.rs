@@ -1,0 +1,83 @@
+//! `cluster`: what a store costs, as ratios to what was measured beside it, and whether each is within its bound.
+//!
+//! It needs redis-server. Each part starts one of its own, on a unix socket, and servers that use it.
+
+mod bare;
+mod parts;
+mod store;
+
+use crate::{Scale, process::Machine, table::number};
+
+/// One ratio.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    name: &'static str,
+    unit: &'static str,
+    ours: f64,
+    reference: f64,
+    bound: Bound,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Bound {
+    /// Of the ratio to the reference.
+    AtMost(f64),
+    AtLeast(f64),
+    /// Of what was measured, less the reference.
+    More(f64),
+}
+
+impl Row {
+    /// What is to be within the bound.
+    fn value(&self) -> f64 {
+        match self.bound {
+            Bound::AtMost(_) | Bound::AtLeast(_) => self.ours / self.reference,
+            Bound::More(_) => self.ours - self.reference,
+        }
+    }
+
+    fn print(&self) {
+        let value = self.value();
+        let (sign, bound, is_within) = match self.bound {
+            Bound::AtMost(bound) => ("≤", bound, value <= bound),
+            Bound::AtLeast(bound) => ("≥", bound, value >= bound),
+            Bound::More(bound) => ("+ ≤", bound, value <= bound),
+        };
+        println!(
+            "{:<34} {:>8} {:>12} {:>12} {:>9} {:>10} {:>7}",
+            self.name,
+            self.unit,
+            number(self.ours),
+            number(self.reference),
+            number(value),
+            format!("{sign} {bound}"),
+            if is_within { "yes" } else { "NO" },
+        );
+    }
+}
+
+/// Measures all, and prints it: the middle ratio of three rounds.
+pub(crate) fn run(machine: &Machine, scale: Scale) -> anyhow::Result<()> {
+    println!(
+        "{:<34} {:>8} {:>12} {:>12} {:>9} {:>10} {:>7}",
+        "with a store", "unit", "with", "reference", "ratio", "bound", "within"
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let rounds = if scale.is_quick() { 1 } else { 3 };
+    for part in parts::Part::ALL {
+        let mut measured = Vec::new();
+        for _ in 0..rounds {
+            // Ends with it whatever the part has left running.
+            let tasks = tokio::task::LocalSet::new();
+            measured.push(runtime.block_on(tasks.run_until(part.run(machine, scale)))?);
+        }
+        for at in 0..measured[0].len() {
+            let mut rows: Vec<_> = measured.iter().map(|it| &it[at]).collect();
+            rows.sort_by(|a, b| a.value().total_cmp(&b.value()));
+            rows[rows.len() / 2].print();
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! The yardstick for what the store takes: the script that whoever needs a replay and live delivery writes first, sent by a
+//! client that does nothing else.
+
+use anyhow::ensure;
+
+use super::store::{Answer, Client, Store, command};
+
+/// Keeps about as many messages as a node's log, for as long as a channel may be idle, and tells who listens.
+const SCRIPT: &str =
+    "local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', 1024, '*', 'message', ARGV[1])
+redis.call('PEXPIRE', KEYS[1], 900000)
+redis.call('PUBLISH', KEYS[1], ARGV[1])
+return id";
+/// So many messages fill a stream.
+const FULL: u64 = 1200;
+const FILLED_AT_ONCE: u64 = 500;
+
+/// The client and its channels, which are full.
+pub(crate) struct Bare {
+    client: Client,
+    /// A publish to each channel.
+    commands: Vec<Vec<u8>>,
+}
+
+impl Bare {
+    pub(crate) fn new(store: &Store, channels: usize, text: &str) -> anyhow::Result<Self> {
+        let mut client = store.client()?;
+        let name = client.ask(&["SCRIPT", "LOAD", SCRIPT])?.text()?;
+        let publish = |channel| {
+            let key = format!("bare:{channel}");
+            command(&["EVALSHA", &name, "1", &key, text])
+        };
+        let mut bare = Self {
+            client,
+            commands: (0..channels).map(publish).collect(),
+        };
+        bare.publish(channels as u64 * FULL, FILLED_AT_ONCE)?;
+        Ok(bare)
+    }
+
+    /// Publishes so many messages to all channels in turn, so many at once.
+    pub(crate) fn publish(&mut self, messages: u64, at_once: u64) -> anyhow::Result<()> {
+        let (mut commands, mut left) = (self.commands.iter().cycle(), messages);
+        let mut bytes = Vec::new();
+        while left > 0 {
+            let count = at_once.min(left);
+            bytes.clear();
+            for command in commands.by_ref().take(usize::try_from(count)?) {
+                bytes.extend_from_slice(command);
+            }
+            self.client.send(&bytes)?;
+            for _ in 0..count {
+                let answer = self.client.answer()?;
+                ensure!(matches!(answer, Answer::Bytes(_)), "{answer:?}");
+            }
+            left -= count;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,353 @@
+//! What is measured: each part starts its store and its servers.
+
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use tokio::{io::AsyncReadExt, net::TcpStream};
+
+use super::{
+    Bound, Row,
+    bare::Bare,
+    store::{Spent, Store},
+};
+use crate::{
+    Scale,
+    connections::each,
+    http::{self, Connection},
+    process::{self, Cores, Machine, Server},
+    publishing::{self, FANOUT_PUBLISHERS, Readers, in_batches, singly},
+    table::{Figure, float},
+    tally::{MARK, text},
+};
+
+const TEXT_BYTES: usize = 120;
+const CHANNELS: usize = 200;
+const PUBLISHERS: usize = 32;
+/// So many bodies fill a log.
+const FULL: u64 = 3;
+/// What a publish may take beside two questions to the store, and one without it.
+const ON_THE_WAY: Duration = Duration::from_micros(60);
+/// So many go before those that count.
+const WARM_UP: u64 = 200;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// What a single publish costs the store.
+    Singles,
+    /// What a message of a batch costs the store.
+    Batches,
+    /// What a publish costs the server.
+    Server,
+    Ndjson,
+    /// By as many publishers as keep a server busy that asks a store each time.
+    Fanout,
+    /// By as few as the work of that name has: how long a publish takes then bounds the rate.
+    FanoutByFew,
+    Latency,
+    Memory,
+}
+
+impl Part {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Singles,
+        Self::Batches,
+        Self::Server,
+        Self::Ndjson,
+        Self::Fanout,
+        Self::FanoutByFew,
+        Self::Latency,
+        Self::Memory,
+    ];
+
+    pub(crate) async fn run(self, machine: &Machine, scale: Scale) -> anyhow::Result<Vec<Row>> {
+        match self {
+            Self::Singles => singles(machine, scale).await,
+            Self::Batches => batches(machine, scale).await,
+            Self::Server => server(machine, scale).await,
+            Self::Ndjson | Self::Fanout | Self::FanoutByFew => self.rate(machine, scale).await,
+            Self::Latency => latency(machine, scale).await,
+            Self::Memory => memory(machine, scale).await,
+        }
+    }
+
+    /// Works that are measured without a store too.
+    async fn rate(self, machine: &Machine, scale: Scale) -> anyhow::Result<Vec<Row>> {
+        let (name, bound) = match self {
+            Self::Ndjson => ("ndjson", 0.4),
+            Self::Fanout => ("fan-out to 1,000", 0.95),
+            _ => ("fan-out to 1,000, 4 publishers", 0.95),
+        };
+        let of = async |server: &Server, of: &str| -> anyhow::Result<f64> {
+            let figures: Vec<Figure> = match self {
+                Self::Ndjson => publishing::ndjson(server, scale).await?,
+                Self::Fanout => publishing::fanout(server, scale, PUBLISHERS).await?,
+                _ => publishing::fanout(server, scale, FANOUT_PUBLISHERS).await?,
+            };
+            let cpu = figures[0].cpu.unwrap_or_default().as_secs_f64() * 1e6;
+            eprintln!("  {name}, CPU of a server {of} a store: {cpu:.3} µs");
+            Ok(figures[0].value)
+        };
+        // Where the store does much, it has a core of its own, as it has elsewhere; the server shares the load's.
+        let (of_store, of_server) = match self {
+            Self::Ndjson => (Cores::Its, Cores::Ours),
+            _ => (Cores::Ours, Cores::Its),
+        };
+        let store = Store::start(machine, of_store)?;
+        let ours = of(&node(machine, of_server, Some(&store))?, "with").await?;
+        let reference = of(&node(machine, Cores::Its, None)?, "without").await?;
+        Ok(vec![Row {
+            name,
+            unit: "1/s",
+            ours,
+            reference,
+            bound: Bound::AtLeast(bound),
+        }])
+    }
+}
+
+/// A server.
+fn node(machine: &Machine, cores: Cores, store: Option<&Store>) -> anyhow::Result<Server> {
+    let mut command = machine.command_on(&machine.codechat, cores);
+    process::serve(&mut command);
+    if let Some(store) = store {
+        command.args(["--store", &store.url()]);
+    }
+    Server::listening(command)
+}
+
+/// A server that leaves all requests to the HTTP library, as one with a store does.
+fn plain_node(machine: &Machine, cores: Cores) -> anyhow::Result<Server> {
+    let mut command = machine.command_on(&machine.codechat, cores);
+    process::serve(&mut command);
+    command.env("CODECHAT_PLAIN_STREAMS", "true");
+    Server::listening(command)
+}
+
+/// The CPU of one of so many, in microseconds.
+fn each_took(cpu: Duration, count: u64) -> f64 {
+    cpu.as_secs_f64() * 1e6 / float(count)
+}
+
+/// What the store took between two moments for each of so many messages, and how many came with one read.
+fn spent(before: Spent, after: Spent, messages: u64) -> (f64, f64) {
+    let reads = (after.reads - before.reads).max(1);
+    let took = each_took(after.cpu.saturating_sub(before.cpu), messages);
+    (took, float(messages) / float(reads))
+}
+
+/// What a publish of the bare script takes, so many at once.
+fn bare(store: &Store, bare: &mut Bare, messages: u64, at_once: f64) -> anyhow::Result<f64> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a small positive number"
+    )]
+    let at_once = at_once.round().max(1.0) as u64;
+    let before = store.spent()?;
+    bare.publish(messages, at_once)?;
+    Ok(spent(before, store.spent()?, messages).0)
+}
+
+async fn singles(machine: &Machine, scale: Scale) -> anyhow::Result<Vec<Row>> {
+    let store = Store::start(machine, Cores::Its)?;
+    let node = node(machine, Cores::Ours, Some(&store))?;
+    let mut client = Bare::new(&store, CHANNELS, &text(TEXT_BYTES))?;
+    let mut rows = Vec::new();
+    for (name, subscribers, bound) in [
+        ("store CPU, publish, unwatched", 0, 1.6),
+        ("store CPU, publish, watched", 1, 2.6),
+    ] {
+        let readers = Readers::open(&node, CHANNELS, subscribers).await?;
+        let filled = in_batches(&node, &readers, FULL).await?;
+        readers.tally.complete(readers.deliveries(filled)).await?;
+        let before = store.spent()?;
+        let messages = singly(&node, &readers, scale.of(100_000), PUBLISHERS).await?;
+        let deliveries = readers.deliveries(filled + messages);
+        readers.tally.complete(deliveries).await?;
+        let (ours, at_once) = spent(before, store.spent()?, messages);
+        eprintln!("  {name}: {at_once:.1} publishes a read");
+        rows.push(Row {
+            name,
+            unit: "µs",
+            ours,
+            reference: bare(&store, &mut client, messages, at_once)?,
+            bound: Bound::AtMost(bound),
+        });
+    }
+    Ok(rows)
+}
+
+async fn batches(machine: &Machine, scale: Scale) -> anyhow::Result<Vec<Row>> {
+    let store = Store::start(machine, Cores::Its)?;
+    let node = node(machine, Cores::Ours, Some(&store))?;
+    let mut client = Bare::new(&store, CHANNELS, &text(TEXT_BYTES))?;
+    let readers = Readers::open(&node, CHANNELS, 1).await?;
+    let filled = in_batches(&node, &readers, FULL).await?;
+    readers.tally.complete(filled).await?;
+    let before = store.spent()?;
+    let messages = in_batches(&node, &readers, scale.of(30)).await?;
+    readers.tally.complete(filled + messages).await?;
+    let (ours, _) = spent(before, store.spent()?, messages);
+    Ok(vec![Row {
+        name: "store CPU, batches of 500, watched",
+        unit: "µs",
+        ours,
+        // One at a time would be dearer; this is the bare script at its best but for batches.
+        reference: bare(
+            &store,
+            &mut client,
+            scale.of(100_000),
+            float(PUBLISHERS as u64),
+        )?,
+        bound: Bound::AtMost(0.35),
+    }])
+}
+
+async fn server(machine: &Machine, scale: Scale) -> anyhow::Result<Vec<Row>> {
+    let store = Store::start(machine, Cores::Ours)?;
+    let messages = scale.of(100_000);
+    let mut took = [0.0; 2];
+    for (store, took) in [Some(&store), None].into_iter().zip(&mut took) {
+        let server = match store {
+            Some(store) => node(machine, Cores::Its, Some(store))?,
+            None => plain_node(machine, Cores::Its)?,
+        };
+        let readers = Readers::open(&server, CHANNELS, 0).await?;
+        let meter = server.meter()?;
+        let messages = singly(&server, &readers, messages, PUBLISHERS).await?;
+        *took = each_took(meter.took()?.cpu, messages);
+    }
+    let [ours, reference] = took;
+    Ok(vec![Row {
+        name: "server's CPU, publish, unwatched",
+        unit: "µs",
+        ours,
+        reference,
+        bound: Bound::AtMost(2.5),
+    }])
+}
+
+/// A publisher, a request, and a subscriber, perhaps at another server.
+struct Way {
+    publisher: Connection,
+    request: Vec<u8>,
+    stream: TcpStream,
+    times: Vec<Duration>,
+}
+
+impl Way {
+    async fn open(from: &Server, to: &Server) -> anyhow::Result<Self> {
+        let mut publisher = Connection::open(from.address).await?;
+        let id = publisher.connect().await?;
+        let subscriber = Connection::open(to.address).await?;
+        Ok(Self {
+            request: http::publication(&id, "text/plain", &text(TEXT_BYTES)),
+            stream: subscriber.subscribe(&id).await?,
+            publisher,
+            times: Vec::new(),
+        })
+    }
+
+    /// From before the request is written until the subscriber has read the message.
+    async fn once(&mut self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        let stream = &mut self.stream;
+        let arrives = async {
+            let mut buffer = [0; 4096];
+            loop {
+                let read = stream.read(&mut buffer).await?;
+                ensure!(read > 0, "the stream ended");
+                if memchr::memchr(MARK, &buffer[..read]).is_some() {
+                    return Ok(begun.elapsed());
+                }
+            }
+        };
+        let (receipt, took) = tokio::join!(self.publisher.publish(&self.request), arrives);
+        receipt?;
+        self.times.push(took?);
+        Ok(())
+    }
+}
+
+/// Which time so many of a thousand do not exceed, in microseconds.
+fn percentile(times: &mut [Duration], permille: usize) -> f64 {
+    times.sort_unstable();
+    times[times.len() * permille / 1000].as_secs_f64() * 1e6
+}
+
+/// One message at a time: by the store, without it, and a question to it, by turns.
+async fn latency(machine: &Machine, scale: Scale) -> anyhow::Result<Vec<Row>> {
+    let store = Store::start(machine, Cores::Both)?;
+    let from = node(machine, Cores::Both, Some(&store))?;
+    let to = node(machine, Cores::Both, Some(&store))?;
+    let alone = node(machine, Cores::Both, None)?;
+    let mut shared = Way::open(&from, &to).await?;
+    let mut own = Way::open(&alone, &alone).await?;
+    let (mut client, mut pings) = (store.client()?, Vec::new());
+    for round in 0..WARM_UP + scale.of(10_000) {
+        if round == WARM_UP {
+            shared.times.clear();
+            own.times.clear();
+            pings.clear();
+        }
+        shared.once().await?;
+        own.once().await?;
+        let begun = Instant::now();
+        client.ask(&["PING"])?;
+        pings.push(begun.elapsed());
+    }
+    let ping = percentile(&mut pings, 500);
+    let alone = percentile(&mut own.times, 500);
+    let tail = percentile(&mut own.times, 990);
+    eprintln!("  without a store: p50 {alone:.0} µs, p99 {tail:.0} µs; PING: {ping:.0} µs");
+    let reference = alone + 2.0 * ping + ON_THE_WAY.as_secs_f64() * 1e6;
+    let mut row = |name, permille, bound| Row {
+        name,
+        unit: "µs",
+        ours: percentile(&mut shared.times, permille),
+        reference,
+        bound: Bound::AtMost(bound),
+    };
+    let rows = [
+        ("latency p50, to another server", 500, 1.0),
+        ("latency p99, to another server", 990, 3.0),
+    ];
+    Ok(rows
+        .map(|(name, permille, bound)| row(name, permille, bound))
+        .into())
+}
+
+/// An idle channel with a reader: in the store, and in the server beside one without a store.
+async fn memory(machine: &Machine, scale: Scale) -> anyhow::Result<Vec<Row>> {
+    let count = scale.of(10_000);
+    let store = Store::start(machine, Cores::Ours)?;
+    let mut in_server = [0.0; 2];
+    let mut in_store = 0.0;
+    for (by, in_server) in [Some(&store), None].into_iter().zip(&mut in_server) {
+        let server = node(machine, Cores::Its, by)?;
+        let (before, keys) = (server.memory()?, store.memory()?);
+        let mut streams = Vec::new();
+        each(count, server.address, |_, stream| streams.push(stream)).await?;
+        *in_server = float(server.memory()?.saturating_sub(before) * 1024) / float(count);
+        if by.is_some() {
+            in_store = float(store.memory()?.saturating_sub(keys)) / float(count);
+        }
+    }
+    let [ours, reference] = in_server;
+    Ok(vec![
+        Row {
+            name: "watched idle channel, in the store",
+            unit: "B",
+            ours: in_store,
+            reference: 0.0,
+            bound: Bound::More(500.0),
+        },
+        Row {
+            name: "watched idle channel, in the server",
+            unit: "B",
+            ours,
+            reference,
+            bound: Bound::More(300.0),
+        },
+    ])
+}
