@@ -180,7 +180,11 @@ impl Seen {
                 self.next = to + 1;
                 false
             }
-            Update::Connected { .. } | Update::Heartbeat | Update::Retrying { .. } => false,
+            // A note is that an answer is slow, as on a machine with much to do.
+            Update::Connected { .. }
+            | Update::Heartbeat
+            | Update::Retrying { .. }
+            | Update::Note(_) => false,
             other => panic!("{other:?}"),
         }
     }
