@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createModel, receive, relist } from "../../src/server/viewer/model.js";
-import { keptHits, lineEnds, nextHit } from "../../src/server/viewer/viewport.js";
+import { anchorAt, follow, keptHits, lineEnds, nextHit, pause, topLine } from "../../src/server/viewer/viewport.js";
 
 /** The lines of a text; together they are the text. */
 function lines(text, columns, most) {
@@ -77,4 +77,24 @@ test("hits that fell off are neither counted nor gone to", () => {
   model.hits = [0, 2, 5, 9];
   assert.equal(nextHit(model, true), 5);
   assert.deepEqual(keptHits(model), [5, 9]);
+});
+
+test("a pause keeps what was drawn last, whatever has come since", () => {
+  const model = createModel({ id: "", began: 0, offset: 0 });
+  const come = (count) => {
+    for (let at = 0; at < count; at += 1) {
+      const seq = model.records.end() + 1;
+      receive(model, { message: { id: `${seq}-1`, seq, time: 1, text: `line ${seq}`, system: false, data: "" } }, 0);
+    }
+  };
+  come(50);
+  model.drawn = anchorAt(model, topLine(model, 10.5));
+  come(80);
+  pause(model, 10.5);
+  assert.equal(topLine(model, 10.5), 39.5);
+  assert.equal(model.focus, 49);
+  follow(model);
+  model.drawn = undefined;
+  pause(model, 10.5);
+  assert.deepEqual([topLine(model, 10.5), model.focus], [119.5, 129]);
 });

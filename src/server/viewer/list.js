@@ -3,7 +3,7 @@
 
 import { timeText } from "./model.js";
 import { isReadable } from "./text.js";
-import { LINES_MAX, follow, isFollowing, lineEnds, pause, placeTop, topLine, wrapColumns } from "./viewport.js";
+import { LINES_MAX, anchorAt, follow, isFollowing, lineEnds, pause, placeTop, topLine, wrapColumns } from "./viewport.js";
 
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./records.js").Entry} Record */
@@ -56,7 +56,7 @@ export function createList(changed) {
   let current;
   let look = "";
   /** What room there was, and how many columns that were: to measure costs a layout. */
-  let measured = { asked: "", columns: 80 };
+  let measured = { asked: "", label: 0, columns: 80 };
   /** Where the list stands in the window. */
   let place = 0;
   let wasSelected = false;
@@ -181,6 +181,7 @@ export function createList(changed) {
     const wanted = isFollowing(model) ? Math.max(0, total - list.clientHeight) : Math.min(top * LINE, LONGEST);
     if ((isIdle || isFollowing(model)) && Math.abs(list.scrollTop - wanted) >= 1) list.scrollTop = wanted;
     expected = list.scrollTop;
+    model.drawn = anchorAt(model, top);
     return top;
   }
 
@@ -250,9 +251,10 @@ export function createList(changed) {
     /** Takes note of how much room there is, and returns whether it was another. @param {Model} model */
     measure(model) {
       const narrow = innerWidth <= NARROW;
-      const label = labelWidth(model);
+      // A selection stays in its rows: they are not made anew for a name that is longer.
+      const label = isSelected(rows) ? measured.label : labelWidth(model);
       const asked = [list.clientWidth, model.times, narrow, label].join();
-      if (asked !== measured.asked) measured = { asked, columns: columns(model, label) };
+      if (asked !== measured.asked) measured = { asked, label, columns: columns(model, label) };
       const isOther = narrow !== model.narrow || measured.columns !== model.columns;
       Object.assign(model, { narrow, columns: measured.columns });
       return isOther;
@@ -367,10 +369,6 @@ function decorate(part, span) {
   const front = wanted && isReadable(wanted, behind) ? wanted : "";
   if (front) part.style.color = front;
   if (back && isReadable(front || own.getPropertyValue("--front"), back)) part.style.backgroundColor = back;
-  if (span.inverse && !back) part.style.outline = "1px solid";
-  if (span.bold) part.style.fontWeight = "bold";
-  if (span.dim) part.style.opacity = "0.7";
-  if (span.italic) part.style.fontStyle = "italic";
-  const lines = [span.underline ? "underline" : "", span.strike ? "line-through" : ""].join(" ").trim();
-  if (lines) part.style.textDecoration = lines;
+  const is = /** @type {const} */ (["bold", "dim", "italic", "underline", "strike"]).filter((it) => span[it]);
+  part.className = [...is, span.inverse && !back ? "inverse" : ""].join(" ");
 }

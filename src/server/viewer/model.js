@@ -56,6 +56,8 @@ export function createModel({ id, began, offset }) {
     focus: undefined,
     /** @type {{ id: number, line: number } | undefined} What stands at the top; none while following. */
     anchor: undefined,
+    /** What stood there when the list was drawn last. @type {{ id: number, line: number } | undefined} */
+    drawn: undefined,
     times: 0,
     wraps: true,
     columns: 80,
@@ -298,18 +300,10 @@ export function nextTimes(model) {
 export function timeText(model, record, previous) {
   /** @param {Record} it */
   const at = (it) => it.time || model.began + it.arrived;
-  switch (model.times) {
-    case 0:
-      return clock(at(record), model.offset);
-    case 1: {
-      const oldest = model.records.get(model.records.first());
-      return sinceText(at(record) - at(oldest ?? record));
-    }
-    case 2:
-      return sinceText(at(record) - at(previous ?? record));
-    default:
-      return "";
-  }
+  if (model.times === 0) return clock(at(record), model.offset);
+  if (model.times === TIMES.indexOf("off")) return "";
+  const before = model.times === 1 ? model.records.get(model.records.first()) : previous;
+  return sinceText(at(record) - at(before ?? record));
 }
 
 /**

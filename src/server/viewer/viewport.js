@@ -148,26 +148,27 @@ export function follow(model) {
 }
 
 /**
- * Stops following, with this many lines of the list on screen.
+ * Stops following, with this many lines of the list on screen: what was drawn last, though more may have come since.
  * @param {Model} model
  * @param {number} height
  */
 export function pause(model, height) {
-  if (!isFollowing(model) || model.viewport.count() === 0) return;
-  placeTop(model, Math.max(0, model.viewport.total() - height));
-  model.focus = model.viewport.idAt(model.viewport.count() - 1);
+  const { viewport } = model;
+  if (!isFollowing(model) || viewport.count() === 0) return;
+  model.anchor = model.drawn ?? anchorAt(model, viewport.total() - height);
+  model.focus = viewport.idAt(viewport.at(topLine(model, height) + height - 1));
 }
 
-/**
- * Puts a line of the list at the top of the screen.
- * @param {Model} model
- * @param {number} line
- */
+/** Puts a line of the list at the top of the screen. @param {Model} model @param {number} line */
 export function placeTop(model, line) {
-  const { viewport } = model;
-  if (viewport.count() === 0) return;
+  model.anchor = anchorAt(model, line) ?? model.anchor;
+}
+
+/** Returns the record that has a line of the list, and how many of its lines are above. @param {Model} model @param {number} line */
+export function anchorAt({ viewport }, line) {
+  if (viewport.count() === 0) return undefined;
   const index = viewport.at(Math.max(0, line));
-  model.anchor = { id: viewport.idAt(index), line: Math.max(0, line) - viewport.top(index) };
+  return { id: viewport.idAt(index), line: Math.max(0, line) - viewport.top(index) };
 }
 
 /** The line at the top of the screen. @param {Model} model @param {number} height */

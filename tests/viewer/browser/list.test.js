@@ -174,3 +174,24 @@ test("right-to-left text stands beside its time, and reorders nothing around it"
   });
   assert.ok(text.left > time.right && text.left - time.right < 150, JSON.stringify([time, text]));
 });
+
+test("what is selected stays while another operation gets a line above and a column beside the messages", async () => {
+  const { server, id, page } = await shown([...Array.from({ length: 300 }, (_, at) => `line ${at} end`), { message: "a", operation: "build" }]);
+  const selected = () =>
+    page.evaluate(() => [String(getSelection()), getSelection().getRangeAt(0).getBoundingClientRect().top]);
+  await page.getByText("line 290 end").click();
+  await page.evaluate(() => {
+    const texts = [...document.querySelectorAll(".text")].slice(-9);
+    getSelection().setBaseAndExtent(texts[0].firstChild, 2, texts[3].firstChild, 5);
+  });
+  await says(page, /^paused/);
+  const before = await selected();
+  assert.match(before[0], /line 29\d end/);
+  await publish(server, id, { message: "b", operation: "check-links" });
+  await page.locator(".operation").nth(1).waitFor();
+  await page.getByRole("button", { name: "↓ 1 new" }).waitFor();
+  assert.deepEqual(await selected(), before);
+  await page.keyboard.press("G");
+  await page.waitForFunction(() => document.querySelector(".row:last-child .label").clientWidth > 50);
+  assert.deepEqual(page.errors, []);
+});
