@@ -18,10 +18,10 @@ const PATIENCE = 2.5 * (Number(document.documentElement.dataset.heartbeat) || 15
 /** @typedef {import("./model.js").Model} Model */
 /**
  * @typedef {{
- *   model: Model, token: string, bring(effects: import("./model.js").Effect[]): void, changed(): void,
+ *   model: Model, token: string, came(): void, changed(): void,
  *   tell(text: string): void, named(id: string): void, askToken(reason: string, isInPlace: boolean): Promise<boolean>,
  * }} Page
- * `named` takes note of the client ID that the server has issued; `askToken` returns whether there is a token then.
+ * `named` takes note of the client ID that the server has issued, `came` of what has come; `askToken` returns whether there is a token then.
  */
 /** @typedef {"over" | "idle" | { reason: string, retryAfter: number }} Ended */
 
@@ -191,7 +191,8 @@ export function createConnection(page, again, state = { lastId: "", translator: 
       const update = event === "heartbeat" ? undefined : translator.read(event);
       model.lastSign = now;
       if (!update) continue;
-      page.bring(receive(model, update, now));
+      receive(model, update, now);
+      page.came();
       if ("end" in update) {
         if (update.end === "idle") return "idle";
         become({ kind: "ended", text: update.end });

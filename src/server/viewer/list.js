@@ -18,6 +18,8 @@ const BEYOND = 20;
 const NARROW = 600;
 /** How long nobody scrolls before the position may be put right, in ms. */
 const IDLE = 150;
+/** The most hits that are marked: a browser takes some µs for each in every frame. */
+const MARKS_MAX = 2000;
 /** The most columns of an operation's name. */
 const LABEL_MAX = 14;
 
@@ -102,6 +104,9 @@ export function createList(changed) {
     hovered = undefined;
     changed();
   });
+  tools.addEventListener("wheel", ({ deltaY }) => list.scrollBy(0, deltaY), { passive: true });
+  // A press leaves the focus where it is, so that keys do not press the button again.
+  tools.addEventListener("mousedown", (event) => event.preventDefault());
   list.addEventListener("copy", copyRows);
   document.addEventListener("selectionchange", changed);
 
@@ -145,26 +150,24 @@ export function createList(changed) {
   /** Marks what the search has found on screen. @param {Model} model */
   function highlight({ marks }) {
     if (!("highlights" in CSS)) return;
-    CSS.highlights.delete("hit");
-    const marked = new Highlight();
+    /** @type {StaticRange[]} */
+    const marked = [];
     for (const [id, row] of drawn) {
       const found = marks.get(id) ?? [];
-      const text = row.lastChild ?? row;
-      const parts = found.length > 0 ? document.createTreeWalker(text, NodeFilter.SHOW_TEXT) : undefined;
-      let from = 0;
+      const parts = found.length > 0 ? document.createTreeWalker(row.lastChild ?? row, NodeFilter.SHOW_TEXT) : undefined;
+      let [from, next] = [0, 0];
       for (let part = parts?.nextNode(); part && part.parentElement?.className !== "more"; part = parts?.nextNode()) {
-        const length = part.nodeValue?.length ?? 0;
-        for (const [start, end] of found) {
-          if (start >= from + length || end <= from) continue;
-          const range = new Range();
-          range.setStart(part, Math.max(0, start - from));
-          range.setEnd(part, Math.min(length, end - from));
-          marked.add(range);
+        const to = from + (part.nodeValue?.length ?? 0);
+        for (; next < found.length && found[next][0] < to && marked.length < MARKS_MAX; next += 1) {
+          const [startOffset, endOffset] = [Math.max(found[next][0], from) - from, Math.min(found[next][1], to) - from];
+          marked.push(new StaticRange({ startContainer: part, startOffset, endContainer: part, endOffset }));
+          // What goes on in the next part is marked there, too.
+          if (found[next][1] > to) break;
         }
-        from += length;
+        from = to;
       }
     }
-    if (marked.size > 0) CSS.highlights.set("hit", marked);
+    CSS.highlights.set("hit", new Highlight(...marked));
   }
 
   /** Scrolls to where the model is, and returns the line at the top. @param {Model} model */

@@ -26,7 +26,7 @@ const page = {
   model: create(""),
   /** The server's token, in this tab's memory alone. */
   token: "",
-  bring,
+  came,
   changed,
   tell,
   /** @param {string} id */
@@ -72,9 +72,9 @@ function changed() {
   });
 }
 
-/** @param {models.Effect[]} effects */
-function bring(effects) {
-  if (effects.length > 0) search.push();
+/** Takes note of what has come. */
+function came() {
+  search.push();
   changed();
 }
 
@@ -167,7 +167,11 @@ function setLevel(level) {
 const ACTIONS = {
   Search: () => openTools("search"),
   Filter: () => openTools("filter"),
-  Open: () => (viewport.isFollowing(page.model) ? bring(models.ruler(page.model, now())) : openDetail(0)),
+  Open: () => {
+    if (!viewport.isFollowing(page.model)) return openDetail(0);
+    models.ruler(page.model, now());
+    came();
+  },
   Fold: () => (page.model.unfolds = !page.model.unfolds),
   Wrap: () => {
     page.model.wraps = !page.model.wraps;

@@ -1,5 +1,5 @@
 // What the page has seen and what it shows: the model. Knows no DOM, no clock and no network: what happens comes in
-// with its time, in milliseconds since the page began, and what is to be done outside comes out as effects.
+// with its time, in milliseconds since the page began.
 
 import { age, clock, countOf, counted, sinceText } from "./format.js";
 import { createOperations } from "./operations.js";
@@ -9,7 +9,6 @@ import { safe, safeLine } from "./text.js";
 import { LINES_MAX, createViewport, isFollowing, lineEnds, wrapColumns } from "./viewport.js";
 
 /** @typedef {import("./records.js").Entry} Record */
-/** A record that the worker is to know. @typedef {{ id: number, record: Record }} Effect */
 
 /** After so long without a connection the page asks whether there is a server, in ms. */
 const LOST_LONG = 30_000;
@@ -98,13 +97,11 @@ export const isFiltered = (model) => model.filter !== "" || model.level !== "";
  * Appends a record.
  * @param {Model} model
  * @param {Record} record
- * @returns {Effect[]}
  */
 function append(model, record) {
   const id = model.records.push(record);
   if (!isFiltered(model)) show(model, id);
   model.viewport.drop(model.records.first());
-  return [{ id, record }];
 }
 
 /** Shows a record, if it is still kept. @param {Model} model @param {number} id */
@@ -125,7 +122,6 @@ function show(model, id) {
  * @param {Model} model
  * @param {import("./stream.js").Told} update
  * @param {number} now
- * @returns {Effect[]}
  */
 export function receive(model, update, now) {
   model.lastSign = now;
@@ -133,7 +129,7 @@ export function receive(model, update, now) {
   if ("message" in update) {
     const { message } = update;
     // Where nothing happens, streams that end and begin are told once.
-    if (wasIdle && message.text === GREETING && message.system) return [];
+    if (wasIdle && message.text === GREETING && message.system) return;
     model.operations.update(message, now);
     const kind = message.system ? "system" : "message";
     const more = message.text.length - TEXT_MAX;
@@ -169,7 +165,7 @@ export function receive(model, update, now) {
     model.lost += missed;
     return note(model, `${counted(missed, "message")} lost (${from}–${to})`, now, "warn");
   }
-  if (wasIdle && update.end === "idle") return [];
+  if (wasIdle && update.end === "idle") return;
   const texts = {
     stopped: "stopped",
     idle: IDLE,
@@ -210,7 +206,6 @@ function own(kind, plain, arrived, level) {
  * @param {string} text
  * @param {number} now
  * @param {string} [level]
- * @returns {Effect[]}
  */
 const note = (model, text, now, level) => append(model, own("note", `-- ${safeLine(text)} --`, now, level));
 

@@ -117,7 +117,12 @@ test("the row in focus has buttons, by mouse and by keyboard, and they are no pa
 /** What is marked on screen. */
 const marked = (page, count) =>
   page.waitForFunction((count) => {
-    const found = [...(CSS.highlights.get("hit") ?? [])].map(String);
+    const found = [...(CSS.highlights.get("hit") ?? [])].map(({ startContainer, startOffset, endContainer, endOffset }) => {
+      const range = new Range();
+      range.setStart(startContainer, startOffset);
+      range.setEnd(endContainer, endOffset);
+      return String(range);
+    });
     return found.length === count ? found : false;
   }, count).then((it) => it.jsonValue());
 
@@ -193,5 +198,29 @@ test("what is selected stays while another operation gets a line above and a col
   assert.deepEqual(await selected(), before);
   await page.keyboard.press("G");
   await page.waitForFunction(() => document.querySelector(".row:last-child .label").clientWidth > 50);
+  assert.deepEqual(page.errors, []);
+});
+
+test("no more hits are marked than a browser draws in time", async () => {
+  const { page } = await shown(Array.from({ length: 200 }, (_, at) => `${at} ${"e".repeat(600)}`));
+  await says(page, "199 eee");
+  await page.getByLabel("Search", { exact: true }).fill("e");
+  await page.waitForFunction(() => CSS.highlights.get("hit")?.size >= 2000);
+  assert.equal(await page.evaluate(() => CSS.highlights.get("hit").size), 2000);
+});
+
+test("a press on the buttons leaves the keys to the list, and the wheel over them scrolls it", async () => {
+  const { page } = await shown(Array.from({ length: 300 }, (_, at) => `line ${at} end`));
+  await page.keyboard.press("k");
+  const tools = page.getByRole("toolbar", { name: "Message" });
+  await tools.getByText("Link").click();
+  await says(page, "copied the link to the message");
+  await page.keyboard.press("Space");
+  await page.locator("#notice").waitFor({ state: "hidden" });
+  await page.keyboard.press("k");
+  await tools.hover();
+  const before = await page.locator("#list").evaluate((it) => it.scrollTop);
+  await page.mouse.wheel(0, -200);
+  await page.waitForFunction((it) => document.querySelector("#list").scrollTop === it - 200, before);
   assert.deepEqual(page.errors, []);
 });
