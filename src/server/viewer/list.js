@@ -62,6 +62,8 @@ export function createList(changed) {
   /** Where the list stands in the window. */
   let place = 0;
   let wasSelected = false;
+  /** Whether a press has paused. */
+  let isHeld = false;
   /** The record that the mouse is at. @type {number | undefined} */
   let hovered;
   /** @type {number | undefined} */
@@ -92,7 +94,13 @@ export function createList(changed) {
     const row = /** @type {Element} */ (target).closest(".row");
     return row ? Number(row.id.slice(1)) : undefined;
   };
-  list.addEventListener("pointerdown", (event) => choose(idAt(event)));
+  list.addEventListener("pointerdown", (event) => {
+    isHeld = !!current && isFollowing(current) && idAt(event) !== undefined;
+    if (current && isHeld) pause(current, height());
+  });
+  // A finger that scrolls presses nothing.
+  list.addEventListener("pointercancel", () => isHeld && current && follow(current));
+  list.addEventListener("click", (event) => choose(idAt(event)));
   for (const type of ["pointerdown", "click"]) tools.addEventListener(type, () => choose(Number(tools.dataset.id)));
   list.addEventListener("pointermove", (event) => {
     const id = event.pointerType === "mouse" && event.buttons === 0 ? idAt(event) : undefined;
@@ -109,6 +117,11 @@ export function createList(changed) {
   tools.addEventListener("mousedown", (event) => event.preventDefault());
   list.addEventListener("copy", copyRows);
   document.addEventListener("selectionchange", changed);
+  // Which colours of messages can be read is another question then.
+  matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => {
+    look = "";
+    changed();
+  });
 
   /** @param {Model} model @param {number} id @param {Record} record @param {Record | undefined} previous */
   function makeRow(model, id, record, previous) {
@@ -127,7 +140,8 @@ export function createList(changed) {
     fill(text, record, end, isOrdinary ? ends.filter((it) => record.plain[it - 1] !== "\n") : []);
     const more = `… ${ends.length - LINES_MAX} more, Enter opens`;
     if (ends.length > LINES_MAX) text.append(make("span", { className: "more", textContent: more }));
-    const spoken = [level, time.textContent, record.operation, record.plain.slice(0, 500)];
+    // Nobody wants to hear milliseconds.
+    const spoken = [level, time.textContent?.replace(/(:\d\d)\.\d+/, "$1"), record.operation, record.plain.slice(0, 500)];
     row.ariaLabel = spoken.filter(Boolean).join(", ");
     return row;
   }
@@ -367,11 +381,12 @@ function decorate(part, span) {
   const [one, other] = [colour(span.foreground), colour(span.background)];
   const [wanted, back] = span.inverse ? [other, one] : [one, other];
   const own = getComputedStyle(document.documentElement);
-  const behind = back || own.getPropertyValue("--back");
-  // What could not be read has the text's own colours.
-  const front = wanted && isReadable(wanted, behind) ? wanted : "";
-  if (front) part.style.color = front;
-  if (back && isReadable(front || own.getPropertyValue("--front"), back)) part.style.backgroundColor = back;
+  // Of what stands behind a row, the focus is nearest to its text.
+  const front = wanted && isReadable(wanted, back || own.getPropertyValue("--focus")) ? wanted : "";
+  // What could not be read has the page's own colours.
+  const hasBack = back !== "" && isReadable(front || own.getPropertyValue("--front"), back);
+  if (hasBack) part.style.backgroundColor = back;
+  part.style.color = front || (hasBack ? "var(--front)" : "");
   const is = /** @type {const} */ (["bold", "dim", "italic", "underline", "strike"]).filter((it) => span[it]);
-  part.className = [...is, span.inverse && !back ? "inverse" : ""].join(" ");
+  part.className = [...is, span.inverse && !hasBack ? "inverse" : ""].join(" ");
 }

@@ -231,7 +231,7 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && target.id === "search") act("NextHit");
     return;
   }
-  if (target.closest("#menu")) return view.moveInMenu(event);
+  if (element("menu").matches(":popover-open")) return view.moveInMenu(event);
   const isPressed = target.matches("button") && [" ", "Enter"].includes(event.key);
   const isOurs = isSearch || !(event.ctrlKey || event.altKey || event.metaKey || isTyping || isPressed);
   const name = isSearch ? "Search" : action(event.key);

@@ -131,6 +131,8 @@ for (const { what, ...how } of CASES) {
     assert.equal(await page.evaluate(() => globalThis.held.closed), false);
     assert.ok(await inner.evaluate(() => Boolean(globalThis.opener)));
     await inner.close();
+    // Its name is another window's to take only then.
+    await page.waitForFunction(() => globalThis.held.closed);
     const popup = await opened(`${server.url}/#${id}`, "secret words");
     assert.equal(await popup.evaluate(() => globalThis.opener), null);
     assert.equal(await popup.evaluate(() => globalThis.name), "");
