@@ -51,9 +51,9 @@ function start(context) {
 
 /** Waits for the hits of a generation up to its end: all that was found. */
 async function found({ posted }, generation) {
-  const isEnd = (it) => it.type === "hits" && it.done && it.generation === generation;
+  const isEnd = (it) => it.done && it.generation === generation;
   const all = (await posted(isEnd)).filter((it) => it.generation === generation);
-  const ids = (type) => all.filter((it) => it.type === type).flatMap((it) => Array.from(it.ids));
+  const ids = (type) => all.flatMap((it) => Array.from(it[type]));
   return { shown: ids("shown"), hits: ids("hits") };
 }
 
@@ -122,16 +122,14 @@ test("a worker that begins later gets all that is kept", async (context) => {
   assert.deepEqual(await found(seek, 7), { shown: [1_000_000, 1_000_001], hits: [1_000_001] });
 });
 
-test("batches are small, and each is followed by a sign of life", async (context) => {
+test("what is found is said in small batches", async (context) => {
   const seek = start(context);
   const count = 200_000;
   seek.post(many(count));
   seek.post({ ...NOTHING, search: "file 1", generation: 1 });
-  const all = await seek.posted((it) => it.type === "hits" && it.done);
-  const shown = all.filter((it) => it.type === "shown");
-  assert.ok(shown.length >= 20 && shown.every((it) => it.ids.length <= 10_000));
-  assert.equal(all.filter((it) => it.type === "alive").length, shown.length - 1);
-  const ids = shown.flatMap((it) => Array.from(it.ids));
+  const all = await seek.posted((it) => it.done);
+  assert.ok(all.length >= 20 && all.every((it) => it.shown.length <= 10_000));
+  const ids = all.flatMap((it) => Array.from(it.shown));
   assert.ok(ids.length === count && ids.every((id, index) => id === index));
 });
 
@@ -139,10 +137,10 @@ test("a new pattern stops the search for the one before", async (context) => {
   const seek = start(context);
   seek.post(many(200_000));
   seek.post({ ...NOTHING, search: "(x|.)*(y|.)*z", generation: 1 });
-  await seek.posted((it) => it.type === "alive");
+  await seek.posted(() => true);
   seek.post({ ...NOTHING, search: "file 199999 ", generation: 2 });
-  const all = await seek.posted((it) => it.type === "hits" && it.done);
-  assert.deepEqual([all.at(-1).generation, Array.from(all.at(-1).ids)], [2, [199_999]]);
+  const all = await seek.posted((it) => it.done);
+  assert.deepEqual([all.at(-1).generation, Array.from(all.at(-1).hits)], [2, [199_999]]);
   assert.ok(!all.some((it) => it.generation === 1 && it.done));
 });
 
@@ -152,7 +150,7 @@ test("a pattern that takes for ever is silent, and a new worker goes on", async 
   slow.post(records);
   slow.post({ ...NOTHING, search: "(a+)+$", generation: 1 });
   const silence = new Promise((resolve) => setTimeout(resolve, 300, "silence"));
-  assert.equal(await Promise.race([slow.posted((it) => it.type === "alive"), silence]), "silence");
+  assert.equal(await Promise.race([slow.posted(() => true), silence]), "silence");
   await slow.end();
   const seek = start(context);
   seek.post(records);
@@ -164,14 +162,13 @@ test("where hits are is told of the records that are there, and of others nothin
   const seek = start(context);
   const marks = async (ids) => {
     seek.post({ type: "mark", ids });
-    return (await seek.posted((it) => it.type === "marks")).at(-1);
+    return (await seek.posted((it) => it.marks)).at(-1);
   };
   seek.post(push(0, "gone", "file 12 of 40", "none"));
   seek.post({ ...NOTHING, search: "\\d+", generation: 3 });
   seek.post({ type: "drop", first: 1 });
-  assert.deepEqual(await marks([0, 1, 2, 3]), {
-    type: "marks", generation: 3, marks: [[1, [[5, 7], [11, 13]]], [2, []]], until: 3,
-  });
+  const { generation, marks: found, until } = await marks([0, 1, 2, 3]);
+  assert.deepEqual([generation, found, until], [3, [[1, [[5, 7], [11, 13]]], [2, []]], 3]);
   seek.post(push(3, "9".repeat(5000)));
   seek.post({ ...NOTHING, search: "9", generation: 4 });
   assert.equal((await marks([3])).marks[0][1].length, 1000);

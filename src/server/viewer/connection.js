@@ -271,15 +271,14 @@ export function createSearch(page, hung) {
 
   const isWanted = () => page.model.search !== "" || isFiltered(page.model);
 
-  /** @typedef {import("./seek.js").Marks} Marks */
-  /** @param {{ type: string, generation?: number, ids?: Uint32Array, until?: number, marks?: Marks }} answer */
-  function heard({ type, generation, ids, until, marks }) {
+  /** @param {{ data: import("./seek.js").Found }} answer */
+  function heard({ data: { generation, shown, hits, marks, until } }) {
     heardAt = performance.now();
-    if (type === "marks") isMarking = false;
+    if (marks) isMarking = false;
     if (generation !== page.model.generation) return;
     for (const [id, ranges] of marks ?? []) page.model.marks.set(id, ranges);
-    if (type === "shown" && isFiltered(page.model)) pass(page.model, ids ?? []);
-    if (type === "hits") page.model.hits.push(...(ids ?? []));
+    if (isFiltered(page.model)) pass(page.model, shown);
+    page.model.hits.push(...hits);
     // It may have got more since, and hang in that.
     if (until === next && !isMarking) isBusy = false;
     page.changed();
@@ -329,7 +328,7 @@ export function createSearch(page, hung) {
   function prepare() {
     if (running) return;
     running = new Worker(policy ? policy.createScriptURL("") : place, { type: "module" });
-    running.onmessage = ({ data }) => heard(data);
+    running.onmessage = heard;
     // That a pattern is too large shows when it is first used.
     running.onerror = (event) => {
       event.preventDefault();

@@ -118,10 +118,8 @@ export function createList(changed) {
   list.addEventListener("copy", copyRows);
   document.addEventListener("selectionchange", changed);
   // Which colours of messages can be read is another question then.
-  matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => {
-    look = "";
-    changed();
-  });
+  const lightTheme = matchMedia("(prefers-color-scheme: light)");
+  lightTheme.addEventListener("change", changed);
 
   /** @param {Model} model @param {number} id @param {Record} record @param {Record | undefined} previous */
   function makeRow(model, id, record, previous) {
@@ -281,7 +279,7 @@ export function createList(changed) {
      * @param {Model} model
      */
     draw(model) {
-      const newLook = [model.times, model.wraps, model.columns, model.narrow, model.lists].join();
+      const newLook = [model.times, model.wraps, model.columns, model.narrow, model.lists, lightTheme.matches].join();
       if (newLook !== look || model !== current) {
         for (const row of drawn.values()) row.remove();
         drawn.clear();

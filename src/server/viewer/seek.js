@@ -19,12 +19,11 @@ import { compile } from "./query.js";
  * through again. */
 
 /** @typedef {{
- *   type: "shown"|"hits", generation: number, ids: Uint32Array, until: number, done: boolean
+ *   generation: number, shown: Uint32Array, hits: Uint32Array, marks?: Marks, until: number, done: boolean
  * }} Found
  * The numbers of further records that are shown, and of those among them that have what is looked
- * for, in order. Records before `until` are gone through. `done`: these are all that have come; what
- * is pushed later follows. */
-/** @typedef {{type: "alive"}} Alive */
+ * for, in order; where it is in the records that were asked for. Records before `until` are gone
+ * through. `done`: these are all that have come; what is pushed later follows. */
 /** @typedef {{type: "mark", ids: number[]}} Mark
  * Where in these records is what is looked for? */
 /** @typedef {[id: number, ranges: [start: number, end: number][]][]} Marks
@@ -39,6 +38,7 @@ const STRIDE = 16;
 const LEVELS = ["trace", "debug", "info", "warn", "error", "always"];
 /** What is not filtered: all but publishers' messages. */
 const ALWAYS = LEVELS.indexOf("always");
+const NONE = new Uint32Array();
 
 /** @type {string[]} */
 const plains = [];
@@ -104,8 +104,8 @@ function drop(until) {
 /** @param {number[]} ids */
 function mark(ids) {
   const known = ids.filter((id) => id >= first && id < first + plains.length);
-  const marks = known.map((id) => [id, wanted?.search?.ranges(plains[id - first]) ?? []]);
-  self.postMessage({ type: "marks", generation: wanted?.generation, marks, until: at });
+  const marks = /** @type {Marks} */ (known.map((id) => [id, wanted?.search?.ranges(plains[id - first]) ?? []]));
+  post({ generation: wanted?.generation ?? 0, shown: NONE, hits: NONE, marks, until: at, done: false });
 }
 
 /** Reads a pattern; one that is broken, which the page does not send, is none.
@@ -137,9 +137,7 @@ function goThrough() {
     if (search?.test(plain)) hits[hitCount++] = at;
   }
   const done = at === end;
-  post({ type: "shown", generation, ids: shown.slice(0, shownCount), until: at, done });
-  post({ type: "hits", generation, ids: hits.slice(0, hitCount), until: at, done });
-  self.postMessage(/** @type {Alive} */ ({ type: "alive" }));
+  post({ generation, shown: shown.slice(0, shownCount), hits: hits.slice(0, hitCount), until: at, done });
   if (!done) {
     isTurnDue = true;
     turn.port2.postMessage(undefined);
@@ -147,6 +145,4 @@ function goThrough() {
 }
 
 /** @param {Found} found */
-function post(found) {
-  self.postMessage(found, { transfer: [found.ids.buffer] });
-}
+const post = (found) => self.postMessage(found);
