@@ -266,7 +266,7 @@ export function createSearch(page, hung) {
   let next = 0;
   let isFlushDue = false;
   let heardAt = 0;
-  let [isBusy, isMarking] = [false, false];
+  let [isAsked, isBusy, isMarking] = [false, false, false];
   let timer = 0;
 
   const isWanted = () => page.model.search !== "" || isFiltered(page.model);
@@ -315,10 +315,6 @@ export function createSearch(page, hung) {
     isBusy = true;
   }
 
-  function watch() {
-    if (isBusy && performance.now() - heardAt >= SILENT) fail();
-  }
-
   function fail() {
     end();
     if (isWanted()) hung();
@@ -334,7 +330,7 @@ export function createSearch(page, hung) {
       event.preventDefault();
       fail();
     };
-    timer = setInterval(watch, SILENT / 4);
+    timer = setInterval(() => isBusy && performance.now() - heardAt >= SILENT && fail(), SILENT / 4);
     next = 0;
     flush();
   }
@@ -343,7 +339,7 @@ export function createSearch(page, hung) {
     clearInterval(timer);
     running?.terminate();
     running = undefined;
-    isBusy = isMarking = false;
+    isAsked = isBusy = isMarking = false;
   }
 
   return {
@@ -362,8 +358,9 @@ export function createSearch(page, hung) {
     ask() {
       const model = Object.assign(page.model, { generation: page.model.generation + 1, hits: [], marks: new Map() });
       // A pattern that it is at may take for ever: the next one gets another worker.
-      if (!isWanted()) return end();
+      if (!isWanted()) return isAsked && end();
       prepare();
+      isAsked = true;
       const { search, filter, level, generation } = model;
       running?.postMessage({ type: "set", search, filter, level, generation });
       expect();

@@ -196,7 +196,10 @@ export function createList(changed) {
     const wanted = isFollowing(model) ? Math.max(0, total - list.clientHeight) : Math.min(top * LINE, LONGEST);
     if ((isIdle || isFollowing(model)) && Math.abs(list.scrollTop - wanted) >= 1) list.scrollTop = wanted;
     expected = list.scrollTop;
-    model.drawn = anchorAt(model, top);
+    const drawnNow = anchorAt(model, top);
+    // The rows have gone on under a mouse that rests.
+    if (isFollowing(model) && drawnNow?.id !== model.drawn?.id) hovered = undefined;
+    model.drawn = drawnNow;
     return top;
   }
 

@@ -31,7 +31,7 @@ import { compile } from "./query.js";
 
 /** The most records between two signs of life, and about the longest time, in ms. */
 const BATCH = 10_000;
-const SLICE = 25;
+const SLICE = 10;
 /** The clock is read once in so many records. */
 const STRIDE = 16;
 
@@ -105,7 +105,7 @@ function drop(until) {
 function mark(ids) {
   const known = ids.filter((id) => id >= first && id < first + plains.length);
   const marks = /** @type {Marks} */ (known.map((id) => [id, wanted?.search?.ranges(plains[id - first]) ?? []]));
-  post({ generation: wanted?.generation ?? 0, shown: NONE, hits: NONE, marks, until: at, done: false });
+  self.postMessage({ generation: wanted?.generation ?? 0, shown: NONE, hits: NONE, marks, until: at, done: false });
 }
 
 /** Reads a pattern; one that is broken, which the page does not send, is none.
@@ -137,12 +137,9 @@ function goThrough() {
     if (search?.test(plain)) hits[hitCount++] = at;
   }
   const done = at === end;
-  post({ generation, shown: shown.slice(0, shownCount), hits: hits.slice(0, hitCount), until: at, done });
+  self.postMessage({ generation, shown: shown.slice(0, shownCount), hits: hits.slice(0, hitCount), until: at, done });
   if (!done) {
     isTurnDue = true;
     turn.port2.postMessage(undefined);
   }
 }
-
-/** @param {Found} found */
-const post = (found) => self.postMessage(found);

@@ -224,3 +224,14 @@ test("a press on the buttons leaves the keys to the list, and the wheel over the
   await page.waitForFunction((it) => document.querySelector("#list").scrollTop === it - 200, before);
   assert.deepEqual(page.errors, []);
 });
+
+test("buttons that the mouse brought go when the rows go on under it", async () => {
+  const { server, id, page } = await shown(Array.from({ length: 100 }, (_, at) => `line ${at} end`));
+  await says(page, "line 99 end");
+  const tools = page.getByRole("toolbar", { name: "Message" });
+  await page.getByRole("option", { name: /line 95 end/ }).hover();
+  await tools.waitFor();
+  await publish(server, id, "the next one");
+  await says(page, "the next one");
+  await tools.waitFor({ state: "hidden" });
+});

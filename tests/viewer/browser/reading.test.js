@@ -185,3 +185,16 @@ test("a search is used by the keyboard alone, and a question names an operation 
   await page.keyboard.press("x");
   await page.getByRole("dialog", { name: "Ask publishers to cancel deploy<U+202E>gpj.exe?" }).waitFor();
 });
+
+test("the worker that was prepared for a search stays while the list is laid out anew", async () => {
+  const server = await serve();
+  const page = await open(server, await connect(server));
+  await says(page, "● live");
+  await page.getByLabel("Search", { exact: true }).focus();
+  const worker = page.workers()[0] ?? (await page.waitForEvent("worker"));
+  await page.setViewportSize({ width: 800, height: 500 });
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+  await page.getByLabel("Search", { exact: true }).fill("none");
+  await page.locator("#hits", { hasText: "0" }).waitFor();
+  assert.deepEqual(page.workers(), [worker]);
+});
