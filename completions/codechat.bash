@@ -375,7 +375,7 @@ _codechat() {
             return 0
             ;;
         codechat__subcmd__watch)
-            opts="-n -H -d -N -s -S -L -f -g -# -u -X -k -h --id --server --token-file --format --tail --print-id --id-file --wait --stay --count --until --until-done --fail-on --stop-on --heartbeat --timeout --theme --ascii --no-guess --summary --no-summary --record --replay --speed --linger --ask-level --cancel --header --data --json --data-raw --data-binary --no-buffer --silent --show-error --location --fail --globoff --progress-bar --compressed --fail-with-body --no-progress-meter --user --request --cacert --insecure --last-event-id --once --event --message-at --help"
+            opts="-H -d -N -s -S -L -f -g -# -u -X -k -n -h --id --server --token-file --tail --wait --stay --heartbeat --header --data --json --data-raw --data-binary --no-buffer --silent --show-error --location --fail --globoff --progress-bar --compressed --fail-with-body --no-progress-meter --user --request --cacert --insecure --last-event-id --once --event --message-at --format --print-id --id-file --summary --no-summary --no-guess --count --until --until-done --fail-on --stop-on --timeout --linger --record --replay --speed --theme --ascii --ask-level --cancel --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -393,68 +393,12 @@ _codechat() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --format)
-                    COMPREPLY=($(compgen -W "text log json raw" -- "${cur}"))
-                    return 0
-                    ;;
                 --tail)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --id-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --count)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -n)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --until)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --fail-on)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --stop-on)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --heartbeat)
                     COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --theme)
-                    COMPREPLY=($(compgen -W "auto dark light" -- "${cur}"))
-                    return 0
-                    ;;
-                --record)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --replay)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --speed)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --linger)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --ask-level)
-                    COMPREPLY=($(compgen -W "trace debug info warn error none" -- "${cur}"))
                     return 0
                     ;;
                 --header)
@@ -515,6 +459,62 @@ _codechat() {
                     ;;
                 --message-at)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text log json raw" -- "${cur}"))
+                    return 0
+                    ;;
+                --id-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --count)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fail-on)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stop-on)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --linger)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --record)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --replay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --speed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --theme)
+                    COMPREPLY=($(compgen -W "auto dark light" -- "${cur}"))
+                    return 0
+                    ;;
+                --ask-level)
+                    COMPREPLY=($(compgen -W "trace debug info warn error none" -- "${cur}"))
                     return 0
                     ;;
                 *)

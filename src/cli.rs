@@ -57,6 +57,14 @@ pub fn definition() -> Definition {
     each_argument(Cli::command(), |arg| boolish(arg.hide_env_values(true)))
 }
 
+/// The same with less in its help, for `-h`: a line a flag.
+fn brief(definition: Definition) -> Definition {
+    each_argument(definition, |arg| {
+        let takes_values = arg.get_action().takes_values();
+        arg.hide_env(true).hide_possible_values(takes_values)
+    })
+}
+
 fn each_argument(definition: Definition, change: impl Fn(Arg) -> Arg + Copy) -> Definition {
     definition
         .mut_args(change)

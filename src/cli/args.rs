@@ -23,7 +23,7 @@ pub(crate) struct ServerArgs {
         long,
         value_name = "URL",
         env = "CODECHAT_SERVER",
-        help = "The server's address; a port alone is one of 127.0.0.1 [default: http://127.0.0.1:2428]"
+        help = "The server's address, or only its port [default: http://127.0.0.1:2428]"
     )]
     server: Option<ServerUrl>,
 
@@ -71,7 +71,7 @@ pub(crate) struct TokenArgs {
         long,
         value_name = "PATH",
         env = "CODECHAT_TOKEN_FILE",
-        help = "A file with the server's token [default: the token in the variable CODECHAT_TOKEN, if any]"
+        help = "A file with the server's token [default: what CODECHAT_TOKEN holds]"
     )]
     token_file: Option<PathBuf>,
 }

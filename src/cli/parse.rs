@@ -10,7 +10,7 @@ use clap::{Arg, Command, FromArgMatches, Id};
 
 use super::shell::quoted;
 use super::values::{is_set, with_set_env};
-use super::{Cli, definition, each_argument};
+use super::{Cli, brief, definition, each_argument};
 use crate::command::{send, watch};
 
 /// Reads the command line. An environment variable that is set but empty counts as absent.
@@ -114,6 +114,13 @@ fn read(words: &[OsString], overruled: &[Id]) -> Result<Cli, clap::Error> {
             with_set_env(arg)
         }
     });
+    if words
+        .iter()
+        .take_while(|it| *it != "--")
+        .any(|it| it == "-h")
+    {
+        definition = brief(definition);
+    }
     let matches = definition.try_get_matches_from_mut(words)?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))
 }

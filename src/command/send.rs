@@ -47,31 +47,45 @@ pub(crate) mod words;
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
+    /// The message; without one, or for -, each line of stdin is one
+    #[arg(conflicts_with = "command")]
+    message: Vec<OsString>,
+
+    /// The command to run, and its arguments
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+
     #[arg(
         long,
         value_name = "ID",
         env = "SSE_CLIENT_ID",
-        help = "The client ID to publish to; CODECHAT_ID is read too [default for a command: a new one]"
+        help_heading = STREAM,
+        help = "The client ID to publish to [default for a command: a new one]",
+        long_help = "The client ID to publish to [default for a command: a new one]\n\nCODECHAT_ID is read, too."
     )]
     id: Option<ClientId>,
 
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = STREAM)]
     server: ServerArgs,
 
     /// Publish to every client of the server; takes one message, not lines
-    #[arg(long, env = "CODECHAT_ALL", conflicts_with_all = ["id", "tee", "command"])]
+    #[arg(long, env = "CODECHAT_ALL", conflicts_with_all = ["id", "tee", "command"], help_heading = STREAM)]
     all: bool,
 
-    /// Publish only if there is a client ID and its client is there, else say nothing and end with 0
-    #[arg(long, env = "CODECHAT_IF_WATCHED")]
+    /// Publish only if the client is there; else say nothing, and end with 0
+    ///
+    /// The same where there is no client ID.
+    #[arg(long, env = "CODECHAT_IF_WATCHED", help_heading = STREAM)]
     if_watched: bool,
 
     /// Copy stdin to stdout, or show the command's output here too
-    #[arg(long, env = "CODECHAT_TEE", conflicts_with_all = ["message", "text"])]
+    #[arg(long, env = "CODECHAT_TEE", conflicts_with_all = ["message", "text"], help_heading = COMMAND)]
     tee: bool,
 
-    /// Run the command on a terminal of its own, so that it writes colours, and each line at once
-    #[arg(long, env = "CODECHAT_PTY", conflicts_with_all = ["message", "text"])]
+    /// Run the command on a terminal of its own, so that it writes colours
+    ///
+    /// Many programs also write each line at once there.
+    #[arg(long, env = "CODECHAT_PTY", conflicts_with_all = ["message", "text"], help_heading = COMMAND)]
     pty: bool,
 
     /// Send the command this signal when the level that watchers want changes
@@ -80,20 +94,32 @@ pub struct Args {
         value_name = "SIGNAL",
         env = "CODECHAT_ON_LEVEL_SIGNAL",
         conflicts_with_all = ["message", "text"],
-        value_parser = PossibleValuesParser::new(LEVEL_SIGNALS)
+        value_parser = PossibleValuesParser::new(LEVEL_SIGNALS),
+        help_heading = COMMAND,
+        hide_short_help = true
     )]
     on_level_signal: Option<String>,
 
     /// Once the input or the command has ended: how long to try in vain to deliver the rest
-    #[arg(long, value_name = "DUR", env = "CODECHAT_GIVE_UP_AFTER", default_value = "1m", value_parser = interval)]
+    #[arg(
+        long, value_name = "DUR", env = "CODECHAT_GIVE_UP_AFTER", default_value = "1m", value_parser = interval,
+        help_heading = COMMAND, hide_short_help = true
+    )]
     give_up_after: Duration,
 
-    /// How much it matters [default for the command's stdout: info]
-    #[arg(long, env = "CODECHAT_LEVEL", value_parser = one_of::<Level>(["trace", "debug", "info", "warn", "error"]))]
+    /// How much it matters: trace, debug, info, warn or error
+    ///
+    /// What a command writes to stdout is info by default, and to stderr warn.
+    #[arg(
+        long, env = "CODECHAT_LEVEL", help_heading = MESSAGE,
+        value_parser = one_of::<Level>(["trace", "debug", "info", "warn", "error"])
+    )]
     level: Option<Level>,
 
-    /// The operation it belongs to: 1 to 128 characters [default for a command: its name]
-    #[arg(long, value_name = "NAME", env = "CODECHAT_OPERATION")]
+    /// The operation it belongs to [default for a command: its name]
+    ///
+    /// It has 1 to 128 characters.
+    #[arg(long, value_name = "NAME", env = "CODECHAT_OPERATION", help_heading = MESSAGE)]
     operation: Option<Operation>,
 
     /// How far the operation is, as in 3/120, or 3 where the total is not known
@@ -102,16 +128,20 @@ pub struct Args {
         value_name = "N/TOTAL",
         env = "CODECHAT_PROGRESS",
         allow_hyphen_values = true,
-        conflicts_with = "command"
+        conflicts_with = "command",
+        help_heading = MESSAGE
     )]
     progress: Option<Progress>,
 
-    /// The operation ends here, in this way
-    #[arg(long, env = "CODECHAT_OUTCOME", conflicts_with = "command", value_parser = one_of::<Outcome>(["ok", "failed", "cancelled"]))]
+    /// The operation ends here: ok, failed or cancelled
+    #[arg(
+        long, env = "CODECHAT_OUTCOME", conflicts_with = "command", help_heading = MESSAGE,
+        value_parser = one_of::<Outcome>(["ok", "failed", "cancelled"])
+    )]
     outcome: Option<Outcome>,
 
     /// The event name: 1 to 64 of A-Z a-z 0-9 _ . - [default: debug]
-    #[arg(long, value_name = "NAME", env = "CODECHAT_EVENT")]
+    #[arg(long, value_name = "NAME", env = "CODECHAT_EVENT", help_heading = MESSAGE)]
     event: Option<EventName>,
 
     /// The message, whatever it begins with
@@ -121,18 +151,16 @@ pub struct Args {
         value_name = "TEXT",
         env = "CODECHAT_MESSAGE",
         allow_hyphen_values = true,
-        conflicts_with_all = ["message", "command"]
+        conflicts_with_all = ["message", "command"],
+        help_heading = MESSAGE
     )]
     text: Option<OsString>,
-
-    /// The message; without one, or for -, each line of stdin is one
-    #[arg(conflicts_with = "command")]
-    message: Vec<OsString>,
-
-    /// The command to run, and its arguments
-    #[arg(last = true, value_name = "COMMAND")]
-    command: Vec<OsString>,
 }
+
+/// The headings that group the flags in help.
+const STREAM: &str = "Stream";
+const COMMAND: &str = "Input and command";
+const MESSAGE: &str = "Message";
 
 /// Signals that programs take for a hint.
 const LEVEL_SIGNALS: [&str; 5] = ["HUP", "USR1", "USR2", "WINCH", "CONT"];

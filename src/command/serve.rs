@@ -34,8 +34,9 @@ use crate::wire::Route;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// Where to listen; repeatable; a port alone is one of 127.0.0.1, and port 0 picks a free one. Beyond
-    /// loopback it takes a token, or --no-auth
+    /// Where to listen; repeatable
+    ///
+    /// A port alone is one of 127.0.0.1, and port 0 picks a free one. Beyond loopback it takes a token, or --no-auth.
     #[arg(
         long, value_name = "ADDR:PORT", env = "CODECHAT_LISTEN", value_delimiter = ',',
         default_values_t = [default_address()], value_parser = parse_address
@@ -43,12 +44,13 @@ pub struct Args {
     listen: Vec<SocketAddr>,
 
     /// How long clients may take over their farewell at shutdown before they are cut
-    #[arg(long, value_name = "DUR", env = "CODECHAT_GRACE", default_value = "5s", value_parser = duration)]
+    #[arg(long, value_name = "DUR", env = "CODECHAT_GRACE", default_value = "5s", value_parser = duration, hide_short_help = true)]
     grace: Duration,
 
     #[arg(
         long, value_name = "LEVEL", env = "CODECHAT_LOG", value_parser = log::parse_filter,
-        help = "What to log: off, error, warn, info, debug, trace, or a filter such as codechat=debug \
+        help = "What to log: off, a level, or a filter [default: RUST_LOG, or info]",
+        long_help = "What to log: off, error, warn, info, debug, trace, or a filter such as codechat=debug \
                 [default: what RUST_LOG says, or info]"
     )]
     log: Option<String>,
@@ -58,7 +60,8 @@ pub struct Args {
         long,
         value_name = "FORMAT",
         env = "CODECHAT_LOG_FORMAT",
-        default_value = "text"
+        default_value = "text",
+        hide_short_help = true
     )]
     log_format: log::Format,
 
@@ -92,24 +95,30 @@ Durations are a number and a unit, as in 500ms, 2s, 15m. Sizes are as in 64KiB, 
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitArgs {
-    /// A client ends after so long without activity: no stream opened, no message delivered
+    /// A client that is not used ends after so long
+    ///
+    /// It is not used while no stream is opened and no message delivered.
     #[arg(long, value_name = "DUR", env = "CODECHAT_IDLE_TIMEOUT", default_value = "15m", value_parser = interval)]
     idle_timeout: Duration,
 
-    /// A stream that was quiet for so long gets a comment, so that both ends know it lives
+    /// A stream that was quiet for so long gets a comment
+    ///
+    /// So both ends know that it lives.
     #[arg(long, value_name = "DUR", env = "CODECHAT_HEARTBEAT", default_value = "15s", value_parser = interval)]
     heartbeat: Duration,
 
-    /// A subscriber that takes no bytes for so long, while some wait, is closed
+    /// A subscriber that takes no bytes for so long is closed
+    ///
+    /// It counts only while there are some for it.
     #[arg(long, value_name = "DUR", env = "CODECHAT_STALL_TIMEOUT", default_value = "5s", value_parser = interval)]
     stall_timeout: Duration,
 
     /// The head of a request must come within this; a connection without a request is closed after it
-    #[arg(long, value_name = "DUR", env = "CODECHAT_HEADER_TIMEOUT", default_value = "10s", value_parser = interval)]
+    #[arg(long, value_name = "DUR", env = "CODECHAT_HEADER_TIMEOUT", default_value = "10s", value_parser = interval, hide_short_help = true)]
     header_timeout: Duration,
 
     /// The body of a request that is not a stream must come within this
-    #[arg(long, value_name = "DUR", env = "CODECHAT_BODY_TIMEOUT", default_value = "30s", value_parser = interval)]
+    #[arg(long, value_name = "DUR", env = "CODECHAT_BODY_TIMEOUT", default_value = "30s", value_parser = interval, hide_short_help = true)]
     body_timeout: Duration,
 
     /// Messages that the log of each client keeps: the newest

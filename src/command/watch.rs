@@ -60,126 +60,153 @@ const LEAVE: Duration = Duration::from_secs(2);
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// Watch the event stream at this URL, of any server, rather than a client
+    /// The event stream to watch, of any server, rather than a client
     #[arg(value_name = "URL", conflicts_with_all = url::NOT_OF_A_URL)]
     url: Option<StreamUrl>,
 
+    /// A command to run once the stream is open; {id} becomes the client ID
+    ///
+    /// The ID is in its environment too. It has stdin and stdout for itself, messages go to stderr.
+    #[arg(last = true, value_name = "CMD", conflicts_with = "print_id")]
+    command: Vec<OsString>,
+
     /// The client ID to watch [default: a new one]
-    #[arg(long, value_name = "ID", env = "CODECHAT_ID")]
+    #[arg(long, value_name = "ID", env = "CODECHAT_ID", help_heading = STREAM)]
     id: Option<ClientId>,
 
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = STREAM)]
     server: ServerArgs,
 
-    /// Write messages as lines, also on a terminal [default elsewhere: text]
-    #[arg(long, env = "CODECHAT_FORMAT")]
-    format: Option<LineFormat>,
-
-    /// Begin with only the newest N messages that the server holds [default: all]
-    #[arg(long, value_name = "N", env = "CODECHAT_TAIL", value_parser = parse_tail, allow_negative_numbers = true)]
+    /// Begin with the newest N messages that the server holds [default: all]
+    #[arg(
+        long, value_name = "N", env = "CODECHAT_TAIL", value_parser = parse_tail,
+        allow_negative_numbers = true, help_heading = STREAM
+    )]
     tail: Option<u64>,
 
-    /// Print the client ID as the first line on stdout
-    #[arg(long, env = "CODECHAT_PRINT_ID")]
-    print_id: bool,
-
-    /// Write the client ID, and only that, to a file once the stream is open
-    #[arg(long, value_name = "PATH", env = "CODECHAT_ID_FILE")]
-    id_file: Option<PathBuf>,
-
     /// If no server answers, wait for one
-    #[arg(long, env = "CODECHAT_WAIT")]
+    #[arg(long, env = "CODECHAT_WAIT", help_heading = STREAM, hide_short_help = true)]
     wait: bool,
 
     /// Go on under the same ID when the server ends the stream for idleness
-    #[arg(long, env = "CODECHAT_STAY")]
+    #[arg(long, env = "CODECHAT_STAY", help_heading = STREAM, hide_short_help = true)]
     stay: bool,
-
-    /// End after so many messages
-    #[arg(short = 'n', long, value_name = "COUNT", env = "CODECHAT_COUNT", value_parser = parse_count, allow_negative_numbers = true)]
-    count: Option<u64>,
-
-    /// End at a message that matches
-    #[arg(long, value_name = "REGEX", env = "CODECHAT_UNTIL", value_parser = pattern)]
-    until: Option<Regex>,
-
-    /// End at a message with an outcome: exit code 0 if it is ok, else 3
-    #[arg(long, env = "CODECHAT_UNTIL_DONE")]
-    until_done: bool,
-
-    /// End with exit code 3 at a message that has this level or a worse one, or that matches; with CMD, in the
-    /// end
-    #[arg(long, value_name = "LEVEL|REGEX", env = "CODECHAT_FAIL_ON")]
-    fail_on: Option<Matcher>,
-
-    /// The same, and with CMD, end it at once
-    #[arg(long, value_name = "LEVEL|REGEX", env = "CODECHAT_STOP_ON")]
-    stop_on: Option<Matcher>,
 
     /// How often the server says something on a quiet stream: a connection that is silent for 2.5 times
     /// as long is made again [default: 15s; of a server that is not codechat's, what it shows]
-    #[arg(long, value_name = "DUR", env = "CODECHAT_HEARTBEAT", value_parser = interval)]
+    #[arg(
+        long, value_name = "DUR", env = "CODECHAT_HEARTBEAT", value_parser = interval,
+        help_heading = STREAM, hide_short_help = true
+    )]
     heartbeat: Option<Duration>,
 
-    /// End with exit code 4 after so long
-    #[arg(long, value_name = "DUR", env = "CODECHAT_TIMEOUT", value_parser = duration)]
-    timeout: Option<Duration>,
+    #[command(flatten)]
+    stream: url::StreamArgs,
 
-    /// Which background the pane's colours are for
-    #[arg(long, env = "CODECHAT_THEME", default_value = "auto")]
-    theme: Background,
+    /// Write lines, also on a terminal: text, log, json or raw
+    ///
+    /// Where stdout is no terminal, it is text by default.
+    #[arg(long, env = "CODECHAT_FORMAT", help_heading = OUTPUT)]
+    format: Option<LineFormat>,
 
-    /// Draw the pane with ASCII characters only
-    #[arg(long, env = "CODECHAT_ASCII")]
-    ascii: bool,
+    /// Print the client ID as the first line on stdout
+    #[arg(long, env = "CODECHAT_PRINT_ID", help_heading = OUTPUT)]
+    print_id: bool,
 
-    /// Take progress only from messages that tell it, never from texts such as "12 of 40"; of other servers' events,
-    /// read nothing but the text
-    #[arg(long, env = "CODECHAT_NO_GUESS")]
-    no_guess: bool,
+    /// Write the client ID, and only that, to a file once the stream is open
+    #[arg(long, value_name = "PATH", env = "CODECHAT_ID_FILE", help_heading = OUTPUT, hide_short_help = true)]
+    id_file: Option<PathBuf>,
 
     /// In the end, say how it went: outcome, times, levels, losses [default: on a terminal, with CMD or
     /// --until-done]
-    #[arg(long, env = "CODECHAT_SUMMARY", overrides_with = "no_summary")]
+    #[arg(
+        long, env = "CODECHAT_SUMMARY", overrides_with = "no_summary", help_heading = OUTPUT, hide_short_help = true
+    )]
     summary: bool,
 
     /// Say nothing in the end
-    #[arg(long, env = "CODECHAT_NO_SUMMARY", overrides_with = "summary")]
+    #[arg(
+        long, env = "CODECHAT_NO_SUMMARY", overrides_with = "summary", help_heading = OUTPUT, hide_short_help = true
+    )]
     no_summary: bool,
 
-    /// Write all that happens to a file that is not there yet, to be shown again with --replay
-    #[arg(long, value_name = "FILE", env = "CODECHAT_RECORD")]
+    /// Take progress only from messages that tell it, never from texts such as "12 of 40"; of other servers' events,
+    /// read nothing but the text
+    #[arg(long, env = "CODECHAT_NO_GUESS", help_heading = OUTPUT, hide_short_help = true)]
+    no_guess: bool,
+
+    /// End after so many messages
+    #[arg(
+        short = 'n', long, value_name = "COUNT", env = "CODECHAT_COUNT", value_parser = parse_count,
+        allow_negative_numbers = true, help_heading = ENDING
+    )]
+    count: Option<u64>,
+
+    /// End at a message that matches
+    #[arg(long, value_name = "REGEX", env = "CODECHAT_UNTIL", value_parser = pattern, help_heading = ENDING)]
+    until: Option<Regex>,
+
+    /// End at a message with an outcome: exit code 0 if it is ok, else 3
+    #[arg(long, env = "CODECHAT_UNTIL_DONE", help_heading = ENDING)]
+    until_done: bool,
+
+    /// End with exit code 3 at a message of this level, or that matches
+    ///
+    /// A worse level counts, too. With CMD, it is CMD's end that is waited for.
+    #[arg(long, value_name = "LEVEL|REGEX", env = "CODECHAT_FAIL_ON", help_heading = ENDING)]
+    fail_on: Option<Matcher>,
+
+    /// As --fail-on, and with CMD, end that at once
+    #[arg(long, value_name = "LEVEL|REGEX", env = "CODECHAT_STOP_ON", help_heading = ENDING, hide_short_help = true)]
+    stop_on: Option<Matcher>,
+
+    /// End with exit code 4 after so long
+    #[arg(long, value_name = "DUR", env = "CODECHAT_TIMEOUT", value_parser = duration, help_heading = ENDING)]
+    timeout: Option<Duration>,
+
+    /// After CMD has ended, wait so long at the most for messages that are still on their way
+    #[arg(
+        long, value_name = "DUR", env = "CODECHAT_LINGER", default_value = "5s", value_parser = duration,
+        help_heading = ENDING, hide_short_help = true
+    )]
+    linger: Duration,
+
+    /// Write all that happens to a new file, for --replay
+    #[arg(long, value_name = "FILE", env = "CODECHAT_RECORD", help_heading = RECORDING)]
     record: Option<PathBuf>,
 
     /// Show a recording, without any server
-    #[arg(long, value_name = "FILE", env = "CODECHAT_REPLAY", conflicts_with_all = NOT_OF_A_RECORDING)]
+    #[arg(
+        long, value_name = "FILE", env = "CODECHAT_REPLAY", conflicts_with_all = NOT_OF_A_RECORDING,
+        help_heading = RECORDING
+    )]
     replay: Option<PathBuf>,
 
     /// How many times as fast as it happened a recording is shown: a number, or max for no pauses
     #[arg(
-        long,
-        value_name = "TIMES",
-        env = "CODECHAT_SPEED",
-        default_value = "1",
-        allow_negative_numbers = true
+        long, value_name = "TIMES", env = "CODECHAT_SPEED", default_value = "1", allow_negative_numbers = true,
+        help_heading = RECORDING, hide_short_help = true
     )]
     speed: Speed,
 
-    /// After CMD has ended, wait so long at the most for messages that are still on their way
-    #[arg(long, value_name = "DUR", env = "CODECHAT_LINGER", default_value = "5s", value_parser = duration)]
-    linger: Duration,
+    /// Which background the pane's colours are for
+    #[arg(long, env = "CODECHAT_THEME", default_value = "auto", help_heading = APPEARANCE, hide_short_help = true)]
+    theme: Background,
 
-    /// A command to run once the stream is open, with the client ID in the place of {id} and in its
-    /// environment; it has stdin and stdout for itself, messages go to stderr
-    #[arg(last = true, value_name = "CMD", conflicts_with = "print_id")]
-    command: Vec<OsString>,
+    /// Draw the pane with ASCII characters only
+    #[arg(long, env = "CODECHAT_ASCII", help_heading = APPEARANCE, hide_short_help = true)]
+    ascii: bool,
 
     #[command(flatten)]
     ask: control_request::ControlArgs,
-
-    #[command(flatten)]
-    stream: url::StreamArgs,
 }
+
+/// The headings that group the flags in help.
+const STREAM: &str = "Stream";
+const OUTPUT: &str = "Output";
+const ENDING: &str = "Ending";
+const RECORDING: &str = "Recording";
+const APPEARANCE: &str = "Appearance of the pane";
 
 impl Args {
     /// What the watch is to keep account of; of operations only where somebody gets to see them.

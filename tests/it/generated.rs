@@ -2,6 +2,7 @@
 //! manual page can be read, and the documents' tables of keys and flags are the program's.
 
 use std::{
+    ffi::OsString,
     fs,
     io::Write,
     path::Path,
@@ -59,7 +60,38 @@ fn every_flag_names_its_environment_variable_and_what_it_is_for() {
 }
 
 /// The heading of flags for event streams of other servers.
-const OF_A_URL: &str = "Event streams of other servers";
+const OF_A_URL: &str = "Request of a URL";
+
+#[test]
+fn short_help_has_a_line_a_flag_and_fits_a_screen() {
+    for verb in ["watch", "send", "serve"] {
+        let words = ["codechat", verb, "-h"].map(OsString::from);
+        let help = codechat::internal::cli::parse(words)
+            .unwrap_err()
+            .to_string();
+        assert!(help.lines().count() <= 40, "{verb}: {help}");
+        let entries = help.lines().filter(|it| it.starts_with(' '));
+        for entry in entries {
+            let is_whole = entry.trim_start().starts_with(['-', '[']);
+            assert!(is_whole && entry.len() <= 100, "{verb}: {entry}");
+        }
+        assert!(!help.contains("env:"), "{verb}: {help}");
+    }
+}
+
+#[test]
+fn all_flags_stand_under_a_heading() {
+    for verb in ["watch", "send"] {
+        let definition = codechat::internal::cli::definition();
+        let verb = definition.find_subcommand(verb).unwrap();
+        for flag in verb
+            .get_arguments()
+            .filter(|it| !it.is_positional() && !it.is_hide_set())
+        {
+            assert!(flag.get_help_heading().is_some(), "{}", flag.get_id());
+        }
+    }
+}
 
 #[test]
 fn the_manual_page_has_no_empty_section() {
@@ -191,7 +223,8 @@ fn cells(flag: &Arg) -> (String, String) {
         };
         name = format!("{name} {value}");
     }
-    let mut does = flag.get_help().unwrap().to_string();
+    let help = flag.get_long_help().or(flag.get_help());
+    let mut does = help.unwrap().to_string().replace("\n\n", ". ");
     let defaults = flag.get_default_values();
     if flag.get_action().takes_values() && !defaults.is_empty() {
         let defaults: Vec<_> = defaults.iter().map(|it| it.to_str().unwrap()).collect();

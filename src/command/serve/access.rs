@@ -20,8 +20,9 @@ pub(super) struct AccessArgs {
     #[arg(long, env = "CODECHAT_NO_AUTH")]
     no_auth: bool,
 
-    /// A name that the server is reached by, besides localhost and the addresses it listens on;
-    /// repeatable
+    /// A name that the server is reached by; repeatable
+    ///
+    /// Localhost and the addresses that it listens on are allowed anyway.
     #[arg(
         long, value_name = "HOST", env = "CODECHAT_ALLOWED_HOST", value_delimiter = ',',
         value_parser = |text: &str| text.parse::<AllowedHost>() as Result<_, NotAHost>
@@ -29,7 +30,8 @@ pub(super) struct AccessArgs {
     allowed_host: Vec<AllowedHost>,
 
     #[arg(
-        help = "An origin whose web pages may use the server, as in http://localhost:3000; repeatable",
+        help = "An origin whose web pages may use the server; repeatable",
+        long_help = "An origin whose web pages may use the server, as in http://localhost:3000; repeatable",
         long, value_name = "ORIGIN", env = "CODECHAT_CORS_ORIGIN", value_delimiter = ',',
         value_parser = |text: &str| text.parse::<AllowedOrigin>() as Result<_, NotAnOrigin>
     )]

@@ -45,9 +45,11 @@ pub(crate) const NOT_OF_A_URL: [&str; 10] = [
 
 /// How to ask for the stream that a URL names, and what to read of its events.
 #[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "Event streams of other servers")]
+#[command(next_help_heading = "Request of a URL")]
 pub(super) struct StreamArgs {
-    /// A header of the request; 'NAME:' leaves it out, 'NAME;' sends it empty, @FILE reads a header a line, @- from stdin
+    /// A header of the request, as curl takes it
+    ///
+    /// 'NAME:' leaves it out, 'NAME;' sends it empty, @FILE reads a header a line, @- from stdin.
     #[arg(short = 'H', long, value_name = "NAME: VALUE")]
     header: Vec<HeaderArg>,
 
@@ -55,36 +57,36 @@ pub(super) struct StreamArgs {
     body: BodyArgs,
 
     /// A user name and a password; secrets are safer in a file, given with -H @FILE
-    #[arg(short, long, value_name = "USER:PASSWORD", value_parser = parse_user)]
+    #[arg(short, long, value_name = "USER:PASSWORD", value_parser = parse_user, hide_short_help = true)]
     user: Option<User>,
 
     /// The method [default: GET, or POST with data]; only a GET is sent again when the stream ends
-    #[arg(short = 'X', long, value_name = "METHOD", value_parser = parse_method)]
+    #[arg(short = 'X', long, value_name = "METHOD", value_parser = parse_method, hide_short_help = true)]
     request: Option<Method>,
 
     /// Trust the certificates in this PEM file, and no others
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     cacert: Option<PathBuf>,
 
     /// Do not verify the server's certificate
-    #[arg(short = 'k', long)]
+    #[arg(short = 'k', long, hide_short_help = true)]
     insecure: bool,
 
     /// Go on after the event with this ID
-    #[arg(long, value_name = "ID", value_parser = parse_event_id)]
+    #[arg(long, value_name = "ID", value_parser = parse_event_id, hide_short_help = true)]
     last_event_id: Option<String>,
 
     /// End with the response: exit code 0 if it ended properly, 1 if it was cut
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     once: bool,
 
     /// Show only events with this name; repeatable
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub(super) event: Vec<String>,
 
     /// Where the text stands in an event's JSON, as in /choices/0/delta/content; repeatable, the first that is there
     /// counts
-    #[arg(long, value_name = "POINTER")]
+    #[arg(long, value_name = "POINTER", hide_short_help = true)]
     pub(super) message_at: Vec<Pointer>,
 }
 

@@ -35,15 +35,17 @@ impl Flag {
 
     fn help(self) -> &'static str {
         match self {
-            Self::Data => {
-                "Form data to POST; several are joined by &; @FILE reads them from a file without its line ends, @- from stdin"
-            }
+            Self::Data => "Form data to POST; @FILE reads them from a file, @- from stdin",
             Self::Json => "JSON to POST; @FILE reads it from a file, @- from stdin",
             Self::Raw => "As --data, but @ means nothing",
             Self::Binary => "As --data, but a file goes as it is",
         }
     }
 }
+
+const DATA_HELP: &str = "Form data to POST; @FILE reads them from a file, @- from stdin
+
+Several are joined by &. Of a file, line ends are left out.";
 
 /// Flags that are there so that a line with `curl` works with the word replaced: what each asks for is done anyhow.
 const DONE_ANYHOW: [(Option<char>, &str); 10] = [
@@ -156,10 +158,10 @@ impl clap::Args for BodyArgs {
                 .action(ArgAction::Append)
                 .allow_hyphen_values(true)
                 .value_parser(value_parser!(OsString));
-            if flag == Flag::Data {
-                arg.short('d').alias("data-ascii")
-            } else {
-                arg
+            match flag {
+                Flag::Data => arg.short('d').alias("data-ascii").long_help(DATA_HELP),
+                Flag::Json => arg,
+                Flag::Raw | Flag::Binary => arg.hide_short_help(true),
             }
         });
         let done_anyhow = DONE_ANYHOW.map(|(short, long)| {
