@@ -19,6 +19,7 @@ mod refusal;
 mod requested;
 mod rooms;
 mod scripts;
+mod tls;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -36,6 +37,7 @@ pub use self::publisher::Publisher;
 pub use self::refusal::Refusal;
 use self::rooms::Rooms;
 use self::scripts::{BUCKETS, Joining, Scripts};
+pub use self::tls::{StoreTls, StoreTlsError};
 use crate::control::{ControlRequest, ControlState};
 use crate::event::{ClientId, ClientPast, End, EventId, Format};
 use crate::hub::{

@@ -11,6 +11,7 @@ use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::tls::StoreTls;
 use crate::token::Token;
 
 /// Redis's own port.
@@ -20,6 +21,9 @@ const PORT: u16 = 6379;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreAddress {
     place: Place,
+    is_encrypted: bool,
+    /// How; see [`StoreAddress::with_tls`].
+    tls: Option<StoreTls>,
     user: Option<String>,
     database: i64,
 }
@@ -35,7 +39,7 @@ enum Place {
 pub enum BadStoreAddress {
     /// Neither of the two forms.
     #[error(
-        "a store is given as redis://[USER@]HOST[:PORT][/DATABASE] or redis+unix:///PATH, as in redis://127.0.0.1:6379"
+        "a store is given as redis://[USER@]HOST[:PORT][/DATABASE], rediss://… for TLS, or redis+unix:///PATH, as in redis://127.0.0.1:6379"
     )]
     Form,
     /// Its password stands in it.
@@ -49,8 +53,7 @@ pub enum BadStoreAddress {
 }
 
 /// The schemes that others know.
-const FOREIGN_SCHEMES: [&str; 5] = [
-    "rediss://",
+const FOREIGN_SCHEMES: [&str; 4] = [
     "redis+sentinel://",
     "redis+cluster://",
     "valkey+sentinel://",
@@ -68,15 +71,20 @@ impl FromStr for StoreAddress {
             return match path {
                 path if path.starts_with('/') => Ok(Self {
                     place: Place::Unix(path.into()),
+                    is_encrypted: false,
+                    tls: None,
                     user: None,
                     database: 0,
                 }),
                 _ => Err(BadStoreAddress::Form),
             };
         }
-        let rest = text.strip_prefix("redis://");
-        let rest = rest.or_else(|| text.strip_prefix("valkey://"));
-        let rest = rest.ok_or(BadStoreAddress::Form)?;
+        let (scheme, rest) = text.split_once("://").ok_or(BadStoreAddress::Form)?;
+        let is_encrypted = match scheme {
+            "redis" | "valkey" => false,
+            "rediss" | "valkeys" => true,
+            _ => return Err(BadStoreAddress::Form),
+        };
         let (user, rest) = match rest.rsplit_once('@') {
             Some((user, _)) if user.contains(':') => return Err(BadStoreAddress::Password),
             Some((user, rest)) => (Some(decode(user)?), rest),
@@ -100,6 +108,8 @@ impl FromStr for StoreAddress {
                     host: host.into(),
                     port,
                 },
+                is_encrypted,
+                tls: None,
                 user,
                 database,
             }),
@@ -114,10 +124,13 @@ fn decode(text: &str) -> Result<String, BadStoreAddress> {
 
 impl fmt::Display for StoreAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.is_encrypted { "rediss" } else { "redis" };
         match &self.place {
             Place::Unix(path) => write!(f, "redis+unix://{}", path.display()),
-            Place::Tcp { host, port } if host.contains(':') => write!(f, "redis://[{host}]:{port}"),
-            Place::Tcp { host, port } => write!(f, "redis://{host}:{port}"),
+            Place::Tcp { host, port } if host.contains(':') => {
+                write!(f, "{scheme}://[{host}]:{port}")
+            }
+            Place::Tcp { host, port } => write!(f, "{scheme}://{host}:{port}"),
         }
     }
 }
@@ -140,13 +153,35 @@ impl StoreAddress {
         }
     }
 
+    /// Whether it asks for TLS.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.is_encrypted
+    }
+
+    /// The same address, with what an encrypted connection to it needs.
+    #[must_use]
+    pub fn with_tls(self, tls: StoreTls) -> Self {
+        Self {
+            tls: Some(tls),
+            ..self
+        }
+    }
+
     /// Opens a connection.
     pub(super) async fn dial(&self) -> io::Result<Box<dyn Socket>> {
         match &self.place {
             Place::Tcp { host, port } => {
                 let socket = TcpStream::connect((host.as_str(), *port)).await?;
                 socket.set_nodelay(true)?;
-                Ok(Box::new(socket))
+                match &self.tls {
+                    Some(tls) if self.is_encrypted => {
+                        Ok(Box::new(tls.encrypt(host, socket).await?))
+                    }
+                    // Nobody is to believe that it were encrypted.
+                    None if self.is_encrypted => Err(io::Error::other("TLS is not set up")),
+                    _ => Ok(Box::new(socket)),
+                }
             }
             Place::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
         }
@@ -186,6 +221,8 @@ mod tests {
                 "redis+unix:///run/redis.sock",
                 "redis+unix:///run/redis.sock",
             ),
+            ("rediss://team@h/2", "rediss://h:6379"),
+            ("valkeys://[::1]:7", "rediss://[::1]:7"),
         ] {
             let address: StoreAddress = text.parse().unwrap();
             assert_eq!(address.to_string(), written, "{text}");

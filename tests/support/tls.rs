@@ -1,5 +1,5 @@
 //! The certificate in `tls/` is for localhost and 127.0.0.1, and of an authority whose key was thrown
-//! away; it holds for a hundred years.
+//! away; it holds for a hundred years. So does `client.pem`, which is its own authority, for whoever connects.
 
 use std::path::{Path, PathBuf};
 

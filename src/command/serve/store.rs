@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use crate::cli::args::secret_in;
 use crate::cli::values::interval;
-use crate::store::{StoreAddress, StoreOptions};
+use crate::store::{StoreAddress, StoreOptions, StoreTls};
 use crate::token::Token;
 
 /// The variable that holds the password itself.
@@ -34,6 +34,33 @@ pub(super) struct StoreArgs {
     )]
     store_password_file: Option<PathBuf>,
 
+    /// For rediss://: the authorities whose certificates the store may have, in PEM [default: those of the system]
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "CODECHAT_STORE_CA",
+        requires = "store"
+    )]
+    store_ca: Option<PathBuf>,
+
+    /// For rediss://: the certificate that the store asks for, in PEM
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "CODECHAT_STORE_CERT",
+        requires = "store_key"
+    )]
+    store_cert: Option<PathBuf>,
+
+    /// The key of --store-cert
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "CODECHAT_STORE_KEY",
+        requires = "store_cert"
+    )]
+    store_key: Option<PathBuf>,
+
     /// What all keys in the store begin with: one for each installation that uses it
     #[arg(
         long,
@@ -57,19 +84,24 @@ impl StoreArgs {
     /// How to use the store, where there is one.
     ///
     /// # Errors
-    /// Where its password cannot be read.
+    /// Where its password, or what TLS needs, cannot be read.
     pub(super) fn options(&self, stall_timeout: Duration) -> anyhow::Result<Option<StoreOptions>> {
         let Some(url) = &self.store else {
             return Ok(None);
         };
         // Not while the command line is read: what is wrong there is repeated, and this may have a password in it.
-        let address: StoreAddress = url.parse().context("--store")?;
+        let mut address: StoreAddress = url.parse().context("--store")?;
+        if address.is_encrypted() {
+            address = address.with_tls(self.tls()?);
+        } else if self.store_ca.is_some() || self.store_cert.is_some() {
+            bail!("--store-ca and --store-cert are for TLS; give the store as rediss://…, too");
+        }
         let password = match &self.store_password_file {
             Some(path) => Some(secret_in(path, "store's password")?),
             None => std::env::var(PASSWORD).ok().map(Token::new),
         };
-        if address.is_remote() {
-            tracing::warn!(%address, "what goes to the store is not encrypted; to fix it: a tunnel, or a network of its own");
+        if address.is_remote() && !address.is_encrypted() {
+            tracing::warn!(%address, "what goes to the store is not encrypted; to fix it: rediss://, a tunnel, or a network of its own");
         }
         Ok(Some(StoreOptions {
             address,
@@ -79,6 +111,11 @@ impl StoreArgs {
             patience: self.store_patience,
             stall_timeout,
         }))
+    }
+
+    fn tls(&self) -> anyhow::Result<StoreTls> {
+        let identity = self.store_cert.as_deref().zip(self.store_key.as_deref());
+        Ok(StoreTls::load(self.store_ca.as_deref(), identity)?)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::support::{
     port::Port,
     process::{Running, Scratch, Serve},
     redis::Redis,
-    soon,
+    soon, tls,
 };
 
 /// How `serve` ends with these flags.
@@ -161,5 +161,55 @@ async fn the_documented_rule_for_the_stores_user_is_enough_and_what_lacks_is_nam
         let (code, text) = refused(&flags).await;
         assert_eq!(code, Some(1), "{text}");
         assert!(text.contains(named) && !text.contains("right"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_is_reached_over_tls_and_only_if_its_certificate_can_be_trusted() {
+    let port = Port::keep();
+    let number = port.address.port().to_string();
+    let file = |name: &str| tls::file(name).to_str().unwrap().to_owned();
+    let (cert, key, ca) = (file("cert.pem"), file("key.pem"), file("ca.pem"));
+    let (client, client_key) = (file("client.pem"), file("client-key.pem"));
+    let settings = [
+        ["--tls-port", &number],
+        ["--tls-cert-file", &cert],
+        ["--tls-key-file", &key],
+        // Those who may connect.
+        ["--tls-ca-cert-file", &client],
+        ["--tls-auth-clients", "yes"],
+    ];
+    let Some(_redis) = Redis::with(&settings.concat()) else {
+        return;
+    };
+    let url = format!("rediss://localhost:{number}");
+    let store = ["--store", &url];
+    let trust = ["--store-ca", &ca];
+    let shown = ["--store-cert", &client, "--store-key", &client_key];
+
+    let server = Serve::start(&[&store[..], &trust, &shown].concat()).await;
+    let id = server.http.connect().await;
+    let mut stream = server.http.watch(&id).await;
+    server.http.publish(&id, "1").await;
+    assert_eq!(super::texts(&mut stream, 1, 1).await, ["1"]);
+    let ended = server.process;
+    ended.signal("TERM").await;
+    assert!(!ended.end().await.stderr.contains("not encrypted"));
+
+    for (flags, said) in [
+        ([&store[..], &shown].concat(), "UnknownIssuer"),
+        ([&store[..], &trust].concat(), "ertificate"),
+        (
+            [&store[..], &["--store-ca", &key]].concat(),
+            "there is none in PEM in it",
+        ),
+        (
+            [&["--store", "redis://localhost"][..], &trust].concat(),
+            "rediss://",
+        ),
+    ] {
+        let (code, text) = refused(&flags).await;
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains(said), "{text}");
     }
 }
