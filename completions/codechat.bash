@@ -261,7 +261,7 @@ _codechat() {
             return 0
             ;;
         codechat__subcmd__serve)
-            opts="-h --listen --grace --log --log-format --store --store-password-file --store-prefix --store-timeout --store-patience --token-file --no-auth --allowed-host --cors-origin --tls-cert --tls-key --idle-timeout --heartbeat --stall-timeout --header-timeout --body-timeout --log-messages --log-bytes --max-message --max-clients --max-subscribers --max-memory --plain-streams --help"
+            opts="-h --listen --grace --log --log-format --store --store-password-file --store-ca --store-cert --store-key --store-prefix --store-timeout --store-patience --token-file --no-auth --allowed-host --cors-origin --tls-cert --tls-key --idle-timeout --heartbeat --stall-timeout --header-timeout --body-timeout --log-messages --log-bytes --max-message --max-clients --max-subscribers --max-memory --plain-streams --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -288,6 +288,18 @@ _codechat() {
                     return 0
                     ;;
                 --store-password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store-key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

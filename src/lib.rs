@@ -68,9 +68,10 @@
 //! | `terminal` | foreign text made safe for a terminal; the program's own lines on stderr, the status line | nothing |
 //! | `token` | the secret between a server and its clients | nothing |
 //! | `file_error` | why a file cannot be used, in words | nothing |
-//! | `store` | channels that several servers share in Redis, and their mirrors in a hub | `hub`, `wire`, `token` and below |
+//! | `pem_file` | certificates and keys in files | `file_error` |
+//! | `store` | channels that several servers share in Redis, and their mirrors in a hub | `hub`, `wire`, `token`, `pem_file` and below |
 //! | `channels` | whose the channels are: a hub's or a store's | `hub`, `store` and below |
-//! | `server` | the HTTP handlers of the channels, and the accept loop | `channels`, `hub`, `wire`, `token`, `file_error` and below |
+//! | `server` | the HTTP handlers of the channels, and the accept loop | `channels`, `hub`, `wire`, `token`, `pem_file` and below |
 //! | `client` | reading a stream, publishing, and beginning again after a loss | `wire`, `token` and below |
 //! | `watch` | what a watcher has seen, when it is over, and how it is written | `client`, `wire`, `terminal` and below |
 //! | `signals`, `process` | signals; commands that are run | each other |
@@ -111,6 +112,7 @@ mod event;
 mod file_error;
 mod hub;
 mod message;
+mod pem_file;
 mod process;
 mod server;
 mod signals;
@@ -136,6 +138,7 @@ pub use hub::{
     PublishStream, Receipt, Refusal, Start, Stats, Subscription,
 };
 pub use message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress};
+pub use pem_file::PemFileError;
 pub use server::{Access, AllowedHost, AllowedOrigin, NotAHost, NotAnOrigin};
 pub use server::{FRAMES, ServerOptions, Tls, TlsError, serve};
 pub use token::Token;

@@ -65,8 +65,8 @@ pub struct StoreOptions {
 
 /// The store cannot be used: it does not answer, or refuses. The log said why.
 #[derive(Debug, thiserror::Error)]
-#[error("the store at {0} could not be used within {1:?}: {2}")]
-pub struct StoreUnusable(StoreAddress, Duration, String);
+#[error("the store could not be used within {0:?}: {1}")]
+pub struct StoreUnusable(Duration, String);
 
 /// The channels of a store. Cloning it gives another handle to the same ones.
 #[derive(Clone)]
@@ -107,7 +107,7 @@ impl Store {
         frames: Frames,
     ) -> Result<Self, StoreUnusable> {
         let link = Link::new(LinkOptions {
-            address: options.address.clone(),
+            address: options.address,
             password: options.password,
             prefix: options.prefix,
             timeout: options.timeout,
@@ -130,7 +130,7 @@ impl Store {
         let fed = timeout(options.patience, is_fed.wait_for(|it| *it)).await;
         if !matches!(fed, Ok(Ok(_))) {
             let why = inner.scripts.link().why();
-            return Err(StoreUnusable(options.address, options.patience, why));
+            return Err(StoreUnusable(options.patience, why));
         }
         tokio::spawn(Arc::clone(&inner).report_changes());
         tokio::spawn(Arc::clone(&inner).report_awaited());

@@ -6,7 +6,6 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,7 +13,6 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
-use encoding_rs::UTF_8;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -22,8 +20,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -34,7 +30,7 @@ use super::BUFFER_BYTES;
 use super::h2_answer::{self, Answers};
 use super::service::HttpService;
 use super::write_timeout::WriteTimeout;
-use crate::file_error;
+use crate::pem_file::{self, PemFileError};
 
 const HTTP_2: &[u8] = b"h2";
 const HTTP_1: &[u8] = b"http/1.1";
@@ -49,15 +45,8 @@ pub struct Tls(Arc<ServerConfig>);
 #[derive(Debug, Error)]
 pub enum TlsError {
     /// A file that cannot be read, or holds something else.
-    #[error("cannot read the {what} file {}: {why}", .path.display())]
-    File {
-        /// `certificate` or `key`.
-        what: &'static str,
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
+    #[error(transparent)]
+    File(#[from] PemFileError),
     /// They are not a pair, or of a kind that is not known.
     #[error("the certificate in {} and the key in {} do not go together: {why}", .cert.display(), .key.display())]
     Pair {
@@ -76,29 +65,8 @@ impl Tls {
     /// # Errors
     /// Where a file cannot be read, or the two are no pair.
     pub fn load(cert: &Path, key: &Path) -> Result<Self, TlsError> {
-        let file = |what, path: &Path, error: &pem::Error| TlsError::File {
-            what,
-            path: path.into(),
-            why: match error {
-                pem::Error::Io(error) => file_error::reason(error),
-                pem::Error::NoItemsFound => format!("there is no {what} in PEM in it"),
-                // What is malformed may be a key, which is not to be quoted.
-                _ => "it is not well-formed PEM".into(),
-            },
-        };
-        let chain = read(cert)
-            .and_then(|it| CertificateDer::pem_slice_iter(it.as_bytes()).collect())
-            .and_then(|chain: Vec<_>| {
-                if chain.is_empty() {
-                    Err(pem::Error::NoItemsFound)
-                } else {
-                    Ok(chain)
-                }
-            })
-            .map_err(|error| file("certificate", cert, &error))?;
-        let secret = read(key)
-            .and_then(|it| PrivateKeyDer::from_pem_slice(it.as_bytes()))
-            .map_err(|error| file("key", key, &error))?;
+        let chain = pem_file::certificates("certificate", cert)?;
+        let secret = pem_file::key("key", key)?;
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .and_then(|builder| {
@@ -114,12 +82,6 @@ impl Tls {
         config.alpn_protocols = vec![HTTP_2.into(), HTTP_1.into()];
         Ok(Self(Arc::new(config)))
     }
-}
-
-/// A file's text, without the byte order mark that an editor may have put before it.
-fn read(path: &Path) -> Result<String, pem::Error> {
-    let bytes = fs::read(path).map_err(pem::Error::Io)?;
-    Ok(UTF_8.decode(&bytes).0.into_owned())
 }
 
 impl fmt::Debug for Tls {

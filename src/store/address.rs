@@ -22,7 +22,7 @@ const PORT: u16 = 6379;
 pub struct StoreAddress {
     place: Place,
     is_encrypted: bool,
-    /// How; see [`StoreAddress::with_tls`].
+    /// How it is; see [`StoreAddress::with_tls`].
     tls: Option<StoreTls>,
     user: Option<String>,
     database: i64,
@@ -178,7 +178,7 @@ impl StoreAddress {
                     Some(tls) if self.is_encrypted => {
                         Ok(Box::new(tls.encrypt(host, socket).await?))
                     }
-                    // Nobody is to believe that it were encrypted.
+                    // Rather than in the clear.
                     None if self.is_encrypted => Err(io::Error::other("TLS is not set up")),
                     _ => Ok(Box::new(socket)),
                 }

@@ -14,6 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::address::StoreAddress;
 use super::permissions;
 use super::refusal::Refusal;
+use super::tls::{IF_PLAIN, advice};
 use crate::event::unix_millis;
 use crate::token::Token;
 
@@ -77,6 +78,7 @@ impl Link {
             broken: Arc::default(),
             why: Arc::default(),
         };
+        link.is_down(link.unanswered());
         tokio::spawn(link.clone().keep(sender));
         link
     }
@@ -189,16 +191,30 @@ impl Link {
                         () = self.broken.notified() => {}
                     }
                     current.send_replace(None);
-                    "the connection broke".into()
+                    format!(
+                        "the connection to the store at {} broke",
+                        self.options.address
+                    )
                 }
                 Ok(Err(error)) => error.to_string(),
-                Err(_) => format!("no answer within {:?}", self.options.timeout),
+                Err(_) => self.unanswered(),
             };
             tracing::warn!(why, "no connection to the store");
-            *self.why.lock().unwrap_or_else(PoisonError::into_inner) = why;
+            self.is_down(why);
             pause(tries).await;
             tries += 1;
         }
+    }
+
+    fn is_down(&self, why: String) {
+        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    /// What is known while a connection is being opened.
+    fn unanswered(&self) -> String {
+        let LinkOptions { address, .. } = &*self.options;
+        let advice = if address.is_encrypted() { IF_PLAIN } else { "" };
+        format!("the store at {address} does not answer{advice}")
     }
 
     fn refusal(&self, error: &RedisError) -> Refusal {
@@ -235,7 +251,7 @@ fn drawn() -> f64 {
 /// Why a store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unusable {
-    #[error("cannot connect to the store at {0}: {1}")]
+    #[error("cannot connect to the store at {0}: {1}{advice}", advice = advice(.0.is_encrypted(), .1))]
     Unreachable(StoreAddress, std::io::Error),
     #[error("the store at {0} refuses: {1}")]
     Refuses(StoreAddress, String),
@@ -258,7 +274,10 @@ async fn open(
     options: &LinkOptions,
 ) -> Result<(Connection, u64, impl Future<Output = ()> + use<>), Unusable> {
     let address = &options.address;
-    let refuses = |error: RedisError| Unusable::Refuses(address.clone(), described(&error));
+    let refuses = |error: RedisError| {
+        let advice = advice(address.is_encrypted(), &error);
+        Unusable::Refuses(address.clone(), described(&error) + advice)
+    };
     let socket = address.dial().await;
     let socket = socket.map_err(|error| Unusable::Unreachable(address.clone(), error))?;
     let info = address.introduction(options.password.as_ref());

@@ -1,10 +1,11 @@
 //! What a node does for itself: it keeps its mirrors fed, and tells the store who reads them.
 
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Inner;
 use super::feed::Feed;
@@ -28,8 +29,7 @@ impl Inner {
         let mut tries = 0;
         let mut known: Option<Origin> = None;
         loop {
-            let inbox = self.scripts.key(&format!("to:{}", self.node));
-            match Feed::open(self.scripts.link().options(), &inbox).await {
+            match self.open_feed().await {
                 Ok(mut feed) => {
                     tries = 0;
                     let origin = self.origin().await;
@@ -58,6 +58,14 @@ impl Inner {
         }
     }
 
+    /// Opens the feed; a store that does not answer is tried once more.
+    async fn open_feed(&self) -> io::Result<Feed> {
+        let inbox = self.scripts.key(&format!("to:{}", self.node));
+        let options = self.scripts.link().options();
+        let opened = timeout(options.timeout, Feed::open(options, &inbox)).await;
+        opened.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
+    }
+
     /// Which store answers requests, once one does.
     async fn origin(&self) -> Origin {
         let mut link = self.scripts.link().clone();
@@ -77,7 +85,7 @@ impl Inner {
         }
     }
 
-    async fn read(self: &Arc<Self>, feed: &mut Feed) -> std::io::Error {
+    async fn read(self: &Arc<Self>, feed: &mut Feed) -> io::Error {
         loop {
             match feed.next().await {
                 Ok(notice) => self.hear(&notice),

@@ -1,22 +1,27 @@
 //! TLS to a store: whom to trust, and what to show.
 
+use std::error;
 use std::fmt;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::ring;
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::ServerName;
+use rustls::{AlertDescription as Alert, CertificateError, ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::file_error;
+use crate::pem_file::{self, PemFileError};
+
+/// What to do if what listens does not answer a TLS handshake.
+pub(super) const IF_PLAIN: &str =
+    "; if it does not use TLS, give its address as redis://… rather than rediss://…";
+/// What to do if what listens closes a connection that has no TLS.
+const IF_ENCRYPTED: &str = "; if it uses TLS, give its address as rediss://… rather than redis://…";
 
 /// How connections to a store are encrypted. It shows nothing of what it holds.
 #[derive(Clone)]
@@ -26,63 +31,82 @@ pub struct StoreTls(Arc<ClientConfig>);
 #[derive(Debug, Error)]
 pub enum StoreTlsError {
     /// A file that cannot be read, or holds something else.
-    #[error("cannot read the {what} file {}: {why}", .path.display())]
-    File {
-        /// What should be in it.
-        what: &'static str,
-        /// Which file.
+    #[error(transparent)]
+    File(#[from] PemFileError),
+    /// A certificate that cannot be an authority's.
+    #[error("a certificate in the store's CA file {} cannot be used: {why}", .path.display())]
+    Authority {
+        /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        why: String,
+        why: rustls::Error,
     },
-    /// The certificates that the system trusts, or those of the file.
-    #[error("no certificate can be trusted: {0}")]
-    Roots(rustls::Error),
+    /// The system has no certificates, or none that can be used.
+    #[error(
+        "the certificates that the system trusts cannot be used: {0}; give the authority of the store's certificate with --store-ca"
+    )]
+    System(rustls::Error),
     /// The certificate and the key that this server shows.
-    #[error("the store's client certificate and its key do not go together: {0}")]
-    Pair(rustls::Error),
+    #[error("the certificate in {} and the key in {} do not go together: {why}", .cert.display(), .key.display())]
+    Pair {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// What is wrong with them.
+        why: rustls::Error,
+    },
 }
 
 impl StoreTls {
-    /// Trusts the authorities in a file, in PEM, or those that the system trusts. Where the store asks for a
-    /// certificate, it gets the one in the first file of `identity`, whose key is in the second.
+    /// Trusts the authorities in a file, in PEM, or those that the system trusts. A store that asks for a certificate
+    /// gets the one in the first file of `identity`, whose key is in the second.
     ///
     /// # Errors
-    /// Where a file cannot be read, or cannot be used.
+    /// [`StoreTlsError`] if a file cannot be read, or cannot be used.
+    ///
+    /// # Panics
+    /// Never: ring has what the usual versions of TLS need.
     pub fn load(
         authorities: Option<&Path>,
         identity: Option<(&Path, &Path)>,
     ) -> Result<Self, StoreTlsError> {
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(StoreTlsError::Roots)?;
+            .expect("ring has the usual cipher suites");
         let builder = match authorities {
             Some(path) => {
                 let mut roots = RootCertStore::empty();
-                for certificate in certificates("store's CA", path)? {
-                    roots.add(certificate).map_err(StoreTlsError::Roots)?;
+                for certificate in pem_file::certificates("store's CA", path)? {
+                    let added = roots.add(certificate);
+                    added.map_err(|why| StoreTlsError::Authority {
+                        path: path.into(),
+                        why,
+                    })?;
                 }
                 builder.with_root_certificates(roots)
             }
             None => builder
                 .with_platform_verifier()
-                .map_err(StoreTlsError::Roots)?,
+                .map_err(StoreTlsError::System)?,
         };
         let config = match identity {
-            Some((certificate, key)) => {
-                let chain = certificates("store's client certificate", certificate)?;
-                let secret = PrivateKeyDer::from_pem_slice(&read("store's client key", key)?);
-                let secret =
-                    secret.map_err(|error| unreadable("store's client key", key, &error))?;
+            Some((cert, key)) => {
+                let chain = pem_file::certificates("store's client certificate", cert)?;
+                let secret = pem_file::key("store's client key", key)?;
                 let config = builder.with_client_auth_cert(chain, secret);
-                config.map_err(StoreTlsError::Pair)?
+                config.map_err(|why| StoreTlsError::Pair {
+                    cert: cert.into(),
+                    key: key.into(),
+                    why,
+                })?
             }
             None => builder.with_no_client_auth(),
         };
         Ok(Self(Arc::new(config)))
     }
 
-    /// Encrypts a connection to this host.
+    /// Encrypts a connection to this host, a name or an IP address, which its certificate must be for.
     pub(super) async fn encrypt<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         host: &str,
@@ -93,6 +117,48 @@ impl StoreTls {
         let connector = TlsConnector::from(Arc::clone(&self.0));
         connector.connect(name, socket).await
     }
+}
+
+/// What to do about a connection that failed: to be said after the reason, and empty if that says it.
+pub(super) fn advice(is_encrypted: bool, error: &(dyn error::Error + 'static)) -> &'static str {
+    let Some(error) = io_error(error) else {
+        return "";
+    };
+    if !is_encrypted {
+        let is_closed = matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionReset
+                | io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::BrokenPipe
+        );
+        return if is_closed { IF_ENCRYPTED } else { "" };
+    }
+    match error.get_ref().and_then(|it| it.downcast_ref()) {
+        Some(rustls::Error::InvalidCertificate(
+            CertificateError::UnknownIssuer
+            | CertificateError::BadSignature
+            | CertificateError::Other(_),
+        )) => "; give the authority that signed the store's certificate with --store-ca",
+        Some(rustls::Error::AlertReceived(
+            Alert::CertificateRequired
+            | Alert::HandshakeFailure
+            | Alert::BadCertificate
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA,
+        )) => {
+            "; it wants a certificate of an authority that it trusts: give one with --store-cert and --store-key"
+        }
+        Some(rustls::Error::InvalidMessage(_)) => IF_PLAIN,
+        _ => "",
+    }
+}
+
+/// The error of the connection, in that of a library.
+fn io_error<'a>(error: &'a (dyn error::Error + 'static)) -> Option<&'a io::Error> {
+    if let Some(shared) = error.downcast_ref::<Arc<dyn error::Error + Send + Sync>>() {
+        return shared.downcast_ref();
+    }
+    error.downcast_ref().or_else(|| io_error(error.source()?))
 }
 
 impl PartialEq for StoreTls {
@@ -106,35 +172,5 @@ impl Eq for StoreTls {}
 impl fmt::Debug for StoreTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("StoreTls(…)")
-    }
-}
-
-fn certificates(
-    what: &'static str,
-    path: &Path,
-) -> Result<Vec<CertificateDer<'static>>, StoreTlsError> {
-    let bytes = read(what, path)?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
-    match found {
-        Ok(found) if found.is_empty() => Err(unreadable(what, path, &pem::Error::NoItemsFound)),
-        Ok(found) => Ok(found),
-        Err(error) => Err(unreadable(what, path, &error)),
-    }
-}
-
-fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, StoreTlsError> {
-    fs::read(path).map_err(|error| unreadable(what, path, &pem::Error::Io(error)))
-}
-
-fn unreadable(what: &'static str, path: &Path, error: &pem::Error) -> StoreTlsError {
-    StoreTlsError::File {
-        what,
-        path: path.into(),
-        why: match error {
-            pem::Error::Io(error) => file_error::reason(error),
-            pem::Error::NoItemsFound => "there is none in PEM in it".into(),
-            // What is malformed may be a key, which is not to be quoted.
-            _ => "it is not well-formed PEM".into(),
-        },
     }
 }

@@ -34,29 +34,30 @@ pub(super) struct StoreArgs {
     )]
     store_password_file: Option<PathBuf>,
 
-    /// For rediss://: the authorities whose certificates the store may have, in PEM [default: those of the system]
     #[arg(
         long,
         value_name = "PATH",
         env = "CODECHAT_STORE_CA",
-        requires = "store"
+        requires = "store",
+        help = "For rediss://: the authorities that may have signed the store's certificate, in PEM [default: those that the system trusts]"
     )]
     store_ca: Option<PathBuf>,
 
-    /// For rediss://: the certificate that the store asks for, in PEM
     #[arg(
         long,
         value_name = "PATH",
         env = "CODECHAT_STORE_CERT",
-        requires = "store_key"
+        requires = "store_key",
+        help = "For rediss://: this server's certificate, if the store asks for one, in PEM"
     )]
     store_cert: Option<PathBuf>,
 
-    /// The key of --store-cert
+    /// The key of --store-cert, in PEM
     #[arg(
         long,
         value_name = "PATH",
         env = "CODECHAT_STORE_KEY",
+        requires = "store",
         requires = "store_cert"
     )]
     store_key: Option<PathBuf>,
@@ -84,7 +85,7 @@ impl StoreArgs {
     /// How to use the store, where there is one.
     ///
     /// # Errors
-    /// Where its password, or what TLS needs, cannot be read.
+    /// If its password, or what TLS needs, cannot be read.
     pub(super) fn options(&self, stall_timeout: Duration) -> anyhow::Result<Option<StoreOptions>> {
         let Some(url) = &self.store else {
             return Ok(None);
@@ -94,7 +95,7 @@ impl StoreArgs {
         if address.is_encrypted() {
             address = address.with_tls(self.tls()?);
         } else if self.store_ca.is_some() || self.store_cert.is_some() {
-            bail!("--store-ca and --store-cert are for TLS; give the store as rediss://…, too");
+            bail!("--store-ca and --store-cert are for TLS; give --store as rediss://…");
         }
         let password = match &self.store_password_file {
             Some(path) => Some(secret_in(path, "store's password")?),

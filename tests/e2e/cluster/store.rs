@@ -164,52 +164,115 @@ async fn the_documented_rule_for_the_stores_user_is_enough_and_what_lacks_is_nam
     }
 }
 
-#[tokio::test]
-async fn a_store_is_reached_over_tls_and_only_if_its_certificate_can_be_trusted() {
-    let port = Port::keep();
-    let number = port.address.port().to_string();
-    let file = |name: &str| tls::file(name).to_str().unwrap().to_owned();
-    let (cert, key, ca) = (file("cert.pem"), file("key.pem"), file("ca.pem"));
-    let (client, client_key) = (file("client.pem"), file("client-key.pem"));
+/// The files of `tests/support/tls` as flags take them.
+fn tls_file(name: &str) -> String {
+    tls::file(name).to_str().unwrap().to_owned()
+}
+
+/// A store that speaks TLS at this port, and wants a certificate of whoever connects.
+fn redis_with_tls(port: &str) -> Option<Redis> {
+    let [cert, key, client] = ["cert.pem", "key.pem", "client.pem"].map(tls_file);
     let settings = [
-        ["--tls-port", &number],
+        ["--tls-port", port],
         ["--tls-cert-file", &cert],
         ["--tls-key-file", &key],
         // Those who may connect.
         ["--tls-ca-cert-file", &client],
         ["--tls-auth-clients", "yes"],
     ];
-    let Some(_redis) = Redis::with(&settings.concat()) else {
+    Redis::with(&settings.concat())
+}
+
+#[tokio::test]
+async fn a_store_is_reached_over_tls_by_its_name_and_its_address() {
+    let port = Port::keep();
+    let number = port.address.port().to_string();
+    let Some(redis) = redis_with_tls(&number) else {
         return;
     };
-    let url = format!("rediss://localhost:{number}");
+    let [ca, client, key] = ["ca.pem", "client.pem", "client-key.pem"].map(tls_file);
+    for host in ["localhost", "127.0.0.1"] {
+        let url = format!("rediss://{host}:{number}");
+        let shown = ["--store-cert", &client, "--store-key", &key];
+        let flags = [&["--store", &url, "--store-ca", &ca], &shown[..]].concat();
+        let server = Serve::start(&flags).await;
+        let id = server.http.connect().await;
+        let mut stream = server.http.watch(&id).await;
+        // The feed and the requests come back over TLS too.
+        assert_eq!(redis.ask("CLIENT KILL TYPE pubsub"), ":1");
+        server.http.publish(&id, "1").await;
+        assert_eq!(super::texts(&mut stream, 1, 1).await, ["1"]);
+        let ended = server.process;
+        ended.signal("TERM").await;
+        assert!(!ended.end().await.stderr.contains("not encrypted"));
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_trusted_or_is_reached_in_the_wrong_way_is_said_with_what_to_do() {
+    let (plain, encrypted) = (Port::keep(), Port::keep());
+    let [plain, encrypted] = [plain, encrypted].map(|it| it.address.port().to_string());
+    let Some(_store) = redis_with_tls(&encrypted) else {
+        return;
+    };
+    let _plain = Redis::with(&["--bind", "127.0.0.1", "--port", &plain]).unwrap();
+    let [ca, client, key] = ["ca.pem", "client.pem", "client-key.pem"].map(tls_file);
+    let url = format!("rediss://localhost:{encrypted}");
     let store = ["--store", &url];
     let trust = ["--store-ca", &ca];
-    let shown = ["--store-cert", &client, "--store-key", &client_key];
-
-    let server = Serve::start(&[&store[..], &trust, &shown].concat()).await;
-    let id = server.http.connect().await;
-    let mut stream = server.http.watch(&id).await;
-    server.http.publish(&id, "1").await;
-    assert_eq!(super::texts(&mut stream, 1, 1).await, ["1"]);
-    let ended = server.process;
-    ended.signal("TERM").await;
-    assert!(!ended.end().await.stderr.contains("not encrypted"));
-
+    let shown = ["--store-cert", &client, "--store-key", &key];
+    let other_way = [
+        format!("redis://localhost:{encrypted}"),
+        format!("rediss://localhost:{plain}"),
+    ];
     for (flags, said) in [
-        ([&store[..], &shown].concat(), "UnknownIssuer"),
-        ([&store[..], &trust].concat(), "ertificate"),
         (
-            [&store[..], &["--store-ca", &key]].concat(),
-            "there is none in PEM in it",
+            vec![&store[..], &shown],
+            "UnknownIssuer; give the authority",
+        ),
+        (vec![&store, &trust], "with --store-cert and --store-key"),
+        (vec![&store, &["--store-ca", &key]], "store's CA file"),
+        (
+            vec![&store, &["--store-ca", "/nowhere/ca.pem"]],
+            "cannot read the store's CA file /nowhere/ca.pem: no such file",
         ),
         (
-            [&["--store", "redis://localhost"][..], &trust].concat(),
-            "rediss://",
+            vec![
+                &store,
+                &["--store-cert", &client, "--store-key", "/nowhere/key"],
+            ],
+            "cannot read the store's client key file /nowhere/key: no such file",
+        ),
+        (
+            vec![
+                &store,
+                &["--store-cert", &client, "--store-key", &tls_file("key.pem")],
+            ],
+            "do not go together",
+        ),
+        (vec![&["--store", &other_way[0]]], "rediss://… rather"),
+        (
+            vec![&["--store", &other_way[1]], &trust],
+            "redis://… rather",
+        ),
+        (
+            vec![&["--store", "redis://localhost"], &trust],
+            "give --store as rediss://",
         ),
     ] {
-        let (code, text) = refused(&flags).await;
+        let (code, text) = refused(&flags.concat()).await;
         assert_eq!(code, Some(1), "{text}");
-        assert!(text.contains(said), "{text}");
+        assert!(text.contains(said) && text.lines().count() == 1, "{text}");
+    }
+    for (flags, said) in [
+        (vec!["--store-ca", &ca], "--store <URL>"),
+        (shown.to_vec(), "--store <URL>"),
+        ([&store[..], &shown[..2]].concat(), "--store-key <PATH>"),
+    ] {
+        let ended = Running::codechat([&["serve"], &flags[..]].concat())
+            .end()
+            .await;
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.stderr.contains(said), "{ended:?}");
     }
 }
