@@ -229,6 +229,14 @@ impl Channels {
         }
     }
 
+    /// Appends what metrics tell of a store, with what [`Channels::stats`] last asked it.
+    pub fn write_metrics(&self, out: &mut String) {
+        match self {
+            Self::Own(_) => {}
+            Self::Shared(store) => store.write_metrics(out),
+        }
+    }
+
     /// [`Hub::stats`]: of this process, but for the number of channels, which are all there are.
     pub async fn stats(&self) -> Stats {
         match self {

@@ -68,10 +68,11 @@
 //! | `terminal` | foreign text made safe for a terminal; the program's own lines on stderr, the status line | nothing |
 //! | `token` | the secret between a server and its clients | nothing |
 //! | `file_error` | why a file cannot be used, in words | nothing |
+//! | `metrics` | counters and histograms, in Prometheus's text format | nothing |
 //! | `pem_file` | certificates and keys in files | `file_error` |
-//! | `store` | channels that several servers share in Redis, and their mirrors in a hub | `hub`, `wire`, `token`, `pem_file` and below |
+//! | `store` | channels that several servers share in Redis, and their mirrors in a hub | `hub`, `wire`, `token`, `metrics`, `pem_file` and below |
 //! | `channels` | whose the channels are: a hub's or a store's | `hub`, `store` and below |
-//! | `server` | the HTTP handlers of the channels, and the accept loop | `channels`, `hub`, `wire`, `token`, `pem_file` and below |
+//! | `server` | the HTTP handlers of the channels, and the accept loop | `channels`, `hub`, `wire`, `token`, `metrics`, `pem_file` and below |
 //! | `client` | reading a stream, publishing, and beginning again after a loss | `wire`, `token` and below |
 //! | `watch` | what a watcher has seen, when it is over, and how it is written | `client`, `wire`, `terminal` and below |
 //! | `signals`, `process` | signals; commands that are run | each other |
@@ -112,6 +113,7 @@ mod event;
 mod file_error;
 mod hub;
 mod message;
+mod metrics;
 mod pem_file;
 mod process;
 mod server;

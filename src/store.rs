@@ -10,6 +10,7 @@ mod feed;
 mod keeper;
 mod limits;
 mod link;
+mod metrics;
 mod mirrors;
 mod node;
 mod notice;
@@ -87,6 +88,8 @@ struct Inner {
     tickets: AtomicU64,
     /// How many channels there were when that was last asked.
     counted: AtomicUsize,
+    /// How many nodes there were when that was last asked.
+    nodes: AtomicUsize,
     patience: Duration,
 }
 
@@ -123,6 +126,7 @@ impl Store {
             is_fed: watch::Sender::new(false),
             tickets: AtomicU64::new(0),
             counted: AtomicUsize::new(0),
+            nodes: AtomicUsize::new(1),
             patience: options.patience,
         });
         let mut is_fed = inner.is_fed.subscribe();
@@ -151,13 +155,7 @@ impl Store {
     /// [`Refusal::StoreAway`] if not; [`hub::Refusal::Closing`].
     pub fn ready(&self) -> Result<(), Refusal> {
         self.inner.hub.admit()?;
-        let is_fed = *self.inner.is_fed.borrow();
-        let answers = self.inner.scripts.link().origin().is_some();
-        if is_fed && answers && self.inner.beats.are_back() {
-            Ok(())
-        } else {
-            Err(Refusal::StoreAway)
-        }
+        self.is_up().then_some(()).ok_or(Refusal::StoreAway)
     }
 
     /// See [`Hub::connect`].
@@ -414,24 +412,6 @@ impl Store {
         }
         clients.sort_by_key(|it| it.created);
         Ok(clients)
-    }
-
-    /// How many channels there are; how many there were last, while the store does not answer.
-    pub async fn count(&self) -> usize {
-        let key = self.inner.scripts.key("clients");
-        let command = redis::cmd("GET").arg(key).to_owned();
-        let count = self
-            .inner
-            .scripts
-            .link()
-            .query::<Option<usize>>(&command)
-            .await;
-        if let Ok(count) = count {
-            self.inner
-                .counted
-                .store(count.unwrap_or(0), Ordering::Relaxed);
-        }
-        self.inner.counted.load(Ordering::Relaxed)
     }
 
     /// Takes this server out of all channels' audiences.

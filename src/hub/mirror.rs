@@ -65,9 +65,11 @@ impl Mirror {
 
     /// Takes over what the store holds, whatever that is. A reader that has read what the store does not have gets
     /// [`Gap::Unknown`](crate::Gap::Unknown), and goes on with what the store has. `is_sure` says that the store has
-    /// lost nothing since the mirror was last told something, though what is here can no longer be compared.
-    pub fn renew(&self, image: Image, is_sure: bool) {
-        self.channel.renew(image, is_sure);
+    /// lost nothing since the mirror was last told something, though what is here can no longer be compared. Returns
+    /// whether the store does not have something that was here.
+    #[must_use]
+    pub fn renew(&self, image: Image, is_sure: bool) -> bool {
+        self.channel.renew(image, is_sure)
     }
 
     /// Takes over how many subscribers there are at all nodes, and what is requested.

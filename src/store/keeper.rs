@@ -1,13 +1,13 @@
 //! What all nodes do for all: they show that they live, clean up after those that do not, and end idle channels.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::Script;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::Inner;
 use super::refusal::Refusal;
@@ -34,9 +34,20 @@ const SWEEP_SELDOM: Duration = Duration::from_secs(30);
 /// The beats of this node that are under way through the store into its own inbox.
 #[derive(Default)]
 pub(super) struct Beats {
-    /// The numbers of the newest that was sent, and that came back.
-    newest: Mutex<(u64, u64)>,
+    state: Mutex<State>,
     missed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// The number of the newest one that was sent.
+    sent: u64,
+    /// The number of the newest one that came back.
+    came: u64,
+    /// When each of those after it was sent.
+    under_way: VecDeque<Instant>,
+    /// How long the newest one that came back took.
+    delay: Duration,
 }
 
 /// What the store answers to a beat: when the one before was, the filling, the time, and who is dead.
@@ -52,16 +63,17 @@ struct Pulse {
 impl Beats {
     /// The number of the next one; `None` where too many have not come back.
     fn next(&self) -> Option<u64> {
-        let mut newest = self.lock();
-        let (sent, came) = *newest;
-        if sent - came >= BEATS_MISSED {
+        let mut state = self.lock();
+        if state.sent - state.came >= BEATS_MISSED {
             // What is counted anew has yet to be missed.
-            newest.1 = sent;
+            state.came = state.sent;
+            state.under_way.clear();
             self.missed.notify_one();
             return None;
         }
-        newest.0 += 1;
-        Some(newest.0)
+        state.sent += 1;
+        state.under_way.push_back(Instant::now());
+        Some(state.sent)
     }
 
     /// Ready once too many have not come back.
@@ -70,18 +82,28 @@ impl Beats {
     }
 
     pub(super) fn came(&self, number: u64) {
-        let mut newest = self.lock();
-        newest.1 = newest.1.max(number.min(newest.0));
+        let mut state = self.lock();
+        while state.came < number
+            && let Some(sent) = state.under_way.pop_front()
+        {
+            state.came += 1;
+            state.delay = sent.elapsed();
+        }
     }
 
     /// Whether the newest one that came back is not much older than the newest that was sent.
     pub(super) fn are_back(&self) -> bool {
-        let (sent, came) = *self.lock();
-        sent - came < BEATS_MISSED && came > 0
+        let state = self.lock();
+        state.sent - state.came < BEATS_MISSED && state.came > 0
     }
 
-    fn lock(&self) -> MutexGuard<'_, (u64, u64)> {
-        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How long the newest one that came back took.
+    pub(super) fn delay(&self) -> Duration {
+        self.lock().delay
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -114,12 +136,17 @@ impl Inner {
         }
     }
 
+    /// A node whose newest beat was then, or before, is dead.
+    pub(super) fn dead_before(&self) -> UnixMillis {
+        self.scripts.link().now().saturating_sub(DEAD_AFTER)
+    }
+
     /// Shows that this node lives.
     async fn beat_once(&self, number: u64) -> Result<Pulse, Refusal> {
         let link = self.scripts.link();
         let now = link.now();
         let nodes = self.scripts.key("nodes");
-        let long_ago = now.saturating_sub(DEAD_AFTER);
+        let long_ago = self.dead_before();
         let mut commands = redis::pipe();
         commands.cmd("ZSCORE").arg(&nodes).arg(&self.node);
         let inbox = self.scripts.key(&format!("to:{}", self.node));
@@ -182,7 +209,7 @@ impl Inner {
         let nodes = self.scripts.key("nodes");
         let score = redis::cmd("ZSCORE").arg(&nodes).arg(node).to_owned();
         let seen: Option<u64> = link.query(&score).await?;
-        if seen.is_none_or(|it| it > link.now().saturating_sub(DEAD_AFTER)) {
+        if seen.is_none_or(|it| it > self.dead_before()) {
             // Another server was quicker, or it lives after all: then it joins once more, and its work goes on.
             return Ok(());
         }

@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::address::StoreAddress;
+use super::metrics::Metrics;
 use super::permissions;
 use super::refusal::Refusal;
 use super::tls::{IF_PLAIN, advice};
@@ -47,6 +48,7 @@ pub(super) struct Link {
     /// How far the store's clock is ahead of this process's, in milliseconds.
     ahead: Arc<AtomicI64>,
     broken: Arc<Notify>,
+    metrics: Arc<Metrics>,
     /// Why there is no connection.
     why: Arc<Mutex<String>>,
 }
@@ -76,6 +78,7 @@ impl Link {
             slots: Arc::new(Semaphore::new(IN_FLIGHT)),
             ahead: Arc::default(),
             broken: Arc::default(),
+            metrics: Arc::default(),
             why: Arc::default(),
         };
         link.is_down(link.unanswered());
@@ -85,6 +88,15 @@ impl Link {
 
     pub(super) fn options(&self) -> &LinkOptions {
         &self.options
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// How many requests are under way.
+    pub(super) fn in_flight(&self) -> usize {
+        IN_FLIGHT - self.slots.available_permits()
     }
 
     /// Which store answers now; `None` while there is no connection.
@@ -173,17 +185,22 @@ impl Link {
             let answer = request(&mut redis).await;
             answer.map_err(|error| self.refusal(&error))
         });
-        answer.await.unwrap_or(Err(Refusal::StoreAway))
+        answer.await.unwrap_or_else(|_| {
+            self.metrics.timeouts.add(1);
+            Err(Refusal::StoreAway)
+        })
     }
 
     /// Keeps a connection open, for as long as the process lives.
     async fn keep(self, current: watch::Sender<Option<Connection>>) {
-        let mut tries = 0;
+        let (mut tries, mut was_open) = (0, false);
         loop {
             let opened = timeout(self.options.timeout, open(&self.options)).await;
             let why = match opened {
                 Ok(Ok((connection, time, driver))) => {
                     tries = 0;
+                    self.metrics.reconnects.add(usize::from(was_open));
+                    was_open = true;
                     self.set_time(time);
                     current.send_replace(Some(connection));
                     tokio::select! {

@@ -54,6 +54,11 @@ impl Mirrors {
         lock(&self.0).get(&id).cloned()
     }
 
+    /// How many slots there are.
+    pub(super) fn count(&self) -> usize {
+        lock(&self.0).len()
+    }
+
     /// Every client that has a slot.
     pub(super) fn clients(&self) -> Vec<ClientId> {
         lock(&self.0).keys().copied().collect()

@@ -40,6 +40,8 @@ impl Inner {
                         self.mirrors.are_unsure();
                     }
                     let is_start = known.replace(origin).is_none();
+                    let metrics = self.scripts.link().metrics();
+                    metrics.reconnects.add(usize::from(!is_start));
                     tokio::spawn(Arc::clone(&self).renew_all());
                     self.is_fed.send_replace(true);
                     let node = Arc::clone(&self);
@@ -175,7 +177,10 @@ impl Inner {
         let answer = self.scripts.join(id, &self.node, joining).await;
         let (joined, caught_up) = match (answer, slot.mirror()) {
             (Ok(Join::Joined(image, past)), Some(mirror)) => {
-                mirror.renew(image, !slot.is_unsure());
+                let metrics = self.scripts.link().metrics();
+                metrics.rejoins.add(1);
+                let is_rewound = mirror.renew(image, !slot.is_unsure());
+                metrics.rewinds.add(usize::from(is_rewound));
                 (Ok((mirror.clone(), past)), slot.joined(mirror))
             }
             (Ok(Join::Joined(image, past)), None) => match self.hub.mirror(id, image) {

@@ -1,11 +1,11 @@
 //! The scripts by which the store changes a channel, each in one step, and their answers as values.
 
 mod answer;
+mod timed;
 mod work;
 
-use redis::Script;
-
 use self::answer::{Answer, millis, plain_receipt};
+use self::timed::Timed;
 use super::entry;
 use super::link::Link;
 use super::notice::numbers;
@@ -27,17 +27,17 @@ pub(super) struct Scripts {
     link: Link,
     prefix: String,
     limits: Limits,
-    open: Script,
-    publish: Script,
-    publish_plain: Script,
-    join: Script,
-    report: Script,
-    finish: Script,
-    request: Script,
-    begin: Script,
-    done: Script,
-    gone: Script,
-    drop: Script,
+    open: Timed,
+    publish: Timed,
+    publish_plain: Timed,
+    join: Timed,
+    report: Timed,
+    finish: Timed,
+    request: Timed,
+    begin: Timed,
+    done: Timed,
+    gone: Timed,
+    drop: Timed,
 }
 
 /// What one call of [`Scripts::publish`] is about.
@@ -95,25 +95,26 @@ impl Scripts {
             TOMBSTONE_AGE.as_millis(),
             (limits.idle_timeout * 3).as_millis(),
         );
-        let plain = |body: &str| Script::new(&[&constants, body].concat());
+        let plain = |name, body: &str| Timed::new(name, &[&constants, body].concat());
         let channel = include_str!("scripts/channel.lua");
-        let script = |body: &str| Script::new(&[&constants, channel, body].concat());
+        let script = |name, body: &str| Timed::new(name, &[&constants, channel, body].concat());
         // What reads, or frees something sooner or later, is done by a full store too.
-        let always = |body: &str| {
-            Script::new(&["#!lua flags=allow-oom\n", &constants, channel, body].concat())
+        let always = |name, body: &str| {
+            let text = ["#!lua flags=allow-oom\n", &constants, channel, body];
+            Timed::new(name, &text.concat())
         };
         Self {
-            open: script(include_str!("scripts/open.lua")),
-            publish: script(include_str!("scripts/publish.lua")),
-            publish_plain: plain(include_str!("scripts/publish_plain.lua")),
-            join: always(include_str!("scripts/join.lua")),
-            report: always(include_str!("scripts/report.lua")),
-            finish: always(include_str!("scripts/finish.lua")),
-            request: always(include_str!("scripts/request.lua")),
-            begin: always(include_str!("scripts/begin.lua")),
-            done: always(include_str!("scripts/done.lua")),
-            gone: always(include_str!("scripts/gone.lua")),
-            drop: always(include_str!("scripts/drop.lua")),
+            open: script("open", include_str!("scripts/open.lua")),
+            publish: script("publish", include_str!("scripts/publish.lua")),
+            publish_plain: plain("publish_plain", include_str!("scripts/publish_plain.lua")),
+            join: always("join", include_str!("scripts/join.lua")),
+            report: always("report", include_str!("scripts/report.lua")),
+            finish: always("finish", include_str!("scripts/finish.lua")),
+            request: always("request", include_str!("scripts/request.lua")),
+            begin: always("begin", include_str!("scripts/begin.lua")),
+            done: always("done", include_str!("scripts/done.lua")),
+            gone: always("gone", include_str!("scripts/gone.lua")),
+            drop: always("drop", include_str!("scripts/drop.lua")),
             link,
             prefix,
             limits,
@@ -132,6 +133,23 @@ impl Scripts {
     /// A key that belongs to no bucket.
     pub(super) fn key(&self, name: &str) -> String {
         format!("{}:{name}", self.prefix)
+    }
+
+    /// All of them, for whoever asks how long they take.
+    pub(super) fn all(&self) -> [&Timed; 11] {
+        [
+            &self.open,
+            &self.publish,
+            &self.publish_plain,
+            &self.join,
+            &self.report,
+            &self.finish,
+            &self.request,
+            &self.begin,
+            &self.done,
+            &self.gone,
+            &self.drop,
+        ]
     }
 
     fn keys(&self, id: ClientId) -> [String; 11] {
@@ -155,7 +173,7 @@ impl Scripts {
 
     async fn call(
         &self,
-        script: &Script,
+        script: &Timed,
         id: ClientId,
         arguments: &[&[u8]],
     ) -> Result<Answer, Refusal> {
@@ -165,21 +183,19 @@ impl Scripts {
 
     async fn ask(
         &self,
-        script: &Script,
+        script: &Timed,
         id: ClientId,
         arguments: &[&[u8]],
     ) -> Result<Answer, Refusal> {
-        let mut invocation = script.prepare_invoke();
-        for key in self.keys(id) {
-            invocation.key(key);
-        }
-        for argument in arguments {
-            invocation.arg(*argument);
-        }
-        let run = self
-            .link
-            .run(async |redis| invocation.invoke_async(redis).await);
-        let parts: Vec<Vec<u8>> = run.await?;
+        let asked = script.run(&self.link, |invocation| {
+            for key in self.keys(id) {
+                invocation.key(key);
+            }
+            for argument in arguments {
+                invocation.arg(*argument);
+            }
+        });
+        let parts: Vec<Vec<u8>> = asked.await?;
         Ok(Answer(parts.into()))
     }
 
@@ -220,15 +236,13 @@ impl Scripts {
             return Ok(taken.receipt);
         }
         let [channel, log, ..] = self.keys(id);
-        let mut invocation = self.publish_plain.prepare_invoke();
-        invocation.key(channel).key(log);
-        invocation
-            .arg(self.link.deadline())
-            .arg(entry::encode(message));
-        let run = self
-            .link
-            .run(async |redis| invocation.invoke_async(redis).await);
-        let answer: Vec<u8> = run.await?;
+        let asked = self.publish_plain.run(&self.link, |invocation| {
+            invocation.key(channel).key(log);
+            invocation
+                .arg(self.link.deadline())
+                .arg(entry::encode(message));
+        });
+        let answer: Vec<u8> = asked.await?;
         match &*answer {
             b"late" => Err(Refusal::StoreAway),
             // Why, the longer script tells.

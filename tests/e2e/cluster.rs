@@ -1,6 +1,7 @@
 //! Servers that share a store keep one contract: whoever asks which of them, and whichever of them goes.
 
 mod faults;
+mod metrics;
 mod store;
 
 use std::{

@@ -160,6 +160,7 @@ const NEVER: &[(&[&str], &[&str])] = &[
             "process",
             "token",
             "file_error",
+            "metrics",
             "pem_file",
         ],
         &["crate::command", "crate::cli"],

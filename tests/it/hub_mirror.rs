@@ -229,7 +229,7 @@ proptest! {
         let mirror = hub.mirror(ClientId::random(), store.image(1)).unwrap();
         let mut readers = vec![Reader::new(&mirror, Position::Start)];
         let from_here = |mirror: &Mirror, store: &Store, is_sure| {
-            mirror.renew(store.image(mirror.last().seq), is_sure);
+            let _ = mirror.renew(store.image(mirror.last().seq), is_sure);
         };
         for step in steps {
             match step {
@@ -251,7 +251,7 @@ proptest! {
                     };
                     if !mirror.covers(from) {
                         let first = if seq == 0 { 1 } else { seq.min(mirror.last().seq) };
-                        mirror.renew(store.image(first), true);
+                        let _ = mirror.renew(store.image(first), true);
                     }
                     readers.push(Reader::new(&mirror, from));
                 }

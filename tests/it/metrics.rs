@@ -69,6 +69,7 @@ async fn what_happens_is_counted() {
     let kind = answer.head.header("content-type");
     assert_eq!(kind, Some("text/plain; version=0.0.4; charset=utf-8"));
     assert!(!answer.text().contains(&id[..8]), "nobody is named");
+    assert!(!answer.text().contains("store"), "there is none");
     drop(stream);
     server.stats(|it| it.subscribers == 1).await;
     assert_eq!(number(&server, "streams").await, "1");

@@ -118,10 +118,10 @@ impl Channel {
 
     /// Takes over what the store holds, which may be more than is here, or less, or something else under the same
     /// numbers. A reader that has read what the store does not have gets a gap of unknown size, and goes on with what
-    /// the store has.
-    pub(in crate::hub) fn renew(&self, image: Image, is_sure: bool) {
+    /// the store has. Returns whether the store does not have something that was here.
+    pub(in crate::hub) fn renew(&self, image: Image, is_sure: bool) -> bool {
         let mut state = self.lock();
-        let memory = state.log.memory();
+        let (memory, here) = (state.log.memory(), state.log.last().seq);
         let is_same = state.created == image.created;
         let agreed = if is_same {
             agreement(&state.log, &image, is_sure)
@@ -148,6 +148,7 @@ impl Channel {
         self.charge(memory, state.log.memory());
         state.set_audience(image.control);
         wake_readers(state);
+        agreed.unwrap_or(0) < here
     }
 
     /// Takes over how many subscribers there are wherever they are, and what is requested.

@@ -15,7 +15,7 @@ use crate::support::{
 const STORE: [&str; 4] = ["--store-timeout", "1s", "--store-patience", "20s"];
 
 /// Waits for a gap of unknown size.
-async fn unknown_gap(stream: &mut Stream) {
+pub(super) async fn unknown_gap(stream: &mut Stream) {
     let gap = stream.event().await;
     assert_eq!(
         (gap.name.as_str(), gap.json()["missed"].is_null()),

@@ -1,0 +1,89 @@
+//! What servers that share a store tell of it.
+
+use std::str::FromStr;
+
+use super::{faults::unknown_gap, texts};
+use crate::support::{cluster::Cluster, http::Http, soon};
+
+/// One number of many, without the `codechat_` before its name.
+async fn number<T: FromStr>(at: &Http, name: &str) -> T {
+    let text = at.get("/metrics").await.text().to_owned();
+    let line = text
+        .lines()
+        .find_map(|it| it.strip_prefix(&format!("codechat_{name} ")));
+    let number = line.and_then(|it| it.parse().ok());
+    number.unwrap_or_else(|| panic!("no {name} in {text}"))
+}
+
+/// Waits until a number is as wanted.
+async fn becomes(at: &Http, name: &str, wanted: impl Fn(u64) -> bool) {
+    soon(async { while !wanted(number(at, name).await) {} }).await;
+}
+
+#[tokio::test]
+async fn what_a_server_does_with_its_store_is_counted() {
+    let Some(cluster) = Cluster::start(1, &[]).await else {
+        return;
+    };
+    let one = &cluster.nodes[0].http;
+    becomes(one, "store_up", |it| it == 1).await;
+    becomes(one, "nodes", |it| it == 1).await;
+    assert_eq!(number::<u64>(one, "mirrors").await, 0);
+    let delay: f64 = number(one, "store_feed_delay_seconds").await;
+    assert!(delay > 0.0 && delay < 10.0, "{delay}");
+
+    let id = one.connect().await;
+    let mut stream = one.watch(&id).await;
+    one.publish(&id, "1").await;
+    assert_eq!(texts(&mut stream, 1, 1).await, ["1"]);
+    for (name, value) in [
+        ("clients", 1),
+        ("mirrors", 1),
+        ("store_reconnects_total", 0),
+        ("store_rejoins_total", 0),
+        ("store_rewinds_total", 0),
+        ("store_timeouts_total", 0),
+        ("store_request_seconds_count{script=\"publish_plain\"}", 1),
+        ("store_request_seconds_count{script=\"join\"}", 1),
+    ] {
+        assert_eq!(number::<u64>(one, name).await, value, "{name}");
+    }
+
+    cluster.redis.ask("CLIENT KILL TYPE pubsub");
+    becomes(one, "store_reconnects_total", |it| it == 1).await;
+    cluster.redis.ask("CLIENT KILL TYPE normal");
+    becomes(one, "store_reconnects_total", |it| it == 2).await;
+    becomes(one, "store_rejoins_total", |it| it > 0).await;
+    assert_eq!(number::<u64>(one, "store_rewinds_total").await, 0);
+
+    cluster.redis.ask("FLUSHALL");
+    unknown_gap(&mut stream).await;
+    assert_eq!(number::<u64>(one, "store_rewinds_total").await, 1);
+    drop(stream);
+    becomes(one, "mirrors", |it| it == 0).await;
+}
+
+#[tokio::test]
+async fn what_all_servers_share_is_the_same_at_each_and_a_silent_store_is_down() {
+    let Some(cluster) = Cluster::start(2, &["--store-timeout", "200ms"]).await else {
+        return;
+    };
+    let [one, other] = [&cluster.nodes[0].http, &cluster.nodes[1].http];
+    let id = one.connect().await;
+    let _stream = one.watch(&id).await;
+    for node in [one, other] {
+        becomes(node, "nodes", |it| it == 2).await;
+        assert_eq!(number::<u64>(node, "clients").await, 1);
+    }
+    assert_eq!(number::<u64>(one, "mirrors").await, 1);
+    assert_eq!(number::<u64>(other, "mirrors").await, 0);
+
+    // Its figures are those that were last known.
+    cluster.redis.pause();
+    becomes(one, "store_up", |it| it == 0).await;
+    assert!(number::<u64>(one, "store_timeouts_total").await > 0);
+    assert_eq!(number::<u64>(one, "clients").await, 1);
+    assert_eq!(number::<u64>(one, "nodes").await, 2);
+    cluster.redis.go_on();
+    becomes(one, "store_up", |it| it == 1).await;
+}
