@@ -124,8 +124,8 @@ complete -c codechat -n "__fish_codechat_using_subcommand serve" -l grace -d 'Ho
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log -d 'What to log: off, a level, or a filter [default: RUST_LOG, or info]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log-format -d 'How to write the log' -r -f -a "text\t'A line each, for people'
 json\t'An object each, for programs'"
-complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store -d 'Share clients with all servers that use the same Redis (7.0 or newer) or Valkey, as in redis://127.0.0.1:6379' -r
-complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store-password-file -d 'A file with the store\'s password [default: the password in the variable CODECHAT_STORE_PASSWORD, if any]' -r -F
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store -d 'Share clients with all servers on this Redis: redis://HOST' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store-password-file -d 'A file with its password [default: CODECHAT_STORE_PASSWORD]' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store-ca -d 'For rediss://: the authorities that may have signed the store\'s certificate, in PEM [default: those that the system trusts]' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store-cert -d 'For rediss://: this server\'s certificate, if the store asks for one, in PEM' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store-key -d 'The key of --store-cert, in PEM' -r -F

@@ -21,7 +21,9 @@ pub(super) struct StoreArgs {
         long,
         value_name = "URL",
         env = "CODECHAT_STORE",
-        help = "Share clients with all servers that use the same Redis (7.0 or newer) or Valkey, as in redis://127.0.0.1:6379"
+        help = "Share clients with all servers on this Redis: redis://HOST",
+        long_help = "Share clients with all servers that use the same Redis (7.0 or newer) or Valkey (7.2 or newer), as in \
+                     redis://127.0.0.1:6379; rediss:// is over TLS"
     )]
     store: Option<String>,
 
@@ -30,7 +32,7 @@ pub(super) struct StoreArgs {
         value_name = "PATH",
         env = "CODECHAT_STORE_PASSWORD_FILE",
         requires = "store",
-        help = "A file with the store's password [default: the password in the variable CODECHAT_STORE_PASSWORD, if any]"
+        help = "A file with its password [default: CODECHAT_STORE_PASSWORD]"
     )]
     store_password_file: Option<PathBuf>,
 
@@ -39,6 +41,7 @@ pub(super) struct StoreArgs {
         value_name = "PATH",
         env = "CODECHAT_STORE_CA",
         requires = "store",
+        hide_short_help = true,
         help = "For rediss://: the authorities that may have signed the store's certificate, in PEM [default: those that the system trusts]"
     )]
     store_ca: Option<PathBuf>,
@@ -48,6 +51,7 @@ pub(super) struct StoreArgs {
         value_name = "PATH",
         env = "CODECHAT_STORE_CERT",
         requires = "store_key",
+        hide_short_help = true,
         help = "For rediss://: this server's certificate, if the store asks for one, in PEM"
     )]
     store_cert: Option<PathBuf>,
@@ -58,7 +62,8 @@ pub(super) struct StoreArgs {
         value_name = "PATH",
         env = "CODECHAT_STORE_KEY",
         requires = "store",
-        requires = "store_cert"
+        requires = "store_cert",
+        hide_short_help = true
     )]
     store_key: Option<PathBuf>,
 
@@ -68,16 +73,23 @@ pub(super) struct StoreArgs {
         value_name = "TEXT",
         env = "CODECHAT_STORE_PREFIX",
         default_value = "codechat",
+        hide_short_help = true,
         value_parser = parse_prefix
     )]
     store_prefix: String,
 
     /// The store must answer within this
-    #[arg(long, value_name = "DUR", env = "CODECHAT_STORE_TIMEOUT", default_value = "2s", value_parser = interval)]
+    #[arg(
+        long, value_name = "DUR", env = "CODECHAT_STORE_TIMEOUT", default_value = "2s", value_parser = interval,
+        hide_short_help = true
+    )]
     store_timeout: Duration,
 
     /// So long the store may be away, at the start and later, before those who wait for it are refused
-    #[arg(long, value_name = "DUR", env = "CODECHAT_STORE_PATIENCE", default_value = "30s", value_parser = interval)]
+    #[arg(
+        long, value_name = "DUR", env = "CODECHAT_STORE_PATIENCE", default_value = "30s", value_parser = interval,
+        hide_short_help = true
+    )]
     store_patience: Duration,
 }
 
