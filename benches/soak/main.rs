@@ -4,6 +4,7 @@
 //! ```text
 //! cargo bench --bench soak                      # three minutes
 //! cargo bench --bench soak -- --seconds 3600
+//! cargo bench --bench soak -- cluster           # three servers and a store; needs redis-server and nginx
 //! ```
 //!
 //! It fails where anything was lost without a word, or came twice or in another order on one server.
@@ -13,8 +14,15 @@
 
 #[path = "../../tests/support/chance.rs"]
 mod chance;
+mod cluster;
 #[path = "../../tests/support/fault_proxy.rs"]
 mod fault_proxy;
+#[path = "../../tests/support/program.rs"]
+#[expect(dead_code, reason = "the rest is for tests")]
+mod program;
+#[path = "../../tests/support/redis.rs"]
+#[expect(dead_code, reason = "the rest is for tests")]
+mod redis;
 #[path = "../../tests/support/retry_hint.rs"]
 mod retry_hint;
 mod run;
@@ -37,7 +45,17 @@ fn main() -> ExitCode {
     };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
     let time = Duration::from_secs(seconds);
-    let tally = runtime.block_on(run::soak(env!("CARGO_BIN_EXE_codechat"), time));
+    let codechat = env!("CARGO_BIN_EXE_codechat");
+    let tally = runtime.block_on(async {
+        if words.iter().any(|it| it == "cluster") {
+            cluster::soak(codechat, time).await
+        } else {
+            Some(run::soak(codechat, time).await)
+        }
+    });
+    let Some(tally) = tally else {
+        return ExitCode::FAILURE;
+    };
     println!("{tally}");
     if tally.is_good() {
         ExitCode::SUCCESS

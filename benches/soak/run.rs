@@ -37,18 +37,18 @@ use super::{
     tally::{Book, Tally},
 };
 
-const CLIENTS: u64 = 6;
+pub(crate) const CLIENTS: u64 = 6;
 const HEARTBEAT: Duration = Duration::from_millis(400);
 /// A restart comes after so much of the whole time, in parts of it.
 const LIVES: u32 = 4;
 const LAST: &str = "the last message";
 /// So long one try, or the catching up at the end, may take.
 const TRY: Duration = Duration::from_secs(2);
-const CATCH_UP: Duration = Duration::from_mins(2);
+pub(crate) const CATCH_UP: Duration = Duration::from_mins(2);
 
 /// Lets all of it work for so long, and counts.
 pub(crate) async fn soak(codechat: &str, time: Duration) -> Tally {
-    let mut server = Server::start(codechat, "127.0.0.1:0").await;
+    let mut server = Server::start(codechat, "127.0.0.1:0", &[]).await;
     let mut tally = Tally::default();
     tally.memory[0] = server.memory();
     let is_over = Arc::new(AtomicBool::new(false));
@@ -76,7 +76,7 @@ pub(crate) async fn soak(codechat: &str, time: Duration) -> Tally {
 }
 
 /// One client ID with its publishers and watchers.
-async fn channel(
+pub(crate) async fn channel(
     server: SocketAddr,
     id: ClientId,
     seed: u64,
@@ -127,7 +127,7 @@ async fn channel(
     (sent.iter().map(|(_, count)| *count as u64).sum(), tally)
 }
 
-fn client(url: &str) -> Client {
+pub(crate) fn client(url: &str) -> Client {
     let options = ClientOptions {
         heartbeat: Some(HEARTBEAT),
         token: None,
@@ -171,9 +171,9 @@ async fn watch(mut feed: Feed, mut book: Book, pause: Duration, is_over: Arc<Ato
     book
 }
 
-/// After a restart the ID is not known until its watchers are back.
+/// After a restart the ID is not known until its watchers are back; a balancer may find no server.
 fn is_passing(status: u16) -> bool {
-    matches!(status, 404 | 408 | 429 | 503)
+    matches!(status, 404 | 408 | 429 | 502 | 503 | 504)
 }
 
 async fn until_accepted(client: &Client, id: ClientId, message: &Message, key: &str) {
@@ -248,19 +248,20 @@ async fn publish_bodies(
 }
 
 /// The server as a process of its own.
-struct Server {
+pub(crate) struct Server {
     process: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     panicked: Arc<AtomicBool>,
 }
 
 impl Server {
-    async fn start(codechat: &str, address: &str) -> Self {
+    pub(crate) async fn start(codechat: &str, address: &str, more: &[String]) -> Self {
         let mut command = Command::new(codechat);
         command
             .args(["serve", "--listen", address, "--heartbeat", "400ms"])
             .args(["--stall-timeout", "400ms", "--log-messages", "200"])
             .args(["--grace", "1s", "--log", "error"])
+            .args(more)
             .stderr(Stdio::piped())
             .kill_on_drop(true);
         let mut process = command.spawn().expect("codechat starts");
@@ -297,11 +298,11 @@ impl Server {
                 "KILL"
             })
             .await;
-        *self = Self::start(codechat, &self.address.to_string()).await;
+        *self = Self::start(codechat, &self.address.to_string(), &[]).await;
         panicked
     }
 
-    async fn end(&mut self, signal: &str) -> bool {
+    pub(crate) async fn end(&mut self, signal: &str) -> bool {
         let pid = self.process.id().expect("it runs").to_string();
         let mut kill = Command::new("kill");
         kill.args([&format!("-{signal}"), &pid]);
@@ -310,7 +311,7 @@ impl Server {
         self.panicked.load(Ordering::Relaxed)
     }
 
-    fn memory(&self) -> Option<u64> {
+    pub(crate) fn memory(&self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()?)).ok()?;
         let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:"))?;
         line.trim().strip_suffix(" kB")?.parse().ok()

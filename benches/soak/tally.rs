@@ -14,7 +14,7 @@ pub(crate) struct Tally {
     pub(crate) received: u64,
     /// Told by gaps with numbers.
     pub(crate) announced: u64,
-    /// Gaps without numbers: the server was restarted.
+    /// Gaps without numbers: the server was restarted, or the store lost something.
     pub(crate) unknown_gaps: u64,
     pub(crate) unannounced: u64,
     pub(crate) duplicated: u64,
@@ -62,7 +62,7 @@ impl fmt::Display for Tally {
             ("reordered (0)", self.reordered),
             ("sent again after a restart", self.repeated),
             ("reconnects", self.reconnects),
-            ("restarts", self.restarts),
+            ("restarts and other faults", self.restarts),
         ] {
             writeln!(f, "{name:34}{count:>12}")?;
         }
