@@ -269,6 +269,15 @@ impl Publisher {
         }
     }
 
+    /// How many messages are published at once, at the most, where each time takes a while; `None` where it takes none.
+    #[must_use]
+    pub fn batch(&self) -> Option<usize> {
+        match self {
+            Self::Own(_) => None,
+            Self::Shared(_) => Some(store::BATCH_MESSAGES),
+        }
+    }
+
     /// [`PublishStream::closed`].
     pub fn closed(&self) -> impl Future<Output = ()> + use<> {
         match self {

@@ -34,7 +34,7 @@ pub use self::address::StoreAddress;
 use self::keeper::Beats;
 use self::link::{Link, LinkOptions, pause};
 use self::mirrors::{Mirrors, Slot};
-pub use self::publisher::Publisher;
+pub use self::publisher::{BATCH_MESSAGES, Publisher};
 pub use self::refusal::Refusal;
 use self::rooms::Rooms;
 use self::scripts::{BUCKETS, Joining, Scripts};

@@ -15,8 +15,8 @@ use crate::event::ClientId;
 use crate::hub::{BROKEN_OFF, Receipt};
 use crate::message::{Level, Message};
 
-/// A script takes so many messages at once, lest other clients' wait.
-const BATCH_MESSAGES: usize = 500;
+/// How many messages a script takes at once, lest other clients' wait.
+pub const BATCH_MESSAGES: usize = 500;
 /// Or, where they are long, so many bytes of text.
 const BATCH_BYTES: usize = 256 * 1024;
 /// Who waits for readers asks again after this: a word to this node may be lost.

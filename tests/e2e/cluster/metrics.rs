@@ -87,3 +87,29 @@ async fn what_all_servers_share_is_the_same_at_each_and_a_silent_store_is_down()
     cluster.redis.go_on();
     becomes(one, "store_up", |it| it == 1).await;
 }
+
+#[tokio::test]
+async fn lines_that_come_while_the_store_is_asked_go_together_with_the_next_question() {
+    const LINES: u64 = 200;
+    let Some(cluster) = Cluster::start(1, &["--store-timeout", "30s"]).await else {
+        return;
+    };
+    let one = &cluster.nodes[0].http;
+    let id = one.connect().await;
+    let mut stream = one.watch(&id).await;
+    let mut publisher = one.publisher(&id, &[]).await;
+    publisher.say_chunk("\"1\"\n").await;
+    assert_eq!(texts(&mut stream, 1, 1).await, ["1"]);
+    cluster.redis.pause();
+    for number in 2..=LINES {
+        publisher.say_chunk(format!("\"{number}\"\n")).await;
+    }
+    cluster.redis.go_on();
+    publisher.say_chunk("").await;
+    assert_eq!(publisher.answer().await.json()["accepted"], LINES);
+    let expected: Vec<_> = (2..=LINES).map(|it| it.to_string()).collect();
+    assert_eq!(texts(&mut stream, 2, LINES - 1).await, expected);
+    let name = "store_request_seconds_count{script=\"publish\"}";
+    let questions: u64 = number(one, name).await;
+    assert!(questions < LINES / 10, "{questions}");
+}

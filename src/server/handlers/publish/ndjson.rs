@@ -1,19 +1,26 @@
 //! Streaming publishers: a message per line, published as it arrives, held back as the hub asks.
+//!
+//! A store is asked once for many lines: for those that have come, and those that come while it is being asked go together
+//! with the next question. A line that comes alone waits for no other.
+
+mod ahead;
 
 use std::collections::VecDeque;
 use std::mem;
 use std::pin::pin;
 
 use axum::body::Body;
+use bytes::Bytes;
 use tokio::time::{Instant, sleep_until};
 
+use self::ahead::Ahead;
 use crate::channels::Publisher;
 use crate::hub::{Receipt, Refusal};
 use crate::message::Message;
 use crate::server::App;
 use crate::server::problem::{Problem, ProblemKind};
 use crate::server::reconnect_grace::drop_later;
-use crate::server::request::body::{check_json, check_size, next_chunk};
+use crate::server::request::body::{check_json, check_size};
 use crate::wire::json;
 
 /// U+FEFF in UTF-8.
@@ -32,11 +39,13 @@ pub(in crate::server) async fn publish(
     // When the line that has begun must have ended.
     let mut line_due = None;
     let mut queue = VecDeque::new();
+    let mut ahead = Ahead::default();
+    let batch = publisher.get().batch();
     let mut closed = pin!(publisher.get().closed());
     loop {
         let next = tokio::select! {
             biased;
-            next = next_chunk(body) => next,
+            next = ahead.next(body) => next,
             () = sleep_until(line_due.unwrap_or_else(Instant::now)), if line_due.is_some() => {
                 let late = ProblemKind::LineLate(app.options.body_timeout);
                 let accepted = publisher.get().accepted();
@@ -52,17 +61,25 @@ pub(in crate::server) async fn publish(
             Err(broken) => return Err(broken.after(publisher.get().accepted())),
         };
         let number = lines.number;
-        let parsed = match &chunk {
-            Some(chunk) => lines.parse(chunk, &mut queue),
-            None => lines.parse_rest(&mut queue),
-        };
+        if batch.is_some() && chunk.is_some() {
+            ahead.read_ready(body).await;
+        }
+        let parsed = lines.parse_more(chunk.as_ref(), &mut ahead, batch.unwrap_or(0), &mut queue);
         let is_same_line = line_due.is_some() && lines.number == number;
-        if let Err(refusal) = held.set(lines.held() + queue.len() * size_of::<Message>()) {
+        let holds = lines.held() + queue.len() * size_of::<Message>();
+        if let Err(refusal) = held.set(holds + ahead.bytes) {
             let accepted = publisher.finish().await.accepted;
             return Err(Problem::from(refusal).after(accepted));
         }
         let sending = Instant::now();
-        if let Err(refusal) = publisher.get().send(&mut queue).await {
+        let publishing = publisher.get().send(&mut queue);
+        let sent = if batch.is_some() {
+            let has_room = |ahead| held.set(holds + ahead).is_ok();
+            ahead.read_during(publishing, body, has_room).await
+        } else {
+            publishing.await
+        };
+        if let Err(refusal) = sent {
             let accepted = publisher.finish().await.accepted;
             return Err(Problem::from(refusal).after(accepted));
         }
@@ -73,7 +90,7 @@ pub(in crate::server) async fn publish(
         if chunk.is_none() {
             return Ok(publisher.finish().await);
         }
-        held.set(lines.held())?;
+        held.set(lines.held() + ahead.bytes)?;
         // While the hub holds the publisher back, its line cannot come.
         line_due = match line_due {
             _ if lines.partial.is_empty() => None,
@@ -124,6 +141,25 @@ impl Lines {
             number: 0,
             max_message,
         }
+    }
+
+    /// Appends the messages of all lines that end in `chunk`, or of the rest at the body's end; then those of what else
+    /// has come, as far as it fits into one `batch`.
+    fn parse_more(
+        &mut self,
+        chunk: Option<&Bytes>,
+        ahead: &mut Ahead,
+        batch: usize,
+        queue: &mut VecDeque<Message>,
+    ) -> Result<(), Problem> {
+        let Some(chunk) = chunk else {
+            return self.parse_rest(queue);
+        };
+        self.parse(chunk, queue)?;
+        while let Some(chunk) = ahead.pop_lines(batch.saturating_sub(queue.len())) {
+            self.parse(&chunk, queue)?;
+        }
+        Ok(())
     }
 
     /// Appends the messages of all lines that end in `chunk`.

@@ -1,0 +1,100 @@
+//! A body that is read on while its earlier lines are being published.
+
+use std::collections::VecDeque;
+use std::pin::pin;
+
+use axum::body::Body;
+use bytes::Bytes;
+use tokio::task::yield_now;
+
+use crate::server::problem::Problem;
+use crate::server::request::body::next_chunk;
+
+/// How much is read before its turn, at the most but for one chunk, in bytes.
+const AHEAD_BYTES: usize = 256 * 1024;
+
+/// What came of the body before its turn.
+#[derive(Default)]
+pub(super) struct Ahead {
+    chunks: VecDeque<Chunk>,
+    pub(super) bytes: usize,
+}
+
+/// Bytes, the body's end, or what is wrong with it.
+type Chunk = Result<Option<Bytes>, Problem>;
+
+impl Ahead {
+    /// Reads what has come, and waits for nothing more.
+    pub(super) async fn read_ready(&mut self, body: &mut Body) {
+        while self.bytes < AHEAD_BYTES && !self.is_over() {
+            tokio::select! {
+                biased;
+                chunk = next_chunk(body) => self.push(chunk),
+                // The connection reads on when this task is polled again, not before.
+                () = yield_now() => return,
+            }
+        }
+    }
+
+    /// Waits for `sending`, and reads on meanwhile, as far as there is room; `note` says whether there is for so many
+    /// bytes.
+    pub(super) async fn read_during<T>(
+        &mut self,
+        sending: impl Future<Output = T>,
+        body: &mut Body,
+        mut note: impl FnMut(usize) -> bool,
+    ) -> T {
+        let mut sending = pin!(sending);
+        let mut has_room = true;
+        loop {
+            let reads = has_room && !self.is_over() && self.bytes < AHEAD_BYTES;
+            tokio::select! {
+                biased;
+                sent = sending.as_mut() => return sent,
+                chunk = next_chunk(body), if reads => {
+                    self.push(chunk);
+                    has_room = note(self.bytes);
+                }
+            }
+        }
+    }
+
+    fn push(&mut self, chunk: Chunk) {
+        self.bytes += length(&chunk);
+        self.chunks.push_back(chunk);
+    }
+
+    /// Whether nothing comes after what has come.
+    fn is_over(&self) -> bool {
+        matches!(self.chunks.back(), Some(Ok(None) | Err(_)))
+    }
+
+    /// The next chunk, which may have yet to come.
+    pub(super) async fn next(&mut self, body: &mut Body) -> Chunk {
+        match self.chunks.pop_front() {
+            Some(chunk) => {
+                self.bytes -= length(&chunk);
+                chunk
+            }
+            None => next_chunk(body).await,
+        }
+    }
+
+    /// The next bytes, if they are here and at most so many lines end in them.
+    pub(super) fn pop_lines(&mut self, room: usize) -> Option<Bytes> {
+        let fits = |chunk: &mut Chunk| match chunk {
+            Ok(Some(bytes)) => memchr::memchr_iter(b'\n', bytes).count() <= room,
+            _ => false,
+        };
+        let bytes = self.chunks.pop_front_if(fits)?.ok()??;
+        self.bytes -= bytes.len();
+        Some(bytes)
+    }
+}
+
+fn length(chunk: &Chunk) -> usize {
+    match chunk {
+        Ok(Some(bytes)) => bytes.len(),
+        _ => 0,
+    }
+}
