@@ -21,6 +21,7 @@ mod hub_mirror;
 mod metrics;
 mod pane_keys;
 mod pane_moving;
+mod pane_picture;
 mod pane_screens;
 mod pane_streams;
 mod server_bodies;
