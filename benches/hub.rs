@@ -15,7 +15,6 @@ use codechat::internal::{
     event::{ClientId, Format},
     hub::{Delivery, Hub, Limits, Position, Subscription},
     message::Message,
-    server::FRAMES,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::FutureExt;
@@ -33,7 +32,7 @@ fn hub() -> (Hub, ClientId) {
         subscribers: SUBSCRIBERS,
         ..Limits::default()
     };
-    let hub = Hub::new(limits, FRAMES);
+    let hub = Hub::new(limits);
     let id = hub.connect().expect("an empty hub has room");
     (hub, id)
 }

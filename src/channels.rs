@@ -6,7 +6,8 @@
 use std::collections::VecDeque;
 use std::panic::resume_unwind;
 
-use futures_util::future::Either;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio::task::{self, JoinError};
 
 use crate::control::{ControlRequest, ControlState};
@@ -15,7 +16,8 @@ use crate::hub::{
     ClientInfo, ControlStream, Hub, Position, PublishStream, Receipt, Stats, Subscription,
 };
 use crate::message::{Message, Operation};
-pub use crate::store::Refusal;
+pub use crate::refusal::Refusal;
+#[cfg(feature = "store")]
 use crate::store::{self, Store};
 
 /// The channels that a server serves. Cloning it gives another handle to the same ones.
@@ -24,6 +26,7 @@ pub enum Channels {
     /// This process's alone.
     Own(Hub),
     /// Those that it shares with others.
+    #[cfg(feature = "store")]
     Shared(Store),
 }
 
@@ -33,6 +36,7 @@ impl From<Hub> for Channels {
     }
 }
 
+#[cfg(feature = "store")]
 impl From<Store> for Channels {
     fn from(store: Store) -> Self {
         Self::Shared(store)
@@ -46,6 +50,7 @@ impl Channels {
     pub fn hub(&self) -> &Hub {
         match self {
             Self::Own(hub) => hub,
+            #[cfg(feature = "store")]
             Self::Shared(store) => store.hub(),
         }
     }
@@ -55,6 +60,7 @@ impl Channels {
     pub fn own(&self) -> Option<&Hub> {
         match self {
             Self::Own(hub) => Some(hub),
+            #[cfg(feature = "store")]
             Self::Shared(_) => None,
         }
     }
@@ -66,6 +72,7 @@ impl Channels {
     pub fn ready(&self) -> Result<(), Refusal> {
         match self {
             Self::Own(hub) => Ok(hub.admit()?),
+            #[cfg(feature = "store")]
             Self::Shared(store) => store.ready(),
         }
     }
@@ -74,6 +81,7 @@ impl Channels {
     pub async fn leave(&self) {
         match self {
             Self::Own(_) => {}
+            #[cfg(feature = "store")]
             Self::Shared(store) => store.leave().await,
         }
     }
@@ -85,6 +93,7 @@ impl Channels {
     pub async fn connect(&self) -> Result<ClientId, Refusal> {
         match self {
             Self::Own(hub) => Ok(hub.connect()?),
+            #[cfg(feature = "store")]
             Self::Shared(store) => store.open().await,
         }
     }
@@ -101,6 +110,7 @@ impl Channels {
     ) -> Result<Subscription, Refusal> {
         match self {
             Self::Own(hub) => Ok(hub.subscribe(id, format, from)?),
+            #[cfg(feature = "store")]
             Self::Shared(store) => store.subscribe(id, format, from, true).await,
         }
     }
@@ -117,6 +127,7 @@ impl Channels {
     ) -> Result<Subscription, Refusal> {
         match self {
             Self::Own(hub) => Ok(hub.attach(id, format, from)?),
+            #[cfg(feature = "store")]
             Self::Shared(store) => store.subscribe(id, format, from, false).await,
         }
     }
@@ -133,6 +144,7 @@ impl Channels {
     ) -> Result<Receipt, Refusal> {
         match self {
             Self::Own(hub) => Ok(hub.publish(id, message, key)?),
+            #[cfg(feature = "store")]
             Self::Shared(store) => store.publish(id, message, key).await,
         }
     }
@@ -149,6 +161,7 @@ impl Channels {
         let key = key.map(Into::into);
         match self {
             Self::Own(hub) => Ok(Publisher::Own(hub.publish_stream(id, key)?)),
+            #[cfg(feature = "store")]
             Self::Shared(store) => Ok(Publisher::Shared(store.publish_stream(id, key).await?)),
         }
     }
@@ -160,6 +173,7 @@ impl Channels {
     pub async fn broadcast(&self, message: Message, key: Option<&str>) -> Result<usize, Refusal> {
         let hub = match self {
             Self::Own(hub) => hub,
+            #[cfg(feature = "store")]
             Self::Shared(store) => return store.broadcast(message, key).await,
         };
         let mut broadcast = hub.broadcast(message, key.map(Into::into))?;
@@ -178,6 +192,7 @@ impl Channels {
     pub async fn stop(&self, id: ClientId) -> Result<bool, Refusal> {
         match self {
             Self::Own(hub) => Ok(hub.stop(id)),
+            #[cfg(feature = "store")]
             Self::Shared(store) => store.stop(id).await,
         }
     }
@@ -193,6 +208,7 @@ impl Channels {
     ) -> Result<ControlState, Refusal> {
         match self {
             Self::Own(hub) => Ok(hub.request_control(id, request)?),
+            #[cfg(feature = "store")]
             Self::Shared(store) => store.request_control(id, request).await,
         }
     }
@@ -208,6 +224,7 @@ impl Channels {
     ) -> Result<ControlStream, Refusal> {
         match self {
             Self::Own(hub) => Ok(hub.listen(id, operation)?),
+            #[cfg(feature = "store")]
             Self::Shared(store) => store.listen(id, operation).await,
         }
     }
@@ -225,6 +242,7 @@ impl Channels {
                 let panicked = |error: JoinError| resume_unwind(error.into_panic());
                 Ok(clients.await.unwrap_or_else(panicked))
             }
+            #[cfg(feature = "store")]
             Self::Shared(store) => store.clients().await,
         }
     }
@@ -241,6 +259,7 @@ impl Channels {
     pub async fn stats(&self) -> Stats {
         match self {
             Self::Own(hub) => hub.stats(),
+            #[cfg(feature = "store")]
             Self::Shared(store) => Stats {
                 channels: store.count().await,
                 ..store.hub().stats()
@@ -254,6 +273,7 @@ pub enum Publisher {
     /// To a channel of this process.
     Own(PublishStream),
     /// To a channel that servers share.
+    #[cfg(feature = "store")]
     Shared(store::Publisher),
 }
 
@@ -265,6 +285,7 @@ impl Publisher {
     pub async fn send(&mut self, messages: &mut VecDeque<Message>) -> Result<(), Refusal> {
         match self {
             Self::Own(publisher) => Ok(publisher.send(messages).await?),
+            #[cfg(feature = "store")]
             Self::Shared(publisher) => publisher.send(messages).await,
         }
     }
@@ -279,10 +300,12 @@ impl Publisher {
     }
 
     /// [`PublishStream::closed`].
-    pub fn closed(&self) -> impl Future<Output = ()> + use<> {
+    #[must_use]
+    pub fn closed(&self) -> BoxFuture<'static, ()> {
         match self {
-            Self::Own(publisher) => Either::Left(publisher.closed()),
-            Self::Shared(publisher) => Either::Right(publisher.closed()),
+            Self::Own(publisher) => publisher.closed().boxed(),
+            #[cfg(feature = "store")]
+            Self::Shared(publisher) => publisher.closed().boxed(),
         }
     }
 
@@ -291,6 +314,7 @@ impl Publisher {
     pub fn may_come_back(&self) -> bool {
         match self {
             Self::Own(publisher) => publisher.may_come_back(),
+            #[cfg(feature = "store")]
             Self::Shared(publisher) => publisher.may_come_back(),
         }
     }
@@ -300,6 +324,7 @@ impl Publisher {
     pub fn accepted(&self) -> u64 {
         match self {
             Self::Own(publisher) => publisher.accepted(),
+            #[cfg(feature = "store")]
             Self::Shared(publisher) => publisher.accepted(),
         }
     }
@@ -308,6 +333,7 @@ impl Publisher {
     pub async fn finish(self) -> Receipt {
         match self {
             Self::Own(publisher) => publisher.finish(),
+            #[cfg(feature = "store")]
             Self::Shared(publisher) => publisher.finish().await,
         }
     }

@@ -17,6 +17,7 @@ mod sniff;
 mod sse_repair;
 mod stream_url;
 pub mod subscribe;
+mod tls;
 mod transport;
 mod url;
 mod url_stream;
@@ -44,6 +45,7 @@ pub use url_stream::{StreamRequest, TlsOptions, UrlStream};
 use error::{Cause, Lost};
 use request::ClientRequest;
 use response::{Expected, Refusal};
+use tls::Trust;
 
 /// A connection that is not made by then will not be.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -94,7 +96,7 @@ impl Client {
                 is_loopback: server.is_loopback(),
                 is_plain: server.is_plain(),
                 may_repeat: true,
-                tls: TlsOptions::default(),
+                trust: Trust::System,
             })?,
             authorization: authorization
                 .transpose()
@@ -323,25 +325,24 @@ impl UrlStream {
 }
 
 /// What the HTTP library has to know of a server.
-struct HttpOptions {
+#[derive(Clone, Copy)]
+struct HttpOptions<'a> {
     /// Whether it is on this very machine.
     is_loopback: bool,
     /// Whether it is reached without TLS.
     is_plain: bool,
     /// Whether the library may send a request again that the server says it has not looked at.
     may_repeat: bool,
-    tls: TlsOptions,
+    trust: Trust<'a>,
 }
 
 /// The HTTP library, set up for this server.
 fn http(options: HttpOptions) -> Result<reqwest::Client, ClientError> {
-    // An error means that one is installed already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let HttpOptions {
         is_loopback,
         is_plain,
         may_repeat,
-        tls,
+        trust,
     } = options;
     let builder = || {
         let builder = reqwest::Client::builder()
@@ -351,12 +352,7 @@ fn http(options: HttpOptions) -> Result<reqwest::Client, ClientError> {
             .tcp_keepalive(KEEPALIVE)
             .tcp_keepalive_interval(KEEPALIVE)
             .tcp_keepalive_retries(KEEPALIVE_RETRIES)
-            .tls_danger_accept_invalid_certs(tls.is_unverified)
             .referer(false);
-        let builder = match &tls.roots {
-            Some(roots) => builder.tls_certs_only(roots.clone()),
-            None => builder,
-        };
         if may_repeat {
             builder
         } else {
@@ -364,8 +360,6 @@ fn http(options: HttpOptions) -> Result<reqwest::Client, ClientError> {
             builder.retry(never).pool_max_idle_per_host(0)
         }
     };
-    // A machine without root certificates can still speak plain HTTP.
-    let without_certificates = || builder().tls_certs_only([]);
     // A proxy's own loopback is not ours.
     let direct = |builder: reqwest::ClientBuilder| {
         if is_loopback {
@@ -374,14 +368,18 @@ fn http(options: HttpOptions) -> Result<reqwest::Client, ClientError> {
             builder
         }
     };
+    let nobody = || tls::config(Trust::Only(&[]));
     // A codechat server on this machine leads nowhere else, so that reading the certificates can be spared.
-    let built = if is_loopback && is_plain && may_repeat {
-        direct(without_certificates()).build()
+    let config = if is_loopback && is_plain && may_repeat {
+        nobody()
     } else {
-        match direct(builder()).build() {
-            Err(_) if is_plain => direct(without_certificates()).build(),
-            built => built,
+        match tls::config(trust) {
+            // A machine without root certificates can still speak plain HTTP.
+            Err(_) if is_plain => nobody(),
+            config => config,
         }
     };
+    let config = config.map_err(|error| ClientError::Setup(error::root_cause(&error)))?;
+    let built = direct(builder()).tls_backend_preconfigured(config).build();
     built.map_err(|error| ClientError::Setup(error::root_cause(&error)))
 }

@@ -121,9 +121,9 @@ impl Shared {
 }
 
 impl Hub {
-    /// An empty hub.
+    /// An empty hub whose events are written so.
     #[must_use]
-    pub fn new(limits: Limits, frames: Frames) -> Self {
+    pub fn with_frames(limits: Limits, frames: Frames) -> Self {
         let shared = Shared {
             limits,
             frames,

@@ -7,10 +7,10 @@
 //! **The hub** holds the messages of every client, without any network:
 //!
 //! ```
-//! use codechat::{FRAMES, Format, Hub, Limits, Message, Position};
+//! use codechat::{Format, Hub, Limits, Message, Position};
 //!
 //! # fn main() -> Result<(), codechat::Refusal> {
-//! let hub = Hub::new(Limits::default(), FRAMES);
+//! let hub = Hub::new(Limits::default());
 //! let id = hub.connect()?;
 //! hub.publish(id, Message::text("Processed file 3 of 120"), None)?;
 //! let subscription = hub.subscribe(id, Format::Text, Position::Start)?;
@@ -23,12 +23,12 @@
 //! **The server** makes a hub reachable over HTTP, until a future of yours is ready:
 //!
 //! ```
-//! use codechat::{FRAMES, Hub, Limits, ServerOptions, serve};
+//! use codechat::{Hub, Limits, ServerOptions, serve};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> std::io::Result<()> {
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-//! let hub = Hub::new(Limits::default(), FRAMES);
+//! let hub = Hub::new(Limits::default());
 //! let shutdown = async { /* a signal, say */ };
 //! serve(vec![listener], hub, ServerOptions::default(), shutdown).await;
 //! # Ok(())
@@ -64,7 +64,9 @@
 //! | --- | --- | --- |
 //! | `message`, `event`, `control` | what a publisher says; what the server has accepted, and its IDs; what a watcher requests | each other |
 //! | `hub` | channels: a bounded log each, positions in it, and control | `message`, `event`, `control` |
+//! | `refusal` | why channels refuse something, wherever they are kept | `hub` |
 //! | `wire` | bytes ⇄ values: frames, JSON, routes, header names | `message`, `event`, `control` |
+//! | `frames` | where hub and wire meet: how events are written | `hub`, `wire` |
 //! | `terminal` | foreign text made safe for a terminal; the program's own lines on stderr, the status line | nothing |
 //! | `token` | the secret between a server and its clients | nothing |
 //! | `file_error` | why a file cannot be used, in words | nothing |
@@ -77,6 +79,19 @@
 //! | `watch` | what a watcher has seen, when it is over, and how it is written | `client`, `wire`, `terminal` and below |
 //! | `signals`, `process` | signals; commands that are run | each other |
 //! | `command`, `cli` | the commands and their flags; exit codes | all of the above |
+//!
+//! # Features
+//!
+//! | feature | gives |
+//! | --- | --- |
+//! | none | [`Hub`], [`Message`], and publishing on a hub in the same process |
+//! | `server` | [`serve`]: the HTTP API |
+//! | `client` | [`Client`]: reading and publishing over HTTP |
+//! | `store` | channels that several servers share |
+//! | `cli` (default) | the program; all of the above |
+//!
+//! `cargo add codechat --no-default-features -F server` builds no terminal's user interface. Without `cli`, nothing here changes the
+//! process: no TLS provider is installed, no signal handled, nothing printed.
 //!
 //! # What carries it
 //!
@@ -104,46 +119,75 @@
 #[cfg(not(unix))]
 compile_error!("codechat runs on Unix systems only: Linux, and perhaps macOS, which is not tested");
 
+#[cfg(feature = "server")]
 mod channels;
+#[cfg(feature = "cli")]
 mod cli;
+#[cfg(feature = "client")]
 mod client;
+#[cfg(feature = "cli")]
 mod command;
 mod control;
 mod event;
+#[cfg(any(feature = "server", feature = "cli"))]
 mod file_error;
+mod frames;
 mod hub;
 mod message;
+#[cfg(any(feature = "server", feature = "store"))]
 mod metrics;
+#[cfg(any(feature = "server", feature = "store"))]
 mod pem_file;
+#[cfg(feature = "cli")]
 mod process;
+#[cfg(any(feature = "server", feature = "store"))]
+mod refusal;
+#[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "cli")]
 mod signals;
+#[cfg(feature = "store")]
 mod store;
+#[cfg(feature = "cli")]
 mod terminal;
+#[cfg(any(feature = "server", feature = "client", feature = "store"))]
 mod token;
+#[cfg(feature = "cli")]
 mod watch;
 mod wire;
 
+#[cfg(feature = "server")]
 pub use channels::Channels;
-pub use client::control_feed::{ControlFeed, ControlUpdate};
-pub use client::give_up::GiveUp;
-pub use client::publish::{HttpPublisher, PublishError, Retry};
-pub use client::subscribe::{Feed, FeedError, ForeignEvent, NotAStream, Received, Reconnect};
-pub use client::subscribe::{StreamOptions, SubscribeOptions, Update};
-pub use client::{BadServerUrl, BadStreamUrl, Client, ClientError, ClientOptions, ServerUrl};
-pub use client::{StreamRequest, StreamUrl, TlsOptions, UrlStream};
+#[cfg(feature = "client")]
+pub use client::{
+    BadServerUrl, BadStreamUrl, Client, ClientError, ClientOptions, ServerUrl, StreamRequest,
+    StreamUrl, TlsOptions, UrlStream,
+    control_feed::{ControlFeed, ControlUpdate},
+    give_up::GiveUp,
+    publish::{HttpPublisher, PublishError, Retry},
+    subscribe::{
+        Feed, FeedError, ForeignEvent, NotAStream, Received, Reconnect, StreamOptions,
+        SubscribeOptions, Update,
+    },
+};
 pub use control::{Cancel, Change, ControlRequest, ControlState, Requested};
 pub use event::{ClientId, End, Event, EventId, Format, Gap, UnixMillis};
 pub use event::{NotAClientId, NotAFormat, NotAnEventId};
+pub use frames::FRAMES;
 pub use hub::{
     ClientInfo, ControlEvent, ControlStream, Delivery, Frames, Hub, Limits, LogLimits, Position,
     PublishStream, Receipt, Refusal, Start, Stats, Subscription,
 };
 pub use message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress};
+#[cfg(any(feature = "server", feature = "store"))]
 pub use pem_file::PemFileError;
-pub use server::{Access, AllowedHost, AllowedOrigin, NotAHost, NotAnOrigin};
-pub use server::{FRAMES, ServerOptions, Tls, TlsError, serve};
+#[cfg(feature = "server")]
+pub use server::{
+    Access, AllowedHost, AllowedOrigin, NotAHost, NotAnOrigin, ServerOptions, Tls, TlsError, serve,
+};
+#[cfg(any(feature = "server", feature = "client", feature = "store"))]
 pub use token::Token;
+#[cfg(any(feature = "server", feature = "client"))]
 pub use wire::answer::{Broadcast, Connected, Published};
 
 /// The modules behind the library, for this package's own program, tests and benches. Nothing in it is
@@ -153,10 +197,19 @@ pub mod internal {
     macro_rules! open {
         ($($module:ident)*) => { $(pub mod $module { pub use crate::$module::*; })* };
     }
-    open!(channels cli client command control event hub message server store terminal watch wire);
+    open!(control event hub message wire);
+    #[cfg(feature = "client")]
+    open!(client);
+    #[cfg(feature = "server")]
+    open!(channels server);
+    #[cfg(feature = "store")]
+    open!(store);
+    #[cfg(feature = "cli")]
+    open!(cli command terminal watch);
 }
 
 /// An error with its causes, each once, on one line.
+#[cfg(feature = "server")]
 pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -45,19 +45,13 @@ use self::problem::{Problem, ProblemKind};
 pub use self::tls::{Tls, TlsError};
 use self::viewer::Viewer;
 use crate::channels::Channels;
-use crate::hub::{Frames, Hub};
-use crate::wire::{Route, sse};
+use crate::hub::Hub;
+use crate::wire::Route;
 
 /// The most of an unknown path that an error quotes, in characters.
 const PATH_SHOWN: usize = 100;
 /// Upper bound of what one connection buffers, in bytes, each way.
 const BUFFER_BYTES: usize = 16 * 1024;
-
-/// How events are written into this server's streams.
-pub const FRAMES: Frames = Frames {
-    text: sse::text_frame,
-    json: sse::json_frame,
-};
 
 /// What bounds the server's patience and its requests, and who may ask.
 #[derive(Clone, Debug)]

@@ -16,7 +16,7 @@ mod node;
 mod notice;
 mod permissions;
 mod publisher;
-mod refusal;
+
 mod requested;
 mod rooms;
 mod scripts;
@@ -35,7 +35,6 @@ use self::keeper::Beats;
 use self::link::{Link, LinkOptions, pause};
 use self::mirrors::{Mirrors, Slot};
 pub use self::publisher::{BATCH_MESSAGES, Publisher};
-pub use self::refusal::Refusal;
 use self::rooms::Rooms;
 use self::scripts::{BUCKETS, Joining, Scripts};
 pub use self::tls::{StoreTls, StoreTlsError};
@@ -45,6 +44,7 @@ use crate::hub::{
     self, ClientInfo, ControlStream, Frames, Hub, Limits, Mirror, Position, Receipt, Subscription,
 };
 use crate::message::{Message, Operation};
+pub use crate::refusal::Refusal;
 use crate::token::Token;
 
 /// How to use a store.
@@ -117,7 +117,7 @@ impl Store {
         });
         let stall_millis = options.stall_timeout.as_millis();
         let inner = Arc::new(Inner {
-            hub: Hub::new(limits, frames),
+            hub: Hub::with_frames(limits, frames),
             scripts: Scripts::new(link, limits, stall_millis),
             node: uuid::Uuid::new_v4().simple().to_string(),
             mirrors: Mirrors::default(),

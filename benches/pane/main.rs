@@ -16,7 +16,7 @@ use codechat::internal::{
     event::ClientId,
     hub::{Hub, Limits, LogLimits},
     message::Message,
-    server::{FRAMES, ServerOptions, serve},
+    server::{ServerOptions, serve},
 };
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use tokio::{net::TcpListener, time};
@@ -152,7 +152,7 @@ async fn measure(seconds: u32) -> anyhow::Result<()> {
         },
         ..Limits::default()
     };
-    let hub = Hub::new(limits, FRAMES);
+    let hub = Hub::new(limits);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
     let serving = serve(

@@ -5,13 +5,15 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use reqwest::Method;
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName,
     HeaderValue, USER_AGENT,
 };
-use reqwest::{Certificate, Method};
+use rustls::pki_types::CertificateDer;
 
 use super::request::ClientRequest;
+use super::tls::Trust;
 use super::{ClientError, HttpOptions, StreamUrl, http};
 use crate::wire;
 
@@ -112,9 +114,19 @@ impl StreamRequest {
 #[derive(Clone, Debug, Default)]
 pub struct TlsOptions {
     /// Trust these certificates alone; default those of the system.
-    pub roots: Option<Vec<Certificate>>,
+    pub roots: Option<Vec<CertificateDer<'static>>>,
     /// Trust whatever is there.
     pub is_unverified: bool,
+}
+
+impl TlsOptions {
+    pub(super) fn trust(&self) -> Trust<'_> {
+        match &self.roots {
+            _ if self.is_unverified => Trust::Anyone,
+            Some(roots) => Trust::Only(roots),
+            None => Trust::System,
+        }
+    }
 }
 
 /// Reads one stream. Cheap to clone.
@@ -134,7 +146,7 @@ impl UrlStream {
     /// [`ClientError::Setup`] if the HTTP library does not start.
     pub fn new(
         request: StreamRequest,
-        tls: TlsOptions,
+        tls: &TlsOptions,
         heartbeat: Option<Duration>,
     ) -> Result<Self, ClientError> {
         let url = request.url.clone();
@@ -142,7 +154,7 @@ impl UrlStream {
             is_loopback: url.is_loopback(),
             is_plain: url.is_plain(),
             may_repeat: false,
-            tls,
+            trust: tls.trust(),
         })?;
         Ok(Self {
             http,

@@ -18,8 +18,9 @@ use self::store::StoreArgs;
 use crate::channels::Channels;
 use crate::cli::exit::Exit;
 use crate::cli::values::{self, default_address, duration, interval};
+use crate::frames::FRAMES;
 use crate::hub::{Hub, Limits, LogLimits};
-use crate::server::{self, FRAMES, ServerOptions};
+use crate::server::{self, ServerOptions};
 use crate::signals::Signals;
 use crate::store::Store;
 use crate::terminal::stderr;
@@ -246,7 +247,7 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
     let tls = args.settings.access.tls()?;
     let limits = args.settings.limits();
     let channels = match args.store.options(args.settings.limits.stall_timeout)? {
-        None => Channels::from(Hub::new(limits, FRAMES)),
+        None => Channels::from(Hub::new(limits)),
         Some(options) => tokio::select! {
             connected = Store::connect(options, limits, FRAMES) => connected?.into(),
             _ = signals.recv() => return Ok(Exit::Done),

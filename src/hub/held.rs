@@ -71,7 +71,7 @@ mod tests {
             memory: 4 << 20,
             ..Limits::default()
         };
-        let hub = Hub::new(limits, frames);
+        let hub = Hub::with_frames(limits, frames);
         let (mut one, mut other) = (hub.hold(), hub.hold());
         assert_eq!(one.set(3 << 20), Ok(()));
         let refused = Err(Refusal::OutOfMemory(4 << 20));

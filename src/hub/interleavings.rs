@@ -48,7 +48,7 @@ fn hub(messages: usize) -> Hub {
         idle_timeout: Duration::ZERO,
         ..Limits::default()
     };
-    Hub::new(
+    Hub::with_frames(
         limits,
         Frames {
             text: frame,

@@ -10,11 +10,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::Inner;
-use super::refusal::Refusal;
 use super::scripts::BUCKETS;
 use crate::event::{ClientId, UnixMillis};
 use crate::hub::BROKEN_OFF;
 use crate::message::{Level, Message};
+use crate::refusal::Refusal;
 
 /// How often a node shows that it lives.
 const BEAT: Duration = Duration::from_secs(2);

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Inner;
-use super::refusal::Refusal;
 use crate::hub::Limits;
+use crate::refusal::Refusal;
 
 /// What the store answers: every node's limits, and the inboxes that are read.
 type Told = (BTreeMap<String, String>, BTreeSet<String>);

@@ -14,9 +14,9 @@ use tokio_util::task::AbortOnDropHandle;
 use super::address::StoreAddress;
 use super::metrics::Metrics;
 use super::permissions;
-use super::refusal::Refusal;
 use super::tls::{IF_PLAIN, advice};
 use crate::event::unix_millis;
+use crate::refusal::Refusal;
 use crate::token::Token;
 
 /// How many requests may be under way at once. Further ones are refused.

@@ -12,11 +12,11 @@ use super::feed::Feed;
 use super::link::{Origin, pause};
 use super::mirrors::Slot;
 use super::notice::Notice;
-use super::refusal::Refusal;
 use super::scripts::{Join, Joining};
 use crate::event::{ClientId, ClientPast};
 use crate::hub::{self, BROKEN_OFF, Mirror, Missing};
 use crate::message::{Level, Message};
+use crate::refusal::Refusal;
 
 /// So many mirrors are renewed at once.
 const RENEWED_AT_ONCE: usize = 100;

@@ -9,11 +9,11 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::Inner;
 use super::link::pause;
-use super::refusal::Refusal;
 use super::scripts::Publication;
 use crate::event::ClientId;
 use crate::hub::{BROKEN_OFF, Receipt};
 use crate::message::{Level, Message};
+use crate::refusal::Refusal;
 
 /// How many messages a script takes at once, lest other clients' wait.
 pub const BATCH_MESSAGES: usize = 500;

@@ -9,7 +9,6 @@ use self::timed::Timed;
 use super::entry;
 use super::link::Link;
 use super::notice::numbers;
-use super::refusal::Refusal;
 use super::requested::pack;
 use crate::control::{ControlRequest, ControlState};
 use crate::event::{ClientId, ClientPast, End, EventId, UnixMillis};
@@ -18,6 +17,7 @@ use crate::hub::{
     TOMBSTONES,
 };
 use crate::message::{Message, Operation};
+use crate::refusal::Refusal;
 
 /// The first two digits of an ID name its bucket, so many there are.
 pub(super) const BUCKETS: usize = 256;

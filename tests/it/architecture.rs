@@ -35,6 +35,7 @@ const NEVER: &[(&[&str], &[&str])] = &[
             "crate::terminal",
         ],
     ),
+    (&["refusal"], &["crate::store", "crate::channels"]),
     (&["channels"], &["crate::wire", "axum", "hyper", "redis"]),
     (
         &["channels", "store"],
@@ -192,6 +193,52 @@ fn no_layer_uses_what_it_must_not() {
         }
     }
     assert!(checked > 20, "the sources are not where they were");
+    assert_eq!(wrong, [""; 0]);
+}
+
+/// What belongs to the process, of which a library is a part.
+const OF_THE_PROCESS: &[&str] = &[
+    "install_default",
+    "set_hook",
+    "set_global_default",
+    "set_default",
+    "try_init",
+    "increase_nofile_limit",
+    "setrlimit",
+    "signal_hook",
+    "signal",
+    "exit",
+    "abort_process",
+    "println",
+    "eprintln",
+    "print",
+    "eprint",
+    "dbg",
+    "stdout",
+    "stderr",
+    "set_var",
+    "set_current_dir",
+];
+/// Files that only the program has.
+const PROGRAM: &[&str] = &["cli", "command", "process", "signals", "terminal", "watch"];
+
+#[test]
+fn the_library_changes_nothing_of_the_process() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut wrong = Vec::new();
+    for path in files(&root) {
+        let name = path.strip_prefix(&root).unwrap().with_extension("");
+        let name = name.to_str().unwrap();
+        let is_program = name == "main" || PROGRAM.iter().any(|it| is_below(name, it, "/"));
+        if is_program || name.ends_with("tests") || name.contains("/tests/") {
+            continue;
+        }
+        for token in code(&fs::read_to_string(&path).unwrap()) {
+            if OF_THE_PROCESS.contains(&token.as_str()) {
+                wrong.push(format!("src/{name}.rs: {token}"));
+            }
+        }
+    }
     assert_eq!(wrong, [""; 0]);
 }
 

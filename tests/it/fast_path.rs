@@ -10,7 +10,7 @@ use std::{
 
 use codechat::internal::{
     hub::{Hub, Limits},
-    server::{FRAMES, ServerOptions},
+    server::ServerOptions,
 };
 use proptest::{prelude::*, test_runner::TestRunner};
 use regex::bytes::{Captures, Regex};
@@ -55,7 +55,7 @@ async fn pair(heartbeat: Duration) -> [Server; 2] {
             max_message: 100,
             ..ServerOptions::default()
         };
-        let server = Server::of(Hub::new(Limits::default(), FRAMES), options).await;
+        let server = Server::of(Hub::new(Limits::default()), options).await;
         server.watch(KNOWN).await;
         server.stats(|it| it.subscribers == 0).await;
         pair.push(server);

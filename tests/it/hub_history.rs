@@ -23,7 +23,7 @@ pub(crate) fn hub(log: LogLimits) -> Hub {
         log,
         ..Limits::default()
     };
-    Hub::new(
+    Hub::with_frames(
         limits,
         Frames {
             text: frame,

@@ -197,7 +197,7 @@ fn small_hub(memory: usize) -> Hub {
         },
         ..Limits::default()
     };
-    Hub::new(limits, FRAMES)
+    Hub::with_frames(limits, FRAMES)
 }
 
 #[tokio::test(start_paused = true)]
@@ -326,7 +326,7 @@ async fn limits_of_clients_and_subscribers_hold_and_are_given_back() {
         subscribers: 1,
         ..Limits::default()
     };
-    let hub = Hub::new(limits, FRAMES);
+    let hub = Hub::with_frames(limits, FRAMES);
     let id = hub.connect().unwrap();
     let reader = hub
         .subscribe(ClientId::random(), Format::Text, Position::Start)

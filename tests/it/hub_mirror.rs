@@ -34,7 +34,7 @@ fn hub() -> Hub {
         },
         ..Limits::default()
     };
-    Hub::new(limits, FRAMES)
+    Hub::with_frames(limits, FRAMES)
 }
 
 /// A channel as a store keeps it: a history of which the newest are held.
@@ -430,7 +430,7 @@ fn a_mirror_that_the_budget_has_no_room_for_forgets_its_oldest() {
         memory: 40_000,
         ..Limits::default()
     };
-    let hub = Hub::new(limits, FRAMES);
+    let hub = Hub::with_frames(limits, FRAMES);
     let mirror = hub
         .mirror(ClientId::random(), Store::new(0).image(1))
         .unwrap();

@@ -1,9 +1,10 @@
 //! A bug at one request is that request's failure and nobody else's.
 
+use codechat::FRAMES;
 use codechat::internal::{
     event::Event,
     hub::{Frames, Hub, Limits},
-    server::{FRAMES, ServerOptions},
+    server::ServerOptions,
 };
 
 use crate::support::{http::stream_of, server::Server};
@@ -22,7 +23,11 @@ const BUGGY: Frames = Frames {
 
 #[tokio::test]
 async fn a_panic_in_a_handler_is_a_500_for_that_request_alone() {
-    let server = Server::of(Hub::new(Limits::default(), BUGGY), ServerOptions::default()).await;
+    let server = Server::of(
+        Hub::with_frames(Limits::default(), BUGGY),
+        ServerOptions::default(),
+    )
+    .await;
     let id = server.connect().await;
     let mut stream = server.watch(&id).await;
     for _ in 0..3 {
@@ -54,7 +59,7 @@ async fn a_panic_in_a_stream_ends_that_stream_alone() {
             plain_streams,
             ..ServerOptions::default()
         };
-        let server = Server::of(Hub::new(Limits::default(), BUGGY), options).await;
+        let server = Server::of(Hub::with_frames(Limits::default(), BUGGY), options).await;
         let id = server.connect().await;
         let mut well = server.watch(&id).await;
         let target = format!("{}?format=json", stream_of(&id));

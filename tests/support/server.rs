@@ -3,10 +3,11 @@
 
 use std::{env, net::SocketAddr, ops::Deref, time::Duration};
 
+use codechat::FRAMES;
 use codechat::internal::{
     channels::Channels,
     hub::{Hub, Limits, Stats},
-    server::{FRAMES, ServerOptions, serve},
+    server::{ServerOptions, serve},
     store::{Store, StoreOptions},
 };
 use futures_util::future::join;
@@ -55,7 +56,7 @@ impl Server {
         if env::var_os("CODECHAT_TEST_STORE").is_some() {
             return Self::shared(limits, options).await;
         }
-        Self::of(Hub::new(limits, FRAMES), options).await
+        Self::of(Hub::new(limits), options).await
     }
 
     /// Two servers that share a store.

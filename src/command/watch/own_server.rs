@@ -12,7 +12,7 @@ use crate::client::HEARTBEAT;
 use crate::command::serve::{self, Settings};
 use crate::event::End;
 use crate::hub::Hub;
-use crate::server::{self, FRAMES, ServerOptions};
+use crate::server::{self, ServerOptions};
 use crate::token::Token;
 
 /// A server inside this program.
@@ -37,7 +37,7 @@ impl OwnServer {
             is_watchers: true,
             ..settings.options(LEAVE, token)
         };
-        let hub = Hub::new(settings.limits(), FRAMES);
+        let hub = Hub::new(settings.limits());
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async {
             let _ = stopped.await;

@@ -8,7 +8,9 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, bail};
-use reqwest::{Certificate, Method};
+use reqwest::Method;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use tokio::task;
 
 pub(crate) use body::no_such_flag;
@@ -193,7 +195,9 @@ impl StreamArgs {
                 let shown = path.display();
                 let pem = read_at_most(Box::new(open(path, "certificates")?), HEADERS_MAX)
                     .with_context(|| format!("read certificates from {shown}"))?;
-                let certificates = Certificate::from_pem_bundle(&pem).unwrap_or_default();
+                let certificates: Result<Vec<_>, _> =
+                    CertificateDer::pem_slice_iter(&pem).collect();
+                let certificates = certificates.unwrap_or_default();
                 if certificates.is_empty() {
                     bail!("no certificate in {shown}");
                 }
@@ -231,7 +235,7 @@ impl UrlSource {
             url,
             method: request.method().clone(),
             is_unverified,
-            stream: UrlStream::new(request, tls, args.heartbeat)?,
+            stream: UrlStream::new(request, &tls, args.heartbeat)?,
         })
     }
 

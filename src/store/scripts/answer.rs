@@ -6,8 +6,8 @@ use std::str;
 use crate::control::ControlState;
 use crate::event::{EventId, UnixMillis};
 use crate::hub::Receipt;
+use crate::refusal::Refusal;
 use crate::store::notice::control_state;
-use crate::store::refusal::Refusal;
 
 #[expect(
     clippy::cast_possible_truncation,

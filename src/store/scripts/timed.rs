@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use crate::metrics::Histogram;
 use crate::store::link::Link;
-use crate::store::refusal::Refusal;
+use crate::refusal::Refusal;
 
 pub(in crate::store) struct Timed {
     /// What metrics call it.

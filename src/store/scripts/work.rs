@@ -5,8 +5,8 @@ use crate::control::ControlState;
 use crate::event::{ClientId, EventId};
 use crate::hub::Receipt;
 use crate::message::{Message, Operation};
+use crate::refusal::Refusal;
 use crate::store::entry;
-use crate::store::refusal::Refusal;
 
 impl Scripts {
     /// Begins a try at a streaming request. Returns how many subscribers there are.

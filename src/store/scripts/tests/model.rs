@@ -112,7 +112,7 @@ fn the_store_decides_what_a_hub_decides() {
         runtime.block_on(async {
             let mut both = Both {
                 stage: &stage,
-                hub: Hub::new(limits, FRAMES),
+                hub: Hub::with_frames(limits, FRAMES),
                 inbox: stage.inbox(NODES[HEARD]).await,
                 ids: [ClientId::random(), ClientId::random()],
                 readers: HashMap::new(),
