@@ -56,9 +56,9 @@ use crate::message::Message;
 /// How events are written into streams. Plain functions, so that the hub need not know the wire.
 #[derive(Clone, Copy)]
 pub struct Frames {
-    /// For [`Format::Text`](crate::Format::Text); called at publish.
+    /// For [`Format::Text`](crate::event::Format::Text); called at publish.
     pub text: fn(&Event) -> Vec<u8>,
-    /// For [`Format::Json`](crate::Format::Json); called the first time somebody reads the event in it.
+    /// For [`Format::Json`](crate::event::Format::Json); called the first time somebody reads the event in it.
     pub json: fn(&Event) -> Vec<u8>,
 }
 
@@ -123,6 +123,7 @@ impl Shared {
 impl Hub {
     /// An empty hub whose events are written so.
     #[must_use]
+    #[doc(hidden)]
     pub fn with_frames(limits: Limits, frames: Frames) -> Self {
         let shared = Shared {
             limits,
@@ -184,6 +185,7 @@ impl Hub {
     ///
     /// # Errors
     /// [`Refusal::Unknown`], [`Refusal::Ended`], [`Refusal::Closing`].
+    #[doc(hidden)]
     pub fn publish_stream(
         &self,
         id: ClientId,
@@ -197,6 +199,7 @@ impl Hub {
     ///
     /// # Errors
     /// [`Refusal::Closing`].
+    #[doc(hidden)]
     pub fn broadcast(&self, message: Message, key: Option<Box<str>>) -> Result<Broadcast, Refusal> {
         self.admit()?;
         Ok(Broadcast::new(self.clone(), message, key))
@@ -213,6 +216,7 @@ impl Hub {
     }
 
     /// Ends every channel for this reason, as [`Hub::stop`] does.
+    #[doc(hidden)]
     pub fn end_all(&self, reason: End) {
         for channel in self.channels() {
             self.remove_ended(&channel, reason, || channel.end(reason));
@@ -222,6 +226,7 @@ impl Hub {
     /// Ends the channels that have been idle for the idle timeout, and says how many. To be called
     /// every now and then.
     #[must_use = "how many ended"]
+    #[doc(hidden)]
     pub fn sweep(&self) -> usize {
         let timeout =
             u64::try_from(self.shared.limits.idle_timeout.as_millis()).unwrap_or(u64::MAX);
@@ -243,6 +248,19 @@ impl Hub {
         }
     }
 
+    /// Closes the hub once `shutdown` is ready, and is ready then: for a server's graceful shutdown, which an open stream would hold up
+    /// for ever.
+    pub fn close_on(
+        &self,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let hub = self.clone();
+        async move {
+            shutdown.await;
+            hub.close();
+        }
+    }
+
     /// Whether [`Hub::close`] was called.
     #[must_use]
     pub fn is_closing(&self) -> bool {
@@ -250,6 +268,7 @@ impl Hub {
     }
 
     /// Ready once [`Hub::close`] was called.
+    #[doc(hidden)]
     pub fn closed(&self) -> impl Future<Output = ()> + use<> {
         let shared = Arc::clone(&self.shared);
         async move {
@@ -265,6 +284,7 @@ impl Hub {
     ///
     /// # Errors
     /// [`Refusal::Closing`].
+    #[doc(hidden)]
     pub fn admit(&self) -> Result<(), Refusal> {
         if self.shared.is_closing() {
             Err(Refusal::Closing)

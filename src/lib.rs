@@ -2,40 +2,56 @@
 //!
 //! A watcher gets a client ID from the server and sends it along with its own request; what works on that
 //! request publishes messages to the ID; the watcher shows them. This crate is the server, both kinds of
-//! client and the program around them. As a library it has three parts:
+//! client and the program around them, and what an application needs to publish from inside.
 //!
-//! **The hub** holds the messages of every client, without any network:
+//! # Publishing from inside an application
+//!
+//! | to | use |
+//! | --- | --- |
+//! | keep messages for watchers, in this process | [`Hub`], bounded by [`Limits`] |
+//! | let watchers in, beside the application's own routes | [`router`], with [`Access`]; or [`serve`] on a listener of its own |
+//! | find out which requests are watched, and by whom | [`ScopeLayer`], for axum, tonic and all else that takes a tower layer |
+//! | send the events of `tracing` | [`tracing_layer()`] |
+//! | send other messages, progress and outcomes; be cancelled | [`current()`], which gives the request's [`Scope`] |
+//! | work outside of requests, as a queue's worker does | [`Publisher::scope`], and [`Scope::bind`] |
+//! | call other services that publish to the same watcher | [`headers()`] |
+//!
+//! Nothing of it blocks, fails or panics, and a request that nobody watches costs next to nothing. What `examples/rust/axum.rs` shows whole
+//! is this:
 //!
 //! ```
-//! use codechat::{Format, Hub, Limits, Message, Position};
+//! # #[cfg(feature = "server")]
+//! # fn main() {
+//! use axum::{Router, routing::get};
+//! use codechat::{Access, Hub, Limits, Publisher, RouterOptions, ScopeLayer};
+//! use tracing_subscriber::{filter::LevelFilter, fmt, prelude::*, registry};
 //!
-//! # fn main() -> Result<(), codechat::Refusal> {
+//! let log = fmt::layer().with_filter(LevelFilter::INFO);
+//! registry().with(log).with(codechat::tracing_layer()).init();
+//!
+//! async fn refresh() -> &'static str {
+//!     let import = codechat::current().operation("import").unit("files");
+//!     for file in 1..=120 {
+//!         import.progress(file, Some(120));
+//!         tracing::debug!("file {file}"); // sent if the watcher of this request asks for it
+//!     }
+//!     import.finish(codechat::Outcome::Ok);
+//!     "done"
+//! }
+//!
 //! let hub = Hub::new(Limits::default());
-//! let id = hub.connect()?;
-//! hub.publish(id, Message::text("Processed file 3 of 120"), None)?;
-//! let subscription = hub.subscribe(id, Format::Text, Position::Start)?;
-//! assert_eq!(hub.stats().published, 1);
-//! # drop(subscription);
-//! # Ok(())
+//! let app: Router = Router::new()
+//!     .route("/refresh", get(refresh))
+//!     .layer(ScopeLayer::new(Publisher::new(&hub)))
+//!     .merge(codechat::router(&hub, RouterOptions::new(Access::open())));
 //! # }
+//! # #[cfg(not(feature = "server"))]
+//! # fn main() {}
 //! ```
 //!
-//! **The server** makes a hub reachable over HTTP, until a future of yours is ready:
+//! # The client
 //!
-//! ```
-//! use codechat::{Hub, Limits, ServerOptions, serve};
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> std::io::Result<()> {
-//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-//! let hub = Hub::new(Limits::default());
-//! let shutdown = async { /* a signal, say */ };
-//! serve(vec![listener], hub, ServerOptions::default(), shutdown).await;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! **The client** publishes to a server, and reads a client's stream from it:
+//! It publishes to a server, and reads a client's stream from it:
 //!
 //! ```no_run
 //! use codechat::{Client, ClientOptions, Message, SubscribeOptions, Update};
@@ -56,6 +72,19 @@
 //! # }
 //! ```
 //!
+//! # Features
+//!
+//! | feature | gives |
+//! | --- | --- |
+//! | none | [`Hub`], [`Message`], [`Scope`], [`ScopeLayer`], [`tracing_layer()`]: publishing on a hub in the same process |
+//! | `server` | [`router`] and [`serve`]: the HTTP API |
+//! | `client` | [`Client`]: reading and publishing over HTTP |
+//! | `store` | channels that several servers share |
+//! | `cli` (default) | the program; all of the above |
+//!
+//! `cargo add codechat --no-default-features -F server` builds no terminal's user interface. Without `cli`, nothing here changes the
+//! process: no TLS provider is installed, no signal handled, nothing printed.
+//!
 //! # The map
 //!
 //! In the order in which to read it; each layer may use those in its last column, and nothing else.
@@ -67,6 +96,11 @@
 //! | `refusal` | why channels refuse something, wherever they are kept | `hub` |
 //! | `wire` | bytes ⇄ values: frames, JSON, routes, header names | `message`, `event`, `control` |
 //! | `frames` | where hub and wire meet: how events are written | `hub`, `wire` |
+//! | `update` | what a reader of a stream learns | `message`, `event` |
+//! | `builder` | how an application makes messages: what breaks a rule is repaired | `message` |
+//! | `feed` | reading a client's messages in the hub's process | `hub`, `wire`, `update` |
+//! | `publisher`, `scope` | publishing from inside an application: where messages go; one request's client | `builder`, `hub` and below; each other's parts |
+//! | `scope_layer`, `tracing_layer` | the tower layer that finds a request's client; the `tracing` layer that follows its watcher | `publisher`, `scope`, `wire` and below |
 //! | `terminal` | foreign text made safe for a terminal; the program's own lines on stderr, the status line | nothing |
 //! | `token` | the secret between a server and its clients | nothing |
 //! | `file_error` | why a file cannot be used, in words | nothing |
@@ -79,19 +113,6 @@
 //! | `watch` | what a watcher has seen, when it is over, and how it is written | `client`, `wire`, `terminal` and below |
 //! | `signals`, `process` | signals; commands that are run | each other |
 //! | `command`, `cli` | the commands and their flags; exit codes | all of the above |
-//!
-//! # Features
-//!
-//! | feature | gives |
-//! | --- | --- |
-//! | none | [`Hub`], [`Message`], and publishing on a hub in the same process |
-//! | `server` | [`serve`]: the HTTP API |
-//! | `client` | [`Client`]: reading and publishing over HTTP |
-//! | `store` | channels that several servers share |
-//! | `cli` (default) | the program; all of the above |
-//!
-//! `cargo add codechat --no-default-features -F server` builds no terminal's user interface. Without `cli`, nothing here changes the
-//! process: no TLS provider is installed, no signal handled, nothing printed.
 //!
 //! # What carries it
 //!
@@ -107,7 +128,7 @@
 //!
 //! # What is absent, on purpose
 //!
-//! - No HTTP, JSON or terminal in `hub`: it is told how frames are written ([`Frames`]).
+//! - No HTTP, JSON or terminal in `hub`: it is told how frames are written (`hub::Frames`).
 //! - No sockets in `wire`, and no serde outside it, but for the answers that `client` reads by type,
 //!   a recording's own lines, and what the events of other servers say.
 //! - No way between `server` and `client`: they meet in `wire` alone.
@@ -119,6 +140,7 @@
 #[cfg(not(unix))]
 compile_error!("codechat runs on Unix systems only: Linux, and perhaps macOS, which is not tested");
 
+mod builder;
 #[cfg(feature = "server")]
 mod channels;
 #[cfg(feature = "cli")]
@@ -129,6 +151,7 @@ mod client;
 mod command;
 mod control;
 mod event;
+mod feed;
 #[cfg(any(feature = "server", feature = "cli"))]
 mod file_error;
 mod frames;
@@ -140,8 +163,11 @@ mod metrics;
 mod pem_file;
 #[cfg(feature = "cli")]
 mod process;
+mod publisher;
 #[cfg(any(feature = "server", feature = "store"))]
 mod refusal;
+mod scope;
+mod scope_layer;
 #[cfg(feature = "server")]
 mod server;
 #[cfg(feature = "cli")]
@@ -152,41 +178,38 @@ mod store;
 mod terminal;
 #[cfg(any(feature = "server", feature = "client", feature = "store"))]
 mod token;
+mod tracing_layer;
+mod update;
 #[cfg(feature = "cli")]
 mod watch;
 mod wire;
 
-#[cfg(feature = "server")]
-pub use channels::Channels;
+pub use builder::{FIELDS_MAX, Number, TEXT_MAX};
 #[cfg(feature = "client")]
 pub use client::{
-    BadServerUrl, BadStreamUrl, Client, ClientError, ClientOptions, ServerUrl, StreamRequest,
-    StreamUrl, TlsOptions, UrlStream,
-    control_feed::{ControlFeed, ControlUpdate},
-    give_up::GiveUp,
-    publish::{HttpPublisher, PublishError, Retry},
-    subscribe::{
-        Feed, FeedError, ForeignEvent, NotAStream, Received, Reconnect, StreamOptions,
-        SubscribeOptions, Update,
-    },
+    BadServerUrl, Client, ClientError, ClientOptions, ServerUrl,
+    subscribe::{Feed, FeedError, NotAStream, SubscribeOptions},
 };
 pub use control::{Cancel, Change, ControlRequest, ControlState, Requested};
-pub use event::{ClientId, End, Event, EventId, Format, Gap, UnixMillis};
-pub use event::{NotAClientId, NotAFormat, NotAnEventId};
-pub use frames::FRAMES;
-pub use hub::{
-    ClientInfo, ControlEvent, ControlStream, Delivery, Frames, Hub, Limits, LogLimits, Position,
-    PublishStream, Receipt, Refusal, Start, Stats, Subscription,
-};
+pub use event::{ClientId, End, EventId, Gap, NotAClientId, NotAnEventId, UnixMillis};
+pub use feed::HubFeed;
+pub use hub::{ClientInfo, Hub, Limits, LogLimits, Position, Receipt, Refusal, Stats};
 pub use message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress};
 #[cfg(any(feature = "server", feature = "store"))]
 pub use pem_file::PemFileError;
+pub use publisher::{Publisher, PublisherStats};
+pub use scope::{Bound, OperationGuard, Scope, current};
+pub use scope_layer::{ScopeBody, ScopeFuture, ScopeLayer, ScopeService, headers};
 #[cfg(feature = "server")]
 pub use server::{
-    Access, AllowedHost, AllowedOrigin, NotAHost, NotAnOrigin, ServerOptions, Tls, TlsError, serve,
+    Access, AllowedHost, AllowedOrigin, NotAHost, NotAnOrigin, RouterOptions, ServerOptions, Tls,
+    TlsError, router, serve,
 };
 #[cfg(any(feature = "server", feature = "client", feature = "store"))]
 pub use token::Token;
+pub use tokio_util::sync::CancellationToken;
+pub use tracing_layer::{TracingOptions, tracing_layer};
+pub use update::{ForeignEvent, Received, Update};
 #[cfg(any(feature = "server", feature = "client"))]
 pub use wire::answer::{Broadcast, Connected, Published};
 
@@ -197,7 +220,7 @@ pub mod internal {
     macro_rules! open {
         ($($module:ident)*) => { $(pub mod $module { pub use crate::$module::*; })* };
     }
-    open!(control event hub message wire);
+    open!(control event frames hub message wire);
     #[cfg(feature = "client")]
     open!(client);
     #[cfg(feature = "server")]

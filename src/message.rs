@@ -240,7 +240,7 @@ impl FromStr for Outcome {
 
 /// The name of an operation: 1 to [`OPERATION_MAX_CHARS`] characters, none of them a control
 /// character.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Operation(Box<str>);
 
 impl Operation {

@@ -16,6 +16,7 @@ mod metrics;
 mod problem;
 mod reconnect_grace;
 mod request;
+mod router;
 mod service;
 mod stream;
 mod tls;
@@ -24,6 +25,7 @@ mod viewer;
 mod write_timeout;
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +44,7 @@ pub use self::access::{Access, AllowedHost, AllowedOrigin, NotAHost, NotAnOrigin
 use self::handlers::{clients, connect, control, publish, stop, subscribe};
 use self::metrics::Metrics;
 use self::problem::{Problem, ProblemKind};
+pub use self::router::{RouterOptions, router};
 pub use self::tls::{Tls, TlsError};
 use self::viewer::Viewer;
 use crate::channels::Channels;
@@ -108,6 +111,19 @@ struct App {
     viewer: Arc<Viewer>,
 }
 
+impl App {
+    /// `listening` are the addresses that the server is reached by.
+    fn new(channels: Channels, options: ServerOptions, listening: &[SocketAddr]) -> Self {
+        Self {
+            channels,
+            gate: Arc::new(Gate::new(&options.access, listening)),
+            viewer: Arc::new(Viewer::new(options.heartbeat)),
+            options: Arc::new(options),
+            metrics: Arc::default(),
+        }
+    }
+}
+
 impl FromRef<App> for Arc<Viewer> {
     fn from_ref(app: &App) -> Self {
         app.viewer.clone()
@@ -129,14 +145,8 @@ pub async fn serve(
         .iter()
         .filter_map(|it| it.local_addr().ok())
         .collect();
-    let app = App {
-        channels: channels.clone(),
-        gate: Arc::new(Gate::new(&options.access, &listening)),
-        viewer: Arc::new(Viewer::new(options.heartbeat)),
-        options: Arc::new(options),
-        metrics: Arc::default(),
-    };
-    let router = router(app.clone());
+    let app = App::new(channels.clone(), options, &listening);
+    let router = all_routes(app.clone());
     let closing = CancellationToken::new();
     let connections = TaskTracker::new();
     let mut background = JoinSet::new();
@@ -192,16 +202,18 @@ async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
 }
 
 /// Every route with its handlers.
-fn router(app: App) -> Router {
+fn all_routes(app: App) -> Router {
     let all = Route::ALL.into_iter();
     all.fold(Router::new(), |router, route| {
         router.route(route.path(), handlers(route))
     })
-    .fallback(|uri: Uri| async move {
-        let path = uri.path().chars().take(PATH_SHOWN).collect();
-        Problem::from(ProblemKind::PathUnknown(path))
-    })
+    .fallback(path_unknown)
     .with_state(app)
+}
+
+async fn path_unknown(uri: Uri) -> Problem {
+    let path = uri.path().chars().take(PATH_SHOWN).collect();
+    ProblemKind::PathUnknown(path).into()
 }
 
 fn handlers(route: Route) -> MethodRouter<App> {

@@ -15,7 +15,7 @@ mod surrogates;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-pub use route::Route;
+pub use route::{API, Route};
 
 /// Carries the client ID, on requests and on answers.
 pub const CLIENT_ID_HEADER: &str = "sse-client-id";

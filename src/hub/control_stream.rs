@@ -43,6 +43,7 @@ impl Hub {
     /// # Errors
     /// [`Refusal::Unknown`], [`Refusal::Ended`], [`Refusal::TooManyControlStreams`],
     /// [`Refusal::Closing`].
+    #[doc(hidden)]
     pub fn listen(
         &self,
         id: ClientId,

@@ -17,6 +17,7 @@ pub struct Held {
 impl Hub {
     /// Begins to count what a request holds.
     #[must_use]
+    #[doc(hidden)]
     pub fn hold(&self) -> Held {
         Held {
             shared: Arc::clone(&self.shared),

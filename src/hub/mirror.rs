@@ -28,6 +28,7 @@ impl Hub {
     ///
     /// # Panics
     /// If there is one.
+    #[doc(hidden)]
     pub fn mirror(&self, id: ClientId, image: Image) -> Result<Mirror, Refusal> {
         self.admit()?;
         let budget = self.shared.limits.memory;

@@ -48,6 +48,7 @@ pub struct Users {
 impl Hub {
     /// Who uses it, one client's watchers counted by themselves too. Looks at every client.
     #[must_use]
+    #[doc(hidden)]
     pub fn users(&self, id: ClientId) -> Users {
         let mut users = Users::default();
         for channel in self.channels() {

@@ -52,6 +52,7 @@ impl Hub {
     ///
     /// # Errors
     /// [`Refusal::Ended`] (with a cursor only), the limits' refusals, [`Refusal::Closing`].
+    #[doc(hidden)]
     pub fn subscribe(
         &self,
         id: ClientId,
@@ -65,6 +66,7 @@ impl Hub {
     ///
     /// # Errors
     /// [`Refusal::Unknown`], and those of [`Hub::subscribe`].
+    #[doc(hidden)]
     pub fn attach(
         &self,
         id: ClientId,

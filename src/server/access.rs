@@ -39,6 +39,38 @@ pub struct Access {
     pub origins: Vec<AllowedOrigin>,
 }
 
+impl Access {
+    /// Lets everybody in: for a server on loopback, or behind the application's own login.
+    #[must_use]
+    pub fn open() -> Self {
+        Self::default()
+    }
+
+    /// Asks for this token, where `docs/security.md` says so.
+    #[must_use]
+    pub fn token(token: Token) -> Self {
+        let token = Some(token);
+        Self {
+            token,
+            ..Self::open()
+        }
+    }
+
+    /// Adds a name that the server is reached by, such as `app.example.org`. Others than loopback's are refused.
+    #[must_use]
+    pub fn host(mut self, host: AllowedHost) -> Self {
+        self.hosts.push(host);
+        self
+    }
+
+    /// Adds web pages that may use the server, by their origin, such as `https://app.example.org`.
+    #[must_use]
+    pub fn origin(mut self, origin: AllowedOrigin) -> Self {
+        self.origins.push(origin);
+        self
+    }
+}
+
 /// A name or an address that may stand in `Host`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowedHost(Known);

@@ -1,5 +1,6 @@
 //! What every stream does, whether it carries messages or control events.
 
+mod patient_body;
 pub(super) mod takeover;
 
 use std::convert::Infallible;
@@ -16,6 +17,7 @@ use bytes::Bytes;
 use http_body::Frame;
 use tokio::time::Instant;
 
+use self::patient_body::PatientBody;
 use super::App;
 use super::deadline::Deadline;
 use super::metrics::Metrics;
@@ -199,6 +201,11 @@ impl StreamBody {
     pub(super) fn new(stream: Stream) -> Self {
         let deadline = Deadline::new(Instant::now() + stream.heartbeat);
         Self { stream, deadline }
+    }
+
+    /// Has it end once its reader takes no bytes for so long.
+    pub(super) fn cut_after(self, stall_timeout: Duration) -> PatientBody {
+        PatientBody::new(self, stall_timeout)
     }
 }
 

@@ -35,6 +35,20 @@ impl Connected {
         }
     }
 
+    /// Puts a prefix before each path.
+    #[must_use]
+    pub fn below(mut self, prefix: &str) -> Self {
+        let urls = [
+            &mut self.stream_url,
+            &mut self.publish_url,
+            &mut self.stop_url,
+        ];
+        for url in urls.into_iter().flatten() {
+            url.insert_str(0, prefix);
+        }
+        self
+    }
+
     /// Whether messages can be published to it. In the original protocol only the server's own code does that.
     #[must_use]
     pub fn takes_messages(&self) -> bool {

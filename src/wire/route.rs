@@ -32,6 +32,9 @@ pub enum Route {
     ViewerFile,
 }
 
+/// Begins the paths of the API.
+pub const API: &str = "/api/v1/sse";
+
 /// Stands for a client ID in a path.
 const ID: &str = "{id}";
 /// Stands for the build of the page, and for the name of one of its files, in a path.

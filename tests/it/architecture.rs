@@ -35,6 +35,28 @@ const NEVER: &[(&[&str], &[&str])] = &[
             "crate::terminal",
         ],
     ),
+    (
+        &[
+            "builder",
+            "feed",
+            "frames",
+            "publisher",
+            "scope",
+            "scope_layer",
+            "tracing_layer",
+            "update",
+        ],
+        &[
+            "crate::channels",
+            "crate::client",
+            "crate::server",
+            "crate::store",
+            "crate::watch",
+            "hyper",
+            "reqwest",
+        ],
+    ),
+    (&["publisher", "scope"], &["tracing_subscriber"]),
     (&["refusal"], &["crate::store", "crate::channels"]),
     (&["channels"], &["crate::wire", "axum", "hyper", "redis"]),
     (

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use codechat::{Client, ClientError, ClientOptions, GiveUp, HttpPublisher, Message, PublishError};
+use codechat::internal::client::{
+    give_up::GiveUp,
+    publish::{HttpPublisher, PublishError},
+};
+use codechat::{Client, ClientError, ClientOptions, Message};
 
 use crate::support::scripted::{Reply, Scripted};
 use crate::support::soon;

@@ -1,6 +1,6 @@
 //! A bug at one request is that request's failure and nobody else's.
 
-use codechat::FRAMES;
+use codechat::internal::frames::FRAMES;
 use codechat::internal::{
     event::Event,
     hub::{Frames, Hub, Limits},

@@ -3,7 +3,7 @@
 
 use std::{env, net::SocketAddr, ops::Deref, time::Duration};
 
-use codechat::FRAMES;
+use codechat::internal::frames::FRAMES;
 use codechat::internal::{
     channels::Channels,
     hub::{Hub, Limits, Stats},

@@ -1,7 +1,7 @@
 //! `GET /sse/connect`: issues a client ID and opens its channel.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 
@@ -10,12 +10,13 @@ use crate::server::App;
 use crate::server::access::refuse_prefetch;
 use crate::server::problem::Problem;
 use crate::server::request::token::Authorized;
-use crate::wire;
 use crate::wire::answer::Connected;
+use crate::wire::{self, Route};
 
 pub(in crate::server) async fn connect(
     State(app): State<App>,
     _: Authorized,
+    OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     refuse_prefetch(&headers)?;
@@ -27,7 +28,10 @@ pub(in crate::server) async fn connect(
     Ok(if in_text {
         (head, format!("{id}\n")).into_response()
     } else {
-        let answer = Connected::new(id, app.channels.hub().limits().idle_timeout);
+        let idle_timeout = app.channels.hub().limits().idle_timeout;
+        // A router that is nested does not know its own prefix.
+        let prefix = uri.path().strip_suffix(Route::Connect.path());
+        let answer = Connected::new(id, idle_timeout).below(prefix.unwrap_or_default());
         (head, Json(answer)).into_response()
     })
 }

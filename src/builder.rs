@@ -1,0 +1,172 @@
+//! How an application makes messages. What breaks a rule is repaired, never refused: a debug message is no reason for an
+//! application to fail.
+
+use serde::Serialize;
+
+use crate::message::{EventName, Level, Message, OPERATION_MAX_CHARS, Operation, Outcome};
+use crate::message::{Progress, UNIT_MAX_CHARS};
+
+/// The longest text of an application's message, in bytes of UTF-8.
+pub const TEXT_MAX: usize = 64 * 1024;
+/// The longest `fields` of an application's message, in bytes of JSON.
+pub const FIELDS_MAX: usize = 4 * 1024;
+/// The member that says that others are missing.
+const CUT: &str = "\"cut\":true}";
+
+/// A number of any kind that Rust has: how much is done, and how much there is to do.
+pub trait Number: Copy {
+    /// As the nearest `f64`.
+    fn to_f64(self) -> f64;
+}
+
+macro_rules! numbers {
+    ($($number:ty)*) => { $(impl Number for $number {
+        #[expect(clippy::allow_attributes, reason = "some of these lints are about some of the types only")]
+        #[allow(clippy::cast_precision_loss, clippy::cast_lossless, reason = "a progress is drawn, not counted with")]
+        fn to_f64(self) -> f64 { self as f64 }
+    })* };
+}
+numbers!(f64 f32 u8 u16 u32 u64 usize i8 i16 i32 i64 isize);
+
+/// What a message says beside its text, each in place of what it said before.
+impl Message {
+    /// Sets how much it matters.
+    #[must_use]
+    pub fn level(mut self, level: Level) -> Self {
+        self.level = Some(level);
+        self
+    }
+
+    /// Sets the operation that it belongs to. A name is cut after 128 characters, its control characters become spaces, and
+    /// an empty one is none.
+    #[must_use]
+    pub fn operation(mut self, name: &str) -> Self {
+        self.operation = operation(name);
+        self
+    }
+
+    /// Sets how far its operation is. Numbers that are negative or not finite are left out.
+    #[must_use]
+    pub fn progress<N: Number>(mut self, current: N, total: Option<N>) -> Self {
+        self.progress = Progress::new(current.to_f64(), total.map(N::to_f64), None).ok();
+        self
+    }
+
+    /// Sets what its progress counts, such as `files`; cut after 32 characters. Comes after [`Message::progress`].
+    #[must_use]
+    pub fn unit(mut self, unit: &str) -> Self {
+        let unit = one_line(unit, UNIT_MAX_CHARS);
+        let progress = self.progress.as_ref();
+        self.progress =
+            progress.and_then(|it| Progress::new(it.current(), it.total(), Some(&unit)).ok());
+        self
+    }
+
+    /// Has it end its operation, in this way.
+    #[must_use]
+    pub fn outcome(mut self, outcome: Outcome) -> Self {
+        self.outcome = Some(outcome);
+        self
+    }
+
+    /// Sets its event name, `[A-Za-z0-9_.-]{1,64}`; another one is left out.
+    #[must_use]
+    pub fn event(mut self, name: &str) -> Self {
+        self.event = name.parse::<EventName>().ok();
+        self
+    }
+
+    /// Adds a value that a program can read. What cannot be written in JSON is left out; what makes all of them longer than
+    /// [`FIELDS_MAX`] too, and a member `cut` says so.
+    #[must_use]
+    pub fn field(mut self, name: &str, value: impl Serialize) -> Self {
+        let known = self.fields.as_deref().unwrap_or("{}");
+        if known.ends_with(CUT) {
+            return self;
+        }
+        let (Ok(name), Ok(value)) = (serde_json::to_string(name), serde_json::to_string(&value))
+        else {
+            return self;
+        };
+        let known = known.strip_suffix('}').unwrap_or(known);
+        let comma = if known == "{" { "" } else { "," };
+        let length = known.len() + name.len() + value.len() + CUT.len() + 3;
+        let fields = if length > FIELDS_MAX {
+            format!("{known}{comma}{CUT}")
+        } else {
+            format!("{known}{comma}{name}:{value}}}")
+        };
+        self.fields = Some(fields.into());
+        self
+    }
+
+    /// Cuts a text that is too long, and says by how much.
+    pub(crate) fn repaired(mut self) -> Self {
+        /// Room for what is said of the cut.
+        const NOTE: usize = 40;
+        if self.text.len() > TEXT_MAX {
+            let end = self.text.floor_char_boundary(TEXT_MAX - NOTE);
+            let cut = self.text.len() - end;
+            self.text.truncate(end);
+            let note = format!("… ({cut} bytes cut)");
+            self.text.push_str(&note);
+        }
+        self
+    }
+}
+
+/// The nearest name that an operation may have; `None` if there is nothing left of it.
+pub(crate) fn operation(name: &str) -> Option<Operation> {
+    one_line(name, OPERATION_MAX_CHARS).parse().ok()
+}
+
+/// The first characters of a text, its control characters as spaces.
+fn one_line(text: &str, max: usize) -> String {
+    let plain = text
+        .chars()
+        .map(|it| if it.is_control() { ' ' } else { it });
+    plain.take(max).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_breaks_a_rule_is_repaired() {
+        let message = Message::text("x")
+            .operation(&"a\nb".repeat(100))
+            .progress(3_u64, Some(120))
+            .unit("fi\tles")
+            .event("no event");
+        let operation = message.operation.unwrap();
+        assert!(operation.as_str().starts_with("a ba b"));
+        assert_eq!(operation.as_str().chars().count(), OPERATION_MAX_CHARS);
+        assert_eq!(message.progress.unwrap().unit(), Some("fi les"));
+        assert_eq!(message.event, None);
+        assert_eq!(Message::text("x").operation("").operation, None);
+        assert_eq!(Message::text("x").progress(-1, None).progress, None);
+        assert_eq!(Message::text("x").progress(f64::NAN, None).progress, None);
+    }
+
+    #[test]
+    fn a_text_is_cut_at_a_character_and_says_so() {
+        let whole = Message::text("é".repeat(TEXT_MAX / 2)).repaired();
+        assert_eq!(whole.text.len(), TEXT_MAX);
+        let cut = Message::text("é".repeat(TEXT_MAX)).repaired().text;
+        assert!(cut.len() <= TEXT_MAX);
+        let (kept, note) = cut.split_once('…').unwrap();
+        assert_eq!(note, format!(" ({} bytes cut)", 2 * TEXT_MAX - kept.len()));
+    }
+
+    #[test]
+    fn fields_are_one_object_that_is_bounded() {
+        let message = Message::text("x").field("a\"b", 1).field("c", "d\ne");
+        assert_eq!(message.fields.as_deref(), Some(r#"{"a\"b":1,"c":"d\ne"}"#));
+        let long = message.field("long", "x".repeat(FIELDS_MAX)).field("e", 2);
+        assert_eq!(
+            long.fields.as_deref(),
+            Some(r#"{"a\"b":1,"c":"d\ne","cut":true}"#)
+        );
+    }
+}

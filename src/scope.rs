@@ -1,0 +1,186 @@
+//! What works on one request of a watched client: a [`Scope`] sends its messages, and knows what its watcher asks for.
+//!
+//! Nothing here blocks, fails or panics, whatever becomes of the client: an application must not notice that it is watched.
+
+mod current;
+#[cfg(feature = "server")]
+mod extractor;
+pub(crate) mod levels;
+mod link;
+mod operation;
+
+use std::fmt::{self, Display};
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+pub use self::current::{Bound, current};
+pub(crate) use self::current::{Entered, Key, enter, is_here, leave, wants_here};
+use self::link::{Link, Running};
+pub use self::operation::OperationGuard;
+use crate::control::ControlState;
+use crate::event::ClientId;
+use crate::message::{Level, Message};
+use crate::publisher::destination::Destination;
+
+/// One client, for what works on its request. Clones are the same one.
+///
+/// Outside of a watched request a scope is [`Scope::none`]: all its methods do nothing, so that nobody needs to ask whether
+/// somebody watches.
+///
+/// ```
+/// use codechat::{Hub, Level, Limits, Outcome, Publisher};
+///
+/// # fn main() -> Result<(), codechat::Refusal> {
+/// let hub = Hub::new(Limits::default());
+/// let scope = Publisher::new(&hub).scope(hub.connect()?);
+/// let import = scope.operation("import").unit("files");
+/// for file in 1..=120 {
+///     if scope.cancelled().is_cancelled() {
+///         break; // dropped unfinished, the operation ends as cancelled
+///     }
+///     import.progress(file, Some(120));
+///     import.scope().debug(format_args!("file {file}")); // formatted only if a watcher asks for it
+/// }
+/// import.finish(Outcome::Ok);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Default)]
+pub struct Scope {
+    /// `None` publishes nothing.
+    link: Option<Arc<Link>>,
+    /// The operation that its messages belong to.
+    operation: Option<Arc<Running>>,
+}
+
+impl Scope {
+    pub(crate) fn new(destination: Arc<Destination>, id: ClientId) -> Self {
+        Self {
+            link: Some(Link::open(destination, id)),
+            operation: None,
+        }
+    }
+
+    /// The scope of nobody.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Sets the finest level that is sent while no watcher asks for another. Default [`Level::Info`].
+    #[must_use]
+    pub fn default_level(self, level: Level) -> Self {
+        if let Some(link) = &self.link {
+            link.set_level(level);
+        }
+        self
+    }
+
+    /// The client; `None` for the scope of nobody.
+    #[must_use]
+    pub fn client_id(&self) -> Option<ClientId> {
+        self.link.as_ref().map(|it| it.id())
+    }
+
+    /// Whether messages of this level are sent. Costs one atomic load.
+    #[must_use]
+    pub fn wants(&self, level: Level) -> bool {
+        self.link.as_ref().is_some_and(|it| it.wants(level))
+    }
+
+    /// Sends a text of this level, if it is wanted; otherwise it is not formatted.
+    pub fn log(&self, level: Level, text: impl Display) {
+        if self.wants(level) {
+            self.send(Message::text(text.to_string()).level(level));
+        }
+    }
+
+    /// [`Scope::log`] of the level `trace`.
+    pub fn trace(&self, text: impl Display) {
+        self.log(Level::Trace, text);
+    }
+
+    /// [`Scope::log`] of the level `debug`.
+    pub fn debug(&self, text: impl Display) {
+        self.log(Level::Debug, text);
+    }
+
+    /// [`Scope::log`] of the level `info`.
+    pub fn info(&self, text: impl Display) {
+        self.log(Level::Info, text);
+    }
+
+    /// [`Scope::log`] of the level `warn`.
+    pub fn warn(&self, text: impl Display) {
+        self.log(Level::Warn, text);
+    }
+
+    /// [`Scope::log`] of the level `error`.
+    pub fn error(&self, text: impl Display) {
+        self.log(Level::Error, text);
+    }
+
+    /// Sends a message, unless its level is not wanted and it ends no operation. One that names no operation is of the one that
+    /// the scope is in. A progress without text is sent at most 10 times a second for an operation: the newest, and the last
+    /// one with the outcome.
+    pub fn send(&self, message: Message) {
+        let Some(link) = &self.link else { return };
+        let is_wanted = message.level.is_none_or(|it| link.wants(it));
+        if !is_wanted && message.outcome.is_none() {
+            return;
+        }
+        let named = match &message.operation {
+            Some(name) => link.running(name),
+            None => self.operation.clone(),
+        };
+        link.send(message.repaired(), named.as_deref());
+    }
+
+    /// Begins an operation, whose messages are grouped under this name. While one by this name runs for this client, the new
+    /// one is called `name #2`, and so on.
+    #[must_use = "dropping it ends the operation"]
+    pub fn operation(&self, name: &str) -> OperationGuard {
+        OperationGuard::begin(self, name)
+    }
+
+    /// A token that is cancelled if a watcher asks to cancel what runs in this scope. Never, for the scope of nobody.
+    #[must_use]
+    pub fn cancelled(&self) -> CancellationToken {
+        self.link
+            .as_ref()
+            .map_or_else(CancellationToken::new, |it| it.cancelled())
+    }
+
+    /// How many watch, and what they ask for, as far as it is known.
+    #[must_use]
+    pub fn control(&self) -> ControlState {
+        self.link
+            .as_ref()
+            .map_or_else(ControlState::default, |it| it.control())
+    }
+
+    /// Runs `work` with this as the current scope: for threads, and what runs in them.
+    pub fn in_scope<R>(&self, work: impl FnOnce() -> R) -> R {
+        let _entered = Entered::new(self.clone());
+        work()
+    }
+
+    /// Has this be the current scope whenever `future` is polled: for `tokio::spawn`.
+    pub fn bind<F: Future>(&self, future: F) -> Bound<F> {
+        Bound::new(self.clone(), future)
+    }
+
+    /// Whether there is somebody to publish to.
+    pub(crate) fn is_some(&self) -> bool {
+        self.link.is_some()
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the whole ID, which is a capability.
+        let client = self.client_id().map(|it| it.short());
+        f.debug_struct("Scope").field("client", &client).finish()
+    }
+}

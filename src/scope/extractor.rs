@@ -1,0 +1,17 @@
+//! A handler may take its request's scope as an argument.
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
+use super::Scope;
+
+/// The scope of the request, if a `ScopeLayer` found one, or else [`Scope::none`].
+impl<S: Sync> FromRequestParts<S> for Scope {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get().cloned().unwrap_or_default())
+    }
+}

@@ -1,0 +1,333 @@
+//! What all clones of a scope share: where its messages go, what its watcher asks for, and which of its operations run.
+//!
+//! What is asked for comes by a control stream that no task reads: the hub wakes it, on the thread of whoever asks, and that is
+//! when it is read.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{Scope, levels};
+use crate::control::{Cancel, ControlState};
+use crate::event::ClientId;
+use crate::hub::{ControlEvent, ControlStream};
+use crate::message::{Level, Message, Operation, Progress};
+use crate::publisher::destination::Destination;
+
+/// A progress without text is sent at most once in this.
+const PROGRESS_PAUSE: Duration = Duration::from_millis(100);
+
+pub(super) struct Link {
+    id: ClientId,
+    destination: Arc<Destination>,
+    /// The finest level that is sent.
+    finest: AtomicU8,
+    /// Whether its watcher was told that the application removes what it asks for.
+    is_told: AtomicBool,
+    /// A short lock; none other is taken while it is held.
+    state: Mutex<State>,
+    /// `None` if the client is not known, or has ended. The hub is read and `state` is set under this lock, but nothing is dropped:
+    /// that would wake other links, which have locks of their own.
+    control: Mutex<Option<ControlStream>>,
+}
+
+struct State {
+    default: Level,
+    known: ControlState,
+    token: CancellationToken,
+    running: Vec<Arc<Running>>,
+}
+
+/// An operation that has begun and has not ended.
+pub(super) struct Running {
+    pub(super) name: Operation,
+    progress: Mutex<Throttle>,
+    /// Whether a watcher asked to cancel it.
+    is_cancelled: AtomicBool,
+}
+
+#[derive(Default)]
+struct Throttle {
+    sent: Option<Instant>,
+    /// The newest progress that was held back.
+    held: Option<Progress>,
+}
+
+impl Link {
+    pub(super) fn open(destination: Arc<Destination>, id: ClientId) -> Arc<Self> {
+        let link = Arc::new(Self {
+            id,
+            destination,
+            finest: AtomicU8::new(Level::Info as u8),
+            is_told: AtomicBool::new(false),
+            state: Mutex::new(State {
+                default: Level::Info,
+                known: ControlState::default(),
+                token: CancellationToken::new(),
+                running: Vec::new(),
+            }),
+            control: Mutex::new(None),
+        });
+        levels::change(None, Some(Level::Info));
+        link.listen();
+        link
+    }
+
+    pub(super) fn id(&self) -> ClientId {
+        self.id
+    }
+
+    pub(super) fn wants(&self, level: Level) -> bool {
+        level as u8 >= self.finest.load(Relaxed)
+    }
+
+    pub(super) fn set_level(&self, level: Level) {
+        let mut state = lock(&self.state);
+        state.default = level;
+        let (before, after) = self.set_finest(&state);
+        drop(state);
+        levels::change(before, after);
+    }
+
+    pub(super) fn cancelled(&self) -> CancellationToken {
+        lock(&self.state).token.clone()
+    }
+
+    pub(super) fn control(&self) -> ControlState {
+        lock(&self.state).known.clone()
+    }
+
+    /// Begins an operation under this name, or one that is free.
+    pub(super) fn begin(&self, name: &str) -> Arc<Running> {
+        let name = self.destination.begin(self.id, name);
+        let mut state = lock(&self.state);
+        let cancel = state.known.requested.cancel.as_ref();
+        let is_cancelled = cancel.is_some_and(|it| it.is_for(Some(&name)));
+        let running = Arc::new(Running {
+            name,
+            progress: Mutex::default(),
+            is_cancelled: AtomicBool::new(is_cancelled),
+        });
+        state.running.push(Arc::clone(&running));
+        let token = is_cancelled.then(|| state.token.clone());
+        drop(state);
+        if let Some(token) = token {
+            token.cancel();
+        }
+        running
+    }
+
+    /// Ends an operation, whose outcome was sent.
+    pub(super) fn end(&self, running: &Arc<Running>) {
+        self.destination.end(self.id, &running.name);
+        let mut state = lock(&self.state);
+        state.running.retain(|it| !Arc::ptr_eq(it, running));
+        state.renew_token();
+    }
+
+    /// The operation of this name, if it runs in this scope.
+    pub(super) fn running(&self, name: &Operation) -> Option<Arc<Running>> {
+        let state = lock(&self.state);
+        state.running.iter().find(|it| it.name == *name).cloned()
+    }
+
+    /// A control stream that stands for an operation's publisher.
+    pub(super) fn stand_for(&self, operation: &Operation) -> Option<ControlStream> {
+        self.destination.listen(self.id, Some(operation.clone()))
+    }
+
+    /// Publishes a message, of this operation if it names none.
+    pub(super) fn send(self: &Arc<Self>, mut message: Message, running: Option<&Running>) {
+        if let Some(running) = running {
+            if running.holds_back(&mut message) {
+                return;
+            }
+            if message.operation.is_none() {
+                message.operation = Some(running.name.clone());
+            }
+        }
+        let is_taken = self.destination.publish(self.id, message);
+        if is_taken && lock(&self.control).is_none() {
+            // The client was not known before.
+            self.listen();
+        }
+    }
+
+    /// Opens the control stream, and reads how things stand.
+    fn listen(self: &Arc<Self>) {
+        let Some(stream) = self.destination.listen(self.id, None) else {
+            return;
+        };
+        let before = lock(&self.control).replace(stream);
+        drop(before);
+        self.read_control();
+    }
+
+    /// Reads what is news of the control stream, and leaves a waker that reads on.
+    fn read_control(self: &Arc<Self>) {
+        let waker = Waker::from(Arc::new(ControlWaker(Arc::downgrade(self))));
+        let mut cx = Context::from_waker(&waker);
+        loop {
+            let mut control = lock(&self.control);
+            let Some(stream) = control.as_mut() else {
+                return;
+            };
+            match stream.poll_event(&mut cx) {
+                Poll::Pending => return,
+                Poll::Ready(ControlEvent::State(known)) => {
+                    // Under the lock, so that the newest is noted last.
+                    let consequences = self.set_known(known);
+                    drop(control);
+                    self.follow(consequences);
+                }
+                Poll::Ready(ControlEvent::End(_) | ControlEvent::Closing) => {
+                    let over = control.take();
+                    let consequences = self.set_known(ControlState::default());
+                    drop(control);
+                    drop(over);
+                    return self.follow(consequences);
+                }
+            }
+        }
+    }
+
+    /// Notes how things stand. What follows from it must wait until no lock is held: it runs others' code.
+    #[must_use]
+    fn set_known(&self, known: ControlState) -> Consequences {
+        let mut state = lock(&self.state);
+        state.known = known;
+        let cancel = state.known.requested.cancel.clone();
+        let is_about = cancel.is_some_and(|it| state.cancel(&it));
+        state.renew_token();
+        Consequences {
+            token: is_about.then(|| state.token.clone()),
+            levels: self.set_finest(&state),
+            asked: state.known.requested.level,
+        }
+    }
+
+    /// The finest level that was wanted, and that is.
+    fn set_finest(&self, state: &State) -> (Option<Level>, Option<Level>) {
+        let finest = state.known.requested.level.unwrap_or(state.default);
+        let before = self.finest.swap(finest as u8, Relaxed);
+        (level(before), Some(finest))
+    }
+
+    fn follow(self: &Arc<Self>, consequences: Consequences) {
+        let Consequences {
+            token,
+            levels,
+            asked,
+        } = consequences;
+        levels::change(levels.0, levels.1);
+        if let Some(token) = token {
+            token.cancel();
+        }
+        let (Some(asked), false) = (asked, self.is_told.load(Relaxed)) else {
+            return;
+        };
+        let scope = Scope {
+            link: Some(Arc::clone(self)),
+            operation: None,
+        };
+        if let Some(most) = scope.in_scope(|| levels::removed_above(asked)) {
+            self.is_told.store(true, Relaxed);
+            let text = format!(
+                "this application stops at {most}; make its EnvFilter the filter of one layer"
+            );
+            let message = Message::text(text).level(Level::Warn);
+            self.destination.publish(self.id, message);
+        }
+    }
+}
+
+/// What follows from how things stand.
+struct Consequences {
+    /// To be cancelled.
+    token: Option<CancellationToken>,
+    levels: (Option<Level>, Option<Level>),
+    /// The level that a watcher asks for.
+    asked: Option<Level>,
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        levels::change(level(self.finest.load(Relaxed)), None);
+    }
+}
+
+impl State {
+    /// Notes that a watcher asks to cancel; whether that is about this scope.
+    fn cancel(&self, cancel: &Cancel) -> bool {
+        let mut is_about = cancel.operation.is_none();
+        for running in &self.running {
+            if cancel.is_for(Some(&running.name)) {
+                running.is_cancelled.store(true, Relaxed);
+                is_about = true;
+            }
+        }
+        is_about
+    }
+
+    /// Once nothing runs that was to be cancelled, what begins next is not.
+    fn renew_token(&mut self) {
+        let is_asked = self.known.requested.cancel.is_some();
+        let is_ending = self.running.iter().any(|it| it.is_cancelled());
+        if self.token.is_cancelled() && !is_asked && !is_ending {
+            self.token = CancellationToken::new();
+        }
+    }
+}
+
+impl Running {
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.is_cancelled.load(Relaxed)
+    }
+
+    /// Whether a message is a progress without text that comes too soon after the last. The newest such progress goes with the
+    /// outcome, unless another comes before it.
+    fn holds_back(&self, message: &mut Message) -> bool {
+        let mut throttle = lock(&self.progress);
+        let now = Instant::now();
+        let is_soon = throttle.sent.is_some_and(|it| now < it + PROGRESS_PAUSE);
+        let is_bare = message.text.is_empty() && message.outcome.is_none();
+        if message.progress.is_some() && is_bare && is_soon {
+            throttle.held = message.progress.take();
+            return true;
+        }
+        if message.outcome.is_some() && message.progress.is_none() {
+            message.progress = throttle.held.take();
+        }
+        if message.progress.is_some() {
+            *throttle = Throttle {
+                sent: Some(now),
+                held: None,
+            };
+        }
+        false
+    }
+}
+
+/// Reads the control stream of a link, for as long as that is there.
+struct ControlWaker(Weak<Link>);
+
+impl Wake for ControlWaker {
+    fn wake(self: Arc<Self>) {
+        if let Some(link) = self.0.upgrade() {
+            link.read_control();
+        }
+    }
+}
+
+fn level(number: u8) -> Option<Level> {
+    levels::LEVELS.get(usize::from(number)).copied()
+}
+
+/// A panic while a lock was held leaves nothing half-done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,136 @@
+//! An operation, from its start to its outcome.
+
+use std::fmt;
+use std::thread;
+
+use tokio::time::Instant;
+
+use super::Scope;
+use crate::builder::Number;
+use crate::hub::ControlStream;
+use crate::message::{Level, Message, Outcome};
+
+/// An operation that runs. Dropped unfinished it ends all the same: as `cancelled` if a watcher asked for that, else as `failed`.
+///
+/// While it runs, its client does not end for want of activity.
+#[must_use = "dropping it ends the operation"]
+pub struct OperationGuard {
+    scope: Scope,
+    unit: Option<Box<str>>,
+    begun: Instant,
+    /// Keeps the client from ending as idle. Dropped after the outcome, and tells watchers if there was none.
+    stands: Option<ControlStream>,
+}
+
+impl OperationGuard {
+    pub(super) fn begin(scope: &Scope, name: &str) -> Self {
+        let link = scope.link.as_ref();
+        let running = link.map(|it| it.begin(name));
+        let stands = link
+            .zip(running.as_ref())
+            .and_then(|(link, running)| link.stand_for(&running.name));
+        let guard = Self {
+            scope: Scope {
+                link: scope.link.clone(),
+                operation: running,
+            },
+            unit: None,
+            begun: Instant::now(),
+            stands,
+        };
+        if let Some(running) = &guard.scope.operation {
+            let text = format!("Started {}", running.name.as_str());
+            guard.scope.send(Message::text(text).level(Level::Info));
+        }
+        guard
+    }
+
+    /// Sets what its progress counts, such as `files`.
+    pub fn unit(mut self, unit: &str) -> Self {
+        self.unit = Some(unit.into());
+        self
+    }
+
+    /// Says how far it is, at most 10 times a second. The last one is sent with the outcome if not before.
+    pub fn progress<N: Number>(&self, current: N, total: Option<N>) {
+        let message = Message::text("").progress(current, total);
+        let message = match &self.unit {
+            Some(unit) => message.unit(unit),
+            None => message,
+        };
+        if message.progress.is_some() {
+            self.scope.send(message);
+        }
+    }
+
+    /// The scope within the operation: what it sends belongs to the operation.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Whether a watcher asked to cancel it.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        let running = self.scope.operation.as_ref();
+        running.is_some_and(|it| it.is_cancelled())
+    }
+
+    /// Ends it.
+    pub fn finish(self, outcome: Outcome) {
+        self.finish_with(outcome, None);
+    }
+
+    /// Ends it; a text goes before how it ended and after what time.
+    pub(crate) fn finish_with(mut self, outcome: Outcome, text: Option<String>) {
+        self.end(outcome, text);
+    }
+
+    /// The time since it began, as people write it.
+    pub(crate) fn took(&self) -> String {
+        let took = self.begun.elapsed();
+        match took.as_secs() {
+            0 => format!("{} ms", took.as_millis()),
+            1..100 => format!("{:.1} s", took.as_secs_f64()),
+            seconds => format!("{} min {} s", seconds / 60, seconds % 60),
+        }
+    }
+
+    /// Sends the outcome; the first one counts.
+    fn end(&mut self, outcome: Outcome, text: Option<String>) {
+        let Some(running) = self.scope.operation.take() else {
+            return;
+        };
+        let Some(link) = self.scope.link.take() else {
+            return;
+        };
+        let (how, level) = match outcome {
+            Outcome::Ok => ("Finished", Level::Info),
+            Outcome::Failed => ("Failed", Level::Error),
+            Outcome::Cancelled => ("Cancelled", Level::Warn),
+        };
+        let text = text.unwrap_or_else(|| format!("{how} after {}", self.took()));
+        let message = Message::text(text).level(level).outcome(outcome);
+        link.send(message.repaired(), Some(&running));
+        link.end(&running);
+        self.stands = None;
+    }
+}
+
+impl Drop for OperationGuard {
+    fn drop(&mut self) {
+        let outcome = if self.is_cancelled() && !thread::panicking() {
+            Outcome::Cancelled
+        } else {
+            Outcome::Failed
+        };
+        self.end(outcome, None);
+    }
+}
+
+impl fmt::Debug for OperationGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.scope.operation.as_ref().map(|it| it.name.as_str());
+        f.debug_tuple("OperationGuard").field(&name).finish()
+    }
+}

@@ -1,0 +1,171 @@
+//! The API as a part of an application's own server, which is axum's: what `service` and `connection` do around every request, as far
+//! as it can be done behind an accept loop that is not ours.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+
+use super::access::preflight;
+use super::problem::Problem;
+use super::stream::{OpenStream, StreamBody};
+use super::{Access, App, ServerOptions, handlers, path_unknown, sweep};
+use crate::hub::Hub;
+use crate::wire::{API, Route};
+
+/// How [`router`] serves.
+#[derive(Clone, Debug)]
+pub struct RouterOptions {
+    server: ServerOptions,
+    /// Those that it has beside the API.
+    others: Vec<Route>,
+}
+
+impl RouterOptions {
+    /// A router whom these may use.
+    #[must_use]
+    pub fn new(access: Access) -> Self {
+        let server = ServerOptions {
+            access,
+            ..ServerOptions::default()
+        };
+        Self {
+            server,
+            others: Vec::new(),
+        }
+    }
+
+    /// Sets the bounds of patience and of requests. Of these options, `access`, `grace`, `header_timeout`, `tls`, `plain_requests` and
+    /// `plain_streams` say nothing here.
+    #[must_use]
+    pub fn bounds(mut self, bounds: ServerOptions) -> Self {
+        let access = self.server.access;
+        self.server = ServerOptions { access, ..bounds };
+        self
+    }
+
+    /// Adds the web page at `/`, for a router that is not nested.
+    #[must_use]
+    pub fn page(mut self) -> Self {
+        self.others.extend([Route::Viewer, Route::ViewerFile]);
+        self
+    }
+
+    /// Adds `/healthz` and `/readyz`.
+    #[must_use]
+    pub fn health(mut self) -> Self {
+        self.others.extend([Route::Health, Route::Ready]);
+        self
+    }
+
+    /// Adds `/metrics`.
+    #[must_use]
+    pub fn metrics(mut self) -> Self {
+        self.others.push(Route::Metrics);
+        self
+    }
+}
+
+/// The API below `/api/v1/sse`, to be merged into an application's router, or nested in it: watchers then use
+/// `--server http://host/prefix`. It adds nothing else, and no fallback.
+///
+/// An open stream keeps `axum::serve` from ending, so its shutdown must come from [`Hub::close_on`]:
+///
+/// ```no_run
+/// use axum::Router;
+/// use codechat::{Access, Hub, Limits, Publisher, RouterOptions, ScopeLayer};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let hub = Hub::new(Limits::default());
+/// let app = Router::new()
+///     // .route("/refresh", get(refresh))
+///     .layer(ScopeLayer::new(Publisher::new(&hub)))
+///     .merge(codechat::router(&hub, RouterOptions::new(Access::open())));
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:8000").await?;
+/// let stop = hub.close_on(async { /* a signal, say */ });
+/// axum::serve(listener, app).with_graceful_shutdown(stop).await
+/// # }
+/// ```
+///
+/// What is lost beside [`serve`](crate::serve), which can run on a second listener for the same hub:
+///
+/// | lost | instead |
+/// | --- | --- |
+/// | 3 KB an idle stream (12 to 25 KB then); the fast way of publishing | |
+/// | a reader that takes no bytes is cut at the socket | its stream ends once hyper has not asked for more for the stall timeout |
+/// | `TCP_NODELAY` | `axum::serve::ListenerExt::tap_io` |
+/// | the header timeout, vanished peers, 503 during shutdown, 500 after a panic | layers of the application; one with a timeout or a body limit also cuts publishing by NDJSON |
+pub fn router(hub: &Hub, options: RouterOptions) -> Router {
+    let RouterOptions { server, others } = options;
+    let app = App::new(hub.clone().into(), server, &[]);
+    let api = Route::ALL
+        .into_iter()
+        .filter(|it| it.path().starts_with(API));
+    let begun = Arc::new(AtomicBool::new(false));
+    api.chain(others)
+        .fold(Router::new(), |router, route| {
+            router.route(route.path(), handlers(route))
+        })
+        .route(&format!("{API}/{{*path}}"), any(path_unknown))
+        .layer(from_fn_with_state((app.clone(), begun), around))
+        .with_state(app)
+}
+
+/// What holds for every request, as in `service`.
+async fn around(
+    State((app, begun)): State<(App, Arc<AtomicBool>)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if !begun.swap(true, Ordering::Relaxed) {
+        begin(&app);
+    }
+    let origin = match app.gate.admit(&request) {
+        Ok(origin) => origin,
+        Err(problem) => return problem.into_response(),
+    };
+    let preflight = origin.as_ref().and_then(|_| preflight(&request));
+    let mut response = match (preflight, app.channels.hub().admit()) {
+        (Some(response), _) => response,
+        (None, Err(refusal)) => Problem::from(refusal).into_response(),
+        (None, Ok(())) => with_stream(next.run(request).await, &app),
+    };
+    app.gate.release(origin, response.headers_mut());
+    response
+}
+
+/// Does what the first request must find done: it is the first that surely runs in the application's runtime.
+fn begin(app: &App) {
+    tracing::info!(
+        "the API is served by the application; what that costs beside codechat's own server is in the documentation of `router`"
+    );
+    let hub = app.channels.hub().clone();
+    let closed = hub.closed();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = sweep(hub) => {}
+            () = closed => {}
+        }
+    });
+}
+
+/// Gives an answer that is a stream its body.
+fn with_stream(mut response: Response, app: &App) -> Response {
+    let stream = response.extensions_mut().remove::<OpenStream>();
+    if let Some(stream) = stream.and_then(|it| it.take()) {
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        let body = StreamBody::new(stream).cut_after(app.options.stall_timeout);
+        *response.body_mut() = Body::new(body);
+    }
+    if response.status() == StatusCode::NOT_MODIFIED {
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
+    response
+}

@@ -1,0 +1,77 @@
+//! A stream's body behind an accept loop that is not ours: it ends by itself if its reader takes no bytes.
+//!
+//! The socket is out of sight, so what tells is whether hyper asks for more after it was given something. While it does not, nobody polls the
+//! body; so a task looks every now and then, and lets the subscription go: publishers wait for it.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use tokio::time::{Instant, sleep};
+
+use super::StreamBody;
+
+pub(in crate::server) struct PatientBody(Arc<Mutex<State>>);
+
+struct State {
+    /// `None` once its reader was given up.
+    body: Option<StreamBody>,
+    /// Since when hyper has something that it may not have written yet.
+    given: Option<Instant>,
+}
+
+impl PatientBody {
+    pub(super) fn new(body: StreamBody, stall_timeout: Duration) -> Self {
+        let state = Arc::new(Mutex::new(State {
+            body: Some(body),
+            given: None,
+        }));
+        let watched = Arc::downgrade(&state);
+        tokio::spawn(async move {
+            loop {
+                sleep(stall_timeout / 4).await;
+                let Some(state) = watched.upgrade() else {
+                    return;
+                };
+                let mut state = lock(&state);
+                if state.given.is_some_and(|it| it.elapsed() >= stall_timeout) {
+                    let stalled = state.body.take();
+                    drop(state);
+                    if let Some(body) = stalled {
+                        body.stream.stalled();
+                        tracing::debug!(timeout = ?stall_timeout, "ending a stream that takes no bytes");
+                    }
+                    return;
+                }
+            }
+        });
+        Self(state)
+    }
+}
+
+impl Body for PatientBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let mut state = lock(&self.0);
+        let Some(body) = &mut state.body else {
+            return Poll::Ready(None);
+        };
+        let polled = Pin::new(body).poll_frame(cx);
+        state.given = matches!(polled, Poll::Ready(Some(_))).then(Instant::now);
+        polled
+    }
+}
+
+/// A short lock; a panic while it was held leaves nothing half-done.
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}

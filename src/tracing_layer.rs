@@ -1,0 +1,242 @@
+//! The `tracing` layer that sends what happens in a watched request to its watcher.
+
+mod fields;
+mod filter;
+
+use std::cell::Cell;
+use std::thread;
+
+use tracing_core::{Event, Metadata, Subscriber, span};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
+
+use self::fields::Fields;
+use self::filter::ScopeFilter;
+use crate::message::{Level, Message, Outcome};
+use crate::scope::{self, Key, OperationGuard, Scope, current, levels};
+
+/// Sends the events of a watched request to its watcher, as many as that one asks for: the layer has a filter of its own, which follows the
+/// watcher, and no other layer sees more or less than without it.
+///
+/// A task must carry its span on, or its events are missing: `tokio::spawn(work.in_current_span())`, not `tokio::spawn(work)`. A span that is
+/// created in a scope is bound to it, on whatever thread it is entered.
+///
+/// The fields `progress.current`, `progress.total`, `progress.unit`, `outcome` and `event` have the meaning of a message's parts; `message` is its
+/// text. All others become its `fields`, with `target`. A span with a field `operation` is an operation of that name: it ends as its
+/// recorded `outcome` says, else `failed` after an error in it, `cancelled` if a watcher asked for that, else `ok`.
+///
+/// A filter of the whole registry, such as `registry().with(EnvFilter::…)`, removes events before any layer sees them; make it the filter of the layer
+/// that it is for. A watcher who asks for what is removed so is told that:
+///
+/// ```standalone_crate
+/// use codechat::{Change, ControlRequest, Hub, Level, Limits, Position, Publisher, Update};
+/// use futures_util::StreamExt;
+/// use tracing_subscriber::{filter::LevelFilter, prelude::*, registry};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), codechat::Refusal> {
+/// registry().with(LevelFilter::INFO).with(codechat::tracing_layer()).init();
+/// let hub = Hub::new(Limits::default());
+/// let scope = Publisher::new(&hub).scope(hub.connect()?);
+/// # let id = scope.client_id().unwrap();
+/// let level = Change::Set(Level::Debug);
+/// hub.request_control(id, ControlRequest { level, ..ControlRequest::default() })?;
+/// scope.in_scope(|| tracing::debug!("this is lost"));
+/// let mut feed = hub.feed(id, Position::Start)?;
+/// # hub.stop(id);
+/// let Some(Update::Message(received)) = feed.next().await else { panic!() };
+/// let told = "this application stops at info; make its EnvFilter the filter of one layer";
+/// assert_eq!(received.message.text, told);
+/// # assert!(matches!(feed.next().await, Some(Update::End(_))));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Events of this crate are not sent.
+///
+/// ```
+/// use tracing_subscriber::filter::LevelFilter;
+/// use tracing_subscriber::prelude::*;
+///
+/// let log = tracing_subscriber::fmt::layer().with_filter(LevelFilter::INFO);
+/// let subscriber = tracing_subscriber::registry().with(log).with(codechat::tracing_layer());
+/// # let _ = subscriber; // .init();
+/// ```
+#[must_use]
+pub fn tracing_layer<S>() -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    TracingOptions::new().layer()
+}
+
+/// What [`tracing_layer`] sends.
+#[derive(Clone, Debug, Default)]
+pub struct TracingOptions {
+    targets: Vec<(String, LevelFilter)>,
+}
+
+impl TracingOptions {
+    /// Whatever a watcher asks for.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sends events of targets that begin with `name` only down to `level`. Of several that fit, the last one counts.
+    #[must_use]
+    pub fn target(mut self, name: &str, level: LevelFilter) -> Self {
+        self.targets.push((name.into(), level));
+        self
+    }
+
+    /// The layer.
+    #[must_use]
+    pub fn layer<S>(self) -> impl Layer<S>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        levels::follow();
+        ScopeEvents.with_filter(ScopeFilter::new(self.targets))
+    }
+}
+
+struct ScopeEvents;
+
+/// What a span carries on.
+struct InSpan {
+    scope: Scope,
+    /// Set if it is an operation.
+    operation: Option<OperationGuard>,
+    outcome: Option<Outcome>,
+    /// Whether an error happened in it.
+    has_failed: bool,
+}
+
+thread_local! {
+    /// Whether an event is being read: what happens meanwhile is of its formatting.
+    static IS_READING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Reads fields, unless that is what happens on this thread already.
+fn read(record: impl FnOnce(&mut Fields)) -> Option<Fields> {
+    struct Read;
+    impl Drop for Read {
+        fn drop(&mut self) {
+            let _ = IS_READING.try_with(|it| it.set(false));
+        }
+    }
+    let is_nested = IS_READING.try_with(|it| it.replace(true)).unwrap_or(true);
+    if is_nested {
+        return None;
+    }
+    let _read = Read;
+    let mut fields = Fields::default();
+    record(&mut fields);
+    Some(fields)
+}
+
+impl<S> Layer<S> for ScopeEvents
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, ctx: Context<'_, S>) {
+        let (Some(span), Some(fields)) = (ctx.span(id), read(|it| attributes.record(it))) else {
+            return;
+        };
+        let operation = fields.operation.map(|name| current().operation(&name));
+        let scope = operation
+            .as_ref()
+            .map_or_else(current, |it| it.scope().clone());
+        span.extensions_mut().replace(InSpan {
+            scope,
+            operation,
+            outcome: fields.outcome,
+            has_failed: false,
+        });
+    }
+
+    fn on_record(&self, id: &span::Id, values: &span::Record<'_>, ctx: Context<'_, S>) {
+        let (Some(span), Some(fields)) = (ctx.span(id), read(|it| values.record(it))) else {
+            return;
+        };
+        let scope = {
+            let mut extensions = span.extensions_mut();
+            let Some(in_span) = extensions.get_mut::<InSpan>() else {
+                return;
+            };
+            in_span.outcome = fields.outcome.or(in_span.outcome);
+            in_span.operation.as_ref().map(|it| it.scope().clone())
+        };
+        if let (Some(scope), Some(progress)) = (scope, fields.progress()) {
+            let progress = Some(progress);
+            scope.send(Message {
+                progress,
+                ..Message::default()
+            });
+        }
+    }
+
+    fn on_enter(&self, id: &span::Id, ctx: Context<'_, S>) {
+        let scope = ctx.span(id).and_then(|span| {
+            let extensions = span.extensions();
+            extensions.get::<InSpan>().map(|it| it.scope.clone())
+        });
+        if let Some(scope) = scope {
+            scope::enter(Key::Span(id.into_u64()), scope);
+        }
+    }
+
+    fn on_exit(&self, id: &span::Id, _: Context<'_, S>) {
+        scope::leave(Key::Span(id.into_u64()));
+    }
+
+    fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
+        let Some(fields) = read(|it| event.record(it)) else {
+            return;
+        };
+        let metadata = event.metadata();
+        if *metadata.level() == tracing_core::Level::ERROR {
+            for span in ctx.event_scope(event).into_iter().flatten() {
+                if let Some(in_span) = span.extensions_mut().get_mut::<InSpan>() {
+                    in_span.has_failed = true;
+                }
+            }
+        }
+        let message = fields.into_message(level(metadata), metadata.target());
+        current().send(message);
+    }
+
+    fn on_close(&self, id: span::Id, ctx: Context<'_, S>) {
+        let in_span = ctx
+            .span(&id)
+            .and_then(|it| it.extensions_mut().remove::<InSpan>());
+        let Some(in_span) = in_span else { return };
+        let Some(operation) = in_span.operation else {
+            return;
+        };
+        let outcome = in_span.outcome.unwrap_or_else(|| {
+            if in_span.has_failed || thread::panicking() {
+                Outcome::Failed
+            } else if operation.is_cancelled() {
+                Outcome::Cancelled
+            } else {
+                Outcome::Ok
+            }
+        });
+        operation.finish(outcome);
+    }
+}
+
+/// The level of a message by that of an event.
+fn level(metadata: &Metadata<'_>) -> Level {
+    match *metadata.level() {
+        tracing_core::Level::TRACE => Level::Trace,
+        tracing_core::Level::DEBUG => Level::Debug,
+        tracing_core::Level::INFO => Level::Info,
+        tracing_core::Level::WARN => Level::Warn,
+        tracing_core::Level::ERROR => Level::Error,
+    }
+}

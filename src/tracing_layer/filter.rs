@@ -1,0 +1,66 @@
+//! Which events and spans the layer sees: what the watcher of the current scope asks for.
+//!
+//! A callsite is never enabled for good: its interest would then outlive the scope, and `log_enabled!` could lose spans
+//! (tokio-rs/tracing#2519).
+
+use tracing_core::subscriber::Interest;
+use tracing_core::{LevelFilter, Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, Filter};
+
+use super::level;
+use crate::scope::{is_here, levels, wants_here};
+
+/// The target of this crate's own events, which are about watching, not about what is watched.
+const OWN: &str = "codechat";
+
+pub(super) struct ScopeFilter {
+    targets: Vec<(String, LevelFilter)>,
+}
+
+impl ScopeFilter {
+    pub(super) fn new(targets: Vec<(String, LevelFilter)>) -> Self {
+        Self { targets }
+    }
+
+    /// Whether an event may be sent at all.
+    fn may_send(&self, metadata: &Metadata<'_>) -> bool {
+        let target = metadata.target();
+        let mut limits = self.targets.iter().rev();
+        let limit = limits.find(|it| target.starts_with(&it.0));
+        let is_own = target
+            .strip_prefix(OWN)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
+        !is_own && limit.is_none_or(|it| *metadata.level() <= it.1)
+    }
+}
+
+impl<S: Subscriber> Filter<S> for ScopeFilter {
+    fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        if metadata.is_span() {
+            // Of any level: it carries the scope on.
+            is_here()
+        } else {
+            wants_here(level(metadata)) && self.may_send(metadata)
+        }
+    }
+
+    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
+        let is_possible = match levels::finest() {
+            None => false,
+            Some(_) if metadata.is_span() => true,
+            Some(finest) => level(metadata) >= finest && self.may_send(metadata),
+        };
+        if is_possible {
+            Interest::sometimes()
+        } else {
+            Interest::never()
+        }
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(match levels::finest() {
+            None => LevelFilter::OFF,
+            Some(_) => LevelFilter::TRACE,
+        })
+    }
+}
