@@ -9,6 +9,7 @@ mod command_line;
 mod controlling_terminal;
 mod curl;
 mod documents;
+mod embedded;
 mod faults;
 mod fuzz;
 mod gzip_bomb;
