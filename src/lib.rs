@@ -27,7 +27,7 @@
 //! use tracing_subscriber::{filter::LevelFilter, fmt, prelude::*, registry};
 //!
 //! let log = fmt::layer().with_filter(LevelFilter::INFO);
-//! registry().with(log).with(codechat::tracing_layer()).init();
+//! registry().with(codechat::tracing_layer()).with(log).init();
 //!
 //! async fn refresh() -> &'static str {
 //!     let import = codechat::current().operation("import").unit("files");

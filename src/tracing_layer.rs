@@ -3,14 +3,16 @@
 mod fields;
 mod filter;
 
+use std::any::TypeId;
 use std::cell::Cell;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use tracing_core::{Event, Metadata, Subscriber, span};
-use tracing_subscriber::Layer;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Layer, Registry};
 
 use self::fields::Fields;
 use self::filter::ScopeFilter;
@@ -18,7 +20,7 @@ use crate::message::{Level, Message, Outcome};
 use crate::scope::{self, Key, OperationGuard, Scope, current, levels};
 
 /// Sends the events of a watched request to its watcher, as many as that one asks for: the layer has a filter of its own, which follows the
-/// watcher, and no other layer sees more or less than without it.
+/// watcher, and no other layer sees more or less than without it. Add it first: then it also costs least.
 ///
 /// A task must carry its span on, or its events are missing: `tokio::spawn(work.in_current_span())`, not `tokio::spawn(work)`. A span that is
 /// created in a scope is bound to it, on whatever thread it is entered.
@@ -37,7 +39,7 @@ use crate::scope::{self, Key, OperationGuard, Scope, current, levels};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), codechat::Refusal> {
-/// registry().with(LevelFilter::INFO).with(codechat::tracing_layer()).init();
+/// registry().with(codechat::tracing_layer()).with(LevelFilter::INFO).init();
 /// let hub = Hub::new(Limits::default());
 /// let scope = Publisher::new(&hub).scope(hub.connect()?);
 /// # let id = scope.client_id().unwrap();
@@ -61,7 +63,7 @@ use crate::scope::{self, Key, OperationGuard, Scope, current, levels};
 /// use tracing_subscriber::prelude::*;
 ///
 /// let log = tracing_subscriber::fmt::layer().with_filter(LevelFilter::INFO);
-/// let subscriber = tracing_subscriber::registry().with(log).with(codechat::tracing_layer());
+/// let subscriber = tracing_subscriber::registry().with(codechat::tracing_layer()).with(log);
 /// # let _ = subscriber; // .init();
 /// ```
 #[must_use]
@@ -99,11 +101,18 @@ impl TracingOptions {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         levels::follow();
-        ScopeEvents.with_filter(ScopeFilter::new(self.targets))
+        let others = Arc::default();
+        let events = ScopeEvents {
+            others: Arc::clone(&others),
+        };
+        events.with_filter(ScopeFilter::new(self.targets, others))
     }
 }
 
-struct ScopeEvents;
+struct ScopeEvents {
+    /// The finest level that the layers below this one may take.
+    others: Arc<OnceLock<LevelFilter>>,
+}
 
 /// What a span carries on.
 struct InSpan {
@@ -142,6 +151,15 @@ impl<S> Layer<S> for ScopeEvents
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
+    fn on_layer(&mut self, subscriber: &mut S) {
+        let hint = if TypeId::of::<S>() == TypeId::of::<Registry>() {
+            LevelFilter::OFF
+        } else {
+            subscriber.max_level_hint().unwrap_or(LevelFilter::TRACE)
+        };
+        let _ = self.others.set(hint);
+    }
+
     fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, ctx: Context<'_, S>) {
         let (Some(span), Some(fields)) = (ctx.span(id), read(|it| attributes.record(it))) else {
             return;
@@ -238,5 +256,42 @@ fn level(metadata: &Metadata<'_>) -> Level {
         tracing_core::Level::INFO => Level::Info,
         tracing_core::Level::WARN => Level::Warn,
         tracing_core::Level::ERROR => Level::Error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tracing::subscriber::with_default;
+    use tracing_subscriber::prelude::*;
+    use tracing_subscriber::registry;
+
+    use super::*;
+
+    /// Another layer, which takes all that reaches it.
+    #[derive(Clone, Default)]
+    struct Other(Arc<AtomicUsize>);
+
+    impl<S: Subscriber> Layer<S> for Other {
+        fn on_event(&self, _: &Event<'_>, _: Context<'_, S>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn log() {
+        tracing::trace!("finest");
+        tracing::info!("usual");
+    }
+
+    #[test]
+    fn a_layer_without_a_filter_sees_what_it_saw() {
+        let (before, after, filtered) = (Other::default(), Other::default(), Other::default());
+        with_default(registry().with(before.clone()).with(tracing_layer()), log);
+        with_default(registry().with(tracing_layer()).with(after.clone()), log);
+        let info = registry().with(filtered.clone()).with(LevelFilter::INFO);
+        with_default(info.with(tracing_layer()), log);
+        let seen = [before, after, filtered].map(|it| it.0.load(Ordering::Relaxed));
+        assert_eq!(seen, [2, 2, 1]);
     }
 }

@@ -24,7 +24,7 @@ async fn main() -> io::Result<()> {
 /// The log stays at info; a watcher gets more of its own request if it asks for it.
 pub(crate) fn log() {
     let log = fmt::layer().with_filter(LevelFilter::INFO);
-    registry().with(log).with(codechat::tracing_layer()).init();
+    registry().with(codechat::tracing_layer()).with(log).init();
 }
 
 /// Serves the application, and codechat's API beside it, until the signal.
