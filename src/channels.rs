@@ -36,6 +36,12 @@ impl From<Hub> for Channels {
     }
 }
 
+impl From<&Hub> for Channels {
+    fn from(hub: &Hub) -> Self {
+        Self::Own(hub.clone())
+    }
+}
+
 #[cfg(feature = "store")]
 impl From<Store> for Channels {
     fn from(store: Store) -> Self {

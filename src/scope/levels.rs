@@ -36,8 +36,9 @@ static WANTED: Mutex<Wanted> = Mutex::new(Wanted {
 });
 
 struct Wanted {
-    /// How many scopes want each level as their finest.
-    scopes: [usize; 5],
+    /// How many scopes want each level as their finest. Two changes of one scope may be noted in either order, so that a number
+    /// may be negative for a moment.
+    scopes: [isize; 5],
     changed: Option<Instant>,
     /// Whether there is a layer that has to be told.
     is_followed: bool,

@@ -16,7 +16,7 @@ use super::access::preflight;
 use super::problem::Problem;
 use super::stream::{OpenStream, StreamBody};
 use super::{Access, App, ServerOptions, handlers, path_unknown, sweep};
-use crate::hub::Hub;
+use crate::channels::Channels;
 use crate::wire::{API, Route};
 
 /// How [`router`] serves.
@@ -72,10 +72,10 @@ impl RouterOptions {
     }
 }
 
-/// The API below `/api/v1/sse`, to be merged into an application's router, or nested in it: watchers then use
+/// The API of a [`Hub`](crate::Hub), below `/api/v1/sse`, to be merged into an application's router, or nested in it: watchers then use
 /// `--server http://host/prefix`. It adds nothing else, and no fallback.
 ///
-/// An open stream keeps `axum::serve` from ending, so its shutdown must come from [`Hub::close_on`]:
+/// An open stream keeps `axum::serve` from ending, so its shutdown must come from [`Hub::close_on`](crate::Hub::close_on):
 ///
 /// ```no_run
 /// use axum::Router;
@@ -102,9 +102,9 @@ impl RouterOptions {
 /// | a reader that takes no bytes is cut at the socket | its stream ends once hyper has not asked for more for the stall timeout |
 /// | `TCP_NODELAY` | `axum::serve::ListenerExt::tap_io` |
 /// | the header timeout, vanished peers, 503 during shutdown, 500 after a panic | layers of the application; one with a timeout or a body limit also cuts publishing by NDJSON |
-pub fn router(hub: &Hub, options: RouterOptions) -> Router {
+pub fn router(channels: impl Into<Channels>, options: RouterOptions) -> Router {
     let RouterOptions { server, others } = options;
-    let app = App::new(hub.clone().into(), server, &[]);
+    let app = App::new(channels.into(), server, &[]);
     let api = Route::ALL
         .into_iter()
         .filter(|it| it.path().starts_with(API));
@@ -146,7 +146,9 @@ fn begin(app: &App) {
     tracing::info!(
         "the API is served by the application; what that costs beside codechat's own server is in the documentation of `router`"
     );
-    let hub = app.channels.hub().clone();
+    let Some(hub) = app.channels.own().cloned() else {
+        return;
+    };
     let closed = hub.closed();
     tokio::spawn(async move {
         tokio::select! {
