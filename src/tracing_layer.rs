@@ -3,16 +3,14 @@
 mod fields;
 mod filter;
 
-use std::any::TypeId;
 use std::cell::Cell;
-use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use tracing_core::{Event, Metadata, Subscriber, span};
+use tracing_subscriber::Layer;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
-use tracing_subscriber::{Layer, Registry};
 
 use self::fields::Fields;
 use self::filter::ScopeFilter;
@@ -20,7 +18,7 @@ use crate::message::{Level, Message, Outcome};
 use crate::scope::{self, Key, OperationGuard, Scope, current, levels};
 
 /// Sends the events of a watched request to its watcher, as many as that one asks for: the layer has a filter of its own, which follows the
-/// watcher, and no other layer sees more or less than without it. Add it first: then it also costs least.
+/// watcher, and no other layer sees more or less than without it.
 ///
 /// A task must carry its span on, or its events are missing: `tokio::spawn(work.in_current_span())`, not `tokio::spawn(work)`. A span that is
 /// created in a scope is bound to it, on whatever thread it is entered.
@@ -101,18 +99,11 @@ impl TracingOptions {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         levels::follow();
-        let others = Arc::default();
-        let events = ScopeEvents {
-            others: Arc::clone(&others),
-        };
-        events.with_filter(ScopeFilter::new(self.targets, others))
+        ScopeEvents.with_filter(ScopeFilter::new(self.targets))
     }
 }
 
-struct ScopeEvents {
-    /// The finest level that the layers below this one may take.
-    others: Arc<OnceLock<LevelFilter>>,
-}
+struct ScopeEvents;
 
 /// What a span carries on.
 struct InSpan {
@@ -151,15 +142,6 @@ impl<S> Layer<S> for ScopeEvents
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    fn on_layer(&mut self, subscriber: &mut S) {
-        let hint = if TypeId::of::<S>() == TypeId::of::<Registry>() {
-            LevelFilter::OFF
-        } else {
-            subscriber.max_level_hint().unwrap_or(LevelFilter::TRACE)
-        };
-        let _ = self.others.set(hint);
-    }
-
     fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, ctx: Context<'_, S>) {
         let (Some(span), Some(fields)) = (ctx.span(id), read(|it| attributes.record(it))) else {
             return;
@@ -261,6 +243,7 @@ fn level(metadata: &Metadata<'_>) -> Level {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use tracing::subscriber::with_default;

@@ -3,8 +3,6 @@
 //! A callsite is never enabled for good: its interest would then outlive the scope, and `log_enabled!` could lose spans
 //! (tokio-rs/tracing#2519).
 
-use std::sync::{Arc, OnceLock};
-
 use tracing_core::subscriber::Interest;
 use tracing_core::{LevelFilter, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Filter};
@@ -16,17 +14,12 @@ use crate::scope::{is_here, levels, wants_here};
 const OWN: &str = "codechat";
 
 pub(super) struct ScopeFilter {
-    /// The finest level that the layers below this one may take.
-    others: Arc<OnceLock<LevelFilter>>,
     targets: Vec<(String, LevelFilter)>,
 }
 
 impl ScopeFilter {
-    pub(super) fn new(
-        targets: Vec<(String, LevelFilter)>,
-        others: Arc<OnceLock<LevelFilter>>,
-    ) -> Self {
-        Self { others, targets }
+    pub(super) fn new(targets: Vec<(String, LevelFilter)>) -> Self {
+        Self { targets }
     }
 
     /// Whether an event may be sent at all.
@@ -57,9 +50,7 @@ impl<S: Subscriber> Filter<S> for ScopeFilter {
             Some(_) if metadata.is_span() => true,
             Some(finest) => level(metadata) >= finest && self.may_send(metadata),
         };
-        // If no filter wants a callsite, a layer without one does not get it either, though it may be below this one.
-        let others = self.others.get().copied().unwrap_or(LevelFilter::TRACE);
-        if is_possible || *metadata.level() <= others {
+        if is_possible {
             Interest::sometimes()
         } else {
             Interest::never()
