@@ -37,10 +37,8 @@ pub(crate) async fn run(
         .route("/refresh/{name}/{files}", get(refresh))
         .layer(ScopeLayer::new(Publisher::new(&hub)))
         .merge(codechat::router(&hub, RouterOptions::new(Access::open())));
-    let stop = hub.close_on(signal);
-    axum::serve(listener, app)
-        .with_graceful_shutdown(stop)
-        .await
+    let server = axum::serve(listener, app);
+    server.with_graceful_shutdown(hub.close_on(signal)).await
 }
 
 async fn refresh(Path((name, files)): Path<(String, u64)>) -> Result<&'static str, StatusCode> {

@@ -49,11 +49,9 @@ impl Access {
     /// Asks for this token, where `docs/security.md` says so.
     #[must_use]
     pub fn token(token: Token) -> Self {
-        let token = Some(token);
-        Self {
-            token,
-            ..Self::open()
-        }
+        let mut access = Self::open();
+        access.token = Some(token);
+        access
     }
 
     /// Adds a name that the server is reached by, such as `app.example.org`. Others than loopback's are refused.
