@@ -254,9 +254,14 @@ impl Channels {
     }
 
     /// Appends what metrics tell of a store, with what [`Channels::stats`] last asked it.
+    #[cfg_attr(
+        not(feature = "store"),
+        expect(unused_variables, reason = "a hub tells none")
+    )]
     pub fn write_metrics(&self, out: &mut String) {
         match self {
             Self::Own(_) => {}
+            #[cfg(feature = "store")]
             Self::Shared(store) => store.write_metrics(out),
         }
     }
@@ -301,6 +306,7 @@ impl Publisher {
     pub fn batch(&self) -> Option<usize> {
         match self {
             Self::Own(_) => None,
+            #[cfg(feature = "store")]
             Self::Shared(_) => Some(store::BATCH_MESSAGES),
         }
     }

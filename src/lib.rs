@@ -152,7 +152,7 @@ mod command;
 mod control;
 mod event;
 mod feed;
-#[cfg(any(feature = "server", feature = "cli"))]
+#[cfg(any(feature = "server", feature = "store"))]
 mod file_error;
 mod frames;
 mod hub;

@@ -4,8 +4,8 @@ use redis::{FromRedisValue, Script, ScriptInvocation};
 use tokio::time::Instant;
 
 use crate::metrics::Histogram;
-use crate::store::link::Link;
 use crate::refusal::Refusal;
+use crate::store::link::Link;
 
 pub(in crate::store) struct Timed {
     /// What metrics call it.
