@@ -5,6 +5,7 @@
 //! never held while another is taken; wakers are called after it is released.
 
 mod control;
+mod losses;
 mod mirrored;
 mod readers;
 
@@ -54,8 +55,8 @@ struct State {
 struct Reader {
     /// The number of the next message to read.
     next: u64,
-    /// Whether it has read what the store no longer has, and is to be told.
-    is_rewound: bool,
+    /// Whether the store lost messages where it stands, and it is to be told.
+    is_at_loss: bool,
     /// Set while it has read everything and waits.
     waker: Option<Waker>,
 }

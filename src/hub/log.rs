@@ -12,6 +12,7 @@ mod mirrored;
 mod ring;
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use self::entry::{Entry, Said};
 use self::ring::{Ring, length};
@@ -167,31 +168,34 @@ impl Log {
         self.besides -= entry.besides();
     }
 
-    /// Appends frames from `from` on to `out` until it has `max` bytes or the log ends. Returns the
+    /// Appends the frames of these numbers to `out` until it has `max` bytes or the log ends. Returns the
     /// position after the last one; at least one is read where there is one.
     pub(super) fn read(
         &mut self,
-        from: u64,
+        numbers: Range<u64>,
         format: Format,
         frames: Frames,
         out: &mut Vec<u8>,
         max: usize,
     ) -> u64 {
-        let start = usize::try_from(from - self.first()).unwrap_or(usize::MAX);
-        let end = match format {
-            Format::Text => self.read_text(start, out, max),
-            Format::Json => self.read_json(start, frames, out, max),
+        let Range { start, end } = numbers;
+        let index = |seq: u64| usize::try_from(seq - self.first()).unwrap_or(usize::MAX);
+        let indexes = index(start)..index(end.min(self.next));
+        let begin = indexes.start;
+        let read = match format {
+            Format::Text => self.read_text(indexes, out, max),
+            Format::Json => self.read_json(indexes, frames, out, max),
         };
-        from + (end - start) as u64
+        start + (read - begin) as u64
     }
 
-    /// Appends text frames from the entry `start` on; the entry after the last one.
-    fn read_text(&self, start: usize, out: &mut Vec<u8>, max: usize) -> usize {
+    /// Appends text frames of these entries; the entry after the last one.
+    fn read_text(&self, entries: Range<usize>, out: &mut Vec<u8>, max: usize) -> usize {
+        let Range { start, mut end } = entries;
         let begin = self.start_of(start);
         let room = max.saturating_sub(out.len());
-        let mut end = self.entries.len();
         // Mostly there is room for all, and no reason to look at each.
-        if length(begin, self.frames.end()) > room {
+        if length(begin, self.start_of(end)) > room {
             let fills = |it: &Entry| it.end > begin && length(begin, it.end) >= room;
             end = self.entries.partition_point(|it| !fills(it)) + 1;
         }
@@ -199,9 +203,16 @@ impl Log {
         end
     }
 
-    /// Appends JSON frames from the entry `start` on; the entry after the last one.
-    fn read_json(&mut self, start: usize, frames: Frames, out: &mut Vec<u8>, max: usize) -> usize {
-        for index in start..self.entries.len() {
+    /// Appends JSON frames of these entries; the entry after the last one.
+    fn read_json(
+        &mut self,
+        entries: Range<usize>,
+        frames: Frames,
+        out: &mut Vec<u8>,
+        max: usize,
+    ) -> usize {
+        let end = entries.end;
+        for index in entries {
             let json = self.entries[index].json.take().unwrap_or_else(|| {
                 let json = self.json(index, frames);
                 self.besides += json.len();
@@ -213,7 +224,7 @@ impl Log {
                 return index + 1;
             }
         }
-        self.entries.len()
+        end
     }
 
     fn json(&self, index: usize, frames: Frames) -> Box<[u8]> {
@@ -251,166 +262,4 @@ impl LogLimits {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::ops::Range;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const FRAMES: Frames = Frames {
-        text: |event| frame(&event.message.text).into_bytes(),
-        json: |event| event.message.text.to_uppercase().into_bytes(),
-    };
-
-    /// Tells a text of one line as it is, and one of several otherwise.
-    fn frame(text: &str) -> String {
-        format!("{}!\n", text.replace('\n', "/"))
-    }
-
-    fn append(log: &mut Log, text: &str, now: UnixMillis) -> EventId {
-        let prepared = log.prepare(Message::text(text), now, FRAMES);
-        let first_after = log.first_after(&prepared);
-        let id = log.append(prepared);
-        assert_eq!(log.first(), first_after, "it foretells what append does");
-        id
-    }
-
-    /// The simple model: everything ever appended, and from where on it is still held.
-    #[derive(Default)]
-    struct Model {
-        all: Vec<String>,
-    }
-
-    impl Model {
-        fn held(&self, limits: LogLimits) -> Range<usize> {
-            let mut bytes = 0;
-            let mut start = self.all.len();
-            while start > 0 && self.all.len() - start < limits.messages {
-                bytes += self.all[start - 1].len();
-                if bytes > limits.bytes && start < self.all.len() {
-                    break;
-                }
-                start -= 1;
-            }
-            start..self.all.len()
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn the_log_holds_what_the_simple_model_holds(
-            texts in prop::collection::vec("[a-z\n]{0,12}", 0..60),
-            messages in 1usize..10,
-            bytes in 1usize..60,
-            max in 1usize..40,
-        ) {
-            let limits = LogLimits { messages, bytes };
-            let mut log = Log::new(limits, 1000);
-            let mut model = Model::default();
-            for (count, text) in texts.iter().enumerate() {
-                let id = append(&mut log, text, 1000 + count as u64);
-                model.all.push(frame(text));
-                prop_assert_eq!(id.seq, count as u64 + 1);
-
-                let held = model.held(limits);
-                prop_assert_eq!(log.first(), held.start as u64 + 1);
-                prop_assert_eq!(log.next(), held.end as u64 + 1);
-                for start in held.clone() {
-                    let (mut out, mut at) = (Vec::new(), start as u64 + 1);
-                    while at < log.next() {
-                        let mut part = Vec::new();
-                        let after = log.read(at, Format::Text, FRAMES, &mut part, max);
-                        prop_assert!(after > at);
-                        out.extend(part);
-                        at = after;
-                    }
-                    prop_assert_eq!(String::from_utf8(out).unwrap(), model.all[start..].concat());
-                    let mut json = Vec::new();
-                    log.read(start as u64 + 1, Format::Json, FRAMES, &mut json, usize::MAX);
-                    let expected = texts[start..=count].concat().to_uppercase();
-                    prop_assert_eq!(String::from_utf8(json).unwrap(), expected);
-                }
-            }
-        }
-
-        #[test]
-        fn what_is_counted_is_what_the_entries_hold(texts in prop::collection::vec("[a-z\n]{0,40}", 1..50)) {
-            let mut log = Log::new(LogLimits { messages: 8, bytes: 100 }, 0);
-            for text in &texts {
-                append(&mut log, text, 0);
-                let from = log.first();
-                log.read(from, Format::Json, FRAMES, &mut Vec::new(), 30);
-                prop_assert_eq!(log.besides, log.entries.iter().map(Entry::besides).sum::<usize>());
-                prop_assert_eq!(log.frames.end(), log.start_of(log.entries.len()));
-            }
-        }
-    }
-
-    #[test]
-    fn fields_count_towards_the_bytes() {
-        let mut log = Log::new(
-            LogLimits {
-                messages: 100,
-                bytes: 100,
-            },
-            0,
-        );
-        for _ in 0..10 {
-            let fields = Some("x".repeat(40).into());
-            let message = Message {
-                fields,
-                ..Message::text("y")
-            };
-            log.append(log.prepare(message, 0, FRAMES));
-        }
-        assert_eq!(log.entries.len(), 2);
-    }
-
-    #[test]
-    fn json_is_encoded_once_somebody_asks() {
-        let mut log = Log::new(
-            LogLimits {
-                messages: 4,
-                bytes: 100,
-            },
-            0,
-        );
-        append(&mut log, "a", 0);
-        assert!(log.entries[0].json.is_none());
-        let mut out = Vec::new();
-        assert_eq!(log.read(1, Format::Json, FRAMES, &mut out, 1), 2);
-        assert_eq!(out, b"A");
-        assert!(log.entries[0].json.is_some());
-    }
-
-    #[test]
-    fn the_id_before_the_first_is_that_of_the_newest_dropped_message() {
-        let mut log = Log::new(
-            LogLimits {
-                messages: 2,
-                bytes: 100,
-            },
-            50,
-        );
-        assert_eq!(log.id_before(1), EventId { seq: 0, time: 50 });
-        for now in [60, 70, 80] {
-            append(&mut log, "a", now);
-        }
-        assert_eq!(log.id_before(log.first()), EventId { seq: 1, time: 60 });
-        assert_eq!(log.id_before(3), EventId { seq: 2, time: 70 });
-    }
-
-    #[test]
-    fn time_never_runs_backwards() {
-        let mut log = Log::new(
-            LogLimits {
-                messages: 2,
-                bytes: 100,
-            },
-            50,
-        );
-        assert_eq!(append(&mut log, "a", 90).time, 90);
-        assert_eq!(append(&mut log, "a", 40).time, 90);
-    }
-}
+mod tests;

@@ -1,10 +1,10 @@
 //! Mirrors: whatever becomes of what the store tells them, each reader reads what the store has, in order, and is told
 //! what it does not get.
 
+mod model;
+
 use std::{
-    collections::VecDeque,
     future::poll_fn,
-    ops::Range,
     task::{Context, Poll, Waker},
 };
 
@@ -17,7 +17,6 @@ use codechat::internal::{
     },
     message::{Level, Message, Operation},
 };
-use proptest::prelude::*;
 
 const FRAMES: Frames = Frames {
     text: |event| format!("{} {};", event.id, event.message.text).into_bytes(),
@@ -90,6 +89,13 @@ impl Store {
         taken.iter().map(event).collect()
     }
 
+    /// What a join answers that asks for what comes after this event, and itself: all, where it has no such one.
+    fn image_from(&self, id: EventId) -> Image {
+        let is_held = (self.held_from()..=self.last().seq).contains(&id.seq);
+        let is_known = is_held && self.id(id.seq) == id;
+        self.image(if is_known { id.seq } else { 1 })
+    }
+
     /// What a join answers that asks from this number on.
     fn image(&self, from: u64) -> Image {
         let from = from.clamp(self.held_from(), self.taken.len() as u64 + 1);
@@ -116,173 +122,54 @@ impl Notice {
     }
 }
 
-/// One reader and all that it was told since the last loss of unknown size.
-struct Reader {
-    subscription: Subscription,
-    /// What it was given, as (number, time).
-    read: Vec<EventId>,
-    lost: Vec<Range<u64>>,
-    /// The number after which all this is.
-    since: u64,
-}
+#[test]
+fn a_slow_reader_is_told_a_loss_where_it_comes_to_it() {
+    let hub = hub();
+    let mut store = Store::new(10);
+    store.publish(5);
+    let mirror = hub.mirror(ClientId::random(), store.image(1)).unwrap();
+    let open = |from| mirror.subscribe(Format::Text, from, None).unwrap().unwrap();
+    let (mut slow, mut quick) = (open(Position::Start), open(Position::Start));
+    assert_eq!(told(&mut quick), "1-11 11;2-12 12;3-13 13;4-14 14;5-15 15;");
+    store.taken.truncate(3);
+    store.publish(1);
+    assert!(mirror.renew(store.image_from(mirror.last()), false));
 
-impl Reader {
-    fn new(mirror: &Mirror, from: Position) -> Self {
-        let opened = mirror.subscribe(Format::Text, from, None);
-        let subscription = opened.expect("it has not ended").unwrap();
-        Self {
-            since: subscription.last().seq,
-            subscription,
-            read: Vec::new(),
-            lost: Vec::new(),
-        }
+    assert_eq!(told(&mut quick), "lost after 3-13;4-16 16;");
+    let all = "1-11 11;2-12 12;3-13 13;lost after 3-13;4-16 16;";
+    assert_eq!(told(&mut slow), all);
+    // Those who come later: to all, with what both had, and right at the point.
+    assert_eq!(told(&mut open(Position::Start)), all);
+    for (seq, expected) in [
+        (2, "3-13 13;lost after 3-13;4-16 16;"),
+        (3, "lost after 3-13;4-16 16;"),
+        (4, ""),
+    ] {
+        let mut resumed = open(Position::After(store.id(seq)));
+        assert_eq!(told(&mut resumed), expected);
     }
-
-    /// Reads once; false where there is nothing to read.
-    fn read(&mut self, max: usize) -> bool {
-        let mut out = Vec::new();
-        let mut cx = Context::from_waker(Waker::noop());
-        let before = self.subscription.last();
-        match self.subscription.poll_read(&mut out, max, &mut cx) {
-            Poll::Pending => return false,
-            Poll::Ready(Delivery::Events) => {
-                let text = String::from_utf8(out).unwrap();
-                for event in text.split_terminator(';') {
-                    let (id, text) = event.split_once(' ').unwrap();
-                    let id: EventId = id.parse().unwrap();
-                    assert_eq!(text, id.time.to_string(), "a number has its own text");
-                    let before = self
-                        .read
-                        .last()
-                        .map_or(before.seq, |it| it.seq.max(before.seq));
-                    assert_eq!(id.seq, before + 1, "in order, without a hole");
-                    self.read.push(id);
-                }
-            }
-            Poll::Ready(Delivery::Gap(Gap::Unknown, after)) => {
-                self.read.clear();
-                self.lost.clear();
-                self.since = after.seq;
-            }
-            Poll::Ready(Delivery::Gap(Gap::Known { from, to }, after)) => {
-                assert_eq!((from, to), (before.seq + 1, after.seq));
-                self.lost.push(from..to + 1);
-            }
-            Poll::Ready(other) => panic!("{other:?}"),
-        }
-        true
-    }
-
-    /// Whether it has all that the store ever had since, or knows that it has not.
-    fn check(&self, store: &Store) {
-        let mut expected = self.since + 1;
-        let mut read = self.read.iter();
-        while expected <= store.last().seq {
-            if let Some(lost) = self.lost.iter().find(|it| it.contains(&expected)) {
-                expected = lost.end;
-                continue;
-            }
-            let id = read.next().expect("it has read up to the end");
-            assert_eq!(*id, store.id(expected), "it has what the store has");
-            expected += 1;
-        }
-        assert_eq!(read.next(), None);
-    }
+    // How many are missing is not known either where the log has dropped what is around the point.
+    let mut slow = open(Position::After(store.id(1)));
+    store.publish(7).reach(&mirror).unwrap();
+    let end = "6-18 18;7-19 19;8-20 20;9-21 21;10-22 22;11-23 23;";
+    assert_eq!(told(&mut slow), format!("lost after 5-17;{end}"));
+    let mut later = open(Position::After(store.id(4)));
+    assert_eq!(told(&mut later), format!("lost 5 to 5;{end}"));
 }
 
-#[derive(Clone, Debug)]
-enum Step {
-    Publish(usize),
-    /// The oldest notice under way arrives, is lost, or arrives and stays to arrive again.
-    Arrive,
-    Lose,
-    Double,
-    Enter(u64),
-    Read(prop::sample::Index, usize),
-    /// The store goes back by so many messages, as a replica does that lags, and takes some others.
-    GoBack(usize, usize),
-    /// The store forgets the channel.
-    Forget,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        8 => (1usize..4).prop_map(Step::Publish),
-        6 => Just(Step::Arrive),
-        2 => Just(Step::Lose),
-        1 => Just(Step::Double),
-        2 => (0u64..12).prop_map(Step::Enter),
-        6 => (any::<prop::sample::Index>(), 1usize..40).prop_map(|(who, max)| Step::Read(who, max)),
-        2 => (1usize..5, 0usize..16).prop_map(|(back, more)| Step::GoBack(back, more)),
-        1 => Just(Step::Forget),
-    ]
-}
-
-proptest! {
-    #[test]
-    fn readers_of_a_mirror_have_what_the_store_has_or_are_told(
-        steps in prop::collection::vec(step(), 1..80),
-    ) {
-        let hub = hub();
-        let mut store = Store::new(1000);
-        let mut under_way = VecDeque::new();
-        let mirror = hub.mirror(ClientId::random(), store.image(1)).unwrap();
-        let mut readers = vec![Reader::new(&mirror, Position::Start)];
-        let from_here = |mirror: &Mirror, store: &Store, is_sure| {
-            let _ = mirror.renew(store.image(mirror.last().seq), is_sure);
+/// All that a reader is given now: events as they are, and what is said of lost ones.
+fn told(subscription: &mut Subscription) -> String {
+    let (mut told, mut cx) = (Vec::new(), Context::from_waker(Waker::noop()));
+    while let Poll::Ready(delivery) = subscription.poll_read(&mut told, usize::MAX, &mut cx) {
+        let lost = match delivery {
+            Delivery::Events => continue,
+            Delivery::Gap(Gap::Unknown, after) => format!("lost after {after};"),
+            Delivery::Gap(Gap::Known { from, to }, _) => format!("lost {from} to {to};"),
+            other => panic!("{other:?}"),
         };
-        for step in steps {
-            match step {
-                Step::Publish(count) => under_way.push_back(store.publish(count)),
-                Step::Arrive | Step::Double => {
-                    let Some(notice) = under_way.pop_front() else { continue };
-                    if matches!(step, Step::Double) {
-                        under_way.push_back(Notice::clone(&notice));
-                    }
-                    if notice.reach(&mirror) == Err(Missing) {
-                        from_here(&mirror, &store, true);
-                    }
-                }
-                Step::Lose => drop(under_way.pop_front()),
-                Step::Enter(seq) => {
-                    let from = match seq {
-                        0 => Position::Start,
-                        _ => Position::After(store.id(seq.min(store.last().seq))),
-                    };
-                    if !mirror.covers(from) {
-                        let first = if seq == 0 { 1 } else { seq.min(mirror.last().seq) };
-                        let _ = mirror.renew(store.image(first), true);
-                    }
-                    readers.push(Reader::new(&mirror, from));
-                }
-                Step::Read(who, max) => {
-                    let who = who.index(readers.len());
-                    readers[who].read(max);
-                }
-                Step::GoBack(back, more) => {
-                    store.taken.truncate(store.taken.len().saturating_sub(back));
-                    store.publish(more);
-                    // The connection broke: what was under way is gone.
-                    under_way.clear();
-                    from_here(&mirror, &store, false);
-                }
-                Step::Forget => {
-                    store = Store::new(store.clock + 1);
-                    under_way.clear();
-                    from_here(&mirror, &store, false);
-                }
-            }
-        }
-        for notice in under_way {
-            let _ = notice.reach(&mirror);
-        }
-        from_here(&mirror, &store, true);
-        prop_assert_eq!(mirror.last(), store.last());
-        for reader in &mut readers {
-            while reader.read(25) {}
-            reader.check(&store);
-        }
+        told.extend(lost.into_bytes());
     }
+    String::from_utf8(told).unwrap()
 }
 
 fn ids(subscription: &mut Subscription) -> String {

@@ -2,6 +2,7 @@
 
 use std::mem;
 
+use super::losses::Losses;
 use super::{Channel, Position, State, wake_all, wake_readers};
 use crate::control::{ControlState, Requested};
 use crate::event::{End, EventId, UnixMillis};
@@ -27,6 +28,8 @@ pub(super) struct Mirrored {
     reported: u64,
     /// The control streams that went, with the operations that they stood for.
     gone: Vec<(u64, Operation)>,
+    /// Where the store has lost messages.
+    losses: Losses,
     /// The channel's last event, once it has ended.
     last: Option<EventId>,
 }
@@ -40,12 +43,17 @@ impl Mirrored {
             is_awaited: false,
             reported: 0,
             gone: Vec::new(),
+            losses: Losses::default(),
             last: None,
         }
     }
 
     pub(super) fn subscribers(&self) -> usize {
         self.subscribers
+    }
+
+    pub(super) fn losses(&self) -> &Losses {
+        &self.losses
     }
 
     /// The last event, where the channel has ended: it may not have come here.
@@ -90,6 +98,7 @@ impl Channel {
         }
         state.log.drop_before(held_from);
         self.keep_to_budget(&mut state, memory);
+        state.forget_losses();
         self.charge(memory, state.log.memory());
         wake_readers(state);
         Ok(())
@@ -117,17 +126,15 @@ impl Channel {
     }
 
     /// Takes over what the store holds, which may be more than is here, or less, or something else under the same
-    /// numbers. A reader that has read what the store does not have gets a gap of unknown size, and goes on with what
-    /// the store has. Returns whether the store does not have something that was here.
+    /// numbers. Where it lacks something that was here, each reader gets a gap of unknown size: before it goes on with
+    /// what the store has instead. Returns whether it does.
     pub(in crate::hub) fn renew(&self, image: Image, is_sure: bool) -> bool {
         let mut state = self.lock();
         let (memory, here) = (state.log.memory(), state.log.last().seq);
         let is_same = state.created == image.created;
-        let agreed = if is_same {
-            agreement(&state.log, &image, is_sure)
-        } else {
-            None
-        };
+        let same = is_same.then(|| agreement(&state.log, &image, is_sure));
+        let agreed = same.flatten();
+        let has_lost = !is_same || agreed.unwrap_or(0) < here;
         let begins_earlier = image.before.seq + 1 < state.log.first();
         let kept = agreed.filter(|seq| *seq >= image.before.seq && !begins_earlier);
         match kept {
@@ -140,7 +147,9 @@ impl Channel {
             self.push_taken(&mut state, time, message);
         }
         state.created = image.created;
-        state.rewind(agreed.unwrap_or(0), !is_same);
+        if has_lost {
+            state.rewind(agreed.unwrap_or(0), image.held_from, !is_same);
+        }
         if let Some(mirrored) = &mut state.mirrored {
             mirrored.held_from = image.held_from;
             mirrored.reported = 0;
@@ -148,7 +157,7 @@ impl Channel {
         self.charge(memory, state.log.memory());
         state.set_audience(image.control);
         wake_readers(state);
-        agreed.unwrap_or(0) < here
+        has_lost
     }
 
     /// Takes over how many subscribers there are wherever they are, and what is requested.
@@ -314,15 +323,30 @@ impl State {
         }
     }
 
-    /// Puts readers that are beyond this number back behind it, and has them told. `all` are told where the channel
-    /// is another one.
-    fn rewind(&mut self, agreed: u64, all: bool) {
-        let next = (agreed + 1).max(self.log.first());
+    /// Notes that the store lost what was here after the number `agreed`. Readers that are beyond it are put back
+    /// behind it and told now, the others once they come there; all now, if the store has dropped what comes next to it,
+    /// so that the place is not known. `all` are put there where the channel is another one.
+    fn rewind(&mut self, agreed: u64, held_from: u64, all: bool) {
+        let place = (agreed + 1).max(held_from);
+        let is_exact = place == agreed + 1;
         for reader in self.readers.iter_mut().flatten() {
-            if all || reader.next > agreed + 1 {
-                reader.is_rewound = true;
-                reader.next = next;
+            let is_beyond = all || reader.next >= place;
+            reader.is_at_loss |= is_beyond || !is_exact;
+            if is_beyond {
+                reader.next = place.max(self.log.first());
             }
+        }
+        if let Some(mirrored) = &mut self.mirrored {
+            if all {
+                mirrored.losses.clear();
+            }
+            mirrored.losses.rewind(place);
+        }
+    }
+
+    fn forget_losses(&mut self) {
+        if let Some(mirrored) = &mut self.mirrored {
+            mirrored.losses.begin_at(self.log.first());
         }
     }
 }

@@ -4,6 +4,7 @@ use std::mem;
 use std::task::{Context, Poll};
 
 use super::control::wake_control;
+use super::losses::Losses;
 use super::{Channel, Reader, State, wake_writers};
 use crate::event::{End, EventId, Format, Gap};
 use crate::hub::Refusal;
@@ -76,7 +77,8 @@ impl Channel {
         };
         let reader = Some(Reader {
             next,
-            is_rewound: false,
+            // Who is told that already is not told twice.
+            is_at_loss: !foreign && state.has_loss_at(next),
             waker: None,
         });
         let place = if let Some(free) = state.readers.iter().position(Option::is_none) {
@@ -118,20 +120,16 @@ impl Channel {
             return Poll::Ready(Read::Closing);
         };
         let first = log.first();
-        if mem::take(&mut reader.is_rewound) {
-            return Poll::Ready(Read::Gap(Gap::Unknown, log.id_before(reader.next)));
-        }
-        if reader.next < first {
-            let gap = Gap::Known {
-                from: reader.next,
-                to: first - 1,
-            };
-            reader.next = first;
-            return Poll::Ready(Read::Gap(gap, log.id_before(first)));
+        let losses = mirrored.as_ref().map(|it| it.losses());
+        if let Some(gap) = reader.gap_before(first, losses) {
+            return Poll::Ready(Read::Gap(gap, log.id_before(reader.next)));
         }
         if reader.next < log.next() {
             let memory = log.memory();
-            reader.next = log.read(reader.next, format, self.shared.frames, out, max);
+            let from = reader.next;
+            let stretch = losses.map_or(from..u64::MAX, |it| it.next_stretch(from));
+            reader.next = log.read(stretch, format, self.shared.frames, out, max);
+            reader.is_at_loss = losses.is_some_and(|it| it.are_in(reader.next..=reader.next));
             let read = Read::Frames(log.id_before(reader.next));
             self.shared
                 .memory
@@ -188,6 +186,33 @@ impl Channel {
             state.control_state_changed();
             wake_control(state);
         }
+    }
+}
+
+impl Reader {
+    /// What is lost where it stands, in a log that begins with `first`; it stands behind that afterwards.
+    fn gap_before(&mut self, first: u64, losses: Option<&Losses>) -> Option<Gap> {
+        let next = self.next;
+        self.next = next.max(first);
+        if mem::take(&mut self.is_at_loss) {
+            return Some(Gap::Unknown);
+        }
+        if next >= first {
+            return None;
+        }
+        let is_unknown = losses.is_some_and(|it| it.are_in(next..=first));
+        let known = Gap::Known {
+            from: next,
+            to: first - 1,
+        };
+        Some(if is_unknown { Gap::Unknown } else { known })
+    }
+}
+
+impl State {
+    fn has_loss_at(&self, next: u64) -> bool {
+        let mirrored = self.mirrored.as_ref();
+        mirrored.is_some_and(|it| it.losses().are_in(next..=next))
     }
 }
 

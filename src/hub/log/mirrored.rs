@@ -65,7 +65,7 @@ mod tests {
 
     fn text(log: &mut Log) -> String {
         let (from, mut out) = (log.first(), Vec::new());
-        log.read(from, Format::Text, FRAMES, &mut out, usize::MAX);
+        log.read(from..u64::MAX, Format::Text, FRAMES, &mut out, usize::MAX);
         String::from_utf8(out).unwrap()
     }
 

@@ -6,7 +6,7 @@ use super::texts;
 use crate::support::{
     becomes,
     cluster::Cluster,
-    http::{Http, Stream, stream_of},
+    http::{Connection, Http, Stream, stream_of},
     port::Port,
     redis::Redis,
     soon,
@@ -148,16 +148,52 @@ async fn a_store_that_keeps_all_on_disk_is_restarted_without_loss_or_gap() {
     assert_eq!(texts(&mut resumed, 2, 4).await, ["2", "3", "4", "5"]);
 }
 
+/// Two servers on a store that has a replica.
+struct Replicated {
+    cluster: Cluster,
+    replica: Redis,
+    _port: Port,
+}
+
+impl Replicated {
+    async fn start(more: &[&str]) -> Option<Self> {
+        let port = Port::keep();
+        let number = port.address.port().to_string();
+        let primary = Redis::with(&["--bind", "127.0.0.1", "--port", &number])?;
+        let replica = Redis::with(&["--replicaof", "127.0.0.1", &number]).unwrap();
+        let cluster = Cluster::on(primary, 2, &[&STORE, more].concat()).await?;
+        Some(Self {
+            cluster,
+            replica,
+            _port: port,
+        })
+    }
+
+    /// Waits until the replica has so many of a client's messages, and cuts it off.
+    async fn cut_at(&self, id: &str, count: usize) {
+        let log = format!("LLEN codechat:{{{}}}:{id}:log", &id[..2]);
+        let has_all = || self.replica.ask(&log) == format!(":{count}");
+        assert!(becomes(has_all).await, "no replication");
+        // Nobody listens on that port: the replica keeps what it has, and gets no more.
+        let nowhere = Port::keep();
+        let cut = format!("REPLICAOF 127.0.0.1 {}", nowhere.address.port());
+        assert!(self.replica.ask(&cut).starts_with("+OK"));
+    }
+
+    /// Puts the replica in the store's place.
+    fn promote(&mut self) {
+        assert_eq!(self.replica.ask("REPLICAOF NO ONE"), "+OK");
+        self.replica.take_over(&self.cluster.redis);
+        self.cluster.redis.kill();
+    }
+}
+
 #[tokio::test]
 async fn what_a_promoted_replica_lacks_is_told_to_each_watcher() {
-    let port = Port::keep();
-    let number = port.address.port().to_string();
-    let listen = ["--bind", "127.0.0.1", "--port", &number];
-    let Some(primary) = Redis::with(&listen) else {
+    let Some(mut store) = Replicated::start(&[]).await else {
         return;
     };
-    let replica = Redis::with(&["--replicaof", "127.0.0.1", &number]).unwrap();
-    let mut cluster = Cluster::on(primary, 2, &STORE).await.unwrap();
+    let cluster = &store.cluster;
     let id = cluster.nodes[0].http.connect().await;
     let mut streams = Vec::new();
     for node in &cluster.nodes {
@@ -166,27 +202,17 @@ async fn what_a_promoted_replica_lacks_is_told_to_each_watcher() {
     for text in ["1", "2", "3"] {
         cluster.nodes[0].http.publish(&id, text).await;
     }
-    let log = format!("LLEN codechat:{{{}}}:{id}:log", &id[..2]);
-    assert!(
-        becomes(|| replica.ask(&log) == ":3").await,
-        "no replication"
-    );
-    // Nobody listens on that port: the replica keeps what it has, and gets no more.
-    let nowhere = Port::keep();
-    let cut = format!("REPLICAOF 127.0.0.1 {}", nowhere.address.port());
-    assert!(replica.ask(&cut).starts_with("+OK"));
+    store.cut_at(&id, 3).await;
     cluster.nodes[0].http.publish(&id, "4").await;
     let last = cluster.nodes[1].http.publish(&id, "5").await;
     for stream in &mut streams {
         assert_eq!(texts(stream, 1, 5).await, ["1", "2", "3", "4", "5"]);
     }
-    assert_eq!(replica.ask("REPLICAOF NO ONE"), "+OK");
-    replica.take_over(&cluster.redis);
-    cluster.redis.kill();
+    store.promote();
     for stream in &mut streams {
         unknown_gap(stream).await;
     }
-    let [one, other] = [&cluster.nodes[0].http, &cluster.nodes[1].http];
+    let [one, other] = [&store.cluster.nodes[0].http, &store.cluster.nodes[1].http];
     ready(one).await;
     ready(other).await;
     one.publish(&id, "another").await;
@@ -197,7 +223,49 @@ async fn what_a_promoted_replica_lacks_is_told_to_each_watcher() {
     let resume = format!("Last-Event-ID: {last}");
     let mut resumed = other.stream(&stream_of(&id), &[&resume]).await;
     unknown_gap(&mut resumed).await;
-    assert_eq!(texts(&mut resumed, 1, 4).await, ["1", "2", "3", "another"]);
+    assert_eq!(texts(&mut resumed, 1, 3).await, ["1", "2", "3"]);
+    // And who comes back with what is left, where it comes to that.
+    unknown_gap(&mut resumed).await;
+    assert_eq!(texts(&mut resumed, 4, 1).await, ["another"]);
+}
+
+#[tokio::test]
+async fn a_slow_watcher_is_told_what_was_lost_before_it_had_read_so_far() {
+    /// More than sockets hold.
+    const COUNT: u64 = 600;
+    let Some(mut store) =
+        Replicated::start(&["--log-bytes", "64MiB", "--stall-timeout", "1m"]).await
+    else {
+        return;
+    };
+    let [one, other] = [&store.cluster.nodes[0].http, &store.cluster.nodes[1].http];
+    let id = one.connect().await;
+    // It asks and reads nothing.
+    let mut slow = Connection::open(other.address).await;
+    slow.ask("GET", &stream_of(&id), &[]).await;
+    let mut quick = other.watch(&id).await;
+    let mut publisher = one.publisher(&id, &[]).await;
+    for _ in 0..COUNT {
+        let line = format!("\"{}\"\n", "x".repeat(60_000));
+        publisher.say_chunk(line).await;
+    }
+    publisher.say_chunk("").await;
+    assert_eq!(publisher.answer().await.json()["accepted"], COUNT);
+    store.cut_at(&id, 600).await;
+    one.publish(&id, "lost").await;
+    assert_eq!(texts(&mut quick, 1, COUNT + 1).await[600], "lost");
+    store.promote();
+    unknown_gap(&mut quick).await;
+    let one = &store.cluster.nodes[0].http;
+    ready(one).await;
+    one.publish(&id, "another").await;
+    assert_eq!(texts(&mut quick, COUNT + 1, 1).await, ["another"]);
+
+    let mut slow = slow.into_stream().await;
+    slow.event().await;
+    texts(&mut slow, 1, COUNT).await;
+    unknown_gap(&mut slow).await;
+    assert_eq!(texts(&mut slow, COUNT + 1, 1).await, ["another"]);
 }
 
 #[tokio::test]
