@@ -14,7 +14,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep_until};
 
 use self::ahead::Ahead;
-use crate::channels::Publisher;
+use crate::channels::{self, Publisher};
 use crate::hub::{Receipt, Refusal};
 use crate::message::Message;
 use crate::server::App;
@@ -51,15 +51,9 @@ pub(in crate::server) async fn publish(
                 let accepted = publisher.get().accepted();
                 return Err(Problem::from(late).in_line(lines.number + 1, accepted));
             }
-            () = closed.as_mut() => {
-                let accepted = publisher.finish().await.accepted;
-                return Err(Problem::from(Refusal::Closing).after(accepted));
-            }
+            () = closed.as_mut() => return Err(publisher.refuse(Refusal::Closing).await),
         };
-        let chunk = match next {
-            Ok(chunk) => chunk,
-            Err(broken) => return Err(broken.after(publisher.get().accepted())),
-        };
+        let chunk = next.map_err(|broken| broken.after(publisher.get().accepted()))?;
         let number = lines.number;
         if batch.is_some() && chunk.is_some() {
             ahead.read_ready(body).await;
@@ -68,20 +62,13 @@ pub(in crate::server) async fn publish(
         let is_same_line = line_due.is_some() && lines.number == number;
         let holds = lines.held() + queue.len() * size_of::<Message>();
         if let Err(refusal) = held.set(holds + ahead.bytes) {
-            let accepted = publisher.finish().await.accepted;
-            return Err(Problem::from(refusal).after(accepted));
+            return Err(publisher.refuse(refusal).await);
         }
         let sending = Instant::now();
-        let publishing = publisher.get().send(&mut queue);
-        let sent = if batch.is_some() {
-            let has_room = |ahead| held.set(holds + ahead).is_ok();
-            ahead.read_during(publishing, body, has_room).await
-        } else {
-            publishing.await
-        };
-        if let Err(refusal) = sent {
-            let accepted = publisher.finish().await.accepted;
-            return Err(Problem::from(refusal).after(accepted));
+        let has_room = |ahead| held.set(holds + ahead).is_ok();
+        let sent = send(publisher.get(), &mut queue, &mut ahead, body, has_room);
+        if let Err(refusal) = sent.await {
+            return Err(publisher.refuse(refusal).await);
         }
         if let Err(problem) = parsed {
             let accepted = publisher.finish().await.accepted;
@@ -100,6 +87,22 @@ pub(in crate::server) async fn publish(
     }
 }
 
+/// Publishes what is queued; where that takes a while, the body is read on meanwhile, as far as there is room.
+async fn send(
+    publisher: &mut Publisher,
+    queue: &mut VecDeque<Message>,
+    ahead: &mut Ahead,
+    body: &mut Body,
+    has_room: impl FnMut(usize) -> bool,
+) -> Result<(), channels::Refusal> {
+    let takes_none = publisher.batch().is_none();
+    let sending = publisher.send(queue);
+    if takes_none {
+        return sending.await;
+    }
+    ahead.read_during(sending, body, has_room).await
+}
+
 /// A publisher that has not finished: where the request is dropped, so is this.
 struct Unfinished(Option<Publisher>);
 
@@ -112,6 +115,12 @@ impl Unfinished {
 
     async fn finish(&mut self) -> Receipt {
         self.0.take().expect("finished once").finish().await
+    }
+
+    /// Finishes it; the problem tells how many messages stand.
+    async fn refuse(&mut self, problem: impl Into<Problem>) -> Problem {
+        let accepted = self.finish().await.accepted;
+        problem.into().after(accepted)
     }
 }
 
