@@ -23,7 +23,7 @@ mod scripts;
 mod tls;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
@@ -86,6 +86,8 @@ struct Inner {
     beats: Beats,
     is_fed: watch::Sender<bool>,
     tickets: AtomicU64,
+    /// Whether this node shows no longer that it lives.
+    is_leaving: AtomicBool,
     /// How many channels there were when that was last asked.
     counted: AtomicUsize,
     /// How many nodes there were when that was last asked.
@@ -125,6 +127,7 @@ impl Store {
             beats: Beats::default(),
             is_fed: watch::Sender::new(false),
             tickets: AtomicU64::new(0),
+            is_leaving: AtomicBool::new(false),
             counted: AtomicUsize::new(0),
             nodes: AtomicUsize::new(1),
             patience: options.patience,
@@ -414,13 +417,16 @@ impl Store {
         Ok(clients)
     }
 
-    /// Takes this server out of all channels' audiences.
+    /// Takes this server out of all channels' audiences, and from those that live.
     pub async fn leave(&self) {
         let reports = stream::iter(self.inner.mirrors.clients());
         let report = |id| Arc::clone(&self.inner).report(id);
-        let reported = reports.for_each_concurrent(AT_ONCE, report);
+        let leaving = async {
+            reports.for_each_concurrent(AT_ONCE, report).await;
+            self.inner.end_beats().await;
+        };
         // Where the store does not answer, the other servers notice that this one is gone.
-        let _ = timeout(LEAVING, reported).await;
+        let _ = timeout(LEAVING, leaving).await;
     }
 
     async fn ids_in(&self, bucket: usize) -> Result<Vec<ClientId>, Refusal> {

@@ -1,6 +1,7 @@
 //! What all nodes do for all: they show that they live, clean up after those that do not, and end idle channels.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -163,13 +164,9 @@ impl Inner {
             .arg("-inf")
             .arg(long_ago);
         let (before, filling, (seconds, micros), dead): Told = link.query_all(&commands).await?;
-        // A script, so that a node lives on whose store's memory is spent: that refuses the command alone.
-        let alive = Script::new(ALIVE);
-        let mut alive = alive.key(&nodes);
-        alive.arg(now).arg(&self.node);
-        let _: i64 = link
-            .run(async |redis| alive.invoke_async(redis).await)
-            .await?;
+        if !self.is_leaving.load(Ordering::Relaxed) {
+            self.note_alive(now).await?;
+        }
         link.set_time(seconds * 1000 + micros / 1000);
         if !link.is_filled_with(filling.as_deref()) {
             // It was flushed: no connection breaks by that.
@@ -179,6 +176,27 @@ impl Inner {
             is_back: before.is_none_or(|it| it <= long_ago),
             dead,
         })
+    }
+
+    /// Notes when this node showed that it lives.
+    async fn note_alive(&self, at: UnixMillis) -> Result<(), Refusal> {
+        // A script, so that a node lives on whose store's memory is spent: that refuses the command alone.
+        let alive = Script::new(ALIVE);
+        let mut alive = alive.key(self.scripts.key("nodes"));
+        alive.arg(at).arg(&self.node);
+        let link = self.scripts.link();
+        link.run(async |redis| alive.invoke_async::<i64>(redis).await)
+            .await
+            .map(drop)
+    }
+
+    /// Has this node be dead at once, rather than once its beats are missed. Its entry stays: whoever sees that it is
+    /// dead waits for its publishers to come back elsewhere, and removes it.
+    pub(super) async fn end_beats(&self) {
+        self.is_leaving.store(true, Ordering::Relaxed);
+        if let Err(refusal) = self.note_alive(0).await {
+            tracing::debug!(%refusal, "the store is not told that this server leaves");
+        }
     }
 
     async fn bury(self: Arc<Self>, node: String) {

@@ -89,6 +89,19 @@ async fn what_all_servers_share_is_the_same_at_each_and_a_silent_store_is_down()
 }
 
 #[tokio::test]
+async fn a_server_that_shut_down_is_counted_no_longer() {
+    let Some(mut cluster) = Cluster::start(2, &[]).await else {
+        return;
+    };
+    let left = cluster.nodes.pop().unwrap();
+    let one = &cluster.nodes[0].http;
+    becomes(one, "nodes", |it| it == 2).await;
+    left.process.signal("TERM").await;
+    assert_eq!(left.process.end().await.code, Some(0));
+    assert_eq!(number::<u64>(one, "nodes").await, 1);
+}
+
+#[tokio::test]
 async fn lines_that_come_while_the_store_is_asked_go_together_with_the_next_question() {
     const LINES: u64 = 200;
     let Some(cluster) = Cluster::start(1, &["--store-timeout", "30s"]).await else {
