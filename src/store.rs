@@ -16,7 +16,7 @@ mod node;
 mod notice;
 mod permissions;
 mod publisher;
-
+mod reading;
 mod requested;
 mod rooms;
 mod scripts;
@@ -28,22 +28,20 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 pub use self::address::StoreAddress;
 use self::keeper::Beats;
-use self::link::{Link, LinkOptions, pause};
-use self::mirrors::{Mirrors, Slot};
+use self::link::{Link, LinkOptions};
+use self::mirrors::Mirrors;
 pub use self::publisher::{BATCH_MESSAGES, Publisher};
 use self::rooms::Rooms;
-use self::scripts::{BUCKETS, Joining, Scripts};
+use self::scripts::{BUCKETS, Scripts};
 pub use self::tls::{StoreTls, StoreTlsError};
 use crate::control::{ControlRequest, ControlState};
-use crate::event::{ClientId, ClientPast, End, EventId, Format};
-use crate::hub::{
-    self, ClientInfo, ControlStream, Frames, Hub, Limits, Mirror, Position, Receipt, Subscription,
-};
-use crate::message::{Message, Operation};
+use crate::event::{ClientId, End};
+use crate::hub::{ClientInfo, Frames, Hub, Limits, Receipt};
+use crate::message::Message;
 pub use crate::refusal::Refusal;
 use crate::token::Token;
 
@@ -155,7 +153,7 @@ impl Store {
     /// Whether the store answers, and tells this server what happens.
     ///
     /// # Errors
-    /// [`Refusal::StoreAway`] if not; [`hub::Refusal::Closing`].
+    /// [`Refusal::StoreAway`] if not; [`Closing`](crate::hub::Refusal::Closing).
     pub fn ready(&self) -> Result<(), Refusal> {
         self.inner.hub.admit()?;
         self.is_up().then_some(()).ok_or(Refusal::StoreAway)
@@ -170,157 +168,6 @@ impl Store {
         let id = ClientId::random();
         self.inner.scripts.open(id).await?;
         Ok(id)
-    }
-
-    /// See [`Hub::subscribe`], and [`Hub::attach`] where no channel is made.
-    ///
-    /// # Errors
-    /// As there, and the store's.
-    pub async fn subscribe(
-        &self,
-        id: ClientId,
-        format: Format,
-        from: Position,
-        makes: bool,
-    ) -> Result<Subscription, Refusal> {
-        let begun = Instant::now();
-        let mut tries = 0;
-        loop {
-            self.inner.hub.admit()?;
-            match self.try_subscribe(id, format, from, makes).await {
-                Ok(Some(subscription)) => return Ok(subscription),
-                Err(Refusal::StoreAway) if begun.elapsed() < self.inner.patience => {
-                    pause(tries).await;
-                    tries += 1;
-                }
-                // It ended meanwhile.
-                Ok(None) => {}
-                Err(refusal) => return Err(refusal),
-            }
-        }
-    }
-
-    async fn try_subscribe(
-        &self,
-        id: ClientId,
-        format: Format,
-        from: Position,
-        makes: bool,
-    ) -> Result<Option<Subscription>, Refusal> {
-        let inner = &self.inner;
-        let slot = inner.mirrors.slot(id);
-        let _turn = slot.turn.lock().await;
-        if slot.is_gone() {
-            return Ok(None);
-        }
-        let (mirror, past) = match slot.mirror() {
-            Some(mirror) if !slot.is_unsure() && reaches(&mirror, from) => (mirror, None),
-            known => {
-                let (subscribers, listeners) = known.as_ref().map_or((0, 0), Mirror::users);
-                let wanted = match from {
-                    Position::After(cursor) => cursor,
-                    Position::Start | Position::Tail(_) => BEGINNING,
-                };
-                let here = known.map(|it| it.last());
-                let mut joining = Joining {
-                    subscribers: subscribers + 1,
-                    listeners,
-                    makes,
-                    from: here.into_iter().chain([wanted]).min_by_key(|it| it.seq),
-                    resumes: matches!(from, Position::After(_)),
-                };
-                let joined = self.join(&slot, id, &joining).await;
-                let (mirror, past) = match joined {
-                    // Who cannot have seen its end is told no more of it than of others.
-                    Err(Refusal::Hub(hub::Refusal::Ended)) if !joining.resumes => {
-                        return Err(hub::Refusal::Unknown.into());
-                    }
-                    joined => joined?,
-                };
-                if !mirror.covers(from) {
-                    joining.from = Some(BEGINNING);
-                    self.join(&slot, id, &joining).await?;
-                }
-                (mirror, past)
-            }
-        };
-        let Some(subscription) = mirror.subscribe(format, from, past) else {
-            return Ok(None);
-        };
-        let subscription = subscription?;
-        match inner.report_in_turn(id, &mirror).await {
-            Err(refusal @ Refusal::Hub(hub::Refusal::TooManySubscribers(_))) => Err(refusal),
-            // The feed says if the channel has ended; the report follows if the store is away.
-            _ => Ok(Some(subscription)),
-        }
-    }
-
-    /// Joins a channel, in the slot's turn. A slot without a mirror is not kept.
-    async fn join(
-        &self,
-        slot: &Arc<Slot>,
-        id: ClientId,
-        joining: &Joining,
-    ) -> Result<(Mirror, Option<ClientPast>), Refusal> {
-        let joined = self.inner.join(slot, id, joining).await;
-        if slot.mirror().is_none() {
-            self.inner.mirrors.remove(id, slot);
-        }
-        joined
-    }
-
-    /// See [`Hub::listen`].
-    ///
-    /// # Errors
-    /// As there, and the store's.
-    pub async fn listen(
-        &self,
-        id: ClientId,
-        operation: Option<Operation>,
-    ) -> Result<ControlStream, Refusal> {
-        loop {
-            self.inner.hub.admit()?;
-            if let Some(stream) = self.try_listen(id, operation.as_ref()).await? {
-                return Ok(stream);
-            }
-        }
-    }
-
-    async fn try_listen(
-        &self,
-        id: ClientId,
-        operation: Option<&Operation>,
-    ) -> Result<Option<ControlStream>, Refusal> {
-        let inner = &self.inner;
-        let slot = inner.mirrors.slot(id);
-        let _turn = slot.turn.lock().await;
-        if slot.is_gone() {
-            return Ok(None);
-        }
-        let mirror = if let Some(mirror) = slot.mirror() {
-            mirror
-        } else {
-            let joining = Joining {
-                subscribers: 0,
-                listeners: 1,
-                makes: false,
-                from: None,
-                resumes: false,
-            };
-            self.join(&slot, id, &joining).await?.0
-        };
-        let (stream, ticket) = match mirror.listen(operation.cloned()) {
-            Err(hub::Refusal::Ended) => return Ok(None),
-            other => other?,
-        };
-        if let Some(operation) = operation {
-            inner
-                .scripts
-                .stand(id, &inner.node, &inner.work(ticket), operation)
-                .await?;
-        }
-        inner.report_in_turn(id, &mirror).await?;
-        Ok(Some(stream))
     }
 
     /// See [`Hub::publish`].
@@ -443,13 +290,4 @@ impl Inner {
         const FIRST: u64 = 1 << 32;
         FIRST + self.tickets.fetch_add(1, Ordering::Relaxed)
     }
-}
-
-/// No message has this ID: what is asked for from there on is all that is held.
-const BEGINNING: EventId = EventId { seq: 0, time: 0 };
-
-/// Whether a reader finds in a mirror what it wants. What its cursor names may have yet to come here.
-fn reaches(mirror: &Mirror, from: Position) -> bool {
-    let is_ahead = matches!(from, Position::After(cursor) if cursor.seq > mirror.last().seq);
-    !is_ahead && mirror.covers(from)
 }

@@ -1,10 +1,12 @@
 //! The scripts by which the store changes a channel, each in one step, and their answers as values.
 
 mod answer;
+mod publishing;
 mod timed;
 mod work;
 
-use self::answer::{Answer, millis, plain_receipt};
+use self::answer::{Answer, millis};
+pub(super) use self::publishing::Publication;
 use self::timed::Timed;
 use super::entry;
 use super::link::Link;
@@ -13,10 +15,9 @@ use super::requested::pack;
 use crate::control::{ControlRequest, ControlState};
 use crate::event::{ClientId, ClientPast, End, EventId, UnixMillis};
 use crate::hub::{
-    self, CONTROL_STREAMS, ClientInfo, Image, KEYS, Limits, MirrorChange, Receipt, TOMBSTONE_AGE,
-    TOMBSTONES,
+    self, CONTROL_STREAMS, ClientInfo, Image, KEYS, Limits, MirrorChange, TOMBSTONE_AGE, TOMBSTONES,
 };
-use crate::message::{Message, Operation};
+use crate::message::Operation;
 use crate::refusal::Refusal;
 
 /// The first two digits of an ID name its bucket, so many there are.
@@ -38,24 +39,6 @@ pub(super) struct Scripts {
     done: Timed,
     gone: Timed,
     drop: Timed,
-}
-
-/// What one call of [`Scripts::publish`] is about.
-pub(super) struct Publication<'a> {
-    /// A streaming request's node and ticket.
-    pub(super) work: Option<&'a str>,
-    /// How many of the request's messages are known to stand.
-    pub(super) done: u64,
-    pub(super) key: Option<&'a str>,
-    /// Whether to stop where a reader would lose something.
-    pub(super) flow: bool,
-}
-
-/// What became of it.
-pub(super) struct Taken {
-    pub(super) receipt: Receipt,
-    /// Whether it stopped because of a reader.
-    pub(super) is_held: bool,
 }
 
 /// A node that enters a channel's audience.
@@ -216,102 +199,6 @@ impl Scripts {
     /// Opens a channel where there is none.
     pub(super) async fn open(&self, id: ClientId) -> Result<(), Refusal> {
         self.call(&self.open, id, &[]).await.map(drop)
-    }
-
-    /// Publishes one message.
-    pub(super) async fn publish(
-        &self,
-        id: ClientId,
-        message: &Message,
-        key: Option<&str>,
-    ) -> Result<Receipt, Refusal> {
-        if key.is_some() || message.outcome.is_some() {
-            let publication = Publication {
-                work: None,
-                done: 0,
-                key,
-                flow: false,
-            };
-            let taken = self.publish_some(id, "", [message], &publication).await?;
-            return Ok(taken.receipt);
-        }
-        let [channel, log, ..] = self.keys(id);
-        let asked = self.publish_plain.run(&self.link, |invocation| {
-            invocation.key(channel).key(log);
-            invocation
-                .arg(self.link.deadline())
-                .arg(entry::encode(message));
-        });
-        let answer: Vec<u8> = asked.await?;
-        match &*answer {
-            b"late" => Err(Refusal::StoreAway),
-            // Why, the longer script tells.
-            b"missing" => Err(self.why_missing(id).await?),
-            answer => plain_receipt(answer).ok_or(Refusal::StoreAway),
-        }
-    }
-
-    async fn why_missing(&self, id: ClientId) -> Result<Refusal, Refusal> {
-        match self.call(&self.done, id, &[b"", b""]).await {
-            Err(refusal @ Refusal::Hub(_)) => Ok(refusal),
-            Err(refusal) => Err(refusal),
-            Ok(_) => Ok(Refusal::StoreAway),
-        }
-    }
-
-    /// Publishes messages, as many as there is room for.
-    pub(super) async fn publish_some(
-        &self,
-        id: ClientId,
-        node: &str,
-        messages: impl IntoIterator<Item = &Message>,
-        publication: &Publication<'_>,
-    ) -> Result<Taken, Refusal> {
-        let &Publication {
-            work,
-            done,
-            key,
-            flow,
-        } = publication;
-        let (deadline, done) = (self.link.deadline().to_string(), done.to_string());
-        let whole = if work.is_none() { "whole" } else { "" };
-        let (mut newest, mut entries, mut ends) = (None, Vec::new(), Vec::new());
-        for message in messages {
-            newest = message.operation.as_ref().or(newest);
-            entries.push(entry::encode(message));
-            if message.outcome.is_some() {
-                ends.push(entries.len().to_string().into());
-                ends.push(named(message.operation.as_ref()).into());
-            }
-        }
-        let (newest, count) = (named(newest), entries.len().to_string());
-        let head = [
-            &*deadline,
-            if flow { "flow" } else { "" },
-            node,
-            work.unwrap_or_default(),
-            &*done,
-            key.unwrap_or_default(),
-            whole,
-            &*newest,
-            &*count,
-        ];
-        let head = head.iter().map(|it| it.as_bytes());
-        let rest = entries.iter().chain(&ends).map(Vec::as_slice);
-        let arguments: Vec<_> = head.chain(rest).collect();
-        let mut answer = self.call(&self.publish, id, &arguments).await?;
-        let last = answer.id()?;
-        let accepted = answer.number()?;
-        let control = answer.control()?;
-        Ok(Taken {
-            receipt: Receipt {
-                last: Some(last).filter(|it| it.seq > 0),
-                accepted,
-                subscribers: control.subscribers,
-                requested: control.requested,
-            },
-            is_held: answer.text()? == "held",
-        })
     }
 
     /// Enters a node into a channel's audience. It gets what the log holds from the number on that it asks for, or

@@ -5,9 +5,10 @@ use tokio::time::timeout;
 use super::*;
 use crate::event::Format;
 use crate::hub::{Delivery, Frames, Limits, Position};
+use crate::store::reading::BEGINNING;
 use crate::store::scripts::Joining;
 use crate::store::scripts::tests::redis_server::Redis;
-use crate::store::{BEGINNING, Store, StoreOptions};
+use crate::store::{Store, StoreOptions};
 
 const FRAMES: Frames = Frames {
     text: |event| event.message.text.clone().into_bytes(),

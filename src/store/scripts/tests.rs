@@ -17,8 +17,10 @@ use std::time::Duration;
 use redis::{Cmd, FromRedisValue};
 
 use self::redis_server::Redis;
+use super::publishing::Taken;
 use super::*;
-use crate::hub::LogLimits;
+use crate::hub::{LogLimits, Receipt};
+use crate::message::Message;
 use crate::store::feed::Feed;
 use crate::store::link::LinkOptions;
 use crate::store::notice::Notice;

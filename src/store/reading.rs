@@ -1,0 +1,177 @@
+//! Who reads or listens at this node: each joins the channel where this node has no mirror of it yet, or one that lacks
+//! what is wanted.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::Store;
+use super::link::pause;
+use super::mirrors::Slot;
+use super::scripts::Joining;
+use crate::event::{ClientId, ClientPast, EventId, Format};
+use crate::hub::{self, ControlStream, Mirror, Position, Subscription};
+use crate::message::Operation;
+use crate::refusal::Refusal;
+
+impl Store {
+    /// See [`Hub::subscribe`](hub::Hub::subscribe), and [`Hub::attach`](hub::Hub::attach) where no channel is made.
+    ///
+    /// # Errors
+    /// As there, and the store's.
+    pub async fn subscribe(
+        &self,
+        id: ClientId,
+        format: Format,
+        from: Position,
+        makes: bool,
+    ) -> Result<Subscription, Refusal> {
+        let begun = Instant::now();
+        let mut tries = 0;
+        loop {
+            self.inner.hub.admit()?;
+            match self.try_subscribe(id, format, from, makes).await {
+                Ok(Some(subscription)) => return Ok(subscription),
+                Err(Refusal::StoreAway) if begun.elapsed() < self.inner.patience => {
+                    pause(tries).await;
+                    tries += 1;
+                }
+                // It ended meanwhile.
+                Ok(None) => {}
+                Err(refusal) => return Err(refusal),
+            }
+        }
+    }
+
+    async fn try_subscribe(
+        &self,
+        id: ClientId,
+        format: Format,
+        from: Position,
+        makes: bool,
+    ) -> Result<Option<Subscription>, Refusal> {
+        let inner = &self.inner;
+        let slot = inner.mirrors.slot(id);
+        let _turn = slot.turn.lock().await;
+        if slot.is_gone() {
+            return Ok(None);
+        }
+        let (mirror, past) = match slot.mirror() {
+            Some(mirror) if !slot.is_unsure() && reaches(&mirror, from) => (mirror, None),
+            known => {
+                let (subscribers, listeners) = known.as_ref().map_or((0, 0), Mirror::users);
+                let wanted = match from {
+                    Position::After(cursor) => cursor,
+                    Position::Start | Position::Tail(_) => BEGINNING,
+                };
+                let here = known.map(|it| it.last());
+                let mut joining = Joining {
+                    subscribers: subscribers + 1,
+                    listeners,
+                    makes,
+                    from: here.into_iter().chain([wanted]).min_by_key(|it| it.seq),
+                    resumes: matches!(from, Position::After(_)),
+                };
+                let joined = self.join(&slot, id, &joining).await;
+                let (mirror, past) = match joined {
+                    // Who cannot have seen its end is told no more of it than of others.
+                    Err(Refusal::Hub(hub::Refusal::Ended)) if !joining.resumes => {
+                        return Err(hub::Refusal::Unknown.into());
+                    }
+                    joined => joined?,
+                };
+                if !mirror.covers(from) {
+                    joining.from = Some(BEGINNING);
+                    self.join(&slot, id, &joining).await?;
+                }
+                (mirror, past)
+            }
+        };
+        let Some(subscription) = mirror.subscribe(format, from, past) else {
+            return Ok(None);
+        };
+        let subscription = subscription?;
+        match inner.report_in_turn(id, &mirror).await {
+            Err(refusal @ Refusal::Hub(hub::Refusal::TooManySubscribers(_))) => Err(refusal),
+            // The feed says if the channel has ended; the report follows if the store is away.
+            _ => Ok(Some(subscription)),
+        }
+    }
+
+    /// Joins a channel, in the slot's turn. A slot without a mirror is not kept.
+    async fn join(
+        &self,
+        slot: &Arc<Slot>,
+        id: ClientId,
+        joining: &Joining,
+    ) -> Result<(Mirror, Option<ClientPast>), Refusal> {
+        let joined = self.inner.join(slot, id, joining).await;
+        if slot.mirror().is_none() {
+            self.inner.mirrors.remove(id, slot);
+        }
+        joined
+    }
+
+    /// See [`Hub::listen`](hub::Hub::listen).
+    ///
+    /// # Errors
+    /// As there, and the store's.
+    pub async fn listen(
+        &self,
+        id: ClientId,
+        operation: Option<Operation>,
+    ) -> Result<ControlStream, Refusal> {
+        loop {
+            self.inner.hub.admit()?;
+            if let Some(stream) = self.try_listen(id, operation.as_ref()).await? {
+                return Ok(stream);
+            }
+        }
+    }
+
+    async fn try_listen(
+        &self,
+        id: ClientId,
+        operation: Option<&Operation>,
+    ) -> Result<Option<ControlStream>, Refusal> {
+        let inner = &self.inner;
+        let slot = inner.mirrors.slot(id);
+        let _turn = slot.turn.lock().await;
+        if slot.is_gone() {
+            return Ok(None);
+        }
+        let mirror = if let Some(mirror) = slot.mirror() {
+            mirror
+        } else {
+            let joining = Joining {
+                subscribers: 0,
+                listeners: 1,
+                makes: false,
+                from: None,
+                resumes: false,
+            };
+            self.join(&slot, id, &joining).await?.0
+        };
+        let (stream, ticket) = match mirror.listen(operation.cloned()) {
+            Err(hub::Refusal::Ended) => return Ok(None),
+            other => other?,
+        };
+        if let Some(operation) = operation {
+            inner
+                .scripts
+                .stand(id, &inner.node, &inner.work(ticket), operation)
+                .await?;
+        }
+        inner.report_in_turn(id, &mirror).await?;
+        Ok(Some(stream))
+    }
+}
+
+/// No message has this ID: what is asked for from there on is all that is held.
+pub(super) const BEGINNING: EventId = EventId { seq: 0, time: 0 };
+
+/// Whether a reader finds in a mirror what it wants. What its cursor names may have yet to come here.
+fn reaches(mirror: &Mirror, from: Position) -> bool {
+    let is_ahead = matches!(from, Position::After(cursor) if cursor.seq > mirror.last().seq);
+    !is_ahead && mirror.covers(from)
+}
