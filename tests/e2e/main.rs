@@ -23,6 +23,7 @@ mod pane_tmux;
 mod peers;
 mod peers_cut;
 mod peers_quiet;
+mod recipes;
 mod reverse_proxy;
 mod send;
 mod send_away;
@@ -67,6 +68,7 @@ mod support {
     pub(crate) mod fuzz_request;
     #[expect(dead_code, reason = "the rest is for tests/it")]
     pub(crate) mod http;
+    pub(crate) mod libraries;
     pub(crate) mod nginx;
     pub(crate) mod original;
     pub(crate) mod pane;
@@ -74,6 +76,7 @@ mod support {
     pub(crate) mod port;
     pub(crate) mod process;
     pub(crate) mod program;
+    pub(crate) mod recipes;
     pub(crate) mod redis;
     pub(crate) mod retry_hint;
     #[expect(dead_code, reason = "the rest is for tests/it")]

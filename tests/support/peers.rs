@@ -4,43 +4,21 @@
 //! Each has `/ticks`, on which a POST to `/say` publishes an event, `/quiet`, and, but for nchan, `/end`, which ends
 //! after three events.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Stdio,
-};
+use std::process::Stdio;
 
 use tokio::process::Command;
 
 use super::{
     http::Http,
+    libraries::Libraries,
     nginx::Nginx,
     process::{Running, clean},
     program,
 };
 
-const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/peers");
+const LIBRARIES: Libraries = Libraries("peers");
 /// Debian's, as `.ci/programs` has it.
 const NCHAN: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
-
-/// Where `.ci/peers` puts the libraries.
-fn installed() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    target.join("peers")
-}
-
-/// Whether the libraries of a list are here, all and in these versions. If not, that is said; with `CI` in the
-/// environment it fails the test.
-fn are_here(list: &str) -> bool {
-    let wanted = fs::read(Path::new(SOURCES).join(list)).unwrap();
-    let here = fs::read(installed().join(list)).is_ok_and(|it| it == wanted);
-    if !here {
-        let hint = format!("what {list} names is not here; to get it: .ci/peers");
-        assert!(std::env::var_os("CI").is_none(), "{hint}");
-        eprintln!("not tested: {hint}");
-    }
-    here
-}
 
 /// A text as the value of a query.
 fn encoded(text: &str) -> String {
@@ -64,11 +42,13 @@ pub(crate) struct Peer {
 impl Peer {
     /// sse-starlette under uvicorn, with so many seconds between two pings. `None` if it is not here.
     pub(crate) async fn sse_starlette(ping: &str) -> Option<Self> {
-        if !are_here("requirements.txt") {
+        if !LIBRARIES.are_here("requirements.txt") {
             return None;
         }
-        let mut python = clean(installed().join("python/bin/python3"));
-        python.arg(format!("{SOURCES}/sse-starlette.py")).arg(ping);
+        let mut python = clean(LIBRARIES.installed().join("python/bin/python3"));
+        python
+            .arg(LIBRARIES.sources().join("sse-starlette.py"))
+            .arg(ping);
         Some(Self::start(&mut python).await)
     }
 
@@ -84,12 +64,12 @@ impl Peer {
 
     async fn node(source: &str) -> Option<Self> {
         let program = program::find("node")?;
-        if !are_here("package-lock.json") {
+        if !LIBRARIES.are_here("package-lock.json") {
             return None;
         }
         let mut node = clean(program);
-        node.env("NODE_PATH", installed().join("node/node_modules"));
-        node.arg(format!("{SOURCES}/{source}"));
+        node.env("NODE_PATH", LIBRARIES.installed().join("node/node_modules"));
+        node.arg(LIBRARIES.sources().join(source));
         Some(Self::start(&mut node).await)
     }
 

@@ -1,0 +1,151 @@
+//! Applications in other languages that publish with the files of `examples/`, as somebody would who has copied them.
+//! Their sources are in `recipes`, `.ci/peers` installs their libraries.
+//!
+//! Each has `/refresh/NAME`, `/broken`, `/pool`, `/streamed`, `/ticks/GATE`, `/open/GATE` and `/flood/COUNT`, writes its
+//! own log of level info to stdout, and prints its port.
+
+use std::{path::Path, process::Stdio};
+
+use serde_json::Value;
+use tokio::process::Command;
+
+use super::{
+    http::{Answer, Http, Stream, stream_of},
+    libraries::Libraries,
+    process::{Running, clean},
+};
+
+const LIBRARIES: Libraries = Libraries("recipes");
+const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+
+/// A framework, and with it a language.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Recipe {
+    FastApi,
+    Flask,
+}
+
+/// An application that runs.
+pub(crate) struct App {
+    pub(crate) http: Http,
+    pub(crate) url: String,
+    pub(crate) process: Running,
+}
+
+impl Recipe {
+    /// Its application, which publishes to the server at this URL. `None` if what it needs is not here.
+    pub(crate) async fn start(self, server: &str, environment: &[(&str, &str)]) -> Option<App> {
+        let mut command = match self {
+            Self::FastApi => python("fastapi_app.py")?,
+            Self::Flask => python("flask_app.py")?,
+        };
+        command.env("CODECHAT_SERVER", server);
+        command.envs(environment.iter().copied());
+        let mut process = Running::start(command.stdout(Stdio::piped()));
+        let line = process.line().await;
+        let port = line.trim().strip_prefix("listening on ").unwrap();
+        let address = format!("127.0.0.1:{port}");
+        Some(App {
+            http: Http {
+                address: address.parse().unwrap(),
+            },
+            url: format!("http://{address}"),
+            process,
+        })
+    }
+}
+
+fn python(source: &str) -> Option<Command> {
+    if !LIBRARIES.are_here("requirements.txt") {
+        return None;
+    }
+    let mut python = clean(LIBRARIES.installed().join("python/bin/python3"));
+    python.env("PYTHONPATH", Path::new(EXAMPLES).join("python"));
+    python.env("PYTHONDONTWRITEBYTECODE", "1");
+    python.arg(LIBRARIES.sources().join("python").join(source));
+    Some(python)
+}
+
+impl App {
+    /// What it answers to a request with these header lines.
+    pub(crate) async fn asked_with(&self, path: &str, headers: &[&str]) -> Answer {
+        self.http.request("GET", path, headers, "").await
+    }
+
+    /// What it answers to a request that a client watches.
+    pub(crate) async fn asked(&self, path: &str, id: &str) -> Answer {
+        self.asked_with(path, &[&format!("Sse-Client-ID: {id}")])
+            .await
+    }
+
+    /// Its memory that is in use, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.process.pid());
+        let status = std::fs::read_to_string(status).unwrap();
+        let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:"));
+        let kib = line.unwrap().trim().trim_end_matches(" kB");
+        kib.parse::<u64>().unwrap() * 1024
+    }
+
+    /// Ends it as its host would; what it has written to stdout and stderr.
+    pub(crate) async fn stopped(self) -> (String, String) {
+        self.process.signal("TERM").await;
+        let ended = self.process.end().await;
+        (ended.stdout, ended.stderr)
+    }
+}
+
+/// A client whose stream is read.
+pub(crate) struct Watched {
+    pub(crate) id: String,
+    stream: Stream,
+}
+
+impl Watched {
+    /// A new client of a server.
+    pub(crate) async fn new(server: Http) -> Self {
+        let id = server.connect().await;
+        Self::open(server, id, &[]).await
+    }
+
+    /// One that is known, with more header lines.
+    pub(crate) async fn open(server: Http, id: String, headers: &[&str]) -> Self {
+        let target = format!("{}?format=json", stream_of(&id));
+        let mut stream = server.stream(&target, headers).await;
+        let greeting = stream.event().await.json();
+        assert_eq!(greeting["system"], true, "{greeting}");
+        Self { id, stream }
+    }
+
+    /// The next message.
+    pub(crate) async fn message(&mut self) -> Value {
+        self.stream.event().await.json()
+    }
+
+    /// All messages up to and with the first whose text has this in it.
+    pub(crate) async fn until(&mut self, text: &str) -> Vec<Value> {
+        let mut messages = Vec::new();
+        loop {
+            messages.push(self.message().await);
+            if text_of(messages.last().unwrap()).contains(text) {
+                return messages;
+            }
+        }
+    }
+
+    /// All messages up to and with the outcome of what publishes them.
+    pub(crate) async fn until_the_outcome(&mut self) -> Vec<Value> {
+        let mut messages = Vec::new();
+        loop {
+            messages.push(self.message().await);
+            if !messages.last().unwrap()["outcome"].is_null() {
+                return messages;
+            }
+        }
+    }
+}
+
+/// A message's text.
+pub(crate) fn text_of(message: &Value) -> &str {
+    message["message"].as_str().unwrap()
+}
