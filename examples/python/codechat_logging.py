@@ -1,5 +1,4 @@
 """Sends the log records of a watched request to its watcher. It needs codechat_publisher.py beside it.
-
 Call `attach()` once logging is set up, and use codechat_asgi.py or codechat_wsgi.py; other work, such as a job from a
 queue, runs `with operation(name, client_id)`. A thread pool needs `submit(contextvars.copy_context().run, work)`."""
 import collections, contextlib, contextvars, functools, logging, re, threading, time
@@ -13,7 +12,8 @@ running, lock = [], threading.Lock()
 @functools.lru_cache(maxsize=1000)  # one for each client ID
 class Client:
     def __init__(self, id):
-        self.id, self.queue, self.dropped, self.away_until, self.asked = id, collections.deque(), 0, 0, {}
+        self.id, self.queue, self.asked, self.pause = id, collections.deque(), {}, 2
+        self.dropped = self.away_until = 0
 
 @contextlib.contextmanager
 def operation(name, client_id):

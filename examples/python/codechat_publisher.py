@@ -47,12 +47,12 @@ class Publisher:
             with self.changed:
                 client.dropped += -lost if status == 202 else len(batch)
                 if status == 202:
-                    client.asked, self.pause = answer, 1
+                    client.asked, client.pause, self.pause = answer, 2, 1
                 elif status in (401, 403):
                     self.away_until = math.inf
                     print(f"codechat: nothing is published, since the server answers {status}", file=sys.stderr)
-                elif status == 404:  # nobody watches
-                    client.away_until = time.monotonic() + 30
+                elif status == 404:  # nobody watches, or not yet again
+                    client.away_until, client.pause = time.monotonic() + client.pause, min(30, client.pause * 2)
                 elif status not in (400, 413):  # which are about these messages
                     self.away_until, self.pause = time.monotonic() + self.pause, min(30, self.pause * 2)
             self.listener()

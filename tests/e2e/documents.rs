@@ -36,7 +36,7 @@ const ANY_ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
 /// The ports that the documents' commands use.
 const PORTS: [u16; 2] = [codechat::internal::wire::DEFAULT_PORT, 8000];
 /// Examples that are run by `recipes.rs`, in applications.
-const RECIPES: [&str; 1] = ["examples/python"];
+const RECIPES: [&str; 3] = ["examples/go", "examples/node", "examples/python"];
 /// What a terminal says once it is ready for the next block.
 const READY: [&str; 3] = ["client ID ", "listening on ", "waiting for "];
 

@@ -75,6 +75,8 @@ macro_rules! ask {
 ask! {
     fastapi = Recipe::FastApi;
     flask = Recipe::Flask;
+    express = Recipe::Express;
+    go = Recipe::Go;
 }
 
 #[test]

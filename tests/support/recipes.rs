@@ -4,15 +4,20 @@
 //! Each has `/refresh/NAME`, `/broken`, `/pool`, `/streamed`, `/ticks/GATE`, `/open/GATE` and `/flood/COUNT`, writes its
 //! own log of level info to stdout, and prints its port.
 
-use std::{path::Path, process::Stdio};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use serde_json::Value;
-use tokio::process::Command;
+use tokio::{process::Command, sync::OnceCell};
 
 use super::{
     http::{Answer, Http, Stream, stream_of},
     libraries::Libraries,
-    process::{Running, clean},
+    process::{Running, Scratch, clean},
+    program,
 };
 
 const LIBRARIES: Libraries = Libraries("recipes");
@@ -23,6 +28,8 @@ const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 pub(crate) enum Recipe {
     FastApi,
     Flask,
+    Express,
+    Go,
 }
 
 /// An application that runs.
@@ -38,6 +45,8 @@ impl Recipe {
         let mut command = match self {
             Self::FastApi => python("fastapi_app.py")?,
             Self::Flask => python("flask_app.py")?,
+            Self::Express => node("express_app.mjs")?,
+            Self::Go => go().await?,
         };
         command.env("CODECHAT_SERVER", server);
         command.envs(environment.iter().copied());
@@ -64,6 +73,54 @@ fn python(source: &str) -> Option<Command> {
     python.env("PYTHONDONTWRITEBYTECODE", "1");
     python.arg(LIBRARIES.sources().join("python").join(source));
     Some(python)
+}
+
+fn node(source: &str) -> Option<Command> {
+    let program = program::find("node")?;
+    if !LIBRARIES.are_here("package-lock.json") {
+        return None;
+    }
+    let mut node = clean(program);
+    node.env("NODE_PATH", LIBRARIES.installed().join("node/node_modules"));
+    // What it keeps for good would not fit; what it keeps for a while is not mistaken for it.
+    node.args(["--max-old-space-size=32", "--max-semi-space-size=1"]);
+    node.arg(LIBRARIES.sources().join("node").join(source));
+    Some(node)
+}
+
+/// Built once, with the compiler that is among Python's libraries.
+async fn go() -> Option<Command> {
+    static BUILT: OnceCell<Option<(Scratch, PathBuf)>> = OnceCell::const_new();
+    let build = async {
+        if !LIBRARIES.are_here("requirements.txt") {
+            return None;
+        }
+        let scratch = Scratch::new();
+        let module = scratch.path("application");
+        let package = module.join("codechat");
+        fs::create_dir_all(&package).unwrap();
+        fs::write(module.join("go.mod"), "module application\n\ngo 1.22\n").unwrap();
+        let main = LIBRARIES.sources().join("go/main.go");
+        fs::copy(main, module.join("main.go")).unwrap();
+        for file in Path::new(EXAMPLES).join("go").read_dir().unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), package.join(file.file_name())).unwrap();
+        }
+        for verb in [&["vet", "./..."][..], &["build", "-o", "application"]] {
+            let mut go = clean(LIBRARIES.installed().join("python/bin/go"));
+            go.args(verb).current_dir(&module);
+            go.env("GOCACHE", LIBRARIES.installed().join("go"));
+            go.envs([("GOTOOLCHAIN", "local"), ("GOFLAGS", "-mod=mod")]);
+            go.envs([("GOPROXY", "off"), ("GOTELEMETRY", "off"), ("GOENV", "off")]);
+            go.env("GOPATH", scratch.path("path"));
+            let built = go.output().await.unwrap();
+            assert!(built.status.success(), "{built:?}");
+        }
+        let program = module.join("application");
+        Some((scratch, program))
+    };
+    let (_, program) = BUILT.get_or_init(|| build).await.as_ref()?;
+    Some(clean(program))
 }
 
 impl App {
