@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo run --example axum
-//! codechat watch --server http://127.0.0.1:8000 -- curl -s -H 'Sse-Client-ID: {id}' http://127.0.0.1:8000/refresh/demo/120
+//! codechat watch --server 8000 -- curl -s -H 'Sse-Client-ID: {id}' http://127.0.0.1:8000/refresh/demo/120
 //! ```
 
 use std::{io, time::Duration};
