@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createModel, receive, relist } from "../../src/server/viewer/model.js";
-import { anchorAt, follow, keptHits, lineEnds, nextHit, pause, topLine } from "../../src/server/viewer/viewport.js";
+import { createModel, pass, receive, relist, toCancel } from "../../src/server/viewer/model.js";
+import { anchorAt, follow, keptHits, lineEnds, meant, nextHit, pause, topLine } from "../../src/server/viewer/viewport.js";
 
 /** The lines of a text; together they are the text. */
 function lines(text, columns, most) {
@@ -98,3 +98,30 @@ test("a pause keeps what was drawn last, whatever has come since", () => {
   pause(model, 10.5);
   assert.deepEqual([topLine(model, 10.5), model.focus], [119.5, 129]);
 });
+
+test("what is meant is shown: the focus, the next one if a filter hides it, the last one while following", () => {
+  const { model, show } = filtered();
+  model.filter = "even";
+  relist(model);
+  pass(model, [0, 2]);
+  assert.equal(meant(model), 2);
+  show(0);
+  model.focus = 1;
+  assert.equal(meant(model), 2);
+  assert.equal(toCancel(model), "even");
+  model.focus = 3;
+  assert.equal(meant(model), 2);
+  relist(model);
+  assert.equal(model.records.get(meant(model)), undefined);
+});
+
+/** A model with five messages of two operations that run, and what stops at one of them. */
+function filtered() {
+  const model = createModel({ id: "", began: 0, offset: 0 });
+  for (let seq = 1; seq <= 5; seq += 1) {
+    const operation = seq % 2 ? "even" : "odd";
+    receive(model, { message: { seq, text: `${seq - 1}`, operation, progress: { current: 1, total: 9 }, data: "{}" } }, 0);
+  }
+  const show = (focus) => Object.assign(model, { focus, anchor: anchorAt(model, 0) });
+  return { model, show };
+}

@@ -3,7 +3,7 @@
 
 import { timeText } from "./model.js";
 import { isReadable } from "./text.js";
-import { LINES_MAX, anchorAt, follow, isFollowing, lineEnds, pause, placeTop, topLine, wrapColumns } from "./viewport.js";
+import { LINES_MAX, anchorAt, follow, isFollowing, lineEnds, meant, pause, placeTop, topLine, wrapColumns } from "./viewport.js";
 
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./records.js").Entry} Record */
@@ -246,11 +246,12 @@ export function createList(changed) {
 
   /** Shows what is in focus, and puts the buttons on that row, or where the mouse is. @param {Model} model */
   function drawFocus(model) {
+    const inFocus = isFollowing(model) ? -1 : meant(model);
     for (const [id, row] of drawn) {
-      row.classList.toggle("focus", id === model.focus);
-      row.ariaSelected = String(id === model.focus);
+      row.classList.toggle("focus", id === inFocus);
+      row.ariaSelected = String(id === inFocus);
     }
-    const focused = drawn.get(model.focus ?? -1);
+    const focused = drawn.get(inFocus);
     if (focused) list.setAttribute("aria-activedescendant", focused.id);
     else list.removeAttribute("aria-activedescendant");
     // Whoever goes on by keys has left the mouse where it is.

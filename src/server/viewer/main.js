@@ -126,7 +126,7 @@ async function detail() {
 
 const address = () => `${location.origin}${location.pathname}#${page.model.id}`;
 const server = () => `${location.origin}${location.pathname}`.replace(/\/$/, "");
-const focused = () => page.model.records.get(page.model.focus ?? page.model.records.end() - 1);
+const focused = () => page.model.records.get(viewport.meant(page.model));
 
 /** @param {string} text @param {string} what */
 const copy = async (text, what) => tell(await view.copy(text, what));

@@ -6,7 +6,7 @@ import { createOperations } from "./operations.js";
 import { createRecords } from "./records.js";
 import { GREETING, LEVELS } from "./stream.js";
 import { safe, safeLine } from "./text.js";
-import { LINES_MAX, createViewport, isFollowing, lineEnds, wrapColumns } from "./viewport.js";
+import { LINES_MAX, createViewport, isFollowing, lineEnds, meant, wrapColumns } from "./viewport.js";
 
 /** @typedef {import("./records.js").Entry} Record */
 
@@ -251,9 +251,9 @@ export function beginnings(model) {
 }
 
 /** The operation to be cancelled: the one in focus, or the only one; all if there is none. @param {Model} model */
-export function toCancel({ operations, records, focus }) {
-  const running = operations.running().map((it) => it.name);
-  const focused = focus === undefined ? undefined : records.get(focus)?.message?.operation;
+export function toCancel(model) {
+  const running = model.operations.running().map((it) => it.name);
+  const focused = model.focus === undefined ? undefined : model.records.get(meant(model))?.message?.operation;
   if (running.includes(focused)) return focused;
   return running.length === 1 ? running[0] : undefined;
 }

@@ -81,8 +81,7 @@ export function createViewport() {
       sums.push((sums.at(-1) ?? 0) + Number(isMessage));
     },
     clear() {
-      [ids, ends, sums] = [[], [], []];
-      [first, base] = [0, 0];
+      [ids, ends, sums, first, base] = [[], [], [], 0, 0];
     },
     /** Takes away the records before `id`. @param {number} id */
     drop(id) {
@@ -142,9 +141,7 @@ export const wrapColumns = ({ wraps, narrow, columns }) => (wraps || narrow ? co
 export const isFollowing = (model) => model.anchor === undefined;
 /** Follows what comes. @param {Model} model */
 export function follow(model) {
-  model.anchor = undefined;
-  model.focus = undefined;
-  model.behind = { new: 0, errors: 0 };
+  Object.assign(model, { anchor: undefined, focus: undefined, behind: { new: 0, errors: 0 } });
 }
 
 /**
@@ -195,9 +192,17 @@ export function reveal(model, id, height) {
   const line = topLine(model, height);
   model.focus = viewport.idAt(index);
   const [top, lines] = [viewport.top(index), viewport.lines(index)];
-  if (top < line || lines > height) placeTop(model, top);
-  else if (top + lines > line + height) placeTop(model, top + lines - height);
-  else placeTop(model, line);
+  placeTop(model, top < line || lines > height ? top : Math.max(line, top + lines - height));
+}
+
+/**
+ * The number of the record that is meant: the one in focus, or the next that is shown, if a filter hides it; the last
+ * one that is shown while following. What fell off is meant until somebody moves.
+ * @param {Model} model
+ */
+export function meant({ viewport, records, focus = Infinity }) {
+  if (focus < records.first()) return focus;
+  return viewport.idAt(Math.min(viewport.indexOf(focus), viewport.count() - 1));
 }
 
 /** Where the focus stands; if it is not shown, beside the next that is. @param {Model} model @param {boolean} down */
@@ -236,8 +241,7 @@ export function scroll(model, by, height) {
   placeTop(model, Math.max(0, line));
   const top = viewport.at(Math.max(0, line));
   const bottom = viewport.at(Math.max(0, line) + height - 1);
-  const focus = model.focus === undefined ? viewport.idAt(bottom) : model.focus;
-  model.focus = Math.min(Math.max(focus, viewport.idAt(top)), viewport.idAt(bottom));
+  model.focus = Math.min(Math.max(model.focus ?? Infinity, viewport.idAt(top)), viewport.idAt(bottom));
 }
 
 /**
