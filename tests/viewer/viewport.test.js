@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createModel, pass, receive, relist, toCancel } from "../../src/server/viewer/model.js";
-import { anchorAt, follow, keptHits, lineEnds, meant, nextHit, pause, topLine } from "../../src/server/viewer/viewport.js";
+import { anchorAt, follow, keptHits, lineEnds, meant, nextHit, pause, step, topLine } from "../../src/server/viewer/viewport.js";
 
 /** The lines of a text; together they are the text. */
 function lines(text, columns, most) {
@@ -125,3 +125,15 @@ function filtered() {
   const show = (focus) => Object.assign(model, { focus, anchor: anchorAt(model, 0) });
   return { model, show };
 }
+
+test("whoever reads whole messages goes from one to the next, and stays at the last one", () => {
+  const { model, show } = filtered();
+  show(2);
+  const seen = [1, 1, 1].map(() => {
+    step(model, 1, 10, true);
+    return model.focus;
+  });
+  assert.deepEqual(seen, [3, 4, 4]);
+  step(model, 1, 10);
+  assert.equal(model.focus, undefined);
+});

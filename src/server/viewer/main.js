@@ -133,7 +133,7 @@ const copy = async (text, what) => tell(await view.copy(text, what));
 
 /** @param {number} by */
 function openDetail(by) {
-  if (by !== 0) viewport.step(page.model, by, list.height());
+  if (by !== 0) viewport.step(page.model, by, list.height(), true);
   const record = focused();
   if (record) view.detail(page.model, record, address(), copy, openDetail);
   changed();

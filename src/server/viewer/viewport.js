@@ -216,15 +216,16 @@ function focusIndex({ viewport, focus = 0 }, down) {
  * @param {Model} model
  * @param {number} by
  * @param {number} height
+ * @param {boolean} [isRead] whether it stays paused at the last one
  */
-export function step(model, by, height) {
+export function step(model, by, height, isRead) {
   const { viewport } = model;
   if (viewport.count() === 0 || (isFollowing(model) && by > 0)) return;
   const last = viewport.count() - 1;
   const at = model.focus === undefined ? last : Math.min(focusIndex(model, by > 0), last);
   const next = Math.min(last, Math.max(0, at + by));
   reveal(model, viewport.idAt(next), height);
-  if (by > 0 && next === last) follow(model);
+  if (by > 0 && next === last && !isRead) follow(model);
 }
 
 /**

@@ -198,3 +198,33 @@ test("the worker that was prepared for a search stays while the list is laid out
   await page.locator("#hits", { hasText: "0" }).waitFor();
   assert.deepEqual(page.workers(), [worker]);
 });
+
+test("a message that is filtered out is neither opened nor copied, and no message is skipped", async () => {
+  const server = await serve();
+  const id = await connect(server);
+  const page = await open(server, id);
+  const level = "error";
+  await publish(server, id, { message: "first", level }, { message: "hidden" }, { message: "second", level }, { message: "also hidden" });
+  await says(page, "received 4");
+  await page.keyboard.press("k");
+  await page.locator(".row.focus", { hasText: "second" }).waitFor();
+  await page.keyboard.press("k");
+  await page.locator(".row.focus", { hasText: "hidden" }).waitFor();
+  await page.keyboard.press("5");
+  await says(page, "shown 2");
+  await page.locator(".row.focus", { hasText: "second" }).waitFor();
+  await page.keyboard.press("Enter");
+  const dialog = page.getByRole("dialog", { name: "Message" });
+  const shows = (text) => dialog.locator("dd").first().getByText(text, { exact: true }).waitFor();
+  await shows("second");
+  await dialog.getByText("Next").click();
+  await shows("second");
+  await publish(server, id, { message: "third", level }, { message: "fourth", level });
+  await says(page, "received 6");
+  await dialog.getByText("Next").click();
+  await shows("third");
+  await dialog.getByText("Next").click();
+  await shows("fourth");
+  await page.getByText("paused,").waitFor();
+  assert.deepEqual(page.errors, []);
+});
