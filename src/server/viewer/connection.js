@@ -37,6 +37,9 @@ export function request(page, path, more = {}) {
   return fetch(path, { ...more, cache: "no-store", redirect: "manual", credentials: "same-origin", headers });
 }
 
+/** Whether it is an answer of the server's own. @param {Response} response @param {string} type */
+const isOf = (response, type) => response.ok && !!response.headers.get("Content-Type")?.startsWith(type);
+
 /** Why an answer is not what was asked for, and what to do about it. @param {Response} response */
 async function reasonOf(response) {
   if (response.ok || response.type === "opaqueredirect") return "something between answers instead (a login?)";
@@ -57,11 +60,10 @@ async function reasonOf(response) {
  */
 export async function post(page, what, wish, words) {
   const headers = { "Content-Type": "application/json" };
-  const body = JSON.stringify(wish);
   const path = `${API}/debug/${what}/${page.model.id}`;
   try {
-    const response = await request(page, path, { method: "POST", headers, body });
-    if (response.ok) {
+    const response = await request(page, path, { method: "POST", headers, body: JSON.stringify(wish) });
+    if (isOf(response, what === "stop" ? "text/plain" : "application/json")) {
       page.tell(words.done);
       return true;
     }
@@ -215,7 +217,7 @@ export function createConnection(page, again, state = { lastId: "", translator: 
    */
   async function refusal(response, type) {
     const { status } = response;
-    if (status === 200 && response.headers.get("Content-Type")?.startsWith(type)) return undefined;
+    if (isOf(response, type)) return undefined;
     if (status === 204) {
       become({ kind: "ended" });
       return "over";

@@ -166,3 +166,21 @@ test("a file that is saved can be read for a while", async () => {
   });
   assert.equal(await (await again).failure(), null);
 });
+
+test("what somebody else answers to a wish is not taken for the server's word", async () => {
+  const server = await serve();
+  const id = await connect(server);
+  const login = { status: 200, headers: { "Content-Type": "text/html" }, body: "<title>Log in</title>" };
+  const proxy = await between(server, ({ method }) => (method === "POST" ? login : undefined));
+  const page = await open(proxy, id);
+  await publish(server, id, "kept");
+  await says(page, "kept");
+  await page.keyboard.press("D");
+  await says(page, "publishers could not be asked: something between answers instead (a login?)");
+  await page.getByRole("button", { name: "Ask detail", pressed: false }).waitFor();
+  await page.locator("#menu-button").click();
+  await page.getByRole("menuitem", { name: "End this stream" }).click();
+  await page.getByRole("button", { name: "End it" }).click();
+  await says(page, "the stream could not be ended: something between answers instead (a login?)");
+  assert.deepEqual(page.errors, []);
+});
