@@ -321,7 +321,9 @@ function title(model) {
   if (model.connection.kind === "retrying") return "lost connection";
   if (fraction !== undefined) return `${Math.floor(fraction * 100)} % ${first.name ?? ""}`;
   if (model.errors > 0) return counted(model.errors, "error");
-  return model.operations.all().length > 0 && running.length === 0 ? "done" : "";
+  const all = model.operations.all();
+  if (running.length > 0 || all.length === 0) return "";
+  return all.some((it) => it.lost || it.outcome === "failed") ? "failed" : "done";
 }
 
 /** @param {Model} model @param {number} now */

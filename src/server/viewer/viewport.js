@@ -86,8 +86,7 @@ export function createViewport() {
     /** Takes away the records before `id`. @param {number} id */
     drop(id) {
       while (first < ids.length && ids[first] < id) {
-        base = ends[first];
-        first += 1;
+        base = ends[first++];
       }
       if (first > 65536) {
         ids = ids.slice(first);

@@ -28,6 +28,7 @@ test("an operation has a gauge with its figures, and its end is told", async () 
   assert.match(await gauge.getAttribute("aria-valuetext"), /^3\/12 files · 25 %/);
   await publish(server, id, { message: "b", operation: "build", outcome: "failed" });
   await page.locator(".operation .told", { hasText: "failed" }).waitFor();
+  assert.equal(await page.title(), "failed · codechat");
   assert.deepEqual(page.errors, []);
 });
 
