@@ -220,7 +220,7 @@ test("a message that is filtered out is neither opened nor copied, and no messag
   await dialog.getByText("Next").click();
   await shows("second");
   await publish(server, id, { message: "third", level }, { message: "fourth", level });
-  await says(page, "received 6");
+  await says(page, "shown 4");
   await dialog.getByText("Next").click();
   await shows("third");
   await dialog.getByText("Next").click();
