@@ -24,7 +24,7 @@ local part = nodes[node] or { subscribers = 0, listeners = 0, asked = 0 }
 local comes, listens = subscribers > part.subscribers, listeners > part.listeners
 -- Until the node reports where its readers are, they may be anywhere.
 if part.subscribers == 0 then part.slowest = first end
-part.subscribers, part.listeners, part.reported = subscribers, listeners, now
+part.subscribers, part.listeners, part.reported = subscribers, listeners, math.max(now, part.asked)
 nodes[node] = part
 local count = count_subscribers(nodes)
 if comes and count > MAX_SUBSCRIBERS then return { 'subscribers' } end

@@ -56,7 +56,8 @@ end
 if held then
     for name, part in pairs(nodes) do
         if part.subscribers > 0 and part.slowest == low and part.asked <= part.reported then
-            part.asked = now
+            -- Within a millisecond, too, a question is later than the report before it.
+            part.asked = math.max(now, part.reported + 1)
             write_audience(name, part)
             tell(name, 'report ' .. ID)
         end

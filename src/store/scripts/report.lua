@@ -13,7 +13,8 @@ if not part then
 end
 local comes, listens = subscribers > part.subscribers, listeners > part.listeners
 local is_news = listeners ~= part.listeners
-part.subscribers, part.listeners, part.slowest, part.reported = subscribers, listeners, tonumber(ARGV[4]), now
+part.subscribers, part.listeners, part.slowest = subscribers, listeners, tonumber(ARGV[4])
+part.reported = math.max(now, part.asked)
 local count = count_subscribers(nodes)
 if comes and count > MAX_SUBSCRIBERS then return { 'subscribers' } end
 if listens and count_listeners(nodes) > MAX_LISTENERS then return { 'listeners' } end
