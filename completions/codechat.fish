@@ -53,12 +53,12 @@ log\t'Time, level, operation and text, as log files have them'
 json\t'NDJSON: an object a line, with id and time'
 raw\t'The stream\'s data as they came; a terminal gets them made safe all the same'"
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l id-file -d 'Write the client ID, and only that, to a file once the stream is open' -r -F
-complete -c codechat -n "__fish_codechat_using_subcommand watch" -s n -l count -d 'End after so many messages' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -s n -l count -d 'End after COUNT messages' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l until -d 'End at a message that matches' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l fail-on -d 'End with exit code 3 at a message of this level, or that matches' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l stop-on -d 'As --fail-on, and with CMD, end that at once' -r
-complete -c codechat -n "__fish_codechat_using_subcommand watch" -l timeout -d 'End with exit code 4 after so long' -r
-complete -c codechat -n "__fish_codechat_using_subcommand watch" -l linger -d 'After CMD has ended, wait so long at the most for messages that are still on their way' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l timeout -d 'End with exit code 4 after this time' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l linger -d 'After CMD has ended, wait at most this long for messages that are still on their way' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l record -d 'Write all that happens to a new file, for --replay' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l replay -d 'Show a recording, without any server' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l speed -d 'How many times as fast as it happened a recording is shown: a number, or max for no pauses' -r
@@ -131,15 +131,15 @@ complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store-cert -
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store-key -d 'The key of --store-cert, in PEM' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store-prefix -d 'What all keys in the store begin with: one for each installation that uses it' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store-timeout -d 'The store must answer within this' -r
-complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store-patience -d 'So long the store may be away, at the start and later, before those who wait for it are refused' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store-patience -d 'How long the store may be away, at the start and later, before requests that wait for it are refused' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l token-file -d 'A file with the server\'s token [default: what CODECHAT_TOKEN holds]' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l allowed-host -d 'A name that the server is reached by; repeatable' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l cors-origin -d 'An origin whose web pages may use the server; repeatable' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l tls-cert -d 'Speak HTTPS with the certificate in this file: PEM, with its chain' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l tls-key -d 'The key of that certificate: PEM' -r -F
-complete -c codechat -n "__fish_codechat_using_subcommand serve" -l idle-timeout -d 'A client that is not used ends after so long' -r
-complete -c codechat -n "__fish_codechat_using_subcommand serve" -l heartbeat -d 'A stream that was quiet for so long gets a comment' -r
-complete -c codechat -n "__fish_codechat_using_subcommand serve" -l stall-timeout -d 'A subscriber that takes no bytes for so long is closed' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l idle-timeout -d 'A client that is not used ends after this time' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l heartbeat -d 'A stream that was quiet for this time gets a comment' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l stall-timeout -d 'A subscriber that takes no bytes for this time is closed' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l header-timeout -d 'The head of a request must come within this; a connection without a request is closed after it' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l body-timeout -d 'The body of a request that is not a stream must come within this' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log-messages -d 'Messages that the log of each client keeps: the newest' -r

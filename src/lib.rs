@@ -97,15 +97,17 @@
 //! | `wire` | bytes ⇄ values: frames, JSON, routes, header names | `message`, `event`, `control` |
 //! | `frames` | where hub and wire meet: how events are written | `hub`, `wire` |
 //! | `update` | what a reader of a stream learns | `message`, `event` |
-//! | `builder` | how an application makes messages: what breaks a rule is repaired | `message` |
-//! | `feed` | reading a client's messages in the hub's process | `hub`, `wire`, `update` |
-//! | `publisher`, `scope` | publishing from inside an application: where messages go; one request's client | `builder`, `hub` and below; each other's parts |
+//! | `message_builder` | how an application makes messages: what breaks a rule is repaired | `message` |
+//! | `hub_feed` | reading a client's messages in the hub's process | `hub`, `wire`, `update` |
+//! | `publisher`, `scope` | publishing from inside an application: where messages go; one request's client | `message_builder`, `hub` and below; each other's parts |
 //! | `scope_layer`, `tracing_layer` | the tower layer that finds a request's client; the `tracing` layer that follows its watcher | `publisher`, `scope`, `wire` and below |
 //! | `terminal` | foreign text made safe for a terminal; the program's own lines on stderr, the status line | nothing |
 //! | `token` | the secret between a server and its clients | nothing |
+//! | `duration`, `lock` | durations as people read them; locks that are held for a moment | nothing |
 //! | `file_error` | why a file cannot be used, in words | nothing |
 //! | `metrics` | counters and histograms, in Prometheus's text format | nothing |
 //! | `pem_file` | certificates and keys in files | `file_error` |
+//! | `trust` | whose certificates a TLS client trusts | nothing |
 //! | `store` | channels that several servers share in Redis, and their mirrors in a hub | `hub`, `wire`, `token`, `metrics`, `pem_file` and below |
 //! | `channels` | whose the channels are: a hub's or a store's | `hub`, `store` and below |
 //! | `server` | the HTTP handlers of the channels, and the accept loop | `channels`, `hub`, `wire`, `token`, `metrics`, `pem_file` and below |
@@ -140,7 +142,6 @@
 #[cfg(not(unix))]
 compile_error!("codechat runs on Unix systems only: Linux, and perhaps macOS, which is not tested");
 
-mod builder;
 #[cfg(feature = "server")]
 mod channels;
 #[cfg(feature = "cli")]
@@ -150,13 +151,16 @@ mod client;
 #[cfg(feature = "cli")]
 mod command;
 mod control;
+mod duration;
 mod event;
-mod feed;
 #[cfg(any(feature = "server", feature = "store"))]
 mod file_error;
 mod frames;
 mod hub;
+mod hub_feed;
+mod lock;
 mod message;
+mod message_builder;
 #[cfg(any(feature = "server", feature = "store"))]
 mod metrics;
 #[cfg(any(feature = "server", feature = "store"))]
@@ -179,12 +183,13 @@ mod terminal;
 #[cfg(any(feature = "server", feature = "client", feature = "store"))]
 mod token;
 mod tracing_layer;
+#[cfg(any(feature = "client", feature = "store"))]
+mod trust;
 mod update;
 #[cfg(feature = "cli")]
 mod watch;
 mod wire;
 
-pub use builder::{FIELDS_MAX, Number, TEXT_MAX};
 #[cfg(feature = "client")]
 pub use client::{
     BadServerUrl, Client, ClientError, ClientOptions, ServerUrl,
@@ -192,9 +197,10 @@ pub use client::{
 };
 pub use control::{Cancel, Change, ControlRequest, ControlState, Requested};
 pub use event::{ClientId, End, EventId, Gap, NotAClientId, NotAnEventId, UnixMillis};
-pub use feed::HubFeed;
 pub use hub::{ClientInfo, Hub, Limits, LogLimits, Position, Receipt, Refusal, Stats};
+pub use hub_feed::HubFeed;
 pub use message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress};
+pub use message_builder::{FIELDS_MAX, Number, TEXT_MAX};
 #[cfg(any(feature = "server", feature = "store"))]
 pub use pem_file::PemFileError;
 pub use publisher::{Publisher, PublisherStats};

@@ -163,6 +163,15 @@ const LEVEL_WORDS: [(Level, &[&str]); 5] = [
 ];
 
 impl Level {
+    /// All of them, from the one that matters least.
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Trace,
+        Self::Debug,
+        Self::Info,
+        Self::Warn,
+        Self::Error,
+    ];
+
     /// Returns what a publisher means by this word or number, in any case; `None` if it is not known.
     /// Its own names alone are read by [`Level::from_str`].
     #[must_use]

@@ -39,7 +39,7 @@ use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::access::Gate;
+use self::access::gate::Gate;
 pub use self::access::{Access, AllowedHost, AllowedOrigin, NotAHost, NotAnOrigin};
 use self::handlers::{clients, connect, control, publish, stop, subscribe};
 use self::metrics::Metrics;

@@ -28,11 +28,11 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 pub use self::address::StoreAddress;
 use self::keeper::Beats;
-use self::link::{Link, LinkOptions};
+use self::link::{Link, LinkOptions, pause};
 use self::mirrors::Mirrors;
 pub use self::publisher::{BATCH_MESSAGES, Publisher};
 use self::rooms::Rooms;
@@ -56,9 +56,9 @@ pub struct StoreOptions {
     pub prefix: String,
     /// It must answer within this.
     pub timeout: Duration,
-    /// So long its absence is borne: by streaming publishers, by subscriptions, and at the start.
+    /// How long streaming publishers, subscriptions and the start of the server wait for it while it is away.
     pub patience: Duration,
-    /// So long a publisher waits for a node that says nothing of its readers.
+    /// How long a publisher waits for a node that reports nothing of its readers.
     pub stall_timeout: Duration,
 }
 
@@ -96,7 +96,7 @@ struct Inner {
 /// How many channels are published to at once, in a broadcast, and asked about at once, in a list.
 const AT_ONCE: usize = 64;
 
-/// So long a server that ends may take to tell the store.
+/// How long a server that ends may take to say so to the store.
 const LEAVING: Duration = Duration::from_secs(1);
 
 impl Store {
@@ -285,6 +285,24 @@ impl Store {
 }
 
 impl Inner {
+    /// Asks the store, and again while it is away, for at most `patience`.
+    async fn patiently<T, F>(&self, ask: impl Fn() -> F) -> Result<T, Refusal>
+    where
+        F: Future<Output = Result<T, Refusal>>,
+    {
+        let begun = Instant::now();
+        let mut tries = 0;
+        loop {
+            match ask().await {
+                Err(Refusal::StoreAway) if begun.elapsed() < self.patience => {
+                    pause(tries).await;
+                    tries += 1;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
     fn next_ticket(&self) -> u64 {
         // Those of control streams are small.
         const FIRST: u64 = 1 << 32;

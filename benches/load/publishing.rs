@@ -58,13 +58,13 @@ impl Readers {
         Ok(readers)
     }
 
-    /// How many deliveries so many messages make.
+    /// The number of deliveries that `messages` make.
     pub(crate) fn deliveries(&self, messages: u64) -> u64 {
         messages * self.subscribers as u64
     }
 }
 
-/// One ID, 1,000 subscribers, single messages from so many publishers.
+/// One ID, 1,000 subscribers, single messages from `publishers`.
 pub(crate) async fn fanout(
     server: &Server,
     scale: Scale,
@@ -123,7 +123,7 @@ pub(crate) async fn publish(
     Ok(vec![Figure::rate(row, "messages", messages, meter.took()?)])
 }
 
-/// Publishes about so many messages, one after the other on each connection. Returns how many those were.
+/// Publishes about `messages`, one after the other on each connection. Returns their exact number.
 pub(crate) async fn singly(
     server: &Server,
     readers: &Readers,
@@ -165,7 +165,7 @@ pub(crate) async fn ndjson(server: &Server, scale: Scale) -> anyhow::Result<Vec<
     )])
 }
 
-/// Publishes so many bodies to each ID, all of which have had as many messages before. Returns how many messages those were.
+/// Publishes `rounds` bodies to each ID, all of which have had as many messages before. Returns the number of messages.
 pub(crate) async fn in_batches(
     server: &Server,
     readers: &Readers,

@@ -26,9 +26,9 @@ use super::{
 };
 
 const NODES: usize = 3;
-/// One fault begins so long after another at the most, however long the soak is.
+/// The longest time between the beginnings of two faults.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// So long the store stands still: within what a publisher bears, beyond what one answer may take.
+/// How long the store is stopped: longer than one answer may take, shorter than a publisher waits.
 const STILL: Duration = Duration::from_millis(1500);
 /// The pause between two looks at what has yet to happen.
 const LOOK: Duration = Duration::from_millis(5);
@@ -55,7 +55,7 @@ enum Fault {
     NodeEnds,
 }
 
-/// Lets all of it work for so long, and counts. `None` if redis-server or nginx is not here.
+/// Lets all of it work for this time, and counts. `None` if redis-server or nginx is not here.
 pub(crate) async fn soak(codechat: &str, time: Duration) -> Option<Tally> {
     let mut cluster = Cluster::start(codechat).await?;
     let addresses: Vec<_> = cluster.nodes.iter().map(|it| it.address).collect();

@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
-use rustls_platform_verifier::Verifier;
+use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+
+use crate::trust;
 
 /// Whose certificates are trusted.
 #[derive(Clone, Copy, Debug)]
@@ -27,25 +28,12 @@ pub(super) enum Trust<'a> {
 /// # Errors
 /// If the system trusts nobody, or a certificate is malformed.
 pub(super) fn config(trust: Trust) -> Result<ClientConfig, Error> {
-    let provider = Arc::new(ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()?;
     let builder = match trust {
-        Trust::System => {
-            let verifier = Arc::new(Verifier::new(provider)?);
-            builder
-                .dangerous()
-                .with_custom_certificate_verifier(verifier)
-        }
-        Trust::Only(certificates) => {
-            let mut roots = RootCertStore::empty();
-            for certificate in certificates {
-                roots.add(certificate.clone())?;
-            }
-            builder.with_root_certificates(roots)
-        }
+        Trust::System => trust::authorities(None)?,
+        Trust::Only(certificates) => trust::authorities(Some(certificates))?,
         Trust::Anyone => {
-            let verifier = Arc::new(Unverified(provider));
+            let builder = trust::builder()?;
+            let verifier = Arc::new(Unverified(Arc::clone(builder.crypto_provider())));
             builder
                 .dangerous()
                 .with_custom_certificate_verifier(verifier)

@@ -96,19 +96,19 @@ Durations are a number and a unit, as in 500ms, 2s, 15m. Sizes are as in 64KiB, 
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitArgs {
-    /// A client that is not used ends after so long
+    /// A client that is not used ends after this time
     ///
     /// It is not used while no stream is opened and no message delivered.
     #[arg(long, value_name = "DUR", env = "CODECHAT_IDLE_TIMEOUT", default_value = "15m", value_parser = interval)]
     idle_timeout: Duration,
 
-    /// A stream that was quiet for so long gets a comment
+    /// A stream that was quiet for this time gets a comment
     ///
     /// So both ends know that it lives.
     #[arg(long, value_name = "DUR", env = "CODECHAT_HEARTBEAT", default_value = "15s", value_parser = interval)]
     heartbeat: Duration,
 
-    /// A subscriber that takes no bytes for so long is closed
+    /// A subscriber that takes no bytes for this time is closed
     ///
     /// It counts only while there are some for it.
     #[arg(long, value_name = "DUR", env = "CODECHAT_STALL_TIMEOUT", default_value = "5s", value_parser = interval)]

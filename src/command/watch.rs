@@ -135,7 +135,7 @@ pub struct Args {
     #[arg(long, env = "CODECHAT_NO_GUESS", help_heading = OUTPUT, hide_short_help = true)]
     no_guess: bool,
 
-    /// End after so many messages
+    /// End after COUNT messages
     #[arg(
         short = 'n', long, value_name = "COUNT", env = "CODECHAT_COUNT", value_parser = parse_count,
         allow_negative_numbers = true, help_heading = ENDING
@@ -160,11 +160,11 @@ pub struct Args {
     #[arg(long, value_name = "LEVEL|REGEX", env = "CODECHAT_STOP_ON", help_heading = ENDING, hide_short_help = true)]
     stop_on: Option<Matcher>,
 
-    /// End with exit code 4 after so long
+    /// End with exit code 4 after this time
     #[arg(long, value_name = "DUR", env = "CODECHAT_TIMEOUT", value_parser = duration, help_heading = ENDING)]
     timeout: Option<Duration>,
 
-    /// After CMD has ended, wait so long at the most for messages that are still on their way
+    /// After CMD has ended, wait at most this long for messages that are still on their way
     #[arg(
         long, value_name = "DUR", env = "CODECHAT_LINGER", default_value = "5s", value_parser = duration,
         help_heading = ENDING, hide_short_help = true

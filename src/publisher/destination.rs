@@ -1,13 +1,14 @@
 //! The hub that an application publishes to, and which of its operations run there.
 
 use std::collections::HashSet;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
 
-use crate::builder;
 use crate::event::ClientId;
 use crate::hub::{ControlStream, Hub};
+use crate::lock::lock;
 use crate::message::{Message, OPERATION_MAX_CHARS, Operation};
+use crate::message_builder;
 
 /// The hub that takes the messages, and which operations run there.
 pub(crate) struct Destination {
@@ -56,7 +57,7 @@ impl Destination {
 
     /// Takes a name for an operation of this client: this one, or with ` #2` and so on while another runs by it.
     pub(crate) fn begin(&self, id: ClientId, name: &str) -> Operation {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = lock(&self.running);
         let mut names = (1..).map(|count| numbered(name, count));
         names
             .find(|it| running.insert((id, it.clone())))
@@ -65,7 +66,7 @@ impl Destination {
 
     /// Gives an operation's name back.
     pub(crate) fn end(&self, id: ClientId, operation: &Operation) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = lock(&self.running);
         running.remove(&(id, operation.clone()));
     }
 }
@@ -82,5 +83,5 @@ fn numbered(name: &str, count: usize) -> Operation {
         .take(OPERATION_MAX_CHARS - suffix.len())
         .collect();
     let name = if kept.is_empty() { "operation" } else { &kept };
-    builder::operation(&format!("{name}{suffix}")).expect("it has a name")
+    message_builder::operation(&format!("{name}{suffix}")).expect("it has a name")
 }

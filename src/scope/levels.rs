@@ -3,24 +3,17 @@
 //! The caches of `tracing` have to be told of each change, at 0.1 µs a callsite. So a finer level holds at once, and a coarser one only if the
 //! last change is a second ago: requests that follow each other closely change nothing.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tracing_core::callsite::rebuild_interest_cache;
 
+use crate::lock::lock;
 use crate::message::Level;
 
 /// Stands for no level at all.
 const NONE: u8 = 5;
-/// From the finest on.
-pub(super) const LEVELS: [Level; 5] = [
-    Level::Trace,
-    Level::Debug,
-    Level::Info,
-    Level::Warn,
-    Level::Error,
-];
 /// Nobody logs by this target.
 const PROBE: &str = "codechat_probe";
 /// No coarser level is told within this of the last change.
@@ -44,14 +37,19 @@ struct Wanted {
     is_followed: bool,
 }
 
+/// The level of this number, counted from the finest; `None` if there is none.
+pub(super) fn at(number: u8) -> Option<Level> {
+    Level::ALL.get(usize::from(number)).copied()
+}
+
 /// The finest level that any scope wants, or wanted a moment ago.
 pub(crate) fn finest() -> Option<Level> {
-    LEVELS.get(usize::from(FINEST.load(Relaxed))).copied()
+    at(FINEST.load(Relaxed))
 }
 
 /// Has the caches of `tracing` told of changes from now on.
 pub(crate) fn follow() {
-    lock().is_followed = true;
+    lock(&WANTED).is_followed = true;
 }
 
 /// The finest level that reaches the layer, if that is less fine than this one: a filter of the whole process, or of its build, removes
@@ -69,10 +67,10 @@ pub(super) fn removed_above(level: Level) -> Option<Level> {
         Level::Warn => is_enabled!(WARN),
         Level::Error => is_enabled!(ERROR),
     };
-    if !lock().is_followed || is_enabled(level) {
+    if !lock(&WANTED).is_followed || is_enabled(level) {
         return None;
     }
-    LEVELS.into_iter().find(|it| is_enabled(*it))
+    Level::ALL.into_iter().find(|it| is_enabled(*it))
 }
 
 /// Notes that a scope came, wants another level, or went.
@@ -80,7 +78,7 @@ pub(super) fn change(from: Option<Level>, to: Option<Level>) {
     if from == to {
         return;
     }
-    let mut wanted = lock();
+    let mut wanted = lock(&WANTED);
     if let Some(level) = from {
         wanted.scopes[level as usize] -= 1;
     }
@@ -101,8 +99,4 @@ pub(super) fn change(from: Option<Level>, to: Option<Level>) {
     if is_followed {
         rebuild_interest_cache();
     }
-}
-
-fn lock() -> std::sync::MutexGuard<'static, Wanted> {
-    WANTED.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,7 +4,7 @@
 //! when it is read.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use super::{Scope, levels};
 use crate::control::{Cancel, ControlState};
 use crate::event::ClientId;
 use crate::hub::{ControlEvent, ControlStream};
+use crate::lock::lock;
 use crate::message::{Level, Message, Operation, Progress};
 use crate::publisher::destination::Destination;
 
@@ -214,7 +215,7 @@ impl Link {
     fn set_finest(&self, state: &State) -> (Option<Level>, Option<Level>) {
         let finest = state.known.requested.level.unwrap_or(state.default);
         let before = self.finest.swap(finest as u8, Relaxed);
-        (level(before), Some(finest))
+        (levels::at(before), Some(finest))
     }
 
     fn follow(self: &Arc<Self>, consequences: Consequences) {
@@ -256,7 +257,7 @@ struct Consequences {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        levels::change(level(self.finest.load(Relaxed)), None);
+        levels::change(levels::at(self.finest.load(Relaxed)), None);
     }
 }
 
@@ -321,13 +322,4 @@ impl Wake for ControlWaker {
             link.read_control();
         }
     }
-}
-
-fn level(number: u8) -> Option<Level> {
-    levels::LEVELS.get(usize::from(number)).copied()
-}
-
-/// A panic while a lock was held leaves nothing half-done.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

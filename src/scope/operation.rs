@@ -6,9 +6,10 @@ use std::thread;
 use tokio::time::Instant;
 
 use super::Scope;
-use crate::builder::Number;
+use crate::duration;
 use crate::hub::ControlStream;
 use crate::message::{Level, Message, Outcome};
+use crate::message_builder::Number;
 
 /// An operation that runs. Dropped unfinished it ends all the same: as `cancelled` if a watcher asked for that, else as `failed`.
 ///
@@ -91,8 +92,7 @@ impl OperationGuard {
         let took = self.begun.elapsed();
         match took.as_secs() {
             0 => format!("{} ms", took.as_millis()),
-            1..100 => format!("{:.1} s", took.as_secs_f64()),
-            seconds => format!("{} min {} s", seconds / 60, seconds % 60),
+            _ => duration::in_seconds(took),
         }
     }
 

@@ -1,32 +1,15 @@
-//! Who may ask: the `Host` and the `Origin` of every request, and the answers to pages of other origins.
-//!
-//! The server runs on machines where a browser shows hostile pages. Such a page can send requests to
-//! loopback, but it cannot choose two of their header fields: `Origin` tells whose page it is, and
-//! `Host` tells under which name the server was reached, which unmasks a name of the page's own that
-//! was rebound to this address. The common request, with a loopback address for `Host` and no
-//! `Origin`, costs three look-ups and no memory.
+//! Who may use a server: its token, the names that it is reached by, and the web pages that may use it.
+
+pub(super) mod gate;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use axum::body::Body;
-use axum::http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, uri,
-};
+use axum::http::HeaderValue;
 use thiserror::Error;
 
-use super::problem::{Problem, ProblemKind};
 use crate::token::Token;
-
-/// What a page of an allowed origin may send.
-const METHODS: &str = "GET, POST, PUT, DELETE";
-const HEADERS: &str =
-    "Sse-Client-ID, Content-Type, Authorization, Last-Event-ID, Idempotency-Key, Cache-Control";
-/// What it may read of an answer, beyond what every page may.
-const EXPOSED: &str = "Sse-Client-ID, Sse-Client-Past, Sse-Format, Sse-Server-Owner";
-/// How long a browser may remember a preflight's answer, in seconds.
-const PREFLIGHT_AGE: &str = "600";
 
 /// Whom a server lets in, beyond what it lets in anyway.
 #[derive(Clone, Debug, Default)]
@@ -127,197 +110,12 @@ impl FromStr for AllowedOrigin {
     }
 }
 
-/// The check that every request passes before anything else.
-#[derive(Debug)]
-pub(super) struct Gate {
-    hosts: Vec<Known>,
-    /// Whether some listener takes every address of the machine. A request to an address is none to
-    /// a name that was rebound, so any address will do then.
-    any_address: bool,
-    origins: Vec<HeaderValue>,
-}
-
-impl Gate {
-    /// `listening` are the addresses that the server listens on.
-    pub(super) fn new(access: &Access, listening: &[SocketAddr]) -> Self {
-        let addresses = || listening.iter().map(|it| it.ip().to_canonical());
-        let named = access.hosts.iter().map(|it| it.0.clone());
-        Self {
-            hosts: named.chain(addresses().map(Known::Address)).collect(),
-            any_address: addresses().any(|it| it.is_unspecified()),
-            origins: access.origins.iter().map(|it| it.0.clone()).collect(),
-        }
-    }
-
-    /// Lets a request in, or not. `Some` where it is of a page of an allowed origin, which
-    /// [`Gate::release`] then names.
-    pub(super) fn admit<B>(&self, request: &Request<B>) -> Result<Option<HeaderValue>, Problem> {
-        let host = self.check_host(request)?;
-        self.check_origin(request, host)
-    }
-
-    fn check_host<'a, B>(&self, request: &'a Request<B>) -> Result<Option<Authority<'a>>, Problem> {
-        let mut fields = request.headers().get_all(header::HOST).iter();
-        let field = fields.next().map(|it| it.to_str().unwrap_or_default());
-        if fields.next().is_some() {
-            return Err(ProblemKind::HostTwice.into());
-        }
-        // A target with an authority goes before the header (RFC 9112, 3.2.2), and is the only one in
-        // HTTP/2. Both are looked at: nothing here may trust the wrong one.
-        let target = request.uri().authority().map(uri::Authority::as_str);
-        let mut host = None;
-        for given in [field, target].into_iter().flatten() {
-            let authority = Authority::parse(given).filter(|it| self.is_own(it.host));
-            host = Some(authority.ok_or_else(|| ProblemKind::HostForeign(shown(given)))?);
-        }
-        if host.is_none() && request.version() >= Version::HTTP_11 {
-            return Err(ProblemKind::HostMissing.into());
-        }
-        Ok(host)
-    }
-
-    /// Whether this, as the one header `Host` has it, is this server.
-    pub(super) fn knows(&self, host: &str) -> bool {
-        Authority::parse(host).is_some_and(|it| self.is_own(it.host))
-    }
-
-    fn is_own(&self, host: Host) -> bool {
-        match host {
-            Host::Address(address) => {
-                address.is_loopback() || self.any_address || self.hosts.iter().any(|it| host.is(it))
-            }
-            Host::Name(name) => {
-                name.eq_ignore_ascii_case("localhost") || self.hosts.iter().any(|it| host.is(it))
-            }
-        }
-    }
-
-    fn check_origin<B>(
-        &self,
-        request: &Request<B>,
-        host: Option<Authority>,
-    ) -> Result<Option<HeaderValue>, Problem> {
-        let headers = request.headers();
-        let mut fields = headers.get_all(header::ORIGIN).iter();
-        let Some(origin) = fields.next() else {
-            return if is_embedded_elsewhere(headers) {
-                Err(ProblemKind::EmbeddedElsewhere.into())
-            } else {
-                Ok(None)
-            };
-        };
-        if fields.next().is_some() {
-            return Err(ProblemKind::OriginTwice.into());
-        }
-        if self.origins.contains(origin) {
-            Ok(Some(origin.clone()))
-        } else if host.is_some_and(|host| is_same(origin, host)) {
-            Ok(None)
-        } else {
-            let origin = shown(origin.to_str().unwrap_or_default());
-            Err(ProblemKind::OriginForeign(origin).into())
-        }
-    }
-
-    /// Lets the page of an allowed origin read the answer.
-    pub(super) fn release(&self, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
-        if self.origins.is_empty() {
-            return;
-        }
-        headers.append(header::VARY, HeaderValue::from_static("Origin"));
-        if let Some(origin) = origin {
-            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-            headers.insert(
-                header::ACCESS_CONTROL_EXPOSE_HEADERS,
-                HeaderValue::from_static(EXPOSED),
-            );
-        }
-    }
-}
-
-/// The answer to a browser that asks whether a page may send a request.
-pub(super) fn preflight<B>(request: &Request<B>) -> Option<Response<Body>> {
-    let asked = request.headers();
-    let is_preflight = request.method() == Method::OPTIONS
-        && asked.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    is_preflight.then(|| {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NO_CONTENT;
-        let headers = response.headers_mut();
-        headers.insert(
-            header::ACCESS_CONTROL_ALLOW_METHODS,
-            HeaderValue::from_static(METHODS),
-        );
-        headers.insert(
-            header::ACCESS_CONTROL_ALLOW_HEADERS,
-            HeaderValue::from_static(HEADERS),
-        );
-        headers.insert(
-            header::ACCESS_CONTROL_MAX_AGE,
-            HeaderValue::from_static(PREFLIGHT_AGE),
-        );
-        // Chromium asks so before a public page may reach loopback.
-        if asked.contains_key("access-control-request-private-network") {
-            let yes = HeaderValue::from_static("true");
-            headers.insert("access-control-allow-private-network", yes);
-        }
-        response
-    })
-}
-
-/// Whether a browser says that the request is of a page elsewhere that cannot read the answer, as of an
-/// `<img>`: it has no `Origin`, and would issue or stop a client all the same (W3C Fetch Metadata).
-/// Following a link is not that.
-fn is_embedded_elsewhere(headers: &HeaderMap) -> bool {
-    let says = |name, value| headers.get(name).is_some_and(|it| it == value);
-    (says("sec-fetch-site", "cross-site") || says("sec-fetch-site", "same-site"))
-        && !says("sec-fetch-dest", "document")
-}
-
-/// Refuses a browser's prefetch, where the request would issue, open or end something.
-pub(super) fn refuse_prefetch(headers: &HeaderMap) -> Result<(), Problem> {
-    if is_prefetch(headers) {
-        Err(ProblemKind::Prefetch.into())
-    } else {
-        Ok(())
-    }
-}
-
-/// Whether a browser asks ahead of time, for what nobody may ever look at (`Sec-Purpose`, and what older
-/// browsers say instead).
-fn is_prefetch(headers: &HeaderMap) -> bool {
-    ["sec-purpose", "purpose", "x-moz"].into_iter().any(|name| {
-        let values = headers.get_all(name).iter();
-        values
-            .flat_map(|it| it.as_bytes().split(|byte| matches!(byte, b',' | b';')))
-            .any(|word| word.trim_ascii().eq_ignore_ascii_case(b"prefetch"))
-    })
-}
-
-/// Whether an origin is this host and port.
-fn is_same(origin: &HeaderValue, host: Authority) -> bool {
-    let parts = origin.to_str().ok().and_then(|it| it.split_once("://"));
-    parts.is_some_and(|(scheme, authority)| {
-        let default = default_port(scheme);
-        Authority::parse(authority).is_some_and(|it| {
-            it.host == host.host
-                && default.is_some()
-                && it.port.or(default) == host.port.or(default)
-        })
-    })
-}
-
 fn default_port(scheme: &str) -> Option<u16> {
     match scheme {
         "http" => Some(80),
         "https" => Some(443),
         _ => None,
     }
-}
-
-/// A foreign text, as far as an error quotes it.
-fn shown(text: &str) -> String {
-    text.chars().take(100).collect()
 }
 
 /// A host and perhaps a port, as `Host` writes them (RFC 9110, 7.2).

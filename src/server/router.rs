@@ -7,14 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 
-use super::access::preflight;
 use super::problem::Problem;
-use super::stream::{OpenStream, StreamBody};
+use super::stream::{self, StreamBody};
 use super::{Access, App, ServerOptions, handlers, path_unknown, sweep};
 use crate::channels::Channels;
 use crate::wire::{API, Route};
@@ -127,18 +125,17 @@ async fn around(
     if !begun.swap(true, Ordering::Relaxed) {
         begin(&app);
     }
-    let origin = match app.gate.admit(&request) {
-        Ok(origin) => origin,
-        Err(problem) => return problem.into_response(),
+    let answer = async |request| {
+        if let Err(refusal) = app.channels.hub().admit() {
+            return Problem::from(refusal).into_response();
+        }
+        let mut response = next.run(request).await;
+        stream::fill(&mut response, |stream, _| {
+            Body::new(StreamBody::new(stream).cut_after(app.options.stall_timeout))
+        });
+        response
     };
-    let preflight = origin.as_ref().and_then(|_| preflight(&request));
-    let mut response = match (preflight, app.channels.hub().admit()) {
-        (Some(response), _) => response,
-        (None, Err(refusal)) => Problem::from(refusal).into_response(),
-        (None, Ok(())) => with_stream(next.run(request).await, &app),
-    };
-    app.gate.release(origin, response.headers_mut());
-    response
+    app.gate.around(request, answer).await
 }
 
 /// Does what the first request must find done: it is the first that surely runs in the application's runtime.
@@ -156,18 +153,4 @@ fn begin(app: &App) {
             () = closed => {}
         }
     });
-}
-
-/// Gives an answer that is a stream its body.
-fn with_stream(mut response: Response, app: &App) -> Response {
-    let stream = response.extensions_mut().remove::<OpenStream>();
-    if let Some(stream) = stream.and_then(|it| it.take()) {
-        response.headers_mut().remove(header::CONTENT_LENGTH);
-        let body = StreamBody::new(stream).cut_after(app.options.stall_timeout);
-        *response.body_mut() = Body::new(body);
-    }
-    if response.status() == StatusCode::NOT_MODIFIED {
-        response.headers_mut().remove(header::CONTENT_LENGTH);
-    }
-    response
 }

@@ -13,11 +13,10 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 use tower::Service;
 
-use super::access::preflight;
 use super::body_rest::WholeBody;
 use super::problem::{Problem, ProblemKind};
 use super::stream::takeover::Handoff;
-use super::stream::{OpenStream, StreamBody};
+use super::stream::{self, StreamBody};
 use super::{App, transfer_encoding};
 use crate::event::ClientId;
 use crate::wire::{self, Route};
@@ -40,20 +39,8 @@ impl HttpService {
         let waits = request.headers().contains_key(header::EXPECT);
         let request = request.map(|body| WholeBody::new(body, waits, self.app.clone()));
         let seen = Seen::of(&request);
-        let origin = match self.app.gate.admit(&request) {
-            Ok(origin) => origin,
-            Err(problem) => {
-                let response = problem.into_response();
-                self.log(&seen, response.status());
-                return response;
-            }
-        };
-        let preflight = origin.as_ref().and_then(|_| preflight(&request));
-        let mut response = match preflight {
-            Some(response) => response,
-            None => self.answer_safely(request, handoff).await,
-        };
-        self.app.gate.release(origin, response.headers_mut());
+        let answer = async |request| self.answer_safely(request, handoff).await;
+        let response = self.app.gate.around(request, answer).await;
         self.log(&seen, response.status());
         response
     }
@@ -91,26 +78,13 @@ impl HttpService {
                 && !self.app.options.plain_streams
         });
         let Ok(mut response) = self.router.clone().call(request.map(Body::new)).await;
-        if let Some(stream) = response
-            .extensions_mut()
-            .remove::<OpenStream>()
-            .and_then(|it| it.take())
-        {
-            // The router has counted the empty body that stood in for it.
-            response.headers_mut().remove(header::CONTENT_LENGTH);
-            if let Some(handoff) = handoff {
-                response
-                    .headers_mut()
-                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
-                *response.body_mut() = Body::new(handoff.body(stream));
-            } else {
-                *response.body_mut() = Body::new(StreamBody::new(stream));
-            }
-        }
-        if response.status() == StatusCode::NOT_MODIFIED {
-            // The length would be that of the answer which is not sent (RFC 9110, 8.6).
-            response.headers_mut().remove(header::CONTENT_LENGTH);
-        }
+        stream::fill(&mut response, |stream, headers| {
+            let Some(handoff) = handoff else {
+                return Body::new(StreamBody::new(stream));
+            };
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            Body::new(handoff.body(stream))
+        });
         if is_chunked {
             transfer_encoding::end(response)
         } else {

@@ -6,12 +6,13 @@ pub(super) mod takeover;
 use std::convert::Infallible;
 use std::mem;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Extension;
-use axum::http::header;
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, IntoResponseParts, Response};
 use bytes::Bytes;
 use http_body::Frame;
@@ -24,14 +25,31 @@ use super::metrics::Metrics;
 use super::reconnect_grace::drop_later;
 use crate::event::{ClientId, unix_millis};
 use crate::hub::{ControlEvent, ControlStream, Delivery, Start, Subscription};
+use crate::lock::lock;
 use crate::wire::{self, sse};
 
-/// So many bytes of frames are gathered into one write.
+/// Upper bound of one gathered write, in bytes.
 const WRITE_BYTES: usize = 64 * 1024;
 
 /// The answer that is a stream. The connection decides how it is written.
 pub(super) fn answer(head: impl IntoResponseParts, stream: Stream) -> Response {
     (head, Extension(OpenStream::new(stream))).into_response()
+}
+
+/// Gives an answer that is a stream its body, which `body` makes; and takes a length away that is of another body.
+pub(super) fn fill(response: &mut Response, body: impl FnOnce(Stream, &mut HeaderMap) -> Body) {
+    let (is_unmodified, stream) = (
+        response.status() == StatusCode::NOT_MODIFIED,
+        response.extensions_mut().remove::<OpenStream>(),
+    );
+    let stream = stream.and_then(|it| it.take());
+    // The router has counted the empty body that stands in for a stream; and that of an answer which is not sent (RFC 9110, 8.6).
+    if stream.is_some() || is_unmodified {
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
+    if let Some(stream) = stream {
+        *response.body_mut() = body(stream, response.headers_mut());
+    }
 }
 
 /// What the head of every stream's answer says.
@@ -185,7 +203,7 @@ impl OpenStream {
 
     /// The stream; taken once.
     pub(super) fn take(&self) -> Option<Stream> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.0).take()
     }
 }
 
@@ -203,7 +221,7 @@ impl StreamBody {
         Self { stream, deadline }
     }
 
-    /// Has it end once its reader takes no bytes for so long.
+    /// Ends the stream if its reader takes no bytes for this time.
     pub(super) fn cut_after(self, stall_timeout: Duration) -> PatientBody {
         PatientBody::new(self, stall_timeout)
     }

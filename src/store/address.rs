@@ -21,9 +21,7 @@ const PORT: u16 = 6379;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreAddress {
     place: Place,
-    is_encrypted: bool,
-    /// How it is; see [`StoreAddress::with_tls`].
-    tls: Option<StoreTls>,
+    encryption: Encryption,
     user: Option<String>,
     database: i64,
 }
@@ -32,6 +30,15 @@ pub struct StoreAddress {
 enum Place {
     Tcp { host: String, port: u16 },
     Unix(PathBuf),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Encryption {
+    /// None is asked for.
+    None,
+    /// TLS is asked for; see [`StoreAddress::with_tls`].
+    Asked,
+    Tls(StoreTls),
 }
 
 /// A text that is no address of a store. It says what one is.
@@ -71,8 +78,7 @@ impl FromStr for StoreAddress {
             return match path {
                 path if path.starts_with('/') => Ok(Self {
                     place: Place::Unix(path.into()),
-                    is_encrypted: false,
-                    tls: None,
+                    encryption: Encryption::None,
                     user: None,
                     database: 0,
                 }),
@@ -80,9 +86,9 @@ impl FromStr for StoreAddress {
             };
         }
         let (scheme, rest) = text.split_once("://").ok_or(BadStoreAddress::Form)?;
-        let is_encrypted = match scheme {
-            "redis" | "valkey" => false,
-            "rediss" | "valkeys" => true,
+        let encryption = match scheme {
+            "redis" | "valkey" => Encryption::None,
+            "rediss" | "valkeys" => Encryption::Asked,
             _ => return Err(BadStoreAddress::Form),
         };
         let (user, rest) = match rest.rsplit_once('@') {
@@ -108,8 +114,7 @@ impl FromStr for StoreAddress {
                     host: host.into(),
                     port,
                 },
-                is_encrypted,
-                tls: None,
+                encryption,
                 user,
                 database,
             }),
@@ -124,7 +129,11 @@ fn decode(text: &str) -> Result<String, BadStoreAddress> {
 
 impl fmt::Display for StoreAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.is_encrypted { "rediss" } else { "redis" };
+        let scheme = if self.is_encrypted() {
+            "rediss"
+        } else {
+            "redis"
+        };
         match &self.place {
             Place::Unix(path) => write!(f, "redis+unix://{}", path.display()),
             Place::Tcp { host, port } if host.contains(':') => {
@@ -156,14 +165,14 @@ impl StoreAddress {
     /// Whether it asks for TLS.
     #[must_use]
     pub fn is_encrypted(&self) -> bool {
-        self.is_encrypted
+        self.encryption != Encryption::None
     }
 
     /// The same address, with what an encrypted connection to it needs.
     #[must_use]
     pub fn with_tls(self, tls: StoreTls) -> Self {
         Self {
-            tls: Some(tls),
+            encryption: Encryption::Tls(tls),
             ..self
         }
     }
@@ -174,13 +183,11 @@ impl StoreAddress {
             Place::Tcp { host, port } => {
                 let socket = TcpStream::connect((host.as_str(), *port)).await?;
                 socket.set_nodelay(true)?;
-                match &self.tls {
-                    Some(tls) if self.is_encrypted => {
-                        Ok(Box::new(tls.encrypt(host, socket).await?))
-                    }
+                match &self.encryption {
+                    Encryption::None => Ok(Box::new(socket)),
                     // Rather than in the clear.
-                    None if self.is_encrypted => Err(io::Error::other("TLS is not set up")),
-                    _ => Ok(Box::new(socket)),
+                    Encryption::Asked => Err(io::Error::other("TLS is not set up")),
+                    Encryption::Tls(tls) => Ok(Box::new(tls.encrypt(host, socket).await?)),
                 }
             }
             Place::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),

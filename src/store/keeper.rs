@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redis::Script;
@@ -14,20 +14,21 @@ use super::Inner;
 use super::scripts::BUCKETS;
 use crate::event::{ClientId, UnixMillis};
 use crate::hub::BROKEN_OFF;
+use crate::lock::lock;
 use crate::message::{Level, Message};
 use crate::refusal::Refusal;
 
 /// How often a node shows that it lives.
 const BEAT: Duration = Duration::from_secs(2);
-/// So many beats that do not come back show that the feed is dead, though its connection lives.
+/// The number of beats without return after which the feed counts as dead, though its connection lives.
 const BEATS_MISSED: u64 = 3;
-/// A node that shows no life for so long, in milliseconds, is dead.
+/// The age of a node's newest beat from which it counts as dead, in milliseconds.
 const DEAD_AFTER: u64 = 10_000;
 /// Notes when a node showed that it lives.
 const ALIVE: &str = "#!lua flags=allow-oom\nreturn redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])";
-/// So long a dead node's publishers may take to come back elsewhere.
+/// How long a dead node's publishers may take to come back elsewhere.
 const GRACE: Duration = Duration::from_secs(10);
-/// A sweep looks at so many clients of a bucket at once.
+/// Clients of a bucket that one sweep looks at.
 const SWEPT_AT_ONCE: usize = 100;
 const SWEEP_OFTEN: Duration = Duration::from_millis(100);
 const SWEEP_SELDOM: Duration = Duration::from_secs(30);
@@ -64,7 +65,7 @@ struct Pulse {
 impl Beats {
     /// The number of the next one; `None` where too many have not come back.
     fn next(&self) -> Option<u64> {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         if state.sent - state.came >= BEATS_MISSED {
             // What is counted anew has yet to be missed.
             state.came = state.sent;
@@ -83,7 +84,7 @@ impl Beats {
     }
 
     pub(super) fn came(&self, number: u64) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         while state.came < number
             && let Some(sent) = state.under_way.pop_front()
         {
@@ -94,17 +95,13 @@ impl Beats {
 
     /// Whether the newest one that came back is not much older than the newest that was sent.
     pub(super) fn are_back(&self) -> bool {
-        let state = self.lock();
+        let state = lock(&self.state);
         state.sent - state.came < BEATS_MISSED && state.came > 0
     }
 
     /// How long the newest one that came back took.
     pub(super) fn delay(&self) -> Duration {
-        self.lock().delay
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state).delay
     }
 }
 

@@ -4,7 +4,7 @@
 //! being let go. What the feed brings while an answer to a join is under way waits for that answer.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Mutex as Turn;
 
@@ -12,8 +12,9 @@ use super::notice::Published;
 use crate::control::ControlState;
 use crate::event::{ClientId, End, EventId};
 use crate::hub::{Mirror, Missing};
+use crate::lock::lock;
 
-/// So many notices wait for a join. Where more come, the mirror joins once more.
+/// Upper bound of the notices that wait for a join. If more come, the mirror joins once more.
 const EARLY: usize = 1024;
 
 /// Every mirror of this node, by client.
@@ -175,9 +176,4 @@ impl State {
             }
         }
     }
-}
-
-/// A panic while a lock was held leaves nothing half-done here.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -18,7 +18,7 @@ use crate::hub::{self, BROKEN_OFF, Mirror, Missing};
 use crate::message::{Level, Message};
 use crate::refusal::Refusal;
 
-/// So many mirrors are renewed at once.
+/// Mirrors that are renewed at the same time.
 const RENEWED_AT_ONCE: usize = 100;
 /// Readers that a publisher waits for are reported as often, though they do not read on.
 const REPORT_EVERY: Duration = Duration::from_secs(1);

@@ -16,7 +16,7 @@ pub(super) enum Notice {
     Published(ClientId, Published),
     /// The channel ended, with this as its last event.
     Ended(ClientId, End, EventId),
-    /// There are so many subscribers, or something else is requested.
+    /// The number of subscribers has changed, or what is requested.
     Audience(ClientId, ControlState),
     /// A publisher waits for readers here: how far they are should be reported.
     Report(ClientId),

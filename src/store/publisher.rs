@@ -17,7 +17,7 @@ use crate::refusal::Refusal;
 
 /// How many messages a script takes at once, lest other clients' wait.
 pub const BATCH_MESSAGES: usize = 500;
-/// Or, where they are long, so many bytes of text.
+/// How many bytes of text a script takes at once, if the messages are long.
 const BATCH_BYTES: usize = 256 * 1024;
 /// Who waits for readers asks again after this: a word to this node may be lost.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
@@ -40,18 +40,9 @@ impl Publisher {
         key: Option<Box<str>>,
     ) -> Result<Self, Refusal> {
         let work = inner.work(inner.next_ticket());
-        let since = Instant::now();
-        let mut tries = 0;
-        let subscribers = loop {
-            let begin = inner.scripts.begin(id, &inner.node, &work, key.as_deref());
-            match begin.await {
-                Err(Refusal::StoreAway) if since.elapsed() < inner.patience => {
-                    pause(tries).await;
-                    tries += 1;
-                }
-                subscribers => break subscribers?,
-            }
-        };
+        let (scripts, node) = (&inner.scripts, &*inner.node);
+        let begin = || scripts.begin(id, node, &work, key.as_deref());
+        let subscribers = inner.patiently(begin).await?;
         let receipt = Receipt {
             subscribers,
             ..Receipt::default()

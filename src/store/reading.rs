@@ -3,10 +3,7 @@
 
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
 use super::Store;
-use super::link::pause;
 use super::mirrors::Slot;
 use super::scripts::Joining;
 use crate::event::{ClientId, ClientPast, EventId, Format};
@@ -26,21 +23,16 @@ impl Store {
         from: Position,
         makes: bool,
     ) -> Result<Subscription, Refusal> {
-        let begun = Instant::now();
-        let mut tries = 0;
-        loop {
-            self.inner.hub.admit()?;
-            match self.try_subscribe(id, format, from, makes).await {
-                Ok(Some(subscription)) => return Ok(subscription),
-                Err(Refusal::StoreAway) if begun.elapsed() < self.inner.patience => {
-                    pause(tries).await;
-                    tries += 1;
+        let subscribe = || async {
+            loop {
+                self.inner.hub.admit()?;
+                // It may end meanwhile.
+                if let Some(subscription) = self.try_subscribe(id, format, from, makes).await? {
+                    return Ok(subscription);
                 }
-                // It ended meanwhile.
-                Ok(None) => {}
-                Err(refusal) => return Err(refusal),
             }
-        }
+        };
+        self.inner.patiently(subscribe).await
     }
 
     async fn try_subscribe(

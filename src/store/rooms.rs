@@ -1,11 +1,12 @@
 //! The publishers of this node that wait for readers, wherever these are.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use tokio::sync::Notify;
 
 use crate::event::ClientId;
+use crate::lock::lock;
 
 /// Whom to wake when there is room in a client's log.
 #[derive(Default)]
@@ -14,7 +15,7 @@ pub(super) struct Rooms(Mutex<HashMap<ClientId, Weak<Notify>>>);
 impl Rooms {
     /// What is notified when there is room.
     pub(super) fn of(&self, id: ClientId) -> Arc<Notify> {
-        let mut rooms = self.lock();
+        let mut rooms = lock(&self.0);
         if let Some(room) = rooms.get(&id).and_then(Weak::upgrade) {
             return room;
         }
@@ -26,12 +27,8 @@ impl Rooms {
     }
 
     pub(super) fn wake(&self, id: ClientId) {
-        if let Some(room) = self.lock().get(&id).and_then(Weak::upgrade) {
+        if let Some(room) = lock(&self.0).get(&id).and_then(Weak::upgrade) {
             room.notify_waiters();
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<ClientId, Weak<Notify>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

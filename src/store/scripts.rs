@@ -20,7 +20,7 @@ use crate::hub::{
 use crate::message::Operation;
 use crate::refusal::Refusal;
 
-/// The first two digits of an ID name its bucket, so many there are.
+/// The number of buckets: the first two digits of an ID name its one.
 pub(super) const BUCKETS: usize = 256;
 
 /// The scripts of one installation, with its limits in their texts.

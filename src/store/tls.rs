@@ -6,16 +6,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
-use rustls::{AlertDescription as Alert, CertificateError, ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt;
+use rustls::{AlertDescription as Alert, CertificateError, ClientConfig};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::pem_file::{self, PemFileError};
+use crate::trust;
 
 /// What to do if what listens does not answer a TLS handshake.
 pub(super) const IF_PLAIN: &str =
@@ -64,31 +63,19 @@ impl StoreTls {
     ///
     /// # Errors
     /// [`StoreTlsError`] if a file cannot be read, or cannot be used.
-    ///
-    /// # Panics
-    /// Never: ring has what the usual versions of TLS need.
     pub fn load(
         authorities: Option<&Path>,
         identity: Option<(&Path, &Path)>,
     ) -> Result<Self, StoreTlsError> {
-        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("ring has the usual cipher suites");
         let builder = match authorities {
             Some(path) => {
-                let mut roots = RootCertStore::empty();
-                for certificate in pem_file::certificates("store's CA", path)? {
-                    let added = roots.add(certificate);
-                    added.map_err(|why| StoreTlsError::Authority {
-                        path: path.into(),
-                        why,
-                    })?;
-                }
-                builder.with_root_certificates(roots)
+                let these = pem_file::certificates("store's CA", path)?;
+                trust::authorities(Some(&these)).map_err(|why| StoreTlsError::Authority {
+                    path: path.into(),
+                    why,
+                })?
             }
-            None => builder
-                .with_platform_verifier()
-                .map_err(StoreTlsError::System)?,
+            None => trust::authorities(None).map_err(StoreTlsError::System)?,
         };
         let config = match identity {
             Some((cert, key)) => {

@@ -2,7 +2,6 @@
 //! stderr that nobody reads is no reason to fail.
 
 use std::io::{self, IsTerminal, Write};
-use std::time::Duration;
 
 use super::safe_text::{self, Colour};
 use super::status_line;
@@ -70,19 +69,6 @@ impl Write for Stderr {
     }
 }
 
-/// A duration as people read it: `0.3 s`, `4 s`, `1m 30s`.
-#[must_use]
-pub fn duration(duration: Duration) -> String {
-    let tenths = (duration.as_millis() + 50) / 100;
-    match (tenths / 10, tenths % 10) {
-        (60.., _) => {
-            humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
-        }
-        (seconds, 0) => format!("{seconds} s"),
-        (seconds, tenth) => format!("{seconds}.{tenth} s"),
-    }
-}
-
 fn safe(before: &str, text: &str, after: &str) -> String {
     let safe: Vec<_> = safe_text::safe_lines(text, colour(&io::stderr())).collect();
     format!("{before}{}{after}\n", safe.join("\n"))
@@ -95,23 +81,5 @@ pub fn colour(output: &impl IsTerminal) -> Colour {
         Colour::Strip
     } else {
         Colour::Keep
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_short_to_read() {
-        for (millis, text) in [
-            (0, "0 s"),
-            (260, "0.3 s"),
-            (1300, "1.3 s"),
-            (4000, "4 s"),
-            (90_400, "1m 30s"),
-        ] {
-            assert_eq!(duration(Duration::from_millis(millis)), text);
-        }
     }
 }

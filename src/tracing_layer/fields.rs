@@ -5,8 +5,8 @@ use std::fmt::{Debug, Write};
 use serde_json::Value;
 use tracing_core::field::{Field, Visit};
 
-use crate::builder::Number;
 use crate::message::{Level, Message, Outcome, Progress};
+use crate::message_builder::Number;
 
 #[derive(Default)]
 pub(super) struct Fields {

@@ -1,9 +1,11 @@
 //! The time since a watch began, as its views count it: the real one, or a recording's.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::lock::lock;
 
 /// Tells how long ago a watch began.
 #[derive(Clone, Debug)]
@@ -94,13 +96,13 @@ impl Clock {
 
     fn change(&self, change: impl FnOnce(&mut RecordingTime)) {
         if let Source::Recording(recording) = &self.0 {
-            change(&mut recording.lock().unwrap_or_else(PoisonError::into_inner));
+            change(&mut lock(recording));
         }
     }
 }
 
 fn read(recording: &Mutex<RecordingTime>) -> RecordingTime {
-    *recording.lock().unwrap_or_else(PoisonError::into_inner)
+    *lock(recording)
 }
 
 impl Default for Clock {

@@ -7,8 +7,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::operations::OperationState;
 use crate::client::subscribe::Received;
+use crate::duration;
 use crate::event::UnixMillis;
-use crate::terminal::stderr;
 use crate::wire::json::{self, ForeignObject};
 
 /// What is said where the server was inside another watcher, which has ended.
@@ -41,7 +41,7 @@ pub fn count_of(count: u64) -> String {
 /// A length of time in whole seconds: `4 s`, `1m 30s`.
 #[must_use]
 pub fn seconds(duration: Duration) -> String {
-    stderr::duration(Duration::from_secs(duration.as_secs()))
+    duration::in_seconds(Duration::from_secs(duration.as_secs()))
 }
 
 /// How far an operation is: `12/40 files`, `45 %`, `3 files`.

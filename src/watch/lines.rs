@@ -19,6 +19,7 @@ use super::format;
 use super::lines::progress::ProgressLine;
 use super::model::Model;
 use crate::client::subscribe::{Received, Update};
+use crate::duration;
 use crate::event::{End, unix_millis};
 use crate::message::{Level, Message};
 use crate::terminal::safe_text::{self, Colour};
@@ -139,7 +140,7 @@ impl Pipe {
                 delay,
                 reason,
             } => {
-                let delay = stderr::duration(*delay);
+                let delay = duration::in_seconds(*delay);
                 self.aside(&format!(
                     "reconnecting, try {attempt} in {delay} ({reason})"
                 ));

@@ -17,9 +17,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::clock::Clock;
 use super::record::{LineReader, is_special};
 use crate::client::subscribe::{FeedError, Received, Update};
+use crate::duration;
 use crate::file_error;
 use crate::message::{DEFAULT_EVENT, Message};
-use crate::terminal::stderr;
 
 /// A line beyond this is no record.
 const LINE_MAX: usize = 64 << 20;
@@ -168,7 +168,7 @@ impl Replay {
 
     fn end(&mut self, text: &str) -> (Duration, Update) {
         self.is_over = true;
-        let text = format!("{text}, {} after its start", stderr::duration(self.at));
+        let text = format!("{text}, {} after its start", duration::in_seconds(self.at));
         let ends = Received {
             id: String::new(),
             event: DEFAULT_EVENT.into(),

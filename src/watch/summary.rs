@@ -9,8 +9,8 @@ use super::format;
 use super::model::Model;
 use super::operations::{OperationState, Operations};
 use super::tally::{LEVELS, Wait};
+use crate::duration;
 use crate::message::Outcome;
-use crate::terminal::stderr;
 
 /// So many operations are told, the newest.
 const OPERATIONS: usize = 20;
@@ -29,7 +29,7 @@ pub fn lines(model: &Model, now: Duration) -> Vec<String> {
         return Vec::new();
     };
     let received = counted(model.received(), "message");
-    let taken = stderr::duration(whole);
+    let taken = duration::in_seconds(whole);
     let mut lines = vec![format!("{}{received} in {taken}", outcome(operations))];
     let mut say = |what: &str, line: String| lines.push(format!("  {what:<12} {line}"));
 
@@ -56,11 +56,11 @@ pub fn lines(model: &Model, now: Duration) -> Vec<String> {
     let is_long = |wait: &&Wait| wait.length > WAIT || wait.length > whole / SHARE;
     for (place, wait) in tally.waits.iter().filter(is_long).enumerate() {
         let what = if place == 0 { "longest wait" } else { "then" };
-        let length = stderr::duration(wait.length);
+        let length = duration::in_seconds(wait.length);
         say(what, format!("{length} after {}", wait.after));
     }
     if let Some((at, text)) = tally.first_error() {
-        let after = stderr::duration(at);
+        let after = duration::in_seconds(at);
         say("first error", format!("{text}, after {after}"));
     }
     if model.older() > 0 {
@@ -104,7 +104,7 @@ fn operation(state: &OperationState, now: Duration) -> String {
         None if state.lost() => LOST,
         None => "no outcome",
     };
-    let taken = stderr::duration(state.elapsed(now));
+    let taken = duration::in_seconds(state.elapsed(now));
     let count = format::count(state).map(|it| format!(", {it}"));
     let name = state.name().unwrap_or_default();
     format!("{name}: {ending} in {taken}{}", count.unwrap_or_default())

@@ -209,20 +209,12 @@ async fn a_slow_watcher_at_another_server_loses_nothing_and_holds_its_publisher(
     let mut slow = Connection::open(other.address).await;
     slow.ask("GET", &stream_of(&id), &[]).await;
     assert!(soon(subscribed(one, &id)).await);
-    let mut publisher = one.publisher(&id, &[]).await;
+    let publisher = one.publisher(&id, &[]).await;
     let (held_back, mut held) = tokio::sync::mpsc::channel(1);
     let publishing = async move {
-        for number in 1..=COUNT {
-            let line = format!("\"{number} {}\"\n", "x".repeat(60_000));
-            let mut saying = std::pin::pin!(publisher.say_chunk(line));
-            let waited = tokio::time::timeout(Duration::from_millis(300), saying.as_mut()).await;
-            if waited.is_err() {
-                let _ = held_back.try_send(());
-                saying.await;
-            }
-        }
-        publisher.say_chunk("").await;
-        assert_eq!(publisher.answer().await.json()["accepted"], COUNT);
+        let lines = (1..=COUNT).map(|number| format!("\"{number} {}\"\n", "x".repeat(60_000)));
+        let answer = publisher.say_lines(lines, held_back).await;
+        assert_eq!(answer.json()["accepted"], COUNT);
     };
     let reading = async move {
         soon(held.recv()).await.expect("the publisher is held back");

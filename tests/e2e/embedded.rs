@@ -17,7 +17,7 @@ use crate::support::{
 #[expect(dead_code, reason = "its main has a port and a log of its own")]
 mod example;
 
-/// So many files take longer than any test.
+/// A number of files that takes longer than any test.
 const MANY: u64 = 1_000_000;
 
 struct App {
@@ -42,7 +42,7 @@ impl App {
         }
     }
 
-    /// A client, its stream, and the answer to its request for so many files.
+    /// A client, its stream, and the answer to its request for `files`.
     async fn request(&self, files: u64) -> (String, Stream, JoinHandle<u16>) {
         let id = self.http.connect().await;
         let mut stream = self

@@ -179,7 +179,7 @@ fn ids(subscription: &mut Subscription) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// What is said of so many readers, of whom the slowest reads this number next.
+/// The report of `readers`, the slowest of which reads this number next.
 fn change(readers: usize, slowest: u64) -> MirrorChange {
     MirrorChange {
         readers,

@@ -63,9 +63,11 @@ mod support {
     #[expect(dead_code, reason = "the rest is for tests/e2e")]
     pub(crate) mod redis;
     pub(crate) mod retry_hint;
+    pub(crate) mod scope;
     #[expect(dead_code, reason = "the rest is for tests/e2e")]
     pub(crate) mod scripted;
     pub(crate) mod server;
+    pub(crate) mod sources;
     pub(crate) mod tls;
     pub(crate) mod waiting;
 

@@ -8,27 +8,7 @@ use codechat::{
 };
 use futures_util::{FutureExt, StreamExt};
 
-/// A hub, one of its clients, and that one's scope.
-fn scope() -> (Hub, ClientId, Scope) {
-    let hub = Hub::new(Limits::default());
-    let id = hub.connect().unwrap();
-    let scope = Publisher::new(&hub).scope(id);
-    (hub, id, scope)
-}
-
-/// What was published to a client so far.
-fn messages(hub: &Hub, id: ClientId) -> Vec<Message> {
-    let mut feed = hub.feed(id, Position::Start).unwrap();
-    let mut messages = Vec::new();
-    while let Some(Some(Update::Message(received))) = feed.next().now_or_never() {
-        messages.push(received.message);
-    }
-    messages
-}
-
-fn texts(hub: &Hub, id: ClientId) -> Vec<String> {
-    messages(hub, id).into_iter().map(|it| it.text).collect()
-}
+use crate::support::scope::{messages, scope, texts};
 
 /// The names and the outcomes of the operations that have ended.
 fn outcomes(hub: &Hub, id: ClientId) -> Vec<(String, Outcome)> {

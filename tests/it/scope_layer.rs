@@ -10,13 +10,15 @@ use axum::{
     routing::{any, get},
 };
 use codechat::{
-    Cancel, Change, ClientId, ControlRequest, Hub, Level, Limits, Message, Outcome, Position,
-    Publisher, Scope, ScopeLayer, Update, current, headers,
+    Cancel, Change, ClientId, ControlRequest, Hub, Level, Limits, Message, Outcome, Publisher,
+    Scope, ScopeLayer, current, headers,
 };
 use futures_util::{FutureExt, StreamExt, stream};
 use http_body_util::BodyExt;
 use tokio::sync::Notify;
 use tower::ServiceExt;
+
+use crate::support;
 
 /// An application with a client.
 struct App {
@@ -84,12 +86,7 @@ impl App {
     }
 
     fn messages(&self) -> Vec<Message> {
-        let mut feed = self.hub.feed(self.id, Position::Start).unwrap();
-        let mut messages = Vec::new();
-        while let Some(Some(Update::Message(received))) = feed.next().now_or_never() {
-            messages.push(received.message);
-        }
-        messages
+        support::scope::messages(&self.hub, self.id)
     }
 
     fn outcomes(&self) -> Vec<Outcome> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::net::TcpStream;
 
 use crate::support::{
     http::{Connection, Stream, stream_of},
@@ -111,22 +111,12 @@ async fn a_streaming_publisher_waits_for_a_slow_subscriber_which_then_misses_not
     .await;
     let id = server.connect().await;
     let slow = slow_subscriber(&server, &id).await;
-    let mut publisher = server.publisher(&id, &[]).await;
+    let publisher = server.publisher(&id, &[]).await;
     let (held_back, mut held) = tokio::sync::mpsc::channel(1);
     let publishing = async move {
-        for number in 1..=COUNT {
-            let line = format!("\"{}\"\n", large(number));
-            let mut saying = std::pin::pin!(publisher.say_chunk(line));
-            if timeout(Duration::from_millis(300), saying.as_mut())
-                .await
-                .is_err()
-            {
-                let _ = held_back.try_send(());
-                saying.await;
-            }
-        }
-        publisher.say_chunk("").await;
-        assert_eq!(publisher.answer().await.json()["accepted"], COUNT);
+        let lines = (1..=COUNT).map(|number| format!("\"{}\"\n", large(number)));
+        let answer = publisher.say_lines(lines, held_back).await;
+        assert_eq!(answer.json()["accepted"], COUNT);
     };
     let reading = async move {
         soon(held.recv()).await.expect("the publisher is held back");

@@ -2,13 +2,14 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use codechat::{
-    Cancel, Change, ClientId, ControlRequest, Hub, Level, Limits, Message, Outcome, Position,
-    Publisher, Scope, Update,
-};
-use futures_util::{FutureExt, StreamExt};
+use codechat::{Cancel, Change, ClientId, ControlRequest, Hub, Level, Outcome, Publisher, Scope};
 use tracing::{Instrument, debug, error, field::Empty, info, info_span, trace, trace_span};
 use tracing_subscriber::{Layer, filter::LevelFilter, layer::Context, prelude::*};
+
+use crate::support::{
+    self,
+    scope::{messages, texts},
+};
 
 /// The targets of the events that another layer saw, which takes what is at least info.
 static SEEN: Mutex<Vec<&str>> = Mutex::new(Vec::new());
@@ -36,23 +37,7 @@ fn subscribe() {
 
 fn scope() -> (Hub, ClientId, Scope) {
     subscribe();
-    let hub = Hub::new(Limits::default());
-    let id = hub.connect().unwrap();
-    let scope = Publisher::new(&hub).scope(id);
-    (hub, id, scope)
-}
-
-fn messages(hub: &Hub, id: ClientId) -> Vec<Message> {
-    let mut feed = hub.feed(id, Position::Start).unwrap();
-    let mut messages = Vec::new();
-    while let Some(Some(Update::Message(received))) = feed.next().now_or_never() {
-        messages.push(received.message);
-    }
-    messages
-}
-
-fn texts(hub: &Hub, id: ClientId) -> Vec<String> {
-    messages(hub, id).into_iter().map(|it| it.text).collect()
+    support::scope::scope()
 }
 
 fn ask(hub: &Hub, id: ClientId, level: Level) {

@@ -14,7 +14,7 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// So many servers with these flags. `None` if redis-server is not here.
+    /// Starts `count` servers with these flags. `None` if redis-server is not here.
     pub(crate) async fn start(count: usize, more: &[&str]) -> Option<Self> {
         Self::on(Redis::start()?, count, more).await
     }

@@ -1,11 +1,13 @@
 //! HTTP/1.1 and event streams read by hand, so that nothing of codechat's own is trusted about bytes.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, pin::pin, time::Duration};
 
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    sync::mpsc,
+    time::timeout,
 };
 
 use super::soon;
@@ -161,6 +163,27 @@ impl Connection {
         let bytes = bytes.as_ref();
         let size = format!("{:x}\r\n", bytes.len());
         self.say([size.as_bytes(), bytes, b"\r\n"].concat()).await;
+    }
+
+    /// Sends lines, each in a chunk of its own, and the body's end; returns the answer. `held_back` is told if a line is not
+    /// taken at once.
+    pub(crate) async fn say_lines(
+        mut self,
+        lines: impl IntoIterator<Item = String>,
+        held_back: mpsc::Sender<()>,
+    ) -> Answer {
+        for line in lines {
+            let mut saying = pin!(self.say_chunk(line));
+            if timeout(Duration::from_millis(300), saying.as_mut())
+                .await
+                .is_err()
+            {
+                let _ = held_back.try_send(());
+                saying.await;
+            }
+        }
+        self.say_chunk("").await;
+        self.answer().await
     }
 
     pub(crate) async fn head(&mut self) -> Head {

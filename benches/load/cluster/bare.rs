@@ -1,5 +1,5 @@
-//! The yardstick for what the store takes: the script that whoever needs a replay and live delivery writes first, sent by a
-//! client that does nothing else.
+//! The reference for the store's CPU: the shortest script that keeps messages for a replay and delivers them live, sent by a client
+//! that does nothing else.
 
 use anyhow::ensure;
 
@@ -11,7 +11,7 @@ const SCRIPT: &str =
 redis.call('PEXPIRE', KEYS[1], 900000)
 redis.call('PUBLISH', KEYS[1], ARGV[1])
 return id";
-/// So many messages fill a stream.
+/// Messages that fill a stream.
 const FULL: u64 = 1200;
 const FILLED_AT_ONCE: u64 = 500;
 
@@ -38,7 +38,7 @@ impl Bare {
         Ok(bare)
     }
 
-    /// Publishes so many messages to all channels in turn, so many at once.
+    /// Publishes `messages` to all channels in turn, `at_once` in a request.
     pub(crate) fn publish(&mut self, messages: u64, at_once: u64) -> anyhow::Result<()> {
         let (mut commands, mut left) = (self.commands.iter().cycle(), messages);
         let mut bytes = Vec::new();

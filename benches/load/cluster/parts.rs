@@ -23,11 +23,11 @@ use crate::{
 const TEXT_BYTES: usize = 120;
 const CHANNELS: usize = 200;
 const PUBLISHERS: usize = 32;
-/// So many bodies fill a log.
+/// Bodies that fill a log.
 const FULL: u64 = 3;
 /// What a publish may take beside two questions to the store, and one without it.
 const ON_THE_WAY: Duration = Duration::from_micros(60);
-/// So many go before those that count.
+/// Messages that are sent before those that are measured.
 const WARM_UP: u64 = 200;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,19 +123,19 @@ fn plain_node(machine: &Machine, cores: Cores) -> anyhow::Result<Server> {
     Server::listening(command)
 }
 
-/// The CPU of one of so many, in microseconds.
+/// The CPU of one of `count`, in microseconds.
 fn each_took(cpu: Duration, count: u64) -> f64 {
     cpu.as_secs_f64() * 1e6 / float(count)
 }
 
-/// What the store took between two moments for each of so many messages, and how many came with one read.
+/// The store's CPU for each of `messages` between two moments, in microseconds, and how many messages it read at a time.
 fn spent(before: Spent, after: Spent, messages: u64) -> (f64, f64) {
     let reads = (after.reads - before.reads).max(1);
     let took = each_took(after.cpu.saturating_sub(before.cpu), messages);
     (took, float(messages) / float(reads))
 }
 
-/// What a publish of the bare script takes, so many at once.
+/// The store's CPU of a publish by the bare script, with `at_once` in a request.
 fn bare(store: &Store, bare: &mut Bare, messages: u64, at_once: f64) -> anyhow::Result<f64> {
     #[expect(
         clippy::cast_possible_truncation,
@@ -269,7 +269,7 @@ impl Way {
     }
 }
 
-/// Which time so many of a thousand do not exceed, in microseconds.
+/// The time that `permille` of a thousand do not exceed, in microseconds.
 fn percentile(times: &mut [Duration], permille: usize) -> f64 {
     times.sort_unstable();
     times[times.len() * permille / 1000].as_secs_f64() * 1e6

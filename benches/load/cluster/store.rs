@@ -18,7 +18,7 @@ use crate::process::{Cores, Machine};
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The pause between two tries to reach it.
 const LOOK: Duration = Duration::from_millis(5);
-/// So many commands are sent at once where their number is all that counts.
+/// Commands that are sent in one write if only their number matters.
 const AT_ONCE: usize = 500;
 
 /// The server. It keeps nothing on disk, and is gone with its handle.

@@ -1,9 +1,9 @@
 //! What was read, on its way to the server, and what became of it.
 
 use std::convert::Infallible;
+use std::sync::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use super::batch::Batch;
 use crate::client::Client;
 use crate::client::give_up::GiveUp;
 use crate::client::publish::{HttpPublisher, PublishError};
+use crate::lock::lock;
 use crate::terminal::stderr;
 use crate::wire::answer::Published;
 
@@ -184,11 +185,6 @@ pub(super) async fn deliver(
     });
     lock(&outage).over(&sent);
     sent
-}
-
-/// Locked for one call only.
-fn lock(outage: &Mutex<Outage>) -> MutexGuard<'_, Outage> {
-    outage.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Notes whether a server that does not answer is there.

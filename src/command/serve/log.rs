@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use std::{mem, thread};
 
@@ -17,6 +17,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::lock::lock;
 use crate::terminal::stderr;
 
 /// So many lines may wait for stderr.
@@ -180,9 +181,4 @@ impl Drop for Log {
         let unwritten = |it: &mut Waiting| it.writing || !it.lines.is_empty();
         let _ = changed.wait_timeout_while(lock(waiting), FLUSH_TIME, unwritten);
     }
-}
-
-/// A panic while it was locked leaves nothing half-done in it.
-fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
-    waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -85,7 +85,7 @@ pub(super) struct StoreArgs {
     )]
     store_timeout: Duration,
 
-    /// So long the store may be away, at the start and later, before those who wait for it are refused
+    /// How long the store may be away, at the start and later, before requests that wait for it are refused
     #[arg(
         long, value_name = "DUR", env = "CODECHAT_STORE_PATIENCE", default_value = "30s", value_parser = interval,
         hide_short_help = true

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::event::ClientId;
 use crate::server::App;
-use crate::server::access::refuse_prefetch;
+use crate::server::access::gate::refuse_prefetch;
 use crate::server::problem::Problem;
 use crate::server::request::token::Authorized;
 use crate::wire::answer::Connected;

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::server::App;
-use crate::server::access::refuse_prefetch;
+use crate::server::access::gate::refuse_prefetch;
 use crate::server::problem::{Problem, ProblemKind};
 use crate::server::request::body::read_text;
 use crate::server::request::client_id::NamedClient;

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 
 use crate::server::App;
-use crate::server::access::refuse_prefetch;
+use crate::server::access::gate::refuse_prefetch;
 use crate::server::problem::Problem;
 use crate::server::request::client_id::NamedClient;
 

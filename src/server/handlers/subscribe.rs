@@ -8,7 +8,7 @@ use crate::channels::Refusal;
 use crate::event::{EventId, Format, NotAnEventId};
 use crate::hub::{self, Position, Subscription};
 use crate::server::App;
-use crate::server::access::refuse_prefetch;
+use crate::server::access::gate::refuse_prefetch;
 use crate::server::problem::{Problem, ProblemKind};
 use crate::server::request::client_id::NamedClient;
 use crate::server::request::query::{Parameters, parameter};

@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use http_body::{Body, Frame};
 use tokio::time::{Instant, sleep};
 
 use super::StreamBody;
+use crate::lock::lock;
 
 pub(in crate::server) struct PatientBody(Arc<Mutex<State>>);
 
@@ -69,9 +70,4 @@ impl Body for PatientBody {
         state.given = matches!(polled, Poll::Ready(Some(_))).then(Instant::now);
         polled
     }
-}
-
-/// A short lock; a panic while it was held leaves nothing half-done.
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -11,7 +11,7 @@ use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::Stream;
+use crate::lock::lock;
 use crate::server::deadline::Deadline;
 
 /// A client has nothing to say on a stream; one that says more than this is cut.
@@ -76,11 +77,7 @@ impl Handoff {
     /// The stream, once its first bytes are out and nothing is between it and the socket.
     pub(in crate::server) fn take(&self) -> Option<Stream> {
         if self.0.step.load(Ordering::Acquire) == WRITTEN {
-            self.0
-                .stream
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take()
+            lock(&self.0.stream).take()
         } else {
             None
         }
@@ -118,7 +115,7 @@ impl http_body::Body for HandoffBody {
                 this.over = true;
                 return Poll::Ready(Some(Ok(Frame::data(first.into()))));
             }
-            *offered.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
+            *lock(offered) = Some(stream);
             if !first.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(first.into()))));
             }

@@ -76,7 +76,7 @@ impl Stage {
             .unwrap()
     }
 
-    /// A node joins with so many readers, and gets all that is held.
+    /// A node joins with `subscribers`, and gets all that is held.
     async fn join(&self, id: ClientId, node: &str, subscribers: usize) -> Image {
         match self.try_join(id, node, subscribers, true).await.unwrap() {
             Join::Joined(image, _) => image,
@@ -137,6 +137,17 @@ impl Stage {
         self.scripts
             .publish_some(id, node, &messages, &publication)
             .await
+    }
+
+    /// Whether readers hold back a part of a streaming request.
+    async fn is_held(
+        &self,
+        id: ClientId,
+        node: &str,
+        part: (&str, Option<&str>, u64),
+        texts: &[&str],
+    ) -> bool {
+        self.stream(id, node, part, texts).await.unwrap().is_held
     }
 
     /// Has the store run a command: the test is what no server is.

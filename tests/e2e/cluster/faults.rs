@@ -169,7 +169,7 @@ impl Replicated {
         })
     }
 
-    /// Waits until the replica has so many of a client's messages, and cuts it off.
+    /// Waits until the replica has `count` of a client's messages, and cuts it off.
     async fn cut_at(&self, id: &str, count: usize) {
         let log = format!("LLEN codechat:{{{}}}:{id}:log", &id[..2]);
         let has_all = || self.replica.ask(&log) == format!(":{count}");

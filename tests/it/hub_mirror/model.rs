@@ -133,7 +133,7 @@ enum Step {
     Double,
     Enter(u64),
     Read(prop::sample::Index, usize),
-    /// The store goes back by so many messages, as a replica does that lags, and takes some others.
+    /// The store goes back by this number of messages, as a replica does that lags, and takes some others.
     GoBack(usize, usize),
     /// The store forgets the channel.
     Forget,

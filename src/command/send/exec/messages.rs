@@ -9,9 +9,9 @@ use crate::cli::shell;
 use crate::command::send::Order;
 use crate::command::send::batch::Batch;
 use crate::command::send::lines::Lines;
+use crate::duration;
 use crate::message::{Level, Message, OPERATION_MAX_CHARS, Operation, Outcome};
 use crate::process;
-use crate::terminal::stderr;
 
 /// So much of a command line is told, in characters.
 const COMMAND_LINE_CHARS: usize = 200;
@@ -107,7 +107,7 @@ impl Messages {
 
 /// Whoever was told to end is cancelled, whatever it made of that.
 fn conclusion(end: &Ended) -> (Outcome, String) {
-    let took = stderr::duration(end.took);
+    let took = duration::in_seconds(end.took);
     let how = match end.status.code() {
         Some(code) => format!("exit code {code}"),
         None => format!(

@@ -36,11 +36,11 @@ enum Step {
         ends: bool,
     },
     Subscribe(usize, usize),
-    /// A reader reads so many bytes.
+    /// A reader reads this number of bytes.
     Read(usize, usize, usize),
     Leave(usize, usize),
     Begin(usize, usize, Option<usize>),
-    /// A streaming publisher gets so many more messages.
+    /// A streaming publisher gets this number of further messages.
     Send(usize, usize, Option<usize>),
     Finish(usize),
     Break(usize),

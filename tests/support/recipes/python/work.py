@@ -54,7 +54,7 @@ def ticks(gate):
 
 
 def flood(count):
-    """Logs so many messages of a kilobyte; the microseconds that each of them takes."""
+    """Logs count messages of a kilobyte; returns the microseconds that each of them takes."""
     text = "x" * 1000
     began = time.monotonic()
     for number in range(count):

@@ -36,8 +36,8 @@ impl Ahead {
         }
     }
 
-    /// Waits for `sending`, and reads on meanwhile, as far as there is room; `note` says whether there is for so many
-    /// bytes.
+    /// Waits for `sending`, and reads on meanwhile, as far as there is room: `note` takes the number of
+    /// bytes that are held, and returns whether there is room for more.
     pub(super) async fn read_during<T>(
         &mut self,
         sending: impl Future<Output = T>,
@@ -80,7 +80,7 @@ impl Ahead {
         }
     }
 
-    /// The next bytes, if they are here and at most so many lines end in them.
+    /// The next bytes, if they have come and at most `room` lines end in them.
     pub(super) fn pop_lines(&mut self, room: usize) -> Option<Bytes> {
         let fits = |chunk: &mut Chunk| match chunk {
             Ok(Some(bytes)) => memchr::memchr_iter(b'\n', bytes).count() <= room,

@@ -10,7 +10,7 @@ use crate::hub::{Delivery, Hub, Position, Refusal, Subscription};
 use crate::update::{Received, Update};
 use crate::wire::json;
 
-/// So much is taken from the log at a time, in bytes.
+/// Upper bound of one read from the log, in bytes.
 const READ_BYTES: usize = 64 * 1024;
 
 impl Hub {
@@ -53,7 +53,7 @@ impl Hub {
 pub struct HubFeed {
     subscription: Subscription,
     frames: Vec<u8>,
-    /// So many bytes of the frames are read.
+    /// The number of bytes of the frames that have been read.
     read: usize,
     is_over: bool,
 }

@@ -19,14 +19,20 @@ pub trait Number: Copy {
     fn to_f64(self) -> f64;
 }
 
-macro_rules! numbers {
+macro_rules! exact {
     ($($number:ty)*) => { $(impl Number for $number {
-        #[expect(clippy::allow_attributes, reason = "some of these lints are about some of the types only")]
-        #[allow(clippy::cast_precision_loss, clippy::cast_lossless, reason = "a progress is drawn, not counted with")]
+        fn to_f64(self) -> f64 { self.into() }
+    })* };
+}
+exact!(f64 f32 u8 u16 u32 i8 i16 i32);
+
+macro_rules! nearest {
+    ($($number:ty)*) => { $(impl Number for $number {
+        #[expect(clippy::cast_precision_loss, reason = "a progress is drawn, not counted with")]
         fn to_f64(self) -> f64 { self as f64 }
     })* };
 }
-numbers!(f64 f32 u8 u16 u32 u64 usize i8 i16 i32 i64 isize);
+nearest!(u64 usize i64 isize);
 
 /// What a message says beside its text, each in place of what it said before.
 impl Message {
