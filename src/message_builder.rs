@@ -54,17 +54,15 @@ impl Message {
     /// Sets how far its operation is. Numbers that are negative or not finite are left out.
     #[must_use]
     pub fn progress<N: Number>(mut self, current: N, total: Option<N>) -> Self {
-        self.progress = Progress::new(current.to_f64(), total.map(N::to_f64), None).ok();
+        self.progress = progress(current, total, None);
         self
     }
 
     /// Sets what its progress counts, such as `files`; cut after 32 characters. Comes after [`Message::progress`].
     #[must_use]
     pub fn unit(mut self, unit: &str) -> Self {
-        let unit = one_line(unit, UNIT_MAX_CHARS);
-        let progress = self.progress.as_ref();
-        self.progress =
-            progress.and_then(|it| Progress::new(it.current(), it.total(), Some(&unit)).ok());
+        let known = self.progress.as_ref();
+        self.progress = known.and_then(|it| progress(it.current(), it.total(), Some(unit)));
         self
     }
 
@@ -119,6 +117,16 @@ impl Message {
         }
         self
     }
+}
+
+/// The progress that these make; `None` if the numbers are negative or not finite.
+pub(crate) fn progress<N: Number>(
+    current: N,
+    total: Option<N>,
+    unit: Option<&str>,
+) -> Option<Progress> {
+    let unit = unit.map(|it| one_line(it, UNIT_MAX_CHARS));
+    Progress::new(current.to_f64(), total.map(N::to_f64), unit.as_deref()).ok()
 }
 
 /// The nearest name that an operation may have; `None` if there is nothing left of it.

@@ -9,7 +9,7 @@ use super::Scope;
 use crate::duration;
 use crate::hub::ControlStream;
 use crate::message::{Level, Message, Outcome};
-use crate::message_builder::Number;
+use crate::message_builder::{self, Number};
 
 /// An operation that runs. Dropped unfinished it ends all the same: as `cancelled` if a watcher asked for that, else as `failed`.
 ///
@@ -54,13 +54,12 @@ impl OperationGuard {
 
     /// Says how far it is, at most 10 times a second. The last one is sent with the outcome if not before.
     pub fn progress<N: Number>(&self, current: N, total: Option<N>) {
-        let message = Message::text("").progress(current, total);
-        let message = match &self.unit {
-            Some(unit) => message.unit(unit),
-            None => message,
-        };
-        if message.progress.is_some() {
-            self.scope.send(message);
+        let progress = message_builder::progress(current, total, self.unit.as_deref());
+        if progress.is_some() {
+            self.scope.send(Message {
+                progress,
+                ..Message::default()
+            });
         }
     }
 

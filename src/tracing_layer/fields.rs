@@ -6,7 +6,7 @@ use serde_json::Value;
 use tracing_core::field::{Field, Visit};
 
 use crate::message::{Level, Message, Outcome, Progress};
-use crate::message_builder::Number;
+use crate::message_builder::{self, Number};
 
 #[derive(Default)]
 pub(super) struct Fields {
@@ -22,12 +22,7 @@ pub(super) struct Fields {
 
 impl Fields {
     pub(super) fn progress(&self) -> Option<Progress> {
-        let message = Message::text("").progress(self.current?, self.total);
-        let message = match &self.unit {
-            Some(unit) => message.unit(unit),
-            None => message,
-        };
-        message.progress
+        message_builder::progress(self.current?, self.total, self.unit.as_deref())
     }
 
     /// The message of an event. One without a text says its other fields instead, unless it is a progress.
@@ -53,7 +48,8 @@ impl Fields {
             outcome: self.outcome,
             operation: self
                 .operation
-                .and_then(|it| Message::text("").operation(&it).operation),
+                .as_deref()
+                .and_then(message_builder::operation),
             ..message
         }
     }
