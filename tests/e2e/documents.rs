@@ -36,7 +36,12 @@ const ANY_ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
 /// The ports that the documents' commands use.
 const PORTS: [u16; 2] = [codechat::internal::wire::DEFAULT_PORT, 8000];
 /// Examples that are run by `recipes.rs`, in applications.
-const RECIPES: [&str; 3] = ["examples/go", "examples/node", "examples/python"];
+const RECIPES: [&str; 4] = [
+    "examples/go",
+    "examples/java",
+    "examples/node",
+    "examples/python",
+];
 /// What a terminal says once it is ready for the next block.
 const READY: [&str; 3] = ["client ID ", "listening on ", "waiting for "];
 
@@ -256,13 +261,11 @@ fn run(document: &str, section: &Section, later: &mut Option<Block>) -> Result<(
 /// A program that the section needs and that is not here. In CI, those that are always to be had must
 /// be.
 fn missing(section: &Section) -> Result<Option<&'static str>, String> {
-    const PROGRAMS: [(&str, &str, bool); 7] = [
+    const PROGRAMS: [(&str, &str, bool); 5] = [
         ("python3", "apt install python3", true),
         ("node", "apt install nodejs", true),
         ("curl", "apt install curl", true),
         ("jq", "apt install jq", true),
-        ("java", "apt install default-jdk-headless", false),
-        ("go", "apt install golang-go", false),
         ("dart", "https://dart.dev/get-dart", false),
     ];
     let scripts = section.blocks.iter().filter(|it| it.is_run());

@@ -77,6 +77,7 @@ ask! {
     flask = Recipe::Flask;
     express = Recipe::Express;
     go = Recipe::Go;
+    spring = Recipe::Spring;
 }
 
 #[test]

@@ -14,7 +14,7 @@ const SOURCE: &str = concat!(
 );
 /// Where Debian has Java's libraries, and those that the server needs.
 const LIBRARIES: &str = "/usr/share/java";
-const NAMES: [&str; 23] = [
+pub(super) const NAMES: [&str; 23] = [
     "spring3-aop",
     "spring3-beans",
     "spring3-context",
@@ -40,7 +40,7 @@ const NAMES: [&str; 23] = [
     "commons-logging",
 ];
 
-fn library(name: &str) -> String {
+pub(super) fn library(name: &str) -> String {
     format!("{LIBRARIES}/{name}.jar")
 }
 

@@ -8,6 +8,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Stdio,
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use serde_json::Value;
@@ -16,6 +17,7 @@ use tokio::{process::Command, sync::OnceCell};
 use super::{
     http::{Answer, Http, Stream, stream_of},
     libraries::Libraries,
+    original::{self, library},
     process::{Running, Scratch, clean},
     program,
 };
@@ -30,6 +32,7 @@ pub(crate) enum Recipe {
     Flask,
     Express,
     Go,
+    Spring,
 }
 
 /// An application that runs.
@@ -47,6 +50,7 @@ impl Recipe {
             Self::Flask => python("flask_app.py")?,
             Self::Express => node("express_app.mjs")?,
             Self::Go => go().await?,
+            Self::Spring => spring().await?,
         };
         command.env("CODECHAT_SERVER", server);
         command.envs(environment.iter().copied());
@@ -121,6 +125,47 @@ async fn go() -> Option<Command> {
     };
     let (_, program) = BUILT.get_or_init(|| build).await.as_ref()?;
     Some(clean(program))
+}
+
+/// Compiled once; Debian has the libraries.
+async fn spring() -> Option<Command> {
+    static COMPILED: OnceCell<Option<(Scratch, String)>> = OnceCell::const_new();
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let compile = async {
+        let libraries = ["spring3-web.servlet", "tomcat9-catalina", "logback-classic"].map(library);
+        let libraries = libraries.iter().map(String::as_str);
+        let needed: Vec<_> = libraries.chain(["java", "javac"]).collect();
+        if !program::are_here(&needed) {
+            return None;
+        }
+        let scratch = Scratch::new();
+        let classes = scratch.path("classes");
+        fs::create_dir(&classes).unwrap();
+        let logging = ["slf4j-api", "logback-classic", "logback-core"];
+        let jars: Vec<_> = original::NAMES
+            .into_iter()
+            .chain(logging)
+            .map(library)
+            .collect();
+        let path = format!("{}:{}", classes.display(), jars.join(":"));
+        let own = LIBRARIES.sources().join("java");
+        let examples = Path::new(EXAMPLES).join("java").read_dir().unwrap();
+        let mut javac = clean("javac");
+        javac.args(["--release", "8", "-nowarn", "-cp", &path, "-d"]);
+        javac.arg(&classes).arg(own.join("Application.java"));
+        javac.args(examples.map(|it| it.unwrap().path()));
+        let compiled = javac.output().await.unwrap();
+        assert!(compiled.status.success(), "{compiled:?}");
+        fs::copy(own.join("logback.xml"), classes.join("logback.xml")).unwrap();
+        Some((scratch, path))
+    };
+    let (scratch, path) = COMPILED.get_or_init(|| compile).await.as_ref()?;
+    let mut java = clean("java");
+    // What it keeps for good would not fit; and these start faster.
+    java.args(["-Xmx48m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
+    java.args(["-cp", path, "Application"]);
+    java.arg(scratch.path(&format!("tomcat-{}", COUNT.fetch_add(1, Ordering::Relaxed))));
+    Some(java)
 }
 
 impl App {
