@@ -45,6 +45,11 @@ macro_rules! ask {
             }
 
             #[tokio::test]
+            async fn what_finds_no_room_is_counted_and_the_outcome_finds_some() {
+                away::full($recipe).await;
+            }
+
+            #[tokio::test]
             async fn what_waits_when_the_application_ends_is_published() {
                 away::at_the_end($recipe).await;
             }

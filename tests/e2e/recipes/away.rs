@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::sleep;
+
 use crate::support::{
     port::Port,
     process::{Running, Serve, opened},
@@ -44,7 +46,7 @@ pub(super) async fn and_back(recipe: Recipe) {
         loop {
             let answer = app.asked("/refresh/again", ID).await;
             assert_eq!(answer.text(), "refreshed again");
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            sleep(Duration::from_millis(20)).await;
         }
     };
     let shown = async {
@@ -71,10 +73,41 @@ pub(super) async fn at_the_end(recipe: Recipe) {
     let answer = app.asked("/refresh/demo", &watched.id).await;
     assert_eq!(answer.text(), "refreshed demo");
     app.process.signal("TERM").await;
+    // So long it would not be there if it did not wait.
+    sleep(Duration::from_millis(300)).await;
     server.process.signal("CONT").await;
     let messages = watched.until_the_outcome().await;
     assert_eq!(messages.last().unwrap()["outcome"], "ok", "{messages:?}");
     app.process.end().await;
+}
+
+pub(super) async fn full(recipe: Recipe) {
+    const COUNT: u64 = 40_000;
+    let server = Serve::start(&[]).await;
+    let Some(app) = recipe.start(&server.url, &[]).await else {
+        return;
+    };
+    let mut watched = Watched::new(server.http).await;
+    let path = format!("/flood/{COUNT}");
+    // An unwatched one brings the process to its size.
+    app.asked_with(&path, &[]).await;
+    let before = app.memory();
+    server.process.pause().await;
+    let answer = app.asked(&path, &watched.id).await;
+    assert_eq!(answer.status, 200);
+    let more = app.memory().saturating_sub(before);
+    assert!(
+        more < 20_000_000,
+        "40 MB were logged, {more} bytes are kept"
+    );
+    server.process.signal("CONT").await;
+    let messages = watched.until_the_outcome().await;
+    assert_eq!(messages.last().unwrap()["outcome"], "ok");
+    let texts = messages.iter().map(text_of);
+    let came = texts.clone().filter(|it| it.starts_with("flood ")).count();
+    let dropped = texts.filter(|it| it.ends_with(" messages dropped by the application"));
+    let dropped = dropped.map(|it| it.split(' ').next().unwrap().parse::<u64>().unwrap());
+    assert_eq!(u64::try_from(came).unwrap() + dropped.sum::<u64>(), COUNT);
 }
 
 pub(super) async fn lost_answer(recipe: Recipe) {

@@ -69,6 +69,10 @@ pub(super) async fn one_operation(recipe: Recipe) {
     ] {
         let answer = app.asked(path, &watched.id.to_uppercase()).await;
         assert_eq!(answer.status, status, "{path}: {answer:?}");
+        // Its thread serves others next.
+        for _ in 0..4 {
+            app.asked_with("/refresh/unwatched", &[]).await;
+        }
         let messages = watched.until_the_outcome().await;
         let operation = format!("GET {}", path.split('?').next().unwrap());
         assert_eq!(text_of(&messages[0]), operation, "{messages:?}");
@@ -76,6 +80,8 @@ pub(super) async fn one_operation(recipe: Recipe) {
             assert_eq!(message["operation"], operation, "{messages:?}");
         }
         assert_eq!(messages.last().unwrap()["outcome"], outcome, "{path}");
+        let others = texts(&messages).join("\n").contains("unwatched");
+        assert!(!others, "{messages:?}");
         let said = texts(&messages).iter().any(|it| it.contains(said));
         assert!(said, "{messages:?}");
         if path == "/refresh/demo" {
