@@ -13,11 +13,12 @@
 //! | find out which requests are watched, and by whom | [`ScopeLayer`], for axum, tonic and all else that takes a tower layer |
 //! | send the events of `tracing` | [`tracing_layer()`] |
 //! | send other messages, progress and outcomes; be cancelled | [`current()`], which gives the request's [`Scope`] |
+//! | send to a server in another process | `Publisher::http` or `Publisher::from_env`; at the end, [`Publisher::flush`] |
 //! | work outside of requests, as a queue's worker does | [`Publisher::scope`], and [`Scope::bind`] |
 //! | call other services that publish to the same watcher | [`headers()`] |
 //!
-//! Nothing of it blocks, fails or panics, and a request that nobody watches costs next to nothing. What `examples/rust/axum.rs` shows whole
-//! is this:
+//! Nothing of it blocks, fails or panics, and a request that nobody watches costs next to nothing. `examples/rust/axum.rs` and
+//! `examples/rust/worker.rs` are whole programs; in short:
 //!
 //! ```
 //! # #[cfg(feature = "server")]
@@ -99,7 +100,7 @@
 //! | `update` | what a reader of a stream learns | `message`, `event` |
 //! | `message_builder` | how an application makes messages: what breaks a rule is repaired | `message` |
 //! | `hub_feed` | reading a client's messages in the hub's process | `hub`, `wire`, `update` |
-//! | `publisher`, `scope` | publishing from inside an application: where messages go; one request's client | `message_builder`, `hub` and below; each other's parts |
+//! | `publisher`, `scope` | publishing from inside an application: where messages go; one request's client | `message_builder`, `hub` and below; each other's parts; to a server, `client` |
 //! | `scope_layer`, `tracing_layer` | the tower layer that finds a request's client; the `tracing` layer that follows its watcher | `publisher`, `scope`, `wire` and below |
 //! | `terminal` | foreign text made safe for a terminal; the program's own lines on stderr, the status line | nothing |
 //! | `token` | the secret between a server and its clients | nothing |
@@ -153,7 +154,7 @@ mod command;
 mod control;
 mod duration;
 mod event;
-#[cfg(any(feature = "server", feature = "store"))]
+#[cfg(any(feature = "server", feature = "client", feature = "store"))]
 mod file_error;
 mod frames;
 mod hub;
@@ -193,17 +194,19 @@ mod wire;
 #[cfg(feature = "client")]
 pub use client::{
     BadServerUrl, Client, ClientError, ClientOptions, ServerUrl,
-    subscribe::{Feed, FeedError, NotAStream, SubscribeOptions},
+    subscribe::{Feed, FeedError, NotAStream, Reconnect, SubscribeOptions},
 };
 pub use control::{Cancel, Change, ControlRequest, ControlState, Requested};
-pub use event::{ClientId, End, EventId, Gap, NotAClientId, NotAnEventId, UnixMillis};
+pub use event::{ClientId, End, EventId, Format, Gap, NotAClientId, NotAnEventId, UnixMillis};
 pub use hub::{ClientInfo, Hub, Limits, LogLimits, Position, Receipt, Refusal, Stats};
 pub use hub_feed::HubFeed;
 pub use message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress};
 pub use message_builder::{FIELDS_MAX, Number, TEXT_MAX};
 #[cfg(any(feature = "server", feature = "store"))]
 pub use pem_file::PemFileError;
-pub use publisher::{Publisher, PublisherStats};
+#[cfg(feature = "client")]
+pub use publisher::{HttpOptions, SetupError};
+pub use publisher::{Publisher, PublisherStats, Unflushed};
 pub use scope::{Bound, OperationGuard, Scope, current};
 pub use scope_layer::{ScopeBody, ScopeFuture, ScopeLayer, ScopeService, headers};
 #[cfg(feature = "server")]

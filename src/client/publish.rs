@@ -38,6 +38,8 @@ pub struct HttpPublisher {
     patience: GiveUp,
     /// Whether anything ever answered.
     reached: bool,
+    /// Whether an unknown client is waited for if it was known once, or may be on its way back.
+    awaits_return: bool,
     /// Whether anything was ever accepted: then the client was known once.
     accepted: bool,
     /// Since when the server is not what it was: the connection was lost, or the client is not known
@@ -73,6 +75,8 @@ pub enum PublishError {
         accepted: u64,
         /// How many there were.
         lines: u64,
+        /// Whether the client's stream has ended, which is for good.
+        is_over: bool,
     },
     /// There was no patience left.
     #[error(
@@ -147,12 +151,24 @@ impl HttpPublisher {
         Self::to(client, None, patience)
     }
 
+    /// A publisher for one client that takes a server which does not answer at the first try for one that is away, and is
+    /// told at once if the client is not known.
+    #[must_use]
+    pub(crate) fn in_background(client: Client, id: ClientId, patience: GiveUp) -> Self {
+        Self {
+            reached: true,
+            awaits_return: false,
+            ..Self::new(client, id, patience)
+        }
+    }
+
     fn to(client: Client, id: Option<ClientId>, patience: GiveUp) -> Self {
         Self {
             client,
             id,
             patience,
             reached: false,
+            awaits_return: true,
             accepted: false,
             lost: None,
         }
@@ -325,7 +341,7 @@ impl HttpPublisher {
             // The server restarted between two bodies; its new self waits for the watcher.
             self.lost.get_or_insert_with(Instant::now);
         }
-        let coming_back = self.lost.is_some_and(|it| it.elapsed() < RETURN);
+        let coming_back = self.awaits_return && self.lost.is_some_and(|it| it.elapsed() < RETURN);
         if refusal.is_passing() || is_unknown && coming_back {
             return Tried::Again {
                 reason: format!("{} {}", refusal.status, refusal.detail),
@@ -337,6 +353,7 @@ impl HttpPublisher {
             detail: refusal.detail,
             accepted: refusal.accepted.unwrap_or(0),
             lines,
+            is_over: refusal.ended,
         })
     }
 

@@ -1,41 +1,134 @@
-//! The hub that an application publishes to, and which of its operations run there.
+//! Where an application's messages go, and which of its operations run there.
 
 use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::PublisherStats;
+#[cfg(feature = "client")]
+use super::http::ToServer;
 use crate::event::ClientId;
 use crate::hub::{ControlStream, Hub};
 use crate::lock::lock;
 use crate::message::{Message, OPERATION_MAX_CHARS, Operation};
 use crate::message_builder;
 
-/// The hub that takes the messages, and which operations run there.
+/// What takes the messages, and which operations run there.
 pub(crate) struct Destination {
-    hub: Hub,
+    to: To,
     /// A short lock; none other is taken while it is held.
     running: Mutex<HashSet<(ClientId, Operation)>>,
+}
+
+enum To {
+    Hub(ToHub),
+    #[cfg(feature = "client")]
+    Server(ToServer),
+}
+
+/// A panic elsewhere leaves all of it whole, whichever features there are.
+impl std::panic::RefUnwindSafe for Destination {}
+
+/// A hub in the same process.
+struct ToHub {
+    hub: Hub,
     accepted: AtomicU64,
     dropped: AtomicU64,
 }
 
 impl Destination {
-    pub(crate) fn new(hub: Hub) -> Self {
-        Self {
+    pub(super) fn hub(hub: Hub) -> Self {
+        Self::new(To::Hub(ToHub {
             hub,
-            running: Mutex::default(),
             accepted: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
+        }))
+    }
+
+    #[cfg(feature = "client")]
+    pub(super) fn server(server: ToServer) -> Self {
+        Self::new(To::Server(server))
+    }
+
+    fn new(to: To) -> Self {
+        Self {
+            to,
+            running: Mutex::default(),
         }
     }
 
-    /// How many messages the hub took, and how many it did not.
-    pub(crate) fn counts(&self) -> (u64, u64) {
-        (self.accepted.load(Relaxed), self.dropped.load(Relaxed))
+    pub(super) fn stats(&self) -> PublisherStats {
+        match &self.to {
+            To::Hub(it) => PublisherStats {
+                accepted: it.accepted.load(Relaxed),
+                dropped: it.dropped.load(Relaxed),
+                ..PublisherStats::default()
+            },
+            #[cfg(feature = "client")]
+            To::Server(it) => it.stats(),
+        }
     }
 
-    /// Publishes a message; false if the hub does not take it.
-    pub(crate) fn publish(&self, id: ClientId, message: Message) -> bool {
+    /// The server that takes the messages; `None` if a hub does.
+    #[cfg(feature = "client")]
+    pub(crate) fn as_server(&self) -> Option<&ToServer> {
+        match &self.to {
+            To::Hub(_) => None,
+            To::Server(it) => Some(it),
+        }
+    }
+
+    /// Publishes a message; true if a hub took it. A full queue keeps a message that starts or ends an operation for as long as
+    /// there are others to be dropped: `is_kept` says that this is one.
+    pub(crate) fn publish(&self, id: ClientId, message: Message, is_kept: bool) -> bool {
+        match &self.to {
+            To::Hub(it) => it.publish(id, message),
+            #[cfg(feature = "client")]
+            To::Server(it) => {
+                it.publish(id, message, is_kept);
+                false
+            }
+        }
+    }
+
+    /// Listens to a hub's control requests; `None` if the client is not known there, or too many listen. A server's come by
+    /// `ToServer::enter`.
+    pub(crate) fn listen(
+        &self,
+        id: ClientId,
+        operation: Option<Operation>,
+    ) -> Option<ControlStream> {
+        match &self.to {
+            To::Hub(it) => it.hub.listen(id, operation).ok(),
+            #[cfg(feature = "client")]
+            To::Server(_) => None,
+        }
+    }
+
+    /// Takes a name for an operation of this client: this one, or with ` #2` and so on while another runs by it.
+    pub(crate) fn begin(&self, id: ClientId, name: &str) -> Operation {
+        let mut running = lock(&self.running);
+        let mut names = (1..).map(|count| numbered(name, count));
+        let name = names
+            .find(|it| running.insert((id, it.clone())))
+            .expect("some number is free");
+        drop(running);
+        #[cfg(feature = "client")]
+        if let To::Server(it) = &self.to {
+            it.began(id, &name);
+        }
+        name
+    }
+
+    /// Gives an operation's name back.
+    pub(crate) fn end(&self, id: ClientId, operation: &Operation) {
+        let mut running = lock(&self.running);
+        running.remove(&(id, operation.clone()));
+    }
+}
+
+impl ToHub {
+    fn publish(&self, id: ClientId, message: Message) -> bool {
         let is_taken = self.hub.publish(id, message, None).is_ok();
         let count = if is_taken {
             &self.accepted
@@ -44,30 +137,6 @@ impl Destination {
         };
         count.fetch_add(1, Relaxed);
         is_taken
-    }
-
-    /// Listens to control requests; `None` if the client is not known, or too many listen.
-    pub(crate) fn listen(
-        &self,
-        id: ClientId,
-        operation: Option<Operation>,
-    ) -> Option<ControlStream> {
-        self.hub.listen(id, operation).ok()
-    }
-
-    /// Takes a name for an operation of this client: this one, or with ` #2` and so on while another runs by it.
-    pub(crate) fn begin(&self, id: ClientId, name: &str) -> Operation {
-        let mut running = lock(&self.running);
-        let mut names = (1..).map(|count| numbered(name, count));
-        names
-            .find(|it| running.insert((id, it.clone())))
-            .expect("some number is free")
-    }
-
-    /// Gives an operation's name back.
-    pub(crate) fn end(&self, id: ClientId, operation: &Operation) {
-        let mut running = lock(&self.running);
-        running.remove(&(id, operation.clone()));
     }
 }
 

@@ -13,7 +13,7 @@ use crate::lock::lock;
 use crate::message::Level;
 
 /// Stands for no level at all.
-const NONE: u8 = 5;
+pub(super) const NONE: u8 = 5;
 /// Nobody logs by this target.
 const PROBE: &str = "codechat_probe";
 /// No coarser level is told within this of the last change.

@@ -18,6 +18,8 @@ use crate::hub::{ControlEvent, ControlStream};
 use crate::lock::lock;
 use crate::message::{Level, Message, Operation, Progress};
 use crate::publisher::destination::Destination;
+#[cfg(feature = "client")]
+use crate::publisher::http::Controlled;
 
 /// A progress without text is sent at most once in this.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(100);
@@ -38,6 +40,8 @@ pub(super) struct Link {
 
 struct State {
     default: Level,
+    /// Whether the server does not know the client, so that nothing is sent.
+    is_dormant: bool,
     known: ControlState,
     token: CancellationToken,
     running: Vec<Arc<Running>>,
@@ -67,6 +71,7 @@ impl Link {
             is_told: AtomicBool::new(false),
             state: Mutex::new(State {
                 default: Level::Info,
+                is_dormant: false,
                 known: ControlState::default(),
                 token: CancellationToken::new(),
                 running: Vec::new(),
@@ -75,6 +80,11 @@ impl Link {
         });
         levels::change(None, Some(Level::Info));
         link.listen();
+        #[cfg(feature = "client")]
+        if let Some(server) = link.destination.as_server() {
+            let this: Weak<dyn Controlled> = Arc::<Self>::downgrade(&link);
+            server.enter(id, &this);
+        }
         link
     }
 
@@ -141,6 +151,16 @@ impl Link {
         self.destination.listen(self.id, Some(operation.clone()))
     }
 
+    /// Says that an operation begins.
+    pub(super) fn send_start(self: &Arc<Self>, running: &Running) {
+        let text = format!("Started {}", running.name.as_str());
+        if self.wants(Level::Info) {
+            let mut message = Message::text(text).level(Level::Info);
+            message.operation = Some(running.name.clone());
+            self.publish(message, true);
+        }
+    }
+
     /// Publishes a message, of this operation if it names none.
     pub(super) fn send(self: &Arc<Self>, mut message: Message, running: Option<&Running>) {
         if let Some(running) = running {
@@ -151,7 +171,12 @@ impl Link {
                 message.operation = Some(running.name.clone());
             }
         }
-        let is_taken = self.destination.publish(self.id, message);
+        let is_kept = message.outcome.is_some();
+        self.publish(message, is_kept);
+    }
+
+    fn publish(self: &Arc<Self>, message: Message, is_kept: bool) {
+        let is_taken = self.destination.publish(self.id, message, is_kept);
         if is_taken && lock(&self.control).is_none() {
             // The client was not known before.
             self.listen();
@@ -214,8 +239,10 @@ impl Link {
     /// The finest level that was wanted, and that is.
     fn set_finest(&self, state: &State) -> (Option<Level>, Option<Level>) {
         let finest = state.known.requested.level.unwrap_or(state.default);
-        let before = self.finest.swap(finest as u8, Relaxed);
-        (levels::at(before), Some(finest))
+        let finest = (!state.is_dormant).then_some(finest);
+        let number = finest.map_or(levels::NONE, |it| it as u8);
+        let before = self.finest.swap(number, Relaxed);
+        (levels::at(before), finest)
     }
 
     fn follow(self: &Arc<Self>, consequences: Consequences) {
@@ -241,7 +268,7 @@ impl Link {
                 "this application stops at {most}; make its EnvFilter the filter of one layer"
             );
             let message = Message::text(text).level(Level::Warn);
-            self.destination.publish(self.id, message);
+            self.publish(message, false);
         }
     }
 }
@@ -258,6 +285,26 @@ struct Consequences {
 impl Drop for Link {
     fn drop(&mut self) {
         levels::change(levels::at(self.finest.load(Relaxed)), None);
+        #[cfg(feature = "client")]
+        if let Some(server) = self.destination.as_server() {
+            server.leave(self.id);
+        }
+    }
+}
+
+#[cfg(feature = "client")]
+impl Controlled for Link {
+    fn set_control(self: Arc<Self>, known: ControlState) {
+        let consequences = self.set_known(known);
+        self.follow(consequences);
+    }
+
+    fn set_dormant(&self, is_dormant: bool) {
+        let mut state = lock(&self.state);
+        state.is_dormant = is_dormant;
+        let (before, after) = self.set_finest(&state);
+        drop(state);
+        levels::change(before, after);
     }
 }
 

@@ -39,9 +39,8 @@ impl OperationGuard {
             begun: Instant::now(),
             stands,
         };
-        if let Some(running) = &guard.scope.operation {
-            let text = format!("Started {}", running.name.as_str());
-            guard.scope.send(Message::text(text).level(Level::Info));
+        if let (Some(link), Some(running)) = (&guard.scope.link, &guard.scope.operation) {
+            link.send_start(running);
         }
         guard
     }

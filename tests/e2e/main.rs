@@ -10,6 +10,7 @@ mod controlling_terminal;
 mod curl;
 mod documents;
 mod embedded;
+mod embedded_worker;
 mod faults;
 mod fuzz;
 mod gzip_bomb;

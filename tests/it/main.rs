@@ -24,6 +24,7 @@ mod pane_moving;
 mod pane_picture;
 mod pane_screens;
 mod pane_streams;
+mod publisher_http;
 mod router;
 mod scope;
 mod scope_layer;
@@ -71,5 +72,5 @@ mod support {
     pub(crate) mod tls;
     pub(crate) mod waiting;
 
-    pub(crate) use waiting::{PATIENCE, soon};
+    pub(crate) use waiting::{PATIENCE, becomes, soon};
 }

@@ -18,7 +18,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{http::Http, redis::Redis, soon, waiting::becomes};
+use super::{becomes, http::Http, redis::Redis, soon};
 
 pub(crate) struct Server {
     pub(crate) hub: Hub,

@@ -1,0 +1,269 @@
+//! What runs in the publisher's own thread: sending what waits, and listening to control requests.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::queue::{Batch, Queue};
+use crate::client::Client;
+use crate::client::control_feed::ControlUpdate;
+use crate::client::give_up::GiveUp;
+use crate::client::publish::{HttpPublisher, PublishError, Retry};
+use crate::control::ControlState;
+use crate::event::ClientId;
+use crate::lock::lock;
+use crate::message::{Level, Message};
+use crate::wire::answer::Published;
+use crate::wire::json;
+
+/// How many requests are under way at once.
+pub(super) const REQUESTS: usize = 4;
+/// For how long a message is kept that cannot be sent.
+const KEPT: Duration = Duration::from_secs(30);
+/// The shortest and the longest pause after which the server is asked for a client again that it does not know.
+const UNKNOWN: Pauses = Pauses(Duration::from_secs(2), Duration::from_secs(30));
+/// The same if the server was away, so that the client's watcher is probably about to come back.
+const RETURNING: Pauses = Pauses(Duration::from_millis(250), Duration::from_secs(5));
+/// A scope that is older than this has its client's control requests listened to; those of younger ones come with the answers.
+const LISTEN_AFTER: Duration = Duration::from_millis(250);
+/// The pause after a control stream that ended.
+const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+struct Pauses(Duration, Duration);
+
+/// Sends the messages of a queue to a server.
+pub(super) struct Sender {
+    pub(super) client: Client,
+    pub(super) queue: Queue,
+    absence: Mutex<Absence>,
+}
+
+#[derive(Default)]
+struct Absence {
+    since: Option<Instant>,
+    /// When the last one ended.
+    ended: Option<Instant>,
+}
+
+impl Sender {
+    pub(super) fn new(client: Client) -> Self {
+        Self {
+            client,
+            queue: Queue::default(),
+            absence: Mutex::default(),
+        }
+    }
+
+    /// For how long the server has not taken anything; `None` if it does.
+    pub(super) fn away(&self) -> Option<Duration> {
+        lock(&self.absence).since.map(|it| it.elapsed())
+    }
+
+    /// Sends one client's messages after the other's. Several of these run at once.
+    pub(super) async fn run(self: Arc<Self>) {
+        loop {
+            let batch = self.queue.next().await;
+            self.send(batch).await;
+        }
+    }
+
+    async fn send(self: &Arc<Self>, batch: Batch) {
+        let mut body = Body::of(&batch);
+        let mut accepted = 0;
+        while !body.is_empty() {
+            let patience = GiveUp::of(KEPT.saturating_sub(batch.age()));
+            let http = HttpPublisher::in_background(self.client.clone(), batch.id, patience);
+            match self.send_lines(http, &body, &batch).await {
+                Ok(answer) => {
+                    self.is_back();
+                    self.answered(batch.id, &answer);
+                    accepted += answer.accepted;
+                    break;
+                }
+                Err(PublishError::Refused {
+                    status: 401 | 403,
+                    detail,
+                    ..
+                }) => {
+                    tracing::error!(target: "codechat", "nothing is published any more, since the server refuses: {detail}");
+                    self.queue.turn_off();
+                    break;
+                }
+                Err(PublishError::Refused {
+                    status: 404 | 410,
+                    is_over,
+                    ..
+                }) => {
+                    return self.is_unknown(batch, is_over);
+                }
+                // One line is refused; those after it may be as good as those before.
+                Err(PublishError::Refused {
+                    accepted: before,
+                    detail,
+                    ..
+                }) => {
+                    tracing::warn!(target: "codechat", "a message was refused: {detail}");
+                    self.is_back();
+                    accepted += before;
+                    body.skip(before + 1);
+                }
+                Err(error @ (PublishError::Client(_) | PublishError::GivenUp { .. })) => {
+                    self.is_away(&error.to_string());
+                    sleep(Duration::from_secs(1)).await;
+                    break;
+                }
+            }
+        }
+        self.queue.done(&batch, accepted);
+    }
+
+    async fn send_lines(
+        &self,
+        mut http: HttpPublisher,
+        body: &Body,
+        batch: &Batch,
+    ) -> Result<Published, PublishError> {
+        let report = |retry: Retry| self.is_away(&retry.reason);
+        match (body.lines(), batch.waiting.last()) {
+            // The server may hold ndjson back for its readers' sake, but not a single message.
+            (1, Some(last)) => http.publish(&last.message, report).await,
+            (lines, _) => http.send(body.rest(), lines, report).await,
+        }
+    }
+
+    fn is_away(&self, reason: &str) {
+        let mut absence = lock(&self.absence);
+        if absence.since.is_none() {
+            absence.since = Some(Instant::now());
+            drop(absence);
+            let server = self.client.server();
+            tracing::warn!(target: "codechat", %server, "messages wait for the server, for up to 30 s: {reason}");
+        }
+    }
+
+    fn is_back(&self) {
+        let mut absence = lock(&self.absence);
+        if absence.since.take().is_some() {
+            absence.ended = Some(Instant::now());
+        }
+    }
+
+    fn was_away(&self) -> bool {
+        let ended = lock(&self.absence).ended;
+        ended.is_some_and(|it| it.elapsed() < KEPT)
+    }
+
+    /// The server does not know the client: its watcher is gone, or the server was started again and the watcher is not back yet.
+    fn is_unknown(self: &Arc<Self>, batch: Batch, is_over: bool) {
+        self.is_back();
+        let id = batch.id;
+        let may_return = !is_over && (batch.was_known || self.was_away());
+        let pause = if may_return && batch.age() < KEPT {
+            RETURNING.after(self.queue.put_back(batch))
+        } else {
+            UNKNOWN.after(self.queue.make_dormant(&batch))
+        };
+        let sender = Arc::clone(self);
+        tokio::spawn(async move {
+            sleep(pause).await;
+            sender.queue.wake(id);
+        });
+    }
+
+    /// What comes with an answer. A control stream knows better, so that it counts if there is one.
+    fn answered(&self, id: ClientId, answer: &Published) {
+        let state = ControlState {
+            subscribers: answer.subscribers,
+            requested: answer.requested(),
+        };
+        self.queue.set_control(id, &state, false);
+    }
+
+    /// Listens to what is asked of a client, until that is over.
+    pub(super) async fn listen(self: Arc<Self>, id: ClientId, over: CancellationToken) {
+        let listen = async {
+            sleep(LISTEN_AFTER).await;
+            loop {
+                let operation = self.queue.operation(id);
+                let mut feed = self.client.listen(id, operation.as_ref());
+                while let Some(Ok(update)) = feed.next().await {
+                    if let ControlUpdate::State(state) = update {
+                        self.queue.wake(id);
+                        self.queue.set_control(id, &state, true);
+                    }
+                }
+                self.queue.lost_control_stream(id);
+                sleep(LISTEN_AGAIN_AFTER).await;
+            }
+        };
+        tokio::select! {
+            () = listen => {}
+            () = over.cancelled() => {}
+        }
+    }
+}
+
+impl Pauses {
+    /// The pause after so many times, from 1.
+    fn after(&self, times: u32) -> Duration {
+        let doublings = times.saturating_sub(1).min(16);
+        self.1.min(self.0 * (1 << doublings))
+    }
+}
+
+/// The lines of a batch as ndjson, and which of them are still to be sent.
+struct Body {
+    bytes: bytes::Bytes,
+    /// Where each line ends.
+    ends: Vec<usize>,
+    /// How many are done with.
+    sent: usize,
+}
+
+impl Body {
+    fn of(batch: &Batch) -> Self {
+        let mut bytes = Vec::new();
+        let mut ends = Vec::new();
+        let mut push = |message: &Message| {
+            json::push_publication(&mut bytes, message);
+            bytes.push(b'\n');
+            ends.push(bytes.len());
+        };
+        if batch.dropped > 0 {
+            push(&dropped_by_the_application(batch.dropped));
+        }
+        for it in &batch.waiting {
+            push(&it.message);
+        }
+        Self {
+            bytes: bytes.into(),
+            ends,
+            sent: 0,
+        }
+    }
+
+    fn lines(&self) -> u64 {
+        (self.ends.len() - self.sent) as u64
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lines() == 0
+    }
+
+    fn rest(&self) -> bytes::Bytes {
+        let start = self.sent.checked_sub(1).map_or(0, |it| self.ends[it]);
+        self.bytes.slice(start..)
+    }
+
+    fn skip(&mut self, lines: u64) {
+        let lines = usize::try_from(lines).unwrap_or(usize::MAX);
+        self.sent = self.sent.saturating_add(lines).min(self.ends.len());
+    }
+}
+
+fn dropped_by_the_application(count: u64) -> Message {
+    let noun = if count == 1 { "message" } else { "messages" };
+    Message::text(format!("{count} {noun} dropped by the application")).level(Level::Warn)
+}

@@ -1,0 +1,106 @@
+//! An application that publishes to a server, as `examples/rust/worker.rs` is: the program itself, and what its watcher sees.
+
+use std::{env, process::Stdio};
+
+use serde_json::Value;
+
+use crate::support::process::{Ended, Running, Serve, clean};
+
+#[path = "../../examples/rust/worker.rs"]
+mod example;
+
+#[test]
+#[ignore = "it is the worker that the other tests start"]
+fn worker() {
+    if let Err(error) = example::main() {
+        panic!("{error}");
+    }
+}
+
+/// A worker of these jobs, with these variables in its environment.
+async fn work(jobs: &str, environment: &[(&str, &str)]) -> Running {
+    let mut command = clean(env::current_exe().unwrap());
+    command.args([
+        "--ignored",
+        "--exact",
+        "embedded_worker::worker",
+        "--nocapture",
+    ]);
+    command.envs(environment.iter().copied());
+    let mut worker = Running::start(command.stdout(Stdio::piped()));
+    worker.write(jobs).await;
+    worker
+}
+
+async fn ended(jobs: &str, environment: &[(&str, &str)]) -> Ended {
+    work(jobs, environment).await.end().await
+}
+
+fn json(lines: &str) -> Vec<Value> {
+    let lines = lines.lines();
+    lines
+        .filter_map(|it| serde_json::from_str(it).ok())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_job_is_shown_from_its_start_to_its_outcome() {
+    let server = Serve::start(&[]).await;
+    let (watcher, id) = server.watch(&["--format", "json", "--until-done"]).await;
+    let job = format!("{id} demo 12\n");
+    let worker = ended(&job, &[("CODECHAT_SERVER", &server.url)]).await;
+    assert_eq!(worker.code, Some(0), "{worker:?}");
+    let watcher = watcher.end().await;
+    assert_eq!(watcher.code, Some(0), "{watcher:?}");
+    let mut messages = json(&watcher.stdout);
+    messages.retain(|it| it["operation"] == "import");
+    let texts: Vec<_> = messages
+        .iter()
+        .filter_map(|it| it["message"].as_str())
+        .collect();
+    assert_eq!(texts.len(), 14, "{texts:?}");
+    assert_eq!(
+        (texts[0], texts[12]),
+        ("Started import", "Processed file 12 of demo")
+    );
+    assert_eq!(messages[13]["outcome"], "ok");
+}
+
+#[tokio::test]
+async fn a_watcher_is_told_that_a_worker_was_killed() {
+    let server = Serve::start(&[]).await;
+    let (mut watcher, id) = server.watch(&[]).await;
+    let job = format!("{id} demo 1000000\n");
+    let worker = work(&job, &[("CODECHAT_SERVER", &server.url)]).await;
+    // By then its control stream is open.
+    while watcher.line().await != "Processed file 40 of demo\n" {}
+    worker.signal("KILL").await;
+    watcher
+        .says("Publisher disconnected before it finished.")
+        .await;
+}
+
+#[tokio::test]
+async fn an_environment_that_cannot_be_used_is_an_error_that_says_so() {
+    let missing = ("CODECHAT_TOKEN_FILE", "/nowhere/token");
+    for (environment, says) in [
+        (("CODECHAT_SERVER", "ftp://host"), "CODECHAT_SERVER"),
+        (missing, "/nowhere/token: no such file"),
+        (("CODECHAT_TOKEN", "two words"), "token"),
+    ] {
+        let worker = ended("", &[environment]).await;
+        assert_ne!(worker.code, Some(0), "{worker:?}");
+        assert!(worker.stderr.contains(says), "{worker:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_published_if_the_environment_says_so() {
+    let job = format!("{} demo 1\n", uuid::Uuid::new_v4());
+    let off = [
+        ("CODECHAT_PUBLISH", "off"),
+        ("CODECHAT_SERVER", "http://127.0.0.1:9"),
+    ];
+    let worker = ended(&job, &off).await;
+    assert_eq!(worker.code, Some(0), "{worker:?}");
+}
