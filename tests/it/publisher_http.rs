@@ -13,6 +13,7 @@ use crate::support::{
     feed::{client, texts, until},
     http::Http,
     port::Port,
+    scripted::{Reply, Scripted},
     server::Server,
     soon,
 };
@@ -228,4 +229,66 @@ async fn one_message_that_is_refused_takes_no_other_with_it() {
     assert_eq!(counts.sum::<u64>(), 2, "{texts:?}");
     texts.retain(|it| it.len() == 1);
     assert_eq!(texts, ["a", "b", "d", "f"]);
+}
+
+#[tokio::test]
+async fn a_slow_watcher_misses_nothing_but_what_the_queue_had_no_room_for() {
+    const LINES: usize = 20_000;
+    let server = Server::start().await;
+    let id = id(&server).await;
+    let publisher = publisher(&url(&server));
+    let scope = publisher.scope(id);
+    // It is not read, so that the server soon holds requests back.
+    let mut feed = watch(&url(&server), id);
+    server.stats(|it| it.subscribers == 1).await;
+    for line in 0..LINES {
+        scope.info(format_args!("{line} {}", "x".repeat(1000)));
+    }
+    scope.send(Message::text("last").outcome(Outcome::Ok));
+    let seen = until(&mut feed, says("last")).await;
+    let is_gap = |it: &Update| matches!(it, Update::Gap(_));
+    assert!(!seen.iter().any(is_gap), "what was accepted is shown");
+    let shown = texts(&seen).iter().filter(|it| it.len() > 1000).count();
+    flush(&publisher).await;
+    let dropped = usize::try_from(publisher.stats().dropped).unwrap();
+    assert!(dropped > 0, "{shown}");
+    assert_eq!(shown + dropped, LINES);
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_for_a_while_is_as_good_as_one_that_is_away() {
+    let busy = Reply::problem(
+        "503 Service Unavailable",
+        &["Retry-After: 1"],
+        "shutting down",
+    );
+    let body = r#"{"id":"2-9","accepted":1,"subscribers":1,"level":"debug","cancel":false,"operation":null}"#;
+    let json = &["Content-Type: application/json"];
+    let accepted = Reply::answer("202 Accepted", json, body);
+    // One of the answers is for the control stream, which it is none.
+    let mut server = Scripted::start([busy, accepted.clone(), accepted]).await;
+    let publisher = publisher(&server.url);
+    let scope = publisher.scope(ClientId::random());
+    scope.info("kept");
+    let mut requests = Vec::new();
+    while requests.len() < 2 {
+        let request = server.asked().await;
+        if request.line.starts_with("POST") {
+            requests.push(request);
+        }
+    }
+    let [first, again] = &requests[..] else {
+        unreachable!()
+    };
+    let key = first.header("idempotency-key");
+    assert_eq!(
+        (key, &first.body),
+        (again.header("idempotency-key"), &again.body)
+    );
+    flush(&publisher).await;
+    assert!(
+        scope.wants(Level::Debug),
+        "the answer says what is asked for"
+    );
+    assert_eq!(publisher.stats().accepted, 1);
 }

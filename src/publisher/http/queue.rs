@@ -1,13 +1,19 @@
 //! Messages that wait to be sent, by client. Pushing never blocks and never fails: a full queue drops its oldest messages, and
 //! counts them.
 
+mod client;
+
 use std::collections::{HashMap, VecDeque};
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, MutexGuard, Weak};
+use std::time::Instant;
 
 use tokio::sync::Notify;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
+
+pub(super) use self::client::Batch;
+pub(crate) use self::client::Controlled;
+use self::client::{Client, Room, Sending, Waiting};
 
 use crate::control::ControlState;
 use crate::event::ClientId;
@@ -23,28 +29,8 @@ const ONE: Room = Room {
     messages: 1024,
     bytes: 1 << 20,
 };
-/// Upper bounds of one request.
-const BATCH: Room = Room {
-    messages: 1000,
-    bytes: 256 << 10,
-};
 /// Upper bound of the clients that are known at once.
 const CLIENTS_MAX: usize = 65_536;
-
-/// The scopes of one client, as far as the queue is concerned.
-pub(crate) trait Controlled: Send + Sync {
-    /// Takes note of how many watch, and what they ask for.
-    fn set_control(self: Arc<Self>, state: ControlState);
-    /// Stops, or resumes, formatting and sending messages.
-    fn set_dormant(&self, is_dormant: bool);
-}
-
-/// A number of messages, and their size in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Room {
-    messages: usize,
-    bytes: usize,
-}
 
 #[derive(Default)]
 pub(super) struct Queue {
@@ -73,56 +59,6 @@ pub(super) struct Counts {
     pub(super) dropped: u64,
     /// Messages that wait or are being sent.
     pub(super) pending: u64,
-}
-
-#[derive(Default)]
-struct Client {
-    waiting: VecDeque<Waiting>,
-    used: Room,
-    /// Messages that were dropped since the last batch.
-    dropped: u64,
-    progress: Sending,
-    scopes: Vec<Weak<dyn Controlled>>,
-    /// The first operation that began.
-    operation: Option<Operation>,
-    /// Whether the server knew it once.
-    was_known: bool,
-    /// How often in a row the server did not know it.
-    misses: u32,
-    /// Ends the task that listens to control requests.
-    listener: Option<DropGuard>,
-    /// Whether that task has a stream, which knows more than the answers do.
-    has_control_stream: bool,
-}
-
-/// Whether a client's messages may be sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Sending {
-    #[default]
-    Possible,
-    UnderWay,
-    /// The server does not know the client: not before it is asked again.
-    Paused,
-    /// The same, and what is pushed is dropped.
-    Dormant,
-}
-
-pub(super) struct Waiting {
-    pub(super) message: Box<Message>,
-    bytes: usize,
-    /// Whether it starts or ends an operation, which would else run for ever on screen.
-    is_kept: bool,
-    since: Instant,
-}
-
-/// What a sender takes: messages of one client, in their order. There is at least one.
-pub(super) struct Batch {
-    pub(super) id: ClientId,
-    pub(super) waiting: Vec<Waiting>,
-    /// How many were dropped before them, which a line before them says if it is not 0.
-    pub(super) dropped: u64,
-    /// Whether the server knew the client once.
-    pub(super) was_known: bool,
 }
 
 impl Queue {
@@ -435,78 +371,67 @@ impl State {
     }
 }
 
-impl Client {
-    fn take(&mut self, id: ClientId) -> Option<Batch> {
-        if self.progress != Sending::Possible || self.waiting.is_empty() {
-            return None;
+#[cfg(test)]
+mod tests {
+    use super::client::BATCH;
+    use super::*;
+
+    fn texts(batch: &Batch) -> Vec<&str> {
+        let texts = batch.waiting.iter().map(|it| it.message.text.as_str());
+        texts.collect()
+    }
+
+    #[test]
+    fn a_full_queue_drops_the_oldest_message_of_all_clients() {
+        let queue = Queue::default();
+        let clients: Vec<_> = (0..10).map(|_| ClientId::random()).collect();
+        queue.push(clients[0], Message::text("start"), true);
+        for number in 0..ALL.messages {
+            let id = clients[number % clients.len()];
+            queue.push(id, Message::text(number.to_string()), false);
         }
-        self.progress = Sending::UnderWay;
-        let mut used = Room::default();
-        let fits = |it: &&Waiting| {
-            used.add(it.bytes);
-            used.fits(BATCH)
-        };
-        let count = self.waiting.iter().take_while(fits).count().max(1);
-        Some(Batch {
-            id,
-            waiting: self.waiting.drain(..count).collect(),
-            dropped: mem::take(&mut self.dropped),
-            was_known: self.was_known,
-        })
+        let counts = queue.counts();
+        assert_eq!((counts.pending, counts.dropped), (ALL.messages as u64, 1));
+        let batch = queue.take().unwrap();
+        assert_eq!((batch.id, batch.dropped), (clients[0], 1));
+        assert_eq!(texts(&batch)[..2], ["start", "10"]);
     }
 
-    /// Where the message is that is dropped next, if one has to be.
-    fn next_to_drop(&self) -> Option<usize> {
-        let droppable = self.waiting.iter().position(|it| !it.is_kept);
-        droppable.or((!self.waiting.is_empty()).then_some(0))
-    }
-
-    fn is_used(&self) -> bool {
-        let has_scopes = self.scopes.iter().any(|it| it.strong_count() > 0);
-        has_scopes || !self.waiting.is_empty() || self.progress != Sending::Possible
-    }
-
-    fn scopes(&self) -> Vec<Arc<dyn Controlled>> {
-        self.scopes.iter().filter_map(Weak::upgrade).collect()
-    }
-}
-
-impl Batch {
-    fn used(&self) -> Room {
-        let mut used = Room::default();
-        for it in &self.waiting {
-            used.add(it.bytes);
+    #[test]
+    fn one_client_has_an_eighth_of_it_and_keeps_how_operations_end() {
+        let queue = Queue::default();
+        let id = ClientId::random();
+        queue.push(id, Message::text("end"), true);
+        for number in 0..2 * ONE.messages {
+            queue.push(id, Message::text(number.to_string()), false);
         }
-        used
+        let batch = queue.take().unwrap();
+        assert_eq!(batch.waiting.len(), BATCH.messages);
+        assert_eq!(batch.dropped, ONE.messages as u64 + 1);
+        assert_eq!(texts(&batch)[..2], ["end", "1025"]);
+        assert!(
+            queue.take().is_none(),
+            "one request at a time for one client"
+        );
+        queue.done(&batch, 1 + BATCH.messages as u64);
+        let rest = queue.take().unwrap();
+        assert_eq!((rest.waiting.len(), rest.dropped), (24, 0));
+        queue.done(&rest, 24);
+        assert_eq!(queue.counts().accepted, ONE.messages as u64);
+        assert!(
+            lock(&queue.state).clients.is_empty(),
+            "nothing is left of it"
+        );
     }
 
-    /// For how long its oldest message waits.
-    pub(super) fn age(&self) -> Duration {
-        self.waiting[0].since.elapsed()
-    }
-}
-
-impl Room {
-    fn of(waiting: &Waiting) -> Self {
-        Self {
-            messages: 1,
-            bytes: waiting.bytes,
+    #[test]
+    fn bytes_are_bounded_too() {
+        let queue = Queue::default();
+        let id = ClientId::random();
+        for _ in 0..100 {
+            queue.push(id, Message::text("x".repeat(64 << 10)), false);
         }
-    }
-
-    /// Adds one message of this size.
-    fn add(&mut self, bytes: usize) {
-        self.messages += 1;
-        self.bytes += bytes;
-    }
-
-    fn remove(&mut self, freed: Self) {
-        // All was removed at once if nothing is published any more.
-        self.messages = self.messages.saturating_sub(freed.messages);
-        self.bytes = self.bytes.saturating_sub(freed.bytes);
-    }
-
-    fn fits(self, bound: Self) -> bool {
-        self.messages <= bound.messages && self.bytes <= bound.bytes
+        assert_eq!(queue.counts().pending, 15);
+        assert_eq!(queue.take().unwrap().waiting.len(), 3);
     }
 }
