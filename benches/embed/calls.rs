@@ -1,19 +1,17 @@
-//! What publishing from inside an application costs it, beside the same without codechat.
-//!
-//!     cargo bench --bench embed
+//! Single calls in memory: a request, an event.
 
 use std::{convert::Infallible, hint::black_box, io};
 
 use axum::{Router, body::Body, http::Request, routing::get};
 use codechat::{Change, ControlRequest, Hub, Level, Limits, Publisher, Scope, ScopeLayer};
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::Criterion;
 use tokio::runtime;
 use tower::Service;
 use tracing::{Dispatch, debug, dispatcher::with_default, info};
 use tracing_subscriber::{filter::LevelFilter, fmt, prelude::*, registry};
 
 /// One request in memory: an application without the layer, with it, and with a client that is watched.
-fn requests(c: &mut Criterion) {
+pub(crate) fn requests(c: &mut Criterion) {
     let mut group = c.benchmark_group("request");
     let runtime = runtime::Builder::new_current_thread().build().unwrap();
     let hub = Hub::new(Limits::default());
@@ -41,7 +39,7 @@ fn requests(c: &mut Criterion) {
 }
 
 /// An application's log, with codechat's layer or without.
-fn log(with_layer: bool) -> Dispatch {
+pub(crate) fn log(with_layer: bool) -> Dispatch {
     let fmt = fmt::layer()
         .with_writer(io::sink)
         .with_filter(LevelFilter::INFO);
@@ -50,7 +48,7 @@ fn log(with_layer: bool) -> Dispatch {
 }
 
 /// One event, which the log takes (`info`) or not (`debug`).
-fn events(c: &mut Criterion) {
+pub(crate) fn events(c: &mut Criterion) {
     let mut group = c.benchmark_group("event");
     let mut measure = |name: &str, log: &Dispatch, scope: &Scope| {
         with_default(log, || {
@@ -86,6 +84,3 @@ fn events(c: &mut Criterion) {
     measure("another is watched in detail", &log, &Scope::none());
     measure("this is watched in detail", &log, &scope);
 }
-
-criterion_group!(benches, requests, events);
-criterion_main!(benches);
