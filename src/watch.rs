@@ -1,9 +1,9 @@
-//! The watcher: a pure model of what one watch has seen, and the views that show it.
+//! The watcher: a model of what one watch has seen, and the views that show it.
 //!
-//! [`model`] decides, without clock, terminal or network, what each update means and when the watch
-//! is over; [`operations`] is its part that knows how far things are. [`lines`] and [`pane`] are the views:
-//! updates as lines, or the whole terminal. Updates come from a client's stream ([`resubscribe`]), from any other event
-//! stream, or from a recording ([`replay`]), at the [`clock`]'s time; [`foreign`] reads what other servers' events say.
+//! [`model`] decides what each update means and when the watch is over; [`operations`] is its part that follows
+//! progress. Both are pure: no clock, terminal or network. [`lines`] and [`pane`] are the views: lines, or the whole
+//! terminal. Updates come from a client's stream ([`resubscribe`]), from any other event stream, whose events [`foreign`]
+//! maps, or from a recording ([`replay`]), at the time of the [`clock`].
 
 pub mod clock;
 pub mod foreign;

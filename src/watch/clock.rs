@@ -1,4 +1,4 @@
-//! The time since a watch began, as its views count it: the real one, or a recording's.
+//! The time since a watch began: real time, or a recording's.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,29 +7,29 @@ use tokio::time::Instant;
 
 use crate::lock::lock;
 
-/// Tells how long ago a watch began.
+/// Measures the time since a watch began.
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
 
 #[derive(Clone, Debug)]
 enum Source {
     Real(Instant),
-    /// Shared by a recording, which sets it, and its views.
+    /// Shared between a recording, which sets it, and its views.
     Recording(Arc<Mutex<RecordingTime>>),
 }
 
-/// A recording's time: that of its newest update, and on from there.
+/// A recording's time: that of its newest update, and how it continues from there.
 #[derive(Clone, Copy, Debug)]
 struct RecordingTime {
     at: Duration,
     set: Instant,
-    /// How many times as fast as real time it goes on; 0 if it stands.
+    /// Factor to real time; 0 if it is stopped.
     speed: f64,
 }
 
 impl Clock {
-    /// A recording's clock. Between its updates it goes `speed` times as fast as real time, or stands if that is not
-    /// finite.
+    /// Creates a recording's clock. Between updates it runs `speed` times as fast as real time, or not at all if
+    /// `speed` is not finite.
     #[must_use]
     pub(super) fn of_recording(speed: f64) -> Self {
         let recording = RecordingTime {
@@ -40,7 +40,7 @@ impl Clock {
         Self(Source::Recording(Arc::new(Mutex::new(recording))))
     }
 
-    /// The time since the watch began.
+    /// Returns the time since the watch began.
     #[must_use]
     pub fn now(&self) -> Duration {
         match &self.0 {
@@ -52,8 +52,8 @@ impl Clock {
         }
     }
 
-    /// The time of the update that was taken last: a recording's tells it, and so its figures are the same at every
-    /// speed.
+    /// Returns the time of the newest update. A recording's updates carry their times, so its figures are the same at
+    /// every speed.
     #[must_use]
     pub fn of_update(&self) -> Duration {
         match &self.0 {
@@ -62,8 +62,8 @@ impl Clock {
         }
     }
 
-    /// The time of an update that came without a wait after `last`: in between, the real clock is not looked at
-    /// again, which costs more than writing a line does.
+    /// Returns the time of an update that came without a wait after `last`. It does not read the real clock again: that
+    /// costs more than writing a line.
     #[must_use]
     pub(super) fn of_update_after(&self, last: Duration) -> Duration {
         match &self.0 {
@@ -72,7 +72,7 @@ impl Clock {
         }
     }
 
-    /// How long it really takes until it has gone on by `wait`; `None` if it stands.
+    /// Returns how much real time passes during `wait`; `None` if the clock is stopped.
     #[must_use]
     pub(super) fn real(&self, wait: Duration) -> Option<Duration> {
         match &self.0 {
@@ -106,7 +106,7 @@ fn read(recording: &Mutex<RecordingTime>) -> RecordingTime {
 }
 
 impl Default for Clock {
-    /// A clock that begins now.
+    /// Creates a clock that begins now.
     fn default() -> Self {
         Self(Source::Real(Instant::now()))
     }

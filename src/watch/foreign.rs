@@ -1,7 +1,7 @@
-//! What an event of a server that is not codechat's says, as a message: text, level, operation, time, progress and
-//! outcome, by the names that logging libraries and APIs give them.
+//! Maps events of servers that are not codechat's to messages: text, level, operation, time, progress and outcome, by
+//! the names that logging libraries and APIs use.
 //!
-//! Data that is one JSON object is looked into; all other is text as it stands. Pure.
+//! Data that is one JSON object is mapped; anything else is text, unchanged. Pure.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -19,7 +19,7 @@ mod time;
 
 pub use pointer::Pointer;
 
-/// The members that hold a text, the likeliest first.
+/// Members that may hold the text, the likeliest first.
 const TEXTS: [&str; 10] = [
     "message",
     "msg",
@@ -44,45 +44,45 @@ const TIMES: [&str; 6] = ["time", "ts", "timestamp", "@timestamp", "@t", "create
 const OPERATIONS: [&str; 3] = ["operation", "job", "task"];
 const CURRENTS: [&str; 4] = ["current", "completed", "processed", "done"];
 const PERCENTS: [&str; 3] = ["percent", "percentage", "pct"];
-/// After this number of events in which no pointer finds anything, that is told.
+/// After this many events in which no pointer finds anything, the watcher says so.
 const MISSES: u32 = 20;
 
 /// How events become messages.
 #[derive(Clone, Debug, Default)]
 pub struct Mapping {
-    /// Where the text stands; the first that is there counts.
+    /// Where the text is; the first pointer that finds something counts.
     pub message_at: Vec<Pointer>,
-    /// Whether only those count, and no member is known by its name.
+    /// Whether only these pointers count, and members are not looked up by common names.
     pub by_pointers_only: bool,
-    /// Whether data stay the text.
+    /// Whether the data is the text, unchanged.
     pub is_off: bool,
-    /// The names of the events that are shown; all if it is empty.
+    /// The names of the events to show; all if it is empty.
     pub events: Vec<String>,
 }
 
-/// Turns foreign events into messages, one after the other.
+/// Maps foreign events to messages, one after the other.
 #[derive(Debug)]
 pub struct Mapper {
     mapping: Mapping,
-    /// How many events no pointer has hit; `None` once one has, or that is told.
+    /// How many events no pointer has matched; `None` once one has, or once the watcher has said so.
     misses: Option<u32>,
 }
 
 impl Mapper {
-    /// Maps by these rules.
+    /// Creates a mapper with these rules.
     #[must_use]
     pub fn new(mapping: Mapping) -> Self {
         let misses = (!mapping.message_at.is_empty()).then_some(0);
         Self { mapping, misses }
     }
 
-    /// Whether anything becomes of an update but itself.
+    /// Returns whether mapping can change an update.
     fn concerns(&self, update: &Update) -> bool {
         let is_filtered = !self.mapping.events.is_empty();
         matches!(update, Update::Message(it) if it.foreign.is_some() || is_filtered)
     }
 
-    /// What becomes of an update, and what is to be noted of it. An event that is not to be shown is a sign of life.
+    /// Maps an update; returns a note about it, if there is one. An event that is not to be shown becomes a heartbeat.
     pub fn map(&mut self, update: Update) -> (Update, Option<String>) {
         let Update::Message(mut received) = update else {
             return (update, None);
@@ -101,11 +101,11 @@ impl Mapper {
         (Update::Message(received), note)
     }
 
-    /// Reads the event's data into its message.
+    /// Maps the event's data to its message.
     fn read(&mut self, received: &mut Received) -> Option<String> {
         let foreign = received.foreign.as_mut().filter(|_| !self.mapping.is_off)?;
         let Some(object) = json::parse_object(&foreign.data).map(Value::Object) else {
-            // What an event is called says how much it matters, whatever its data are.
+            // An event's name may give a level, whatever its data is.
             if !self.mapping.by_pointers_only {
                 received.message.level = level_of_name(&received.event);
             }
@@ -158,17 +158,17 @@ impl Mapper {
     }
 }
 
-/// Updates, their foreign events mapped.
+/// A stream of updates with their foreign events mapped.
 #[derive(Debug)]
 pub struct Mapped<S> {
     updates: S,
     mapper: Mapper,
-    /// What is noted of the newest event.
+    /// A note about the newest event.
     note: Option<Update>,
 }
 
 impl<S> Mapped<S> {
-    /// Maps `updates`.
+    /// Creates a stream that maps `updates`.
     pub fn new(updates: S, mapping: Mapping) -> Self {
         Self {
             updates,
@@ -222,13 +222,13 @@ fn fields(object: &Value, event: &str) -> Fields {
     }
 }
 
-/// The first of these members that is what is wanted.
+/// Returns the first of these members that has a wanted value.
 fn first<T>(object: &Value, names: &[&str], wanted: impl Fn(&Value) -> Option<T>) -> Option<T> {
     let mut members = names.iter().filter_map(|it| member(object, it));
     members.find_map(wanted)
 }
 
-/// A member by its name; by a name with a dot, also the member of a member.
+/// Returns a member by its name; a name with a dot also finds a member of a member.
 fn member<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
     let nested = || {
         let (outer, inner) = name.split_once('.')?;
@@ -252,7 +252,7 @@ fn level(object: &Value, event: &str) -> Option<Level> {
         Some(Value::String(text)) => !text.is_empty(),
         Some(Value::Array(items)) => !items.is_empty(),
         Some(Value::Object(members)) => !members.is_empty(),
-        // As programs return 0 where all is well.
+        // As an exit code, 0 is no error.
         Some(Value::Number(number)) => number.as_f64() != Some(0.0),
         Some(Value::Bool(true)) => true,
     };
@@ -260,7 +260,7 @@ fn level(object: &Value, event: &str) -> Option<Level> {
     said.or(by_member).or_else(|| level_of_name(event))
 }
 
-/// How much an event matters by its name.
+/// Returns the level that an event's name suggests.
 fn level_of_name(event: &str) -> Option<Level> {
     match event {
         "error" => Some(Level::Error),

@@ -1,4 +1,4 @@
-//! Numbers and times as the views write them: short, and never wider than they need to be.
+//! Numbers and times as the views show them, as short as possible.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use crate::duration;
 use crate::event::UnixMillis;
 use crate::wire::json::{self, ForeignObject};
 
-/// What is said where the server was inside another watcher, which has ended.
+/// Shown if the server ran inside another watch, which has ended.
 pub const ENDED_BY_OWNER: &str =
     "ended by its owner, whose watch was the server; `codechat serve` starts one that stays";
 
-/// What is said where the server says that nothing comes any more.
+/// Shown if the server says that the stream is over.
 pub const GONE: &str = "the stream has ended";
 
-/// A number with at most two digits behind the point, and commas between thousands.
+/// Formats a number with at most two decimals, and commas between thousands.
 #[must_use]
 pub fn number(value: f64) -> String {
     let text = format!("{value:.2}");
@@ -32,19 +32,19 @@ pub fn number(value: f64) -> String {
     out
 }
 
-/// A whole number, with commas between thousands.
+/// Formats a whole number with commas between thousands.
 #[must_use]
 pub fn count_of(count: u64) -> String {
     grouped(&count.to_string())
 }
 
-/// A length of time in whole seconds: `4 s`, `1m 30s`.
+/// Formats a duration in whole seconds: `4 s`, `1m 30s`.
 #[must_use]
 pub fn seconds(duration: Duration) -> String {
     duration::in_seconds(Duration::from_secs(duration.as_secs()))
 }
 
-/// How far an operation is: `12/40 files`, `45 %`, `3 files`.
+/// Formats an operation's progress: `12/40 files`, `45 %`, `3 files`.
 #[must_use]
 pub fn count(state: &OperationState) -> Option<String> {
     let progress = state.progress()?;
@@ -57,7 +57,7 @@ pub fn count(state: &OperationState) -> Option<String> {
     Some(current + &total.unwrap_or_default() + &unit.unwrap_or_default())
 }
 
-/// How fast it goes: `3.2/s`, or by the minute where that is easier to read.
+/// Formats a rate: `3.2/s`, or per minute if it is low.
 #[must_use]
 pub fn rate(per_second: f64) -> String {
     let tenths = |value: f64| number((value * 10.0).round() / 10.0);
@@ -68,7 +68,7 @@ pub fn rate(per_second: f64) -> String {
     }
 }
 
-/// A text that is not wider than `width`, and says so where it was.
+/// Cuts a text to `width` columns, with `…` at its end if anything was cut.
 #[must_use]
 pub fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
@@ -87,7 +87,7 @@ pub fn cut(text: &str, width: usize) -> String {
     out
 }
 
-/// A message as `--format json` writes it.
+/// Returns a message as `--format json` writes it.
 #[must_use]
 pub fn json_object(received: &Received) -> Vec<u8> {
     let Received {
@@ -110,7 +110,7 @@ pub fn json_object(received: &Received) -> Vec<u8> {
     }
 }
 
-/// Digits with commas between thousands.
+/// Inserts commas between thousands.
 fn grouped(digits: &str) -> String {
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -122,7 +122,7 @@ fn grouped(digits: &str) -> String {
     out
 }
 
-/// The time of day: `12:34:56.789`.
+/// Formats the time of day: `12:34:56.789`.
 #[must_use]
 pub fn clock(time: UnixMillis, utc_offset: i32) -> String {
     const DAY: i64 = 24 * 60 * 60 * 1000;

@@ -1,8 +1,7 @@
-//! What is being worked on, as its messages tell: how far each operation is, how fast it goes, how
-//! it ended. The progress line and the pane both show this.
+//! Operations, as the messages describe them: how far each one is, how fast it goes, how it ended. The progress
+//! line and the pane both show this.
 //!
-//! Pure: every call is told the time since the watch began, so that a recording played at any speed
-//! gives the same figures as the stream did.
+//! Pure: every call is given the time since the watch began, so that a recording gives the same figures at any speed.
 
 mod guess;
 mod rate;
@@ -17,32 +16,32 @@ use crate::terminal::safe_text::visible;
 use guess::Candidates;
 use rate::Rate;
 
-/// So many operations are remembered. Beyond it the oldest one that has ended goes, or the oldest.
+/// Upper bound of the operations that are kept. Beyond it, the oldest ended one is dropped, or else the oldest.
 pub const OPERATIONS_MAX: usize = 100;
-/// An operation that has said nothing for so long may be stuck, which is then told.
+/// After this time without a message, a running operation is shown as stalled.
 pub const STALLED_AFTER: Duration = Duration::from_secs(10);
-/// While its last guess is younger than this, an operation is not taken to count something else.
+/// For this long after a guess, an operation's progress is not taken from a different count.
 const GUESS_HOLDS: Duration = Duration::from_secs(3);
-/// An estimate beyond this is none.
+/// Longest estimate that is shown.
 const ETA_MAX: Duration = Duration::from_hours(24 * 365);
 
-/// Whether the server says that a publisher is gone before it had finished.
+/// Returns whether this is the server's notice that a publisher disconnected before it had finished.
 #[must_use]
 pub fn is_loss(message: &Message) -> bool {
     message.system && message.level == Some(Level::Error)
 }
 
-/// Every operation that a stream's messages spoke of, the newest [`OPERATIONS_MAX`].
+/// The operations of a stream's messages, at most the newest [`OPERATIONS_MAX`].
 #[derive(Debug)]
 pub struct Operations {
     guess: bool,
-    /// The one that began first comes first.
+    /// In the order in which they began.
     known: VecDeque<OperationState>,
     candidates: Candidates,
 }
 
 impl Operations {
-    /// No operations yet. With `guess`, a progress may also be read from plain text.
+    /// Creates an empty list. With `guess`, progress may also be read from plain text.
     #[must_use]
     pub fn new(guess: bool) -> Self {
         Self {
@@ -52,19 +51,19 @@ impl Operations {
         }
     }
 
-    /// Every remembered one, the one that began first first.
+    /// Returns all operations that are kept, in the order in which they began.
     #[must_use]
     pub fn all(&self) -> impl DoubleEndedIterator<Item = &OperationState> {
         self.known.iter()
     }
 
-    /// Those that have not ended, the one that began first first.
+    /// Returns the operations that have not ended, in the order in which they began.
     #[must_use]
     pub fn running(&self) -> impl DoubleEndedIterator<Item = &OperationState> {
         self.all().filter(|it| it.is_running())
     }
 
-    /// Takes note of a message, a publisher's or the server's, and of when the server took it.
+    /// Takes a message, and the time at which the server accepted it.
     pub fn update(&mut self, message: &Message, time: Option<UnixMillis>, now: Duration) {
         if is_loss(message) {
             self.lose(message, now);
@@ -100,8 +99,8 @@ impl Operations {
         self.known.len() - 1
     }
 
-    /// A publisher is gone: its operation's, where the server names one. Where it does not, it is
-    /// that of the messages without a name, or of the only operation there is.
+    /// Ends the operation whose publisher is gone: the one that the server names, or else the one without a name, or
+    /// the only one that is running.
     fn lose(&mut self, message: &Message, now: Duration) {
         let name = message.operation.as_ref().map(Operation::as_str);
         let running = || (0..self.known.len()).filter(|it| self.known[*it].is_running());
@@ -120,33 +119,32 @@ impl Operations {
     }
 }
 
-/// Whether a message without an operation's name begins one all the same.
+/// Returns whether a message without an operation's name begins an operation.
 fn begins(message: &Message, guess: Option<&Progress>) -> bool {
-    // What is complete when it is first heard of is a result, not a progress.
+    // A count that is complete at first is a result, not a progress.
     let goes_on = |it: &Progress| it.total().is_some_and(|total| it.current() < total);
     message.progress.is_some() || message.outcome.is_some() || guess.is_some_and(goes_on)
 }
 
-/// What is known of one operation.
+/// The state of one operation.
 ///
-/// How long something took is told by the times at which the server took the messages: those that a log held when
-/// the watch began arrive all at once.
+/// Durations are between the times at which the server accepted the messages: replayed messages arrive all at once.
 #[derive(Debug)]
 pub struct OperationState {
     name: Option<Box<str>>,
     messages: u64,
     errors: u64,
     began_at: Duration,
-    /// When the server took its first message.
+    /// When the server accepted its first message.
     first_time: Option<UnixMillis>,
     last_sign: Duration,
-    /// How long after its first message its last one was published.
+    /// Time between its first and its last message.
     span: Duration,
     ended_at: Option<Duration>,
     outcome: Option<Outcome>,
     lost: bool,
     progress: Option<Progress>,
-    /// When the progress was last guessed, in its own time; `None` where a publisher tells it.
+    /// When its progress was last guessed; `None` if publishers report it.
     guessed_at: Option<Duration>,
     rate: Rate,
 }
@@ -170,57 +168,56 @@ impl OperationState {
         }
     }
 
-    /// Its name; `None` for what is told without one.
+    /// Returns its name; `None` for messages without one.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// How many messages it has sent.
+    /// Returns how many messages it has sent.
     #[must_use]
     pub fn messages(&self) -> u64 {
         self.messages
     }
 
-    /// How many of them are errors.
+    /// Returns how many of its messages are errors.
     #[must_use]
     pub fn errors(&self) -> u64 {
         self.errors
     }
 
-    /// How far it is, where it was told or could be guessed.
+    /// Returns its progress, if reported or guessed.
     #[must_use]
     pub fn progress(&self) -> Option<&Progress> {
         self.progress.as_ref()
     }
 
-    /// How much of it is done, from 0 to 1. `None` if its total is not known, or 0.
+    /// Returns the part that is done, from 0 to 1; `None` if its total is unknown or 0.
     #[must_use]
     pub fn fraction(&self) -> Option<f64> {
         let (progress, total) = self.counted()?;
         (total > 0.0).then(|| (progress.current() / total).min(1.0))
     }
 
-    /// Its progress and its total, if both are known.
+    /// Returns its progress and its total, if both are known.
     fn counted(&self) -> Option<(&Progress, f64)> {
         let progress = self.progress.as_ref()?;
         Some((progress, progress.total()?))
     }
 
-    /// Whether it has done all that it said it would.
+    /// Returns whether its progress has reached its total.
     fn has_done_all(&self) -> bool {
         self.counted()
             .is_some_and(|(progress, total)| progress.current() >= total)
     }
 
-    /// How much it gets done in a second, as of late.
+    /// Returns its recent rate, in units per second.
     #[must_use]
     pub fn rate(&self, now: Duration) -> Option<f64> {
         self.rate.per_second(self.elapsed(now))
     }
 
-    /// How long it will take if it goes on as of late. `None` where that is not known, and once it has
-    /// ended.
+    /// Returns the time left at its recent rate; `None` if that is unknown or the operation has ended.
     #[must_use]
     pub fn eta(&self, now: Duration) -> Option<Duration> {
         let (progress, total) = self.counted().filter(|_| self.is_running())?;
@@ -233,15 +230,15 @@ impl OperationState {
             .filter(|eta| *eta < ETA_MAX)
     }
 
-    /// How long it has been going on, or went on.
+    /// Returns how long it has been running, or ran.
     #[must_use]
     pub fn elapsed(&self, now: Duration) -> Duration {
         let end = self.ended_at.unwrap_or(now);
         self.span + end.saturating_sub(self.last_sign)
     }
 
-    /// How long it has said nothing, once that is longer than [`STALLED_AFTER`]. An operation that has
-    /// done all it said it would is not stuck.
+    /// Returns how long it has sent nothing, if that is longer than [`STALLED_AFTER`]. An operation whose progress is
+    /// complete is not stalled.
     #[must_use]
     pub fn stalled(&self, now: Duration) -> Option<Duration> {
         let quiet = now.saturating_sub(self.last_sign);
@@ -249,25 +246,25 @@ impl OperationState {
         (may_be && quiet > STALLED_AFTER).then_some(quiet)
     }
 
-    /// How it ended, where that was told.
+    /// Returns its outcome, if one was sent.
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
         self.outcome
     }
 
-    /// Whether the server said that its publisher is gone, and nothing came from it since.
+    /// Returns whether its publisher disconnected and has sent nothing since.
     #[must_use]
     pub fn lost(&self) -> bool {
         self.lost
     }
 
-    /// When it began, since the watch did.
+    /// Returns when it began, since the watch began.
     #[must_use]
     pub fn began_at(&self) -> Duration {
         self.began_at
     }
 
-    /// When its outcome or its loss was told, since the watch began.
+    /// Returns when its outcome or its loss came, since the watch began.
     #[must_use]
     pub fn ended_at(&self) -> Option<Duration> {
         self.ended_at
@@ -285,7 +282,7 @@ impl OperationState {
             _ => now.saturating_sub(self.began_at),
         };
         self.last_sign = now;
-        // A publisher that speaks is not gone.
+        // A publisher that sends is not gone.
         self.lost = false;
         self.outcome = message.outcome;
         self.ended_at = message.outcome.map(|_| now);
@@ -295,8 +292,8 @@ impl OperationState {
         }
     }
 
-    /// Takes a guess, where it goes on from the one before. Texts may count two things in turns (files,
-    /// and the parts of each); one gauge can show one of them.
+    /// Takes a guess, if it continues the one before. Texts may alternate between two counts (files, and the parts of
+    /// each); a gauge can show only one of them.
     fn guessed(&mut self, guess: Progress) {
         if let Some(progress) = &self.progress {
             let Some(guessed_at) = self.guessed_at else {

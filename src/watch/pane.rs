@@ -1,8 +1,8 @@
 //! The pane: the whole terminal for one stream.
 //!
-//! [`state`] is what it shows and [`update`] what keys and messages make of that; [`keys`] is the table of
-//! its keys. [`draw`] draws the state, [`run`] is the loop around both, and `terminal` gives the terminal
-//! back whatever happens. Only `run`, `clipboard` and `terminal` do I/O.
+//! [`state`] is the model, [`update`] applies keys and updates to it, [`keys`] is the table of its keys. [`draw`] draws
+//! the model, [`run`] is the loop around both, and `terminal` restores the terminal in every case. Only `run`,
+//! `clipboard` and `terminal` do I/O.
 
 mod clipboard;
 pub mod draw;

@@ -1,5 +1,5 @@
-//! Files that only their user can read: an ID lets whoever has it read and publish, and messages are not for
-//! everybody either.
+//! Files that only their user can read: a client ID gives access to read and to publish, and messages may be
+//! confidential.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -7,20 +7,19 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Read and written by its user alone.
+/// Read and write for the user alone.
 const MODE: u32 = 0o600;
 
-/// Creates a file that is not there yet.
+/// Creates a file, which must not exist.
 ///
 /// # Errors
-/// If it is there, or cannot be created.
+/// If it exists, or cannot be created.
 pub fn create_new(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(MODE).open(path)
 }
 
-/// Writes a file so that whoever finds it finds all of it. One that is there keeps its mode, and a symbolic
-/// link goes on leading to it.
+/// Replaces a file's content atomically. An existing file keeps its mode, and a symbolic link keeps leading to it.
 ///
 /// # Errors
 /// If it cannot be written.
@@ -28,7 +27,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let path = resolved(path)?;
     let mut part = OsString::from(&path);
     part.push(".part");
-    // Left by a program that was killed; or by somebody who wants to be written to, so it is not opened.
+    // Left by a program that was killed, or put there by an attacker: it is removed, not opened.
     if let Err(error) = fs::remove_file(&part)
         && error.kind() != ErrorKind::NotFound
     {
@@ -43,7 +42,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(&part, &path)
 }
 
-/// Where a path leads to over symbolic links, though nothing is there yet.
+/// Resolves the symbolic links of a path whose target need not exist.
 fn resolved(path: &Path) -> io::Result<PathBuf> {
     const LINKS_MAX: usize = 40;
     let mut path = path.to_owned();

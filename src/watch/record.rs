@@ -1,7 +1,6 @@
-//! A recording: what a watch has seen, and when, as NDJSON.
+//! A recording: the updates of a watch and their times, as NDJSON.
 //!
-//! Each line is in the file before what it tells is shown: a watch that is killed loses at most the line
-//! it was writing.
+//! Each line is written before its update is shown: a watch that is killed loses at most the line it was writing.
 
 mod line;
 
@@ -22,20 +21,20 @@ use super::private_file;
 use crate::client::subscribe::{FeedError, Update};
 use crate::file_error;
 
-/// Updates that are written to a file as they pass.
+/// A stream of updates that also writes them to a file.
 #[derive(Debug)]
 pub struct Recorded<S> {
     updates: S,
     clock: Clock,
     path: PathBuf,
-    /// Open from the first update on: a stream that cannot be had leaves no file.
+    /// Opened at the first update, so that a stream that fails leaves no file.
     file: Option<File>,
-    /// The update that is being written, and its writing; none of a regular file, which is written at once.
+    /// The update being written and the task that writes it; `None` for a regular file, which is written at once.
     writing: Option<(Update, JoinHandle<io::Result<File>>)>,
 }
 
 impl<S> Recorded<S> {
-    /// Writes `updates` to a file that is not there yet.
+    /// Writes `updates` to a new file.
     pub fn new(updates: S, clock: Clock, path: PathBuf) -> Self {
         Self {
             updates,
@@ -46,12 +45,12 @@ impl<S> Recorded<S> {
         }
     }
 
-    /// Begins to write an update, which is handed on once it is written.
+    /// Begins to write an update. Returns it if it is written already.
     fn write(&mut self, update: Update) -> io::Result<Option<Update>> {
         let mut line = line::of(&update, self.clock.now());
         line.push(b'\n');
         if is_special(&self.path) {
-            // A pipe makes us wait for its reader, which others must not wait for.
+            // Opening or writing a pipe waits for its reader, which must not hold up anything else.
             let (file, path) = (self.file.take(), self.path.clone());
             let write = move || {
                 let mut file = match file {
@@ -72,7 +71,7 @@ impl<S> Recorded<S> {
         Ok(Some(update))
     }
 
-    /// The update that was being written, once it is.
+    /// Polls the write in progress; returns its update when it is done.
     fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Update>>> {
         let Some((_, writing)) = &mut self.writing else {
             return Poll::Ready(Ok(None));
@@ -83,12 +82,12 @@ impl<S> Recorded<S> {
         Poll::Ready(Ok(update))
     }
 
-    /// What an update comes to that could not be written.
+    /// Returns the error for an update that could not be written.
     fn failed(&self, error: &io::Error) -> FeedError {
         let path = self.path.display();
         FeedError::Recording(match error.kind() {
             io::ErrorKind::AlreadyExists => format!(
-                "{path} is there already, and no recording is overwritten; remove it, or name another file"
+                "{path} exists, and recordings are not overwritten; remove it, or name another file"
             ),
             _ => format!(
                 "cannot write the recording {path}: {}",
@@ -120,7 +119,7 @@ impl<S: Stream<Item = Result<Update, FeedError>> + Unpin> Stream for Recorded<S>
     }
 }
 
-/// Whether a path leads to a pipe or a device: it holds nothing that could be lost, and can make us wait.
+/// Returns whether a path names a pipe or a device: writing it destroys nothing, but may block.
 pub(super) fn is_special(path: &Path) -> bool {
     path.metadata()
         .is_ok_and(|it| !it.is_file() && !it.is_dir())

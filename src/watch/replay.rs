@@ -1,4 +1,4 @@
-//! A recording in a stream's place: the same updates, as far apart as they were or faster.
+//! Plays a recording: the same updates, with their original pauses or faster.
 
 use std::fmt;
 use std::fs::File;
@@ -21,38 +21,38 @@ use crate::duration;
 use crate::file_error;
 use crate::message::{DEFAULT_EVENT, Message};
 
-/// A line beyond this is no record.
+/// Longest line of a recording, in bytes.
 const LINE_MAX: usize = 64 << 20;
-/// The longest pause that is kept.
+/// Longest pause that is kept.
 const PAUSE_MAX: Duration = Duration::from_hours(24 * 365);
 
-/// So many lines at its beginning are looked at for a time.
+/// How many lines at the beginning are searched for a time.
 const FIRST: usize = 16;
-/// Where the newest line of a file is looked for: among so many bytes at its end.
+/// How much of a file's end is searched for its newest line, in bytes.
 const TAIL: u64 = 1 << 20;
 
-/// What is told of a recording while it is shown.
+/// What the pane shows about a recording.
 #[derive(Clone, Copy, Debug)]
 pub struct Recording {
-    /// How fast it is shown.
+    /// Playback speed.
     pub speed: Speed,
-    /// How long what it shows took, if that is known before it is shown.
+    /// Its length, if known in advance.
     pub length: Option<Duration>,
 }
 
-/// How many times as fast as it happened a recording is shown.
+/// Playback speed: a factor to the original's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Speed(f64);
 
 impl Speed {
-    /// As it happened.
+    /// The original speed.
     pub const ORIGINAL: Self = Self(1.0);
 }
 
 impl FromStr for Speed {
     type Err = String;
 
-    /// A number above 0, as in `10`, `10x` or `0.5`, or `max` for no pauses at all.
+    /// Parses a number above 0, as in `10`, `10x` or `0.5`, or `max` for no pauses.
     fn from_str(text: &str) -> Result<Self, String> {
         const FASTEST: f64 = 1e6;
         match text.trim_end_matches(['x', '×']).parse() {
@@ -73,30 +73,30 @@ impl fmt::Display for Speed {
     }
 }
 
-/// The updates of a recording. Says in the end that it ends there.
+/// The updates of a recording. The last one is a note that the recording ends.
 #[derive(Debug)]
 pub struct Replay {
     path: PathBuf,
     lines: Lines,
     reader: LineReader,
-    /// How many lines were read.
+    /// How many lines have been read.
     read: u64,
     speed: Speed,
     clock: Clock,
     begin: Instant,
-    /// What is told next, and when it happened; `None` where it is still to be read.
+    /// The next update and its time; `None` if it is still to be read.
     next: Option<(Duration, Update)>,
     wait: Pin<Box<Sleep>>,
-    /// When the last update happened.
+    /// The time of the last update.
     at: Duration,
     is_over: bool,
 }
 
 impl Replay {
-    /// Begins to show a recording.
+    /// Opens a recording.
     ///
     /// # Errors
-    /// Where it cannot be opened.
+    /// If it cannot be opened.
     pub fn open(path: &Path, speed: Speed) -> io::Result<Self> {
         let begin = Instant::now();
         Ok(Self {
@@ -114,13 +114,13 @@ impl Replay {
         })
     }
 
-    /// The recording's time, by which its figures are the ones that they were.
+    /// Returns the recording's clock, which gives its original figures.
     #[must_use]
     pub fn clock(&self) -> Clock {
         self.clock.clone()
     }
 
-    /// What is to be told of it.
+    /// Returns what the pane shows about it.
     ///
     /// # Errors
     /// If its file cannot be read.
@@ -133,7 +133,7 @@ impl Replay {
         Ok(Recording { speed, length })
     }
 
-    /// The update that the next line tells and when it happened, or what says that there is none.
+    /// Parses a line. Returns its update and time, or the note that there are no more.
     fn read(&mut self, line: io::Result<Vec<u8>>) -> Result<(Duration, Update), FeedError> {
         let path = self.path.display();
         let line = line.map_err(|error| {
@@ -146,7 +146,7 @@ impl Replay {
         }
         self.read += 1;
         let text = str::from_utf8(&line).ok();
-        // An editor may have put a byte order mark before it.
+        // An editor may have added a byte order mark.
         let text = text.map(|it| it.strip_prefix('\u{feff}').unwrap_or(it));
         let entry = text.and_then(|it| self.reader.read(it));
         match entry {
@@ -160,7 +160,7 @@ impl Replay {
                 Ok(self.end(&text))
             }
             None => Err(FeedError::Recording(format!(
-                "line {} of {path} is no message and not of a recording; one is made with --record",
+                "line {} of {path} is not a message and not a line of a recording; --record makes recordings",
                 self.read
             ))),
         }
@@ -180,12 +180,12 @@ impl Replay {
     }
 }
 
-/// The lines of a recording.
+/// The source of a recording's lines.
 #[derive(Debug)]
 enum Lines {
-    /// Those of a regular file, which are there.
+    /// A regular file, which never blocks.
     Regular(BufReader<File>),
-    /// Those of a pipe, which makes us wait for its writer: they are read on a thread of their own.
+    /// A pipe, which blocks until its writer writes: it is read on a thread of its own.
     Special {
         path: PathBuf,
         file: Option<BufReader<File>>,
@@ -193,7 +193,7 @@ enum Lines {
     },
 }
 
-/// A line that was read, and where the next one comes from.
+/// A line, and the file for the next one.
 type LineRead = (Vec<u8>, BufReader<File>);
 
 impl Lines {
@@ -209,7 +209,7 @@ impl Lines {
         })
     }
 
-    /// The next line with its end, cut at [`LINE_MAX`]; empty at the file's end.
+    /// Polls the next line with its end, cut at [`LINE_MAX`]; empty at the end of the file.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<u8>>> {
         let (path, file, reading) = match self {
             Self::Regular(file) => return Poll::Ready(read_line(file)),
@@ -239,12 +239,12 @@ impl Lines {
     }
 }
 
-/// When the last line of a file happened.
+/// Returns the time of a file's last line.
 fn length(path: &Path) -> io::Result<Option<Duration>> {
     let mut reader = LineReader::default();
     let mut file = BufReader::new(File::open(path)?);
     let mut at = |line: &[u8]| Some(reader.read(str::from_utf8(line).ok()?)?.0);
-    // Where lines have no time of their own, they are as late after the first ones as the server took them.
+    // If lines have no time of their own, their times count from the first one's.
     for _ in 0..FIRST {
         at(&read_line(&mut file)?);
     }

@@ -1,5 +1,5 @@
-//! A stream for as long as somebody wants to watch it: where a server ends a client's because nothing happens, a watch
-//! that is to stay subscribes again under the same ID.
+//! A stream that goes on after the idle timeout: if the server ends it for idleness, it subscribes subscription under the
+//! same ID.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,36 +10,36 @@ use crate::client::subscribe::{Feed, FeedError, StreamOptions, SubscribeOptions,
 use crate::client::{Client, UrlStream};
 use crate::event::{ClientId, End};
 
-/// The updates of a stream. Dropping them closes the connection.
+/// A stream of updates. Dropping it closes the connection.
 #[derive(Debug)]
 pub struct Live {
     feed: Feed,
-    /// What is subscribed to again; `None` if a feed's end is the end.
-    again: Option<Again>,
-    /// Whether the feed's end is not to be ours.
-    is_outlived: bool,
+    /// The subscription to repeat; `None` if a feed's end is the end.
+    subscription: Option<Subscription>,
+    /// Whether the current feed's end is to be followed by another subscription.
+    resubscribes: bool,
 }
 
-/// A client's stream.
+/// A subscription to a client's stream.
 #[derive(Debug)]
-struct Again {
+struct Subscription {
     client: Client,
     id: ClientId,
     options: SubscribeOptions,
 }
 
 impl Live {
-    /// Subscribes to a client's stream. With `stay`, an end for idleness is told and then outlived.
+    /// Subscribes to a client's stream. With `stay`, subscribes subscription after an end for idleness.
     #[must_use]
     pub fn open(client: Client, id: ClientId, options: SubscribeOptions, stay: bool) -> Self {
         Self {
             feed: client.subscribe(id, options.clone()),
-            again: stay.then_some(Again {
+            subscription: stay.then_some(Subscription {
                 client,
                 id,
                 options,
             }),
-            is_outlived: false,
+            resubscribes: false,
         }
     }
 
@@ -48,8 +48,8 @@ impl Live {
     pub fn of_url(stream: &UrlStream, options: StreamOptions) -> Self {
         Self {
             feed: stream.subscribe(options),
-            again: None,
-            is_outlived: false,
+            subscription: None,
+            resubscribes: false,
         }
     }
 }
@@ -61,15 +61,17 @@ impl Stream for Live {
         loop {
             let next = self.feed.poll_next_unpin(cx);
             match &next {
-                Poll::Ready(Some(Ok(Update::End(End::Idle)))) => self.is_outlived = true,
-                Poll::Ready(None) if std::mem::take(&mut self.is_outlived) => {
-                    let Some(again) = &mut self.again else {
+                Poll::Ready(Some(Ok(Update::End(End::Idle)))) => self.resubscribes = true,
+                Poll::Ready(None) if std::mem::take(&mut self.resubscribes) => {
+                    let Some(subscription) = &mut self.subscription else {
                         return next;
                     };
-                    // The channel is a fresh one: all that it has is news.
-                    again.options.tail = None;
-                    again.options.notes_past = false;
-                    let feed = again.client.subscribe(again.id, again.options.clone());
+                    // The channel is new: everything in it is news.
+                    subscription.options.tail = None;
+                    subscription.options.notes_past = false;
+                    let feed = subscription
+                        .client
+                        .subscribe(subscription.id, subscription.options.clone());
                     self.feed = feed;
                     continue;
                 }

@@ -1,7 +1,6 @@
-//! What a watch came to, in a few lines at its end: how it ended and how long it took, where the time
-//! went, what went wrong first, what was lost.
+//! The summary at a watch's end: how it ended and how long it took, the longest waits, the first error, what was lost.
 //!
-//! Pure, as the model that it is a part of.
+//! Pure, like the model.
 
 use std::time::Duration;
 
@@ -12,14 +11,15 @@ use super::tally::{LEVELS, Wait};
 use crate::duration;
 use crate::message::Outcome;
 
-/// So many operations are told, the newest.
+/// Upper bound of the operations that are listed, the newest ones.
 const OPERATIONS: usize = 20;
-/// A wait is told if it is longer than this, or than this part of the whole.
+/// A wait is listed if it is longer than this...
 const WAIT: Duration = Duration::from_secs(1);
+/// ...or than this part of the whole time.
 const SHARE: u32 = 10;
 
-/// The lines of a summary, the first of which says the most. None where the stream was never open, or
-/// the model keeps no account.
+/// Returns the lines of a summary, the first of which says the most; none if the stream was never open or the
+/// model keeps no counts.
 #[must_use]
 pub fn lines(model: &Model, now: Duration) -> Vec<String> {
     let (Some(tally), Some(operations)) = (model.tally(), model.operations()) else {
@@ -79,7 +79,7 @@ pub fn lines(model: &Model, now: Duration) -> Vec<String> {
     lines
 }
 
-/// How it all ended, as a beginning of the first line: the worst that an operation came to.
+/// Returns how the watch ended, for the beginning of the first line: the worst outcome of an operation.
 fn outcome(operations: &Operations) -> String {
     let ended = |outcome| operations.all().any(|it| it.outcome() == Some(outcome));
     let text = if ended(Outcome::Failed) {
@@ -110,7 +110,7 @@ fn operation(state: &OperationState, now: Duration) -> String {
     format!("{name}: {ending} in {taken}{}", count.unwrap_or_default())
 }
 
-/// A count of things, as `1 message` or `12,000 messages`.
+/// Formats a count of things: `1 message`, `12,000 messages`.
 #[must_use]
 pub fn counted(count: u64, what: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
@@ -127,7 +127,7 @@ mod tests {
         message::{Level, Message, Progress},
     };
 
-    fn told(model: &mut Model, at: u64, message: Message) {
+    fn feed(model: &mut Model, at: u64, message: Message) {
         let received = Received {
             id: String::new(),
             event: "debug".into(),
@@ -165,11 +165,11 @@ mod tests {
             progress: Some(Progress::new(number.into(), Some(3.0), None).unwrap()),
             ..refresh(&format!("Processed file {number} of 3"))
         };
-        told(&mut model, 500, Message::system(None, "hello"));
-        told(&mut model, 600, file(1));
-        told(&mut model, 3100, file(2));
+        feed(&mut model, 500, Message::system(None, "hello"));
+        feed(&mut model, 600, file(1));
+        feed(&mut model, 3100, file(2));
         let level = Some(Level::Error);
-        told(
+        feed(
             &mut model,
             3150,
             Message {
@@ -177,13 +177,13 @@ mod tests {
                 ..Message::text("disk full\nno more")
             },
         );
-        told(&mut model, 3600, refresh(&"x".repeat(100)));
+        feed(&mut model, 3600, refresh(&"x".repeat(100)));
         model.update(
             &Update::Gap(Gap::Known { from: 5, to: 7 }),
             Duration::from_millis(3600),
         );
         let outcome = Some(Outcome::Failed);
-        told(
+        feed(
             &mut model,
             3800,
             Message {
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn where_little_happened_it_says_little() {
         let mut model = model();
-        told(&mut model, 600, Message::text("hello"));
+        feed(&mut model, 600, Message::text("hello"));
         let now = Duration::from_millis(1500);
         assert_eq!(lines(&model, now), ["1 message in 1 s"]);
         let never_open = Model::new(Goals::default()).with_summary();

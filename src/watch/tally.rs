@@ -1,4 +1,4 @@
-//! What is counted of a watch while it runs, for the summary at its end.
+//! Counts for the summary at a watch's end.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -8,15 +8,16 @@ use crate::client::subscribe::{Received, Update};
 use crate::event::{Gap, UnixMillis};
 use crate::message::{Level, Message};
 
-/// So many of the longest waits are kept, if they are not shorter than this.
+/// Upper bound of the waits that are kept, the longest ones.
 const WAITS: usize = 3;
+/// Shortest wait that is kept.
 const WAIT_MIN: Duration = Duration::from_millis(250);
-/// A message is quoted no wider than this.
+/// Greatest width of a quoted message, in columns.
 const QUOTE_WIDTH: usize = 60;
-/// Of a message's first line, so many bytes are kept to be quoted.
+/// How much of a message's first line is kept for quoting, in bytes.
 const QUOTE_BYTES: usize = 1 << 10;
 
-/// What a summary needs and the model does not keep for anything else.
+/// Counts that only the summary needs.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     /// When the stream was first open.
@@ -33,7 +34,7 @@ pub(super) struct Tally {
     pub(super) lost_unknown: bool,
 }
 
-/// When a message came, and when the server took it: what a log held when the watch began came all at once.
+/// When a message arrived, and when the server accepted it. Replayed messages arrive all at once.
 #[derive(Clone, Copy, Debug)]
 struct Moment {
     arrived: Duration,
@@ -41,7 +42,7 @@ struct Moment {
 }
 
 impl Moment {
-    /// How long after another this was.
+    /// Returns how much later than another this was.
     fn after(self, earlier: Self) -> Duration {
         match (earlier.time, self.time) {
             (Some(earlier), Some(time)) => Duration::from_millis(time.saturating_sub(earlier)),
@@ -99,7 +100,7 @@ impl Tally {
             .push_str(&line[..line.floor_char_boundary(QUOTE_BYTES)]);
     }
 
-    /// Takes note of a time without messages after the last one.
+    /// Notes a time without messages after the last one.
     fn waited(&mut self, length: Duration) {
         let is_among_longest =
             self.waits.len() < WAITS || self.waits.last().is_some_and(|it| it.length < length);
@@ -111,7 +112,7 @@ impl Tally {
         }
     }
 
-    /// How long it all took, from when the stream was first open; `None` if it never was.
+    /// Returns the time since the stream was first open; `None` if it never was.
     pub(super) fn taken(&self, now: Duration) -> Option<Duration> {
         let since_last = |last: Moment| now.saturating_sub(last.arrived);
         Some(match self.last {
@@ -120,7 +121,7 @@ impl Tally {
         })
     }
 
-    /// When the first error came, after the stream was first open, and what it was.
+    /// Returns when the first error came, after the stream was first open, and the error.
     pub(super) fn first_error(&self) -> Option<(Duration, &str)> {
         let (moment, text) = self.first_error.as_ref()?;
         Some((self.until(*moment)?, text))
@@ -132,7 +133,7 @@ impl Tally {
     }
 }
 
-/// The begin of a message's first line, in quotes.
+/// Returns the beginning of a message's first line, in quotes.
 pub(super) fn quote(message: &Message) -> String {
     quoted(first_line(&message.text))
 }

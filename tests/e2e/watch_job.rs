@@ -303,7 +303,7 @@ async fn a_command_in_which_something_fails_goes_on_and_the_exit_code_tells() {
     }
     let ended = watch(&server, &["--fail-on", "eror", "--", "true"]).await;
     assert_eq!(ended.code, Some(2), "{ended:?}");
-    let why = "eror is no level; write error, or /eror/";
+    let why = "eror is not a level; write error, or /eror/";
     assert!(ended.stderr.contains(why), "{ended:?}");
 }
 

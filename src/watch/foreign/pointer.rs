@@ -6,21 +6,21 @@ use thiserror::Error;
 
 use crate::wire::json;
 
-/// Where something stands in a JSON document.
+/// A place in a JSON document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pointer {
     text: Box<str>,
     path: Vec<String>,
 }
 
-/// Why a text is no pointer.
+/// Why a text is not a pointer.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum BadPointer {
     /// It does not begin with a slash.
     #[error("a JSON Pointer begins with /, such as /a/b")]
     NoSlash,
-    /// A tilde that is not one of the two escapes.
-    #[error("in a JSON Pointer ~ is written ~0, and / within a name ~1")]
+    /// A tilde that does not begin an escape.
+    #[error("in a JSON Pointer, ~ is written ~0, and / within a name ~1")]
     Tilde,
 }
 
@@ -44,13 +44,13 @@ impl FromStr for Pointer {
 }
 
 impl Pointer {
-    /// As it was written.
+    /// Returns the pointer as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// What stands there: a text as such, null as nothing, all else as it is written, without white space.
+    /// Returns the value there: a string's text, nothing for null, anything else as JSON without white space.
     #[must_use]
     pub fn find(&self, document: &str) -> Option<String> {
         let found = json::find(document, &self.path)?;

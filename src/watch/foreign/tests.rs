@@ -89,20 +89,20 @@ fn the_level_is_a_word_or_a_number_or_that_of_an_error() {
 
 #[test]
 fn progress_is_told_by_an_object_a_count_or_a_percentage_but_not_by_a_number_alone() {
-    let told = |data: &str| {
+    let progress = |data: &str| {
         let progress = read("message", data).progress?;
         let unit = progress.unit().unwrap_or_default().to_owned();
         Some((progress.current(), progress.total(), unit))
     };
     let some = |current, total, unit: &str| Some((current, Some(total), unit.to_owned()));
     assert_eq!(
-        told(r#"{"progress":{"current":3,"total":9,"unit":"files"}}"#),
+        progress(r#"{"progress":{"current":3,"total":9,"unit":"files"}}"#),
         some(3.0, 9.0, "files")
     );
-    assert_eq!(told(r#"{"completed":3,"total":9}"#), some(3.0, 9.0, ""));
-    assert_eq!(told(r#"{"pct":12.5}"#), some(12.5, 100.0, "%"));
-    assert_eq!(told(r#"{"progress":0.5}"#), None);
-    assert_eq!(told(r#"{"done":true,"total":9}"#), None);
+    assert_eq!(progress(r#"{"completed":3,"total":9}"#), some(3.0, 9.0, ""));
+    assert_eq!(progress(r#"{"pct":12.5}"#), some(12.5, 100.0, "%"));
+    assert_eq!(progress(r#"{"progress":0.5}"#), None);
+    assert_eq!(progress(r#"{"done":true,"total":9}"#), None);
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! Times as events write them.
+//! Timestamps in events.
 
 use serde_json::Value;
 
 use crate::event::UnixMillis;
 
-/// A time in RFC 3339, or a number of seconds, milliseconds, microseconds or nanoseconds since 1970, which its size
-/// tells apart.
+/// Parses a timestamp: RFC 3339, or seconds, milliseconds, microseconds or nanoseconds since 1970. A number's size
+/// tells its unit.
 pub(super) fn of(value: &Value) -> Option<UnixMillis> {
     match value {
         Value::String(text) => {
@@ -18,8 +18,8 @@ pub(super) fn of(value: &Value) -> Option<UnixMillis> {
 }
 
 fn of_number(number: f64) -> Option<UnixMillis> {
-    /// Below this a number counts seconds: as many milliseconds are a day in 1973, as many seconds the year 5138. The
-    /// finer units follow in thousands.
+    /// Below this, a number is in seconds: as milliseconds it would be a day in 1973, as seconds it is the year 5138.
+    /// The other units follow in steps of a thousand.
     const SECONDS_END: f64 = 1e11;
     let millis = if number < SECONDS_END {
         number * 1e3

@@ -7,10 +7,10 @@ use crate::client::subscribe::{FeedError, Update};
 use crate::watch::clock::Clock;
 use crate::watch::model::{Model, Verdict};
 
-/// Why a view has no more to show.
+/// Why the loop ended.
 #[derive(Debug)]
 pub enum LoopEnd {
-    /// The model has come to a verdict.
+    /// The model reached a verdict.
     Over(Verdict),
     /// Nobody reads stdout any more.
     OutputClosed,
@@ -18,13 +18,13 @@ pub enum LoopEnd {
     Ended,
 }
 
-/// Shows what comes until the watch is over. Everything that has come is shown before it is flushed,
-/// and it is flushed before more is waited for.
+/// Shows updates until the watch is over. All received updates are shown before a flush, and a flush comes before
+/// waiting for more.
 ///
-/// Giving this future up loses nothing: what was shown is in the pipe.
+/// Cancel safe: what was shown is already in the pipe.
 ///
 /// # Errors
-/// Where the stream cannot be had any more, or `connected` fails.
+/// If the stream cannot be read any more, or if `connected` fails.
 pub async fn follow(
     updates: &mut (impl Stream<Item = Result<Update, FeedError>> + Unpin),
     clock: &Clock,

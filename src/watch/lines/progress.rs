@@ -14,59 +14,59 @@ use crate::terminal::status_line;
 use crate::watch::format;
 use crate::watch::operations::{OperationState, Operations};
 
-/// The line is drawn again after news, but no sooner than so long after the last time...
+/// Shortest time between two redraws after a change.
 const REDRAW: Duration = Duration::from_millis(100);
-/// ...and without news so often, since it tells times.
+/// Time between redraws without a change: the line shows times.
 const TICK: Duration = Duration::from_secs(1);
-/// The widest that an operation's name is shown.
+/// Greatest width of an operation's name, in columns.
 const NAME_WIDTH: usize = 30;
-/// The widest and the narrowest that the gauge is.
+/// Greatest and least width of the gauge, in columns.
 const GAUGE_WIDTH: (usize, usize) = (30, 8);
 
-/// Draws the line on stderr, and takes it away when it is dropped.
+/// Draws the line on stderr, and removes it when dropped.
 #[derive(Debug)]
 pub(in crate::watch) struct ProgressLine {
     drawn_at: Instant,
-    has_news: bool,
+    has_changed: bool,
     is_shown: bool,
 }
 
 impl ProgressLine {
-    /// A line below all others on stderr, where that is a terminal that can show it.
+    /// Creates a line below all others on stderr, if that is a terminal that can show it.
     #[must_use]
     pub(in crate::watch) fn on_stderr() -> Option<Self> {
         status_line::width()?;
         Some(Self {
             drawn_at: Instant::now(),
-            has_news: false,
+            has_changed: false,
             is_shown: false,
         })
     }
 
-    /// Takes note that something happened.
-    pub(in crate::watch) fn news(&mut self) {
-        self.has_news = true;
+    /// Notes that something changed.
+    pub(in crate::watch) fn note_change(&mut self) {
+        self.has_changed = true;
     }
 
-    /// Whether the line should be drawn, which a stream that never pauses has to ask.
+    /// Returns whether the line should be drawn: for a stream that never pauses.
     #[must_use]
     pub(in crate::watch) fn is_due(&self) -> bool {
-        self.has_news && self.drawn_at.elapsed() >= REDRAW
+        self.has_changed && self.drawn_at.elapsed() >= REDRAW
     }
 
     /// Waits until the line should be drawn again.
     pub(in crate::watch) async fn due(&self) {
-        match (self.has_news, self.is_shown) {
+        match (self.has_changed, self.is_shown) {
             (true, _) => time::sleep_until(self.drawn_at + REDRAW).await,
             (false, true) => time::sleep_until(self.drawn_at + TICK).await,
             (false, false) => std::future::pending().await,
         }
     }
 
-    /// Draws the line as things are now.
+    /// Draws the line.
     pub(in crate::watch) fn draw(&mut self, operations: &Operations, now: Duration) {
         self.drawn_at = Instant::now();
-        self.has_news = false;
+        self.has_changed = false;
         let line = status_line::width().and_then(|width| line(operations, now, width));
         self.is_shown = line.is_some();
         match line {
@@ -82,8 +82,8 @@ impl Drop for ProgressLine {
     }
 }
 
-/// The line, no wider than `width`; `None` while nothing is being worked on. It speaks of the
-/// operation that began first and has a progress: others are most likely parts of it.
+/// Returns the line, no wider than `width`; `None` while nothing runs. It shows the operation that began first
+/// and has a progress: others are most likely parts of it.
 fn line(operations: &Operations, now: Duration, width: usize) -> Option<String> {
     let with_progress = || operations.running().find(|it| it.progress().is_some());
     let state = with_progress().or_else(|| operations.running().next())?;
@@ -111,7 +111,7 @@ fn line(operations: &Operations, now: Duration, width: usize) -> Option<String> 
 
 const GAP: &str = "  ";
 
-/// What is said of an operation beside its name and gauge, the more important first.
+/// Returns the figures beside an operation's name and gauge, the more important first.
 fn figures_of(state: &OperationState, now: Duration) -> Vec<String> {
     let is_percent = state.progress().is_some_and(|it| it.unit() == Some("%"));
     let percent = state.fraction().filter(|_| !is_percent);
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
     use crate::message::{Message, Progress};
 
-    fn told(operation: Option<&str>, current: f64) -> Message {
+    fn message(operation: Option<&str>, current: f64) -> Message {
         Message {
             operation: operation.map(|it| it.parse().unwrap()),
             progress: Some(Progress::new(current, Some(40.0), Some("files")).unwrap()),
@@ -163,7 +163,7 @@ mod tests {
         let mut operations = Operations::new(true);
         let nothing = Message {
             progress: Some(Progress::new(0.0, Some(0.0), None).unwrap()),
-            ..told(Some("refresh"), 0.0)
+            ..message(Some("refresh"), 0.0)
         };
         operations.update(&nothing, None, Duration::ZERO);
         let line = line(&operations, Duration::from_mins(1), 100).unwrap();
@@ -175,8 +175,12 @@ mod tests {
 
     fn refreshing() -> Operations {
         let mut operations = Operations::new(true);
-        operations.update(&told(Some("refresh"), 4.0), None, Duration::ZERO);
-        operations.update(&told(Some("refresh"), 12.0), None, Duration::from_secs(4));
+        operations.update(&message(Some("refresh"), 4.0), None, Duration::ZERO);
+        operations.update(
+            &message(Some("refresh"), 12.0),
+            None,
+            Duration::from_secs(4),
+        );
         operations
     }
 
@@ -188,7 +192,7 @@ mod tests {
             line(&operations, now, 100).unwrap(),
             "refresh  [#########---------------------]  12/40 files  30 %  2/s  ETA 14 s  elapsed 4 s"
         );
-        operations.update(&told(None, 1.0), None, now);
+        operations.update(&message(None, 1.0), None, now);
         assert!(line(&operations, now, 120).unwrap().ends_with("  +1 more"));
         let later = Duration::from_secs(30);
         let stalled = line(&operations, later, 120).unwrap();
@@ -203,7 +207,7 @@ mod tests {
     fn it_fits_whatever_the_width() {
         let mut operations = refreshing();
         let wide = "名前の長い操作\u{202e}".repeat(8);
-        operations.update(&told(Some(&wide), 1.0), None, Duration::ZERO);
+        operations.update(&message(Some(&wide), 1.0), None, Duration::ZERO);
         for width in 0..140 {
             let line = line(&operations, Duration::from_secs(5), width).unwrap();
             assert!(line.width() <= width, "{width}: {line}");
@@ -215,7 +219,7 @@ mod tests {
     #[test]
     fn a_name_cannot_control_the_terminal() {
         let mut operations = Operations::new(true);
-        operations.update(&told(Some("a\u{202e}b"), 1.0), None, Duration::ZERO);
+        operations.update(&message(Some("a\u{202e}b"), 1.0), None, Duration::ZERO);
         let line = line(&operations, Duration::ZERO, 200).unwrap();
         assert!(line.starts_with("a<U+202E>b  ["), "{line}");
     }

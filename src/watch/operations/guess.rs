@@ -1,7 +1,7 @@
-//! A progress read from a text that was not written for it: `12 of 40`, `12/40`, `30 %`.
+//! Progress guessed from plain text: `12 of 40`, `12/40`, `30 %`.
 //!
-//! Only what is plain is taken. A wrong gauge is worse than none, so dates, versions, paths, ranges
-//! and fractions beyond their total are left alone.
+//! Only clear cases count. A wrong gauge is worse than none, so dates, versions, paths, ranges and counts beyond
+//! their total are ignored.
 
 use std::cmp::Ordering;
 use std::collections::VecDeque;
@@ -12,23 +12,23 @@ use regex::{Captures, Match, Regex};
 
 use crate::message::Progress;
 
-/// Longer texts are no progress lines.
+/// Longest text that is considered, in bytes.
 const TEXT_MAX: usize = 500;
-/// How many texts with the same words and rising numbers make a progress: a load or a share may rise once.
+/// How many texts with the same words and rising numbers confirm a progress: a load or a share may rise once.
 const RISES: u32 = 3;
-/// How many counts are followed that are no progress yet.
+/// Upper bound of the unconfirmed counts that are followed.
 const CANDIDATES_MAX: usize = 16;
 
-/// A progress that a text seems to tell.
+/// A possible progress in a text.
 #[derive(Debug, PartialEq)]
 pub(super) struct Guess {
     pub(super) progress: Progress,
-    /// The words that the numbers stand between.
+    /// The words around the numbers.
     words: String,
 }
 
 impl Guess {
-    /// Whether both count the same.
+    /// Returns whether both count the same thing.
     fn counts_as(&self, other: &Self) -> bool {
         self.words == other.words
             && self.progress.total() == other.progress.total()
@@ -36,7 +36,7 @@ impl Guess {
     }
 }
 
-/// The newest guesses, of which those become a progress that go on rising.
+/// The newest guesses; those whose numbers keep rising become a progress.
 #[derive(Debug, Default)]
 pub(super) struct Candidates(VecDeque<Candidate>);
 
@@ -44,12 +44,12 @@ pub(super) struct Candidates(VecDeque<Candidate>);
 struct Candidate {
     operation: Option<Box<str>>,
     newest: Guess,
-    /// How many times it has risen in a row, and one.
+    /// Length of the current run of rising numbers.
     rises: u32,
 }
 
 impl Candidates {
-    /// The progress that a guess makes after the ones before it, if they are enough.
+    /// Returns the progress, if this guess and those before it confirm one.
     pub(super) fn confirmed(&mut self, operation: Option<&str>, guess: Guess) -> Option<Progress> {
         let known = self
             .0
@@ -75,9 +75,9 @@ impl Candidates {
     }
 }
 
-/// What may stand before a number: a blank, a bracket, a bar.
+/// What may precede a number: white space, a bracket, a bar.
 const BEFORE: &str = r"(?:^|[\s(\[|])";
-/// What may stand behind it: the end of a phrase, too.
+/// What may follow it: also the end of a phrase.
 const BEHIND: &str = r"(?:$|[\s)\]|,;:]|\.+(?:\s|$)|…)";
 
 static COUNT: LazyLock<Regex> = LazyLock::new(|| {
@@ -94,14 +94,14 @@ fn pattern(pattern: &str) -> Regex {
     Regex::new(pattern).expect("it is tested")
 }
 
-/// The progress that a line of visible text tells plainly. A count goes before a percentage.
+/// Finds a clear progress in a line of visible text. A count is preferred to a percentage.
 pub(super) fn guess(text: &str) -> Option<Guess> {
-    // What a terminal would show in the end of a line that is overwritten.
+    // The part after the last carriage return, which is what a terminal would show.
     let line = text.trim_end().rsplit('␍').next()?;
     if line.len() > TEXT_MAX || line.contains('\n') {
         return None;
     }
-    // Few texts need more than this look.
+    // A quick check that rules most texts out.
     let bytes = line.as_bytes();
     if memchr2(b'/', b'%', bytes).is_none() && memmem::find(bytes, b" of ").is_none() {
         return None;
@@ -123,8 +123,8 @@ pub(super) fn guess(text: &str) -> Option<Guess> {
     })
 }
 
-/// The words that numbers stand between: those before them in the line, and those up to the end of the phrase. In
-/// brackets, those within.
+/// Returns the words around the numbers: those before them in the line, and those after them up to the end of the
+/// phrase. In brackets, only those within.
 fn words_around(line: &str, first: Option<Match<'_>>, last: Option<Match<'_>>) -> String {
     let before = first.map_or("", |it| &line[..it.start()]);
     let behind = last.map_or("", |it| &line[it.end()..]);
@@ -164,8 +164,8 @@ mod tests {
             ("0 of 7...", 0.0, 7.0),
         ] {
             let guess = guess(text).unwrap_or_else(|| panic!("{text}"));
-            let told = (guess.progress.current(), guess.progress.total());
-            assert_eq!(told, (current, Some(total)), "{text}");
+            let found = (guess.progress.current(), guess.progress.total());
+            assert_eq!(found, (current, Some(total)), "{text}");
         }
     }
 
@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(guess(&format!("{} 3 of 40", "x".repeat(600))), None);
     }
 
-    /// Which of these texts, in turn, make a progress.
+    /// Returns which of these texts, in turn, confirm a progress.
     fn confirmed(texts: &[&str]) -> Vec<bool> {
         let mut candidates = Candidates::default();
         let mut confirmed = |text: &&str| candidates.confirmed(None, guess(text).expect("a guess"));

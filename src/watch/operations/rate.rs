@@ -1,17 +1,16 @@
-//! How fast a number grows, as of late.
+//! The recent rate of growth of a number.
 //!
-//! Messages come in bursts: all that a log holds when a watcher attaches, all that a buffer held when
-//! it was flushed. So what comes within [`TOGETHER`] is one sample, and the rate is that between
-//! samples, never that within one.
+//! Messages come in bursts: a replayed log, a flushed buffer. So everything within [`TOGETHER`] is one sample, and the
+//! rate is measured between samples, never within one.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// What comes within so long of its sample's begin belongs to it.
+/// Length of one sample, from its beginning.
 const TOGETHER: Duration = Duration::from_millis(250);
-/// Samples older than this count no more...
+/// Age beyond which samples are dropped...
 const WINDOW: Duration = Duration::from_secs(30);
-/// ...unless there are no more than so many. With [`TOGETHER`], this bounds them.
+/// ...if more than this many are left. With [`TOGETHER`], this bounds them.
 const SAMPLES_MIN: usize = 6;
 
 #[derive(Debug, Default)]
@@ -27,7 +26,7 @@ struct Sample {
 }
 
 impl Rate {
-    /// The number is now `value`, which is not below the one before.
+    /// Adds a value, which is not below the one before.
     pub(super) fn advance(&mut self, value: f64, now: Duration) {
         match self.samples.back_mut() {
             Some(last) if now.saturating_sub(last.begin) < TOGETHER => {
@@ -45,10 +44,10 @@ impl Rate {
         }
     }
 
-    /// How much it grows in a second. `None` before two samples, and where it does not grow.
+    /// Returns the growth per second; `None` before the second sample, and if there is none.
     ///
-    /// The time since the last sample counts from when the next one is overdue: the rate stands still
-    /// between two steps, and sinks while none comes.
+    /// The time since the last sample counts only from when the next one is overdue: the rate is constant between two
+    /// steps, and sinks if none comes.
     pub(super) fn per_second(&self, now: Duration) -> Option<f64> {
         let (first, last) = (self.samples.front()?, self.samples.back()?);
         let steps = u32::try_from(self.samples.len()).ok()?.checked_sub(1)?;
@@ -84,8 +83,8 @@ mod tests {
         assert_eq!(after(&rate, 0.1), None);
         rate.advance(501.0, Duration::from_secs(1));
         rate.advance(503.0, Duration::from_secs(2));
-        let told = after(&rate, 2.0).unwrap();
-        assert!((told - 2.0).abs() < 0.01, "{told}");
+        let measured = after(&rate, 2.0).unwrap();
+        assert!((measured - 2.0).abs() < 0.01, "{measured}");
     }
 
     #[test]
@@ -93,8 +92,8 @@ mod tests {
         let steady = (0..10).map(|it| (f64::from(it), f64::from(it)));
         let flushed = (0..=20).map(|it| (29.0 + f64::from(it) / 1e3, f64::from(9 + it)));
         let rate = rate(steady.chain(flushed));
-        let told = after(&rate, 29.1).unwrap();
-        assert!((told - 1.0).abs() < 0.01, "{told}");
+        let measured = after(&rate, 29.1).unwrap();
+        assert!((measured - 1.0).abs() < 0.01, "{measured}");
     }
 
     #[test]
@@ -110,8 +109,8 @@ mod tests {
         let slow = (0..20).map(|it| (f64::from(it), f64::from(it)));
         let fast = (0..400).map(|it| (20.0 + f64::from(it) / 10.0, 20.0 + f64::from(it)));
         let rate = rate(slow.chain(fast));
-        let told = after(&rate, 60.0).unwrap();
-        assert!((told - 10.0).abs() < 0.1, "{told}");
+        let measured = after(&rate, 60.0).unwrap();
+        assert!((measured - 10.0).abs() < 0.1, "{measured}");
         assert!(
             rate.samples.len() <= SAMPLES_MIN + 121,
             "{}",

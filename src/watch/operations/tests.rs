@@ -1,4 +1,4 @@
-//! What operations make of messages, one message after the other.
+//! Operations, fed with one message after the other.
 
 use super::*;
 
@@ -6,7 +6,7 @@ fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
-fn told(operation: &str, current: f64, total: f64) -> Message {
+fn progress(operation: &str, current: f64, total: f64) -> Message {
     Message {
         operation: Some(operation.parse().unwrap()),
         progress: Some(Progress::new(current, Some(total), Some("files")).unwrap()),
@@ -33,7 +33,7 @@ fn names(operations: &Operations) -> Vec<Option<&str>> {
     operations.running().map(OperationState::name).collect()
 }
 
-/// What the texts, one a second, make of the operation without a name.
+/// Returns the progress guessed from these texts, one per second, for the operation without a name.
 fn guessed(texts: &[&str]) -> Option<(f64, Option<f64>)> {
     let mut operations = Operations::new(true);
     for (second, text) in texts.iter().enumerate() {
@@ -52,7 +52,7 @@ fn progress_gives_a_fraction_a_rate_and_a_time_to_go() {
     let mut operations = Operations::new(true);
     for step in 0..=10 {
         operations.update(
-            &told("refresh", f64::from(step), 40.0),
+            &progress("refresh", f64::from(step), 40.0),
             None,
             seconds(f64::from(step) / 2.0),
         );
@@ -75,7 +75,7 @@ fn what_arrives_all_at_once_is_told_by_the_times_at_which_it_was_published() {
     for step in 0..=10 {
         let time = Some(FIRST + step * 500);
         #[expect(clippy::cast_precision_loss, reason = "ten steps")]
-        operations.update(&told("refresh", step as f64, 40.0), time, seconds(0.1));
+        operations.update(&progress("refresh", step as f64, 40.0), time, seconds(0.1));
     }
     let state = operations.running().next().unwrap();
     assert_eq!(state.elapsed(seconds(0.1)), seconds(5.0));
@@ -87,8 +87,8 @@ fn what_arrives_all_at_once_is_told_by_the_times_at_which_it_was_published() {
 #[test]
 fn an_outcome_ends_an_operation_and_a_message_after_it_begins_another() {
     let mut operations = Operations::new(true);
-    operations.update(&told("a", 1.0, 2.0), None, seconds(0.0));
-    operations.update(&told("b", 1.0, 2.0), None, seconds(1.0));
+    operations.update(&progress("a", 1.0, 2.0), None, seconds(0.0));
+    operations.update(&progress("b", 1.0, 2.0), None, seconds(1.0));
     operations.update(&ends(Some("a"), Outcome::Failed), None, seconds(3.0));
     assert_eq!(names(&operations), [Some("b")]);
     let ended = operations.all().next().unwrap();
@@ -98,7 +98,7 @@ fn an_outcome_ends_an_operation_and_a_message_after_it_begins_another() {
         (ended.eta(seconds(9.0)), ended.stalled(seconds(99.0))),
         (None, None)
     );
-    operations.update(&told("a", 1.0, 2.0), None, seconds(4.0));
+    operations.update(&progress("a", 1.0, 2.0), None, seconds(4.0));
     assert_eq!(names(&operations), [Some("b"), Some("a")]);
     assert_eq!(operations.all().count(), 3);
 }
@@ -106,8 +106,8 @@ fn an_outcome_ends_an_operation_and_a_message_after_it_begins_another() {
 #[test]
 fn a_lost_publisher_ends_its_operation_until_it_speaks_again() {
     let mut operations = Operations::new(true);
-    operations.update(&told("a", 1.0, 2.0), None, seconds(0.0));
-    operations.update(&told("b", 1.0, 2.0), None, seconds(0.0));
+    operations.update(&progress("a", 1.0, 2.0), None, seconds(0.0));
+    operations.update(&progress("b", 1.0, 2.0), None, seconds(0.0));
     operations.update(&loss(None), None, seconds(1.0));
     assert_eq!(operations.running().count(), 2, "either may be meant");
     operations.update(&loss(Some("a")), None, seconds(1.0));
@@ -115,7 +115,7 @@ fn a_lost_publisher_ends_its_operation_until_it_speaks_again() {
     assert!(operations.all().next().unwrap().lost());
     operations.update(&loss(None), None, seconds(2.0));
     assert_eq!(operations.running().count(), 0, "only b can be meant");
-    operations.update(&told("a", 2.0, 2.0), None, seconds(3.0));
+    operations.update(&progress("a", 2.0, 2.0), None, seconds(3.0));
     assert_eq!(names(&operations), [Some("a")]);
     assert!(!operations.all().next().unwrap().lost());
 }
@@ -166,7 +166,7 @@ fn guesses_follow_one_count_and_never_what_a_publisher_tells() {
     assert_eq!(guessed(&["load is 30 %"; 5]), None);
 
     let mut operations = Operations::new(true);
-    let mut message = told("a", 3.0, 120.0);
+    let mut message = progress("a", 3.0, 120.0);
     operations.update(&message, None, seconds(0.0));
     message.progress = None;
     for part in parts {
@@ -183,11 +183,11 @@ fn guesses_follow_one_count_and_never_what_a_publisher_tells() {
 fn only_so_many_are_remembered_and_those_that_ended_go_first() {
     let mut operations = Operations::new(true);
     for number in 0..OPERATIONS_MAX {
-        operations.update(&told(&number.to_string(), 1.0, 2.0), None, seconds(0.0));
+        operations.update(&progress(&number.to_string(), 1.0, 2.0), None, seconds(0.0));
     }
     operations.update(&ends(Some("7"), Outcome::Ok), None, seconds(1.0));
     for name in ["x", "y"] {
-        operations.update(&told(name, 1.0, 2.0), None, seconds(2.0));
+        operations.update(&progress(name, 1.0, 2.0), None, seconds(2.0));
     }
     let known: Vec<_> = operations.all().map(|it| it.name().unwrap()).collect();
     assert_eq!(known.len(), OPERATIONS_MAX);

@@ -1,16 +1,16 @@
-//! The clipboard within tmux, which keeps to itself what a program asks of the terminal (OSC 52) unless it is told to
-//! hand it on. So a text goes into tmux's own buffer, from where it is pasted and handed on.
+//! The clipboard within tmux. By default tmux ignores a program's OSC 52, so a text goes into tmux's own buffer, and
+//! tmux passes it on.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// Whether this program runs within tmux.
+/// Returns whether this program runs within tmux.
 pub(super) fn is_in_tmux() -> bool {
     std::env::var_os("TMUX").is_some_and(|it| !it.is_empty())
 }
 
-/// Puts a text into tmux's buffer, and has tmux hand it on to the terminal; says what came of it.
-pub(super) fn load_into_tmux(text: &str, told: &str) -> String {
+/// Loads a text into tmux's buffer, for tmux to pass on to the terminal; returns a notice.
+pub(super) fn load_into_tmux(text: &str, notice: &str) -> String {
     let loading = Command::new("tmux")
         .args(["load-buffer", "-w", "-"])
         .stdin(Stdio::piped())
@@ -18,7 +18,7 @@ pub(super) fn load_into_tmux(text: &str, told: &str) -> String {
         .stderr(Stdio::null())
         .spawn();
     let loaded = loading.and_then(|mut tmux| {
-        // Dropped behind it, so that tmux sees the end.
+        // Dropped after writing, so that tmux sees the end.
         let written = tmux
             .stdin
             .take()
@@ -28,7 +28,7 @@ pub(super) fn load_into_tmux(text: &str, told: &str) -> String {
         Ok(status.success())
     });
     if loaded.unwrap_or(false) {
-        format!("{told}; tmux pastes it with prefix ]")
+        format!("{notice}; tmux pastes it with prefix ]")
     } else {
         "sent to the terminal; tmux did not take it, so whether it was copied is not known".into()
     }

@@ -1,4 +1,4 @@
-//! Draws the screen. Everything that is drawn stands in the model; nothing here remembers anything.
+//! Draws the screen from the model; nothing here keeps state.
 //!
 //! ```text
 //! ● live · message 2 s ago · heartbeat 2 s ago       127.0.0.1:2428 · 3f2b8c1e    header
@@ -13,8 +13,8 @@
 //! Space page  G follow  Enter open  / search  & filter  ? help  q quit
 //! ```
 //!
-//! In the body: the focus (`▌`), a mark (`◆`) or both (`◈`), the level's letter, the time, the text. Help, a whole
-//! message and the first steps take the body's place; what is typed takes the last line's.
+//! In the body: the focus (`▌`), a mark (`◆`) or both (`◈`), the level's letter, the time, the text. Help, a message in
+//! full and the first steps take the body's place; a prompt takes the last line's.
 
 mod body;
 pub mod canvas;
@@ -35,7 +35,7 @@ use super::state::{Mode, Screen};
 use canvas::Canvas;
 use theme::Theme;
 
-/// Draws the screen at a time; says where the cursor is to be, if anywhere.
+/// Draws the screen as of a time; returns the cursor's place, if it is shown.
 pub fn draw(screen: &Screen, theme: Theme, now: Duration, buffer: &mut Buffer) -> Option<Position> {
     let parts = screen.parts();
     let area = buffer.area;

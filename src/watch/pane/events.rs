@@ -1,4 +1,4 @@
-//! What a terminal sends, as the pane's own messages.
+//! Translates terminal events to the pane's messages.
 
 use crossterm::event::{
     Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind,
@@ -7,7 +7,7 @@ use crossterm::event::{
 use super::keys::{Code, Key};
 use super::update::{Mouse, Msg};
 
-/// What the event means; `None` where it means nothing here.
+/// Translates an event; `None` if it means nothing here.
 #[must_use]
 pub fn message(event: Event) -> Option<Msg> {
     match event {

@@ -1,7 +1,7 @@
-//! The pane's keys: one table, from which keys are dispatched and the footer, the help, the manual
-//! page and the list in `docs/pane.md` come.
+//! The pane's keys: one table, from which keys are dispatched, and the footer, the help, the manual page and the list
+//! in `docs/pane.md` are made.
 //!
-//! Keys are the pane's own here; what a terminal sends is translated where it is read.
+//! Keys have a type of their own here, independent of the terminal library.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub struct Key {
     pub ctrl: bool,
 }
 
-/// Which key it is.
+/// A key on the keyboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "they are the names on the keys")]
 pub enum Code {
@@ -35,19 +35,19 @@ pub enum Code {
 }
 
 impl Key {
-    /// A key without Ctrl.
+    /// Creates a key without Ctrl.
     #[must_use]
     pub const fn plain(code: Code) -> Self {
         Self { code, ctrl: false }
     }
 
-    /// A character.
+    /// Creates a character.
     #[must_use]
     pub const fn char(letter: char) -> Self {
         Self::plain(Code::Char(letter))
     }
 
-    /// A character with Ctrl.
+    /// Creates a character with Ctrl.
     #[must_use]
     pub const fn ctrl(letter: char) -> Self {
         Self {
@@ -82,7 +82,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// What a key asks for.
+/// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the table says what each does")]
 pub enum Action {
@@ -146,7 +146,7 @@ pub struct Line {
     pub does: &'static str,
 }
 
-/// Some keys and actions of the table.
+/// Lists keys and actions of the table.
 macro_rules! keys {
     ($($($key:expr),+ => $action:ident);+) => { &[$((&[$($key),+], Action::$action)),+] };
 }
@@ -197,11 +197,11 @@ pub const TABLE: &[Line] = &[
     },
     Line {
         keys: keys!(c('&') => Filter),
-        does: "show only what matches; ! first shows what does not; empty shows all",
+        does: "show only what matches; ! in front: what does not; empty: all",
     },
     Line {
         keys: keys!(c('e') => NextError; c('E') => PreviousError),
-        does: "next error, previous error, in a circle",
+        does: "next error, previous error, wrapping around",
     },
     Line {
         keys: keys!(c('+') => RaiseLevel; c('-') => LowerLevel),
@@ -215,7 +215,7 @@ pub const TABLE: &[Line] = &[
             c('4') => ShowWarn;
             c('5') => ShowError
         ),
-        does: "show trace (all), debug, info, warn, error, and what is worse",
+        does: "show trace (all), debug, info, warn, error, and worse",
     },
     Line {
         keys: keys!(c('{') => PreviousOperation; c('}') => NextOperation),
@@ -235,7 +235,7 @@ pub const TABLE: &[Line] = &[
             c('h'), k(Code::Left) => ScrollLeft;
             c('l'), k(Code::Right) => ScrollRight
         ),
-        does: "wrap long lines, or look further left, right",
+        does: "wrap long lines, or scroll left, right",
     },
     Line {
         keys: keys!(c('y') => Copy; c('Y') => CopyShown),
@@ -259,7 +259,7 @@ pub const TABLE: &[Line] = &[
     },
     Line {
         keys: keys!(c('D') => Detail; c('x') => Cancel),
-        does: "ask publishers for debug detail, to cancel (asks back first)",
+        does: "ask publishers for debug detail, to cancel (asks first)",
     },
     Line {
         keys: keys!(c('r') => Reconnect),
@@ -271,11 +271,11 @@ pub const TABLE: &[Line] = &[
     },
     Line {
         keys: keys!(Key::ctrl('z') => Suspend),
-        does: "suspend; the shell's fg comes back",
+        does: "suspend; fg in the shell resumes",
     },
     Line {
         keys: keys!(k(Code::Esc) => Back),
-        does: "close what is open; take the search's marks away",
+        does: "close what is open; remove the search's highlights",
     },
     Line {
         keys: keys!(c('?') => Help),
@@ -292,13 +292,13 @@ pub const TABLE: &[Line] = &[
 ];
 
 impl Line {
-    /// Its keys as they are listed: `j ↓ · k ↑`.
+    /// Returns its keys as they are listed: `j ↓ · k ↑`.
     #[must_use]
     pub fn label(&self) -> String {
         self.label_of(|_| true).unwrap_or_default()
     }
 
-    /// The same of those keys only that ask for some actions; `None` if there is none.
+    /// Returns the keys of those actions that are listed; `None` if there are none.
     #[must_use]
     pub fn label_of(&self, is_listed: impl Fn(Action) -> bool) -> Option<String> {
         let listed = self.keys.iter().filter(|(_, action)| is_listed(*action));
@@ -311,7 +311,7 @@ impl Line {
     }
 }
 
-/// What a key asks for, where it is in the table.
+/// Returns the action of a key, if it has one.
 #[must_use]
 pub fn action(key: Key) -> Option<Action> {
     bindings()
@@ -319,10 +319,10 @@ pub fn action(key: Key) -> Option<Action> {
         .map(|(_, action)| *action)
 }
 
-/// The first key that asks for it, as it is named.
+/// Returns the name of an action's first key.
 ///
 /// # Panics
-/// Never: a test sees to it that the table has every action.
+/// Never: a test checks that the table has every action.
 #[must_use]
 pub fn name(wanted: Action) -> String {
     bindings()

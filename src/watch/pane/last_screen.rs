@@ -1,12 +1,12 @@
-//! A drawn screen as lines that can be printed, to stay where the pane is gone.
+//! The last screen as lines, printed when the pane has closed.
 
 use crossterm::style::ContentStyle;
 use ratatui::backend::IntoCrossterm;
 use ratatui::buffer::{Buffer, Cell};
 use unicode_width::UnicodeWidthStr;
 
-/// The screen's lines, in its styles, without what is blank above, between or below its parts. A single
-/// blank line may be a message's own, and stays.
+/// Returns the screen's lines with their styles, without the blank lines above, between and below its parts. A single
+/// blank line may belong to a message, and stays.
 #[must_use]
 pub fn printed(buffer: &Buffer) -> String {
     let width = usize::from(buffer.area.width).max(1);
@@ -42,7 +42,7 @@ fn text(cells: &[Cell]) -> String {
     let mut covered = 0;
     for cell in cells {
         if covered > 0 {
-            // It lies under the wide character before it.
+            // This cell is covered by the wide character before it.
             covered -= 1;
             continue;
         }

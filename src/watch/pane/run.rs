@@ -1,5 +1,5 @@
-//! The loop around the model: whatever happens goes in, effects come out, and a frame is drawn when
-//! something may look different, so many times a second at the most.
+//! The pane's loop: events go into the model, effects come out, and a frame is drawn if something may have changed, at
+//! a bounded rate.
 
 use std::future::pending;
 use std::io;
@@ -28,58 +28,56 @@ use crate::watch::clock::Clock;
 use crate::watch::format::count_of;
 use crate::watch::private_file;
 
-/// The shortest time from one frame to the next.
+/// Shortest time between two frames.
 const FRAME: Duration = Duration::from_millis(16);
-/// So many updates are taken before something else is looked at.
+/// How many updates are taken before other events get their turn.
 const BATCH: usize = 1024;
-/// How long it may take until a process that is told to stop has stopped.
+/// How long a stopped process may take to stop.
 const STOPS_WITHIN: Duration = Duration::from_millis(200);
-/// How many files of one name are saved, with numbers.
+/// Upper bound of the numbers that are tried for a file name.
 const NAMES_MAX: usize = 1000;
 
-/// Control of where updates come from.
+/// Controls of the source of updates.
 pub trait Controls {
-    /// Makes the connection again, now.
+    /// Reconnects now.
     fn reconnect(&self);
 
-    /// Asks publishers for something; says what it came to.
+    /// Sends a control request; returns a notice about its result.
     fn ask(&self, request: ControlRequest) -> BoxFuture<'static, String>;
 
-    /// Who else uses the server that ends with this watch.
+    /// Returns the other users of the server in this watch.
     fn others(&self) -> Others;
 }
 
-/// How the pane was left.
+/// How the pane closed.
 #[derive(Debug)]
 pub struct PaneEnd {
     /// Why.
     pub leave: Leave,
-    /// The last screen, where it is to stay printed.
+    /// The last screen, if it is to stay printed.
     pub printed: Option<String>,
     /// The screen's model.
     pub screen: Screen,
 }
 
-/// Shows what comes until the user leaves, or what was waited for has come. Giving this future up
-/// gives the terminal back.
+/// Shows updates until the user quits or the model reaches a verdict. Dropping this future restores the terminal.
 ///
 /// # Errors
-/// Where the terminal cannot be used, where nothing could be read from the first, and where something
-/// panicked.
+/// If the terminal cannot be used, if nothing could be read at all, or after a panic.
 pub async fn run(
     mut updates: impl Stream<Item = Result<Update, FeedError>> + Unpin,
-    way_back: Option<&dyn Controls>,
+    controls: Option<&dyn Controls>,
     mut screen: Screen,
     clock: &Clock,
     theme: Theme,
     mut connected: impl FnMut() -> anyhow::Result<()>,
 ) -> anyhow::Result<PaneEnd> {
-    // A stream that cannot be had at all is told on the terminal as it is.
+    // A stream that fails at once is reported without opening the pane.
     let first = updates.next().await.transpose()?;
     let mut pane = Pane {
         terminal: Terminal::take()?,
         events: Some(EventStream::new()),
-        works: JoinSet::new(),
+        effects: JoinSet::new(),
         theme,
         changed: true,
         drawn: None,
@@ -98,14 +96,14 @@ pub async fn run(
         }
         pane.changed = true;
         ended |= matches!(msg, Msg::Failed(_) | Msg::Ended);
-        if let Some(way_back) = way_back
+        if let Some(controls) = controls
             && matches!(msg, Msg::Key(_) | Msg::Tick)
         {
-            screen.set_others(way_back.others());
+            screen.set_others(controls.others());
         }
         let mut left = None;
         for effect in update(&mut screen, msg, clock.now()) {
-            left = left.or(pane.bring_about(effect, way_back, &mut screen).await?);
+            left = left.or(pane.perform(effect, controls, &mut screen).await?);
         }
         if let Some(leave) = left {
             break leave;
@@ -126,23 +124,23 @@ pub async fn run(
     })
 }
 
-/// What the loop holds beside the model.
+/// The loop's state besides the model.
 struct Pane {
     terminal: Terminal,
-    /// `None` while the terminal is not ours.
+    /// `None` while the shell has the terminal.
     events: Option<EventStream>,
-    /// What goes on outside: each says in the end what it came to.
-    works: JoinSet<String>,
+    /// Effects in progress; each returns a notice about its result.
+    effects: JoinSet<String>,
     theme: Theme,
-    /// Whether the screen may look different from what was drawn.
+    /// Whether the screen may look different from the last frame.
     changed: bool,
     drawn: Option<Instant>,
-    /// The stream's end, where it has come but is still to be told.
+    /// The end of the stream, if it is still to be handled.
     end: Option<Msg>,
 }
 
 impl Pane {
-    /// The next thing that happens. Draws when that is due.
+    /// Returns the next event. Draws when that is due.
     async fn next(
         &mut self,
         updates: &mut (impl Stream<Item = Result<Update, FeedError>> + Unpin),
@@ -160,7 +158,7 @@ impl Pane {
             let wake = screen.wake(clock.now()).filter(|_| !self.changed);
             let wake = wake.and_then(|it| clock.real(it));
             tokio::select! {
-                // Keys come before frames, and both before a flood.
+                // Keys come before frames, and both before a flood of updates.
                 biased;
                 () = panicked() => anyhow::bail!("the screen was closed because of the above, which is a bug; please report it"),
                 event = next_event(&mut self.events) => {
@@ -173,8 +171,8 @@ impl Pane {
                     }
                 }
                 () = at(frame) => self.draw(screen, clock)?,
-                Some(told) = self.works.join_next() => {
-                    return Ok(Msg::Notice(told.unwrap_or_else(|error| error.to_string())));
+                Some(notice) = self.effects.join_next() => {
+                    return Ok(Msg::Notice(notice.unwrap_or_else(|error| error.to_string())));
                 }
                 msg = take(updates, clock, &mut self.end), if !ended => return Ok(msg),
                 () = after(wake) => return Ok(Msg::Tick),
@@ -184,7 +182,7 @@ impl Pane {
 
     fn draw(&mut self, screen: &mut Screen, clock: &Clock) -> io::Result<()> {
         let (theme, now) = (self.theme, clock.now());
-        // The size is asked for rather than believed: in a burst of resizes, what is told is late.
+        // The size is queried: in a burst of resize events, the reported sizes are outdated.
         let (width, height) = size();
         update(screen, Msg::Resize(width, height), now);
         self.terminal
@@ -194,34 +192,34 @@ impl Pane {
         Ok(())
     }
 
-    /// Does what the model wants to happen outside; says whether that is the pane's end.
-    async fn bring_about(
+    /// Performs an effect; returns whether the pane closes.
+    async fn perform(
         &mut self,
         effect: Effect,
-        way_back: Option<&dyn Controls>,
+        controls: Option<&dyn Controls>,
         screen: &mut Screen,
     ) -> anyhow::Result<Option<Leave>> {
         match effect {
             Effect::Leave(leave) => return Ok(Some(leave)),
-            Effect::Copy { text, told } => {
+            Effect::Copy { text, notice } => {
                 self.terminal.copy(&text)?;
                 if clipboard::is_in_tmux() {
-                    self.works
-                        .spawn_blocking(move || clipboard::load_into_tmux(&text, &told));
+                    self.effects
+                        .spawn_blocking(move || clipboard::load_into_tmux(&text, &notice));
                 }
             }
             Effect::Mouse(take) => self.terminal.mouse(take)?,
             Effect::Reconnect => {
-                if let Some(way_back) = way_back {
-                    way_back.reconnect();
+                if let Some(controls) = controls {
+                    controls.reconnect();
                 }
             }
             Effect::Save(path, bytes) => {
-                self.works.spawn_blocking(move || save(path, &bytes));
+                self.effects.spawn_blocking(move || save(path, &bytes));
             }
             Effect::Control(request) => {
-                if let Some(way_back) = way_back {
-                    self.works.spawn(way_back.ask(request));
+                if let Some(controls) = controls {
+                    self.effects.spawn(controls.ask(request));
                 }
             }
             Effect::Suspend => self.suspend(screen).await?,
@@ -229,7 +227,7 @@ impl Pane {
         Ok(None)
     }
 
-    /// Gives the terminal to the shell until that brings us back.
+    /// Gives the terminal to the shell until it resumes this program.
     async fn suspend(&mut self, screen: &mut Screen) -> anyhow::Result<()> {
         self.events = None;
         Terminal::leave();
@@ -242,8 +240,7 @@ impl Pane {
     }
 }
 
-/// All that has come from the stream; waits for the first. Where that is followed by the stream's end,
-/// `end` is what comes next.
+/// Returns all updates that have come; waits for the first. If the stream's end follows them, `end` is set.
 async fn take(
     updates: &mut (impl Stream<Item = Result<Update, FeedError>> + Unpin),
     clock: &Clock,
@@ -302,22 +299,20 @@ async fn after(wait: Option<Duration>) {
     }
 }
 
-/// Stops this process and those of its job, as ^z does, and comes back when it goes on. A server
-/// inside it stops too: to the shell they are one, and going on alone would take a process that nobody
-/// started. False where
-/// nothing would bring it back, so that the system does not stop it.
+/// Stops this process and its job, like ^Z, and returns when they continue. A server in this process stops too: to
+/// the shell they are one job. Returns false if nothing could continue them, so that the system does not stop them.
 async fn stop() -> anyhow::Result<bool> {
     use tokio::signal::unix::{SignalKind, signal};
     let continued = SignalKind::from_raw(rustix::process::Signal::CONT.as_raw());
     let mut continued = signal(continued)?;
     rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
-    // The signal is on its way when the call returns, and need not have come.
+    // The signal may still be pending when the call returns.
     Ok(tokio::time::timeout(STOPS_WITHIN, continued.recv())
         .await
         .is_ok())
 }
 
-/// Writes a new file, under the next free name if there is one by this name; says what came of it.
+/// Writes a new file, with a number in its name if there is one already; returns a notice.
 fn save(path: PathBuf, bytes: &[u8]) -> String {
     let path = at_home(path);
     let path = std::path::absolute(&path).unwrap_or(path);
@@ -339,7 +334,7 @@ fn save(path: PathBuf, bytes: &[u8]) -> String {
     format!("{shown} is there already, with all of {NAMES_MAX} numbers; nothing was saved")
 }
 
-/// The path with a number, from the second on: `messages.txt`, `messages-2.txt`.
+/// Inserts a number into a file name, from 2 on: `messages.txt`, `messages-2.txt`.
 fn numbered(path: &Path, number: usize) -> PathBuf {
     let Some(stem) = path.file_stem().filter(|_| number > 1) else {
         return path.to_owned();
@@ -359,7 +354,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)
 }
 
-/// A path as a shell would read it.
+/// Expands `~` at the beginning of a path.
 fn at_home(path: PathBuf) -> PathBuf {
     match (path.strip_prefix("~"), std::env::var_os("HOME")) {
         (Ok(rest), Some(home)) => Path::new(&home).join(rest),

@@ -1,8 +1,7 @@
-//! The terminal while the pane has it, and giving it back exactly once: on leaving, on an error, when
-//! the program is told to end, and when anything in it panics.
+//! The terminal while the pane uses it. It is restored exactly once: on closing, on an error, on a signal, and on
+//! a panic.
 //!
-//! A panic ends the screen wherever it happens, before it is told: a message on a screen that is
-//! about to be drawn over, or to be thrown away, would be read by nobody.
+//! A panic anywhere restores it before the panic's message is printed: on the pane's screen the message would be lost.
 
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -31,25 +30,25 @@ use tokio::sync::Notify;
 use crate::terminal::size::size;
 use crate::terminal::streams;
 
-/// Whether the terminal is the pane's.
+/// Whether the pane has the terminal.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 /// Whether something has panicked since the pane was opened.
 static PANICKED: AtomicBool = AtomicBool::new(false);
 
 /// Waits until something has panicked.
 pub(super) async fn panicked() {
-    let told = told().notified();
+    let notified = panic_notify().notified();
     if !PANICKED.load(Ordering::SeqCst) {
-        told.await;
+        notified.await;
     }
 }
 
-fn told() -> &'static Notify {
-    static TOLD: OnceLock<Notify> = OnceLock::new();
-    TOLD.get_or_init(Notify::new)
+fn panic_notify() -> &'static Notify {
+    static NOTIFY: OnceLock<Notify> = OnceLock::new();
+    NOTIFY.get_or_init(Notify::new)
 }
 
-/// The terminal, which is the pane's until this is dropped.
+/// The terminal; restored on drop.
 pub(super) struct Terminal {
     drawn: Drawn<CrosstermBackend<Frame>>,
     frame: Frame,
@@ -60,7 +59,7 @@ impl Terminal {
     /// Takes the terminal.
     ///
     /// # Errors
-    /// Where it cannot be written or set.
+    /// If it cannot be written or configured.
     pub(super) fn take() -> io::Result<Self> {
         end_before_panics();
         PANICKED.store(false, Ordering::SeqCst);
@@ -79,12 +78,12 @@ impl Terminal {
         Ok(taken)
     }
 
-    /// Takes the terminal again, and draws all of it next time.
+    /// Takes the terminal again; the next frame is drawn in full.
     ///
     /// # Errors
-    /// Where it cannot be written or set.
+    /// If it cannot be written or configured.
     pub(super) fn enter(&mut self) -> io::Result<()> {
-        // Set first: what is half taken is to be given back too.
+        // Set first, so that a failure half-way is undone too.
         TAKEN.store(true, Ordering::SeqCst);
         terminal::enable_raw_mode()?;
         let out = self.drawn.backend_mut();
@@ -92,21 +91,20 @@ impl Terminal {
         if self.mouse {
             queue!(out, EnableMouseCapture)?;
         }
-        // Not `clear`, which asks the terminal where its cursor is and waits for seconds where that
-        // does not answer.
+        // Not `clear`, which queries the cursor's place and waits seconds for a terminal that does not answer.
         self.drawn.resize(area())?;
         self.commit()
     }
 
-    /// Gives the terminal back, until it is entered again.
+    /// Restores the terminal, until it is entered again.
     pub(super) fn leave() {
         give_back();
     }
 
-    /// Draws a frame: the terminal shows it as a whole, or not yet.
+    /// Draws a frame, which the terminal shows at once (a synchronized update).
     ///
     /// # Errors
-    /// Where the terminal cannot be written.
+    /// If the terminal cannot be written.
     pub(super) fn draw(
         &mut self,
         draw: impl FnOnce(&mut Buffer) -> Option<Position>,
@@ -125,10 +123,10 @@ impl Terminal {
         self.commit()
     }
 
-    /// Takes the mouse or gives it back.
+    /// Captures or releases the mouse.
     ///
     /// # Errors
-    /// Where the terminal cannot be written.
+    /// If the terminal cannot be written.
     pub(super) fn mouse(&mut self, take: bool) -> io::Result<()> {
         self.mouse = take;
         let out = self.drawn.backend_mut();
@@ -140,10 +138,10 @@ impl Terminal {
         self.commit()
     }
 
-    /// Asks the terminal to put a text on the clipboard (OSC 52), base64 as that wants it.
+    /// Copies a text to the clipboard through the terminal (OSC 52).
     ///
     /// # Errors
-    /// Where the terminal cannot be written.
+    /// If the terminal cannot be written.
     pub(super) fn copy(&mut self, text: &str) -> io::Result<()> {
         queue!(
             self.drawn.backend_mut(),
@@ -163,19 +161,18 @@ impl Drop for Terminal {
     }
 }
 
-/// All of the terminal, at the size that it has now. Not asked of the backend, which believes a terminal that
-/// tells 0 x 0.
+/// Returns the area of the whole terminal. The backend would return 0 x 0 for a terminal that reports no size.
 fn area() -> Rect {
     let (width, height) = size();
     Rect::new(0, 0, width, height)
 }
 
-/// Undoes everything, unless that was done.
+/// Restores the terminal, once.
 fn give_back() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
     }
-    // Where the terminal is gone, there is nobody to tell.
+    // If the terminal is gone, the error helps nobody.
     let _ = execute!(
         streams::stdout(),
         EndSynchronizedUpdate,
@@ -188,7 +185,7 @@ fn give_back() {
     let _ = terminal::disable_raw_mode();
 }
 
-/// From now on, a panic ends the screen before it is told.
+/// Makes panics restore the terminal before their message is printed.
 fn end_before_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -197,15 +194,14 @@ fn end_before_panics() {
             if TAKEN.load(Ordering::SeqCst) {
                 give_back();
                 PANICKED.store(true, Ordering::SeqCst);
-                told().notify_waiters();
+                panic_notify().notify_waiters();
             }
             tell(info);
         }));
     });
 }
 
-/// What is to be written next: all of it goes out in one piece, the marks of a synchronized update
-/// around what they are for.
+/// Gathers a frame's output, so that it is written at once, between the marks of a synchronized update.
 #[derive(Clone, Debug, Default)]
 struct Frame(Rc<RefCell<Vec<u8>>>);
 
@@ -215,19 +211,19 @@ impl Write for Frame {
         Ok(bytes.len())
     }
 
-    /// Is asked for in the middle of a frame, and waits for its end.
+    /// Does nothing: the backend flushes in the middle of a frame, and [`Frame::commit`] writes it.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
 impl Frame {
-    /// Waits for a terminal that takes no output, as less does: there is nobody to draw for, and what
-    /// comes meanwhile waits behind the connection's bounds. Signals, and a server inside this process,
-    /// wait with it; a terminal that hangs up ends the waiting with an error.
+    /// Blocks while the terminal takes no output, as while less is paging it: there is nobody to draw for. Updates wait
+    /// in the connection's buffers; signals, and a server in this process, wait too. A terminal that hangs up ends the
+    /// wait with an error.
     fn commit(&self) -> io::Result<()> {
         let mut bytes = self.0.borrow_mut();
-        // After a panic, the screen is not ours any more.
+        // After a panic, the terminal is not the pane's any more.
         if TAKEN.load(Ordering::SeqCst) {
             let mut stdout = streams::stdout();
             stdout.write_all(&bytes)?;

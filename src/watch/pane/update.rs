@@ -1,5 +1,4 @@
-//! What happens, and what it makes of the screen: `update(screen, message, now)`, and out come the
-//! effects that the pane is to have outside.
+//! Events and their effects: `update(screen, message, now)` changes the model and returns the effects.
 //!
 //! Pure, like [`state`](super::state).
 
@@ -18,69 +17,69 @@ use crate::client::subscribe::Update;
 use crate::control::ControlRequest;
 use crate::message::Level;
 
-/// What happens.
+/// An event.
 #[derive(Debug)]
 pub enum Msg {
-    /// Things came from the stream, each at its time.
+    /// Updates from the stream, each with its time.
     Updates(Vec<(Duration, Update)>),
     /// The stream cannot be read any more.
     Failed(String),
-    /// There is no more of it, as at a recording's end.
+    /// The stream has no more updates, as at a recording's end.
     Ended,
     /// A key was pressed.
     Key(Key),
     /// Text was pasted.
     Paste(String),
-    /// The screen has another size.
+    /// The screen has a new size.
     Resize(u16, u16),
-    /// The mouse did something.
+    /// A mouse event.
     Mouse(Mouse),
     /// Time has passed.
     Tick,
-    /// An effect came to this.
+    /// The result of an effect.
     Notice(String),
 }
 
-/// What a mouse does.
+/// A mouse event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mouse {
-    /// The wheel turned, away from the user or towards him.
+    /// The wheel turned.
     Wheel {
-        /// Towards the user: what is below comes up.
+        /// Whether towards the user, which scrolls down.
         down: bool,
     },
-    /// A click on a row of the screen.
+    /// A click on this row of the screen.
     Click(u16),
 }
 
-/// What is to happen outside.
+/// What is to be done outside the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Put a text on the clipboard.
+    /// Copy a text to the clipboard.
     Copy {
-        /// What.
+        /// The text.
         text: String,
-        /// What is told once that is done.
-        told: String,
+        /// The notice when it is done.
+        notice: String,
     },
     /// Write a new file.
     Save(PathBuf, Vec<u8>),
-    /// Ask publishers for something.
+    /// Send a control request.
     Control(ControlRequest),
-    /// Make the connection again.
+    /// Reconnect.
     Reconnect,
-    /// Take the mouse, or give it back.
+    /// Capture or release the mouse.
     Mouse(bool),
     /// Give the terminal to the shell for a while.
     Suspend,
-    /// Leave.
+    /// Close the pane.
     Leave(Leave),
 }
 
-/// How many rows a turn of the wheel moves.
+/// Rows per turn of the wheel.
 const WHEEL: usize = 3;
 
-/// Takes what happens.
+/// Handles an event.
 pub fn update(screen: &mut Screen, msg: Msg, now: Duration) -> Vec<Effect> {
     match msg {
         Msg::Updates(updates) => {
@@ -115,7 +114,7 @@ pub fn update(screen: &mut Screen, msg: Msg, now: Duration) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Mouse(mouse) => {
-            pointed(screen, mouse);
+            on_mouse(screen, mouse);
             Vec::new()
         }
         Msg::Tick | Msg::Ended => Vec::new(),
@@ -126,20 +125,20 @@ pub fn update(screen: &mut Screen, msg: Msg, now: Duration) -> Vec<Effect> {
     }
 }
 
-/// Takes an update from the stream.
+/// Handles an update from the stream.
 fn take(screen: &mut Screen, update: Update, now: Duration) -> Option<Effect> {
     let ends = matches!(update, Update::End(_) | Update::Gone);
     let verdict = screen.model.update(&update, now);
     screen.take(update, now);
     match verdict {
-        // Whoever reads goes on reading when the stream has ended.
+        // While the user reads, the pane stays open at the stream's end.
         Some(_) if ends => None,
         Some(verdict) => Some(Effect::Leave(Leave::Over(verdict))),
         None => None,
     }
 }
 
-fn pointed(screen: &mut Screen, mouse: Mouse) {
+fn on_mouse(screen: &mut Screen, mouse: Mouse) {
     match (&mut screen.mode, mouse) {
         (Mode::Messages, Mouse::Wheel { down }) => screen.scroll(down, Far::Rows(WHEEL)),
         (Mode::Messages, Mouse::Click(row)) => {
@@ -151,15 +150,15 @@ fn pointed(screen: &mut Screen, mouse: Mouse) {
                 screen.reveal(row.record, row.range.start);
             }
         }
-        (Mode::Help(scroll), Mouse::Wheel { down }) => *scroll = rolled(*scroll, down),
+        (Mode::Help(scroll), Mouse::Wheel { down }) => *scroll = wheel_scrolled(*scroll, down),
         (Mode::Detail(detail), Mouse::Wheel { down }) => {
-            detail.scroll = rolled(detail.scroll, down);
+            detail.scroll = wheel_scrolled(detail.scroll, down);
         }
         _ => {}
     }
 }
 
-fn rolled(scroll: usize, down: bool) -> usize {
+fn wheel_scrolled(scroll: usize, down: bool) -> usize {
     if down {
         scroll + WHEEL
     } else {

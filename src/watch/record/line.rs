@@ -1,8 +1,8 @@
 //! The lines of a recording.
 //!
-//! A message is a line as `--format json` writes it, with `atMillis`, the time since the watch began, in
-//! front. An event of a server that is not codechat's is kept as it came, with `data`, and is read anew when it is
-//! shown. All else that happened on the stream has a line with `atMillis` and `event`, and no `message`.
+//! A message is a line as `--format json` writes it, preceded by `atMillis`, the time since the watch began. An event
+//! of a server that is not codechat's is kept unchanged, in `data`, and is mapped again when it is shown. Everything
+//! else that update_of on the stream has a line with `atMillis` and `event`, and no `message`.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use crate::event::{End, EventId, Format, Gap, UnixMillis};
 use crate::message::{DEFAULT_EVENT, Message};
 use crate::wire::json::{self, ForeignObject, ForeignRecord};
 
-/// What happened, other than a message.
+/// Anything but a message.
 #[derive(Deserialize, Serialize)]
 #[serde(
     tag = "event",
     rename_all = "lowercase",
     rename_all_fields = "camelCase"
 )]
-enum Happening {
+enum OtherEvent {
     Connected {
         format: String,
         /// Whether the server is not codechat's.
@@ -32,7 +32,7 @@ enum Happening {
         from: Option<u64>,
         #[serde(skip_serializing_if = "Option::is_none")]
         to: Option<u64>,
-        /// Whether it is not known that anything was lost.
+        /// Whether it is not certain that messages were lost.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         possible: bool,
     },
@@ -59,7 +59,7 @@ struct Line<T> {
     what: T,
 }
 
-/// The part of a message's line that the message itself does not have.
+/// The members of a message's line that are not part of the message.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Stamp {
@@ -68,7 +68,7 @@ struct Stamp {
     id: String,
 }
 
-/// An update as a line of a recording, without its end.
+/// Formats an update as a line of a recording, without a line end.
 pub(super) fn of(update: &Update, at: Duration) -> Vec<u8> {
     let at_millis = millis(at);
     let what = match update {
@@ -81,7 +81,7 @@ pub(super) fn of(update: &Update, at: Duration) -> Vec<u8> {
         Update::Connected {
             format,
             is_codechat,
-        } => Happening::Connected {
+        } => OtherEvent::Connected {
             format: format.as_str().into(),
             foreign: !is_codechat,
         },
@@ -92,19 +92,19 @@ pub(super) fn of(update: &Update, at: Duration) -> Vec<u8> {
                 Gap::Possible | Gap::Unknown => (None, None),
             };
             let possible = *gap == Gap::Possible;
-            Happening::Gap { from, to, possible }
+            OtherEvent::Gap { from, to, possible }
         }
-        Update::End(end) => Happening::End {
+        Update::End(end) => OtherEvent::End {
             reason: end.as_str().into(),
         },
-        Update::Gone => Happening::Gone,
-        Update::Heartbeat => Happening::Heartbeat,
-        Update::Note(text) => Happening::Note { text: text.clone() },
+        Update::Gone => OtherEvent::Gone,
+        Update::Heartbeat => OtherEvent::Heartbeat,
+        Update::Note(text) => OtherEvent::Note { text: text.clone() },
         Update::Retrying {
             attempt,
             delay,
             reason,
-        } => Happening::Retrying {
+        } => OtherEvent::Retrying {
             attempt: *attempt,
             delay_millis: millis(*delay),
             reason: reason.clone(),
@@ -113,7 +113,7 @@ pub(super) fn of(update: &Update, at: Duration) -> Vec<u8> {
     serde_json::to_vec(&Line { at_millis, what }).expect("names and numbers can always be written")
 }
 
-/// A message as a recording keeps it.
+/// Formats a message as a recording keeps it.
 fn object(received: &Received) -> Vec<u8> {
     let Some(foreign) = &received.foreign else {
         return json::stamped_object(&received.id, received.time, &received.message);
@@ -129,20 +129,20 @@ fn object(received: &Received) -> Vec<u8> {
     serde_json::to_vec(&record).expect("texts can always be written")
 }
 
-/// Reads the lines of a recording, and of messages that were written with `--format json` or saved from the pane: of
-/// these, the times at which the server took them tell when they happened.
+/// Reads the lines of a recording, of `--format json`, or of what the pane saved. The latter two have no time since the
+/// watch began; the times at which the server accepted the messages stand in for it.
 #[derive(Debug, Default)]
 pub(in crate::watch) struct LineReader {
-    /// When the first message with a time was taken, and when that happened.
+    /// When the server accepted the first message that has such a time, and its time since the watch began.
     first: Option<(UnixMillis, Duration)>,
-    /// When the newest line happened.
+    /// The time of the newest line.
     at: Duration,
-    /// Whether a message or a gap was read.
+    /// Whether a message or a gap has been read.
     has_read: bool,
 }
 
 impl LineReader {
-    /// The update that a line tells, and when it happened since the watch began; `None` if it is no such line.
+    /// Returns the update that a line describes, and its time since the watch began; `None` if it is not such a line.
     pub(in crate::watch) fn read(&mut self, line: &str) -> Option<(Duration, Update)> {
         let update = if let Some((at_millis, received)) = foreign(line) {
             self.has_read |= !received.message.system;
@@ -161,9 +161,9 @@ impl LineReader {
                 foreign: None,
             }))
         } else {
-            let line: Line<Happening> = serde_json::from_str(line).ok()?;
+            let line: Line<OtherEvent> = serde_json::from_str(line).ok()?;
             self.at = Duration::from_millis(line.at_millis);
-            match happened(line.what)? {
+            match update_of(line.what)? {
                 Update::Gap(Gap::Known { from: 1, to }) if !self.has_read => {
                     self.has_read = true;
                     Update::Gap(Gap::BeforeJoining { to })
@@ -174,7 +174,7 @@ impl LineReader {
         Some((self.at, update))
     }
 
-    /// When a message happened, of which the line tells this.
+    /// Returns a message's time since the watch began, from what its line says.
     fn at_of(&mut self, at_millis: Option<u64>, time: Option<UnixMillis>) -> Duration {
         match (at_millis, time) {
             (Some(at), _) => Duration::from_millis(at),
@@ -187,7 +187,7 @@ impl LineReader {
     }
 }
 
-/// The event of a server that is not codechat's that a line tells, and when it happened, if the line tells that.
+/// Parses a line with an event of a server that is not codechat's. Returns `atMillis`, if it is there, and the event.
 fn foreign(line: &str) -> Option<(Option<u64>, Received)> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -223,23 +223,23 @@ fn foreign(line: &str) -> Option<(Option<u64>, Received)> {
     Some((at_millis, received))
 }
 
-fn happened(happening: Happening) -> Option<Update> {
+fn update_of(happening: OtherEvent) -> Option<Update> {
     Some(match happening {
-        Happening::Connected { format, foreign } => Update::Connected {
+        OtherEvent::Connected { format, foreign } => Update::Connected {
             format: format.parse::<Format>().ok()?,
             is_codechat: !foreign,
         },
-        Happening::Gap { from, to, possible } => Update::Gap(match (from, to) {
+        OtherEvent::Gap { from, to, possible } => Update::Gap(match (from, to) {
             (Some(from), Some(to)) if from <= to => Gap::Known { from, to },
             (None, None) if possible => Gap::Possible,
             (None, None) => Gap::Unknown,
             _ => return None,
         }),
-        Happening::End { reason } => Update::End(End::from_name(&reason)?),
-        Happening::Gone => Update::Gone,
-        Happening::Heartbeat => Update::Heartbeat,
-        Happening::Note { text } => Update::Note(text),
-        Happening::Retrying {
+        OtherEvent::End { reason } => Update::End(End::from_name(&reason)?),
+        OtherEvent::Gone => Update::Gone,
+        OtherEvent::Heartbeat => Update::Heartbeat,
+        OtherEvent::Note { text } => Update::Note(text),
+        OtherEvent::Retrying {
             attempt,
             delay_millis,
             reason,

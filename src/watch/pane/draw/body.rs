@@ -1,4 +1,4 @@
-//! The messages that are on screen.
+//! The messages on screen.
 
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ use crate::watch::pane::state::records::{Id, Record, RecordKind};
 use crate::watch::pane::state::viewport::Row;
 use crate::watch::pane::state::wrap::cells;
 
-/// Draws the rows of the page.
+/// Draws the rows of messages.
 pub(in crate::watch::pane) fn draw(screen: &Screen, canvas: &mut Canvas<'_>) {
     let theme = canvas.theme;
     let page = screen.page();
@@ -65,7 +65,7 @@ fn style(record: &Record, theme: Theme) -> Style {
     }
 }
 
-/// Draws whether the record is in focus or marked, and its level.
+/// Draws the sign for focus and mark, and the level.
 fn gutter(
     screen: &Screen,
     id: Id,
@@ -116,7 +116,7 @@ fn beside(
     }
 }
 
-/// Where the search has hits in the rows, as ranges of the text without its colours.
+/// Returns where the search matches the rows, as ranges of the text without its colours.
 fn hits(screen: &Screen, id: Id, record: &Record, rows: &[Row]) -> Vec<Range<usize>> {
     let Some(query) = screen.search.query() else {
         return Vec::new();
@@ -124,7 +124,7 @@ fn hits(screen: &Screen, id: Id, record: &Record, rows: &[Row]) -> Vec<Range<usi
     if screen.search.number(id).is_none() {
         return Vec::new();
     }
-    // The text has no fewer bytes with its colours than without.
+    // Positions without colours are never beyond those with colours.
     let end = rows[rows.len() - 1].range.end;
     let plain = record.plain();
     query.hits(&plain).take_while(|it| it.start < end).collect()
@@ -163,7 +163,7 @@ fn text(
     }
 }
 
-/// Shows where a line goes on beyond the edges.
+/// Draws the signs for a line that continues beyond an edge.
 fn cut_off(record: &Record, row: &Row, slot: Slot, canvas: &mut Canvas<'_>) {
     let theme = canvas.theme;
     let edge = slot.skip + usize::from(slot.width);

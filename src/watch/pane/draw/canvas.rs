@@ -1,4 +1,4 @@
-//! A part of the screen to draw on, and texts that fit it.
+//! A part of the screen to draw on, and functions that fit texts into it.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -7,19 +7,19 @@ use unicode_width::UnicodeWidthStr;
 
 use super::theme::Theme;
 
-/// A part of the screen to draw on. What does not fit is left out.
+/// A part of the screen to draw on. What does not fit is cut off.
 #[derive(Debug)]
 pub struct Canvas<'a> {
     /// The whole screen.
     pub buffer: &'a mut Buffer,
     /// The part.
     pub area: Rect,
-    /// How things look.
+    /// The theme.
     pub theme: Theme,
 }
 
 impl<'a> Canvas<'a> {
-    /// A part of a screen.
+    /// Creates a canvas for a part of a screen.
     pub fn new(buffer: &'a mut Buffer, area: Rect, theme: Theme) -> Self {
         Self {
             buffer,
@@ -28,7 +28,7 @@ impl<'a> Canvas<'a> {
         }
     }
 
-    /// Writes a text at a place in the part; says the column after it.
+    /// Writes a text; returns the column after it.
     pub fn put(&mut self, x: u16, y: u16, text: &str, style: Style) -> u16 {
         if y >= self.area.height || x >= self.area.width {
             return x;
@@ -39,20 +39,20 @@ impl<'a> Canvas<'a> {
         end - self.area.x
     }
 
-    /// Writes a text that ends at the part's right edge.
+    /// Writes a text up to the right edge.
     pub fn put_right(&mut self, y: u16, text: &str, style: Style) {
         let width = u16::try_from(text.width()).unwrap_or(u16::MAX);
         self.put(self.area.width.saturating_sub(width), y, text, style);
     }
 
-    /// Writes a text in the middle.
+    /// Writes a text centred.
     pub fn put_centred(&mut self, y: u16, text: &str, style: Style) {
         let width = u16::try_from(text.width()).unwrap_or(u16::MAX);
         self.put(self.area.width.saturating_sub(width) / 2, y, text, style);
     }
 }
 
-/// The first of these that is no wider, or else the last, cut off.
+/// Returns the first text that fits, or else the last one, cut off.
 pub fn fitting(width: usize, texts: impl IntoIterator<Item = String>) -> String {
     let mut last = String::new();
     for text in texts {
@@ -64,7 +64,7 @@ pub fn fitting(width: usize, texts: impl IntoIterator<Item = String>) -> String 
     cut(&last, width)
 }
 
-/// A text that is no wider, with a sign where something was cut off.
+/// Cuts a text to a width, with a sign at its end if anything was cut.
 #[must_use]
 pub fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {

@@ -1,4 +1,4 @@
-//! A whole message, with all that it says.
+//! One message in full.
 
 use ratatui::style::Style;
 
@@ -6,7 +6,7 @@ use super::canvas::Canvas;
 use super::spans::{self, Hits, Slot};
 use crate::watch::pane::state::detail::{Detail, LABEL};
 
-/// Draws the message from the row on that it is scrolled to.
+/// Draws the message from its scroll position on.
 pub(in crate::watch::pane) fn draw(detail: &Detail, canvas: &mut Canvas<'_>) {
     let style = canvas.theme.accent();
     let width = usize::from(canvas.area.width);

@@ -1,4 +1,4 @@
-//! The bottom: counts, what is hidden or waits, and the keys that matter now; or what is typed.
+//! The footer: counts, the state, and the keys that are useful now; or the prompt.
 
 use ratatui::layout::Position;
 use ratatui::style::Style;
@@ -14,7 +14,7 @@ use crate::watch::pane::state::prompt::{Prompt, Purpose};
 use crate::watch::pane::state::{Mode, Others, Screen};
 use crate::watch::summary::counted;
 
-/// Draws the footer; says where the cursor is to be.
+/// Draws the footer; returns the cursor's place, if it is shown.
 pub(in crate::watch::pane) fn draw(screen: &Screen, canvas: &mut Canvas<'_>) -> Option<Position> {
     let theme = canvas.theme;
     let last = canvas.area.height.saturating_sub(1);
@@ -26,7 +26,7 @@ pub(in crate::watch::pane) fn draw(screen: &Screen, canvas: &mut Canvas<'_>) -> 
         return Some(draw_prompt(screen, prompt, last, canvas));
     }
     let width = usize::from(canvas.area.width);
-    let own = told(screen, width);
+    let own = notice(screen, width);
     match (own, is_alone) {
         (Some(own), _) => {
             if !is_alone {
@@ -44,20 +44,23 @@ pub(in crate::watch::pane) fn draw(screen: &Screen, canvas: &mut Canvas<'_>) -> 
     None
 }
 
-/// What has to be said before any keys are.
-fn told(screen: &Screen, width: usize) -> Option<String> {
+/// Returns a notice or question that takes the place of the keys.
+fn notice(screen: &Screen, width: usize) -> Option<String> {
     match &screen.mode {
         Mode::AskCancel(operation) => {
             let what = operation.as_deref().unwrap_or("whatever they do");
-            Some(asked(&format!("ask publishers to cancel {what}?"), width))
+            Some(question(
+                &format!("ask publishers to cancel {what}?"),
+                width,
+            ))
         }
-        Mode::AskQuit(_) => Some(asked(&others(screen.others), width)),
+        Mode::AskQuit(_) => Some(question(&others(screen.others), width)),
         _ => screen.notice.clone(),
     }
 }
 
-/// A question with its keys, which come first where there is no room for both.
-fn asked(question: &str, width: usize) -> String {
+/// Returns a question with its keys, which come first if there is no room for both.
+fn question(question: &str, width: usize) -> String {
     let whole = format!("{question} y yes · any other key no");
     if whole.width() <= width {
         whole
@@ -66,7 +69,7 @@ fn asked(question: &str, width: usize) -> String {
     }
 }
 
-/// The question whether to leave others without their server.
+/// Returns the question whether to leave others without their server.
 fn others(others: Others) -> String {
     let publishers =
         (others.publishers > 0).then(|| counted(others.publishers as u64, "publisher"));
@@ -101,7 +104,7 @@ fn draw_status(screen: &Screen, canvas: &mut Canvas<'_>) {
     canvas.put_right(0, &theme.own(&state), style);
 }
 
-/// How many messages there are, the longest text first.
+/// Returns the message counts, the longest form first.
 fn counts(screen: &Screen) -> Vec<String> {
     let received = count_of(screen.model.received());
     let shown = count_of(screen.passing);
@@ -128,7 +131,7 @@ fn counts(screen: &Screen) -> Vec<String> {
     ]
 }
 
-/// How many messages were lost, as far as that is known.
+/// Returns how many messages were lost, as far as known.
 fn lost(screen: &Screen) -> String {
     match (screen.model.lost(), screen.uncounted_gaps) {
         (lost, 0) => count_of(lost),
@@ -137,7 +140,7 @@ fn lost(screen: &Screen) -> String {
     }
 }
 
-/// What keeps messages from being seen: a pause, a search, a filter; the longest text first.
+/// Returns what hides messages: a pause, a search, a filter; the longest form first.
 fn state(screen: &Screen, theme: Theme) -> (Vec<String>, Style) {
     let mut parts = Vec::new();
     let pattern = screen.filter.pattern();
@@ -190,7 +193,7 @@ fn state(screen: &Screen, theme: Theme) -> (Vec<String>, Style) {
     (vec![parts.join(" · "), paused, short], style)
 }
 
-/// The actions that matter now, and what each is called here.
+/// Returns the actions that are useful now, with short names for the footer.
 fn hints(screen: &Screen) -> Vec<(Action, &'static str)> {
     let hints = hints_of_mode(screen);
     let can_cancel = matches!(screen.mode, Mode::Messages) && screen.can(Action::Cancel);
@@ -201,7 +204,7 @@ fn hints(screen: &Screen) -> Vec<(Action, &'static str)> {
     cancel.into_iter().chain(hints).collect()
 }
 
-/// Those that matter whatever is going on.
+/// Returns the actions that are useful in every state.
 fn hints_of_mode(screen: &Screen) -> &'static [(Action, &'static str)] {
     match &screen.mode {
         Mode::Help(_) => &[
@@ -233,7 +236,7 @@ fn hints_of_mode(screen: &Screen) -> &'static [(Action, &'static str)] {
             (Action::Space, "freeze"),
             (Action::Search, "search"),
             (Action::Filter, "filter"),
-            // Below the last message there is none.
+            // There is no next one after the last message.
             (Action::PreviousError, "error"),
             (Action::Help, "help"),
             (Action::Quit, "quit"),
@@ -251,7 +254,7 @@ fn hints_of_mode(screen: &Screen) -> &'static [(Action, &'static str)] {
     }
 }
 
-/// Draws as many keys as there is room for. The last two, which are help and the way out, go first.
+/// Draws as many keys as there is room for. The last two, help and quit, have priority.
 fn draw_keys(screen: &Screen, y: u16, canvas: &mut Canvas<'_>) {
     let theme = canvas.theme;
     let hints: Vec<_> = hints(screen)
@@ -260,7 +263,7 @@ fn draw_keys(screen: &Screen, y: u16, canvas: &mut Canvas<'_>) {
         .collect();
     let width = |(key, does): &(String, &str)| key.width() + 1 + does.width() + 2;
     let (others, last) = hints.split_at(hints.len().saturating_sub(2));
-    // No gap stands after the last one.
+    // There is no gap after the last one.
     let mut room = usize::from(canvas.area.width) + 2;
     let mut fits = |hint: &&(String, &str)| {
         let fits = width(hint) <= room;
@@ -279,8 +282,8 @@ fn draw_keys(screen: &Screen, y: u16, canvas: &mut Canvas<'_>) {
 fn draw_prompt(screen: &Screen, prompt: &Prompt, y: u16, canvas: &mut Canvas<'_>) -> Position {
     let theme = canvas.theme;
     let width = canvas.area.width;
-    let hits = match (prompt.purpose, &prompt.told) {
-        (_, Some(told)) => told.clone(),
+    let feedback = match (prompt.purpose, &prompt.feedback) {
+        (_, Some(text)) => text.clone(),
         (Purpose::Search, None) => {
             let number = screen.focus().and_then(|(id, _)| screen.search.number(id));
             number.map_or_else(String::new, |it| {
@@ -291,15 +294,15 @@ fn draw_prompt(screen: &Screen, prompt: &Prompt, y: u16, canvas: &mut Canvas<'_>
         (Purpose::SaveText | Purpose::SaveAll, None) => "Enter saves, Esc does not".into(),
     };
     let label = if usize::from(width) < prompt.label().width() + 20 {
-        // What was asked for is known; what is typed has to be seen.
+        // In a narrow terminal the typed text matters more than the label.
         &prompt.label()[..1]
     } else {
         prompt.label()
     };
-    let told_width = hits.width() + 2;
+    let feedback_width = feedback.width() + 2;
     let room = usize::from(width).saturating_sub(label.width() + 1);
-    let room = if room > told_width + 10 {
-        room - told_width
+    let room = if room > feedback_width + 10 {
+        room - feedback_width
     } else {
         room
     };
@@ -316,13 +319,13 @@ fn draw_prompt(screen: &Screen, prompt: &Prompt, y: u16, canvas: &mut Canvas<'_>
         let whole = 0..safe.len();
         spans::draw(canvas.buffer, slot, &safe, whole, Style::new(), Hits::NONE);
     }
-    if room + told_width + label.width() < usize::from(width) + 1 {
-        let style = if prompt.told.is_some() {
+    if room + feedback_width + label.width() < usize::from(width) + 1 {
+        let style = if prompt.feedback.is_some() {
             theme.bad()
         } else {
             theme.faint()
         };
-        canvas.put_right(y, &theme.own(&hits), style);
+        canvas.put_right(y, &theme.own(&feedback), style);
     }
     let cursor = u16::try_from(cursor).unwrap_or(u16::MAX);
     Position::new(canvas.area.x + x.saturating_add(cursor), canvas.area.y + y)

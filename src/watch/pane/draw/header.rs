@@ -1,4 +1,4 @@
-//! The top: how the connection is doing, and a line for each operation.
+//! The header: the connection's state, and a line for each operation.
 
 use std::time::Duration;
 
@@ -16,11 +16,12 @@ use crate::watch::pane::state::{Screen, WatchedStream, timestamps};
 use crate::watch::replay::Recording;
 use crate::watch::summary::counted;
 
-/// The most columns for an operation's name, and for its gauge.
+/// Greatest width of an operation's name, in columns.
 const NAME_MAX: usize = 24;
+/// Greatest width of a gauge, in columns.
 const GAUGE_MAX: usize = 40;
-/// A gauge with fewer columns tells nothing; it has a multiple of them, so that it keeps its length while
-/// the figures beside it grow and shrink.
+/// Least width of a gauge; its width is a multiple of this, so that it stays the same while the figures beside it
+/// grow and shrink.
 const GAUGE_STEP: usize = 5;
 
 /// Draws the connection's state, and what is watched.
@@ -29,7 +30,7 @@ pub(in crate::watch::pane) fn draw(screen: &Screen, now: Duration, canvas: &mut 
     let width = usize::from(canvas.area.width);
     let lefts = states(screen, now);
     let rights = targets(screen);
-    // The state goes first, in as many words as leave room for what is watched.
+    // The longest form of the state that leaves room for what is watched.
     let room = |left: &str, right: &str| {
         let gap = if right.is_empty() { 0 } else { 2 };
         left.width() + gap + right.width() <= width
@@ -51,19 +52,19 @@ fn state_style(screen: &Screen, theme: Theme) -> Style {
     }
 }
 
-/// What is told of the state, the longest first.
+/// Returns the texts for the connection's state, the longest first.
 fn states(screen: &Screen, now: Duration) -> Vec<String> {
     let connection = &screen.connection;
     let safe = |text: &str| safe_line(text, Colour::Strip).into_owned();
     if let Some(recording) = &screen.options.recording {
-        let told = match &connection.state {
+        let text = match &connection.state {
             ConnectionState::Retrying { reason, .. } => {
                 format!(" · reconnecting ({})", safe(reason))
             }
             ConnectionState::Failed(reason) => format!(" · failed: {}", safe(reason)),
             _ => String::new(),
         };
-        return replay(recording, connection.is_open(), now, &told);
+        return replay(recording, connection.is_open(), now, &text);
     }
     let ago = |at: Duration| timestamps::age(now.saturating_sub(at));
     match &connection.state {
@@ -102,7 +103,7 @@ fn states(screen: &Screen, now: Duration) -> Vec<String> {
     }
 }
 
-/// What is told of a recording: how fast it is shown and how far that is; the longest first.
+/// Returns the texts for a recording: its speed and position; the longest first.
 fn replay(recording: &Recording, is_open: bool, now: Duration, more: &str) -> Vec<String> {
     let Recording { speed, length } = recording;
     let sign = if is_open { "▶" } else { "■" };
@@ -118,7 +119,7 @@ fn replay(recording: &Recording, is_open: bool, now: Duration, more: &str) -> Ve
     ]
 }
 
-/// What is told of what is watched, the longest first.
+/// Returns the texts for what is watched, the longest first.
 fn targets(screen: &Screen) -> Vec<String> {
     let target = &screen.options.target;
     if let Some(stream) = &target.stream {
@@ -156,8 +157,8 @@ fn targets(screen: &Screen) -> Vec<String> {
     texts
 }
 
-/// What is told of a stream that a URL names, the longest first. Whatever there is no room for, that nobody verifies
-/// the server is told.
+/// Returns the texts for a stream that a URL names, the longest first. Each of them says if TLS
+/// certificates are not verified.
 fn streams(stream: &WatchedStream) -> Vec<String> {
     let WatchedStream {
         method,
@@ -188,7 +189,7 @@ fn streams(stream: &WatchedStream) -> Vec<String> {
     }
 }
 
-/// Draws a line for each operation that there is room for.
+/// Draws as many operations as there is room for, a line each.
 pub(in crate::watch::pane) fn draw_operations(
     screen: &Screen,
     now: Duration,
@@ -196,7 +197,7 @@ pub(in crate::watch::pane) fn draw_operations(
 ) {
     let rows = usize::from(canvas.area.height);
     let operations: Vec<_> = screen.operations().collect();
-    // Those that said something last are the ones to look at.
+    // The ones with the newest messages are shown.
     let hidden = operations.len().saturating_sub(rows);
     let shown = &operations[hidden..];
     let name = |it: &OperationState| {
@@ -240,19 +241,19 @@ fn draw_operation(
     canvas.put(0, y, &theme.own(name), theme.strong());
     let start = name_width + 1;
     let room = usize::from(canvas.area.width).saturating_sub(start);
-    let (told, style) = state(operation, theme, now);
-    let told_width = told.as_deref().map_or(0, |it| it.width() + 3);
+    let (ending, style) = state(operation, theme, now);
+    let ending_width = ending.as_deref().map_or(0, |it| it.width() + 3);
     let gauge_width = if operation.fraction().is_some() {
         GAUGE_STEP + 1
     } else {
         0
     };
     let facts = facts(operation, now);
-    let text = fitting(room.saturating_sub(told_width + gauge_width), facts);
+    let text = fitting(room.saturating_sub(ending_width + gauge_width), facts);
     let mut x = u16::try_from(start).unwrap_or(u16::MAX);
     if let Some(fraction) = operation.fraction() {
         let width = room
-            .saturating_sub(text.width() + told_width + 1)
+            .saturating_sub(text.width() + ending_width + 1)
             .min(GAUGE_MAX);
         let width = width / GAUGE_STEP * GAUGE_STEP;
         if width > 0 {
@@ -260,10 +261,10 @@ fn draw_operation(
         }
     }
     x = canvas.put(x, y, &theme.own(&text), Style::new());
-    if let Some(told) = told {
+    if let Some(ending) = ending {
         let gap = if text.is_empty() { "" } else { " · " };
         let x = canvas.put(x, y, &theme.own(gap), theme.faint());
-        canvas.put(x, y, &theme.own(&told), style);
+        canvas.put(x, y, &theme.own(&ending), style);
     }
 }
 
@@ -287,18 +288,18 @@ fn draw_gauge(
     canvas.put(x, y, &theme.own(&"╌".repeat(width - full)), theme.faint())
 }
 
-/// How it ended, or that it is stuck; and how the gauge looks.
+/// Returns how it ended or that it is stalled, and the style of its gauge.
 fn state(operation: &OperationState, theme: Theme, now: Duration) -> (Option<String>, Style) {
     if operation.lost() {
         return (Some("publisher lost".into()), theme.bad());
     }
     if let Some(outcome) = operation.outcome() {
-        let told = match outcome {
+        let ending = match outcome {
             Outcome::Ok => "done",
             Outcome::Failed => "failed",
             Outcome::Cancelled => "cancelled",
         };
-        return (Some(told.into()), theme.outcome(outcome));
+        return (Some(ending.into()), theme.outcome(outcome));
     }
     match operation.stalled(now) {
         Some(quiet) => (
@@ -309,7 +310,7 @@ fn state(operation: &OperationState, theme: Theme, now: Duration) -> (Option<Str
     }
 }
 
-/// What is known of it, the most first.
+/// Returns its figures, the longest form first.
 fn facts(operation: &OperationState, now: Duration) -> Vec<String> {
     let elapsed = format::seconds(operation.elapsed(now));
     let errors = match operation.errors() {

@@ -1,4 +1,4 @@
-//! The keys, from their table.
+//! The list of keys, from their table.
 
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
@@ -6,12 +6,12 @@ use unicode_width::UnicodeWidthStr;
 use super::canvas::Canvas;
 use crate::watch::pane::state::{Screen, wrap};
 
-/// From this width on, what keys do stands beside them rather than below.
+/// Least width at which descriptions are beside the keys rather than below, in columns.
 const BESIDE: usize = 60;
-/// How far what keys do is indented below them.
+/// Indentation of descriptions below their keys, in columns.
 const INDENT: usize = 2;
 
-/// Draws the table from this line of it on: the keys that do anything here.
+/// Draws the list from its line `first` on.
 pub(in crate::watch::pane) fn draw(screen: &Screen, first: usize, canvas: &mut Canvas<'_>) {
     let theme = canvas.theme;
     let width = usize::from(canvas.area.width);

@@ -1,4 +1,4 @@
-//! From safe text to cells of the screen: the SGR sequences in it become styles.
+//! Draws safe text: its SGR sequences become the styles of cells.
 
 use std::ops::Range;
 
@@ -7,37 +7,37 @@ use ratatui::style::{Color, Modifier, Style};
 
 use crate::watch::pane::state::wrap::cells;
 
-/// Where a row goes.
+/// The place of a row on screen.
 #[derive(Clone, Copy, Debug)]
 pub struct Slot {
     /// Its first column.
     pub x: u16,
     /// Its row.
     pub y: u16,
-    /// How many columns there are.
+    /// Its width, in columns.
     pub width: u16,
-    /// How many columns of the text are left out at its beginning.
+    /// How many columns at the text's beginning are scrolled out of view.
     pub skip: usize,
 }
 
-/// What stands out in a text.
+/// Highlighted parts of a text.
 #[derive(Clone, Copy, Debug)]
 pub struct Hits<'a> {
-    /// Byte ranges of the text without colours.
+    /// Byte ranges of the text without its colours.
     pub ranges: &'a [Range<usize>],
-    /// How they look.
+    /// Their style.
     pub style: Style,
 }
 
 impl Hits<'_> {
-    /// Nothing stands out.
+    /// No highlights.
     pub const NONE: Self = Self {
         ranges: &[],
         style: Style::new(),
     };
 }
 
-/// Draws a row of safe text. Colours that its line has set before it hold.
+/// Draws a row of safe text, beginning with the colours that its line has set before it.
 pub fn draw(
     buffer: &mut Buffer,
     slot: Slot,
@@ -85,7 +85,7 @@ fn put(buffer: &mut Buffer, x: u16, y: u16, cell: &str, columns: usize, style: S
     if let Some(first) = buffer.cell_mut((x, y)) {
         first.set_symbol(cell).set_style(style);
     }
-    // What a wide character covers is its own.
+    // The cells that a wide character covers.
     for more in 1..u16::try_from(columns).unwrap_or(1) {
         if let Some(covered) = buffer.cell_mut((x + more, y)) {
             covered.reset();
@@ -93,7 +93,7 @@ fn put(buffer: &mut Buffer, x: u16, y: u16, cell: &str, columns: usize, style: S
     }
 }
 
-/// How many bytes of a text are not of colours. Nobody needs it where nothing is to be found.
+/// Returns how many bytes of a text are not SGR sequences; 0 if there are no hits to place.
 fn plain_bytes(text: &str, hits: &[Range<usize>]) -> usize {
     if hits.is_empty() || !text.contains('\x1b') {
         return text.len();
@@ -101,7 +101,7 @@ fn plain_bytes(text: &str, hits: &[Range<usize>]) -> usize {
     crate::watch::pane::state::records::plain(text).len()
 }
 
-/// A style after all the sequences in a text.
+/// Returns the style after all the sequences in a text.
 fn after(style: Style, base: Style, text: &str) -> Style {
     text.match_indices('\x1b').fold(style, |style, (at, _)| {
         let end = text[at..].find('m').map_or(text.len(), |it| at + it + 1);
@@ -113,8 +113,8 @@ fn params(cell: &str) -> Option<&str> {
     cell.strip_prefix("\x1b[")?.strip_suffix('m')
 }
 
-/// A style after one sequence. What cannot be shown here (the shape and colour of an underline, an
-/// overline) is passed over.
+/// Returns the style after one sequence. What cannot be shown here (an underline's shape and colour, an overline)
+/// is ignored.
 fn apply(mut style: Style, base: Style, params: &str) -> Style {
     let mut params = params.split(';');
     while let Some(param) = params.next() {
@@ -194,7 +194,7 @@ const NAMED: [Color; 16] = [
     Color::White,
 ];
 
-/// `5;n` or `2;r;g;b`.
+/// Parses `5;n` or `2;r;g;b`.
 fn colour<'a>(params: &mut impl Iterator<Item = &'a str>) -> Option<Color> {
     let mut number = || number(params.next()?);
     match number()? {
@@ -203,7 +203,7 @@ fn colour<'a>(params: &mut impl Iterator<Item = &'a str>) -> Option<Color> {
     }
 }
 
-/// `5:n`, `2:r:g:b` or `2:space:r:g:b`.
+/// Parses `5:n`, `2:r:g:b` or `2:space:r:g:b`.
 fn colour_of_colons(detail: &str) -> Option<Color> {
     let numbers: Vec<u8> = detail.split(':').filter_map(number).collect();
     match numbers[..] {
@@ -213,7 +213,7 @@ fn colour_of_colons(detail: &str) -> Option<Color> {
     }
 }
 
-/// The first sixteen are the named ones, which a terminal lets its user choose.
+/// Returns a palette colour. The first sixteen are named ones, whose appearance users choose in their terminals.
 fn indexed(index: u8) -> Color {
     NAMED
         .get(usize::from(index))

@@ -1,4 +1,4 @@
-//! How things look: the terminal's own colours by their names, and nothing that only a colour tells.
+//! Colours: the terminal's own, by name. Nothing is shown by colour alone.
 
 use std::borrow::Cow;
 
@@ -6,10 +6,10 @@ use ratatui::style::{Color, Modifier, Style};
 
 use crate::message::{Level, Outcome};
 
-/// What the terminal's background is taken for.
+/// Brightness of the terminal's background.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Background {
-    /// As the terminal tells in COLORFGBG, else colours that can be read on either
+    /// From COLORFGBG, or else colours that are readable on both
     #[default]
     Auto,
     /// Dark
@@ -18,7 +18,7 @@ pub enum Background {
     Light,
 }
 
-/// How the pane looks.
+/// The styles of the pane.
 #[derive(Clone, Copy, Debug)]
 pub struct Theme {
     background: Background,
@@ -27,12 +27,17 @@ pub struct Theme {
 }
 
 impl Theme {
-    /// A look for this background; without colours where they are unwanted, and of ASCII alone where
-    /// that is asked for. `told` is what the terminal says in `COLORFGBG`.
+    /// Creates a theme for this background, with or without colours, and with ASCII characters only if `ascii`. `colorfgbg`
+    /// is the environment's `COLORFGBG`.
     #[must_use]
-    pub fn new(background: Background, told: Option<&str>, colours: bool, ascii: bool) -> Self {
+    pub fn new(
+        background: Background,
+        colorfgbg: Option<&str>,
+        colours: bool,
+        ascii: bool,
+    ) -> Self {
         let background = match background {
-            Background::Auto => told.and_then(background_of).unwrap_or_default(),
+            Background::Auto => colorfgbg.and_then(background_of).unwrap_or_default(),
             named => named,
         };
         Self {
@@ -42,13 +47,13 @@ impl Theme {
         }
     }
 
-    /// Whether all of the pane's own characters are ASCII.
+    /// Returns whether all of the pane's own characters are ASCII.
     #[must_use]
     pub fn is_ascii(self) -> bool {
         self.ascii
     }
 
-    /// A text of the pane's own in the characters that it may use.
+    /// Returns a text of the pane's own in the characters that it may use.
     #[must_use]
     pub fn own(self, text: &str) -> Cow<'_, str> {
         if !self.ascii || text.is_ascii() {
@@ -76,28 +81,28 @@ impl Theme {
         Cow::Owned(out)
     }
 
-    /// What is there, but not to be read first.
+    /// Returns the style of secondary text.
     #[must_use]
     pub fn faint(self) -> Style {
         Style::new().add_modifier(Modifier::DIM)
     }
 
-    /// What is to be seen first.
+    /// Returns the style of the most important text.
     #[must_use]
     pub fn strong(self) -> Style {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
-    /// What goes well.
+    /// Returns the style of success.
     #[must_use]
     pub fn good(self) -> Style {
         self.coloured(Color::Green)
     }
 
-    /// What may go wrong.
+    /// Returns the style of a warning.
     #[must_use]
     pub fn warning(self) -> Style {
-        // Yellow cannot be read on white.
+        // Yellow is not readable on white.
         let colour = match self.background {
             Background::Light => Color::Magenta,
             Background::Auto | Background::Dark => Color::Yellow,
@@ -105,7 +110,7 @@ impl Theme {
         self.coloured(colour).add_modifier(Modifier::BOLD)
     }
 
-    /// What has gone wrong.
+    /// Returns the style of failure.
     #[must_use]
     pub fn bad(self) -> Style {
         let colour = match self.background {
@@ -115,7 +120,7 @@ impl Theme {
         self.coloured(colour).add_modifier(Modifier::BOLD)
     }
 
-    /// What a user can act on, and where he is.
+    /// Returns the style of what the user can act on, and of the focus.
     #[must_use]
     pub fn accent(self) -> Style {
         let colour = match self.background {
@@ -125,13 +130,13 @@ impl Theme {
         self.coloured(colour).add_modifier(Modifier::BOLD)
     }
 
-    /// What was searched for.
+    /// Returns the style of search hits.
     #[must_use]
     pub fn hit(self) -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
-    /// A message of a level.
+    /// Returns the style of a message with this level.
     #[must_use]
     pub fn level(self, level: Option<Level>) -> Style {
         match level {
@@ -142,7 +147,7 @@ impl Theme {
         }
     }
 
-    /// An operation's end.
+    /// Returns the style of an operation with this outcome.
     #[must_use]
     pub fn outcome(self, outcome: Outcome) -> Style {
         match outcome {
@@ -161,10 +166,10 @@ impl Theme {
     }
 }
 
-/// What `COLORFGBG` tells, as in `15;0` or `0;default;15`: the last number is the background's colour.
-fn background_of(told: &str) -> Option<Background> {
+/// Parses `COLORFGBG`, as in `15;0` or `0;default;15`: the last number is the background's colour.
+fn background_of(colorfgbg: &str) -> Option<Background> {
     const WHITES: [u8; 2] = [7, 15];
-    let colour: u8 = told.rsplit(';').next()?.parse().ok()?;
+    let colour: u8 = colorfgbg.rsplit(';').next()?.parse().ok()?;
     Some(if WHITES.contains(&colour) {
         Background::Light
     } else {

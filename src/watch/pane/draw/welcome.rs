@@ -1,4 +1,4 @@
-//! What to do first: shown for as long as nothing has come.
+//! The first steps: shown until the first message.
 
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
@@ -11,7 +11,7 @@ use crate::watch::pane::keys::{self, Action};
 use crate::watch::pane::state::records::RecordKind;
 use crate::watch::pane::state::{Screen, WatchedStream};
 
-/// Whether there is nothing to show yet but how to begin.
+/// Returns whether the first steps are to be shown: nothing has come yet.
 #[must_use]
 pub(in crate::watch::pane) fn is_due(screen: &Screen) -> bool {
     let nothing = screen.is_empty()
@@ -24,7 +24,7 @@ pub(in crate::watch::pane) fn is_due(screen: &Screen) -> bool {
 
 type Line = (String, Style);
 
-/// Draws what is watched and what to do with it, and what the watch has noted so far.
+/// Draws what is watched, what to do with it, and the notes so far.
 pub(in crate::watch::pane) fn draw(screen: &Screen, canvas: &mut Canvas<'_>) {
     let theme = canvas.theme;
     let target = &screen.options.target;
@@ -43,7 +43,7 @@ fn plain(text: &str) -> Line {
     (text.into(), Style::new())
 }
 
-/// What to do with the ID: lines to paste.
+/// Returns the first steps with a client ID: lines to paste.
 fn of_client(id: ClientId, screen: &Screen, theme: Theme) -> Vec<Line> {
     let target = &screen.options.target;
     let paste = |line: &str| (format!("  {line}"), theme.accent());
@@ -58,7 +58,7 @@ fn of_client(id: ClientId, screen: &Screen, theme: Theme) -> Vec<Line> {
         plain("Or run the request here:"),
         paste(&target.job),
     ];
-    // The original protocol has no way to publish.
+    // The original protocol cannot publish from outside.
     if !target.send.is_empty() {
         lines.extend([
             plain("Or publish something yourself:"),
@@ -86,7 +86,7 @@ fn of_client(id: ClientId, screen: &Screen, theme: Theme) -> Vec<Line> {
     lines
 }
 
-/// What a stream is asked for by.
+/// Returns the request of a stream that a URL names.
 fn of_stream(stream: &WatchedStream, theme: Theme) -> Vec<Line> {
     let url = safe_line(&stream.url, Colour::Strip);
     vec![
@@ -107,7 +107,7 @@ fn draw_lines(lines: Vec<Line>, canvas: &mut Canvas<'_>) {
     let height = usize::from(canvas.area.height);
     let mut y = 0;
     for (line, style) in lines {
-        // A line to paste is shown whole, on as many rows as it takes.
+        // A line to paste is never cut off: it takes as many rows as it needs.
         let letters: Vec<_> = line.chars().collect();
         for row in letters.chunks(width.max(1)) {
             let row: String = row.iter().collect();

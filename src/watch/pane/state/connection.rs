@@ -1,4 +1,4 @@
-//! How the connection is doing.
+//! The connection's state.
 
 use std::time::Duration;
 
@@ -6,26 +6,26 @@ use super::timestamps;
 use crate::client::subscribe::Update;
 use crate::event::End;
 
-/// How the stream is being read.
+/// The state of the stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ConnectionState {
-    /// A connection is being made.
+    /// Connecting.
     #[default]
     Connecting,
-    /// What is published comes.
+    /// Connected.
     Live,
     /// The connection was lost.
     Retrying {
-        /// How many tries have failed.
+        /// How many attempts have failed.
         attempt: u32,
         /// When the next one is due.
         due: Duration,
-        /// What happened.
+        /// Why the connection was lost.
         reason: Box<str>,
     },
-    /// Nothing will come any more.
+    /// The stream has ended.
     Ended,
-    /// Nothing will come any more, because of this.
+    /// The stream can no longer be read, for this reason.
     Failed(String),
 }
 
@@ -36,9 +36,9 @@ pub struct Connection {
     pub state: ConnectionState,
     /// When the last message came.
     pub last_message: Option<Duration>,
-    /// When the last sign of life came.
+    /// When anything last came, also a heartbeat.
     pub last_sign: Option<Duration>,
-    /// Whether the server is codechat's, as far as is known.
+    /// Whether the server is codechat's, as far as known.
     pub is_codechat: bool,
 }
 
@@ -54,7 +54,7 @@ impl Default for Connection {
 }
 
 impl Connection {
-    /// Takes note of an update.
+    /// Takes an update.
     pub fn update(&mut self, update: &Update, now: Duration) {
         let sign = match update {
             Update::Retrying {
@@ -101,7 +101,7 @@ impl Connection {
         }
     }
 
-    /// Whether something may still come.
+    /// Returns whether something may still come.
     #[must_use]
     pub fn is_open(&self) -> bool {
         !matches!(
@@ -110,7 +110,7 @@ impl Connection {
         )
     }
 
-    /// How long until what is told of it changes with time alone.
+    /// Returns how long until its text changes with time alone.
     #[must_use]
     pub fn wake(&self, now: Duration) -> Option<Duration> {
         let ages = [self.last_message, self.last_sign];

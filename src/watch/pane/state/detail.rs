@@ -1,4 +1,4 @@
-//! One message whole, with all that it says.
+//! One message in full.
 
 use std::ops::Range;
 
@@ -8,10 +8,10 @@ use crate::terminal::safe_text::{self, Colour};
 use crate::watch::format;
 use crate::wire::json;
 
-/// The columns of what stands before each field.
+/// Width of the fields' labels, in columns.
 pub const LABEL: usize = 11;
 
-/// A message that is looked at. It stays, whatever becomes of the record.
+/// An open message. It stays even if its record is dropped.
 #[derive(Debug)]
 pub struct Detail {
     /// The message.
@@ -22,7 +22,7 @@ pub struct Detail {
 }
 
 impl Detail {
-    /// A record to be looked at.
+    /// Opens a record.
     #[must_use]
     pub fn new(record: Record, options: &PaneOptions) -> Self {
         let fields = fields(&record, options);
@@ -33,7 +33,7 @@ impl Detail {
         }
     }
 
-    /// Its rows at a width: what stands before the text, the text, and which part of it.
+    /// Returns its rows at a width: the label, the text, and the part of the text.
     #[must_use]
     pub fn rows(&self, width: usize) -> Vec<(&'static str, &str, Range<usize>)> {
         let width = Some(width.saturating_sub(LABEL).max(1));
@@ -95,7 +95,7 @@ fn fields(record: &Record, options: &PaneOptions) -> Vec<(&'static str, String)>
     fields
 }
 
-/// A JSON object on several lines, each made safe.
+/// Formats a JSON object on several lines, each made safe.
 fn pretty(json: &str) -> String {
     let pretty = json::pretty(json).unwrap_or_else(|| json.into());
     let lines: Vec<_> = safe_text::safe_lines(&pretty, Colour::Strip).collect();

@@ -1,4 +1,4 @@
-//! What is taken out of the screen: as text, the way it is shown, or as NDJSON, the way it came.
+//! Exports: text as it is shown, or NDJSON as it came.
 
 use super::Screen;
 use super::records::{Id, Record, RecordKind};
@@ -7,7 +7,7 @@ use crate::message::Level;
 use crate::watch::format;
 
 impl Screen {
-    /// All that is shown, as text: a line for each line, with times where they are shown.
+    /// Returns all that is shown as text, with times if they are shown.
     #[must_use]
     pub fn shown_as_text(&self) -> String {
         let mut out = String::new();
@@ -34,12 +34,12 @@ impl Screen {
         out
     }
 
-    /// Every message that is kept, shown or not, as NDJSON: the protocol's message objects.
+    /// Returns every message that is kept, shown or not, as NDJSON.
     #[must_use]
     pub fn all_as_ndjson(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for (_, record) in self.records.iter() {
-            // What the pane itself says of a recording has no ID, and is no event.
+            // The watcher's own notes have no ID and are not events.
             let is_own = record.kind == RecordKind::System
                 && record.event_id().is_empty()
                 && record.more.as_ref().is_none_or(|it| it.foreign.is_none());
@@ -52,7 +52,7 @@ impl Screen {
         out
     }
 
-    /// What the time column says of a record, with the one that stands above it.
+    /// Returns the time column of a record, given the record above it.
     #[must_use]
     pub fn time_text(&self, record: &Record, previous: Option<&Record>) -> String {
         let time = self.wall_millis(record);
@@ -69,14 +69,14 @@ impl Screen {
         }
     }
 
-    /// The record that stands above one that is shown.
+    /// Returns the record above a shown one.
     #[must_use]
     pub fn previous_shown(&self, id: Id) -> Option<&Record> {
         let at = self.shown.partition_point(|it| *it < id);
         self.records.get(*self.shown.get(at.checked_sub(1)?)?)
     }
 
-    /// When the server took it, or else when it came.
+    /// Returns when the server accepted it, or else when it arrived.
     fn wall_millis(&self, record: &Record) -> u64 {
         let arrived = u64::try_from(record.arrived().as_millis()).unwrap_or(u64::MAX);
         record
@@ -84,7 +84,7 @@ impl Screen {
             .unwrap_or_else(|| self.options.began.saturating_add(arrived))
     }
 
-    /// A name for a file, from what is watched.
+    /// Returns a name for a file, from what is watched.
     pub(in crate::watch) fn file_name(&self, extension: &str) -> String {
         let id = self
             .options
@@ -95,7 +95,7 @@ impl Screen {
     }
 }
 
-/// The letter that stands for a level.
+/// Returns the letter of a level.
 #[must_use]
 pub fn level_letter(level: Level) -> &'static str {
     match level {

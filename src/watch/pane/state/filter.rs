@@ -1,13 +1,13 @@
-//! Which records are shown: a pattern, or all but it; and a least level.
+//! The filter: a pattern, which may be negated, and a least level.
 
 use super::query::Query;
 use super::records::{Record, RecordKind};
 use crate::message::{Level, Outcome};
 
-/// What a message without a level counts as.
+/// The level of a message without one.
 const UNSAID: Level = Level::Info;
 
-/// What is shown. What the server and the watcher say about the stream always is.
+/// Which records are shown. The server's and the watcher's notes always are.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     pattern: Option<Pattern>,
@@ -21,11 +21,10 @@ struct Pattern {
 }
 
 impl Filter {
-    /// Shows what the pattern matches; what it does not, where `!` stands first. An empty one takes
-    /// the pattern away.
+    /// Shows what matches the pattern; with `!` in front, what does not. An empty one removes the pattern.
     ///
     /// # Errors
-    /// What is wrong with the pattern.
+    /// Why the pattern is not valid, on one line.
     pub fn set_pattern(&mut self, text: &str) -> Result<(), String> {
         let (excludes, pattern) = match text.strip_prefix('!') {
             Some(rest) => (true, rest),
@@ -40,7 +39,7 @@ impl Filter {
         Ok(())
     }
 
-    /// The least level that is shown; `None` where all are.
+    /// Returns the least level that is shown; `None` if all are.
     #[must_use]
     pub fn level(&self) -> Option<Level> {
         self.level
@@ -51,7 +50,7 @@ impl Filter {
         self.level = (least > Level::Trace).then_some(least);
     }
 
-    /// Shows one level less than of a stream whose least level is `lowest`.
+    /// Hides one more level, given the lowest level in the stream.
     pub fn raise(&mut self, lowest: Level) {
         self.level = match self.level.unwrap_or(lowest).max(lowest) {
             Level::Trace => Some(Level::Debug),
@@ -61,7 +60,7 @@ impl Filter {
         };
     }
 
-    /// Shows one level more, or all if there is no lesser one than `lowest`.
+    /// Shows one more level, or all if there is none below `lowest`.
     pub fn lower(&mut self, lowest: Level) {
         let lowered = match self.level {
             None | Some(Level::Trace | Level::Debug) => None,
@@ -72,7 +71,7 @@ impl Filter {
         self.level = lowered.filter(|it| *it > lowest);
     }
 
-    /// What a message counts as.
+    /// Returns the level by which a record is filtered.
     #[must_use]
     pub fn level_of(record: &Record) -> Level {
         let failed = record.outcome() == Some(Outcome::Failed);
@@ -80,7 +79,7 @@ impl Filter {
         record.level.unwrap_or(unsaid)
     }
 
-    /// Whether a record is shown.
+    /// Returns whether a record is shown.
     #[must_use]
     pub fn passes(&self, record: &Record) -> bool {
         if record.kind != RecordKind::Message {
@@ -94,7 +93,7 @@ impl Filter {
                 .is_none_or(|it| it.query.matches(record) != it.excludes)
     }
 
-    /// The pattern as it is typed; empty where there is none.
+    /// Returns the pattern as it was typed; empty if there is none.
     #[must_use]
     pub fn pattern(&self) -> String {
         self.pattern.as_ref().map_or_else(String::new, |it| {

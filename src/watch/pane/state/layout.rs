@@ -1,28 +1,28 @@
-//! How the screen is divided: rows for its parts, and columns for what stands beside a text.
+//! The layout of the screen: rows for its parts, and columns beside the texts.
 
 use super::Screen;
 use super::timestamps::{self, Times};
 use crate::watch::operations::OperationState;
 
-/// From this height on there are lines between the parts.
+/// Least height for rules between the parts, in rows.
 const RULED: u16 = 14;
-/// From this height on the counts and the keys have a line each.
+/// Least height for a line each for counts and keys, in rows.
 const TWO_LINES: u16 = 8;
-/// The columns for the focus or a mark, and for the level.
+/// Columns for the focus or a mark, and for the level.
 const GUTTER: u16 = 3;
-/// From this width on times are shown.
+/// Least width at which times are shown, in columns.
 const TIMES_FIT: u16 = 50;
-/// From this width on the operations' names are shown beside messages.
+/// Least width at which operations' names are shown beside messages, in columns.
 const NAMES_FIT: u16 = 70;
-/// The most columns for the operations' names.
+/// Greatest width of an operation's name, in columns.
 const NAME_MAX: usize = 14;
 
-/// How many rows each part has, from the top.
+/// The rows of each part, from the top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parts {
-    /// One each for the operations that fit.
+    /// One for each operation that fits.
     pub operations: u16,
-    /// Whether a line stands above and below the messages.
+    /// Whether there is a rule above and below the messages.
     pub rules: bool,
     /// Messages.
     pub body: u16,
@@ -30,7 +30,7 @@ pub struct Parts {
     pub footer: u16,
 }
 
-/// How many columns each part of a record has, with the space after it.
+/// The columns of each part of a record, with the space after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Columns {
     /// The focus or a mark, and the level.
@@ -44,7 +44,7 @@ pub struct Columns {
 }
 
 impl Screen {
-    /// The screen's parts: one line for the state, then these.
+    /// Returns the rows of the parts below the first line, which shows the connection's state.
     #[must_use]
     pub fn parts(&self) -> Parts {
         let rules = self.height >= RULED;
@@ -52,7 +52,7 @@ impl Screen {
         let left = self
             .height
             .saturating_sub(1 + footer + 2 * u16::from(rules));
-        // However many operations there are, most of the screen is for messages.
+        // Most of the screen is for messages, however many operations there are.
         let operations = u16::try_from(self.operations().count()).unwrap_or(u16::MAX);
         let operations = operations.min(left / 3);
         Parts {
@@ -63,7 +63,7 @@ impl Screen {
         }
     }
 
-    /// How a row of a record is divided.
+    /// Returns the columns of a record's parts.
     #[must_use]
     pub fn columns(&self) -> Columns {
         let time = if self.width >= TIMES_FIT && self.times != Times::Off {
@@ -85,13 +85,13 @@ impl Screen {
         }
     }
 
-    /// Names stand beside messages where there is more than one to tell apart.
+    /// Returns the columns for names: none if there are not several names to tell apart.
     fn name_width(&self) -> u16 {
         let names = || self.all_operations().filter_map(OperationState::name);
         let first = names().next();
-        let are_told_apart = names().any(|it| Some(it) != first);
+        let differ = names().any(|it| Some(it) != first);
         let longest = names().map(|it| it.chars().count()).max();
-        let longest = longest.filter(|_| are_told_apart).unwrap_or(0);
+        let longest = longest.filter(|_| differ).unwrap_or(0);
         match longest.max(self.longest_label).min(NAME_MAX) {
             0 => 0,
             width => u16::try_from(width + 1).unwrap_or(u16::MAX),

@@ -1,4 +1,4 @@
-//! Moving about: what each motion makes of the anchor.
+//! Navigation: how each movement changes the anchor.
 
 use super::filter::Filter;
 use super::records::{Id, Record, plain};
@@ -6,10 +6,10 @@ use super::viewport::Placed;
 use super::{Screen, wrap};
 use crate::message::Level;
 
-/// How far a motion goes.
+/// Length of a movement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Far {
-    /// So many rows.
+    /// This many rows.
     Rows(usize),
     /// Half a screen.
     Half,
@@ -18,7 +18,7 @@ pub enum Far {
 }
 
 impl Screen {
-    /// Moves the focus to the next record, or the one before.
+    /// Moves the focus to the next record, or to the previous one.
     pub(in crate::watch) fn step(&mut self, down: bool) {
         if self.is_following() && down {
             return;
@@ -45,7 +45,7 @@ impl Screen {
         let rows = isize::try_from(rows).unwrap_or(isize::MAX);
         let scrolled = geometry.scrolled(self.anchor, if down { rows } else { -rows });
         let reached = down && geometry.is_at_end(&geometry.page(scrolled));
-        // A page that cannot move any more takes the focus to its end.
+        // If the page cannot move any further, the focus goes to its end.
         let stuck = !down && geometry.page(scrolled) == geometry.page(self.anchor);
         if stuck && let Some(first) = self.shown.front() {
             let first = geometry.revealed(self.anchor, *first, 0, Placed::Near);
@@ -62,7 +62,7 @@ impl Screen {
         }
     }
 
-    /// Stops following, where it does.
+    /// Stops following.
     pub(in crate::watch) fn pause(&mut self) {
         if self.is_following() {
             self.anchor = self.geometry().scrolled(None, 0);
@@ -84,7 +84,7 @@ impl Screen {
         self.anchor = Some(anchor);
     }
 
-    /// Puts a hit in focus, at the row where the pattern is, and as far sideways as it is.
+    /// Puts a hit in focus, at the row and sideways position of the match.
     pub(in crate::watch) fn reveal_hit(&mut self, id: Id) {
         let found = self
             .records
@@ -110,14 +110,14 @@ impl Screen {
         self.reveal(id, offset);
     }
 
-    /// Goes to the next record of a kind, or the one before; says whether there is one.
+    /// Goes to the next or previous record that is wanted; returns whether there is one.
     pub(in crate::watch) fn seek(&mut self, down: bool, wanted: impl Fn(&Record) -> bool) -> bool {
         let Some((focus, _)) = self.focus() else {
             return false;
         };
         let is = |id: &&Id| self.records.get(**id).is_some_and(&wanted);
         let at = self.shown.partition_point(|it| *it < focus);
-        // While following, the last one is not what is being read: going up may end there.
+        // While following, the last record need not be the one being read: going up may end there.
         let following = self.is_following();
         let found = if down {
             self.shown.iter().skip(at + 1).find(is)
@@ -132,7 +132,7 @@ impl Screen {
         found.is_some()
     }
 
-    /// Goes to the first record of a kind, or to the last one if `down` is false; says whether there is one.
+    /// Goes to the first record that is wanted, or to the last one if `down` is false; returns whether there is one.
     pub(in crate::watch) fn seek_from_end(
         &mut self,
         down: bool,
@@ -152,7 +152,7 @@ impl Screen {
         found.is_some()
     }
 
-    /// Which record of a kind is in focus, from 1, and how many of them are shown.
+    /// Returns which of the wanted records is in focus, from 1, and how many of them are shown.
     pub(in crate::watch) fn place_among(
         &self,
         wanted: impl Fn(&Record) -> bool,
@@ -168,12 +168,12 @@ impl Screen {
         (counts.1 > 0).then_some(counts)
     }
 
-    /// Whether a record is an error.
+    /// Returns whether a record is an error.
     pub(in crate::watch) fn is_error(record: &Record) -> bool {
         Filter::level_of(record) == Level::Error
     }
 
-    /// Marks the record in focus, or takes its mark away; says what it came to.
+    /// Marks or unmarks the record in focus; returns a notice.
     pub(in crate::watch) fn toggle_mark(&mut self) -> &'static str {
         let Some((id, _)) = self.focus() else {
             return "nothing to mark";
@@ -188,7 +188,7 @@ impl Screen {
         "marked"
     }
 
-    /// Goes to the next mark that is shown, in a circle; says whether there is one.
+    /// Goes to the next mark that is shown, wrapping around; returns whether there is one.
     pub(in crate::watch) fn go_to_next_mark(&mut self) -> bool {
         let Some((focus, _)) = self.focus() else {
             return false;
@@ -202,7 +202,7 @@ impl Screen {
         next.is_some()
     }
 
-    /// Looks further right, or left.
+    /// Scrolls sideways.
     pub(in crate::watch) fn look_sideways(&mut self, right: bool) {
         let step = usize::from(self.columns().text / 2).max(1);
         if right {
@@ -210,7 +210,7 @@ impl Screen {
             let page = geometry.page(self.anchor);
             let widest = page.iter().filter_map(|row| {
                 let text = &self.records.get(row.record)?.text[row.range.clone()];
-                // No row has more columns than bytes, and few have as many rows as that.
+                // No row has more columns than bytes; this cheap bound rules most records out.
                 Some(
                     wrap::cells(text)
                         .map(|(_, columns, _)| columns)
@@ -226,7 +226,7 @@ impl Screen {
     }
 }
 
-/// Where a byte of the plain text is in the text with colours.
+/// Returns the position in the text with colours of a byte of the plain text.
 fn offset_of(record: &Record, plain_at: usize) -> usize {
     let mut left = plain_at;
     for (at, _, cell) in wrap::cells(&record.text) {
@@ -241,7 +241,7 @@ fn offset_of(record: &Record, plain_at: usize) -> usize {
     0
 }
 
-/// How many columns of its line come before a byte.
+/// Returns how many columns of its line come before a byte.
 fn columns_before(text: &str, at: usize) -> usize {
     debug_assert_eq!(plain(text), text);
     let line = text[..at].rfind('\n').map_or(0, |it| it + 1);

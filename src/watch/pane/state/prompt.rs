@@ -1,60 +1,60 @@
-//! A line that is typed: a pattern, or a file's name.
+//! A line being typed: a pattern, or a file name.
 
 use tui_input::{Input, InputRequest};
 
 use super::viewport::Anchor;
 use crate::watch::pane::keys::{Code, Key};
 
-/// The most bytes that can be typed.
+/// Upper bound of the input, in bytes.
 pub const INPUT_MAX: usize = 1000;
 
-/// What the line is for.
+/// What the input is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// A pattern to look for.
+    /// A pattern to search for.
     Search,
-    /// A pattern to show.
+    /// A pattern to filter by.
     Filter,
-    /// The file for what is shown.
+    /// A file for what is shown.
     SaveText,
-    /// The file for everything.
+    /// A file for everything.
     SaveAll,
 }
 
-/// The line.
+/// The input line.
 #[derive(Debug)]
 pub struct Prompt {
     /// What it is for.
     pub purpose: Purpose,
-    /// What is wrong with it, or what it has come to.
-    pub told: Option<String>,
-    /// What was in focus before.
+    /// An error, or the effect of the input so far.
+    pub feedback: Option<String>,
+    /// The anchor before, which Esc restores.
     pub anchor: Option<Anchor>,
-    /// What stood in its place before.
+    /// The pattern before, which Esc restores.
     pub before: String,
     input: Input,
 }
 
 impl Prompt {
-    /// A line that begins with this.
+    /// Creates a line with this text.
     #[must_use]
     pub fn new(purpose: Purpose, text: &str, before: String, anchor: Option<Anchor>) -> Self {
         Self {
             purpose,
-            told: None,
+            feedback: None,
             anchor,
             before,
             input: Input::new(text.into()),
         }
     }
 
-    /// What was typed.
+    /// Returns the text.
     #[must_use]
     pub fn text(&self) -> &str {
         self.input.value()
     }
 
-    /// What stands before it.
+    /// Returns its label.
     #[must_use]
     pub fn label(&self) -> &'static str {
         match self.purpose {
@@ -65,14 +65,14 @@ impl Prompt {
         }
     }
 
-    /// What of it fits into so many columns: the first column that shows, and the cursor's.
+    /// Returns the visible part at a width: its first column, and the cursor's.
     #[must_use]
     pub fn window(&self, width: usize) -> (usize, usize) {
         let scroll = self.input.visual_scroll(width);
         (scroll, self.input.visual_cursor().saturating_sub(scroll))
     }
 
-    /// Takes a key; says whether the text is another now.
+    /// Handles a key; returns whether the text has changed.
     pub fn key(&mut self, key: Key) -> bool {
         use InputRequest as Request;
         let request = match (key.code, key.ctrl) {
@@ -95,7 +95,7 @@ impl Prompt {
         self.input.handle(request).is_some_and(|it| it.value)
     }
 
-    /// Takes what was pasted, on one line; says whether the text is another now.
+    /// Inserts pasted text, on one line; returns whether the text has changed.
     pub fn paste(&mut self, text: &str) -> bool {
         let mut changed = false;
         for letter in text.trim_end().chars().filter(|it| !it.is_control()) {

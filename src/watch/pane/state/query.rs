@@ -1,10 +1,10 @@
-//! A pattern as a user types it: a regular expression, in any case unless it has capitals.
+//! A search pattern as typed by the user: a regular expression, case-insensitive unless it has capitals.
 
 use regex::{Regex, RegexBuilder};
 
 use super::records::Record;
 
-/// A compiled pattern may take so many bytes.
+/// Upper bound of a compiled pattern, in bytes.
 const COMPILED_MAX: usize = 1 << 20;
 
 /// A pattern.
@@ -15,10 +15,10 @@ pub struct Query {
 }
 
 impl Query {
-    /// Reads a pattern.
+    /// Parses a pattern.
     ///
     /// # Errors
-    /// What is wrong with it, on one line.
+    /// Why it is not valid, on one line.
     pub fn new(text: &str) -> Result<Self, String> {
         let regex = RegexBuilder::new(text)
             .case_insensitive(!has_capital(text))
@@ -32,19 +32,19 @@ impl Query {
         })
     }
 
-    /// As it was typed.
+    /// Returns the pattern as it was typed.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Whether the record's text, as it is shown, matches.
+    /// Returns whether the record's text, as it is shown, matches.
     #[must_use]
     pub fn matches(&self, record: &Record) -> bool {
         self.regex.is_match(&record.plain())
     }
 
-    /// Where in a text without colours the hits are: byte ranges that are not empty.
+    /// Returns the matches in a text without colours: byte ranges that are not empty.
     pub fn hits<'a>(&'a self, plain: &'a str) -> impl Iterator<Item = std::ops::Range<usize>> + 'a {
         self.regex
             .find_iter(plain)
@@ -53,7 +53,7 @@ impl Query {
     }
 }
 
-/// Whether a pattern has a capital letter that stands for itself: not that of a class like `\S`.
+/// Returns whether a pattern has a capital letter that stands for itself, unlike that of a class such as `\S`.
 fn has_capital(text: &str) -> bool {
     let mut escaped = false;
     text.chars().any(|letter| {

@@ -1,6 +1,6 @@
-//! What has come, kept in a ring: so many records or so many bytes, and what fell off is counted.
+//! The records: a ring with bounds on their number and bytes, which counts what it drops.
 //!
-//! Pure, like all of the screen.
+//! Pure.
 
 mod record;
 
@@ -9,29 +9,29 @@ use std::sync::Arc;
 
 pub use record::{More, Record, RecordKind, TEXT_MAX, plain};
 
-/// The most records that are kept.
+/// Upper bound of the records.
 pub const RECORDS_MAX: usize = 200_000;
-/// The most bytes that they take. The newest record stays whatever it takes.
+/// Upper bound of their bytes. The newest record is kept in any case.
 pub const BYTES_MAX: usize = 64 << 20;
-/// How many names of operations are looked through for the one that comes again.
+/// How many recent names of operations are compared, to share memory.
 const NAMES: usize = 8;
 
-/// Which record: its number among all that ever came, from 0.
+/// A record's number among all that ever came, from 0.
 pub type Id = u64;
 
 /// The ring.
 #[derive(Debug, Default)]
 pub struct Records {
     kept: VecDeque<Record>,
-    /// The number of the oldest one that is kept.
+    /// The number of the oldest record that is kept.
     first: Id,
     bytes: usize,
-    /// The names of operations that came last, so that equal names share their memory.
+    /// Recent names of operations: equal names share their memory.
     names: VecDeque<Arc<str>>,
 }
 
 impl Records {
-    /// Appends a record and lets the oldest go where there are too many. Returns its number.
+    /// Appends a record and drops the oldest beyond the bounds. Returns its number.
     pub fn push(&mut self, mut record: Record, mut gone: impl FnMut(Id, &Record)) -> Id {
         if let Some(name) = record.operation.take() {
             record.operation = Some(self.shared(name));
@@ -49,25 +49,25 @@ impl Records {
         self.end() - 1
     }
 
-    /// The record with this number, where it is still kept.
+    /// Returns the record with this number, if it is still kept.
     #[must_use]
     pub fn get(&self, id: Id) -> Option<&Record> {
         let index = id.checked_sub(self.first)?;
         self.kept.get(usize::try_from(index).ok()?)
     }
 
-    /// All that are kept, the oldest first.
+    /// Returns all records that are kept, the oldest first.
     pub fn iter(&self) -> impl Iterator<Item = (Id, &Record)> {
         (self.first..).zip(&self.kept)
     }
 
-    /// The number of the oldest one, which is how many fell off.
+    /// Returns the number of the oldest one, which is how many were dropped.
     #[must_use]
     pub fn first(&self) -> Id {
         self.first
     }
 
-    /// One beyond the newest one's number.
+    /// Returns the number that the next record will have.
     #[must_use]
     pub fn end(&self) -> Id {
         self.first + self.kept.len() as u64

@@ -1,32 +1,32 @@
-//! A pattern that is looked for, and the records that have it.
+//! The search: a pattern, and the records that match it.
 
 use std::collections::VecDeque;
 
 use super::query::Query;
 use super::records::{Id, Record};
 
-/// What is looked for.
+/// The search.
 #[derive(Debug, Default)]
 pub struct Search {
     query: Option<Query>,
-    /// The records that are shown and match, in order.
+    /// The shown records that match, in order.
     hits: VecDeque<Id>,
 }
 
 impl Search {
-    /// Looks for something else, or for nothing. The hits have to be found anew.
+    /// Sets or removes the pattern. The hits must then be found again.
     pub fn set(&mut self, query: Option<Query>) {
         self.query = query;
         self.hits.clear();
     }
 
-    /// What is looked for.
+    /// Returns the pattern.
     #[must_use]
     pub fn query(&self) -> Option<&Query> {
         self.query.as_ref()
     }
 
-    /// Finds the hits among these, which are all that are shown.
+    /// Finds the hits among the records that are shown.
     pub fn find<'a>(&mut self, shown: impl Iterator<Item = (Id, &'a Record)>) {
         self.hits.clear();
         if let Some(query) = &self.query {
@@ -35,7 +35,7 @@ impl Search {
         }
     }
 
-    /// Whether a record is a hit.
+    /// Returns whether a record matches.
     #[must_use]
     pub fn matches(&self, record: &Record) -> bool {
         self.query.as_ref().is_some_and(|it| it.matches(record))
@@ -46,33 +46,33 @@ impl Search {
         self.hits.push_back(id);
     }
 
-    /// Lets the oldest one go, if it is this.
+    /// Removes the oldest hit, if it is this one.
     pub fn forget(&mut self, id: Id) {
         if self.hits.front() == Some(&id) {
             self.hits.pop_front();
         }
     }
 
-    /// How many records have it.
+    /// Returns how many records match.
     #[must_use]
     pub fn count(&self) -> usize {
         self.hits.len()
     }
 
-    /// Which hit this record is, from 1.
+    /// Returns the number of a hit, from 1.
     #[must_use]
     pub fn number(&self, id: Id) -> Option<usize> {
         self.hits.binary_search(&id).ok().map(|it| it + 1)
     }
 
-    /// The first hit after `id` (or at it, where `with` says so); the very first where there is none.
+    /// Returns the first hit after `id` (or at it, if `with`), or else the very first.
     #[must_use]
     pub fn after(&self, id: Id, with: bool) -> Option<Id> {
         let at = self.hits.partition_point(|it| *it < id + u64::from(!with));
         self.hits.get(at).or(self.hits.front()).copied()
     }
 
-    /// The last hit before `id`; the very last where there is none.
+    /// Returns the last hit before `id`, or else the very last.
     #[must_use]
     pub fn before(&self, id: Id) -> Option<Id> {
         let at = self.hits.partition_point(|it| *it < id);

@@ -1,8 +1,8 @@
-//! Times as they are shown, and when they next look different.
+//! Times as they are shown, and when they change.
 
 use std::time::Duration;
 
-/// The columns of a record's time.
+/// Width of a record's time, in columns.
 pub const WIDTH: u16 = 12;
 
 /// What the time column shows.
@@ -12,14 +12,14 @@ pub enum Times {
     Off,
     /// The time of day.
     Clock,
-    /// How long after the first message.
+    /// Time since the first message.
     SinceStart,
-    /// How long after the message above.
+    /// Time since the message above.
     SincePrevious,
 }
 
 impl Times {
-    /// What `t` makes of it.
+    /// Returns the next setting, for the key that cycles through them.
     #[must_use]
     pub fn next(self) -> Self {
         match self {
@@ -30,7 +30,7 @@ impl Times {
         }
     }
 
-    /// What it is called.
+    /// Returns its name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -42,7 +42,7 @@ impl Times {
     }
 }
 
-/// A time after another: `+1.234`, `+1:02:03.456`. A clock that was set back makes it negative.
+/// Formats a time difference: `+1.234`, `+1:02:03.456`. It is negative if a clock was set back.
 #[must_use]
 pub fn offset(millis: i64) -> String {
     let sign = if millis < 0 { '-' } else { '+' };
@@ -59,7 +59,7 @@ pub fn offset(millis: i64) -> String {
     }
 }
 
-/// A place in a recording: `00:05`, `1:02:03`.
+/// Formats a position in a recording: `00:05`, `1:02:03`.
 #[must_use]
 pub fn position(at: Duration) -> String {
     let seconds = at.as_secs();
@@ -70,7 +70,7 @@ pub fn position(at: Duration) -> String {
     }
 }
 
-/// How long ago something was, in the steps in which it is told: seconds, then minutes, then hours.
+/// Formats an age: in seconds, then minutes, then hours.
 #[must_use]
 pub fn age(ago: Duration) -> String {
     let seconds = ago.as_secs();
@@ -81,7 +81,7 @@ pub fn age(ago: Duration) -> String {
     }
 }
 
-/// How long until [`age`] says something else.
+/// Returns how long until [`age`] changes.
 #[must_use]
 pub fn age_changes(ago: Duration) -> Duration {
     let step = match ago.as_secs() {
@@ -92,7 +92,7 @@ pub fn age_changes(ago: Duration) -> Duration {
     Duration::from_secs((ago.as_secs() / step + 1) * step).saturating_sub(ago)
 }
 
-/// How long until a countdown in whole seconds says something else.
+/// Returns how long until a countdown in whole seconds changes.
 #[must_use]
 pub fn countdown_changes(left: Duration) -> Duration {
     match left.subsec_nanos() {
@@ -101,7 +101,7 @@ pub fn countdown_changes(left: Duration) -> Duration {
     }
 }
 
-/// How long until the next full second.
+/// Returns how long until the next full second.
 #[must_use]
 pub fn until_next_second(now: Duration) -> Duration {
     Duration::from_secs(1).saturating_sub(Duration::from_nanos(now.subsec_nanos().into()))

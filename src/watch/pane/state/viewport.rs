@@ -1,8 +1,8 @@
-//! Which rows of which records are on screen.
+//! The viewport: which rows of which records are on screen.
 //!
-//! The view hangs on one record, the one in focus, and on the row of the screen where it stands. So
-//! whatever goes or comes elsewhere (what falls off the ring, a filter, wrapping, another size), what
-//! is being read stays where it is. While following, it hangs on the end.
+//! It is anchored at the record in focus and the row of the screen where that is. So the text being read stays in
+//! its place while other records come or go, and after a change of filter, wrapping or size. While following, it is
+//! anchored at the end.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -10,12 +10,12 @@ use std::ops::Range;
 use super::records::{Id, Records};
 use super::wrap::{self, Layouts, Rows, Width};
 
-/// A place in a record's text that stands on a row of the screen.
+/// A place in a record's text, and the row of the screen where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Anchor {
     /// The record in focus.
     pub record: Id,
-    /// A byte of its text: the start of a row when it was put there.
+    /// A byte of its text: the start of a row when the anchor was set.
     pub offset: usize,
     /// The row of the screen where that byte is.
     pub y: usize,
@@ -24,13 +24,13 @@ pub struct Anchor {
 /// A row on screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Whose text it is.
+    /// The record.
     pub record: Id,
-    /// Which part of the text.
+    /// The part of its text.
     pub range: Range<usize>,
-    /// Whether the text begins with it.
+    /// Whether this is the text's first row.
     pub is_first: bool,
-    /// Whether the text ends with it.
+    /// Whether this is the text's last row.
     pub is_last: bool,
 }
 
@@ -41,23 +41,23 @@ struct Place {
     row: usize,
 }
 
-/// What rows are made from.
+/// What rows are computed from.
 #[derive(Clone, Copy, Debug)]
 pub struct Geometry<'a> {
     /// All records.
     pub records: &'a Records,
     /// Those that are shown, in order.
     pub shown: &'a VecDeque<Id>,
-    /// How their texts fall into rows.
+    /// Their layouts.
     pub layouts: &'a Layouts,
-    /// The columns to wrap at.
+    /// The width at which lines are wrapped.
     pub width: Width,
-    /// The rows there are for them, at least one.
+    /// How many rows there are, at least one.
     pub height: usize,
 }
 
 impl Geometry<'_> {
-    /// The rows on screen: those around the anchor, or the last ones.
+    /// Returns the rows on screen: those around the anchor, or the last ones.
     #[must_use]
     pub fn page(&self, anchor: Option<Anchor>) -> Vec<Row> {
         if self.shown.is_empty() {
@@ -86,15 +86,15 @@ impl Geometry<'_> {
         page
     }
 
-    /// Whether the page shows the end.
+    /// Returns whether the page shows the end.
     #[must_use]
     pub fn is_at_end(&self, page: &[Row]) -> bool {
         page.last()
             .is_none_or(|row| row.is_last && Some(&row.record) == self.shown.back())
     }
 
-    /// The anchor for a page so many rows below (or above, where negative) that of `anchor`, the focus
-    /// staying on its row of the screen.
+    /// Returns the anchor after scrolling down by this many rows, or up if negative; the focus stays on its row of
+    /// the screen.
     #[must_use]
     pub fn scrolled(&self, anchor: Option<Anchor>, by: isize) -> Option<Anchor> {
         if self.shown.is_empty() {
@@ -119,8 +119,8 @@ impl Geometry<'_> {
         })
     }
 
-    /// The anchor with the next record in focus (or the one before), moving the page only as far as
-    /// it takes to show it. A record that is taller than the screen is moved through row by row.
+    /// Returns the anchor for the next record, or the previous one. The page moves only as far as needed to show it; a
+    /// record taller than the screen is scrolled row by row.
     #[must_use]
     pub fn stepped(&self, anchor: Option<Anchor>, down: bool) -> Option<Anchor> {
         let page = self.page(anchor);
@@ -144,7 +144,7 @@ impl Geometry<'_> {
         Some(self.revealed(anchor, self.shown[next], 0, Placed::Near))
     }
 
-    /// The anchor with this byte of a record in focus; the page moves only where it is not there yet.
+    /// Returns the anchor for this byte of a record. The page moves only if it is not there yet.
     #[must_use]
     pub fn revealed(
         &self,
@@ -179,7 +179,7 @@ impl Geometry<'_> {
             Placed::Near if below => self.height.saturating_sub(rows.len()),
             Placed::Near => 0,
         };
-        // Going up into a record that is taller than the screen, its end comes first.
+        // Going up into a record taller than the screen shows its end first.
         let row = match placed {
             Placed::Near if !below && rows.len() > self.height => rows.len() - 1,
             _ => row,
@@ -191,7 +191,7 @@ impl Geometry<'_> {
         }
     }
 
-    /// The record in focus: the anchor's, or the next one that is shown; the last one while following.
+    /// Returns the record in focus: the anchor's, or the next one that is shown; the last one while following.
     #[must_use]
     pub fn focus(&self, anchor: Option<Anchor>) -> Option<Id> {
         match anchor {
@@ -201,7 +201,7 @@ impl Geometry<'_> {
         }
     }
 
-    /// The index of a record among those shown, or of the next one, or of the last.
+    /// Returns the index of a record among those shown, or of the next one, or of the last.
     fn index(&self, record: Id) -> usize {
         let index = self.shown.partition_point(|it| *it < record);
         index.min(self.shown.len().saturating_sub(1))
@@ -215,7 +215,7 @@ impl Geometry<'_> {
         }
     }
 
-    /// Keeps the focus on a record that is still on the anchor's page.
+    /// Returns the anchor for a record that is still on the anchor's page.
     fn kept_on(&self, record: Id, anchor: Anchor) -> Anchor {
         let page = self.page(Some(anchor));
         let row = page.iter().position(|it| it.record == record);
@@ -226,7 +226,7 @@ impl Geometry<'_> {
         })
     }
 
-    /// The row of the screen where the anchor's focus stands in the end.
+    /// Returns the row of the screen where the anchor's focus really is.
     fn focus_row(&self, anchor: Anchor) -> usize {
         let focus = self.place(anchor);
         let mut top = self.top(Some(anchor));
@@ -241,7 +241,7 @@ impl Geometry<'_> {
         y + focus.row.saturating_sub(top.row)
     }
 
-    /// The page's first row. A page is full wherever there is enough for it.
+    /// Returns the page's first row. A page is full if there are enough rows.
     fn top(&self, anchor: Option<Anchor>) -> Place {
         let last = self.shown.len() - 1;
         let end = Place {
@@ -275,7 +275,7 @@ impl Geometry<'_> {
         }
     }
 
-    /// The place so many rows above, and how many there were.
+    /// Returns the place this many rows above, and how many there were.
     fn up(&self, from: Place, rows: usize) -> (Place, usize) {
         let (mut place, mut left) = (from, rows);
         while left > place.row {
@@ -290,7 +290,7 @@ impl Geometry<'_> {
         (place, rows)
     }
 
-    /// The place so many rows below, and how many there were.
+    /// Returns the place this many rows below, and how many there were.
     fn down(&self, from: Place, rows: usize) -> (Place, usize) {
         let (mut place, mut left) = (from, rows);
         loop {
@@ -312,16 +312,16 @@ impl Geometry<'_> {
     }
 }
 
-/// Where a record is put that was not on the page.
+/// Where to put a record that was not on the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placed {
-    /// At the edge that it comes in from.
+    /// At the edge where it comes in.
     Near,
-    /// Where what is around it can be seen.
+    /// Where its surroundings are visible.
     Far,
 }
 
-/// The row that a byte is in.
+/// Returns the row that contains a byte.
 fn row_of(rows: &[Range<usize>], offset: usize) -> usize {
     rows.partition_point(|it| it.start <= offset)
         .saturating_sub(1)

@@ -1,7 +1,7 @@
-//! How a text falls into rows: at its line ends, and at the width where lines are wrapped.
+//! Divides texts into rows: at line ends, and at the width if lines are wrapped.
 //!
-//! Only what is on screen or next to it is ever laid out. What is long and was laid out is kept for
-//! the next frame; the rest is quicker done again.
+//! Only what is on screen or next to it is laid out. Long layouts are kept for the next frame; short ones are cheaper
+//! to make again.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -13,28 +13,28 @@ use unicode_width::UnicodeWidthStr;
 
 use super::records::{Id, Record};
 
-/// A text of so many bytes is laid out once for many frames.
+/// Length from which layouts are kept, in bytes.
 const LONG: usize = 2 << 10;
-/// So many long ones are kept.
+/// How many layouts are kept.
 const KEPT: usize = 16;
 
-/// A character with more bytes of marks on it is cut into several.
+/// A character with more combining marks than this is cut into several, in bytes.
 const CHARACTER_MAX: usize = 256;
 
 /// The rows of a text, as byte ranges in it.
 pub type Rows = Rc<[Range<usize>]>;
 
-/// How texts are laid out: the width to wrap at, or `None` where each line is a row.
+/// The width at which lines are wrapped; `None` if they are not.
 pub type Width = Option<usize>;
 
-/// Lays texts out, and remembers the long ones.
+/// Lays out texts, and keeps long layouts.
 #[derive(Debug, Default)]
 pub struct Layouts {
     kept: RefCell<VecDeque<(Id, Width, Rows)>>,
 }
 
 impl Layouts {
-    /// The rows of a record's text.
+    /// Returns the rows of a record's text.
     #[must_use]
     pub fn rows(&self, id: Id, record: &Record, width: Width) -> Rows {
         if record.text.len() < LONG {
@@ -52,12 +52,12 @@ impl Layouts {
     }
 }
 
-/// The rows of a text; there is always one.
+/// Returns the rows of a text; there is at least one.
 #[must_use]
 pub fn rows(text: &str, width: Width) -> Rows {
     let fits = |width: usize| text.len() <= width && !text.contains('\n');
     if width.is_some_and(fits) {
-        // The usual case; no text has more columns than bytes.
+        // The usual case: no text has more columns than bytes.
         return std::iter::once(0..text.len()).collect();
     }
     let mut rows = Vec::new();
@@ -72,11 +72,11 @@ pub fn rows(text: &str, width: Width) -> Rows {
     rows.into()
 }
 
-/// Cuts a line into rows of at most `width` columns: after a space where one is in the row's second
-/// half, else wherever the row is full. A character that is wider than a row has one of its own.
+/// Wraps a line to at most `width` columns: after a space, if one is in the row's second half, or else where the
+/// row is full. A character wider than a row gets a row of its own.
 fn wrap(line: &str, offset: usize, width: usize, rows: &mut Vec<Range<usize>>) {
     let (mut start, mut column) = (0, 0);
-    // Where a row might end: the byte and the columns before it.
+    // A possible row end: its byte, and the columns before it.
     let mut gap = None;
     for (at, columns, cell) in cells(line) {
         if column + columns > width && column > 0 {
@@ -92,8 +92,8 @@ fn wrap(line: &str, offset: usize, width: usize, rows: &mut Vec<Range<usize>>) {
     rows.push(offset + start..offset + line.len());
 }
 
-/// What a line of safe text is made of: where each piece stands, how many columns it takes, and
-/// the piece: a character as a reader sees it, or an SGR sequence, which takes none.
+/// Splits a line of safe text into characters, as a reader sees them, and SGR sequences, which take no columns. Each
+/// comes with its position and its width.
 pub fn cells(line: &str) -> impl Iterator<Item = (usize, usize, &str)> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -105,7 +105,7 @@ pub fn cells(line: &str) -> impl Iterator<Item = (usize, usize, &str)> {
         } else if first.is_ascii() && bytes.get(1).is_none_or(u8::is_ascii) {
             (1, 1)
         } else {
-            // An escape sequence is never part of a character, and no character is that long.
+            // An SGR sequence is never part of a character.
             let near = &rest[..rest.floor_char_boundary(CHARACTER_MAX)];
             let near = near.split('\x1b').next().unwrap_or(near);
             let cell = near.graphemes(true).next().unwrap_or(near);

@@ -1,4 +1,4 @@
-//! Keys: from the table to what each one does.
+//! Key presses: what each action does.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use crate::watch::pane::state::prompt::Purpose;
 use crate::watch::pane::state::records::{Record, RecordKind};
 use crate::watch::pane::state::{Leave, Mode, Screen};
 
-/// The most bytes that are put on a clipboard: terminals throw away what is too long for them.
+/// Greatest text that is copied to the clipboard, in bytes: terminals ignore longer ones.
 const COPY_MAX: usize = 1 << 20;
 
-/// Takes a key.
+/// Handles a key press.
 pub(super) fn key(screen: &mut Screen, key: Key, now: Duration) -> Vec<Effect> {
     let action = keys::action(key);
-    // These two work everywhere.
+    // These two work in every mode.
     match action {
         Some(Action::QuitNow) => return quit(screen, Leave::Now),
         Some(Action::Suspend) => return vec![Effect::Suspend],
@@ -34,8 +34,8 @@ pub(super) fn key(screen: &mut Screen, key: Key, now: Duration) -> Vec<Effect> {
         Mode::Prompt(_) => prompt::key(screen, key),
         Mode::Help(scroll) => {
             let last = last_line_of_help;
-            match turned(*scroll, last, action) {
-                Some(turned) => *scroll = turned,
+            match scrolled(*scroll, last, action) {
+                Some(scrolled) => *scroll = scrolled,
                 None => screen.mode = Mode::Messages,
             }
             Vec::new()
@@ -65,7 +65,7 @@ pub(super) fn key(screen: &mut Screen, key: Key, now: Duration) -> Vec<Effect> {
     }
 }
 
-/// Leaves; where others use the server that ends with this watch, asks once.
+/// Quits; if others use the server in this watch, asks first.
 fn quit(screen: &mut Screen, leave: Leave) -> Vec<Effect> {
     let others = screen.others;
     let is_asked = matches!(screen.mode, Mode::AskQuit(_));
@@ -76,8 +76,8 @@ fn quit(screen: &mut Screen, leave: Leave) -> Vec<Effect> {
     Vec::new()
 }
 
-/// What a key of moving makes of the first row of a page that is read; `None` for keys that close it.
-fn turned(scroll: usize, last: usize, action: Option<Action>) -> Option<usize> {
+/// Returns the new scroll position of a text; `None` for keys that close it.
+fn scrolled(scroll: usize, last: usize, action: Option<Action>) -> Option<usize> {
     const PAGE: usize = 10;
     if matches!(
         action,
@@ -107,14 +107,14 @@ fn detail(screen: &mut Screen, action: Option<Action>) -> Vec<Effect> {
         return vec![copied(screen, text, "the message")];
     }
     let last = detail.rows(width).len().saturating_sub(1);
-    match turned(detail.scroll, last, action) {
-        Some(turned) => detail.scroll = turned,
+    match scrolled(detail.scroll, last, action) {
+        Some(scrolled) => detail.scroll = scrolled,
         None => screen.mode = Mode::Messages,
     }
     Vec::new()
 }
 
-/// Does what a key of the table asks for while messages are read.
+/// Performs an action while messages are shown.
 fn act(screen: &mut Screen, action: Action, now: Duration) -> Vec<Effect> {
     match action {
         Action::Down => screen.step(true),
@@ -159,7 +159,7 @@ fn act(screen: &mut Screen, action: Action, now: Duration) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Wraps long lines, or shows more of them.
+/// Wraps long lines, or scrolls sideways.
 fn look_along(screen: &mut Screen, action: Action) {
     if action == Action::Wrap {
         screen.wraps = !screen.wraps;
@@ -174,10 +174,10 @@ fn look_along(screen: &mut Screen, action: Action) {
     }
 }
 
-/// Does what a key asks for that has an effect outside.
+/// Performs an action that has an effect outside.
 fn outward(screen: &mut Screen, action: Action) -> Vec<Effect> {
     let effect = match action {
-        action if !screen.can(action) => return told(screen, why_not(screen, action)),
+        action if !screen.can(action) => return notice(screen, why_not(screen, action)),
         Action::Copy | Action::CopyShown | Action::CopyId | Action::CopyCurl | Action::CopyPage => {
             return copy(screen, action);
         }
@@ -201,15 +201,15 @@ fn outward(screen: &mut Screen, action: Action) -> Vec<Effect> {
             screen.connection.state = ConnectionState::Connecting;
             Effect::Reconnect
         }
-        Action::Reconnect => return told(screen, "the stream has ended"),
+        Action::Reconnect => return notice(screen, "the stream has ended"),
         Action::Mouse => {
             screen.mouse = !screen.mouse;
-            let told = if screen.mouse {
+            let notice = if screen.mouse {
                 "the wheel scrolls, a click chooses; Shift or F2 for the terminal's own selection"
             } else {
                 "the mouse is the terminal's own"
             };
-            screen.notice = Some(told.into());
+            screen.notice = Some(notice.into());
             Effect::Mouse(screen.mouse)
         }
         Action::Quit => return quit(screen, Leave::Quit),
@@ -224,13 +224,13 @@ fn copy(screen: &mut Screen, action: Action) -> Vec<Effect> {
     let (text, what) = match action {
         Action::Copy => match screen.focus() {
             Some((_, record)) => (record.plain().into_owned(), "the message"),
-            None => return told(screen, "nothing to copy"),
+            None => return notice(screen, "nothing to copy"),
         },
         Action::CopyShown => (screen.shown_as_text(), "all that is shown"),
         Action::CopyId => match (target.id, screen.model.last_event_id()) {
             (Some(id), _) => (id.to_string(), "the client ID"),
             (None, Some(id)) => (id.into(), "the last event ID, for --last-event-id"),
-            (None, None) => return told(screen, "no event had an ID yet"),
+            (None, None) => return notice(screen, "no event had an ID yet"),
         },
         Action::CopyPage => {
             let page = target.page.clone().unwrap_or_default();
@@ -245,7 +245,7 @@ fn copy(screen: &mut Screen, action: Action) -> Vec<Effect> {
     vec![copied(screen, text, what)]
 }
 
-/// Why an action does nothing for what is watched.
+/// Returns why an action does not apply to what is watched.
 fn why_not(screen: &Screen, action: Action) -> &'static str {
     let is_recording = screen.is_recording();
     match action {
@@ -269,7 +269,7 @@ fn why_not(screen: &Screen, action: Action) -> &'static str {
     }
 }
 
-fn told(screen: &mut Screen, notice: &str) -> Vec<Effect> {
+fn notice(screen: &mut Screen, notice: &str) -> Vec<Effect> {
     screen.notice = Some(notice.into());
     Vec::new()
 }
@@ -277,16 +277,16 @@ fn told(screen: &mut Screen, notice: &str) -> Vec<Effect> {
 fn copied(screen: &mut Screen, mut text: String, what: &str) -> Effect {
     let whole = text.len();
     text.truncate(text.floor_char_boundary(COPY_MAX));
-    let told = if text.len() < whole {
+    let notice = if text.len() < whole {
         format!("copied the first {COPY_MAX} of {whole} bytes; to have it all, save it")
     } else {
         format!("copied {what}")
     };
-    screen.notice = Some(told.clone());
-    Effect::Copy { text, told }
+    screen.notice = Some(notice.clone());
+    Effect::Copy { text, notice }
 }
 
-/// The operation to be cancelled: the one in focus, or the only one. `None` stands for all.
+/// Returns the operation to cancel: the one in focus, or the only one; `None` means all.
 fn to_cancel(screen: &Screen) -> Option<String> {
     let running = || screen.running().filter_map(OperationState::name);
     if !screen.is_following()
@@ -359,7 +359,7 @@ fn change_level(screen: &mut Screen, action: Action) {
     });
 }
 
-/// While following, a line to find the place again by; else the message in focus.
+/// Draws a ruler while following, to find the place again; otherwise opens the message in focus.
 fn open(screen: &mut Screen, now: Duration) {
     if screen.is_following() {
         let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);

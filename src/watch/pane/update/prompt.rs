@@ -1,4 +1,4 @@
-//! What is typed into a prompt. Patterns count as they are typed; Esc takes them back.
+//! Input to a prompt. Patterns apply while they are typed; Esc undoes them.
 
 use super::Effect;
 use crate::watch::pane::keys::{Code, Key};
@@ -19,7 +19,7 @@ pub(super) fn open(screen: &mut Screen, purpose: Purpose) {
     screen.mode = Mode::Prompt(Prompt::new(purpose, &text, before, screen.anchor));
 }
 
-/// Takes what is pasted.
+/// Handles a paste.
 pub(super) fn paste(screen: &mut Screen, text: &str) {
     if let Mode::Prompt(prompt) = &mut screen.mode
         && prompt.paste(text)
@@ -28,7 +28,7 @@ pub(super) fn paste(screen: &mut Screen, text: &str) {
     }
 }
 
-/// Takes a key.
+/// Handles a key press.
 pub(super) fn key(screen: &mut Screen, key: Key) -> Vec<Effect> {
     let Mode::Prompt(prompt) = &mut screen.mode else {
         return Vec::new();
@@ -36,22 +36,22 @@ pub(super) fn key(screen: &mut Screen, key: Key) -> Vec<Effect> {
     let emptied = key.code == Code::Backspace && prompt.text().is_empty();
     match key.code {
         Code::Enter => return entered(screen),
-        Code::Esc => taken_back(screen),
-        // As in less, rubbing out what is not there closes the prompt.
-        _ if emptied => taken_back(screen),
+        Code::Esc => undo(screen),
+        // As in less, Backspace on an empty line closes the prompt.
+        _ if emptied => undo(screen),
         _ if prompt.key(key) => typed(screen),
         _ => {}
     }
     Vec::new()
 }
 
-/// Shows what the pattern typed so far would do.
+/// Applies the pattern typed so far.
 fn typed(screen: &mut Screen) {
     let Mode::Prompt(prompt) = &screen.mode else {
         return;
     };
     let (purpose, text, anchor) = (prompt.purpose, prompt.text().to_owned(), prompt.anchor);
-    let told = match purpose {
+    let feedback = match purpose {
         Purpose::Search => searched(screen, &text, anchor),
         Purpose::Filter => match screen.filter.set_pattern(&text) {
             Ok(()) => {
@@ -63,12 +63,12 @@ fn typed(screen: &mut Screen) {
         Purpose::SaveText | Purpose::SaveAll => None,
     };
     if let Mode::Prompt(prompt) = &mut screen.mode {
-        prompt.told = told;
+        prompt.feedback = feedback;
     }
 }
 
-/// Looks for a pattern from where the view was: at the first hit from there on, or, while following,
-/// at the last one.
+/// Searches for a pattern from where the view was: selects the first hit from there on, or, while following, the
+/// last one.
 fn searched(screen: &mut Screen, text: &str, anchor: Option<Anchor>) -> Option<String> {
     let query = match Query::new(text) {
         Ok(query) => query,
@@ -98,13 +98,13 @@ fn entered(screen: &mut Screen) -> Vec<Effect> {
     };
     let text = prompt.text();
     match prompt.purpose {
-        // The same again.
+        // Repeats the last search.
         Purpose::Search if text.is_empty() => {
             let before = prompt.before.clone();
             searched(screen, &before, prompt.anchor);
         }
-        Purpose::Search | Purpose::Filter if prompt.told.is_some() => {
-            screen.notice.clone_from(&prompt.told);
+        Purpose::Search | Purpose::Filter if prompt.feedback.is_some() => {
+            screen.notice.clone_from(&prompt.feedback);
         }
         Purpose::Search | Purpose::Filter => {}
         Purpose::SaveText | Purpose::SaveAll if text.is_empty() => {
@@ -119,8 +119,8 @@ fn entered(screen: &mut Screen) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Closes the prompt, and leaves everything as it was before.
-fn taken_back(screen: &mut Screen) {
+/// Closes the prompt, and restores everything.
+fn undo(screen: &mut Screen) {
     let mode = std::mem::replace(&mut screen.mode, Mode::Messages);
     let Mode::Prompt(prompt) = mode else {
         return;
@@ -133,7 +133,7 @@ fn taken_back(screen: &mut Screen) {
             go_back(screen, prompt.anchor);
         }
         Purpose::Filter => {
-            // It was one before, so it is one.
+            // It was valid before.
             let _ = screen.filter.set_pattern(&prompt.before);
             screen.refilter();
             go_back(screen, prompt.anchor);

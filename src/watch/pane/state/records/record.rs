@@ -1,96 +1,96 @@
-//! One record: what is shown of a message, made safe once, and the rest only where that says less.
+//! One record: what is shown of a message, made safe once, and its original only if that differs.
 
 use std::borrow::Cow;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::client::subscribe::Received;
+use crate::client::subscribe::{ForeignEvent, Received};
 use crate::event::{EventId, UnixMillis};
 use crate::message::{DEFAULT_EVENT, Level, Message, Operation, Outcome, Progress};
 use crate::terminal::safe_text::{self, Colour};
 use crate::wire::json::{self, ForeignObject};
 
-/// The most bytes of one message's text that are kept; a codechat server's never has more.
+/// Greatest length of a message's text, in bytes; a codechat server's never has more.
 pub const TEXT_MAX: usize = 4 << 20;
 
-/// Names of events that say nothing.
+/// Event names that say nothing.
 const DEFAULT_EVENTS: [&str; 2] = ["message", DEFAULT_EVENT];
 
-/// What a record is.
+/// The kind of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordKind {
     /// A publisher's message.
     Message,
     /// The server's own.
     System,
-    /// What the watcher notes: a gap, an end.
+    /// The watcher's: a gap, an end.
     Note,
     /// A line that the user drew.
     Ruler,
 }
 
-/// One of the things that came.
+/// Something that came, or that the watcher noted.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// Its place in the channel, from 1.
+    /// Its sequence number in the channel, from 1.
     pub seq: Option<NonZeroU64>,
-    /// When the server took it, or when it was said elsewhere; never 0.
+    /// When the server accepted it, or the time that a foreign event gives; never 0.
     pub time: Option<NonZeroU64>,
-    /// When it came, in microseconds since the watch began.
+    /// When it arrived, in microseconds since the watch began.
     arrived: u64,
-    /// The operation it belongs to, made safe.
+    /// Its operation, made safe.
     pub operation: Option<Arc<str>>,
     /// The text, made safe: visible characters, SGR sequences, and LF between lines.
     pub text: Box<str>,
-    /// What else the message said.
+    /// Further members of the message.
     pub more: Option<Box<More>>,
-    /// How much it matters.
+    /// Its level.
     pub level: Option<Level>,
-    /// What it is.
+    /// Its kind.
     pub kind: RecordKind,
-    /// Whether its operation begins with it.
+    /// Whether it is the first of its operation.
     pub begins: bool,
-    /// Whether the text has colours: looked for once, since a filter asks all records at each key.
+    /// Whether the text has colours: kept, since a filter asks it of all records at each key press.
     is_coloured: bool,
 }
 
-/// What few messages say.
+/// Members that few messages have.
 #[derive(Clone, Debug, Default)]
 pub struct More {
-    /// The text as it came, where that is not what is shown.
+    /// The original text, if it differs from what is shown.
     pub raw: Option<Box<str>>,
-    /// The event ID, where it is not `<seq>-<time>`.
+    /// The event ID, if it is not `<seq>-<time>`.
     pub id: Option<Box<str>>,
-    /// The operation's name as it came, where that is not what is shown.
+    /// The original name of the operation, if it differs from what is shown.
     pub operation: Option<Box<str>>,
-    /// What is shown in an operation's place, made safe: the logger, or the event's name.
+    /// The label in the place of an operation's name, made safe: the logger, or the event's name.
     pub label: Option<Box<str>>,
-    /// What is kept of an event of a server that is not codechat's.
+    /// The original of an event of a server that is not codechat's.
     pub foreign: Option<ForeignPart>,
-    /// The event's name, where it is not the default.
+    /// The event's name, if it is not the default.
     pub event: Option<Box<str>>,
-    /// How far the operation is.
+    /// The progress.
     pub progress: Option<Progress>,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Option<Outcome>,
-    /// Anything else: one JSON object.
+    /// The fields: one JSON object.
     pub fields: Option<Box<str>>,
 }
 
-/// What is kept of an event of a server that is not codechat's.
+/// The original of an event of a server that is not codechat's.
 #[derive(Clone, Debug)]
 pub struct ForeignPart {
-    /// When its last byte came.
+    /// When it was received.
     pub received_at: UnixMillis,
-    /// The time that it tells itself.
+    /// The time that it gives.
     pub time: Option<UnixMillis>,
-    /// Its data, where that is not the text.
+    /// Its data, if that is not the text.
     pub data: Option<Arc<str>>,
 }
 
 impl Record {
-    /// A record of a message that came.
+    /// Creates a record of a message.
     #[must_use]
     pub fn received(received: Received, now: Duration, colour: Colour) -> Self {
         let when = received.when();
@@ -106,38 +106,19 @@ impl Record {
             None => id.parse::<EventId>().ok(),
         };
         let words = std::mem::take(&mut message.text);
-        let foreign = foreign.map(|it| {
-            let logger = it.logger.as_deref();
-            let label = logger.or(Some(&*event).filter(|it| !DEFAULT_EVENTS.contains(it)));
-            let label = label.map(|it| safe_text::safe_line(it, Colour::Strip).into());
-            let data = (*it.data != *words).then_some(it.data);
-            let received_at = it.received_at;
-            (
-                label,
-                ForeignPart {
-                    received_at,
-                    time,
-                    data,
-                },
-            )
+        let label = foreign.as_ref().and_then(|it| label_of(it, &event));
+        let foreign = foreign.map(|it| ForeignPart {
+            received_at: it.received_at,
+            time,
+            data: (*it.data != *words).then_some(it.data),
         });
-        let (label, foreign) = foreign.unzip();
-        let (text, raw) = if message.system {
-            let (safe, _) = made_safe(words.clone(), Colour::Strip);
-            (set_off(&safe), Some(words.into()))
-        } else {
-            made_safe(words, colour)
-        };
-        let (text, raw) = match said_without_words(&message) {
-            Some(told) if text.is_empty() => (told, Some("".into())),
-            _ => (text, raw),
-        };
+        let (text, raw) = shown_text(words, &message, colour);
         let is_coloured = text.contains('\x1b');
         let name = message.operation.as_ref().map(Operation::as_str);
         let safe_name = name.map(|it| safe_text::safe_line(it, Colour::Strip));
         let more = More {
             raw,
-            // What is no codechat ID must not be taken for one, even if there is none.
+            // An ID that is not codechat's must be kept, even an empty one, so that it is not taken for codechat's.
             id: (event_id.is_none() && (foreign.is_some() || !id.is_empty())).then(|| id.into()),
             operation: name
                 .filter(|it| safe_name.as_deref() != Some(it))
@@ -146,7 +127,7 @@ impl Record {
                 Some(_) => Some(event.into()),
                 None => message.event.as_ref().map(|it| it.as_str().into()),
             },
-            label: label.flatten(),
+            label,
             foreign,
             progress: message.progress,
             outcome: message.outcome,
@@ -170,7 +151,7 @@ impl Record {
         }
     }
 
-    /// A record of the watcher's own.
+    /// Creates a record of the watcher's own.
     #[must_use]
     pub fn own(kind: RecordKind, level: Option<Level>, text: &str, now: Duration) -> Self {
         let (safe, _) = made_safe(text.into(), Colour::Strip);
@@ -191,13 +172,13 @@ impl Record {
         }
     }
 
-    /// When it came, since the watch began.
+    /// Returns when it arrived, since the watch began.
     #[must_use]
     pub fn arrived(&self) -> Duration {
         Duration::from_micros(self.arrived)
     }
 
-    /// The text without its colours.
+    /// Returns the text without its colours.
     #[must_use]
     pub fn plain(&self) -> Cow<'_, str> {
         if self.is_coloured {
@@ -207,20 +188,20 @@ impl Record {
         }
     }
 
-    /// What stands before the text: the operation, or else the logger or the event's name.
+    /// Returns the label before the text: the operation, or else the logger or the event's name.
     #[must_use]
     pub fn label(&self) -> Option<&str> {
         let label = || self.more.as_ref()?.label.as_deref();
         self.operation.as_deref().or_else(label)
     }
 
-    /// How its operation ended, if the message says so.
+    /// Returns the outcome, if the message has one.
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
         self.more.as_ref().and_then(|it| it.outcome)
     }
 
-    /// The event ID as it stood in the stream.
+    /// Returns the event ID as it was in the stream.
     #[must_use]
     pub fn event_id(&self) -> String {
         let other = self.more.as_ref().and_then(|it| it.id.as_deref());
@@ -235,13 +216,13 @@ impl Record {
         }
     }
 
-    /// When the server took it, or when it was said elsewhere.
+    /// Returns when the server accepted it, or the time that a foreign event gives.
     #[must_use]
     pub fn server_time(&self) -> Option<UnixMillis> {
         self.time.map(NonZeroU64::get)
     }
 
-    /// The message as it came.
+    /// Returns the original message.
     #[must_use]
     pub fn message(&self) -> Message {
         let more = self.more.as_deref().cloned().unwrap_or_default();
@@ -258,7 +239,7 @@ impl Record {
         }
     }
 
-    /// The message as `--format json` writes it.
+    /// Returns the message as `--format json` writes it.
     #[must_use]
     pub fn json_object(&self) -> Vec<u8> {
         let (id, message) = (self.event_id(), self.message());
@@ -307,8 +288,29 @@ impl More {
     }
 }
 
-/// What a message without text says.
-fn said_without_words(message: &Message) -> Option<Box<str>> {
+/// Returns the label of an event of a server that is not codechat's: its logger or its name.
+fn label_of(foreign: &ForeignEvent, event: &str) -> Option<Box<str>> {
+    let name = Some(event).filter(|it| !DEFAULT_EVENTS.contains(it));
+    let label = foreign.logger.as_deref().or(name)?;
+    Some(safe_text::safe_line(label, Colour::Strip).into())
+}
+
+/// Returns the text that is shown for a message with these words, and the words if they differ.
+fn shown_text(words: String, message: &Message, colour: Colour) -> (Box<str>, Option<Box<str>>) {
+    let (text, raw) = if message.system {
+        let (safe, _) = made_safe(words.clone(), Colour::Strip);
+        (set_off(&safe), Some(words.into()))
+    } else {
+        made_safe(words, colour)
+    };
+    match text_of_members(message) {
+        Some(members) if text.is_empty() => (members, Some("".into())),
+        _ => (text, raw),
+    }
+}
+
+/// Returns the text for a message without one.
+fn text_of_members(message: &Message) -> Option<Box<str>> {
     let progress = message.progress.as_ref();
     match (message.outcome, progress) {
         (Some(outcome), _) => Some(format!("({outcome})").into()),
@@ -322,7 +324,7 @@ fn said_without_words(message: &Message) -> Option<Box<str>> {
     }
 }
 
-/// What is no publisher's is never to be taken for a message.
+/// Marks a text as the server's or the watcher's, so that it is not taken for a publisher's.
 fn set_off(text: &str) -> Box<str> {
     format!("-- {text} --").into()
 }
@@ -331,7 +333,7 @@ fn micros(now: Duration) -> u64 {
     u64::try_from(now.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Safe text without its colours.
+/// Removes the colours from safe text.
 #[must_use]
 pub fn plain(text: &str) -> Cow<'_, str> {
     let mut pieces = text.split('\x1b');
@@ -342,13 +344,13 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     let mut out = String::with_capacity(text.len());
     out.push_str(first);
     for piece in pieces {
-        // Whatever follows an ESC in safe text is the rest of an SGR sequence, and what comes after.
+        // In safe text, ESC always begins an SGR sequence, which ends with `m`.
         out.push_str(piece.split_once('m').map_or("", |(_, rest)| rest));
     }
     Cow::Owned(out)
 }
 
-/// The text made safe, and the text as it came where that is something else.
+/// Returns the text made safe, and the original if it differs.
 fn made_safe(mut text: String, colour: Colour) -> (Box<str>, Option<Box<str>>) {
     if text.len() > TEXT_MAX {
         let end = text.floor_char_boundary(TEXT_MAX);
