@@ -1,9 +1,9 @@
-//! The HTTP server: one axum router behind an accept loop of our own.
+//! The HTTP server: an axum router behind its own accept loop.
 //!
-//! `axum::serve` would set no `TCP_NODELAY`, bound no slow request head and cost twice the memory per
-//! idle stream; axum's `Sse` cannot carry ready-encoded frames. So `connection` speaks HTTP with
-//! hyper, `stream` writes frames, and axum routes. Past them lead two shortcuts, each with its reason:
-//! `fast_path` answers the plainest requests, and `stream::takeover` writes streams.
+//! `axum::serve` would set no `TCP_NODELAY`, have no header timeout and take twice the memory per idle stream; axum's
+//! `Sse` cannot carry frames that are encoded already. So `connection` serves HTTP with hyper, `stream` writes frames,
+//! and axum routes. Two shortcuts bypass them, for reasons given there: `fast_path` answers the most common requests,
+//! and `stream::takeover` writes streams.
 
 mod access;
 mod body_rest;
@@ -51,35 +51,35 @@ use crate::channels::Channels;
 use crate::hub::Hub;
 use crate::wire::Route;
 
-/// The most of an unknown path that an error quotes, in characters.
+/// Upper bound of an unknown path that an error quotes, in characters.
 const PATH_SHOWN: usize = 100;
 /// Upper bound of what one connection buffers, in bytes, each way.
 const BUFFER_BYTES: usize = 16 * 1024;
 
-/// What bounds the server's patience and its requests, and who may ask.
+/// Timeouts and limits of the server, and who may use it.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
-    /// A comment is sent on a stream that was quiet for so long.
+    /// Time without content after which a stream sends a comment.
     pub heartbeat: Duration,
-    /// A subscriber whose connection takes no bytes for so long, while some wait, is closed.
+    /// Time without taking any of the bytes that are waiting, after which a subscriber's connection is closed.
     pub stall_timeout: Duration,
-    /// A request's head must have come within this.
+    /// Time limit for a request's head.
     pub header_timeout: Duration,
-    /// The body of a request that is not a stream must have come within this.
+    /// Time limit for the body of a request that is not a stream.
     pub body_timeout: Duration,
-    /// On shutdown, clients that do not take their farewell are cut after this.
+    /// Time limit on shutdown for clients to take the last bytes of their streams.
     pub grace: Duration,
-    /// The longest text of a message, in bytes of UTF-8.
+    /// Upper bound of a message's text, in bytes of UTF-8.
     pub max_message: usize,
-    /// Answer every request through hyper, none directly: to compare the two.
+    /// Whether hyper answers every request, for comparison.
     pub plain_requests: bool,
-    /// Write every stream through hyper too, none directly. Implies [`ServerOptions::plain_requests`].
+    /// Whether hyper also writes every stream. Implies [`ServerOptions::plain_requests`].
     pub plain_streams: bool,
-    /// Whom it lets in.
+    /// Who may use it.
     pub access: Access,
-    /// Speak HTTPS with this certificate, rather than HTTP.
+    /// The certificate for HTTPS; `None` for HTTP.
     pub tls: Option<Tls>,
-    /// Whether the server is inside a watcher, and ends with it.
+    /// Whether the server runs inside a watch, and ends with it.
     pub is_watchers: bool,
 }
 
@@ -101,7 +101,7 @@ impl Default for ServerOptions {
     }
 }
 
-/// What every handler has at hand.
+/// The state that handlers share.
 #[derive(Clone)]
 struct App {
     channels: Channels,
@@ -112,7 +112,7 @@ struct App {
 }
 
 impl App {
-    /// `listening` are the addresses that the server is reached by.
+    /// Creates the state of a server that is reached by these addresses.
     fn new(channels: Channels, options: ServerOptions, listening: &[SocketAddr]) -> Self {
         Self {
             channels,
@@ -130,8 +130,8 @@ impl FromRef<App> for Arc<Viewer> {
     }
 }
 
-/// Serves `channels`, such as those of a [`Hub`](crate::Hub), on `listeners` until `shutdown` is ready; then says farewell on every stream, answers
-/// new requests with 503, and returns once all clients are gone, at the latest after
+/// Serves `channels`, such as those of a [`Hub`](crate::Hub), on `listeners` until `shutdown` is ready. Then it ends
+/// every stream, answers new requests with 503, and returns when all clients are gone, at the latest after
 /// [`ServerOptions::grace`].
 pub async fn serve(
     listeners: Vec<TcpListener>,
@@ -166,7 +166,7 @@ pub async fn serve(
     }
 
     shutdown.await;
-    // The hub first: an open stream would keep its connection from ever draining.
+    // The hub first: an open stream would keep its connection open for ever.
     channels.hub().close();
     closing.cancel();
     connections.close();
@@ -180,7 +180,7 @@ pub async fn serve(
     background.shutdown().await;
 }
 
-/// Ends idle channels, often enough that none outlives the idle timeout by more than an eighth.
+/// Ends idle channels, so often that none exceeds the idle timeout by more than an eighth.
 async fn sweep(hub: Hub) {
     const OFTEN: Duration = Duration::from_millis(10);
     const SELDOM: Duration = Duration::from_secs(30);
@@ -195,13 +195,13 @@ async fn sweep(hub: Hub) {
     }
 }
 
-/// `GET /readyz`: whether a balancer should send clients here.
+/// Answers `GET /readyz`: whether a load balancer should send clients here.
 async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
     app.channels.ready()?;
     Ok("ready")
 }
 
-/// Every route with its handlers.
+/// Returns every route with its handlers.
 fn all_routes(app: App) -> Router {
     let all = Route::ALL.into_iter();
     all.fold(Router::new(), |router, route| {
@@ -239,7 +239,7 @@ fn handlers(route: Route) -> MethodRouter<App> {
         let refused = ProblemKind::MethodNotAllowed(method, route.methods().join(", "));
         (allow, Problem::from(refused))
     };
-    // Else axum answers HEAD by what GET does.
+    // Otherwise axum would answer HEAD with the handler for GET.
     let handlers = if route.methods().contains(&"GET") && !route.methods().contains(&"HEAD") {
         handlers.head(refuse)
     } else {

@@ -1,4 +1,4 @@
-//! Who may use a server: its token, the names that it is reached by, and the web pages that may use it.
+//! Access rules: the server's token, its names, and the web pages that may use it.
 
 pub(super) mod gate;
 
@@ -11,25 +11,25 @@ use thiserror::Error;
 
 use crate::token::Token;
 
-/// Whom a server lets in, beyond what it lets in anyway.
+/// Who may use a server, beyond what is always allowed.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
-    /// What clients must show; `docs/security.md` says for which requests. `None` asks for nothing.
+    /// The token that clients must send; `docs/security.md` says for which requests. `None` requires none.
     pub token: Option<Token>,
-    /// Names that the server is reached by, besides loopback's and the addresses it listens on.
+    /// Names of the server, besides loopback's and the addresses it listens on.
     pub hosts: Vec<AllowedHost>,
     /// Web pages that may use the server, besides its own.
     pub origins: Vec<AllowedOrigin>,
 }
 
 impl Access {
-    /// Lets everybody in: for a server on loopback, or behind the application's own login.
+    /// Creates rules that let everybody in: for a server on loopback, or behind the application's own login.
     #[must_use]
     pub fn open() -> Self {
         Self::default()
     }
 
-    /// Asks for this token, where `docs/security.md` says so.
+    /// Creates rules that require this token, for the requests in `docs/security.md`.
     #[must_use]
     pub fn token(token: Token) -> Self {
         let mut access = Self::open();
@@ -37,7 +37,7 @@ impl Access {
         access
     }
 
-    /// Adds a name that the server is reached by, such as `app.example.org`. Others than loopback's are refused.
+    /// Adds a name of the server, such as `app.example.org`. Requests with other names, except loopback's, are refused.
     #[must_use]
     pub fn host(mut self, host: AllowedHost) -> Self {
         self.hosts.push(host);
@@ -52,7 +52,7 @@ impl Access {
     }
 }
 
-/// A name or an address that may stand in `Host`.
+/// A name or an address that `Host` may contain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowedHost(Known);
 
@@ -62,7 +62,7 @@ enum Known {
     Address(IpAddr),
 }
 
-/// A text is no host.
+/// Why a text is not a host.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("a host is a name or an address, as in chat.example.org or 192.168.1.5")]
 pub struct NotAHost;
@@ -84,7 +84,7 @@ impl FromStr for AllowedHost {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowedOrigin(HeaderValue);
 
-/// A text is no origin.
+/// Why a text is not an origin.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error(
     "an origin is a scheme, a host and perhaps a port, as in https://app.example.org or http://localhost:3000"
@@ -118,7 +118,7 @@ fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// A host and perhaps a port, as `Host` writes them (RFC 9110, 7.2).
+/// A host and an optional port, as in `Host` (RFC 9110, 7.2).
 #[derive(Clone, Copy, Debug)]
 struct Authority<'a> {
     host: Host<'a>,

@@ -1,8 +1,8 @@
-//! What no handler reads of a request's body.
+//! The rest of a request's body that no handler reads.
 //!
-//! Many clients write all of a body before they read a byte of the answer: if the rest of one that is
-//! refused were left unread, they would see their connection reset instead of the reason. So it is read
-//! and dropped, while the answer is on its way already.
+//! Many clients send a whole body before they read the answer: if the rest of a refused one were left unread, they
+//! would see a connection reset instead of the reason. So it is read and discarded, while the answer is already on its
+//! way.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,24 +16,24 @@ use tokio::time::{sleep, timeout};
 
 use super::App;
 
-/// So much is read and dropped, in bytes, and for no longer than the body timeout.
+/// Upper bound of what is read and discarded, in bytes; the body timeout bounds it too.
 const REST_BYTES: usize = 32 << 20;
-/// For no longer than this once the server shuts down.
+/// Time limit for it during a shutdown.
 const CLOSING_TIME: Duration = Duration::from_millis(200);
 
-/// A request's body. Where it is dropped before its end, the rest is read and dropped too.
+/// A request's body. If it is dropped before its end, the rest is read and discarded.
 pub(super) struct WholeBody {
-    /// `None` once it is dropped.
+    /// `None` after it is dropped.
     body: Option<Incoming>,
     app: App,
-    /// Whether the client waits to be told before it sends the body (RFC 9110, 10.1.1). One that never is
-    /// told sends none.
+    /// Whether the client waits for 100 Continue before it sends the body (RFC 9110, 10.1.1). Without it, it sends
+    /// nothing.
     waits: bool,
     has_ended: bool,
 }
 
 impl WholeBody {
-    /// `waits` is whether the request has a header `Expect`.
+    /// Wraps a body. `waits` is whether the request has a header `Expect`.
     pub(super) fn new(body: Incoming, waits: bool, app: App) -> Self {
         Self {
             has_ended: body.is_end_stream(),
@@ -102,7 +102,7 @@ async fn drop_rest(mut body: Incoming, app: App) {
         app.channels.hub().closed().await;
         sleep(CLOSING_TIME).await;
     };
-    // Whichever comes first, the connection goes on or ends by it.
+    // Each of these ends the wait, and the connection continues or closes.
     tokio::select! {
         _ = timeout(app.options.body_timeout, rest) => {}
         () = closing => {}

@@ -1,4 +1,4 @@
-//! Connections: accepting them, and who speaks HTTP on them: `fast_path`, hyper, or both in turn.
+//! Connections: accepting them, and passing them to `fast_path`, hyper, or both in turn.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -26,10 +26,10 @@ use super::stream::takeover::{Handoff, Writer};
 use super::write_timeout::WriteTimeout;
 use super::{App, BUFFER_BYTES, ServerOptions, tls};
 
-/// How long accepting rests when no connection can be taken (at the limit of open files, say).
+/// Pause before accepting again after an error, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepts connections until the task is ended; those that come while `closing` are answered too.
+/// Accepts connections until the task is aborted; also during the shutdown, when they get 503.
 pub(super) async fn accept(
     listener: TcpListener,
     app: App,
@@ -63,11 +63,11 @@ pub(super) async fn accept(
             router: router.clone(),
             peer,
         };
-        connections.spawn(converse(stream, service, closing.clone()));
+        connections.spawn(serve_connection(stream, service, closing.clone()));
     }
 }
 
-/// A client that went away before it was accepted says nothing about the next one.
+/// Returns whether an error concerns only one connection, whose client left before it was accepted.
 fn is_about_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(
@@ -76,9 +76,9 @@ fn is_about_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Speaks HTTP on one connection until it ends, as a stream or otherwise.
-async fn converse(socket: TcpStream, service: HttpService, closing: CancellationToken) {
-    // In a box, so that all which the conversation holds is gone by the time that the stream begins.
+/// Serves one connection until it ends.
+async fn serve_connection(socket: TcpStream, service: HttpService, closing: CancellationToken) {
+    // Boxed, so that everything but the stream is freed by the time that it begins.
     if let Some(writer) = Box::pin(until_stream(socket, service, closing)).await
         && let Err(error) = writer.await
     {
@@ -86,7 +86,7 @@ async fn converse(socket: TcpStream, service: HttpService, closing: Cancellation
     }
 }
 
-/// Answers the requests of one connection; `Some` where it has become a stream.
+/// Answers the requests of one connection; returns a writer if it has become a stream.
 async fn until_stream(
     socket: TcpStream,
     service: HttpService,
@@ -101,22 +101,22 @@ async fn until_stream(
     let metrics = Arc::clone(&service.app.metrics);
     let mut socket = WriteTimeout::new(socket, options.stall_timeout, metrics);
     if let Some(tls) = options.tls.clone() {
-        Box::pin(tls::converse(socket, tls, service, closing)).await;
+        Box::pin(tls::serve_connection(socket, tls, service, closing)).await;
         return None;
     }
-    let early = match fast_path::converse(&mut socket, &service, &closing).await {
+    let early = match fast_path::serve_connection(&mut socket, &service, &closing).await {
         Next::Over => return None,
-        Next::Stream { stream, unasked } => {
-            let (socket, patience) = (socket.into_socket(), options.stall_timeout);
-            return Some(Writer::new(socket, stream, patience, unasked));
+        Next::Stream { stream, unexpected } => {
+            let (socket, timeout) = (socket.into_socket(), options.stall_timeout);
+            return Some(Writer::new(socket, stream, timeout, unexpected));
         }
         Next::Hyper(early) => early,
     };
-    // In a box, so that the connections that need none of it are small.
+    // Boxed, so that the connections that never need it stay small.
     Box::pin(through_hyper(socket, early, service, closing)).await
 }
 
-/// The same with hyper, for all that `fast_path` leaves to it.
+/// Does so with hyper, for everything that `fast_path` leaves to it.
 async fn through_hyper(
     socket: WriteTimeout,
     early: Vec<u8>,
@@ -139,11 +139,11 @@ async fn through_hyper(
         .max_buf_size(BUFFER_BYTES)
         .serve_connection(TokioIo::new(socket), answer);
     let mut closing = std::pin::pin!(closing.cancelled());
-    // One that came after the closing began has yet to be told so.
-    let mut told = service.app.channels.hub().is_closing();
+    // A connection made after the shutdown began must still be shut down.
+    let mut is_shutting_down = service.app.channels.hub().is_closing();
     let outcome = poll_fn(|cx| {
-        if !told && closing.as_mut().poll(cx).is_ready() {
-            told = true;
+        if !is_shutting_down && closing.as_mut().poll(cx).is_ready() {
+            is_shutting_down = true;
             Pin::new(&mut connection).graceful_shutdown();
         }
         match Pin::new(&mut connection).poll(cx) {
@@ -159,9 +159,9 @@ async fn through_hyper(
         Ok(stream) => {
             let parts = connection.into_parts();
             let HyperSocket { early, socket, .. } = parts.io.into_inner();
-            let unasked = parts.read_buf.len() + early.len();
-            let (socket, patience) = (socket.into_socket(), options.stall_timeout);
-            Some(Writer::new(socket, stream, patience, unasked))
+            let unexpected = parts.read_buf.len() + early.len();
+            let (socket, timeout) = (socket.into_socket(), options.stall_timeout);
+            Some(Writer::new(socket, stream, timeout, unexpected))
         }
         Err(ended) => {
             if let Err(error) = ended {
@@ -172,23 +172,23 @@ async fn through_hyper(
     }
 }
 
-/// Sets what every accepted socket inherits.
+/// Sets the options that accepted sockets inherit.
 fn prepare(listener: &TcpListener, options: &ServerOptions) -> io::Result<()> {
     let socket = SockRef::from(listener);
-    // Linux hands these down to the sockets that are accepted, which saves two calls for each.
+    // On Linux, accepted sockets inherit these, which saves two calls for each.
     socket.set_tcp_nodelay(true)?;
-    // A peer that vanished without a word acknowledges nothing. The kernel then gives the connection
-    // up one heartbeat after the first heartbeat that it could not deliver. A reader that pauses looks
-    // the same to it, so it must have more patience than the stall timeout.
-    let patience = options.heartbeat.max(options.stall_timeout * 2);
+    // A peer that vanished acknowledges nothing. The kernel then closes the connection one heartbeat after the first
+    // heartbeat that it could not deliver. A paused reader looks the same, so the kernel's timeout must be longer than
+    // the stall timeout.
+    let timeout = options.heartbeat.max(options.stall_timeout * 2);
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    socket.set_tcp_user_timeout(Some(patience))?;
+    socket.set_tcp_user_timeout(Some(timeout))?;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let _ = patience;
+    let _ = timeout;
     Ok(())
 }
 
-/// A socket as hyper gets it: what was read of it before comes first, and `takeover` is told of flushes.
+/// A socket for hyper: first returns the bytes read before; reports flushes to `takeover`.
 struct HyperSocket {
     early: Bytes,
     socket: WriteTimeout,

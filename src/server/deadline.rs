@@ -1,12 +1,11 @@
-//! A deadline that moves on far more often than it is reached.
+//! A deadline that is moved far more often than it is reached.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A timer for a deadline that moves. Moving it later costs a store: the timer stays as it is, and is set
-/// again if it fires too early.
+/// A timer for a moving deadline. Moving it later costs only a store: the timer is set again if it fires too early.
 pub(super) struct Deadline {
     timer: Pin<Box<Sleep>>,
     due: Instant,
@@ -26,12 +25,12 @@ impl Deadline {
         }
     }
 
-    /// Returns whether the timer, once it was polled, has yet to wake its task.
+    /// Returns whether the timer, after it was polled, will wake its task.
     pub(super) fn is_armed(&self, now: Instant) -> bool {
         now < self.timer.deadline()
     }
 
-    /// Ready once the deadline has passed.
+    /// Becomes ready when the deadline has passed.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             ready!(self.timer.as_mut().poll(cx));

@@ -1,19 +1,17 @@
-//! The plainest requests, answered without HTTP in between: an ID is issued, a message is published, or
-//! a stream begins.
+//! The fast path: the most common requests, answered without hyper and axum. It issues an ID, publishes a message, or
+//! begins a stream.
 //!
-//! The reason is cost. Through hyper and axum a message takes 36,000 instructions besides the three
-//! system calls that it needs, here 10,000: 8.8 µs in all rather than 13.0 for a plain axum server, of
-//! which the kernel has 6.5. (A bare loop around epoll that checks and keeps nothing takes 7.1 on the same
-//! machine.) `serve --plain-streams` goes the other way, and `benches/load` compares.
+//! The reason is cost. Through hyper and axum a message takes 36,000 instructions besides the three system calls that
+//! it needs, here 10,000: 8.8 µs in all rather than 13.0 for a plain axum server, of which the kernel has 6.5. (A bare
+//! loop around epoll that checks and keeps nothing takes 7.1 on the same machine.) `serve --plain-streams` turns it
+//! off, and `benches/load` compares.
 //!
-//! So a connection begins here. It stays for as long as each read brings whole requests of which nothing
-//! is out of the ordinary ([`request`]), and which succeed. At the first other one hyper gets the
-//! connection for good, with the bytes that were read: a body in several pieces, a header that means
-//! something, a message that is refused, a client that is not known. So nothing is refused here, there is
-//! one place for each rule and each error, and a test sees that both ways answer the same bytes.
+//! Every connection begins here. It stays as long as each read brings whole requests that [`request`] accepts and that
+//! succeed. The first other request hands the connection to hyper for good, with the bytes that were read: a body in
+//! several pieces, a significant header, a message that is refused, an unknown client. So nothing is refused here,
+//! every rule and every error has one place, and a test checks that both ways send the same bytes.
 //!
-//! A request is answered while it lies in a buffer that all connections of a worker share: one that is
-//! idle holds no memory for it.
+//! Requests are parsed in a buffer that all connections of a worker share: an idle connection holds no memory for it.
 
 mod answer;
 mod request;
@@ -44,24 +42,24 @@ use crate::wire::Route;
 use crate::wire::answer::Connected;
 
 thread_local! {
-    /// What was read of a connection, while it is answered.
+    /// What was read from a connection, while it is answered.
     static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER_BYTES].into());
     /// The answers to it.
     static ANSWERS: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// How a connection goes on.
+/// How a connection continues.
 pub(super) enum Next {
-    /// Not at all.
+    /// It ends.
     Over,
-    /// As a stream, whose head and first bytes are out. So many bytes came behind its request.
-    Stream { stream: Stream, unasked: usize },
-    /// With hyper, which has these bytes yet to read.
+    /// As a stream, whose head and first bytes are sent. `unexpected` bytes came after its request.
+    Stream { stream: Stream, unexpected: usize },
+    /// With hyper, which has to read these bytes first.
     Hyper(Vec<u8>),
 }
 
-/// Answers the requests of one connection until it has to go on otherwise.
-pub(super) async fn converse(
+/// Answers the requests of one connection until it has to continue otherwise.
+pub(super) async fn serve_connection(
     socket: &mut WriteTimeout,
     service: &HttpService,
     closing: &CancellationToken,
@@ -69,7 +67,7 @@ pub(super) async fn converse(
     let Some(hub) = service.app.channels.own() else {
         return Next::Hyper(Vec::new());
     };
-    // One that comes while the server closes has yet to be told so.
+    // During a shutdown, hyper answers with 503.
     if !serves(&service.app.options) || hub.is_closing() {
         return Next::Hyper(Vec::new());
     }
@@ -83,13 +81,12 @@ pub(super) async fn converse(
         next: None,
         deadline: Deadline::new(Instant::now() + service.app.options.header_timeout),
         waits: false,
-        acted: false,
+        has_effect: false,
     };
     poll_fn(|cx| fast_path.poll(closing.as_mut(), cx)).await
 }
 
-/// Whether a server has requests that are answered here. Where a token or a page's origin has to be
-/// looked at, none are plain.
+/// Returns whether any requests can be answered here: not if tokens or origins have to be checked.
 fn serves(options: &ServerOptions) -> bool {
     let access = &options.access;
     let is_plain = options.plain_requests || options.plain_streams;
@@ -100,21 +97,21 @@ struct FastPath<'a> {
     socket: &'a mut WriteTimeout,
     service: &'a HttpService,
     hub: &'a Hub,
-    /// What the socket did not take yet. No request is read before it has.
+    /// What the socket has not taken yet. No further request is read before that is sent.
     unsent: Vec<u8>,
-    /// The last `Host` that was let in; most requests of a connection have the same.
+    /// The last `Host` that was accepted; most requests of a connection have the same.
     host: Option<Box<str>>,
-    /// What follows once all is sent.
+    /// How the connection continues when everything is sent.
     next: Option<Next>,
-    /// A request must have come by then.
+    /// When the next request must have come.
     deadline: Deadline,
-    /// Whether this task is woken when the server closes, and by its timer.
+    /// Whether the shutdown and the timer will wake this task.
     waits: bool,
-    /// Whether the request that is being answered has had its effect.
-    acted: bool,
+    /// Whether the current request has had its effect.
+    has_effect: bool,
 }
 
-/// What came of a request that was answered.
+/// The result of answering a request.
 enum Answered {
     Whole,
     Stream(Stream),
@@ -145,13 +142,13 @@ impl FastPath<'_> {
                 return Poll::Ready(Next::Over);
             }
         } else if asks && self.deadline.is_armed(Instant::now()) {
-            // Both have yet to wake this task: the server was open, and the timer not due, just now.
+            // Both will wake this task: a moment ago the server was open and the timer not due.
             return Poll::Pending;
         }
         self.deadline.poll(cx).map(|()| Next::Over)
     }
 
-    /// Sends what the socket did not take at once.
+    /// Sends what the socket did not take before.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.unsent.is_empty() {
             let sent = ready!(Pin::new(&mut *self.socket).poll_write(cx, &self.unsent))?;
@@ -166,7 +163,7 @@ impl FastPath<'_> {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads once, and answers what came.
+    /// Reads once, and answers the requests.
     fn poll_requests(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         READ.with_borrow_mut(|buffer| {
             let mut buffer = ReadBuf::new(buffer);
@@ -183,16 +180,16 @@ impl FastPath<'_> {
         })
     }
 
-    /// Answers one request after the other. What is left then is for hyper.
+    /// Answers one request after the other. The rest is for hyper.
     fn answer(&mut self, mut requests: &[u8], answers: &mut Vec<u8>, cx: &mut Context<'_>) {
         let mut begun = Instant::now();
         self.deadline
             .set(begun + self.service.app.options.header_timeout);
         while !requests.is_empty() {
             let before = answers.len();
-            self.acted = false;
+            self.has_effect = false;
             let answered = request::parse(requests)
-                // A client that asks much and takes no answers must not fill the memory.
+                // A client that sends many requests and reads no answers must not fill the memory.
                 .filter(|_| before < BUFFER_BYTES)
                 .and_then(|request| {
                     let trying = || self.answer_one(&request, begun, answers, cx);
@@ -202,15 +199,15 @@ impl FastPath<'_> {
             match answered {
                 Some((Answered::Whole, length)) => requests = &requests[length..],
                 Some((Answered::Stream(stream), length)) => {
-                    let unasked = requests.len() - length;
-                    self.next = Some(Next::Stream { stream, unasked });
+                    let unexpected = requests.len() - length;
+                    self.next = Some(Next::Stream { stream, unexpected });
                     return;
                 }
                 None => {
                     answers.truncate(before);
-                    // Where it panicked and nothing has happened yet, hyper's way fails in the same
-                    // manner and says so. Else the message would be published twice.
-                    self.next = Some(if self.acted {
+                    // If a request panicked before its effect, hyper's handler fails in the same way and reports it.
+                    // After its effect, the message would be published twice.
+                    self.next = Some(if self.has_effect {
                         Next::Over
                     } else {
                         Next::Hyper(requests.into())
@@ -224,7 +221,7 @@ impl FastPath<'_> {
         }
     }
 
-    /// Answers a request by what its ordinary handler does; `None` where that would not succeed.
+    /// Answers a request; `None` if the ordinary handler would refuse it.
     fn answer_one(
         &mut self,
         request: &Plain,
@@ -244,7 +241,7 @@ impl FastPath<'_> {
             Action::Connect => {
                 let id = self.hub.connect().ok()?;
                 connect::log_issued(id);
-                self.acted = true;
+                self.has_effect = true;
                 connected(self.hub, id, answers)?;
                 (Method::GET, Route::Connect, None, StatusCode::OK)
             }
@@ -255,14 +252,14 @@ impl FastPath<'_> {
             Action::Publish(id, kind) => {
                 let max = app.options.max_message;
                 kind.check(request.body.len(), max).ok()?;
-                // A byte order mark is passed over by the ordinary handler.
+                // The ordinary handler removes a byte order mark.
                 if Encoding::for_bom(request.body).is_some() {
                     return None;
                 }
                 let text = str::from_utf8(request.body).ok()?.to_owned();
                 let message = publish::message(kind, text, &[], max).ok()?;
                 let receipt = self.hub.publish(id, message, None).ok()?;
-                self.acted = true;
+                self.has_effect = true;
                 app.metrics.publish.observe(begun.elapsed());
                 answer::accepted(&publish::answer(receipt), answers);
                 (Method::POST, Route::Client, Some(id), StatusCode::ACCEPTED)

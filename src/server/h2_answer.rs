@@ -1,9 +1,9 @@
-//! Answers over HTTP/2, each of which is given up by itself if its client takes no bytes.
+//! Answers over HTTP/2, with a stall timeout for each.
 //!
-//! There the socket does not tell whether a client makes progress: it carries other answers, and a client
-//! may grant an answer no window while it goes on to acknowledge pings. So each answer runs in a future that
-//! sees when hyper does not ask the body for more, which is while the window is used up. After the stall
-//! timeout that future is dropped: the stream is reset, and a subscriber has left its channel.
+//! The socket does not show whether an HTTP/2 client makes progress: it carries other answers too, and a client may
+//! acknowledge pings while it grants an answer no window. So each answer runs in a future that notices if hyper does
+//! not ask the body for more, which means that the window is used up. After the stall timeout that future is dropped:
+//! the stream is reset, and the subscriber leaves its channel.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -22,8 +22,8 @@ use tokio::time::Instant;
 use super::deadline::Deadline;
 use super::metrics::Metrics;
 
-/// Length of what hyper gets at a time, in bytes. Small, so that even a slow client takes one within the
-/// stall timeout.
+/// Length of the pieces that hyper gets, in bytes: small, so that even a slow client takes one within the stall
+/// timeout.
 const PIECE_BYTES: usize = 4 * 1024;
 
 tokio::task_local! {
@@ -31,7 +31,7 @@ tokio::task_local! {
     static PROGRESS: Arc<Progress>;
 }
 
-/// Runs the answers of one connection, each as a task.
+/// Runs the answers of one connection, a task each.
 #[derive(Clone)]
 pub(super) struct Answers {
     stall_timeout: Duration,
@@ -93,13 +93,13 @@ async fn run(answer: impl Future<Output = ()>, stall_timeout: Duration) -> Resul
 #[derive(Default)]
 struct Progress(AtomicU8);
 
-/// There is no body yet: the handler is at work.
+/// There is no body yet: the handler is running.
 const HANDLER: u8 = 0;
-/// It did not ask the body for more: what it has finds no window.
+/// Hyper did not ask for more: the window is used up.
 const BLOCKED: u8 = 1;
-/// It took a piece of the body.
+/// Hyper took a piece of the body.
 const BODY_TAKEN: u8 = 2;
-/// It took all that was due.
+/// Hyper took everything that was due.
 const BODY_WAITS: u8 = 3;
 
 impl Progress {
@@ -118,7 +118,7 @@ impl Progress {
     }
 }
 
-/// Has the answer's body watched, if it goes over HTTP/2.
+/// Watches the answer's body, if it is sent over HTTP/2.
 pub(super) fn watched(answer: Response<Body>) -> Response<Body> {
     let Ok(progress) = PROGRESS.try_with(Arc::clone) else {
         return answer;
@@ -133,10 +133,10 @@ pub(super) fn watched(answer: Response<Body>) -> Response<Body> {
     })
 }
 
-/// A body in small pieces, which notes whether it is asked for the next one.
+/// A body in small pieces, which notes whether hyper asks for the next one.
 struct WatchedBody {
     body: Body,
-    /// What is left of the last frame.
+    /// The rest of the last frame.
     rest: Bytes,
     progress: Arc<Progress>,
 }

@@ -1,4 +1,4 @@
-//! The handlers, a file each for what a route does.
+//! The handlers: a file for each route.
 
 pub(super) mod clients;
 pub(super) mod connect;

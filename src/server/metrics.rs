@@ -1,6 +1,6 @@
-//! `GET /metrics`: what has happened, in Prometheus's text format.
+//! `GET /metrics`: counters, in Prometheus's text format.
 //!
-//! There is no label by client or path, so that the answer neither grows nor names anybody.
+//! There is no label by client or path, so that the answer neither grows nor reveals anybody.
 
 use axum::extract::State;
 use axum::http::header;
@@ -12,16 +12,16 @@ use crate::hub::Stats;
 use crate::metrics::{Counter, Histogram, head, single};
 
 const KIND: &str = "text/plain; version=0.0.4; charset=utf-8";
-/// What the server counts itself; the hub counts the rest.
+/// Counters of the server; the hub has its own.
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
     /// Bytes of streams, without the framing of HTTP.
     pub(super) bytes: Counter,
-    /// Gaps that streams told of.
+    /// Gaps that streams reported.
     pub(super) gaps: Counter,
-    /// Subscribers, and seldom others, whose connections were closed since they took no bytes.
+    /// Connections, mostly of subscribers, that were closed because they took no bytes.
     pub(super) stalled: Counter,
-    /// How long single messages took, from the request's head to its answer.
+    /// Durations of single messages, from the request's head to its answer.
     pub(super) publish: Histogram,
 }
 
@@ -78,7 +78,7 @@ impl Metrics {
             (
                 "gaps_total",
                 "counter",
-                "Gaps told to subscribers.",
+                "Gaps reported to subscribers.",
                 self.gaps.get(),
             ),
             (

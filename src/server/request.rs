@@ -1,5 +1,4 @@
-//! What handlers take out of a request: the client it is about, its token, its query, and its body with what
-//! the head says about it.
+//! What handlers read from a request: its client, its token, its query, and its body.
 
 pub(super) mod body;
 pub(super) mod client_id;

@@ -1,5 +1,5 @@
-//! The API as a part of an application's own server, which is axum's: what `service` and `connection` do around every request, as far
-//! as it can be done behind an accept loop that is not ours.
+//! The API as part of an application's own axum server: what `service` and `connection` do for every request, as far
+//! as that is possible in another accept loop.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,12 +21,12 @@ use crate::wire::{API, Route};
 #[derive(Clone, Debug)]
 pub struct RouterOptions {
     server: ServerOptions,
-    /// Those that it has beside the API.
+    /// Further routes besides the API.
     others: Vec<Route>,
 }
 
 impl RouterOptions {
-    /// A router whom these may use.
+    /// Creates options with these access rules.
     #[must_use]
     pub fn new(access: Access) -> Self {
         let server = ServerOptions {
@@ -39,8 +39,8 @@ impl RouterOptions {
         }
     }
 
-    /// Sets the bounds of patience and of requests. Of these options, `access`, `grace`, `header_timeout`, `tls`, `plain_requests` and
-    /// `plain_streams` say nothing here.
+    /// Sets timeouts and limits. Of these options, `access`, `grace`, `header_timeout`, `tls`, `plain_requests` and
+    /// `plain_streams` have no effect here.
     #[must_use]
     pub fn bounds(mut self, bounds: ServerOptions) -> Self {
         let access = self.server.access;
@@ -70,10 +70,11 @@ impl RouterOptions {
     }
 }
 
-/// The API of a [`Hub`](crate::Hub), below `/api/v1/sse`, to be merged into an application's router, or nested in it: watchers then use
-/// `--server http://host/prefix`. It adds nothing else, and no fallback.
+/// Returns the API of a [`Hub`](crate::Hub), below `/api/v1/sse`, to be merged into an application's router, or nested
+/// in it: watchers then use `--server http://host/prefix`. It adds nothing else, and no fallback.
 ///
-/// An open stream keeps `axum::serve` from ending, so its shutdown must come from [`Hub::close_on`](crate::Hub::close_on):
+/// An open stream keeps `axum::serve` from ending, so its shutdown must come from
+/// [`Hub::close_on`](crate::Hub::close_on):
 ///
 /// ```no_run
 /// use axum::Router;
@@ -92,14 +93,14 @@ impl RouterOptions {
 /// # }
 /// ```
 ///
-/// What is lost beside [`serve`](crate::serve), which can run on a second listener for the same hub:
+/// What it lacks compared with [`serve`](crate::serve), which can run on a second listener for the same hub:
 ///
-/// | lost | instead |
+/// | lacking | instead |
 /// | --- | --- |
-/// | 3 KB an idle stream (12 to 25 KB then); the fast way of publishing | |
-/// | a reader that takes no bytes is cut at the socket | its stream ends once hyper has not asked for more for the stall timeout |
+/// | an idle stream takes 3 KB (here 12 to 25 KB); the fast path for publishing | |
+/// | a reader that takes no bytes is closed at the socket | its stream ends after hyper has not asked for more for the stall timeout |
 /// | `TCP_NODELAY` | `axum::serve::ListenerExt::tap_io` |
-/// | the header timeout, vanished peers, 503 during shutdown, 500 after a panic | layers of the application; one with a timeout or a body limit also cuts publishing by NDJSON |
+/// | the header timeout, detection of vanished peers, 503 during shutdown, 500 after a panic | layers of the application; one with a timeout or a body limit also cuts publishing by NDJSON |
 pub fn router(channels: impl Into<Channels>, options: RouterOptions) -> Router {
     let RouterOptions { server, others } = options;
     let app = App::new(channels.into(), server, &[]);
@@ -116,7 +117,7 @@ pub fn router(channels: impl Into<Channels>, options: RouterOptions) -> Router {
         .with_state(app)
 }
 
-/// What holds for every request, as in `service`.
+/// Wraps every request, like `service`.
 async fn around(
     State((app, begun)): State<(App, Arc<AtomicBool>)>,
     request: Request,
@@ -138,7 +139,7 @@ async fn around(
     app.gate.around(request, answer).await
 }
 
-/// Does what the first request must find done: it is the first that surely runs in the application's runtime.
+/// Starts the background tasks, at the first request: only then is the application's runtime certain to be there.
 fn begin(app: &App) {
     tracing::info!(
         "the API is served by the application; what that costs beside codechat's own server is in the documentation of `router`"

@@ -1,4 +1,4 @@
-//! One request and its answer: what holds for every route.
+//! One request and its answer: what all routes have in common.
 
 use std::any::Any;
 use std::net::SocketAddr;
@@ -30,7 +30,7 @@ pub(super) struct HttpService {
 }
 
 impl HttpService {
-    /// Answers one request. `handoff` is there where the connection can become a stream.
+    /// Answers one request. `handoff` is set if the connection can be taken over.
     pub(super) async fn answer(
         &self,
         request: Request<Incoming>,
@@ -45,7 +45,7 @@ impl HttpService {
         response
     }
 
-    /// A panic is the end of this request and of nothing else: whatever was locked is whole.
+    /// Limits a panic to its request: locked values stay consistent.
     async fn answer_safely(
         &self,
         request: Request<WholeBody>,
@@ -58,8 +58,8 @@ impl HttpService {
         })
     }
 
-    /// Has the request answered by its handler. An answer that is a stream gets its body
-    /// here, where it is known whether the connection can be taken over.
+    /// Passes the request to its handler. An answer that is a stream gets its body here, where it is known whether the
+    /// connection can be taken over.
     async fn route(
         &self,
         request: Request<WholeBody>,
@@ -92,7 +92,7 @@ impl HttpService {
         }
     }
 
-    /// Tells of an answer; for a stream, once it begins.
+    /// Logs an answer; for a stream, when it begins.
     pub(super) fn log(&self, seen: &Seen, status: StatusCode) {
         let Seen {
             method,
@@ -110,11 +110,11 @@ impl HttpService {
     }
 }
 
-/// What the log tells of a request.
+/// What the log shows of a request.
 pub(super) struct Seen {
     pub(super) method: Method,
     pub(super) route: &'static str,
-    /// The beginning of the client's ID; only where the log tells of it.
+    /// The beginning of the client's ID, if the log shows it.
     pub(super) client: Option<String>,
     pub(super) begun: Instant,
 }
@@ -132,7 +132,7 @@ impl Seen {
     }
 }
 
-/// A method of the client's own making is no text for a log.
+/// Returns the method for the log: a client may invent one.
 fn shown(method: &Method) -> Method {
     const OTHER: &[u8] = b"OTHER";
     match *method {

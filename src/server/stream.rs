@@ -1,6 +1,6 @@
-//! What every stream does, whether it carries messages or control events.
+//! What all streams have in common, whether they carry messages or control events.
 
-mod patient_body;
+mod stall_body;
 pub(super) mod takeover;
 
 use std::convert::Infallible;
@@ -18,7 +18,7 @@ use bytes::Bytes;
 use http_body::Frame;
 use tokio::time::Instant;
 
-use self::patient_body::PatientBody;
+use self::stall_body::StallTimeoutBody;
 use super::App;
 use super::deadline::Deadline;
 use super::metrics::Metrics;
@@ -31,19 +31,19 @@ use crate::wire::{self, sse};
 /// Upper bound of one gathered write, in bytes.
 const WRITE_BYTES: usize = 64 * 1024;
 
-/// The answer that is a stream. The connection decides how it is written.
+/// Returns an answer that is a stream. The connection decides how it is written.
 pub(super) fn answer(head: impl IntoResponseParts, stream: Stream) -> Response {
     (head, Extension(OpenStream::new(stream))).into_response()
 }
 
-/// Gives an answer that is a stream its body, which `body` makes; and takes a length away that is of another body.
+/// Gives an answer that is a stream its body, made by `body`; removes a wrong `Content-Length`.
 pub(super) fn fill(response: &mut Response, body: impl FnOnce(Stream, &mut HeaderMap) -> Body) {
     let (is_unmodified, stream) = (
         response.status() == StatusCode::NOT_MODIFIED,
         response.extensions_mut().remove::<OpenStream>(),
     );
     let stream = stream.and_then(|it| it.take());
-    // The router has counted the empty body that stands in for a stream; and that of an answer which is not sent (RFC 9110, 8.6).
+    // The router has counted the placeholder's empty body, or the body of an answer that is not sent (RFC 9110, 8.6).
     if stream.is_some() || is_unmodified {
         response.headers_mut().remove(header::CONTENT_LENGTH);
     }
@@ -52,7 +52,7 @@ pub(super) fn fill(response: &mut Response, body: impl FnOnce(Stream, &mut Heade
     }
 }
 
-/// What the head of every stream's answer says.
+/// Returns the headers of every stream's answer.
 pub(super) fn common_head(id: ClientId) -> [(&'static str, String); 5] {
     [
         (header::CONTENT_TYPE.as_str(), wire::EVENT_STREAM.to_owned()),
@@ -66,17 +66,17 @@ pub(super) fn common_head(id: ClientId) -> [(&'static str, String); 5] {
     ]
 }
 
-/// What one stream says, and when.
+/// The content of one stream.
 pub(super) struct Stream {
-    /// `None` once the last bytes are out.
+    /// `None` after the last bytes.
     source: Option<Source>,
-    /// What goes out before the first frame.
+    /// What is sent before the first frame.
     first: Vec<u8>,
     heartbeat: Duration,
     metrics: Arc<Metrics>,
 }
 
-/// What a stream tells of.
+/// Where the content comes from.
 enum Source {
     Messages(Subscription),
     Control(ControlEvents),
@@ -101,7 +101,7 @@ impl Stream {
         }
     }
 
-    /// A control stream, which has nothing to say before its first event.
+    /// Opens a control stream, which says nothing before its first event.
     pub(super) fn of_control(
         events: ControlEvents,
         heartbeat: Duration,
@@ -115,24 +115,24 @@ impl Stream {
         }
     }
 
-    /// Whether all has been said.
+    /// Returns whether everything has been sent.
     pub(super) fn is_over(&self) -> bool {
         self.source.is_none() && self.first.is_empty()
     }
 
-    /// A comment is due where nothing was said for so long.
+    /// Returns after how long without content a comment is due.
     pub(super) fn heartbeat(&self) -> Duration {
         self.heartbeat
     }
 
     /// Appends that comment.
-    #[expect(clippy::unused_self, reason = "it is the stream that says it")]
+    #[expect(clippy::unused_self, reason = "a stream has one kind of heartbeat")]
     pub(super) fn beat(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(sse::HEARTBEAT);
     }
 
-    /// Appends all that is due, up to one write's worth; true where more may be. Otherwise the task
-    /// is woken when more comes.
+    /// Appends everything that is due, up to [`WRITE_BYTES`]. Returns true if there may be more; otherwise the task is
+    /// woken when more comes.
     pub(super) fn gather(&mut self, out: &mut Vec<u8>, cx: &mut Context<'_>) -> bool {
         let before = out.len();
         let more = self.append(out, cx);
@@ -140,7 +140,7 @@ impl Stream {
         more
     }
 
-    /// To be called where its reader is given up since it takes no bytes.
+    /// Counts that its reader is closed because it takes no bytes.
     pub(super) fn stalled(&self) {
         self.metrics.stalled.add(1);
     }
@@ -165,7 +165,7 @@ impl Stream {
     }
 }
 
-/// Appends what is due of a channel's messages; ready with true once all has been said.
+/// Appends what is due of a channel's messages; ready with true after the last one.
 fn poll_append(
     subscription: &mut Subscription,
     metrics: &Metrics,
@@ -191,8 +191,8 @@ fn poll_append(
     Poll::Ready(matches!(delivery, Delivery::End(_) | Delivery::Closing))
 }
 
-/// A stream on its way from the handler to the connection, which alone knows whether it can be
-/// written directly. (Extensions are cloned; a stream cannot be.)
+/// A stream on its way from the handler to the connection, which alone knows whether it can be taken over.
+/// (Extensions must be cloneable; a stream is not.)
 #[derive(Clone)]
 pub(super) struct OpenStream(Arc<Mutex<Option<Stream>>>);
 
@@ -201,14 +201,14 @@ impl OpenStream {
         Self(Arc::new(Mutex::new(Some(stream))))
     }
 
-    /// The stream; taken once.
+    /// Returns the stream, the first time.
     pub(super) fn take(&self) -> Option<Stream> {
         lock(&self.0).take()
     }
 }
 
-/// A stream as an ordinary body: all frames that are due go into one write, and a comment where
-/// nothing was due for a heartbeat.
+/// A stream as an ordinary body: all frames that are due go into one write, and a comment is sent if nothing was
+/// due for a heartbeat.
 pub(super) struct StreamBody {
     stream: Stream,
     /// The next heartbeat.
@@ -222,8 +222,8 @@ impl StreamBody {
     }
 
     /// Ends the stream if its reader takes no bytes for this time.
-    pub(super) fn cut_after(self, stall_timeout: Duration) -> PatientBody {
-        PatientBody::new(self, stall_timeout)
+    pub(super) fn cut_after(self, stall_timeout: Duration) -> StallTimeoutBody {
+        StallTimeoutBody::new(self, stall_timeout)
     }
 }
 
@@ -250,14 +250,14 @@ impl http_body::Body for StreamBody {
     }
 }
 
-/// Spreads the clients' return after a shutdown over 1 to 5 s, so that they do not come all at once.
-/// A client's ID is random, so it is as good as a dice.
+/// Returns a retry time that spreads the clients' reconnects after a shutdown over 1 to 5 s. A client's random ID
+/// serves as the random number.
 pub(super) fn spread_retry(id: ClientId) -> u64 {
     let bytes = id.as_bytes();
     1000 + u64::from(u16::from_be_bytes([bytes[0], bytes[1]])) * 4000 / u64::from(u16::MAX)
 }
 
-/// What a control stream says.
+/// The content of a control stream.
 pub(super) struct ControlEvents(Option<ControlStream>);
 
 impl ControlEvents {
@@ -265,7 +265,7 @@ impl ControlEvents {
         Self(Some(stream))
     }
 
-    /// Appends what is news; ready with true once all has been said.
+    /// Appends what has changed; ready with true after the last event.
     pub(super) fn poll_append(&mut self, out: &mut Vec<u8>, cx: &mut Context<'_>) -> Poll<bool> {
         let Some(stream) = &mut self.0 else {
             return Poll::Ready(true);

@@ -1,8 +1,7 @@
-//! HTTPS: the certificate and its key, and connections that speak TLS, with HTTP/2 for those that ask for
-//! it (ALPN, RFC 7301).
+//! HTTPS: the certificate and its key, and TLS connections, with HTTP/2 for clients that ask for it (ALPN, RFC 7301).
 //!
-//! Streams go through the ordinary body here: what is written must be encrypted and framed, so there is
-//! no socket to take back.
+//! Streams go through the ordinary body here: their bytes must be encrypted and framed, so the socket cannot be taken
+//! over.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -23,7 +22,7 @@ use rustls::crypto::ring;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 
 use super::BUFFER_BYTES;
@@ -34,36 +33,36 @@ use crate::pem_file::{self, PemFileError};
 
 const HTTP_2: &[u8] = b"h2";
 const HTTP_1: &[u8] = b"http/1.1";
-/// Requests at a time on one connection of HTTP/2.
+/// Concurrent requests on one HTTP/2 connection.
 const CONCURRENT: u32 = 256;
 
-/// What a server shows for itself.
+/// A server's certificate and key.
 #[derive(Clone)]
 pub struct Tls(Arc<ServerConfig>);
 
-/// Why a certificate and a key are of no use.
+/// Why a certificate and a key cannot be used.
 #[derive(Debug, Error)]
 pub enum TlsError {
-    /// A file that cannot be read, or holds something else.
+    /// A file cannot be read, or holds something else.
     #[error(transparent)]
     File(#[from] PemFileError),
-    /// They are not a pair, or of a kind that is not known.
+    /// They do not match, or their kind is not supported.
     #[error("the certificate in {} and the key in {} do not go together: {why}", .cert.display(), .key.display())]
     Pair {
         /// The certificate's file.
         cert: PathBuf,
         /// The key's file.
         key: PathBuf,
-        /// What is wrong with them.
+        /// The reason.
         why: rustls::Error,
     },
 }
 
 impl Tls {
-    /// Reads a certificate with its chain, its own first, and its key, both in PEM.
+    /// Loads a certificate with its chain, its own first, and its key, both in PEM.
     ///
     /// # Errors
-    /// Where a file cannot be read, or the two are no pair.
+    /// If a file cannot be read, or the two do not match.
     pub fn load(cert: &Path, key: &Path) -> Result<Self, TlsError> {
         let chain = pem_file::certificates("certificate", cert)?;
         let secret = pem_file::key("key", key)?;
@@ -90,29 +89,21 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// Speaks HTTPS on one connection until it ends. The handshake has no more time than a request's head.
-pub(super) async fn converse(
+/// Serves one TLS connection until it ends. The header timeout also bounds the handshake.
+pub(super) async fn serve_connection(
     stream: WriteTimeout,
     tls: Tls,
     service: HttpService,
     closing: CancellationToken,
 ) {
     let options = Arc::clone(&service.app.options);
-    let handshake = timeout(
-        options.header_timeout,
-        TlsAcceptor::from(tls.0).accept(stream),
-    );
-    // One that came after the closing began has yet to be told so.
+    // A connection made after the shutdown began must still be shut down.
     let is_early = !service.app.channels.hub().is_closing();
-    let shaken = tokio::select! {
-        shaken = handshake => shaken,
+    let stream = tokio::select! {
+        stream = handshake(stream, tls, options.header_timeout) => stream,
         () = closing.cancelled(), if is_early => return,
     };
-    let stream = match shaken {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return tracing::debug!(%error, "no TLS connection"),
-        Err(_) => return tracing::debug!("a TLS handshake took too long"),
-    };
+    let Some(stream) = stream else { return };
     let is_http_2 = stream.get_ref().1.alpn_protocol() == Some(HTTP_2);
     let answers = Answers::new(options.stall_timeout, Arc::clone(&service.app.metrics));
     let (requests, open) = watch::channel(0);
@@ -120,7 +111,7 @@ pub(super) async fn converse(
         let (service, request_open) = (service.clone(), Open::new(&requests));
         async move {
             let answer = service.answer(request, None).await;
-            // It is open until the last of its answer is out.
+            // The request is open until the last byte of its answer.
             let answer = answer.map(|body| {
                 body.map_frame(move |frame| {
                     let _ = &request_open;
@@ -175,7 +166,21 @@ pub(super) async fn converse(
     }
 }
 
-/// A request that is being answered, as long as this lives.
+/// Performs the handshake; logs why it failed.
+async fn handshake(
+    stream: WriteTimeout,
+    tls: Tls,
+    limit: Duration,
+) -> Option<TlsStream<WriteTimeout>> {
+    match timeout(limit, TlsAcceptor::from(tls.0).accept(stream)).await {
+        Ok(Ok(stream)) => return Some(stream),
+        Ok(Err(error)) => tracing::debug!(%error, "no TLS connection"),
+        Err(_) => tracing::debug!("a TLS handshake took too long"),
+    }
+    None
+}
+
+/// Counts a request as open while this lives.
 struct Open(watch::Sender<usize>);
 
 impl Open {
@@ -191,8 +196,8 @@ impl Drop for Open {
     }
 }
 
-/// Waits until a connection ends that is shutting down. The answers that are open run to their end; then the
-/// client has the stall timeout to take the last bytes of them.
+/// Waits for the end of a connection that is shutting down. Its open answers complete; then the client has the stall
+/// timeout to take their last bytes.
 async fn finish(
     connection: impl Future<Output = hyper::Result<()>>,
     mut open: watch::Receiver<usize>,
@@ -207,11 +212,11 @@ async fn finish(
     }
 }
 
-/// Ready once no request was open for so long: over HTTP/1 hyper sees to that itself, over HTTP/2 it asks
-/// for ever whether the client is still there.
-async fn idle(open: &mut watch::Receiver<usize>, patience: Duration) {
+/// Waits until no request has been open for `period`: hyper does that itself for HTTP/1, but pings HTTP/2 clients for
+/// ever.
+async fn idle(open: &mut watch::Receiver<usize>, period: Duration) {
     while open.wait_for(|open| *open == 0).await.is_ok() {
-        if timeout(patience, open.changed()).await.is_err() {
+        if timeout(period, open.changed()).await.is_err() {
             return;
         }
     }

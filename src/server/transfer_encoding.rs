@@ -1,15 +1,15 @@
-//! Where a request ends, where two readers of the same bytes could differ about it: a proxy before
-//! this server, say. Such a difference lets one client put words into another one's mouth.
+//! Where a request ends. If a proxy and this server disagreed about it, one client could smuggle a request into another
+//! one's connection.
 
 use axum::http::{HeaderMap, HeaderValue, Response, header};
 
 use super::problem::{Problem, ProblemKind};
 
-/// Whether the body comes in chunks.
+/// Returns whether the body is chunked.
 ///
 /// # Errors
-/// Where it comes in any other coding than chunks alone: hyper looks at the last one only, and takes
-/// the bytes of the others for the message.
+/// If it has any other coding than `chunked` alone: hyper looks at the last one only, and would take the encoded bytes
+/// for the message.
 pub(super) fn is_chunked(headers: &HeaderMap) -> Result<bool, Problem> {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
@@ -19,8 +19,8 @@ pub(super) fn is_chunked(headers: &HeaderMap) -> Result<bool, Problem> {
     }
 }
 
-/// Ends the connection with this answer. A request in chunks is the last one on its connection, as it
-/// may have had a `Content-Length` too, which hyper hides (RFC 9112, 6.1).
+/// Closes the connection after this answer. A chunked request is the last one on its connection: it may have had a
+/// `Content-Length` too, which hyper hides (RFC 9112, 6.1).
 pub(super) fn end<B>(mut answer: Response<B>) -> Response<B> {
     let close = HeaderValue::from_static("close");
     answer.headers_mut().insert(header::CONNECTION, close);

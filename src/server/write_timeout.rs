@@ -1,8 +1,8 @@
 //! A socket whose writes fail once the peer has taken no bytes for the stall timeout.
 //!
-//! This is the one place that knows whether a reader makes progress: a slow one that takes a byte now
-//! and then is waited for, one that takes none is closed, leaves its channel, and with that no longer
-//! holds back a streaming publisher. (A stream that was taken over watches its own socket: `takeover`.)
+//! It distinguishes a slow reader, which takes a byte now and then, from one that takes none. The latter is closed,
+//! leaves its channel, and so no longer holds back a streaming publisher. (Streams that were taken over have their own
+//! check: `takeover`.)
 
 use std::io;
 use std::pin::Pin;
@@ -20,7 +20,7 @@ pub(super) struct WriteTimeout {
     socket: TcpStream,
     timeout: Duration,
     metrics: Arc<Metrics>,
-    /// Set while a write waits.
+    /// Set while a write is waiting.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
@@ -34,7 +34,7 @@ impl WriteTimeout {
         }
     }
 
-    /// The socket alone.
+    /// Returns the socket without the timeout.
     pub(super) fn into_socket(self) -> TcpStream {
         self.socket
     }

@@ -92,7 +92,7 @@ async fn a_body_that_is_cut_short_is_to_be_sent_again() {
         connection.say(head + body).await;
         connection.socket.shutdown().await.unwrap();
         let detail = connection.answer().await.detail(408);
-        assert!(detail.starts_with("the body broke off"), "{detail}");
+        assert!(detail.starts_with("the body was cut short"), "{detail}");
     }
 }
 

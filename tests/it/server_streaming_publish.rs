@@ -1,5 +1,5 @@
 //! A publisher may stream for hours: each line is delivered as it comes, exactly once, and a watcher
-//! is told where the publisher broke off.
+//! learns where the publisher was cut short.
 
 use std::time::{Duration, Instant};
 
@@ -138,7 +138,7 @@ async fn a_request_that_was_cut_and_repeated_arrives_exactly_once() {
     assert_eq!(
         (next.data.as_str(), next.seq()),
         ("5", 5),
-        "who came back never broke off"
+        "a publisher that came back was not cut short"
     );
 }
 

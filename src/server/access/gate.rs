@@ -1,9 +1,8 @@
-//! Who may ask: the `Host` and the `Origin` of every request, and the answers to pages of other origins.
+//! The gate: checks the `Host` and the `Origin` of every request, and answers pages of other origins.
 //!
-//! The server runs on machines where a browser shows hostile pages. Such a page can send requests to
-//! loopback, but it cannot choose two of their header fields: `Origin` tells whose page it is, and
-//! `Host` tells under which name the server was reached, which unmasks a name of the page's own that
-//! was rebound to this address. The common request, with a loopback address for `Host` and no
+//! The server runs on machines where a browser may show hostile pages. Such a page can send requests to loopback, but
+//! it cannot choose two headers: `Origin` tells whose page it is, and `Host` the name by which the server was reached,
+//! which reveals a DNS name that was rebound to this address. The common request, with a loopback `Host` and no
 //! `Origin`, costs three look-ups and no memory.
 
 use std::net::SocketAddr;
@@ -21,23 +20,23 @@ use crate::server::problem::{Problem, ProblemKind};
 const METHODS: &str = "GET, POST, PUT, DELETE";
 const HEADERS: &str =
     "Sse-Client-ID, Content-Type, Authorization, Last-Event-ID, Idempotency-Key, Cache-Control";
-/// What it may read of an answer, beyond what every page may.
+/// What such a page may read of an answer, beyond what every page may.
 const EXPOSED: &str = "Sse-Client-ID, Sse-Client-Past, Sse-Format, Sse-Server-Owner";
-/// How long a browser may remember a preflight's answer, in seconds.
+/// How long a browser may cache a preflight's answer, in seconds.
 const PREFLIGHT_AGE: &str = "600";
 
-/// The check that every request passes before anything else.
+/// The check that comes before everything else in a request.
 #[derive(Debug)]
 pub(in crate::server) struct Gate {
     hosts: Vec<Known>,
-    /// Whether some listener takes every address of the machine. A request to an address is none to
-    /// a name that was rebound, so any address will do then.
+    /// Whether a listener takes every address of the machine. A `Host` that is an address cannot be a rebound name, so
+    /// any address is accepted then.
     any_address: bool,
     origins: Vec<HeaderValue>,
 }
 
 impl Gate {
-    /// `listening` are the addresses that the server listens on.
+    /// Creates a gate for a server that listens on these addresses.
     pub(in crate::server) fn new(access: &Access, listening: &[SocketAddr]) -> Self {
         let addresses = || listening.iter().map(|it| it.ip().to_canonical());
         let named = access.hosts.iter().map(|it| it.0.clone());
@@ -48,7 +47,7 @@ impl Gate {
         }
     }
 
-    /// Answers a request: with a refusal, as a browser's question, or else by `answer`.
+    /// Answers a request: with a refusal, as a preflight, or else by `answer`.
     pub(in crate::server) async fn around<B>(
         &self,
         request: Request<B>,
@@ -67,8 +66,8 @@ impl Gate {
         response
     }
 
-    /// Lets a request in, or not. `Some` where it is of a page of an allowed origin, which
-    /// [`Gate::release`] then names.
+    /// Accepts or refuses a request. Returns its origin if it comes from a page of an allowed origin, for
+    /// [`Gate::release`].
     fn admit<B>(&self, request: &Request<B>) -> Result<Option<HeaderValue>, Problem> {
         let host = self.check_host(request)?;
         self.check_origin(request, host)
@@ -80,8 +79,8 @@ impl Gate {
         if fields.next().is_some() {
             return Err(ProblemKind::HostTwice.into());
         }
-        // A target with an authority goes before the header (RFC 9112, 3.2.2), and is the only one in
-        // HTTP/2. Both are looked at: nothing here may trust the wrong one.
+        // The target's authority overrides the header (RFC 9112, 3.2.2), and is the only one in HTTP/2. Both are
+        // checked, since something behind the gate might trust the wrong one.
         let target = request.uri().authority().map(uri::Authority::as_str);
         let mut host = None;
         for given in [field, target].into_iter().flatten() {
@@ -94,7 +93,7 @@ impl Gate {
         Ok(host)
     }
 
-    /// Whether this, as the one header `Host` has it, is this server.
+    /// Returns whether this value of the header `Host` means this server.
     pub(in crate::server) fn knows(&self, host: &str) -> bool {
         Authority::parse(host).is_some_and(|it| self.is_own(it.host))
     }
@@ -153,7 +152,7 @@ impl Gate {
     }
 }
 
-/// The answer to a browser that asks whether a page may send a request.
+/// Returns the answer to a preflight: a browser's question whether a page may send a request.
 fn preflight<B>(request: &Request<B>) -> Option<Response<Body>> {
     let asked = request.headers();
     let is_preflight = request.method() == Method::OPTIONS
@@ -174,7 +173,7 @@ fn preflight<B>(request: &Request<B>) -> Option<Response<Body>> {
             header::ACCESS_CONTROL_MAX_AGE,
             HeaderValue::from_static(PREFLIGHT_AGE),
         );
-        // Chromium asks so before a public page may reach loopback.
+        // Chromium asks this before a public page may reach loopback.
         if asked.contains_key("access-control-request-private-network") {
             let yes = HeaderValue::from_static("true");
             headers.insert("access-control-allow-private-network", yes);
@@ -183,16 +182,15 @@ fn preflight<B>(request: &Request<B>) -> Option<Response<Body>> {
     })
 }
 
-/// Whether a browser says that the request is of a page elsewhere that cannot read the answer, as of an
-/// `<img>`: it has no `Origin`, and would issue or stop a client all the same (W3C Fetch Metadata).
-/// Following a link is not that.
+/// Returns whether a browser says that the request is embedded in a page elsewhere that cannot read the answer, as an
+/// `<img>` is: it has no `Origin`, but could issue or stop a client (W3C Fetch Metadata). Following a link is allowed.
 fn is_embedded_elsewhere(headers: &HeaderMap) -> bool {
     let says = |name, value| headers.get(name).is_some_and(|it| it == value);
     (says("sec-fetch-site", "cross-site") || says("sec-fetch-site", "same-site"))
         && !says("sec-fetch-dest", "document")
 }
 
-/// Refuses a browser's prefetch, where the request would issue, open or end something.
+/// Refuses a browser's prefetch of an address that would issue, open or end something.
 pub(in crate::server) fn refuse_prefetch(headers: &HeaderMap) -> Result<(), Problem> {
     if is_prefetch(headers) {
         Err(ProblemKind::Prefetch.into())
@@ -201,8 +199,8 @@ pub(in crate::server) fn refuse_prefetch(headers: &HeaderMap) -> Result<(), Prob
     }
 }
 
-/// Whether a browser asks ahead of time, for what nobody may ever look at (`Sec-Purpose`, and what older
-/// browsers say instead).
+/// Returns whether a browser prefetches, for a page that may never be shown (`Sec-Purpose`, and what older browsers
+/// send instead).
 fn is_prefetch(headers: &HeaderMap) -> bool {
     ["sec-purpose", "purpose", "x-moz"].into_iter().any(|name| {
         let values = headers.get_all(name).iter();
@@ -212,7 +210,7 @@ fn is_prefetch(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Whether an origin is this host and port.
+/// Returns whether an origin is this host and port.
 fn is_same(origin: &HeaderValue, host: Authority) -> bool {
     let parts = origin.to_str().ok().and_then(|it| it.split_once("://"));
     parts.is_some_and(|(scheme, authority)| {
@@ -225,7 +223,7 @@ fn is_same(origin: &HeaderValue, host: Authority) -> bool {
     })
 }
 
-/// A foreign text, as far as an error quotes it.
+/// Returns a foreign text as an error quotes it.
 fn shown(text: &str) -> String {
     text.chars().take(100).collect()
 }

@@ -1,4 +1,4 @@
-//! Answers as hyper writes them: the same headers in the same order.
+//! Answers byte for byte like hyper's: the same headers in the same order.
 
 use std::cell::RefCell;
 use std::time::{Duration, UNIX_EPOCH};
@@ -11,17 +11,17 @@ use crate::wire;
 use crate::wire::answer::Published;
 
 thread_local! {
-    /// The header `Date` of some second (since 1970), which is the same for all of that second.
+    /// The current second since 1970, and its header `Date`.
     static DATE: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
-    /// An answer's body, while its length is looked at.
+    /// An answer's body, while its length is computed.
     static BODY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// To a message that was published. In one piece, since it goes out at each message.
+/// Appends the answer to a published message. It is one constant text, since it is sent for every message.
 pub(super) fn accepted(answer: &Published, out: &mut Vec<u8>) {
     const BEGINNING: &[u8] =
         b"HTTP/1.1 202 Accepted\r\ncontent-type: application/json\r\ncontent-length: ";
-    // The message was taken just now: another look at the clock would say the same.
+    // The message was accepted just now: its time saves another look at the clock.
     let now = answer.id.map_or_else(unix_millis, |it| it.time);
     BODY.with_borrow_mut(|body| {
         body.clear();
@@ -35,7 +35,7 @@ pub(super) fn accepted(answer: &Published, out: &mut Vec<u8>) {
     });
 }
 
-/// An answer in JSON.
+/// Appends an answer in JSON.
 pub(super) fn json(status: StatusCode, headers: &[(&str, String)], body: &[u8], out: &mut Vec<u8>) {
     begin(status, out);
     header("content-type", wire::JSON, out);
@@ -52,7 +52,7 @@ pub(super) fn json(status: StatusCode, headers: &[(&str, String)], body: &[u8], 
     out.extend_from_slice(body);
 }
 
-/// The head of a stream.
+/// Appends the head of a stream.
 pub(super) fn stream(headers: &[(&str, String)], out: &mut Vec<u8>) {
     begin(StatusCode::OK, out);
     for (name, value) in headers {
@@ -64,7 +64,7 @@ pub(super) fn stream(headers: &[(&str, String)], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// A part of a stream; nothing where it is empty, since that would end it.
+/// Appends a part of a stream; nothing if it is empty, since an empty chunk would end the stream.
 pub(super) fn chunk(bytes: &[u8], out: &mut Vec<u8>) {
     if !bytes.is_empty() {
         out.extend_from_slice(format!("{:X}\r\n", bytes.len()).as_bytes());
@@ -73,7 +73,7 @@ pub(super) fn chunk(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// The end of a stream.
+/// Appends the end of a stream.
 pub(super) fn last_chunk(out: &mut Vec<u8>) {
     out.extend_from_slice(takeover::LAST_CHUNK);
 }

@@ -1,8 +1,7 @@
-//! Which requests are plain: what they mean can be told from the head alone, and nothing in it asks for
-//! anything but the ordinary answer.
+//! Which requests the fast path takes: those whose meaning is clear from the head alone, and which want nothing but the
+//! ordinary answer.
 //!
-//! A header that is not known here may mean something to a handler, to the gate or to hyper, so that it
-//! makes a request one of hyper's.
+//! A header that is not known here may matter to a handler, to the gate or to hyper; such a request is left to hyper.
 
 use encoding_rs::UTF_8;
 
@@ -11,31 +10,31 @@ use crate::server::handlers::connect;
 use crate::server::request::content::{BodyKind, Content};
 use crate::wire::Route;
 
-/// A request with more headers than this is not plain.
+/// Upper bound of the headers of such a request.
 const HEADERS: usize = 16;
 
-/// A whole request.
+/// A complete request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Plain<'a> {
     pub(super) action: Action,
     pub(super) host: &'a str,
     pub(super) body: &'a [u8],
-    /// How many bytes it takes, with its head.
+    /// Its length with its head, in bytes.
     pub(super) length: usize,
 }
 
 /// What it asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Action {
-    /// An ID, and the answer in JSON.
+    /// Issue an ID; the answer is JSON.
     Connect,
     /// A stream from its beginning, as text.
     Subscribe(ClientId),
-    /// To take its body for one message.
+    /// Publish the body as one message.
     Publish(ClientId, BodyKind),
 }
 
-/// The plain request that these bytes begin with.
+/// Parses the request that these bytes begin with, if the fast path takes it.
 pub(super) fn parse(bytes: &[u8]) -> Option<Plain<'_>> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
     let mut request = httparse::Request::new(&mut headers);
@@ -71,7 +70,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Plain<'_>> {
     })
 }
 
-/// What plain headers say; each at most once.
+/// The headers that matter; each at most once.
 #[derive(Default)]
 struct Headers<'a> {
     host: Option<&'a str>,
@@ -82,18 +81,18 @@ struct Headers<'a> {
 
 impl<'a> Headers<'a> {
     fn of(headers: &[httparse::Header<'a>]) -> Option<Self> {
-        let mut said = Self::default();
+        let mut found = Self::default();
         for header in headers {
             let is = |name: &str| header.name.eq_ignore_ascii_case(name);
             let value = header.value;
             let again = if is("host") {
-                said.host.replace(ascii(value)?).is_some()
+                found.host.replace(ascii(value)?).is_some()
             } else if is("content-length") {
-                said.length.replace(number(value)?).is_some()
+                found.length.replace(number(value)?).is_some()
             } else if is("content-type") {
-                said.kind.replace(ascii(value)?).is_some()
+                found.kind.replace(ascii(value)?).is_some()
             } else if is("accept") {
-                said.accept.replace(ascii(value)?).is_some()
+                found.accept.replace(ascii(value)?).is_some()
             } else if is("connection") {
                 !value.eq_ignore_ascii_case(b"keep-alive")
             } else {
@@ -103,7 +102,7 @@ impl<'a> Headers<'a> {
                 return None;
             }
         }
-        Some(said)
+        Some(found)
     }
 }
 
@@ -114,13 +113,13 @@ fn ascii(value: &[u8]) -> Option<&str> {
         .flatten()
 }
 
-/// Digits alone, unlike what `parse` takes.
+/// Parses digits alone, unlike `str::parse`.
 fn number(value: &[u8]) -> Option<usize> {
     let is_number = value.iter().all(u8::is_ascii_digit);
     ascii(value).filter(|_| is_number)?.parse().ok()
 }
 
-/// The kind of a body that is one message, and UTF-8.
+/// Returns the kind of a body that is one message in UTF-8.
 fn single(content_type: Option<&str>) -> Option<BodyKind> {
     let Content { kind, charset } = Content::of_type(content_type).ok()?;
     (kind != BodyKind::Ndjson && charset == UTF_8).then_some(kind)

@@ -1,5 +1,5 @@
-//! `GET /sse/clients`: every client, for whoever has the token. A client's ID is a capability, so where
-//! there is no token there is no list.
+//! `GET /sse/clients`: lists all clients. A client's ID gives access, so the list needs the token, and a server without
+//! one has no list.
 
 use std::panic::resume_unwind;
 
@@ -24,7 +24,7 @@ pub(in crate::server) async fn clients(
         return Err(ProblemKind::NoListWithoutToken.into());
     }
     let clients = app.channels.clients().await?;
-    // There may be very many, which would hold the other requests of this thread up.
+    // A long list would hold up the other requests of this thread.
     let list = task::spawn_blocking(move || serde_json::to_vec(&list(clients)));
     let list = list
         .await

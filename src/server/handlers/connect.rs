@@ -29,7 +29,7 @@ pub(in crate::server) async fn connect(
         (head, format!("{id}\n")).into_response()
     } else {
         let idle_timeout = app.channels.hub().limits().idle_timeout;
-        // A router that is nested does not know its own prefix.
+        // A nested router does not know its own prefix.
         let prefix = uri.path().strip_suffix(Route::Connect.path());
         let answer = Connected::new(id, idle_timeout).below(prefix.unwrap_or_default());
         (head, Json(answer)).into_response()
@@ -40,7 +40,7 @@ pub(in crate::server) fn log_issued(id: ClientId) {
     tracing::debug!(client = id.short(), "client ID issued");
 }
 
-/// What the head of the answer says.
+/// Returns the headers of the answer.
 pub(in crate::server) fn head(id: ClientId) -> [(&'static str, String); 2] {
     [
         (wire::CLIENT_ID_HEADER, id.to_string()),
@@ -48,8 +48,7 @@ pub(in crate::server) fn head(id: ClientId) -> [(&'static str, String); 2] {
     ]
 }
 
-/// Whether the client names plain text as what it takes, and JSON not before it. `accepted` are the
-/// values of its headers `Accept`.
+/// Returns whether the client prefers plain text to JSON. `accepted` are the values of its headers `Accept`.
 pub(in crate::server) fn wants_text<'a>(accepted: impl Iterator<Item = &'a str>) -> bool {
     accepted
         .flat_map(|value| value.split(','))

@@ -1,5 +1,4 @@
-//! Control: `POST /sse/debug/control/{clientId}` takes a watcher's request, `GET` streams the requests to
-//! a publisher.
+//! Control requests: `POST /sse/debug/control/{clientId}` takes one from a watcher, `GET` streams them to a publisher.
 
 use axum::body::Body;
 use axum::extract::{Query, Request, State};
@@ -18,7 +17,7 @@ use crate::server::request::token::Authorized;
 use crate::server::stream::{ControlEvents, Stream, answer, common_head};
 use crate::wire::{self, control};
 
-/// The longest control request, in bytes: it has a level and an operation's name at the most.
+/// Upper bound of a control request, in bytes: it has at most a level and an operation's name.
 const REQUEST_BYTES: usize = 4 * 1024;
 
 pub(in crate::server) async fn request(
@@ -38,7 +37,7 @@ pub(in crate::server) async fn request(
     Ok((StatusCode::ACCEPTED, head, object).into_response())
 }
 
-/// The body, whose kind is JSON whatever its head says.
+/// Reads the body, as JSON whatever its content type.
 async fn read_request(app: &App, parts: &Parts, body: &mut Body) -> Result<String, Problem> {
     let charset = Content::of(&parts.headers)?.charset;
     read_text(app, charset, body, check_length).await
@@ -58,7 +57,7 @@ pub(in crate::server) async fn listen(
     Query(parameters): Parameters,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    // A stream that is opened for an operation and dropped tells watchers that its publisher is lost.
+    // A prefetch that opens a stream for an operation and drops it would look like a lost publisher.
     refuse_prefetch(&headers)?;
     let operation = optional(&parameters, "operation")?;
     let events = ControlEvents::new(app.channels.listen(id, operation).await?);

@@ -1,4 +1,4 @@
-//! Publishing: one message in a body of any sort, or many in ndjson.
+//! Publishing: one message in a body of any kind, or many in NDJSON.
 
 mod ndjson;
 
@@ -49,7 +49,7 @@ pub(in crate::server) async fn broadcast(
     let message = read_broadcast(&app, &parts, &mut body).await?;
     let key = idempotency_key(&parts.headers)?;
     let (channels, key) = (app.channels, key.map(str::to_owned));
-    // A task of its own, so that it comes to its end though its publisher is gone.
+    // A task of its own, so that it completes even if its publisher disconnects.
     let clients = tokio::spawn(async move { channels.broadcast(message, key.as_deref()).await });
     let clients = match clients.await {
         Ok(clients) => clients?,
@@ -69,7 +69,7 @@ async fn read_broadcast(app: &App, parts: &Parts, body: &mut Body) -> Result<Mes
     }
 }
 
-/// What is answered to it.
+/// Returns the answer to a publisher.
 pub(in crate::server) fn answer(receipt: Receipt) -> Published {
     let Requested { level, cancel } = receipt.requested;
     Published {
@@ -118,7 +118,7 @@ async fn read_message(
     message(kind, text, &parameters, max)
 }
 
-/// The message that a body is. Where it is text, `parameters` say the rest.
+/// Parses a body as a message. For a text, `parameters` give the other members.
 pub(in crate::server) fn message(
     kind: BodyKind,
     text: String,
@@ -138,8 +138,8 @@ pub(in crate::server) fn message(
         event: optional(parameters, "event")?,
         ..Message::default()
     };
-    if let Some(said) = parameter(parameters, "level") {
-        json::set_level(&mut message, &serde_json::json!(said).to_string());
+    if let Some(level) = parameter(parameters, "level") {
+        json::set_level(&mut message, &serde_json::json!(level).to_string());
     }
     if message.text.is_empty() && message.progress.is_none() && message.outcome.is_none() {
         return Err(ProblemKind::MessageEmpty.into());
@@ -147,7 +147,7 @@ pub(in crate::server) fn message(
     check_size(message, max)
 }
 
-/// A text without its last line end, which most programs write behind all that they write.
+/// Removes a text's last line end, which most programs write at the end of their output.
 fn without_line_end(mut text: String) -> String {
     if text.ends_with('\n') {
         text.pop();

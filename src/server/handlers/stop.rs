@@ -1,4 +1,4 @@
-//! Stopping a client: its channel and every stream on it end.
+//! Stopping a client: ends its channel and all streams on it.
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -8,7 +8,7 @@ use crate::server::access::gate::refuse_prefetch;
 use crate::server::problem::Problem;
 use crate::server::request::client_id::NamedClient;
 
-/// The same answer when repeated and for an ID that is not known: either way it is stopped.
+/// Answers a repeated request, and one for an unknown ID, the same way: the client is stopped.
 pub(in crate::server) async fn stop(
     State(app): State<App>,
     NamedClient(id): NamedClient,

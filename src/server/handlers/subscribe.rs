@@ -28,11 +28,11 @@ pub(in crate::server) async fn subscribe(
     let access = refuse_prefetch(&headers).and_then(|()| Authorized::of(&headers, &app));
     let subscribed = match access {
         Ok(Authorized) => app.channels.subscribe(id, format, position).await,
-        // A client that is there is known by its ID alone.
+        // An existing client is known by its ID alone, without the token.
         Err(_) => app.channels.attach(id, format, position).await,
     };
     let subscription = match subscribed {
-        // Tells an EventSource to stop reconnecting (WHATWG HTML 9.2.3).
+        // Makes an EventSource stop reconnecting (WHATWG HTML 9.2.3).
         Err(Refusal::Hub(hub::Refusal::Ended)) => return Ok(StatusCode::NO_CONTENT.into_response()),
         Err(unknown @ Refusal::Hub(hub::Refusal::Unknown)) => {
             return Err(access.err().unwrap_or(unknown.into()));
@@ -46,7 +46,7 @@ pub(in crate::server) async fn subscribe(
     ))
 }
 
-/// What the head of the answer says.
+/// Returns the headers of the answer.
 pub(in crate::server) fn head(
     subscription: &Subscription,
     app: &App,
@@ -65,7 +65,7 @@ pub(in crate::server) fn head(
     head
 }
 
-/// Where the reader wants to begin: its cursor goes before `tail`, which is for the first time only.
+/// Returns where the reader wants to begin: its cursor overrides `tail`, which counts only the first time.
 fn position(parameters: &[(String, String)], headers: &HeaderMap) -> Result<Position, Problem> {
     let header = headers
         .get(wire::LAST_EVENT_ID_HEADER)

@@ -1,4 +1,4 @@
-//! Reading a request's body: as text, and how long it may be.
+//! Reading a request's body as text, with limits.
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -11,18 +11,18 @@ use crate::server::App;
 use crate::server::problem::{Problem, ProblemKind};
 use crate::server::request::content::BodyKind;
 
-/// A message's JSON may be so much larger than its text, in bytes.
+/// How much larger than its text a message's JSON may be, in bytes.
 const JSON_EXTRA: usize = 4 * 1024;
-/// What an error calls a text that is too long.
+/// The name of a text in an error.
 const TEXT: &str = "the message's text";
-/// The most bytes that one byte of text can take in JSON (`\u0001`).
+/// Longest form of one byte of text in JSON, in bytes (`\u0001`).
 const JSON_ESCAPE_MAX: usize = 6;
-/// The most bytes that a text's last line end takes, which is not part of it.
+/// Longest line end, in bytes; the last one is not part of the text.
 const LINE_END_BYTES: usize = 2;
 
 impl BodyKind {
-    /// Checks the length of its body as text, where a message's text may have `max` bytes. The message has
-    /// yet to be checked by [`check_size`].
+    /// Checks the length of a body as text, given the limit for a message's text. [`check_size`] checks the message
+    /// later.
     pub(in crate::server) fn check(self, length: usize, max: usize) -> Result<(), Problem> {
         match self {
             Self::Text if length > max + LINE_END_BYTES => {
@@ -34,8 +34,8 @@ impl BodyKind {
     }
 }
 
-/// Reads a whole body as text, for as long as `check` has nothing against the length of that. Bytes are
-/// converted as they come, so that what is held is never longer than what `check` lets through.
+/// Reads a whole body as text, unless `check` rejects the length so far. Bytes are converted as they come, so that
+/// memory is bounded by `check`.
 pub(in crate::server) async fn read_text(
     app: &App,
     charset: &'static Encoding,
@@ -57,11 +57,11 @@ pub(in crate::server) async fn read_text(
     read.map_err(|_| ProblemKind::BodyLate(app.options.body_timeout))?
 }
 
-/// Converts a body to text. A byte order mark at its start is passed over, and goes before the charset
-/// that the head names (WHATWG Encoding, 6).
+/// Converts a body to text. A byte order mark at its start is removed, and overrides the charset in the head (WHATWG
+/// Encoding, 6).
 struct Text {
     decoder: Decoder,
-    /// Bytes that were read.
+    /// How many bytes have been read.
     read: usize,
     out: String,
 }
@@ -79,14 +79,14 @@ impl Text {
         self.convert(bytes, false)
     }
 
-    /// The text, now that all its bytes have come.
+    /// Returns the text, after its last bytes.
     fn finish(mut self) -> Result<String, Problem> {
         self.convert(&[], true)?;
         Ok(self.out)
     }
 
     fn convert(&mut self, bytes: &[u8], is_last: bool) -> Result<(), Problem> {
-        // What the decoder holds back is a few bytes, so that no size overflows.
+        // The decoder holds back only a few bytes, so that no size overflows.
         let room = self
             .decoder
             .max_utf8_buffer_length_without_replacement(bytes.len());
@@ -110,8 +110,7 @@ impl Text {
     }
 }
 
-/// Checks the length of a message's JSON, as it came, against the most that a message of `max` bytes of text
-/// can take.
+/// Checks the length of a message's JSON against the longest possible JSON of a message with `max` bytes of text.
 pub(in crate::server) fn check_json(length: usize, max: usize) -> Result<(), Problem> {
     let limit = (max + JSON_EXTRA) * JSON_ESCAPE_MAX;
     if length > limit {
@@ -120,7 +119,7 @@ pub(in crate::server) fn check_json(length: usize, max: usize) -> Result<(), Pro
     Ok(())
 }
 
-/// Checks a message: its text alone, and its text with all else.
+/// Checks the size of a message's text, and of the whole message.
 pub(in crate::server) fn check_size(message: Message, max: usize) -> Result<Message, Problem> {
     if message.text.len() > max {
         Err(ProblemKind::MessageTooLarge(TEXT, max).into())
@@ -131,7 +130,7 @@ pub(in crate::server) fn check_size(message: Message, max: usize) -> Result<Mess
     }
 }
 
-/// The next bytes of a body; trailers are passed over.
+/// Returns the next bytes of a body; ignores trailers.
 pub(in crate::server) async fn next_chunk(body: &mut Body) -> Result<Option<Bytes>, Problem> {
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| broken_off(&error))?;
@@ -142,7 +141,7 @@ pub(in crate::server) async fn next_chunk(body: &mut Body) -> Result<Option<Byte
     Ok(None)
 }
 
-/// A body that ends too early is the network's fault, so its status is one that says to try again.
+/// Returns the error for a body that ended too early: the network's fault, so its status says to try again.
 fn broken_off(error: &axum::Error) -> Problem {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     let mut is_cut_short = false;

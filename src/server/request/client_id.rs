@@ -1,4 +1,4 @@
-//! Which client a request is about: by its path, its `Sse-Client-ID` header, or both.
+//! The client that a request is about: from its path, its `Sse-Client-ID` header, or both.
 
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
@@ -8,7 +8,7 @@ use crate::event::ClientId;
 use crate::server::problem::{Problem, ProblemKind};
 use crate::wire::{self, Route};
 
-/// The client that the request's path or else its header names. A different one in each is refused.
+/// The client named by the request's path, or else by its header. It is an error if they differ.
 pub(in crate::server) struct NamedClient(pub(in crate::server) ClientId);
 
 impl<S: Send + Sync> FromRequestParts<S> for NamedClient {
@@ -28,7 +28,7 @@ impl<S: Send + Sync> FromRequestParts<S> for NamedClient {
     }
 }
 
-/// Empty means absent.
+/// Parses the header; empty means absent.
 fn from_header(headers: &HeaderMap) -> Result<Option<ClientId>, Problem> {
     const PLACE: &str = "the header Sse-Client-ID";
     let mut named = None;

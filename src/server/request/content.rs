@@ -1,4 +1,4 @@
-//! What a request's head says about its body: the kind of message, the charset, and the coding.
+//! The body's type in a request's head: the kind of message, the charset, and the coding.
 
 use axum::http::{HeaderMap, header};
 use encoding_rs::{Encoding, REPLACEMENT, UTF_8};
@@ -6,10 +6,10 @@ use encoding_rs::{Encoding, REPLACEMENT, UTF_8};
 use crate::server::problem::{Problem, ProblemKind};
 use crate::wire;
 
-/// A charset that an error quotes is cut after this, in characters.
+/// Upper bound of a charset that an error quotes, in characters.
 const CHARSET_SHOWN: usize = 40;
 
-/// What a body is, by its content type.
+/// The kind of a body, by its content type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) enum BodyKind {
     Text,
@@ -17,7 +17,7 @@ pub(in crate::server) enum BodyKind {
     Ndjson,
 }
 
-/// A body's content type: its kind, and how its bytes become text.
+/// A body's content type: its kind and its charset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) struct Content {
     pub(in crate::server) kind: BodyKind,
@@ -25,7 +25,7 @@ pub(in crate::server) struct Content {
 }
 
 impl Content {
-    /// Reads `Content-Type`, and makes sure that the body is not compressed.
+    /// Parses `Content-Type`, and checks that the body is not compressed.
     pub(in crate::server) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
         let value = headers.get(header::CONTENT_TYPE);
         let content = Self::of_type(value.map(|it| it.to_str().unwrap_or_default()))?;
@@ -33,7 +33,7 @@ impl Content {
         Ok(content)
     }
 
-    /// Reads the value of the header `Content-Type`.
+    /// Parses the value of the header `Content-Type`.
     pub(in crate::server) fn of_type(value: Option<&str>) -> Result<Self, Problem> {
         let Some(value) = value else {
             return Ok(Self {
@@ -68,8 +68,7 @@ fn kind(essence: &str) -> Result<BodyKind, Problem> {
     }
 }
 
-/// The first parameter `charset` that says something. A value may stand in quotes, in which a semicolon
-/// ends nothing (RFC 9110, 5.6.6).
+/// Returns the first parameter `charset` that is not empty. A quoted value may contain semicolons (RFC 9110, 5.6.6).
 fn charset(mut parameters: &str) -> Option<String> {
     while !parameters.is_empty() {
         let end = parameters.find(['=', ';']).unwrap_or(parameters.len());
@@ -86,7 +85,7 @@ fn charset(mut parameters: &str) -> Option<String> {
     None
 }
 
-/// A parameter's value, and what follows it, from its semicolon on.
+/// Returns a parameter's value, and what follows it, from its semicolon on.
 fn parameter_value(text: &str) -> (String, &str) {
     let Some(quoted) = text.trim_start().strip_prefix('"') else {
         let (value, rest) = text.split_at(text.find(';').unwrap_or(text.len()));
@@ -108,8 +107,7 @@ fn parameter_value(text: &str) -> (String, &str) {
     (value, "")
 }
 
-/// The charset of this name. Those that the standard replaces by U+FFFD, lest they hide something, count
-/// as not known.
+/// Returns the charset with this name. Those that the standard decodes to U+FFFD, for safety, count as unknown.
 fn known_charset(label: &str) -> Result<&'static Encoding, Problem> {
     Encoding::for_label(label.as_bytes())
         .filter(|it| *it != REPLACEMENT)
@@ -119,7 +117,7 @@ fn known_charset(label: &str) -> Result<&'static Encoding, Problem> {
         })
 }
 
-/// A body is taken as it is, unpacked by nobody (RFC 9110, 8.4). `identity` says just that.
+/// Checks that the body is not compressed; `identity` says that too (RFC 9110, 8.4).
 fn check_coding(headers: &HeaderMap) -> Result<(), Problem> {
     let codings = headers.get_all(header::CONTENT_ENCODING).iter();
     let mut codings = codings.flat_map(|it| it.as_bytes().split(|byte| *byte == b','));

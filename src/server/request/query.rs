@@ -1,4 +1,4 @@
-//! Reading a request's query.
+//! Parsing a request's query.
 
 use std::str::FromStr;
 
@@ -7,10 +7,10 @@ use axum::extract::Query;
 use crate::message::Invalid;
 use crate::server::problem::{Problem, ProblemKind};
 
-/// The parameters, in their order.
+/// The query parameters, in order.
 pub(in crate::server) type Parameters = Query<Vec<(String, String)>>;
 
-/// The first parameter of this name.
+/// Returns the first parameter with this name.
 pub(in crate::server) fn parameter<'a>(
     parameters: &'a [(String, String)],
     name: &str,
@@ -21,7 +21,7 @@ pub(in crate::server) fn parameter<'a>(
         .map(|(_, value)| value.as_str())
 }
 
-/// What the query parameter of this name says, where there is one.
+/// Parses the query parameter with this name, if there is one.
 pub(in crate::server) fn optional<T: FromStr<Err = Invalid>>(
     parameters: &[(String, String)],
     name: &str,

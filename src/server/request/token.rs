@@ -1,7 +1,7 @@
-//! Requests that need the token: a handler that takes [`Authorized`] is called with it only.
+//! The token check: an extractor for the handlers that need it.
 //!
-//! Where no token is configured, every request is authorised. Reading a known stream and stopping one
-//! need the client ID alone, since an `EventSource` cannot set headers.
+//! Without a configured token, every request is authorised. Reading a known stream and stopping one need only the
+//! client ID, since an `EventSource` cannot set headers.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -11,7 +11,7 @@ use crate::server::App;
 use crate::server::problem::{Problem, ProblemKind};
 use crate::token::Token;
 
-/// The request has the server's token, or the server has none.
+/// Proof that the request has the server's token, or that the server has none.
 pub(in crate::server) struct Authorized;
 
 impl FromRequestParts<App> for Authorized {
@@ -41,7 +41,7 @@ fn check(headers: &HeaderMap, token: &Token) -> Result<(), Problem> {
     }
 }
 
-/// What stands behind the scheme, whose name has no case (RFC 9110, 11.1).
+/// Returns the token after the scheme, whose case is ignored (RFC 9110, 11.1).
 fn bearer(field: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = field.split_at_checked("Bearer ".len())?;
     scheme

@@ -1,10 +1,9 @@
-//! Streams without HTTP in between: hyper reads the request and writes the answer's head, then the
-//! socket is taken back and a small task of our own writes ready-made frames.
+//! Streams without hyper: hyper reads the request and writes the answer's head, then the socket is taken back, and a
+//! small task writes ready-made frames.
 //!
-//! The reason is cost. A connection in hyper keeps its buffers and its state machine for as long as
-//! the stream is open and copies every frame twice; `benches/load` shows both ways side by side
-//! (`serve --plain-streams` is the other). Only HTTP/1.1 can be taken over: a chunk is all the framing
-//! there is. Everything a stream says still comes from [`Stream`], which the ordinary body uses too.
+//! The reason is cost. Hyper keeps a connection's buffers and state machine as long as the stream is open, and copies
+//! every frame twice; `benches/load` compares (`serve --plain-streams` turns the takeover off). Only HTTP/1.1 can be
+//! taken over, where chunks are the only framing. The content of streams comes from [`Stream`] either way.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -25,21 +24,21 @@ use super::Stream;
 use crate::lock::lock;
 use crate::server::deadline::Deadline;
 
-/// A client has nothing to say on a stream; one that says more than this is cut.
-const UNASKED_BYTES: usize = 16 * 1024;
-/// The head of a chunk: its length in so many hexadecimal digits, then CRLF (RFC 9112, 7.1).
+/// Upper bound of what a client may send during a stream, in bytes; it has no reason to send anything.
+const UNEXPECTED_BYTES: usize = 16 * 1024;
+/// Length of a chunk's head: hexadecimal digits and CRLF (RFC 9112, 7.1).
 const CHUNK_HEAD: usize = 8 + 2;
 pub(in crate::server) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
-/// The scratch buffer keeps no more than this between two writes.
+/// Upper bound of the scratch buffer between two writes, in bytes.
 const SCRATCH_BYTES: usize = 256 * 1024;
 
 thread_local! {
-    /// Where a write is gathered. One for each worker, rather than for each of thousands of streams.
+    /// Where writes are gathered: one per worker, rather than one for each of thousands of streams.
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Tells the three that share a connection (the answer's body, the socket under hyper, and the task
-/// that drives both) how far a takeover is.
+/// The progress of a takeover, shared by the answer's body, the socket under hyper, and the task that drives
+/// both.
 #[derive(Clone, Default)]
 pub(in crate::server) struct Handoff(Arc<State>);
 
@@ -50,13 +49,13 @@ struct State {
     stream: Mutex<Option<Stream>>,
 }
 
-/// Hyper has put the head and the first bytes into its buffer, since it asks for more.
+/// Hyper has buffered the head and the first bytes, since it asks for more.
 const BUFFERED: u8 = 1;
-/// Hyper has written its buffer out.
+/// Hyper has written its buffer.
 const WRITTEN: u8 = 2;
 
 impl Handoff {
-    /// The body for an answer whose stream is to be taken over.
+    /// Returns the body of an answer whose stream is to be taken over.
     pub(in crate::server) fn body(&self, stream: Stream) -> HandoffBody {
         HandoffBody {
             handoff: self.clone(),
@@ -65,7 +64,7 @@ impl Handoff {
         }
     }
 
-    /// To be called where hyper flushes the socket, which it does when its own buffer is empty.
+    /// Notes that hyper flushes the socket, which it does when its own buffer is empty.
     pub(in crate::server) fn flushed(&self) {
         let steps = (BUFFERED, WRITTEN);
         let _ = self
@@ -74,7 +73,7 @@ impl Handoff {
             .compare_exchange(steps.0, steps.1, Ordering::AcqRel, Ordering::Relaxed);
     }
 
-    /// The stream, once its first bytes are out and nothing is between it and the socket.
+    /// Returns the stream after its first bytes are sent, when hyper buffers nothing.
     pub(in crate::server) fn take(&self) -> Option<Stream> {
         if self.0.step.load(Ordering::Acquire) == WRITTEN {
             lock(&self.0.stream).take()
@@ -84,11 +83,11 @@ impl Handoff {
     }
 }
 
-/// The body that hyper sees: what is due at once, which thus goes out in one write with the head, and
-/// then nothing more.
+/// The body that hyper sees: what is due at once, which so goes into one write with the head, and then
+/// nothing more.
 pub(in crate::server) struct HandoffBody {
     handoff: Handoff,
-    /// Until it was asked for the first bytes.
+    /// `None` after the first bytes were asked for.
     stream: Option<Stream>,
     /// Whether the first bytes were the last ones.
     over: bool,
@@ -128,26 +127,26 @@ impl http_body::Body for HandoffBody {
     }
 }
 
-/// Writes a stream to its socket until it is over, the client is gone, or takes nothing any more.
+/// Writes a stream to its socket until the stream ends, or the client disconnects or stalls.
 pub(in crate::server) struct Writer {
     socket: TcpStream,
     stream: Stream,
-    /// What the socket did not take yet, from `sent` on. Holds no memory while it takes everything.
+    /// What the socket has not taken yet, from `sent` on. It holds no memory while the socket takes everything.
     waiting: Vec<u8>,
     sent: usize,
     stall_timeout: Duration,
-    /// The next heartbeat; while something waits, when the client has stalled.
+    /// The next heartbeat, or, while bytes are waiting, the end of the stall timeout.
     deadline: Deadline,
-    unasked: usize,
+    unexpected: usize,
 }
 
 impl Writer {
-    /// `unasked` bytes came behind the request.
+    /// Creates a writer. `unexpected` bytes came after the request.
     pub(in crate::server) fn new(
         socket: TcpStream,
         stream: Stream,
         stall_timeout: Duration,
-        unasked: usize,
+        unexpected: usize,
     ) -> Self {
         let deadline = Deadline::new(Instant::now() + stream.heartbeat());
         Self {
@@ -157,7 +156,7 @@ impl Writer {
             sent: 0,
             stall_timeout,
             deadline,
-            unasked,
+            unexpected,
         }
     }
 
@@ -172,14 +171,13 @@ impl Writer {
         let more =
             SCRATCH.with_borrow_mut(|scratch| self.write_slice(scratch, Stream::gather, cx))?;
         if more {
-            // One slice at a time: others get their turn, and what is published meanwhile joins the
-            // next one.
+            // One slice at a time: other tasks get their turn, and what is published meanwhile joins the next slice.
             cx.waker().wake_by_ref();
         }
         Poll::Pending
     }
 
-    /// Writes one chunk of what `gather` gives; true where it should be called again at once.
+    /// Writes one chunk of what `gather` returns. Returns whether to call it again at once.
     fn write_slice(
         &mut self,
         scratch: &mut Vec<u8>,
@@ -218,7 +216,7 @@ impl Writer {
         Ok(more)
     }
 
-    /// Writes what waits; pending while the socket takes no more.
+    /// Writes the waiting bytes; pending while the socket takes no more.
     fn flush(&mut self, cx: &mut Context<'_>) -> io::Result<Poll<()>> {
         while self.sent < self.waiting.len() {
             match self.socket.try_write(&self.waiting[self.sent..]) {
@@ -237,30 +235,30 @@ impl Writer {
         }
         if !self.waiting.is_empty() {
             (self.waiting, self.sent) = (Vec::new(), 0);
-            // From waiting for the client back to waiting for the next heartbeat.
+            // The deadline changes from the stall timeout back to the next heartbeat.
             self.deadline.set(Instant::now() + self.stream.heartbeat());
         }
         Ok(Poll::Ready(()))
     }
 
-    /// Ready with an error once the client is gone.
+    /// Becomes ready with an error when the client has disconnected.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let mut buffer = [0; 1024];
         while let Poll::Ready(ready) = self.socket.poll_read_ready(cx) {
             match ready.and_then(|()| self.socket.try_read(&mut buffer)) {
                 Ok(0) => return Poll::Ready(io::ErrorKind::UnexpectedEof.into()),
-                Ok(read) => self.unasked += read,
+                Ok(read) => self.unexpected += read,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(error),
             }
-            if self.unasked > UNASKED_BYTES {
-                return Poll::Ready(io::Error::other("the client sends where it should read"));
+            if self.unexpected > UNEXPECTED_BYTES {
+                return Poll::Ready(io::Error::other("the client sends data on a stream"));
             }
         }
         Poll::Pending
     }
 
-    /// Sends a heartbeat when it is due; ready with an error once the client has stalled.
+    /// Sends a heartbeat when it is due; becomes ready with an error when the client has stalled.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         while self.deadline.poll(cx).is_ready() {
             if !self.waiting.is_empty() {
@@ -273,7 +271,7 @@ impl Writer {
                 false
             };
             match SCRATCH.with_borrow_mut(|scratch| self.write_slice(scratch, heartbeat, cx)) {
-                // What waits now needs the socket's waker.
+                // The waiting bytes need the socket's waker.
                 Ok(true) => cx.waker().wake_by_ref(),
                 Ok(false) => {}
                 Err(error) => return Poll::Ready(error),

@@ -1,7 +1,7 @@
-//! Streaming publishers: a message per line, published as it arrives, held back as the hub asks.
+//! Streaming publishers: one message per line, published as it arrives, at the pace that the hub allows.
 //!
-//! A store is asked once for many lines: for those that have come, and those that come while it is being asked go together
-//! with the next question. A line that comes alone waits for no other.
+//! With a store, lines are sent in batches: those that arrive while one batch is being sent form the next one. A single
+//! line never waits for others.
 
 mod ahead;
 
@@ -26,8 +26,8 @@ use crate::wire::json;
 /// U+FEFF in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Publishes the body's lines one after the other. A line that is no message ends the request; all
-/// lines before it stand.
+/// Publishes the body's lines one after the other. The first invalid line ends the request; the lines before it stay
+/// published.
 pub(in crate::server) async fn publish(
     app: &App,
     publisher: Publisher,
@@ -36,7 +36,7 @@ pub(in crate::server) async fn publish(
     let mut publisher = Unfinished(Some(publisher));
     let mut lines = Lines::new(app.options.max_message);
     let mut held = app.channels.hub().hold();
-    // When the line that has begun must have ended.
+    // When the current line must have ended.
     let mut line_due = None;
     let mut queue = VecDeque::new();
     let mut ahead = Ahead::default();
@@ -87,7 +87,7 @@ pub(in crate::server) async fn publish(
     }
 }
 
-/// Publishes what is queued; where that takes a while, the body is read on meanwhile, as far as there is room.
+/// Publishes the queue; meanwhile, reads on as far as there is room.
 async fn send(
     publisher: &mut Publisher,
     queue: &mut VecDeque<Message>,
@@ -103,7 +103,7 @@ async fn send(
     ahead.read_during(sending, body, has_room).await
 }
 
-/// A publisher that has not finished: where the request is dropped, so is this.
+/// A publisher that has not finished; it is dropped with the request.
 struct Unfinished(Option<Publisher>);
 
 impl Unfinished {
@@ -117,7 +117,7 @@ impl Unfinished {
         self.0.take().expect("finished once").finish().await
     }
 
-    /// Finishes it; the problem tells how many messages stand.
+    /// Finishes it; adds to the problem how many messages were published.
     async fn refuse(&mut self, problem: impl Into<Problem>) -> Problem {
         let accepted = self.finish().await.accepted;
         problem.into().after(accepted)
@@ -134,11 +134,11 @@ impl Drop for Unfinished {
     }
 }
 
-/// Cuts chunks into lines and lines into messages.
+/// Splits chunks into lines, and parses the lines.
 struct Lines {
-    /// The beginning of a line whose end has not come.
+    /// The beginning of an incomplete line.
     partial: Vec<u8>,
-    /// The line last looked at, counted from 1.
+    /// The number of the current line, from 1.
     number: u64,
     max_message: usize,
 }
@@ -152,8 +152,8 @@ impl Lines {
         }
     }
 
-    /// Appends the messages of all lines that end in `chunk`, or of the rest at the body's end; then those of what else
-    /// has come, as far as it fits into one `batch`.
+    /// Appends the messages of all lines that end in `chunk`, or of the rest at the body's end; then those of further
+    /// chunks that have come, up to one `batch`.
     fn parse_more(
         &mut self,
         chunk: Option<&Bytes>,
@@ -190,12 +190,12 @@ impl Lines {
         check_json(self.partial.len(), self.max_message).inspect_err(|_| self.number += 1)
     }
 
-    /// The bytes that it holds.
+    /// Returns how many bytes it holds.
     fn held(&self) -> usize {
         self.partial.capacity()
     }
 
-    /// The last line may lack its end.
+    /// Parses the last line, which may lack its end.
     fn parse_rest(&mut self, queue: &mut VecDeque<Message>) -> Result<(), Problem> {
         let line = mem::take(&mut self.partial);
         self.number += 1;
@@ -203,10 +203,10 @@ impl Lines {
         Ok(())
     }
 
-    /// A line's message; a blank line has none.
+    /// Parses a line; a blank line has no message.
     fn message(&self, line: &[u8]) -> Result<Option<Message>, Problem> {
         check_json(line.len(), self.max_message)?;
-        // A byte order mark can only be at the start of the body.
+        // A byte order mark is allowed only at the start of the body.
         let line = match self.number {
             1 => line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line),
             _ => line,

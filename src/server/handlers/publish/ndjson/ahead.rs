@@ -1,4 +1,4 @@
-//! A body that is read on while its earlier lines are being published.
+//! Reads a body ahead while its earlier lines are being published.
 
 use std::collections::VecDeque;
 use std::pin::pin;
@@ -10,34 +10,34 @@ use tokio::task::yield_now;
 use crate::server::problem::Problem;
 use crate::server::request::body::next_chunk;
 
-/// How much is read before its turn, at the most but for one chunk, in bytes.
+/// Upper bound of what is read ahead, in bytes, apart from one chunk.
 const AHEAD_BYTES: usize = 256 * 1024;
 
-/// What came of the body before its turn.
+/// The part of the body that was read ahead.
 #[derive(Default)]
 pub(super) struct Ahead {
     chunks: VecDeque<Chunk>,
     pub(super) bytes: usize,
 }
 
-/// Bytes, the body's end, or what is wrong with it.
+/// Bytes, the body's end, or an error.
 type Chunk = Result<Option<Bytes>, Problem>;
 
 impl Ahead {
-    /// Reads what has come, and waits for nothing more.
+    /// Reads what has come, without waiting.
     pub(super) async fn read_ready(&mut self, body: &mut Body) {
         while self.bytes < AHEAD_BYTES && !self.is_over() {
             tokio::select! {
                 biased;
                 chunk = next_chunk(body) => self.push(chunk),
-                // The connection reads on when this task is polled again, not before.
+                // The connection reads on only when this task is polled again.
                 () = yield_now() => return,
             }
         }
     }
 
-    /// Waits for `sending`, and reads on meanwhile, as far as there is room: `note` takes the number of
-    /// bytes that are held, and returns whether there is room for more.
+    /// Waits for `sending`, and reads ahead meanwhile: `note` takes the number of bytes that are held, and returns
+    /// whether there is room for more.
     pub(super) async fn read_during<T>(
         &mut self,
         sending: impl Future<Output = T>,
@@ -64,12 +64,12 @@ impl Ahead {
         self.chunks.push_back(chunk);
     }
 
-    /// Whether nothing comes after what has come.
+    /// Returns whether the body has ended.
     fn is_over(&self) -> bool {
         matches!(self.chunks.back(), Some(Ok(None) | Err(_)))
     }
 
-    /// The next chunk, which may have yet to come.
+    /// Returns the next chunk; waits for it if necessary.
     pub(super) async fn next(&mut self, body: &mut Body) -> Chunk {
         match self.chunks.pop_front() {
             Some(chunk) => {
@@ -80,7 +80,7 @@ impl Ahead {
         }
     }
 
-    /// The next bytes, if they have come and at most `room` lines end in them.
+    /// Returns the next bytes, if they have come and at most `room` lines end in them.
     pub(super) fn pop_lines(&mut self, room: usize) -> Option<Bytes> {
         let fits = |chunk: &mut Chunk| match chunk {
             Ok(Some(bytes)) => memchr::memchr_iter(b'\n', bytes).count() <= room,

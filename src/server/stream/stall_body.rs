@@ -1,7 +1,7 @@
-//! A stream's body behind an accept loop that is not ours: it ends by itself if its reader takes no bytes.
+//! A stream's body in another accept loop: ends by itself if its reader takes no bytes.
 //!
-//! The socket is out of sight, so what tells is whether hyper asks for more after it was given something. While it does not, nobody polls the
-//! body; so a task looks every now and then, and lets the subscription go: publishers wait for it.
+//! The socket is not accessible, so the sign is whether hyper asks for more after it was given something. While it does
+//! not, nobody polls the body; so a task checks regularly, and drops the subscription, which publishers wait for.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -16,16 +16,16 @@ use tokio::time::{Instant, sleep};
 use super::StreamBody;
 use crate::lock::lock;
 
-pub(in crate::server) struct PatientBody(Arc<Mutex<State>>);
+pub(in crate::server) struct StallTimeoutBody(Arc<Mutex<State>>);
 
 struct State {
-    /// `None` once its reader was given up.
+    /// `None` after its reader has stalled.
     body: Option<StreamBody>,
-    /// Since when hyper has something that it may not have written yet.
+    /// Since when hyper has had something that it may not have written yet.
     given: Option<Instant>,
 }
 
-impl PatientBody {
+impl StallTimeoutBody {
     pub(super) fn new(body: StreamBody, stall_timeout: Duration) -> Self {
         let state = Arc::new(Mutex::new(State {
             body: Some(body),
@@ -54,7 +54,7 @@ impl PatientBody {
     }
 }
 
-impl Body for PatientBody {
+impl Body for StallTimeoutBody {
     type Data = Bytes;
     type Error = Infallible;
 
