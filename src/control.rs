@@ -1,7 +1,7 @@
-//! Control: what watchers may request of publishers, a level of detail or to stop.
+//! Control requests: what watchers may request of publishers, a level of detail or to stop.
 //!
-//! The publisher decides what it makes of a request. Nothing here knows how one is encoded (`wire`) or
-//! stored (`hub`).
+//! The publisher decides what to do about a request. Nothing here knows how requests are encoded (`wire`) or stored
+//! (`hub`).
 
 use crate::message::{Level, Operation};
 
@@ -10,19 +10,19 @@ use crate::message::{Level, Operation};
 pub struct Requested {
     /// The level of detail that is requested.
     pub level: Option<Level>,
-    /// Set if somebody requests that an operation stops.
+    /// Set if a watcher requests that an operation stops.
     pub cancel: Option<Cancel>,
 }
 
 /// A request to stop.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cancel {
-    /// The operation that should stop; `None` means any that runs.
+    /// The operation that should stop; `None` means any.
     pub operation: Option<Operation>,
 }
 
 impl Cancel {
-    /// Whether it speaks to the publisher of this operation.
+    /// Returns whether it applies to the publisher of this operation.
     #[must_use]
     pub fn is_for(&self, operation: Option<&Operation>) -> bool {
         self.operation
@@ -34,25 +34,25 @@ impl Cancel {
 /// A change of what is requested.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ControlRequest {
-    /// About the level of detail.
+    /// The change of the level of detail.
     pub level: Change<Level>,
-    /// About stopping.
+    /// The change of the request to stop.
     pub cancel: Change<Cancel>,
 }
 
-/// What a control request says about one kind of request.
+/// A change of one kind of request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Change<T> {
-    /// Nothing: it stays as it is.
+    /// It stays as it is.
     #[default]
     Keep,
-    /// This is requested.
+    /// This is requested from now on.
     Set(T),
-    /// What was requested is taken back.
+    /// The request is withdrawn.
     Clear,
 }
 
-/// What a publisher gets to know: how many watch, and what is requested.
+/// What publishers are told: how many watch, and what they request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ControlState {
     /// Open streams of the channel.
@@ -62,14 +62,14 @@ pub struct ControlState {
 }
 
 impl Requested {
-    /// Applies a request; true if that changes anything.
+    /// Applies a request; returns whether that changes anything.
     pub fn apply(&mut self, request: ControlRequest) -> bool {
         let level = request.level.apply(&mut self.level);
         let cancel = request.cancel.apply(&mut self.cancel);
         level || cancel
     }
 
-    /// Notes that an operation is over; true if it was to be cancelled.
+    /// Notes that an operation has ended; returns whether it was to be cancelled.
     pub fn is_over(&mut self, operation: Option<&Operation>) -> bool {
         self.cancel.take_if(|it| it.is_for(operation)).is_some()
     }

@@ -1,5 +1,5 @@
-//! What stands in a stream: the [`Event`] a message becomes when the server takes it, the IDs that
-//! name streams and events, and the two things a stream can say beside events, [`Gap`] and [`End`].
+//! What a stream consists of: [`Event`]s, which are messages that the server has accepted, the IDs of clients and
+//! events, and the two kinds of notice in a stream, [`Gap`] and [`End`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,26 +10,26 @@ use uuid::{Uuid, Variant};
 
 use crate::message::Message;
 
-/// Names one debug stream, and is its capability: who knows it may read, write and stop the stream.
+/// The ID of a client, and the key to its stream: anyone who knows it may read, publish and stop the stream.
 ///
-/// A version 4 UUID, so that it cannot be guessed; printed in canonical lower case.
+/// It is a version 4 UUID, so that it cannot be guessed; printed in canonical lower case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientId(Uuid);
 
 impl ClientId {
-    /// A new random ID.
+    /// Creates a random ID.
     #[must_use]
     pub fn random() -> Self {
         Self(Uuid::new_v4())
     }
 
-    /// Its 16 bytes: as random as it gets, so good for choosing a shard.
+    /// Returns its 16 bytes, which are random, so good for choosing a shard.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
     }
 
-    /// What logs may show of it: the first 8 characters.
+    /// Returns the part that logs may show: the first 8 characters.
     #[must_use]
     pub fn short(&self) -> String {
         let mut text = self.to_string();
@@ -44,7 +44,7 @@ impl fmt::Display for ClientId {
     }
 }
 
-/// A text that is no client ID.
+/// Why a text is not a client ID.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error(
     "a client ID is a version 4 UUID such as {example}",
@@ -55,7 +55,7 @@ pub struct NotAClientId;
 impl FromStr for ClientId {
     type Err = NotAClientId;
 
-    /// Reads the hyphenated form, in either case.
+    /// Parses the hyphenated form, in either case.
     fn from_str(text: &str) -> Result<Self, NotAClientId> {
         const HYPHENATED: usize = 36;
         let uuid = Uuid::try_parse(text).map_err(|_| NotAClientId)?;
@@ -68,19 +68,19 @@ impl FromStr for ClientId {
     }
 }
 
-/// A point in time on the server's clock: milliseconds since 1970, UTC.
+/// A time on the server's clock, in milliseconds since 1970, UTC.
 pub type UnixMillis = u64;
 
-/// Where an event stands: `<seq>-<unix ms>`.
+/// The position of an event in a channel: `<seq>-<unix ms>`.
 ///
-/// `seq` counts the channel's messages from 1 without holes (0 stands before the first); the second
-/// part is when the server took the message. Together they tell a position in this channel from one
-/// in an earlier channel of the same ID.
+/// `seq` numbers the channel's messages from 1 without holes (0 is before the first); the second part is when the
+/// server accepted the message. Together they distinguish a position in this channel from one in an earlier channel
+/// with the same ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EventId {
     /// The message's number in its channel.
     pub seq: u64,
-    /// When the server took it.
+    /// When the server accepted it.
     pub time: UnixMillis,
 }
 
@@ -90,7 +90,7 @@ impl fmt::Display for EventId {
     }
 }
 
-/// A text that is no event ID.
+/// Why a text is not an event ID.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("an event ID is a number, a hyphen and a time in milliseconds, such as 17-1732262400123")]
 pub struct NotAnEventId;
@@ -109,10 +109,10 @@ impl FromStr for EventId {
     }
 }
 
-/// Reads digits alone: `u64::from_str` takes a leading `+`, which no event ID has. It also takes so much
-/// longer that it shows where a watch reads a million events.
+/// Parses digits alone: `u64::from_str` accepts a leading `+`, which no event ID has. It is also slower, noticeably
+/// when a watch reads a million events.
 fn number(digits: &[u8]) -> Option<u64> {
-    /// So many digits always fit.
+    /// Number of digits that always fit.
     const FIT: usize = 19;
     let value = |digit: &u8| {
         let value = digit.wrapping_sub(b'0');
@@ -132,16 +132,16 @@ fn number(digits: &[u8]) -> Option<u64> {
 /// A message that a channel has accepted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// Its place.
+    /// Its position.
     pub id: EventId,
-    /// What was said.
+    /// The message.
     pub message: Message,
 }
 
-/// How a stream writes its events' data.
+/// The format of a stream's data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// The message's text alone: what simple clients show as it is.
+    /// The message's text alone, for simple clients.
     #[default]
     Text,
     /// The whole message as one JSON object on one line.
@@ -149,7 +149,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// Its name in `?format=` and in the header `Sse-Format`.
+    /// Returns its name in `?format=` and in the header `Sse-Format`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -171,12 +171,12 @@ impl FromStr for Format {
     }
 }
 
-/// A text that names no format.
+/// Why a text is not a format.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("format must be text or json")]
 pub struct NotAFormat;
 
-/// Messages that are gone for one subscriber.
+/// Messages that one subscriber lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gap {
     /// The log dropped these before the subscriber had read them.
@@ -186,20 +186,20 @@ pub enum Gap {
         /// The last lost message's number; not below `from`.
         to: u64,
     },
-    /// These had been dropped before the subscriber read the channel for the first time. Only readers tell it from
+    /// The log had dropped these before the subscriber first read the channel. Only readers distinguish it from
     /// [`Gap::Known`].
     BeforeJoining {
         /// The number of the last of them; the first is 1.
         to: u64,
     },
-    /// The subscriber was away, and the server keeps no messages for those who are. Only readers tell this.
+    /// The subscriber was away, and the server keeps no messages. Only readers produce this.
     Possible,
-    /// The subscriber's cursor is from before this channel; how much was lost since cannot be known.
+    /// The subscriber's cursor is from before this channel; how much was lost cannot be known.
     Unknown,
 }
 
 impl Gap {
-    /// How many messages are gone, if that is known. Numbers that cannot be are counted up to the largest.
+    /// Returns how many messages were lost, if known. Impossible numbers saturate.
     #[must_use]
     pub fn missed(self) -> Option<u64> {
         match self {
@@ -230,14 +230,14 @@ impl fmt::Display for Gap {
     }
 }
 
-/// Why a stream is over for good.
+/// Why a stream has ended for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// Somebody stopped it.
     Stopped,
     /// Nothing happened for the idle timeout.
     Idle,
-    /// The server was inside a watcher, which has ended.
+    /// The server ran inside a watch, which has ended.
     Quit,
 }
 
@@ -245,13 +245,13 @@ impl End {
     /// Every reason.
     pub const ALL: [Self; 3] = [Self::Stopped, Self::Idle, Self::Quit];
 
-    /// The reason that has this name on the wire.
+    /// Returns the reason with this name on the wire.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|it| it.as_str() == name)
     }
 
-    /// Its name on the wire.
+    /// Returns its name on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -262,14 +262,14 @@ impl End {
     }
 }
 
-/// What a server knows of a client when a stream of it begins.
+/// What a server knows of a client when a stream begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientPast {
-    /// Nothing was published to it yet.
+    /// Nothing has been published to it.
     New,
-    /// Something was.
+    /// Something has been published to it.
     Known,
-    /// A client with this ID ended, and this is a new one.
+    /// A client with this ID has ended, and this is a new one.
     Ended {
         /// Why.
         end: End,
@@ -278,7 +278,7 @@ pub enum ClientPast {
     },
 }
 
-/// The server's clock, as it stands in event IDs.
+/// Returns the time on the server's clock, as in event IDs.
 #[must_use]
 pub fn unix_millis() -> UnixMillis {
     let since_1970 = std::time::SystemTime::now()

@@ -1,8 +1,8 @@
-//! What a publisher may say: a [`Message`] and the parts it is made of.
+//! What a publisher may send: a [`Message`] and its parts.
 //!
-//! Every part checks its own rule when it is made (`docs/http-api.md`), so that the rest of the
-//! crate never meets an operation name with a newline in it or a progress of minus three. Nothing
-//! here knows how a message is written down (`wire`) or kept (`hub`).
+//! Every part checks its own rule when it is created (`docs/http-api.md`), so that the rest of the crate never meets an
+//! operation name with a newline or a progress of minus three. Nothing here knows how a message is encoded (`wire`) or
+//! stored (`hub`).
 
 mod progress;
 
@@ -13,11 +13,11 @@ use thiserror::Error;
 
 pub use progress::{Progress, UNIT_MAX_CHARS};
 
-/// The longest operation name, in characters.
+/// Upper bound of an operation's name, in characters.
 pub const OPERATION_MAX_CHARS: usize = 128;
-/// The longest event name, in bytes (which are characters: only ASCII is allowed).
+/// Upper bound of an event name, in bytes (it is ASCII).
 pub const EVENT_NAME_MAX: usize = 64;
-/// The event name of a message that names none.
+/// The event name of a message without one.
 pub const DEFAULT_EVENT: &str = "debug";
 /// Event names that only the server may use.
 pub const RESERVED_EVENTS: [&str; 3] = ["gap", "end", "control"];
@@ -25,26 +25,26 @@ pub const RESERVED_EVENTS: [&str; 3] = ["gap", "end", "control"];
 /// One message: its text, and what else the publisher said about it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Message {
-    /// The text, with the publisher's own line ends. May be empty, may have many lines.
+    /// The text, with the publisher's line ends. It may be empty, and may have several lines.
     pub text: String,
-    /// How much it matters.
+    /// The level.
     pub level: Option<Level>,
     /// The operation it belongs to.
     pub operation: Option<Operation>,
-    /// How far that operation is.
+    /// The progress of that operation.
     pub progress: Option<Progress>,
     /// Set on the message that ends its operation.
     pub outcome: Option<Outcome>,
-    /// The event name; `None` stands for [`DEFAULT_EVENT`].
+    /// The event name; `None` means [`DEFAULT_EVENT`].
     pub event: Option<EventName>,
-    /// Anything else: one JSON object on one line, passed through unread.
+    /// Anything else: one JSON object on one line, passed on unread.
     pub fields: Option<Box<str>>,
-    /// Whether the server says it, not a publisher.
+    /// Whether the server sent it, not a publisher.
     pub system: bool,
 }
 
 impl Message {
-    /// A message that is only text.
+    /// Creates a message that has only a text.
     pub fn text(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -52,7 +52,7 @@ impl Message {
         }
     }
 
-    /// What the server itself says in a channel.
+    /// Creates a message of the server itself.
     pub fn system(level: Option<Level>, text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -62,7 +62,7 @@ impl Message {
         }
     }
 
-    /// Whether its text is all it says.
+    /// Returns whether it has only a text.
     #[must_use]
     pub fn is_plain(&self) -> bool {
         let Self {
@@ -80,13 +80,13 @@ impl Message {
         !(said || event.is_some() || fields.is_some() || *system)
     }
 
-    /// The event name it goes by.
+    /// Returns its event name, or the default.
     #[must_use]
     pub fn event_name(&self) -> &str {
         self.event.as_ref().map_or(DEFAULT_EVENT, EventName::as_str)
     }
 
-    /// The bytes it holds on the heap.
+    /// Returns how many bytes it holds on the heap.
     #[must_use]
     pub fn heap_size(&self) -> usize {
         self.text.len()
@@ -100,7 +100,7 @@ impl Message {
     }
 }
 
-/// Why a part of a message was refused. The text names the part, the rule and what was found.
+/// Why a part of a message was refused. The text names the part, the rule and the value.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Invalid {
     /// Not one of the five levels.
@@ -112,7 +112,7 @@ pub enum Invalid {
     /// Empty, too long, or with control characters.
     #[error("operation must be 1 to {OPERATION_MAX_CHARS} characters without control characters")]
     Operation,
-    /// Not a name a publisher may use.
+    /// Not a name that a publisher may use.
     #[error(
         "event must be 1 to {EVENT_NAME_MAX} of the characters A-Z a-z 0-9 _ . - and none of {reserved}, not {0:?}",
         reserved = RESERVED_EVENTS.join(", ")
@@ -131,9 +131,9 @@ pub enum Invalid {
 /// How much a message matters, from `Trace` (least) to `Error` (most).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Finest detail.
+    /// The finest detail.
     Trace,
-    /// For whoever looks for a fault.
+    /// For finding a fault.
     Debug,
     /// What happens.
     Info,
@@ -143,8 +143,8 @@ pub enum Level {
     Error,
 }
 
-/// Every word and number that programs say for a level: the names of common logging libraries, 0 to 7 as
-/// syslog (RFC 5424, 6.2.1), 10 to 60 as pino.
+/// The words and numbers for each level: the names in common logging libraries, 0 to 7 as in syslog (RFC 5424, 6.2.1),
+/// 10 to 60 as in pino.
 const LEVEL_WORDS: [(Level, &[&str]); 5] = [
     (Level::Trace, &["trace", "verbose", "10"]),
     (Level::Debug, &["debug", "fine", "7", "20"]),
@@ -163,7 +163,7 @@ const LEVEL_WORDS: [(Level, &[&str]); 5] = [
 ];
 
 impl Level {
-    /// All of them, from the one that matters least.
+    /// All levels, the lowest first.
     pub(crate) const ALL: [Self; 5] = [
         Self::Trace,
         Self::Debug,
@@ -172,8 +172,8 @@ impl Level {
         Self::Error,
     ];
 
-    /// Returns what a publisher means by this word or number, in any case; `None` if it is not known.
-    /// Its own names alone are read by [`Level::from_str`].
+    /// Returns the level for this word or number, in any case; `None` if it is unknown. [`Level::from_str`] accepts
+    /// only the levels' own names.
     #[must_use]
     pub fn said(word: &str) -> Option<Self> {
         let is_said = |it: &&str| it.eq_ignore_ascii_case(word.trim());
@@ -183,7 +183,7 @@ impl Level {
             .map(|(level, _)| *level)
     }
 
-    /// Its name on the wire.
+    /// Returns its name on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -216,16 +216,16 @@ impl FromStr for Level {
 /// How an operation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// As it should.
+    /// It succeeded.
     Ok,
-    /// With an error.
+    /// It failed.
     Failed,
-    /// Because somebody asked it to stop.
+    /// It was cancelled.
     Cancelled,
 }
 
 impl Outcome {
-    /// Its name on the wire.
+    /// Returns its name on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -247,13 +247,13 @@ impl FromStr for Outcome {
     }
 }
 
-/// The name of an operation: 1 to [`OPERATION_MAX_CHARS`] characters, none of them a control
-/// character.
+/// The name of an operation: 1 to [`OPERATION_MAX_CHARS`] characters, no control
+/// characters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Operation(Box<str>);
 
 impl Operation {
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -278,7 +278,7 @@ impl FromStr for Operation {
 pub struct EventName(Box<str>);
 
 impl EventName {
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -313,7 +313,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// The start of a refused value: error texts quote it, and must not grow with it.
+/// Returns the beginning of a refused value, so that error texts stay short.
 fn shortened(value: &str) -> String {
     const QUOTED_MAX_CHARS: usize = 40;
     let mut start: String = value.chars().take(QUOTED_MAX_CHARS).collect();

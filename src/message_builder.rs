@@ -1,21 +1,21 @@
-//! How an application makes messages. What breaks a rule is repaired, never refused: a debug message is no reason for an
-//! application to fail.
+//! Building messages in an application. What breaks a rule is repaired, never refused: a debug message is no reason for
+//! an application to fail.
 
 use serde::Serialize;
 
 use crate::message::{EventName, Level, Message, OPERATION_MAX_CHARS, Operation, Outcome};
 use crate::message::{Progress, UNIT_MAX_CHARS};
 
-/// The longest text of an application's message, in bytes of UTF-8.
+/// Upper bound of the text of an application's message, in bytes of UTF-8.
 pub const TEXT_MAX: usize = 64 * 1024;
-/// The longest `fields` of an application's message, in bytes of JSON.
+/// Upper bound of the `fields` of an application's message, in bytes of JSON.
 pub const FIELDS_MAX: usize = 4 * 1024;
-/// The member that says that others are missing.
+/// The member that says that others were left out.
 const CUT: &str = "\"cut\":true}";
 
-/// A number of any kind that Rust has: how much is done, and how much there is to do.
+/// Any of Rust's numbers: how much is done, or how much there is to do.
 pub trait Number: Copy {
-    /// As the nearest `f64`.
+    /// Returns the nearest `f64`.
     fn to_f64(self) -> f64;
 }
 
@@ -34,31 +34,31 @@ macro_rules! nearest {
 }
 nearest!(u64 usize i64 isize);
 
-/// What a message says beside its text, each in place of what it said before.
+/// Setters for the parts of a message; each replaces the part.
 impl Message {
-    /// Sets how much it matters.
+    /// Sets the level.
     #[must_use]
     pub fn level(mut self, level: Level) -> Self {
         self.level = Some(level);
         self
     }
 
-    /// Sets the operation that it belongs to. A name is cut after 128 characters, its control characters become spaces, and
-    /// an empty one is none.
+    /// Sets the operation that it belongs to. A name is cut after 128 characters, its control characters become spaces,
+    /// and an empty one is ignored.
     #[must_use]
     pub fn operation(mut self, name: &str) -> Self {
         self.operation = operation(name);
         self
     }
 
-    /// Sets how far its operation is. Numbers that are negative or not finite are left out.
+    /// Sets the progress of its operation. Negative numbers and numbers that are not finite are ignored.
     #[must_use]
     pub fn progress<N: Number>(mut self, current: N, total: Option<N>) -> Self {
         self.progress = progress(current, total, None);
         self
     }
 
-    /// Sets what its progress counts, such as `files`; cut after 32 characters. Comes after [`Message::progress`].
+    /// Sets the unit of its progress, such as `files`; cut after 32 characters. Call it after [`Message::progress`].
     #[must_use]
     pub fn unit(mut self, unit: &str) -> Self {
         let known = self.progress.as_ref();
@@ -66,22 +66,22 @@ impl Message {
         self
     }
 
-    /// Has it end its operation, in this way.
+    /// Makes it end its operation, with this outcome.
     #[must_use]
     pub fn outcome(mut self, outcome: Outcome) -> Self {
         self.outcome = Some(outcome);
         self
     }
 
-    /// Sets its event name, `[A-Za-z0-9_.-]{1,64}`; another one is left out.
+    /// Sets its event name, `[A-Za-z0-9_.-]{1,64}`; an invalid one is ignored.
     #[must_use]
     pub fn event(mut self, name: &str) -> Self {
         self.event = name.parse::<EventName>().ok();
         self
     }
 
-    /// Adds a value that a program can read. What cannot be written in JSON is left out; what makes all of them longer than
-    /// [`FIELDS_MAX`] too, and a member `cut` says so.
+    /// Adds a value for programs to read. A value that cannot be written in JSON is left out, and so is one that would
+    /// exceed [`FIELDS_MAX`]; then a member `cut` says so.
     #[must_use]
     pub fn field(mut self, name: &str, value: impl Serialize) -> Self {
         let known = self.fields.as_deref().unwrap_or("{}");
@@ -104,9 +104,9 @@ impl Message {
         self
     }
 
-    /// Cuts a text that is too long, and says by how much.
+    /// Cuts a text that is too long, and appends by how much.
     pub(crate) fn repaired(mut self) -> Self {
-        /// Room for what is said of the cut.
+        /// Room for the note about the cut.
         const NOTE: usize = 40;
         if self.text.len() > TEXT_MAX {
             let end = self.text.floor_char_boundary(TEXT_MAX - NOTE);
@@ -119,7 +119,7 @@ impl Message {
     }
 }
 
-/// The progress that these make; `None` if the numbers are negative or not finite.
+/// Returns the progress with these numbers; `None` if they are negative or not finite.
 pub(crate) fn progress<N: Number>(
     current: N,
     total: Option<N>,
@@ -129,12 +129,12 @@ pub(crate) fn progress<N: Number>(
     Progress::new(current.to_f64(), total.map(N::to_f64), unit.as_deref()).ok()
 }
 
-/// The nearest name that an operation may have; `None` if there is nothing left of it.
+/// Returns the nearest valid name of an operation; `None` if nothing is left of it.
 pub(crate) fn operation(name: &str) -> Option<Operation> {
     one_line(name, OPERATION_MAX_CHARS).parse().ok()
 }
 
-/// The first characters of a text, its control characters as spaces.
+/// Returns the first characters of a text, with spaces for control characters.
 fn one_line(text: &str, max: usize) -> String {
     let plain = text
         .chars()

@@ -1,13 +1,13 @@
-//! How far an operation is.
+//! The progress of an operation.
 
 use std::str::FromStr;
 
 use super::{Invalid, shortened};
 
-/// The longest unit of a progress, in characters.
+/// Upper bound of a progress's unit, in characters.
 pub const UNIT_MAX_CHARS: usize = 32;
 
-/// How far an operation is: `current` of `total`, in `unit`.
+/// The progress of an operation: `current` of `total`, in `unit`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
     current: f64,
@@ -16,11 +16,11 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Checks and builds a progress.
+    /// Creates a progress.
     ///
     /// # Errors
-    /// [`Invalid::Progress`] where `current` or `total` is below 0, or either is not
-    /// finite; [`Invalid::Unit`] where the unit is too long or has control characters.
+    /// [`Invalid::Progress`] if `current` or `total` is below 0 or not finite; [`Invalid::Unit`] if the unit is too
+    /// long or has control characters.
     pub fn new(current: f64, total: Option<f64>, unit: Option<&str>) -> Result<Self, Invalid> {
         let in_range = current.is_finite()
             && current >= 0.0
@@ -41,19 +41,19 @@ impl Progress {
         })
     }
 
-    /// How much is done.
+    /// Returns how much is done.
     #[must_use]
     pub fn current(&self) -> f64 {
         self.current
     }
 
-    /// How much there is to do, if that is known. 0 if there was nothing to do.
+    /// Returns how much there is to do, if known; 0 if there was nothing to do.
     #[must_use]
     pub fn total(&self) -> Option<f64> {
         self.total
     }
 
-    /// What is being counted.
+    /// Returns what is counted.
     #[must_use]
     pub fn unit(&self) -> Option<&str> {
         self.unit.as_deref()
@@ -63,7 +63,7 @@ impl Progress {
 impl FromStr for Progress {
     type Err = Invalid;
 
-    /// Reads `3/120` or `3`.
+    /// Parses `3/120` or `3`.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let number = |part: &str| {
             part.trim()

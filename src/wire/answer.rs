@@ -1,4 +1,4 @@
-//! What the server answers outside a stream.
+//! The server's answers, apart from streams.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -6,24 +6,24 @@ use super::{Route, control};
 use crate::control::Requested;
 use crate::event::{ClientId, EventId};
 
-/// A client ID was issued.
+/// The answer to a request for a client ID.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Connected {
     /// The ID, in canonical lower case.
     pub client_id: String,
-    /// Where its stream is read, as a path on this server. A server of the original protocol tells nothing but the ID.
+    /// Where its stream can be read, as a path on this server. The original protocol gives only the ID.
     pub stream_url: Option<String>,
-    /// Where messages are published to it.
+    /// Where messages can be published to it.
     pub publish_url: Option<String>,
-    /// Where it is stopped.
+    /// Where it can be stopped.
     pub stop_url: Option<String>,
-    /// After so long without activity the server ends it.
+    /// Time without activity after which the server ends it, in seconds.
     pub idle_timeout_seconds: Option<u64>,
 }
 
 impl Connected {
-    /// The answer for a new ID.
+    /// Returns the answer for a new ID.
     #[must_use]
     pub fn new(id: ClientId, idle_timeout: std::time::Duration) -> Self {
         Self {
@@ -35,7 +35,7 @@ impl Connected {
         }
     }
 
-    /// Puts a prefix before each path.
+    /// Adds a prefix to each path.
     #[must_use]
     pub fn below(mut self, prefix: &str) -> Self {
         let urls = [
@@ -49,41 +49,41 @@ impl Connected {
         self
     }
 
-    /// Whether messages can be published to it. In the original protocol only the server's own code does that.
+    /// Returns whether messages can be published to it. In the original protocol only the server's own code can.
     #[must_use]
     pub fn takes_messages(&self) -> bool {
         self.publish_url.is_some()
     }
 }
 
-/// A publish request was accepted.
+/// The answer to a publish request.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct Published {
-    /// The last event's ID; `None` where the body held no message.
+    /// The last event's ID; `None` if the body held no message.
     #[serde(deserialize_with = "event_id")]
     pub id: Option<EventId>,
     /// How many messages were accepted.
     pub accepted: u64,
     /// How many subscribers the channel had.
     pub subscribers: usize,
-    /// The level of detail that a watcher asked for.
+    /// The level of detail that a watcher requests.
     pub level: Option<String>,
-    /// Whether a watcher asked to stop.
+    /// Whether a watcher requests to stop.
     pub cancel: bool,
-    /// The operation that the request to stop names.
+    /// The operation to stop, if the request names one.
     pub operation: Option<String>,
 }
 
 impl Published {
-    /// What watchers ask for.
+    /// Returns what watchers request.
     #[must_use]
     pub fn requested(&self) -> Requested {
         let (level, operation) = (self.level.as_deref(), self.operation.as_deref());
         control::requested(level, self.cancel, operation)
     }
 
-    /// Appends it as JSON. By hand, since it is said to every message: serde takes ten times as long,
-    /// which was a tenth of what a message cost.
+    /// Appends it as JSON. Hand-written, since it answers every message: serde takes ten times as long, which was
+    /// a tenth of a message's cost.
     pub fn write(&self, out: &mut Vec<u8>) {
         let mut digits = itoa::Buffer::new();
         out.extend_from_slice(b"{\"id\":");
@@ -121,20 +121,20 @@ fn event_id<'de, D: Deserializer<'de>>(json: D) -> Result<Option<EventId>, D::Er
     id.map_err(serde::de::Error::custom)
 }
 
-/// A broadcast was accepted.
+/// The answer to a broadcast.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub struct Broadcast {
-    /// How many channels took it.
+    /// How many channels accepted it.
     pub clients: usize,
 }
 
-/// The [`Problem::kind`] that tells a client whose stream has ended from one that is not known.
+/// The [`Problem::kind`] of an ended stream, as opposed to an unknown client.
 pub const ENDED: &str = "/problems/ended";
 
-/// Every client of a server.
+/// All clients of a server.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Clients {
-    /// The one that was opened first comes first.
+    /// In the order in which they were opened.
     pub clients: Vec<Client>,
 }
 
@@ -146,7 +146,7 @@ pub struct Client {
     pub client_id: String,
     /// How many streams of it are open.
     pub subscribers: usize,
-    /// How many messages it was ever sent.
+    /// How many messages were published to it.
     pub messages: u64,
     /// When it was opened, in RFC 3339.
     pub created: String,
@@ -154,10 +154,10 @@ pub struct Client {
     pub last_activity: String,
 }
 
-/// An error (RFC 9457), with the members that help a program to go on from it.
+/// An error (RFC 9457), with members that help a program to recover.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Problem {
-    /// What kind of problem; `about:blank` says that the status tells.
+    /// The kind of problem; `about:blank` if the status says it all.
     #[serde(rename = "type", default = "about_blank")]
     pub kind: String,
     /// The status's name.
@@ -168,13 +168,13 @@ pub struct Problem {
     pub status: u16,
     /// What is wrong and what to do about it.
     pub detail: String,
-    /// For ndjson: the line that was refused, counted from 1.
+    /// For NDJSON: the line that was refused, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
-    /// For ndjson: how many messages of this request stand.
+    /// For NDJSON: how many messages of this request were published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<u64>,
-    /// For text that is not UTF-8: the offset of the first wrong byte.
+    /// For text that is not UTF-8: the offset of the first invalid byte.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset: Option<usize>,
 }

@@ -6,37 +6,37 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use super::json::{self, Said};
+use super::json::{self, ParsedLevel};
 use super::object::FromObject;
-use super::surrogates::reading;
+use super::surrogates::parse_repaired;
 use crate::control::{Cancel, Change, ControlRequest, ControlState, Requested};
 use crate::message::{Invalid, Level, Operation};
 
-/// Why a watcher's JSON asks for nothing. The text names the member.
+/// Why JSON is not a control request. The text names the member.
 #[derive(Debug, Error)]
 pub enum BadRequest {
-    /// Not JSON, a member of the wrong type, or an unknown one.
+    /// Not JSON, a member of the wrong type, or an unknown member.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
     /// The operation's name breaks its rule.
     #[error("{0}")]
     Invalid(#[from] Invalid),
-    /// An operation, and nothing that it should do.
+    /// An operation, but no `cancel`.
     #[error("operation names what to cancel, so it needs \"cancel\":true")]
     OnlyOperation,
     /// No member at all.
     #[error(
-        "it asks for nothing; send a level, as in {{\"level\":\"debug\"}}, or {{\"cancel\":true}}"
+        "it requests nothing; send a level, as in {{\"level\":\"debug\"}}, or {{\"cancel\":true}}"
     )]
     Nothing,
 }
 
-/// Reads what a watcher asks for.
+/// Parses a control request.
 ///
 /// # Errors
-/// [`BadRequest`], where it asks for nothing that there is.
+/// [`BadRequest`] if it is not a control request.
 pub fn parse_request(json: &str) -> Result<ControlRequest, BadRequest> {
-    reading(json, read_request)
+    parse_repaired(json, read_request)
 }
 
 fn read_request(json: &str) -> Result<ControlRequest, BadRequest> {
@@ -58,7 +58,7 @@ fn read_request(json: &str) -> Result<ControlRequest, BadRequest> {
     Ok(request)
 }
 
-/// What a watcher asks for, as an object.
+/// Returns a control request as an object.
 ///
 /// # Panics
 /// Never: names and flags can be written.
@@ -83,7 +83,7 @@ pub fn request_object(request: &ControlRequest) -> Vec<u8> {
     serde_json::to_vec(&object).expect("names and flags can be written")
 }
 
-/// What a publisher is told, as an object.
+/// Returns the state that is sent to publishers, as an object.
 ///
 /// # Panics
 /// Never: names and numbers can be written.
@@ -100,7 +100,7 @@ pub fn state_object(state: &ControlState) -> Vec<u8> {
     serde_json::to_vec(&object).expect("names and numbers can be written")
 }
 
-/// Reads what a server tells a publisher, leniently. `None` where it is nothing of the sort.
+/// Parses the state that a server sends to publishers, leniently; `None` if it is something else.
 #[must_use]
 pub fn parse_state(json: &str) -> Option<ControlState> {
     let object: StateObject = serde_json::from_str(json).ok()?;
@@ -114,7 +114,7 @@ pub fn parse_state(json: &str) -> Option<ControlState> {
     })
 }
 
-/// What is requested, from its three members.
+/// Returns the requests, from their three members.
 #[must_use]
 pub fn requested(level: Option<&str>, cancel: bool, operation: Option<&str>) -> Requested {
     Requested {
@@ -135,15 +135,15 @@ struct RequestObject<'a> {
     operation: Option<Cow<'a, str>>,
 }
 
-/// A level that is `null` is taken back; one that is not there is not spoken of.
+/// Parses a level: `null` withdraws it, an absent member leaves it unchanged.
 fn level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Change<Level>, D::Error> {
-    let Some(said) = Option::<&'de RawValue>::deserialize(deserializer)? else {
+    let Some(json) = Option::<&'de RawValue>::deserialize(deserializer)? else {
         return Ok(Change::Clear);
     };
-    match json::read_level(said.get()) {
-        Said::Level(level) => Ok(Change::Set(level)),
-        Said::Nothing | Said::Unknown => {
-            let invalid = Invalid::Level(said.get().trim_matches('"').chars().take(40).collect());
+    match json::read_level(json.get()) {
+        ParsedLevel::Level(level) => Ok(Change::Set(level)),
+        ParsedLevel::Nothing | ParsedLevel::Unknown => {
+            let invalid = Invalid::Level(json.get().trim_matches('"').chars().take(40).collect());
             Err(serde::de::Error::custom(invalid))
         }
     }

@@ -1,9 +1,10 @@
-//! Message objects and gap objects, read and written.
+//! Message objects: parsing and writing.
 //!
-//! Publishers' objects are read strictly (an unknown member is an error that names it), a server's
-//! own are read leniently, so that an older watcher understands a newer server.
+//! Publishers' objects are parsed strictly (an unknown member is an error that names it), a server's leniently, so that
+//! an older watcher understands a newer server.
 
 mod foreign;
+mod gap;
 mod level;
 mod streamed;
 
@@ -14,52 +15,53 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 use super::object::FromObject;
-use super::surrogates::{mended, reading};
-use crate::event::{Event, Gap, UnixMillis};
+use super::surrogates::{parse_repaired, repaired};
+use crate::event::{Event, UnixMillis};
 use crate::message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress};
 
 pub use foreign::{
     ForeignObject, ForeignRecord, compact, find, foreign_object, parse_object, parse_text, pretty,
 };
+pub use gap::{gap_object, parse_gap};
 pub use level::set_level;
-pub(super) use level::{Said, read_level};
+pub(super) use level::{ParsedLevel, read_level};
 pub use streamed::parse_event;
 
-/// Why a publisher's JSON is no message. The text names the member or the place.
+/// Why JSON is not a message. The text names the member or the place.
 #[derive(Debug, Error)]
 pub enum BadMessage {
-    /// Not JSON, a member of the wrong type, an unknown or a missing one.
+    /// Not JSON, a member of the wrong type, an unknown or a missing member.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
-    /// A member breaks its rule.
+    /// A member that breaks its rule.
     #[error("{0}")]
     Invalid(#[from] Invalid),
-    /// `fields` holds something else than an object.
+    /// `fields` that are not an object.
     #[error("fields must be an object")]
     Fields,
-    /// An ndjson line that is neither.
+    /// An NDJSON line that is neither an object nor a string.
     #[error("a line must be a JSON object with a \"message\", or a JSON string")]
     Neither,
 }
 
-/// Reads one message object.
+/// Parses a message object.
 ///
 /// # Errors
-/// [`BadMessage`], where it is not one.
+/// [`BadMessage`] if it is not one.
 pub fn parse_message(json: &str) -> Result<Message, BadMessage> {
-    reading(json, |json| {
+    parse_repaired(json, |json| {
         let FromObject(published) = serde_json::from_str::<FromObject<Published>>(json)?;
         published.into_message()
     })
 }
 
-/// Reads one line of ndjson: a message object, or a string that is the message's text.
+/// Parses a line of NDJSON: a message object, or a string that is the message's text.
 ///
 /// # Errors
-/// [`BadMessage`], where it is neither.
+/// [`BadMessage`] if it is neither.
 pub fn parse_line(line: &str) -> Result<Message, BadMessage> {
     match line.trim_start().as_bytes().first() {
-        Some(b'"') => Ok(Message::text(reading(line, |line| {
+        Some(b'"') => Ok(Message::text(parse_repaired(line, |line| {
             serde_json::from_str::<String>(line)
         })?)),
         Some(b'{') => parse_message(line),
@@ -67,10 +69,10 @@ pub fn parse_line(line: &str) -> Result<Message, BadMessage> {
     }
 }
 
-/// Appends a publication's line of ndjson, without its line end: a bare string where the text is all.
+/// Appends a message as a publisher writes it in NDJSON, without a line end: a bare string if the text is all.
 ///
 /// # Panics
-/// Never: what a message holds can be written.
+/// Never: every message can be written.
 pub fn push_publication(line: &mut Vec<u8>, message: &Message) {
     let written = if message.is_plain() {
         serde_json::to_writer(line, &message.text)
@@ -80,19 +82,19 @@ pub fn push_publication(line: &mut Vec<u8>, message: &Message) {
     written.expect(WRITABLE);
 }
 
-/// A publication as a message object.
+/// Returns a message as a publisher writes it.
 #[must_use]
 pub fn publication(message: &Message) -> Vec<u8> {
     to_vec(&Object::of(message))
 }
 
-/// A message as a stream writes it in JSON.
+/// Returns a message as a stream writes it in JSON.
 #[must_use]
 pub fn event_object(event: &Event) -> Vec<u8> {
     stamped_object(&event.id.to_string(), Some(event.id.time), &event.message)
 }
 
-/// A message with any `id`, and its time where it is known.
+/// Returns a message with this `id`, and its time if known.
 #[must_use]
 pub fn stamped_object(id: &str, time: Option<UnixMillis>, message: &Message) -> Vec<u8> {
     let mut object = Object::of(message);
@@ -101,43 +103,10 @@ pub fn stamped_object(id: &str, time: Option<UnixMillis>, message: &Message) -> 
     to_vec(&object)
 }
 
-/// A gap as a stream writes it.
-#[must_use]
-pub fn gap_object(gap: Gap) -> Vec<u8> {
-    to_vec(&match gap {
-        Gap::Known { from, to } => GapObject {
-            from: Some(from),
-            to: Some(to),
-            missed: gap.missed(),
-        },
-        Gap::BeforeJoining { to } => GapObject {
-            from: Some(1),
-            to: Some(to),
-            missed: gap.missed(),
-        },
-        Gap::Possible | Gap::Unknown => GapObject {
-            from: None,
-            to: None,
-            missed: None,
-        },
-    })
-}
-
-/// Reads a gap; `None` where it is not one.
-#[must_use]
-pub fn parse_gap(json: &str) -> Option<Gap> {
-    let object: GapObject = serde_json::from_str(json).ok()?;
-    match (object.from, object.to) {
-        (Some(from), Some(to)) if from <= to => Some(Gap::Known { from, to }),
-        (None, None) => Some(Gap::Unknown),
-        _ => None,
-    }
-}
-
-/// A time as people and JSON write it: RFC 3339, milliseconds, UTC.
+/// Formats a time: RFC 3339, milliseconds, UTC.
 #[must_use]
 pub fn rfc3339(time: UnixMillis) -> String {
-    /// The last millisecond of the year 9999, beyond which RFC 3339 has no way to write a time.
+    /// The last millisecond of the year 9999: RFC 3339 ends there.
     const LAST: UnixMillis = 253_402_300_799_999;
     let time = std::time::UNIX_EPOCH + std::time::Duration::from_millis(time.min(LAST));
     humantime::format_rfc3339_millis(time).to_string()
@@ -249,18 +218,8 @@ impl<'a> Object<'a> {
     }
 }
 
-#[derive(Deserialize, Serialize)]
-struct GapObject {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    from: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    to: Option<u64>,
-    missed: Option<u64>,
-}
-
-/// Checks that `fields` are an object, and puts them on one line: a line end in valid JSON can only
-/// stand between tokens, where a blank says the same. Halves of surrogate pairs, which some readers refuse,
-/// become U+FFFD.
+/// Checks that `fields` are an object, and puts them on one line: in valid JSON, a line end can only be between tokens,
+/// where a space means the same. Unpaired surrogates, which some readers reject, become U+FFFD.
 fn fields(raw: &RawValue) -> Result<Box<str>, BadMessage> {
     let text = raw.get();
     if text.starts_with('{') {
@@ -272,13 +231,13 @@ fn fields(raw: &RawValue) -> Result<Box<str>, BadMessage> {
 
 fn one_line(json: &str) -> Box<str> {
     let line = json.replace(['\n', '\r'], " ");
-    mended(&line).unwrap_or(line).into()
+    repaired(&line).unwrap_or(line).into()
 }
 
-/// Writes a whole number without the `.0` that a float would get.
+/// Writes a whole number without the `.0` of a float.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn number<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    /// Up to here every whole number is exact in a float.
+    /// Up to here, every whole number is exact in a float.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if value.fract() == 0.0 && value.abs() <= EXACT {
         #[expect(clippy::cast_possible_truncation, reason = "whole and within ±2^53")]
@@ -386,18 +345,5 @@ mod tests {
         let fields = message.unwrap().fields.unwrap();
         assert_eq!(&*fields, r#"{"\ufffd":"\ud83d\ude00"}"#);
         assert!(parse_message(r#"{"message":"\ud83d"#).is_err());
-    }
-
-    #[test]
-    fn gaps_are_read_back() {
-        for gap in [Gap::Known { from: 18, to: 120 }, Gap::Unknown] {
-            let json = String::from_utf8(gap_object(gap)).unwrap();
-            assert_eq!(parse_gap(&json), Some(gap));
-        }
-        assert_eq!(gap_object(Gap::Unknown), br#"{"missed":null}"#);
-        assert_eq!(
-            gap_object(Gap::Known { from: 18, to: 120 }),
-            br#"{"from":18,"to":120,"missed":103}"#
-        );
     }
 }

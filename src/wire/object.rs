@@ -1,4 +1,4 @@
-//! What foreign JSON must be: an object, not an array that serde would take for one member by member.
+//! A guard for foreign JSON: it must be an object, since serde would also accept an array of the members.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -7,7 +7,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// Read from an object and from nothing else.
+/// Deserializes only from an object.
 pub(super) struct FromObject<T>(pub(super) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for FromObject<T> {

@@ -1,17 +1,17 @@
-//! What a stream's head says of its client's past: a structured field (RFC 9651), an item with parameters.
+//! What a stream's head says about its client's past: a structured field (RFC 9651), an item with parameters.
 //!
 //! `new` · `known` · `ended; reason=idle; at=@1732262400`
 
 use crate::event::{ClientPast, End};
 
-/// Tells on a stream's answer what the server knows of the client.
+/// Header of a stream: what the server knows of the client.
 pub const PAST_HEADER: &str = "sse-client-past";
 
 const NEW: &str = "new";
 const KNOWN: &str = "known";
 const ENDED: &str = "ended";
 
-/// The field's value.
+/// Returns the field's value.
 #[must_use]
 pub fn field(past: ClientPast) -> String {
     match past {
@@ -23,7 +23,7 @@ pub fn field(past: ClientPast) -> String {
     }
 }
 
-/// Reads a field's value; `None` if it is none that is known here.
+/// Parses a field's value; `None` if it is unknown.
 #[must_use]
 pub fn parse(field: &str) -> Option<ClientPast> {
     let mut parts = field.split(';').map(str::trim);

@@ -2,7 +2,7 @@
 
 use crate::event::ClientId;
 
-/// What a path of the API names.
+/// A path of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(strum::EnumIter))]
 pub enum Route {
@@ -32,13 +32,14 @@ pub enum Route {
     ViewerFile,
 }
 
-/// Begins the paths of the API.
+/// Prefix of the API's paths.
 pub const API: &str = "/api/v1/sse";
 
-/// Stands for a client ID in a path.
+/// Placeholder of a client ID in a path.
 const ID: &str = "{id}";
-/// Stands for the build of the page, and for the name of one of its files, in a path.
+/// Placeholder of the page's build in a path.
 const BUILD: &str = "{build}";
+/// Placeholder of a file of the page in a path.
 const FILE: &str = "{file}";
 
 impl Route {
@@ -58,7 +59,8 @@ impl Route {
         Self::ViewerFile,
     ];
 
-    /// Returns the path, with `{id}` in the place of a client ID, `{build}` and `{file}` in those of a file of the page.
+    /// Returns the path, with `{id}` in the place of a client ID, `{build}` and `{file}` in those of a file of the
+    /// page.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {

@@ -1,7 +1,7 @@
-//! Frames of an event stream (WHATWG HTML 9.2.6), as this server writes them.
+//! The frames of an event stream (WHATWG HTML 9.2.6), as this server writes them.
 //!
-//! Line ends are LF. Every frame of an event carries an `id:`, because some clients forget the last
-//! ID at an event without one.
+//! Line ends are LF. Every event has an `id:`, because some clients forget the last ID at an event without
+//! one.
 
 use super::control::state_object;
 use super::json;
@@ -9,15 +9,15 @@ use crate::control::ControlState;
 use crate::event::{End, Event, EventId, Format, Gap, UnixMillis};
 use crate::message::{DEFAULT_EVENT, Message};
 
-/// What a fresh stream says first.
+/// First message of a new stream.
 pub const GREETING: &str = "Starting server communication...";
-/// What every stream says last when the server shuts down.
+/// Last message of every stream when the server shuts down.
 pub const FAREWELL: &str = "Server shutting down...";
-/// The reconnection time a fresh stream sets, in milliseconds.
+/// Reconnection time that a new stream sets, in milliseconds.
 pub const RETRY_MILLIS: u64 = 1000;
 /// The event name of a [`Gap`].
 pub const GAP: &str = "gap";
-/// The event name of what a control stream tells.
+/// The event name of a control stream's events.
 pub const CONTROL: &str = "control";
 /// The event name of an [`End`].
 pub const END: &str = "end";
@@ -26,8 +26,8 @@ pub const RESUMED: &[u8] = b": resumed\n\n";
 /// Keeps a quiet stream's connection alive.
 pub const HEARTBEAT: &[u8] = b":\n\n";
 
-/// A message as a text frame: its own CR, LF and CRLF become further `data:` lines, so that no text
-/// can forge a field or an event.
+/// Returns a message as a text frame. CR, LF and CRLF in it begin new `data:` lines, so that no text can forge a field
+/// or an event.
 #[must_use]
 pub fn text_frame(event: &Event) -> Vec<u8> {
     let mut frame = open(
@@ -39,7 +39,7 @@ pub fn text_frame(event: &Event) -> Vec<u8> {
     close(frame)
 }
 
-/// A message as a JSON frame: one object on one `data:` line.
+/// Returns a message as a JSON frame: one object on one `data:` line.
 #[must_use]
 pub fn json_frame(event: &Event) -> Vec<u8> {
     let object = json::event_object(event);
@@ -48,7 +48,7 @@ pub fn json_frame(event: &Event) -> Vec<u8> {
     close(frame)
 }
 
-/// The first bytes of a fresh stream: `retry:` and the greeting.
+/// Returns the first bytes of a new stream: `retry:` and the greeting.
 #[must_use]
 pub fn greeting(id: EventId, now: UnixMillis, format: Format) -> Vec<u8> {
     let mut frame = retry(RETRY_MILLIS);
@@ -56,7 +56,7 @@ pub fn greeting(id: EventId, now: UnixMillis, format: Format) -> Vec<u8> {
     frame
 }
 
-/// The last bytes of a stream whose server shuts down; `retry_millis` spreads the clients' return.
+/// Returns the last bytes of a stream whose server shuts down; `retry_millis` spreads the clients' reconnects.
 #[must_use]
 pub fn farewell(id: EventId, now: UnixMillis, retry_millis: u64, format: Format) -> Vec<u8> {
     let mut frame = retry(retry_millis);
@@ -64,8 +64,8 @@ pub fn farewell(id: EventId, now: UnixMillis, retry_millis: u64, format: Format)
     frame
 }
 
-/// A gap, JSON in both formats. `id` is that of the last lost message, so that a resume after it
-/// does not tell it twice.
+/// Returns a gap, as JSON in both formats. `id` is that of the last lost message, so that a stream resumed after it
+/// does not report the gap again.
 #[must_use]
 pub fn gap(id: EventId, gap: Gap) -> Vec<u8> {
     let mut frame = open(id, GAP, 0);
@@ -73,7 +73,7 @@ pub fn gap(id: EventId, gap: Gap) -> Vec<u8> {
     close(frame)
 }
 
-/// What a control stream tells. It has no ID: there is no history to resume.
+/// Returns an event of a control stream. It has no ID: there is no history to resume.
 #[must_use]
 pub fn control(state: &ControlState) -> Vec<u8> {
     let mut frame = open(None, CONTROL, 0);
@@ -81,7 +81,7 @@ pub fn control(state: &ControlState) -> Vec<u8> {
     close(frame)
 }
 
-/// The last bytes of a control stream whose server shuts down.
+/// Returns the last bytes of a control stream whose server shuts down.
 #[must_use]
 pub fn control_farewell(retry_millis: u64) -> Vec<u8> {
     let mut frame = retry(retry_millis);
@@ -90,7 +90,7 @@ pub fn control_farewell(retry_millis: u64) -> Vec<u8> {
     close(frame)
 }
 
-/// The end of a stream, text in both formats. A control stream's events have no ID.
+/// Returns the end of a stream, as text in both formats. A control stream's events have no ID.
 #[must_use]
 pub fn end(id: Option<EventId>, end: End) -> Vec<u8> {
     let mut frame = open(id, END, 0);
@@ -98,7 +98,7 @@ pub fn end(id: Option<EventId>, end: End) -> Vec<u8> {
     close(frame)
 }
 
-/// What the server says in one stream only, which therefore has no number of its own.
+/// Returns a message of the server in one stream only, which therefore has no number of its own.
 fn own_message(id: EventId, now: UnixMillis, text: &str, format: Format) -> Vec<u8> {
     let message = Message::system(None, text);
     let mut frame = open(id, DEFAULT_EVENT, text.len());
@@ -130,7 +130,7 @@ fn open(id: impl Into<Option<EventId>>, name: &str, data_len: usize) -> Vec<u8> 
     frame
 }
 
-/// Appends an event ID as [`EventId`] displays it, without the cost of formatting.
+/// Appends an event ID as [`EventId`] displays it, faster than by formatting.
 pub(super) fn push_id(out: &mut Vec<u8>, id: EventId) {
     let mut digits = itoa::Buffer::new();
     out.extend_from_slice(digits.format(id.seq).as_bytes());

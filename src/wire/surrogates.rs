@@ -1,29 +1,32 @@
-//! Halves of surrogate pairs. JSON can spell one (`\ud83d`) where a program cut a character in two or met a
-//! stray byte; no text can hold it.
+//! Unpaired surrogates. JSON can contain one (`\ud83d`) if a program split a character or met a stray byte; no text
+//! can.
 
-/// How many characters an escape such as `\ud83d` has.
+/// Length of an escape such as `\ud83d`, in characters.
 const ESCAPE: usize = 6;
 
-/// Reads JSON, and only if that fails, once more with U+FFFD in the place of each half of a pair.
-pub(super) fn reading<T, E>(json: &str, read: impl Fn(&str) -> Result<T, E>) -> Result<T, E> {
-    read(json).or_else(|error| match mended(json) {
+/// Parses JSON, and if that fails, once more with U+FFFD in the place of each unpaired surrogate.
+pub(super) fn parse_repaired<T, E>(
+    json: &str,
+    read: impl Fn(&str) -> Result<T, E>,
+) -> Result<T, E> {
+    read(json).or_else(|error| match repaired(json) {
         Some(json) => read(&json),
         None => Err(error),
     })
 }
 
-/// The same JSON with U+FFFD in the place of each half of a pair; `None` if there is none.
-pub(super) fn mended(json: &str) -> Option<String> {
-    let mut mended: Option<String> = None;
+/// Returns the JSON with U+FFFD in the place of each unpaired surrogate; `None` if there is none.
+pub(super) fn repaired(json: &str) -> Option<String> {
+    let mut repaired: Option<String> = None;
     let mut at = 0;
     while let Some(next) = json.get(at..).and_then(|it| it.find('\\')) {
         at += next;
-        // Only ASCII is passed over, so that no character is cut.
+        // Only ASCII is skipped byte by byte, so that no character is split.
         at += match (unit(json, at), unit(json, at + ESCAPE)) {
             (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 2 * ESCAPE,
             (Some(0xd800..=0xdfff), _) => {
-                let mended = mended.get_or_insert_with(|| json.into());
-                mended.replace_range(at..at + ESCAPE, "\\ufffd");
+                let repaired = repaired.get_or_insert_with(|| json.into());
+                repaired.replace_range(at..at + ESCAPE, "\\ufffd");
                 ESCAPE
             }
             (Some(_), _) => ESCAPE,
@@ -31,10 +34,10 @@ pub(super) fn mended(json: &str) -> Option<String> {
             (None, _) => 1 + json[at + 1..].chars().next().map_or(0, char::len_utf8),
         };
     }
-    mended
+    repaired
 }
 
-/// The unit of UTF-16 that is spelt at this place.
+/// Returns the UTF-16 unit that is escaped at this place.
 fn unit(json: &str, at: usize) -> Option<u16> {
     let digits = json.get(at..at + ESCAPE)?.strip_prefix("\\u")?;
     let are_digits = digits.bytes().all(|it| it.is_ascii_hexdigit());
@@ -57,8 +60,8 @@ mod tests {
             (r#""\ud83dü\n""#, "\u{fffd}ü\n"),
             (r#""\\ud83d\udead""#, "\\ud83d\u{fffd}"),
         ] {
-            let mended = mended(json).unwrap();
-            assert_eq!(serde_json::from_str::<String>(&mended).unwrap(), expected);
+            let repaired = repaired(json).unwrap();
+            assert_eq!(serde_json::from_str::<String>(&repaired).unwrap(), expected);
         }
         for json in [
             r#""\ud83d\ude00 \u00fc""#,
@@ -68,7 +71,7 @@ mod tests {
             "\\ü",
             "\\ud8",
         ] {
-            assert_eq!(mended(json), None, "{json}");
+            assert_eq!(repaired(json), None, "{json}");
         }
     }
 
@@ -80,7 +83,7 @@ mod tests {
             ]), 0..12)
         ) {
             let json = format!("\"{}\"", parts.concat());
-            let read = reading(&json, |json| serde_json::from_str::<String>(json));
+            let read = parse_repaired(&json, |json| serde_json::from_str::<String>(json));
             prop_assert!(read.is_ok(), "{json}");
         }
     }

@@ -1,5 +1,5 @@
-//! The events of servers that are not codechat's, as objects: what was read out of them under the names that a
-//! codechat stream has, and the data exactly as they came.
+//! Events of servers that are not codechat's, as objects: what was mapped, under the names of a codechat stream, and
+//! the data unchanged.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,27 +12,28 @@ use serde_json::{Map, Value};
 use super::{Object, rfc3339, to_vec};
 use crate::event::UnixMillis;
 use crate::message::Message;
-use crate::wire::surrogates::{mended, reading};
+use crate::wire::surrogates::{parse_repaired, repaired};
 
-/// The name of an event that gives itself none (WHATWG HTML 9.2.6).
+/// The name of an event that has none (WHATWG HTML 9.2.6).
 const NAMELESS: &str = "message";
 
-/// The most bytes of an object that are written on several lines, and the deepest level that is indented.
+/// Upper bound of an object that is written on several lines, in bytes.
 const PRETTY_MAX: usize = 256 << 10;
+/// The deepest level that is indented.
 const INDENTED: usize = 20;
 
 /// An event of a server that is not codechat's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ForeignObject<'a> {
-    /// When its last byte came.
+    /// When it was received.
     pub received_at: UnixMillis,
-    /// The last event ID at this event; empty if there is none.
+    /// The last event ID as of this event; empty if there is none.
     pub id: &'a str,
     /// Its name.
     pub event: &'a str,
-    /// The time that it tells itself.
+    /// The time that it gives.
     pub time: Option<UnixMillis>,
-    /// What was read out of it.
+    /// What was mapped from it.
     pub message: &'a Message,
     /// Its data.
     pub data: &'a str,
@@ -47,35 +48,35 @@ struct Whole<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<&'a str>,
     #[serde(flatten)]
-    said: Object<'a>,
+    object: Object<'a>,
     data: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     json: Option<Box<RawValue>>,
 }
 
-/// An event as `--format json` writes it.
+/// Returns an event as `--format json` writes it.
 #[must_use]
 pub fn foreign_object(foreign: ForeignObject<'_>) -> Vec<u8> {
-    let mut said = Object::of(foreign.message);
-    said.time = foreign.time.map(rfc3339);
-    said.event = None;
+    let mut object = Object::of(foreign.message);
+    object.time = foreign.time.map(rfc3339);
+    object.event = None;
     to_vec(&Whole {
         received_at: rfc3339(foreign.received_at),
         id: some(foreign.id),
         event: name(foreign.event),
-        said,
+        object,
         data: foreign.data,
         json: compact(foreign.data).and_then(|it| RawValue::from_string(it).ok()),
     })
 }
 
-/// An event as a recording keeps it: nothing that was read out of it, since that can be done again.
+/// An event as a recording keeps it, without what was mapped, which can be mapped again.
 #[derive(Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ForeignRecord {
-    /// When its last byte came, in RFC 3339.
+    /// When it was received, in RFC 3339.
     pub received_at: String,
-    /// The last event ID at this event; empty if there is none.
+    /// The last event ID as of this event; empty if there is none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub id: String,
     /// Its name; `None` for one without.
@@ -83,13 +84,13 @@ pub struct ForeignRecord {
     pub event: Option<String>,
     /// Its data.
     pub data: String,
-    /// Whether it is the server's own.
+    /// Whether the watcher or the server added it, not a publisher.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub system: bool,
 }
 
 impl ForeignRecord {
-    /// What is kept of an event.
+    /// Returns the record of an event.
     #[must_use]
     pub fn of(foreign: ForeignObject<'_>) -> Self {
         Self {
@@ -101,7 +102,7 @@ impl ForeignRecord {
         }
     }
 
-    /// Its name.
+    /// Returns its name.
     #[must_use]
     pub fn event_name(&self) -> &str {
         self.event.as_deref().unwrap_or(NAMELESS)
@@ -116,24 +117,24 @@ fn name(event: &str) -> Option<&str> {
     Some(event).filter(|it| *it != NAMELESS)
 }
 
-/// A JSON object or array without the white space between its tokens; `None` if it is neither. Nothing is read and
-/// written anew, so that no number is rounded.
+/// Returns a JSON object or array without white space between its tokens; `None` if it is neither. Tokens are copied,
+/// so that no number is rounded.
 ///
-/// Halves of surrogate pairs, which some readers refuse, become U+FFFD.
+/// Unpaired surrogates, which some readers reject, become U+FFFD.
 #[must_use]
 pub fn compact(json: &str) -> Option<String> {
     let is_container = json.trim_start().starts_with(['{', '[']);
     if !is_container || serde_json::from_str::<IgnoredAny>(json).is_err() {
         return None;
     }
-    let json = &*mended(json).map_or(Cow::from(json), Cow::from);
+    let json = &*repaired(json).map_or(Cow::from(json), Cow::from);
     let mut out = String::with_capacity(json.len());
     for_each_letter(json, |letter, _| out.push(letter));
     Some(out)
 }
 
-/// A JSON object or array on several lines, indented; `None` if it is neither. The order of members stays, and no number
-/// is rounded. Beyond 256 KiB it is cut, and says so.
+/// Returns a JSON object or array on several indented lines; `None` if it is neither. The order of members stays, and
+/// no number is rounded. Beyond 256 KiB it is cut, with a note.
 #[must_use]
 pub fn pretty(json: &str) -> Option<String> {
     let json = compact(json)?;
@@ -155,7 +156,7 @@ pub fn pretty(json: &str) -> Option<String> {
             depth += usize::from(matches!(letter, '{' | '['));
             out.extend((letter == ':').then_some(' '));
         }
-        // Within a string nothing is a bracket or a comma.
+        // Within a string, nothing is a bracket or a comma.
         before = if in_string { ' ' } else { letter };
     });
     if out.len() > PRETTY_MAX {
@@ -164,19 +165,19 @@ pub fn pretty(json: &str) -> Option<String> {
     Some(out)
 }
 
-/// Reads data that are one JSON object.
+/// Parses data that is one JSON object.
 #[must_use]
 pub fn parse_object(json: &str) -> Option<Map<String, Value>> {
-    reading(json, |json| serde_json::from_str(json)).ok()
+    parse_repaired(json, |json| serde_json::from_str(json)).ok()
 }
 
-/// Reads a JSON string.
+/// Parses a JSON string.
 #[must_use]
 pub fn parse_text(json: &str) -> Option<String> {
-    reading(json, |json| serde_json::from_str(json)).ok()
+    parse_repaired(json, |json| serde_json::from_str(json)).ok()
 }
 
-/// What stands in a JSON document behind these names and numbers, exactly as it is written there.
+/// Returns the value at a path of names and indices in a JSON document, as it is written there.
 #[must_use]
 pub fn find<'a>(document: &'a str, path: &[String]) -> Option<&'a str> {
     let Some((first, rest)) = path.split_first() else {
@@ -192,7 +193,7 @@ pub fn find<'a>(document: &'a str, path: &[String]) -> Option<&'a str> {
     find(inner.get(), rest)
 }
 
-/// Hands over each character but the white space between tokens, and whether it is within a string.
+/// Passes each character except white space between tokens to `take`, and whether it is within a string.
 fn for_each_letter(json: &str, mut take: impl FnMut(char, bool)) {
     let (mut in_string, mut is_escaped) = (false, false);
     for letter in json.chars() {

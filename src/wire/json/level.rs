@@ -1,4 +1,4 @@
-//! The level that a publisher says, in whatever words its logging library has.
+//! The level of a message, in the words of common logging libraries.
 
 use std::collections::BTreeMap;
 
@@ -8,41 +8,40 @@ use serde_json::value::RawValue;
 use super::one_line;
 use crate::message::{Level, Message};
 
-/// Gives a message the level that its publisher said, a JSON value. What is not known as one costs no
-/// message: it is kept as it is in `fields.level`, unless that is there already.
-pub fn set_level(message: &mut Message, said: &str) {
-    match read_level(said) {
-        Said::Nothing => {}
-        Said::Level(level) => message.level = Some(level),
-        Said::Unknown => {
-            let fields = with_level(message.fields.as_deref(), &one_line(said));
+/// Sets a message's level from a JSON value. An unknown level is kept in `fields.level`, unless that is there already.
+pub fn set_level(message: &mut Message, json: &str) {
+    match read_level(json) {
+        ParsedLevel::Nothing => {}
+        ParsedLevel::Level(level) => message.level = Some(level),
+        ParsedLevel::Unknown => {
+            let fields = with_level(message.fields.as_deref(), &one_line(json));
             message.fields = Some(fields);
         }
     }
 }
 
-/// What is said for a level.
-pub(in crate::wire) enum Said {
+/// A parsed level.
+pub(in crate::wire) enum ParsedLevel {
     Nothing,
     Level(Level),
     Unknown,
 }
 
-/// Reads a JSON value: a word or a number.
-pub(in crate::wire) fn read_level(said: &str) -> Said {
-    let word = match serde_json::from_str(&one_line(said)) {
-        Ok(Value::Null) => return Said::Nothing,
-        Ok(Value::String(word)) if word.trim().is_empty() => return Said::Nothing,
+/// Parses a JSON value: a word or a number.
+pub(in crate::wire) fn read_level(json: &str) -> ParsedLevel {
+    let word = match serde_json::from_str(&one_line(json)) {
+        Ok(Value::Null) => return ParsedLevel::Nothing,
+        Ok(Value::String(word)) if word.trim().is_empty() => return ParsedLevel::Nothing,
         Ok(Value::String(word)) => word,
-        // A float in words has no `.0` if it is whole.
+        // A whole float is formatted without `.0`.
         Ok(Value::Number(number)) => number.as_f64().unwrap_or_default().to_string(),
-        _ => return Said::Unknown,
+        _ => return ParsedLevel::Unknown,
     };
-    Level::said(&word).map_or(Said::Unknown, Said::Level)
+    Level::said(&word).map_or(ParsedLevel::Unknown, ParsedLevel::Level)
 }
 
-/// These fields, an object, with a member `level` before the others, unless they have one.
-fn with_level(fields: Option<&str>, said: &str) -> Box<str> {
+/// Returns the fields, an object, with a first member `level`, unless they have one.
+fn with_level(fields: Option<&str>, json: &str) -> Box<str> {
     let members = fields.map_or("}", |it| it[1..].trim_start());
     let known = fields.and_then(|it| serde_json::from_str::<BTreeMap<String, &RawValue>>(it).ok());
     if let (Some(fields), Some(known)) = (fields, known)
@@ -51,7 +50,7 @@ fn with_level(fields: Option<&str>, said: &str) -> Box<str> {
         return fields.into();
     }
     let comma = if members.starts_with('}') { "" } else { "," };
-    format!("{{\"level\":{said}{comma}{members}").into()
+    format!("{{\"level\":{json}{comma}{members}").into()
 }
 
 #[cfg(test)]
@@ -61,7 +60,7 @@ mod tests {
 
     #[test]
     fn what_is_known_is_the_level_and_what_is_not_is_kept() {
-        for (said, fields, level, kept) in [
+        for (json, fields, level, kept) in [
             (r#""WARN""#, None, Some(Level::Warn), None),
             ("30", None, Some(Level::Info), None),
             ("30.0", None, Some(Level::Info), None),
@@ -88,7 +87,7 @@ mod tests {
             ),
         ] {
             let fields = fields.map_or(String::new(), |it| format!(r#","fields":{it}"#));
-            let json = format!(r#"{{"message":"a","level":{said}{fields}}}"#);
+            let json = format!(r#"{{"message":"a","level":{json}{fields}}}"#);
             let message = parse_message(&json).unwrap();
             assert_eq!(
                 (message.level, message.fields.as_deref()),

@@ -1,4 +1,4 @@
-//! Messages as a server writes them into its stream, read leniently.
+//! Lenient parsing of the messages in a server's stream.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -9,16 +9,16 @@ use serde_json::value::RawValue;
 
 use super::fields;
 use crate::message::{Invalid, Message, Progress};
-use crate::wire::surrogates::reading;
+use crate::wire::surrogates::parse_repaired;
 
-/// Reads a message that a server wrote, leniently: unknown members and broken optional ones are
-/// passed over. `None` where it has no text.
+/// Parses a message that a server wrote; ignores unknown members and malformed optional ones. Returns `None` if there
+/// is no text.
 #[must_use]
 pub fn parse_event(json: &str) -> Option<Message> {
     if let Some(text) = only_text(json) {
         return Some(Message::text(text));
     }
-    reading(json, |json| streamed(json).ok_or(())).ok()
+    parse_repaired(json, |json| streamed(json).ok_or(())).ok()
 }
 
 fn streamed(json: &str) -> Option<Message> {
@@ -35,10 +35,10 @@ fn streamed(json: &str) -> Option<Message> {
     })
 }
 
-/// The fast path for what most messages are: nothing but a text, written by [`super::event_object`],
-/// without a character that JSON escapes. It costs a tenth of the other.
+/// Parses most messages fast: nothing but a text, written by [`super::event_object`], without a character
+/// that JSON escapes. It takes a tenth of the time.
 fn only_text(json: &str) -> Option<&str> {
-    // Without an early exit, so that the compiler makes it a vector loop.
+    // Without an early exit, so that the compiler can vectorise the loop.
     let is_escape = |it: u8| it < b' ' || it == b'\\';
     if json.bytes().fold(false, |any, it| any | is_escape(it)) {
         return None;
@@ -50,24 +50,24 @@ fn only_text(json: &str) -> Option<&str> {
     (end == "}").then_some(text)
 }
 
-/// A string without escapes up to its closing quote, and what follows that.
+/// Splits off a string without escapes at its closing quote.
 fn string(text: &str) -> Option<(&str, &str)> {
     let end = memchr(b'"', text.as_bytes())?;
     Some((&text[..end], &text[end + 1..]))
 }
 
-/// An optional member, where it can be read.
+/// Parses an optional member; `None` if it is malformed.
 fn lenient<'a, T: Deserialize<'a>>(member: Option<&'a RawValue>) -> Option<T> {
     serde_json::from_str(member?.get()).ok()
 }
 
-/// An optional member that is a name of something.
+/// Parses an optional member that is a name.
 fn name<T: FromStr>(member: Option<&RawValue>) -> Option<T> {
     lenient::<Cow<str>>(member)?.parse().ok()
 }
 
-/// What is optional is looked at one by one later: what a newer server means by one of them must not
-/// cost the message.
+/// The optional members are parsed one by one later: if a newer server writes one of them differently, the message is
+/// still read.
 #[derive(Deserialize)]
 struct Streamed<'a> {
     #[serde(borrow)]
@@ -88,7 +88,7 @@ struct Streamed<'a> {
     system: Option<&'a RawValue>,
 }
 
-/// A progress with members that this version does not know, perhaps.
+/// A progress, possibly with unknown members.
 #[derive(Deserialize)]
 struct LenientProgress {
     current: f64,
