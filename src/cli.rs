@@ -1,4 +1,4 @@
-//! The command line: the verbs, what they share, and the exit codes.
+//! The command line: the subcommands, what they share, and the exit codes.
 
 pub(crate) mod args;
 pub(crate) mod exit;
@@ -44,20 +44,20 @@ enum Command {
     Man,
 }
 
-/// How to begin, for help and the manual page.
+/// The first steps, for help and the manual page.
 const BEGIN: &str = "\
-To begin, run `codechat watch`; it tells a client ID, and starts a server where none runs.
+To begin, run `codechat watch`; it prints a client ID, and starts a server if none runs.
 Then, in another terminal: codechat send --id ID 'hello'";
 
-/// The definition of the command line: what help, completions and the manual page are made from.
+/// Returns the definition of the command line, from which help, completions and the manual page are made.
 ///
-/// Help names the environment variables but not what they hold, so that it reads the same everywhere.
+/// Help names the environment variables but not their values, so that it is the same everywhere.
 #[must_use]
 pub fn definition() -> Definition {
     each_argument(Cli::command(), |arg| boolish(arg.hide_env_values(true)))
 }
 
-/// The same with less in its help, for `-h`: a line a flag.
+/// Shortens the help for `-h`: one line per flag.
 fn brief(definition: Definition) -> Definition {
     each_argument(definition, |arg| {
         let takes_values = arg.get_action().takes_values();
@@ -71,15 +71,15 @@ fn each_argument(definition: Definition, change: impl Fn(Arg) -> Arg + Copy) -> 
         .mut_subcommands(|verb| verb.mut_args(change))
 }
 
-/// Prints help, or what is wrong with the command line. On a closed pipe that is nobody's error.
-pub fn tell(told: &clap::Error) {
+/// Prints help or an error about the command line. Ignores a closed pipe.
+pub fn tell(message: &clap::Error) {
     let (mut stdout, mut stderr) = (streams::stdout(), streams::stderr());
-    let (stream, colour): (&mut dyn Write, _) = if told.use_stderr() {
+    let (stream, colour): (&mut dyn Write, _) = if message.use_stderr() {
         (&mut stderr, colour(&io::stderr()))
     } else {
         (&mut stdout, colour(&io::stdout()))
     };
-    let text = told.render();
+    let text = message.render();
     let text = match colour {
         Colour::Keep => text.ansi().to_string(),
         Colour::Strip => text.to_string(),
@@ -88,10 +88,10 @@ pub fn tell(told: &clap::Error) {
     let _ = stream.flush();
 }
 
-/// Runs the verb that was asked for.
+/// Runs a subcommand.
 ///
 /// # Errors
-/// Whatever kept it from doing its work; the text says what to do.
+/// Any error that ended it; the text says what to do.
 pub fn run(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Watch(args) => block_on(one_thread(), watch::run(*args)),
@@ -102,8 +102,8 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
     }
 }
 
-/// A watcher and a publisher do one thing after the other; handing it from thread to thread would
-/// only cost them.
+/// Returns a runtime with one thread: a watcher and a publisher do one thing after the other, and passing work between
+/// threads would only cost time.
 fn one_thread() -> runtime::Builder {
     runtime::Builder::new_current_thread()
 }
@@ -117,7 +117,7 @@ fn block_on<T>(
         .build()
         .context("start the asynchronous runtime")?;
     let result = runtime.block_on(work);
-    // A read of stdin that is still waiting must not keep the program from ending.
+    // A pending read of stdin must not keep the program from ending.
     runtime.shutdown_background();
     result
 }

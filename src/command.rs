@@ -1,4 +1,4 @@
-//! The verbs, one file each: its arguments and what it does with them.
+//! The subcommands, one file each: its arguments and what it does.
 
 pub mod completions;
 pub mod send;

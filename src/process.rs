@@ -1,4 +1,4 @@
-//! Commands that are run: why one could not be started, how it ended, and signals for it.
+//! Commands: starting them, their exit codes, and signals to them.
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
@@ -18,10 +18,10 @@ use tokio::process::{Child, Command};
 
 use crate::signals::Signal;
 
-/// So long a command that was told to end may take, before it is ended.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+/// Time that a command has to end after a signal, before it is killed.
+pub(crate) const KILL_AFTER: Duration = Duration::from_secs(5);
 
-/// A command could not be started.
+/// Why a command could not be started.
 #[derive(Debug, Error)]
 #[error("cannot run {}: {}", self.name(), self.reason())]
 pub(crate) struct StartError {
@@ -30,7 +30,7 @@ pub(crate) struct StartError {
 }
 
 impl StartError {
-    /// This program could not be started, for this reason.
+    /// Creates the error for this program and reason.
     #[must_use]
     pub(crate) fn new(program: &OsStr, source: io::Error) -> Self {
         Self {
@@ -74,8 +74,8 @@ impl StartError {
         self.program.as_encoded_bytes().contains(&b'/')
     }
 
-    /// The exit code that a shell gives: 127 where there is no such command, 126 where there is one
-    /// that cannot be run.
+    /// Returns the exit code that a shell would give: 127 if there is no such command, 126 if it cannot be
+    /// run.
     #[must_use]
     pub(crate) fn exit_code(&self) -> u8 {
         let is_there = self.is_a_path() && Path::new(&self.program).exists();
@@ -90,29 +90,29 @@ impl StartError {
 /// Starts a command.
 ///
 /// # Errors
-/// Where it is not found or may not be run.
+/// If it is not found or may not be run.
 pub(crate) fn start(command: &mut Command) -> Result<Child, StartError> {
     let child = command.spawn();
     child.map_err(|source| StartError::new(command.as_std().get_program(), source))
 }
 
-/// The exit code that a shell gives for how a command ended: its own, or 128 and the signal's number.
+/// Returns the exit code that a shell would give: the command's own, or 128 and the signal's number.
 #[must_use]
 pub(crate) fn exit_code(status: ExitStatus) -> u8 {
     if let Some(signal) = status.signal() {
         return u8::try_from(128 + signal).unwrap_or(u8::MAX);
     }
-    // Codes are a byte wherever a shell may ask for them.
+    // Exit codes are one byte.
     u8::try_from(status.code().unwrap_or(1) & 0xff).unwrap_or(1)
 }
 
-/// What signals to a command go to.
+/// The processes that a signal to a command is sent to.
 ///
-/// A command leads a process group of its own, so that a signal reaches all that it started. Only if we
-/// have a controlling terminal, the command shares our group: the terminal then treats it as what it
-/// treats us as, wherever the three streams go. In the foreground it may ask for a password, and Ctrl-Z
-/// stops both; in the background a question stops both, and `fg` brings both back. A signal of ours then
-/// goes to the command and its descendants, one by one.
+/// A command leads a process group of its own, so that a signal reaches everything that it started. Only if this
+/// program has a controlling terminal, the command shares its group: the terminal then treats both alike, wherever
+/// their streams go. In the foreground the command may ask for a password, and Ctrl-Z stops both; in the background,
+/// reading stops both, and `fg` continues both. A signal from this program then goes to the command and its
+/// descendants, one by one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SignalTarget {
     pid: Option<Pid>,
@@ -120,7 +120,7 @@ pub(crate) struct SignalTarget {
 }
 
 impl SignalTarget {
-    /// A command that was started, in our group or in one of its own.
+    /// Creates the target for a command, in this program's group or in its own.
     #[must_use]
     pub(crate) fn new(child: &Child, shares_our_group: bool) -> Self {
         let id = child.id().and_then(|it| i32::try_from(it).ok());
@@ -130,8 +130,8 @@ impl SignalTarget {
         }
     }
 
-    /// Passes a signal on that we were sent. What the terminal sends (Ctrl-C, a hangup), a command that
-    /// shares our group has heard already.
+    /// Passes on a signal that this program received. If it came from the terminal (Ctrl-C, a hangup), a command in the
+    /// same group has received it already.
     pub(crate) fn pass_on(self, signal: Signal, by_terminal: bool) {
         if !(by_terminal && self.shares_our_group) {
             self.signal_all(match signal {
@@ -142,8 +142,8 @@ impl SignalTarget {
         }
     }
 
-    /// Sends a signal to the command and, as far as it can be told, to all that it started. Who has
-    /// ended needs none.
+    /// Sends a signal to the command and, as far as they can be found, to everything that it started. Ignores processes
+    /// that have ended.
     pub(crate) fn signal_all(self, signal: Number) {
         let Some(pid) = self.pid else { return };
         if !self.shares_our_group {
@@ -155,14 +155,14 @@ impl SignalTarget {
         }
     }
 
-    /// Sends a signal to the command alone. Only to be called before its end was waited for.
+    /// Sends a signal to the command alone. Call it only before waiting for the command's end.
     pub(crate) fn signal(self, signal: Number) {
         if let Some(pid) = self.pid {
             let _ = kill_process(pid, signal);
         }
     }
 
-    /// Ends what the command left behind, where that can be told from ourselves.
+    /// Kills what the command left behind, if it can be distinguished from this program.
     pub(crate) fn kill_leftovers(self) {
         if !self.shares_our_group {
             self.signal_all(Number::KILL);
@@ -170,14 +170,14 @@ impl SignalTarget {
     }
 }
 
-/// The processes that this one has started, and those that they have, if the system lists them.
+/// Returns the descendants of a process, if the system lists processes.
 fn descendants(ancestor: Pid) -> Vec<Pid> {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pairs: Vec<(Pid, Pid)> = processes
         .filter_map(|entry| {
             let pid = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
             let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
-            // Behind the name, which may hold anything: the state, then the parent.
+            // After the name, which may contain anything: the state, then the parent.
             let (_, rest) = stat.rsplit_once(')')?;
             let parent = rest.split_whitespace().nth(1)?.parse().ok()?;
             Some((Pid::from_raw(parent)?, pid))
@@ -196,7 +196,7 @@ fn descendants(ancestor: Pid) -> Vec<Pid> {
 /// Starts a command in the group that suits it.
 ///
 /// # Errors
-/// Where it is not found or may not be run.
+/// If it is not found or may not be run.
 pub(crate) fn start_in_group(command: &mut Command) -> Result<(Child, SignalTarget), StartError> {
     let shares_our_group = has_a_controlling_terminal();
     if !shares_our_group {
@@ -207,21 +207,22 @@ pub(crate) fn start_in_group(command: &mut Command) -> Result<(Child, SignalTarg
     Ok((child, target))
 }
 
-/// Whether a terminal controls us, so that a command which reads it must be in a group that it knows.
+/// Returns whether this program has a controlling terminal, so that a command that reads it must be in a group of its
+/// job.
 ///
-/// Not a matter of the three streams: a program that asks for a password opens `/dev/tty`.
+/// The standard streams do not matter: a program that asks for a password opens `/dev/tty`.
 fn has_a_controlling_terminal() -> bool {
     controlling_terminal().is_some_and(|it| tcgetpgrp(it).is_ok())
 }
 
-/// The terminal that controls us, if there is one.
+/// Opens the controlling terminal, if there is one.
 #[must_use]
 pub(crate) fn controlling_terminal() -> Option<OwnedFd> {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     rustix::fs::open("/dev/tty", flags, Mode::empty()).ok()
 }
 
-/// A command line from its words.
+/// Creates a command from its words.
 #[must_use]
 pub(crate) fn command(words: &[impl AsRef<OsStr>]) -> Option<Command> {
     let (program, arguments) = words.split_first()?;

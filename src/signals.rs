@@ -1,8 +1,8 @@
 //! Signals that ask the program to end, and who sent them.
 //!
-//! A terminal sends Ctrl-C to all that runs in its foreground: to this program and to a command that it
-//! runs. What a user sends with `kill` reaches this program alone. Only the latter is to be passed on:
-//! a command that hears Ctrl-C twice may take it for the second one, and leave in haste.
+//! A terminal sends Ctrl-C to everything in its foreground: to this program and to a command that it runs. A user's
+//! `kill` reaches this program alone. Only the latter is passed on: a command that received Ctrl-C twice might skip its
+//! cleanup.
 
 mod job_control;
 
@@ -27,8 +27,7 @@ pub(crate) enum Signal {
     Hangup,
 }
 
-/// The program's signals, from when this is made: each one is then received here rather than ending
-/// the program.
+/// The program's signals. From its creation on, they are received here instead of ending the program.
 #[derive(Debug)]
 pub(crate) struct Signals {
     signals: mpsc::UnboundedReceiver<(Signal, bool)>,
@@ -36,10 +35,10 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Begins to receive signals.
+    /// Starts receiving signals.
     ///
     /// # Errors
-    /// Where the system refuses to install a handler.
+    /// If the system refuses to install a handler.
     pub(crate) fn new() -> io::Result<Self> {
         let mut wanted = vec![SIGINT, SIGTERM];
         if !hangup_is_ignored() {
@@ -48,7 +47,7 @@ impl Signals {
         let mut source = SignalsInfo::<WithOrigin>::new(wanted)?;
         let handle = source.handle();
         let (sender, signals) = mpsc::unbounded_channel();
-        // It ends with the handle.
+        // The thread ends with the handle.
         thread::Builder::new()
             .name("signals".into())
             .spawn(move || {
@@ -59,12 +58,12 @@ impl Signals {
         Ok(Self { signals, handle })
     }
 
-    /// The next signal.
+    /// Returns the next signal.
     pub(crate) async fn recv(&mut self) -> Signal {
         self.recv_with_sender().await.0
     }
 
-    /// The next signal, and whether the terminal sent it.
+    /// Returns the next signal, and whether the terminal sent it.
     pub(crate) async fn recv_with_sender(&mut self) -> (Signal, bool) {
         match self.signals.recv().await {
             Some(signal) => signal,
@@ -85,12 +84,12 @@ fn read(origin: &Origin) -> (Signal, bool) {
         SIGHUP => Signal::Hangup,
         _ => Signal::Terminate,
     };
-    // A system that does not tell is taken to mean that nobody in particular did.
+    // If the system does not say who sent it, it is treated as the terminal's.
     (signal, !matches!(origin.cause, Cause::Sent(_)))
 }
 
-/// Whether SIGHUP was set to be ignored when the program started. Installing a handler would undo
-/// that. Where the system does not tell, it was not.
+/// Returns whether SIGHUP was ignored when the program started, which a handler would undo. If the system does
+/// not say, it was not.
 fn hangup_is_ignored() -> bool {
     const SIGHUP_BIT: u64 = 1;
     std::fs::read_to_string("/proc/self/status")

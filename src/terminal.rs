@@ -1,4 +1,4 @@
-//! What this program writes for people: foreign text made safe, lines on stderr, a pinned status line; the three streams.
+//! Output for people: foreign text made safe, lines on stderr, a status line; and the standard streams.
 
 pub mod safe_text;
 pub mod sgr;

@@ -16,7 +16,7 @@ use crate::file_error;
 use crate::terminal::stderr;
 use crate::token::Token;
 
-/// Which server to speak with.
+/// Which server to use.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ServerArgs {
     #[arg(
@@ -32,18 +32,18 @@ pub(crate) struct ServerArgs {
 }
 
 impl ServerArgs {
-    /// The file with the token, if it can be read again, wherever a command runs.
+    /// Returns the file with the token, as a command in another directory can read it.
     pub(crate) fn token_file(&self) -> Option<PathBuf> {
         self.token.file()
     }
 
-    /// Whether the user named one.
+    /// Returns whether the user named a server.
     #[must_use]
     pub(crate) fn is_named(&self) -> bool {
         self.server.is_some()
     }
 
-    /// The token that was given, if any.
+    /// Returns the token that was given, if any.
     ///
     /// # Errors
     /// Those of [`TokenArgs::read`].
@@ -51,10 +51,10 @@ impl ServerArgs {
         self.token.read()
     }
 
-    /// A client of that server, or of the default one.
+    /// Creates a client of that server, or of the default one.
     ///
     /// # Errors
-    /// Where the HTTP library does not start.
+    /// If the HTTP client cannot be created.
     pub(crate) fn client(&self, options: ClientOptions) -> anyhow::Result<Client> {
         let server = match &self.server {
             Some(server) => server.clone(),
@@ -64,7 +64,7 @@ impl ServerArgs {
     }
 }
 
-/// The token, which is never on the command line: every user of the machine can read that.
+/// The token. It is never on the command line, which every user of the machine can read.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct TokenArgs {
     #[arg(
@@ -76,18 +76,18 @@ pub(crate) struct TokenArgs {
     token_file: Option<PathBuf>,
 }
 
-/// The variable that holds the token itself.
+/// The variable that holds the token.
 const VARIABLE: &str = "CODECHAT_TOKEN";
 
 impl TokenArgs {
-    /// The file with the token, if it can be read again, wherever a command runs.
+    /// Returns the file with the token, as a command in another directory can read it.
     pub(crate) fn file(&self) -> Option<PathBuf> {
         let path = self.token_file.as_ref().filter(|it| it.is_file())?;
         std::path::absolute(path).ok()
     }
 
-    /// Returns how a command in another terminal is given the same token: what stands before the command, and
-    /// the flag after it. The token itself is in neither.
+    /// Returns how to give a command in another terminal the same token: a prefix of the command, and a flag after it.
+    /// Neither contains the token.
     pub(crate) fn for_a_command(&self) -> (String, String) {
         let variable = || (format!("{VARIABLE}=… "), String::new());
         match &self.token_file {
@@ -104,10 +104,10 @@ impl TokenArgs {
         }
     }
 
-    /// The token that was given, if any. Says so where everybody can read its file.
+    /// Returns the token that was given, if any. Warns if every user can read its file.
     ///
     /// # Errors
-    /// Where the file cannot be read, or what was given is no token.
+    /// If the file cannot be read, or its content is not a token.
     pub(crate) fn read(&self) -> anyhow::Result<Option<Token>> {
         let (token, place) = if let Some(path) = &self.token_file {
             (secret_in(path, "token")?, path.display().to_string())
@@ -126,10 +126,10 @@ impl TokenArgs {
     }
 }
 
-/// Reads a secret from a file. Says so where everybody can read that.
+/// Reads a secret from a file. Warns if every user can read that.
 ///
 /// # Errors
-/// Where it cannot be read, or is too long to be one.
+/// If it cannot be read, or is too long to be a secret.
 pub(crate) fn secret_in(path: &Path, what: &str) -> anyhow::Result<Token> {
     const SECRET_BYTES: u64 = 4096;
     let place = path.display();
@@ -153,13 +153,13 @@ fn token_in_environment() -> Option<OsString> {
     std::env::var_os(VARIABLE).filter(|it| !it.is_empty())
 }
 
-/// The token in these bytes, which editors may begin with a byte order mark. What is not text is not ASCII
-/// either, which is told later.
+/// Returns the token in these bytes, without a byte order mark that an editor added. Invalid UTF-8 is replaced by
+/// characters that are not ASCII, which are rejected later.
 fn token_of(bytes: &[u8]) -> Token {
     Token::new(UTF_8.decode(bytes).0)
 }
 
-/// A secret in a file that others can read is none.
+/// Warns if other users can read or write a file with a secret.
 pub(crate) fn warn_where_exposed(what: &str, path: &Path) {
     use std::os::unix::fs::PermissionsExt;
     const OTHERS_READ_OR_WRITE: u32 = 0o006;

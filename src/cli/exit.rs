@@ -7,21 +7,21 @@ use crate::signals::Signal;
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// As it should.
+    /// Success.
     Done,
-    /// An error, told on stderr.
+    /// An error, printed on stderr.
     Error,
-    /// The command line was wrong.
+    /// A wrong command line.
     Usage,
     /// The operation failed or was cancelled, or `--fail-on` or `--stop-on` matched.
     Failed,
     /// `--timeout` ran out.
     TimedOut,
-    /// By SIGINT.
+    /// SIGINT.
     Interrupted,
-    /// By SIGTERM, or because the terminal is gone.
+    /// SIGTERM, or the terminal is gone.
     Terminated,
-    /// As the command that was run ended: see `process::exit_code`.
+    /// The command that was run has ended: see `process::exit_code`.
     Child(u8),
 }
 

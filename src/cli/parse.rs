@@ -1,7 +1,7 @@
-//! Reading the command line together with the environment.
+//! Parsing the command line together with the environment.
 //!
-//! A flag wins: a variable that does not go with what is on the command line is as good as absent, since
-//! it may stand there for other runs. What is wrong in a variable is told with the variable's name.
+//! A flag wins over a variable: a variable that conflicts with the command line is ignored, since it may be set for
+//! other runs. Errors in a variable name the variable.
 
 use std::ffi::OsString;
 
@@ -13,10 +13,10 @@ use super::values::{is_set, with_set_env};
 use super::{Cli, brief, definition, each_argument};
 use crate::command::{send, watch};
 
-/// Reads the command line. An environment variable that is set but empty counts as absent.
+/// Parses the command line. An environment variable that is set but empty is ignored.
 ///
 /// # Errors
-/// What is wrong with the command line or a variable; also where help is asked for.
+/// What is wrong with the command line or a variable; also if help is asked for.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let mut words: Vec<_> = words.into_iter().collect();
     mark_messages(&mut words);
@@ -45,7 +45,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Err
     }
 }
 
-/// Where the verb stands among the words.
+/// Position of the subcommand among the words.
 const VERB: usize = 1;
 
 /// Lets the messages of `send` begin with a dash.
@@ -57,13 +57,13 @@ fn mark_messages(words: &mut Vec<OsString>) {
     }
 }
 
-/// The same error with advice that works here, in place of writing `--` before an unknown flag: a command
-/// follows that.
+/// Replaces the advice in an error: clap would suggest `--` before an unknown flag, but here a command follows
+/// `--`.
 fn with_right_tip(words: &[OsString], mut error: clap::Error) -> clap::Error {
     let text = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
     let unknown = match error.kind() {
         ErrorKind::UnknownArgument => text(ContextKind::InvalidArg),
-        // The first word of a command that lacks its --.
+        // The first word of a command that lacks its `--`.
         ErrorKind::ValueValidation if text(ContextKind::InvalidArg) == URL => {
             let word = text(ContextKind::InvalidValue);
             if word.contains(['.', ':', '/']) {
@@ -94,7 +94,7 @@ fn with_right_tip(words: &[OsString], mut error: clap::Error) -> clap::Error {
         _ => None,
     };
     if tip.is_some() {
-        // A flag that is spelt alike does something else.
+        // A flag with a similar name does something else.
         error.remove(ContextKind::SuggestedArg);
         error.remove(ContextKind::Usage);
     }
@@ -105,7 +105,7 @@ fn with_right_tip(words: &[OsString], mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// Reads them without the variables of the arguments that are overruled.
+/// Parses the words without the variables of the overruled arguments.
 fn read(words: &[OsString], overruled: &[Id]) -> Result<Cli, clap::Error> {
     let mut definition = each_argument(definition(), |arg| {
         if overruled.contains(arg.get_id()) {
@@ -125,7 +125,7 @@ fn read(words: &[OsString], overruled: &[Id]) -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))
 }
 
-/// Whether a command is announced and none comes: a variable in a script was empty, for example.
+/// Returns whether `--` is there but no command follows: for example, a variable in a script was empty.
 fn lacks_its_command(words: &[OsString]) -> bool {
     let announced = words.iter().position(|it| it == "--");
     announced.is_some_and(|at| at + 1 == words.len())
@@ -145,8 +145,8 @@ fn no_command(words: &[OsString]) -> clap::Error {
     whose.error(ErrorKind::TooFewValues, text)
 }
 
-/// The argument that an error is about and that a variable has set, and that variable: without it, the
-/// error is not the same.
+/// Returns the argument that an error is about, and the variable that set it: without the variable, the error is
+/// different.
 fn variable_at_fault(
     words: &[OsString],
     error: &clap::Error,
@@ -170,8 +170,8 @@ fn variable_at_fault(
     })
 }
 
-/// Whether the command line has the URL of a stream, beside which this argument means nothing, whatever its variable
-/// holds.
+/// Returns whether the command line has the URL of a stream, with which this argument has no meaning, whatever
+/// its variable holds.
 fn is_ruled_out(words: &[OsString], argument: &Id) -> bool {
     let definition = each_argument(definition(), |arg| arg.env(None));
     let matches = definition.try_get_matches_from(words).ok();
@@ -182,7 +182,7 @@ fn is_ruled_out(words: &[OsString], argument: &Id) -> bool {
     names_url && watch::url::NOT_OF_A_URL.contains(&argument.as_str())
 }
 
-/// The arguments that an error is about, as it writes them.
+/// Returns the arguments that an error is about, as the error names them.
 fn arguments(error: &clap::Error) -> Vec<String> {
     let kinds = [ContextKind::InvalidArg, ContextKind::PriorArg];
     let named = kinds.into_iter().filter_map(|kind| error.get(kind));
@@ -194,7 +194,7 @@ fn arguments(error: &clap::Error) -> Vec<String> {
     named.collect()
 }
 
-/// The same error, about a variable.
+/// Makes an error name a variable.
 fn naming(variable: &str, mut error: clap::Error) -> clap::Error {
     error.insert(
         ContextKind::InvalidArg,
@@ -203,10 +203,10 @@ fn naming(variable: &str, mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// How the URL of a stream is named in errors.
+/// The name of a stream's URL in errors.
 const URL: &str = "[URL]";
 
-/// The error that a flag means nothing beside the URL of a stream.
+/// Returns the error for a flag that has no meaning with the URL of a stream.
 fn of_url(error: &clap::Error) -> Option<clap::Error> {
     let about = arguments(error);
     if error.kind() != ErrorKind::ArgumentConflict || !about.iter().any(|it| it == URL) {
@@ -221,10 +221,10 @@ fn of_url(error: &clap::Error) -> Option<clap::Error> {
     Some(watch.error(ErrorKind::ArgumentConflict, text))
 }
 
-/// What may hold a password or a token, whatever is wrong with it.
+/// Arguments that may contain a password or a token.
 const SECRETS: [&str; 4] = ["--server", "--header", "--user", URL];
 
-/// Takes a value that may be secret out of an error.
+/// Removes a value that may be secret from an error.
 fn without_secret(mut error: clap::Error) -> clap::Error {
     let argument = error.get(ContextKind::InvalidArg);
     let argument = argument.map(ToString::to_string).unwrap_or_default();

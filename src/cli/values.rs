@@ -1,4 +1,4 @@
-//! Values of arguments and of environment variables.
+//! Parsers for the values of arguments and environment variables.
 
 use std::ffi::OsStr;
 use std::net::SocketAddr;
@@ -8,9 +8,9 @@ use clap::{Arg, ArgAction};
 
 use crate::wire::DEFAULT_LISTEN;
 
-/// Where a server listens, and is looked for, if no address is given.
+/// Returns the default address of a server, for servers and clients.
 ///
-/// The port can be set by `CODECHAT_DEFAULT_PORT`, so that tests need not share one.
+/// `CODECHAT_DEFAULT_PORT` sets its port, so that tests need not share one.
 pub(crate) fn default_address() -> SocketAddr {
     let port = std::env::var("CODECHAT_DEFAULT_PORT").ok();
     let mut address = DEFAULT_LISTEN;
@@ -20,7 +20,7 @@ pub(crate) fn default_address() -> SocketAddr {
     address
 }
 
-/// In the environment, 1 and 0 are as good as true and false.
+/// Makes an argument accept 1 and 0, as well as true and false, for its environment variable.
 pub(crate) fn boolish(arg: Arg) -> Arg {
     if matches!(arg.get_action(), ArgAction::SetTrue) {
         arg.value_parser(boolean)
@@ -37,12 +37,12 @@ fn boolean(text: &str) -> Result<bool, &'static str> {
     }
 }
 
-/// The variables that hold a client ID. Each command has one of them by itself, and takes the other if that
+/// The variables that hold a client ID. Each command has one of them by default, and reads the other if that
 /// is not set.
 const ID_VARIABLES: [&str; 2] = ["SSE_CLIENT_ID", "CODECHAT_ID"];
 
-/// Gives an argument the environment variable that it is read from: none instead of an empty one, and either
-/// of those that hold a client ID.
+/// Gives an argument the environment variable that it is read from, if that is set and not empty; for a client ID,
+/// either of its variables.
 pub(crate) fn with_set_env(arg: Arg) -> Arg {
     let Some(own) = arg.get_env().filter(|it| !is_set(it)) else {
         return arg;
@@ -57,12 +57,12 @@ pub(crate) fn with_set_env(arg: Arg) -> Arg {
     }
 }
 
-/// Whether a variable is there and not empty.
+/// Returns whether a variable is set and not empty.
 pub(crate) fn is_set(variable: impl AsRef<OsStr>) -> bool {
     std::env::var_os(variable).is_some_and(|it| !it.is_empty())
 }
 
-/// A length of time, for clap.
+/// Parses a duration, for clap.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     const LONGEST: Duration = Duration::from_hours(24 * 365);
     match humantime::parse_duration(text) {
@@ -72,7 +72,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A length of time above 0, for clap: as an interval or a patience, 0 would mean never or always.
+/// Parses a duration above 0, for clap: as an interval or a time limit, 0 would mean never or always.
 pub(crate) fn interval(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("must be above 0, as in 500ms, 2s or 15m".into()),

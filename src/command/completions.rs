@@ -1,4 +1,4 @@
-//! `codechat completions` and `codechat man`: what is generated from the command line's definition.
+//! `codechat completions` and `codechat man`: generated from the command line's definition.
 
 use std::io::{self, Write};
 
@@ -25,7 +25,7 @@ Examples:
 /// Prints the completion script.
 ///
 /// # Errors
-/// Where stdout cannot be written; a closed pipe is none.
+/// If stdout cannot be written; a closed pipe is not an error.
 pub fn run(args: &Args, program: clap::Command) -> anyhow::Result<Exit> {
     print(&script(args.shell, program))
 }
@@ -33,12 +33,12 @@ pub fn run(args: &Args, program: clap::Command) -> anyhow::Result<Exit> {
 /// Prints the manual page.
 ///
 /// # Errors
-/// Where stdout cannot be written; a closed pipe is none.
+/// If stdout cannot be written; a closed pipe is not an error.
 pub fn man(program: clap::Command) -> anyhow::Result<Exit> {
     print(&manual(program)?)
 }
 
-/// The completion script for a shell, as it stands in `completions/`.
+/// Returns the completion script for a shell, as in `completions/`.
 #[must_use]
 pub fn script(shell: Shell, mut program: clap::Command) -> Vec<u8> {
     let mut script = Vec::new();
@@ -46,13 +46,12 @@ pub fn script(shell: Shell, mut program: clap::Command) -> Vec<u8> {
     script
 }
 
-/// The manual page: the program, then a section for each verb.
+/// Returns the manual page: the program, then a section for each subcommand.
 ///
-/// One page, so that it can be read without being installed: the verbs' sections stand in for the
-/// pages of their own that clap would refer to.
+/// It is one page, so that it can be read without being installed: clap would refer to a page for each subcommand.
 ///
 /// # Errors
-/// Never: it is written to memory.
+/// None in practice: it is written to memory.
 pub fn manual(mut program: clap::Command) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
     program.build();
@@ -85,7 +84,7 @@ pub fn manual(mut program: clap::Command) -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// The pane's keys, from their table.
+/// Writes the pane's keys, from their table.
 fn keys_section(page: &mut Vec<u8>) -> io::Result<()> {
     writeln!(
         page,
@@ -108,7 +107,7 @@ fn verb_sections(verb: clap::Command, page: &mut Vec<u8>) -> io::Result<()> {
     writeln!(page, ".SH \"{name}\"")?;
     for line in String::from_utf8_lossy(&body).lines() {
         match line.strip_prefix(".SH ") {
-            // What the verb is needs no heading below the verb's.
+            // The subcommand's heading serves as the description's.
             Some("DESCRIPTION") => {}
             Some(section) => writeln!(page, ".SS {section}")?,
             None => writeln!(page, "{line}")?,
@@ -121,7 +120,7 @@ fn verb_sections(verb: clap::Command, page: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// Text as roff takes it.
+/// Escapes a text for roff.
 fn roff(text: &str) -> String {
     let escaped = text
         .replace('\\', "\\e")

@@ -31,23 +31,22 @@ pub(crate) mod words;
 
 /// Publish messages to a client
 ///
-/// The words on the command line make one message. Without any, and without --progress or --outcome, each
-/// line of stdin is a message, sent as soon as it is read. What is not acknowledged is sent again when the
-/// server is back: for as long as it takes while there is input, and after its end, or for one message, for
-/// as long as --give-up-after says. A server that was never there is an error at once. Bytes that are not
-/// UTF-8 become U+FFFD; a line over 64 KiB is sent in pieces. Where a watcher asks to cancel, stdin is read no
-/// further, and the outcome is cancelled.
+/// The words on the command line make one message. Without any, and without --progress or --outcome, each line of stdin
+/// is a message, sent as soon as it is read. What is not acknowledged is sent again when the server is back: without
+/// limit while there is input, and after its end, or for one message, for as long as --give-up-after says. A server
+/// that cannot be reached at the start is an error at once. Bytes that are not UTF-8 become U+FFFD; a line over 64 KiB
+/// is sent in pieces. If a watcher asks to cancel, stdin is read no further, and the outcome is cancelled.
 ///
-/// With -- COMMAND, the command is run as an operation, of a new client if there is no ID: a message when it
-/// starts, each line of its stdout (info) and its stderr (warn) as it comes, and its outcome when it ends. Its
-/// exit code is this one's. If the server goes away, the command runs on: 2 MiB of its output are kept until it
-/// is back, what is beyond is dropped and counted. A watcher's cancel sends it SIGTERM, and after 5 s SIGKILL;
+/// With -- COMMAND, the command is run as an operation, of a new client if there is no ID: a message when it starts,
+/// each line of its stdout (info) and its stderr (warn) as it comes, and its outcome when it ends. Its exit code
+/// becomes this program's. If the server goes away, the command runs on: 2 MiB of its output are kept until the server
+/// is back, the rest is dropped and counted. A watcher's cancel sends the command SIGTERM, and after 5 s SIGKILL;
 /// SIGINT, SIGTERM and SIGHUP are passed on.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// The message; without one, or for -, each line of stdin is one
+    /// The message; without one, or with -, each line of stdin is one
     #[arg(conflicts_with = "command")]
     message: Vec<OsString>,
 
@@ -72,9 +71,9 @@ pub struct Args {
     #[arg(long, env = "CODECHAT_ALL", conflicts_with_all = ["id", "tee", "command"], help_heading = STREAM)]
     all: bool,
 
-    /// Publish only if the client is there; else say nothing, and end with 0
+    /// Publish only if the client exists; else print nothing and exit with 0
     ///
-    /// The same where there is no client ID.
+    /// The same if there is no client ID.
     #[arg(long, env = "CODECHAT_IF_WATCHED", help_heading = STREAM)]
     if_watched: bool,
 
@@ -84,7 +83,7 @@ pub struct Args {
 
     /// Run the command on a terminal of its own, so that it writes colours
     ///
-    /// Many programs also write each line at once there.
+    /// On a terminal, many programs also write each line at once.
     #[arg(long, env = "CODECHAT_PTY", conflicts_with_all = ["message", "text"], help_heading = COMMAND)]
     pty: bool,
 
@@ -100,14 +99,14 @@ pub struct Args {
     )]
     on_level_signal: Option<String>,
 
-    /// Once the input or the command has ended: how long to try in vain to deliver the rest
+    /// After the input or the command has ended: how long to keep trying to deliver the rest
     #[arg(
         long, value_name = "DUR", env = "CODECHAT_GIVE_UP_AFTER", default_value = "1m", value_parser = interval,
         help_heading = COMMAND, hide_short_help = true
     )]
     give_up_after: Duration,
 
-    /// How much it matters: trace, debug, info, warn or error
+    /// The level: trace, debug, info, warn or error
     ///
     /// What a command writes to stdout is info by default, and to stderr warn.
     #[arg(
@@ -122,7 +121,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME", env = "CODECHAT_OPERATION", help_heading = MESSAGE)]
     operation: Option<Operation>,
 
-    /// How far the operation is, as in 3/120, or 3 where the total is not known
+    /// The operation's progress, as in 3/120, or 3 if the total is not known
     #[arg(
         long,
         value_name = "N/TOTAL",
@@ -133,7 +132,7 @@ pub struct Args {
     )]
     progress: Option<Progress>,
 
-    /// The operation ends here: ok, failed or cancelled
+    /// The outcome that ends the operation: ok, failed or cancelled
     #[arg(
         long, env = "CODECHAT_OUTCOME", conflicts_with = "command", help_heading = MESSAGE,
         value_parser = one_of::<Outcome>(["ok", "failed", "cancelled"])
@@ -144,7 +143,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME", env = "CODECHAT_EVENT", help_heading = MESSAGE)]
     event: Option<EventName>,
 
-    /// The message, whatever it begins with
+    /// The message, even if it begins with a dash
     #[arg(
         short = 'm',
         long = "message",
@@ -157,12 +156,12 @@ pub struct Args {
     text: Option<OsString>,
 }
 
-/// The headings that group the flags in help.
+/// Headings of the flags in help.
 const STREAM: &str = "Stream";
 const COMMAND: &str = "Input and command";
 const MESSAGE: &str = "Message";
 
-/// Signals that programs take for a hint.
+/// Signals that programs commonly use for other purposes than ending.
 const LEVEL_SIGNALS: [&str; 5] = ["HUP", "USR1", "USR2", "WINCH", "CONT"];
 
 const EXAMPLES: &str = "\
@@ -180,10 +179,10 @@ and the level that a watcher wanted when it started, if any, in CODECHAT_WANTED_
 
 Exit codes: 0 done, 1 error or lines not delivered, 2 wrong usage, 3 cancelled by a watcher
 (lines of stdin), 130 SIGINT, 143 SIGTERM or SIGHUP; with -- COMMAND its own (128 and the
-signal's number where one ended it), 127 where it is not found, 126 where it cannot be run,
+signal's number if one ended it), 127 if it is not found, 126 if it cannot be run,
 whatever was delivered.";
 
-/// One of these names, which help and completions then offer.
+/// Returns a parser for one of these names, which help and completions then offer.
 fn one_of<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
 where
     T: FromStr<Err = Invalid> + Clone + Send + Sync + 'static,
@@ -191,12 +190,12 @@ where
     PossibleValuesParser::new(names).try_map(|name| name.parse())
 }
 
-/// Publishes, and says what could not be delivered.
+/// Publishes, and reports what could not be delivered.
 ///
 /// # Errors
-/// Where the server is not there, or refuses; the text says what to do.
+/// If the server cannot be reached, or refuses; the text says what to do.
 pub async fn run(args: Args) -> anyhow::Result<Exit> {
-    // An outcome or a progress speaks of one moment, so it makes one message, with or without words.
+    // An outcome or a progress describes one moment, so it makes one message, with or without words.
     if args.message == ["-"] && !args.all {
         stderr::line(
             "- stands for the lines of stdin, and --outcome and --progress for one message; leave out one of them",
@@ -204,7 +203,7 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         return Ok(Exit::Usage);
     }
     if args.if_watched && args.id.is_none() && !args.all {
-        return unwatched::go_on(&args);
+        return unwatched::finish(&args);
     }
     let client = args.server.client(ClientOptions {
         token: args.server.token()?,
@@ -232,9 +231,9 @@ async fn publish_one(args: Args, client: Client) -> anyhow::Result<Exit> {
         None => return Ok(no_client_id()),
         id => id,
     };
-    let patience = GiveUp::of(args.give_up_after);
+    let give_up = GiveUp::of(args.give_up_after);
     let if_watched = args.if_watched;
-    match single::run(client, to, &args.into_message(), patience).await {
+    match single::run(client, to, &args.into_message(), give_up).await {
         Err(error) if if_watched && unwatched::is_nobody_there(&error) => Ok(Exit::Done),
         sent => sent,
     }
@@ -260,7 +259,7 @@ async fn run_command(args: Args, client: Client) -> anyhow::Result<Exit> {
         None => new_client(&args, &client).await?,
     };
     let if_watched = args.if_watched;
-    let order = Order {
+    let options = ExecOptions {
         words: args.command.clone(),
         pty: args.pty,
         tee: args.tee,
@@ -268,15 +267,15 @@ async fn run_command(args: Args, client: Client) -> anyhow::Result<Exit> {
         give_up_after: args.give_up_after,
         prototype: args.into_message(),
     };
-    match exec::run(client, id, &order).await {
+    match exec::run(client, id, &options).await {
         Err(error) if if_watched && unwatched::is_nobody_there(&error) => {
-            Ok(unwatched::run(&order.words))
+            Ok(unwatched::run(&options.words))
         }
         ended => ended,
     }
 }
 
-/// Gets a new client ID, and says how to watch it.
+/// Gets a new client ID, and prints how to watch it.
 async fn new_client(args: &Args, client: &Client) -> anyhow::Result<ClientId> {
     let (id, _) = client.connect().await?;
     let server = if args.server.is_named() {
@@ -299,13 +298,13 @@ fn no_client_id() -> Exit {
 }
 
 impl Args {
-    /// Whether one message is published, and not lines or a command's output.
+    /// Returns whether one message is published, rather than lines or a command's output.
     fn has_message(&self) -> bool {
         let is_said = self.text.is_some() || !self.message.is_empty();
         is_said || self.outcome.is_some() || self.progress.is_some()
     }
 
-    /// The message, or what each one is like.
+    /// Returns the message, or the prototype of all messages.
     fn into_message(self) -> Message {
         let words = self.message.into_iter().map(words::unmarked);
         let words: Vec<_> = self.text.into_iter().chain(words).collect();
@@ -322,17 +321,17 @@ impl Args {
 }
 
 /// A command to run, and how.
-struct Order {
+struct ExecOptions {
     /// The command and its arguments.
     words: Vec<OsString>,
     /// Whether to run it on a pseudo-terminal.
     pty: bool,
     /// Whether to show its output here too.
     tee: bool,
-    /// The name of the signal that it is sent when the wanted level changes.
+    /// The signal to send it when the wanted level changes, by name.
     on_level: Option<String>,
-    /// For how long to try in vain after its end.
+    /// How long to keep trying to deliver after its end.
     give_up_after: Duration,
-    /// What every message is like. Its level is that of stdout's lines.
+    /// The prototype of its messages. Its level is that of stdout's lines.
     prototype: Message,
 }

@@ -1,4 +1,4 @@
-//! `codechat serve`: binds, says where, and serves until it is told to end.
+//! `codechat serve`: binds, prints its address, and serves until a signal.
 
 mod access;
 mod log;
@@ -29,22 +29,23 @@ use crate::wire::Route;
 
 /// Run a server until a signal ends it
 ///
-/// It keeps each client's newest messages in memory, writes nothing to disk, and says on stderr where
-/// it listens. SIGINT or SIGTERM ends it: every stream gets a farewell, and the program ends within
+/// It keeps each client's newest messages in memory, writes nothing to disk, and prints on stderr where
+/// it listens. SIGINT or SIGTERM ends it: every stream gets a last message, and the program ends within
 /// --grace with exit code 0. A second signal ends it at once.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
     /// Where to listen; repeatable
     ///
-    /// A port alone is one of 127.0.0.1, and port 0 picks a free one. Beyond loopback it takes a token, or --no-auth.
+    /// A port alone means 127.0.0.1, and port 0 picks a free one. Addresses beyond loopback require a token, or
+    /// --no-auth.
     #[arg(
         long, value_name = "ADDR:PORT", env = "CODECHAT_LISTEN", value_delimiter = ',',
         default_values_t = [default_address()], value_parser = parse_address
     )]
     listen: Vec<SocketAddr>,
 
-    /// How long clients may take over their farewell at shutdown before they are cut
+    /// How long clients may take at shutdown to read the end of their streams before they are cut
     #[arg(long, value_name = "DUR", env = "CODECHAT_GRACE", default_value = "5s", value_parser = duration, hide_short_help = true)]
     grace: Duration,
 
@@ -69,12 +70,12 @@ pub struct Args {
     #[command(flatten)]
     store: StoreArgs,
 
-    // Last, since their help headings would hold for all that follow.
+    // Last, since their help headings would apply to all flags that follow.
     #[command(flatten)]
     settings: Settings,
 }
 
-/// What a server takes from its command line or its environment, wherever it runs.
+/// The settings of a server, whether it has a command line or only an environment.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Settings {
     #[command(flatten)]
@@ -92,41 +93,41 @@ Examples:
 
 Durations are a number and a unit, as in 500ms, 2s, 15m. Sizes are as in 64KiB, 1MiB, 1GiB.";
 
-/// The bounds of a server, wherever it runs.
+/// The limits of a server.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitArgs {
-    /// A client that is not used ends after this time
+    /// End a client that has not been used for this time
     ///
-    /// It is not used while no stream is opened and no message delivered.
+    /// Opening a stream and delivering a message count as use.
     #[arg(long, value_name = "DUR", env = "CODECHAT_IDLE_TIMEOUT", default_value = "15m", value_parser = interval)]
     idle_timeout: Duration,
 
-    /// A stream that was quiet for this time gets a comment
+    /// Send a comment on a stream that was quiet for this time
     ///
-    /// So both ends know that it lives.
+    /// It shows both ends that the connection is alive.
     #[arg(long, value_name = "DUR", env = "CODECHAT_HEARTBEAT", default_value = "15s", value_parser = interval)]
     heartbeat: Duration,
 
-    /// A subscriber that takes no bytes for this time is closed
+    /// Close a subscriber that takes no bytes for this time
     ///
-    /// It counts only while there are some for it.
+    /// The time counts only while bytes are waiting for it.
     #[arg(long, value_name = "DUR", env = "CODECHAT_STALL_TIMEOUT", default_value = "5s", value_parser = interval)]
     stall_timeout: Duration,
 
-    /// The head of a request must come within this; a connection without a request is closed after it
+    /// Time limit for the head of a request, and for a connection without a request
     #[arg(long, value_name = "DUR", env = "CODECHAT_HEADER_TIMEOUT", default_value = "10s", value_parser = interval, hide_short_help = true)]
     header_timeout: Duration,
 
-    /// The body of a request that is not a stream must come within this
+    /// Time limit for the body of a request that is not a stream
     #[arg(long, value_name = "DUR", env = "CODECHAT_BODY_TIMEOUT", default_value = "30s", value_parser = interval, hide_short_help = true)]
     body_timeout: Duration,
 
-    /// Messages that the log of each client keeps: the newest
+    /// How many messages the log of each client keeps, the newest ones
     #[arg(long, value_name = "N", env = "CODECHAT_LOG_MESSAGES", default_value = "1024", value_parser = parse_count)]
     log_messages: usize,
 
-    /// Bytes that the log of each client keeps
+    /// How many bytes the log of each client keeps
     #[arg(
         long,
         value_name = "SIZE",
@@ -136,7 +137,7 @@ pub struct LimitArgs {
     )]
     log_bytes: ByteSize,
 
-    /// The longest text of one message, in UTF-8
+    /// Longest text of one message, in UTF-8
     #[arg(
         long,
         value_name = "SIZE",
@@ -146,15 +147,15 @@ pub struct LimitArgs {
     )]
     max_message: ByteSize,
 
-    /// Clients at a time
+    /// How many clients there may be
     #[arg(long, value_name = "N", env = "CODECHAT_MAX_CLIENTS", default_value = "100000", value_parser = parse_count)]
     max_clients: usize,
 
-    /// Subscribers of one client at a time
+    /// How many subscribers one client may have
     #[arg(long, value_name = "N", env = "CODECHAT_MAX_SUBSCRIBERS", default_value = "64", value_parser = parse_count)]
     max_subscribers: usize,
 
-    /// Memory for all logs together
+    /// Memory of all logs together
     #[arg(
         long,
         value_name = "SIZE",
@@ -164,16 +165,16 @@ pub struct LimitArgs {
     )]
     max_memory: ByteSize,
 
-    /// Leave every request and every stream to the HTTP library, to compare it with the shortcuts
+    /// Leave every request and every stream to the HTTP library, for comparison with the shortcuts
     #[arg(long, env = "CODECHAT_PLAIN_STREAMS", hide = true)]
     plain_streams: bool,
 }
 
 impl Settings {
-    /// What the environment sets, or the defaults: for a server that has no command line.
+    /// Returns the settings from the environment, or the defaults: for a server without a command line.
     ///
     /// # Errors
-    /// Where a variable is malformed.
+    /// If a variable is malformed.
     pub fn from_environment() -> anyhow::Result<Self> {
         #[derive(Parser)]
         struct Environment {
@@ -188,14 +189,14 @@ impl Settings {
             .and_then(|matches| Environment::from_arg_matches(&matches))
             .map(|it| it.settings);
         settings.map_err(|error| {
-            // Clap's text goes on with hints about a command line that is not there.
+            // The rest of clap's text has hints about a command line, which does not exist here.
             let text = error.to_string();
             let line = text.lines().next().unwrap_or_default();
             anyhow!("in the environment: {}", line.trim_start_matches("error: "))
         })
     }
 
-    /// What bounds the hub.
+    /// Returns the limits of the hub.
     #[must_use]
     pub fn limits(&self) -> Limits {
         let limits = &self.limits;
@@ -212,7 +213,7 @@ impl Settings {
         }
     }
 
-    /// What bounds the server around it, and who may use it.
+    /// Returns the options of the server.
     #[must_use]
     pub fn options(&self, grace: Duration, token: Option<Token>) -> ServerOptions {
         let limits = &self.limits;
@@ -235,10 +236,10 @@ impl Settings {
 /// Runs the server until a signal.
 ///
 /// # Errors
-/// Where it cannot listen, or must not.
+/// If it cannot listen, or is not allowed to.
 pub async fn run(args: Args) -> anyhow::Result<Exit> {
     let _log = log::start(args.log.as_deref(), args.log_format)?;
-    // A stream is an open file; the usual soft limit of 1,024 is far below what one server can hold.
+    // Each stream is an open file; the usual soft limit of 1,024 is far below what a server can serve.
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "cannot raise the limit of open files");
     }
@@ -274,12 +275,12 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
     {
         tracing::warn!(%address, "what goes beyond this machine is not encrypted; to fix it: --tls-cert and --tls-key, or a TLS proxy before it");
     }
-    let (second, told) = (tokio::sync::Notify::new(), tokio::sync::Notify::new());
-    let shutdown = async { told.notified().await };
+    let (second, begun) = (tokio::sync::Notify::new(), tokio::sync::Notify::new());
+    let shutdown = async { begun.notified().await };
     let watch_signals = async {
         let signal = signals.recv().await;
-        tracing::info!(?signal, "shutting down; once more ends at once");
-        told.notify_one();
+        tracing::info!(?signal, "shutting down; a second signal ends at once");
+        begun.notify_one();
         signals.recv().await;
         second.notify_one();
         std::future::pending::<()>().await;
@@ -300,14 +301,14 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
 /// Binds an address.
 ///
 /// # Errors
-/// Where it is in use, or not this machine's; the text says what to do.
+/// If it is in use, or not this machine's; the text says what to do.
 pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
         let hint = match error.kind() {
             ErrorKind::AddrInUse => {
                 "; is codechat running there already? Name another with --listen 127.0.0.1:PORT"
             }
-            ErrorKind::AddrNotAvailable => "; it is no address of this machine",
+            ErrorKind::AddrNotAvailable => "; it is not an address of this machine",
             ErrorKind::PermissionDenied => "; try a port above 1023",
             _ => "",
         };
@@ -315,7 +316,7 @@ pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// The address by which this machine reaches a server that listens there.
+/// Returns the address by which this machine itself reaches a server that listens there.
 fn near(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => (Ipv4Addr::LOCALHOST, address.port()).into(),
@@ -324,7 +325,7 @@ fn near(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// The line that a newcomer can act on.
+/// Returns the line that tells a newcomer what to run.
 fn invitation(scheme: &str, address: SocketAddr, (before, after): (String, String)) -> String {
     let near = near(address);
     let server = if near == default_address() && scheme == "http" {
@@ -342,7 +343,7 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let lower = text.to_ascii_lowercase();
     let port = lower.strip_prefix("localhost:");
     let port = port.or(lower.strip_prefix(':')).unwrap_or(&lower);
-    // `parse` takes a sign too.
+    // `parse` accepts a sign too.
     let address = if port.bytes().all(|it| it.is_ascii_digit()) {
         let port = port.parse().ok();
         port.map(|port| (Ipv4Addr::LOCALHOST, port).into())
@@ -350,7 +351,7 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
         text.parse().ok()
     };
     address.ok_or_else(|| {
-        "an address is an IP number and a port, as in 127.0.0.1:2428 or [::1]:2428; a port alone is one of 127.0.0.1".into()
+        "an address is an IP address and a port, as in 127.0.0.1:2428 or [::1]:2428; a port alone means 127.0.0.1".into()
     })
 }
 

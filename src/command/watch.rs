@@ -1,4 +1,4 @@
-//! `codechat watch`: gets a client ID, or attaches to one, and shows what comes.
+//! `codechat watch`: gets a client ID, or attaches to one, and shows its messages.
 
 use std::ffi::OsString;
 use std::fs::{self, FileType};
@@ -39,23 +39,23 @@ mod pane;
 mod session;
 pub(crate) mod url;
 
-/// How long leaving may take: telling the server, and the last lines to a reader that dawdles.
+/// Time limit for leaving: stopping the channel, and writing the last lines for a slow reader.
 const LEAVE: Duration = Duration::from_secs(2);
 
 /// Show a client's messages as they come
 ///
 /// On a terminal, messages are shown in a pane (? lists its keys). Elsewhere, and with --format, they go to
 /// stdout as lines, everything else to stderr. Without --id, the server issues a new client ID.
-/// Where no server is named and none listens on 127.0.0.1:2428, this command is the server too, for as
+/// If no server is named and none listens on 127.0.0.1:2428, this command is the server too, for as
 /// long as it runs; the environment variables in `codechat serve --help` set its limits.
 ///
-/// A lost connection is made again and resumed after the last message; messages that are gone by then
+/// A lost connection is made again and resumes after the last message; messages that are gone by then
 /// are reported. A client that this command opened ends with it.
 ///
-/// With URL, shows the events of that stream, whatever its server. A command line with `curl -N` works with `curl` replaced
-/// by `codechat watch`.
+/// With URL, shows the events of that stream, whatever its server. A command line with `curl -N` works with `curl`
+/// replaced by `codechat watch`.
 ///
-/// With CMD, the stream is open before CMD runs, and followed until what CMD has set off is told.
+/// With CMD, the stream is open before CMD runs, and is followed until the work that CMD started has ended.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_long_help = EXAMPLES)]
@@ -66,7 +66,7 @@ pub struct Args {
 
     /// A command to run once the stream is open; {id} becomes the client ID
     ///
-    /// The ID is in its environment too. It has stdin and stdout for itself, messages go to stderr.
+    /// The ID is in its environment too. CMD has stdin and stdout to itself; messages go to stderr.
     #[arg(last = true, value_name = "CMD", conflicts_with = "print_id")]
     command: Vec<OsString>,
 
@@ -88,12 +88,12 @@ pub struct Args {
     #[arg(long, env = "CODECHAT_WAIT", help_heading = STREAM, hide_short_help = true)]
     wait: bool,
 
-    /// Go on under the same ID when the server ends the stream for idleness
+    /// Continue under the same ID if the server ends the stream for idleness
     #[arg(long, env = "CODECHAT_STAY", help_heading = STREAM, hide_short_help = true)]
     stay: bool,
 
-    /// How often the server says something on a quiet stream: a connection that is silent for 2.5 times
-    /// as long is made again [default: 15s; of a server that is not codechat's, what it shows]
+    /// The heartbeat of the server: a connection that is silent for 2.5 times as long is
+    /// made again [default: 15s; for a server that is not codechat's, as observed]
     #[arg(
         long, value_name = "DUR", env = "CODECHAT_HEARTBEAT", value_parser = interval,
         help_heading = STREAM, hide_short_help = true
@@ -105,7 +105,7 @@ pub struct Args {
 
     /// Write lines, also on a terminal: text, log, json or raw
     ///
-    /// Where stdout is no terminal, it is text by default.
+    /// If stdout is not a terminal, the default is text.
     #[arg(long, env = "CODECHAT_FORMAT", help_heading = OUTPUT)]
     format: Option<LineFormat>,
 
@@ -117,21 +117,21 @@ pub struct Args {
     #[arg(long, value_name = "PATH", env = "CODECHAT_ID_FILE", help_heading = OUTPUT, hide_short_help = true)]
     id_file: Option<PathBuf>,
 
-    /// In the end, say how it went: outcome, times, levels, losses [default: on a terminal, with CMD or
+    /// At the end, print a summary: outcome, times, levels, losses [default: on a terminal, with CMD or
     /// --until-done]
     #[arg(
         long, env = "CODECHAT_SUMMARY", overrides_with = "no_summary", help_heading = OUTPUT, hide_short_help = true
     )]
     summary: bool,
 
-    /// Say nothing in the end
+    /// Print no summary
     #[arg(
         long, env = "CODECHAT_NO_SUMMARY", overrides_with = "summary", help_heading = OUTPUT, hide_short_help = true
     )]
     no_summary: bool,
 
-    /// Take progress only from messages that tell it, never from texts such as "12 of 40"; of other servers' events,
-    /// read nothing but the text
+    /// Read progress only from messages that report it, never from texts such as "12 of 40"; from other servers'
+    /// events, read only the text
     #[arg(long, env = "CODECHAT_NO_GUESS", help_heading = OUTPUT, hide_short_help = true)]
     no_guess: bool,
 
@@ -152,11 +152,11 @@ pub struct Args {
 
     /// End with exit code 3 at a message of this level, or that matches
     ///
-    /// A worse level counts, too. With CMD, it is CMD's end that is waited for.
+    /// A worse level counts, too. With CMD, the watch continues until CMD has ended.
     #[arg(long, value_name = "LEVEL|REGEX", env = "CODECHAT_FAIL_ON", help_heading = ENDING)]
     fail_on: Option<Matcher>,
 
-    /// As --fail-on, and with CMD, end that at once
+    /// Like --fail-on; with CMD, end CMD at once
     #[arg(long, value_name = "LEVEL|REGEX", env = "CODECHAT_STOP_ON", help_heading = ENDING, hide_short_help = true)]
     stop_on: Option<Matcher>,
 
@@ -171,7 +171,7 @@ pub struct Args {
     )]
     linger: Duration,
 
-    /// Write all that happens to a new file, for --replay
+    /// Write all updates to a new file, for --replay
     #[arg(long, value_name = "FILE", env = "CODECHAT_RECORD", help_heading = RECORDING)]
     record: Option<PathBuf>,
 
@@ -182,14 +182,14 @@ pub struct Args {
     )]
     replay: Option<PathBuf>,
 
-    /// How many times as fast as it happened a recording is shown: a number, or max for no pauses
+    /// Playback speed of a recording: a factor, or max for no pauses
     #[arg(
         long, value_name = "TIMES", env = "CODECHAT_SPEED", default_value = "1", allow_negative_numbers = true,
         help_heading = RECORDING, hide_short_help = true
     )]
     speed: Speed,
 
-    /// Which background the pane's colours are for
+    /// The background that the pane's colours are for
     #[arg(long, env = "CODECHAT_THEME", default_value = "auto", help_heading = APPEARANCE, hide_short_help = true)]
     theme: Background,
 
@@ -201,7 +201,7 @@ pub struct Args {
     ask: control_request::ControlArgs,
 }
 
-/// The headings that group the flags in help.
+/// Headings of the flags in help.
 const STREAM: &str = "Stream";
 const OUTPUT: &str = "Output";
 const ENDING: &str = "Ending";
@@ -209,7 +209,7 @@ const RECORDING: &str = "Recording";
 const APPEARANCE: &str = "Appearance of the pane";
 
 impl Args {
-    /// What the watch is to keep account of; of operations only where somebody gets to see them.
+    /// Returns the model; it follows operations only if a view shows them.
     fn model(&self, shows_progress: bool) -> Model {
         let mut model = Model::new(Goals {
             count: self.count,
@@ -232,7 +232,7 @@ impl Args {
         model
     }
 
-    /// How the events of other servers become messages.
+    /// Returns how the events of other servers are mapped.
     fn mapping(&self) -> Mapping {
         Mapping {
             message_at: self.stream.message_at.clone(),
@@ -242,7 +242,7 @@ impl Args {
         }
     }
 
-    /// Whether to say how it went. Scripts get what they ask for, people what helps them.
+    /// Returns whether to print a summary: in scripts only if asked for.
     fn wants_summary(&self) -> bool {
         let is_told_an_end = self.until_done || !self.command.is_empty();
         let by_default = is_told_an_end && io::stderr().is_terminal() && !self.no_summary;
@@ -250,7 +250,7 @@ impl Args {
     }
 }
 
-/// What means nothing where a recording is shown.
+/// Flags that have no meaning for a recording.
 const NOT_OF_A_RECORDING: [&str; 14] = [
     "id",
     "server",
@@ -300,7 +300,7 @@ fn parse_count(text: &str) -> Result<u64, String> {
 /// Watches until the stream, a goal, the time limit or a signal ends it.
 ///
 /// # Errors
-/// Where the server is not there, refuses, or has no stream; the text says what to do.
+/// If the server cannot be reached, refuses, or has no stream; the text says what to do.
 pub async fn run(args: Args) -> anyhow::Result<Exit> {
     if let (None, Some(flag)) = (&args.url, args.stream.of_a_url()) {
         stderr::line(&format!(
@@ -329,7 +329,7 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
     exit
 }
 
-/// Says which message meant failure, and how it went, if the model has kept account of that.
+/// Prints which message meant failure, and the summary, if the model has kept counts.
 fn summarize(model: &Model, clock: &Clock) {
     if let Some(failure) = model.failure() {
         stderr::line_apart(&format!(
@@ -342,7 +342,7 @@ fn summarize(model: &Model, clock: &Clock) {
     }
 }
 
-/// Says how many messages nobody has read. Where that goes may be what nobody reads.
+/// Prints how many messages were not written. If stderr is not read either, does not wait for it.
 async fn tell_unwritten(unwritten: &Unwritten) {
     let count = unwritten.count();
     if count > 0 {
@@ -355,7 +355,7 @@ async fn tell_unwritten(unwritten: &Unwritten) {
     }
 }
 
-/// Takes what is pinned to the terminal away while the shell has it, where something may be pinned.
+/// Removes the progress line while the shell has the terminal, if there may be one.
 fn unpin_at_stops(pipe: &Pipe) -> anyhow::Result<Option<Stops>> {
     let stops = pipe
         .shows_progress()
@@ -363,17 +363,17 @@ fn unpin_at_stops(pipe: &Pipe) -> anyhow::Result<Option<Stops>> {
     stops.transpose().context("receive signals")
 }
 
-/// Says why a recording cannot be shown.
+/// Returns the error for a recording that cannot be shown.
 fn no_recording(path: &Path, error: &io::Error) -> anyhow::Error {
     let (path, reason) = (path.display(), file_error::reason(error));
     anyhow!("cannot read the recording {path}: {reason}")
 }
 
-/// Writes the ID so that whoever finds the file finds all of it.
+/// Writes the ID to a file atomically.
 fn write_id(path: &Path, id: ClientId) -> anyhow::Result<()> {
     let kind = path.metadata().map(|it| it.file_type());
     if kind.as_ref().is_ok_and(FileType::is_fifo) {
-        // It is opened once somebody reads it, which the watch does not wait for.
+        // Opening a pipe waits for its reader, which the watch does not wait for.
         let path = path.to_owned();
         thread::spawn(move || fs::write(path, id.to_string()));
         return Ok(());

@@ -1,4 +1,4 @@
-//! Ctrl-Z and Ctrl-\\: what has been done to the terminal is undone before the shell has it again.
+//! Ctrl-Z and Ctrl-\\: the terminal is restored before the shell gets it back.
 
 use std::{io, thread};
 
@@ -7,20 +7,20 @@ use signal_hook::consts::{SIGQUIT, SIGTSTP};
 use signal_hook::iterator::{Handle, Signals};
 use signal_hook::low_level::emulate_default_handler;
 
-/// Watches for signals that stop the program or end it at once, until it is dropped.
+/// Watches for signals that stop the program or end it at once, until dropped.
 #[derive(Debug)]
 pub(crate) struct Stops(Handle);
 
 impl Stops {
-    /// Begins to watch. `around` is handed what stops the program, to be called when the terminal is as
-    /// it was; where the program goes on, that returns.
+    /// Starts watching. `around` gets a function that stops the program, to be called when the terminal is restored; it
+    /// returns when the program continues.
     ///
     /// # Errors
-    /// Where the system refuses to install a handler.
+    /// If the system refuses to install a handler.
     pub(crate) fn new(around: impl Fn(&dyn Fn()) + Send + 'static) -> io::Result<Self> {
         let mut signals = Signals::new([SIGTSTP, SIGQUIT])?;
         let handle = signals.handle();
-        // It ends with the handle.
+        // The thread ends with the handle.
         let name = thread::Builder::new().name("stops".into());
         name.spawn(move || {
             for signal in &mut signals {
@@ -39,8 +39,8 @@ impl Drop for Stops {
     }
 }
 
-/// Whether a shell is above us that could say `fg`. Above the group that leads its session (as with
-/// `ssh -t HOST codechat …`) is none, and the system lets Ctrl-Z do nothing there.
+/// Returns whether there is a shell that could say `fg`. The process group that leads its session (as with `ssh -t HOST
+/// codechat …`) has none, and the system ignores Ctrl-Z there.
 fn can_be_continued() -> bool {
     getsid(None).is_ok_and(|it| it != getpgrp())
 }

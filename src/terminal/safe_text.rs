@@ -1,26 +1,26 @@
 //! Foreign text, made safe for a terminal.
 //!
-//! Whatever a publisher or a server wrote (messages, operation names, error texts) goes through here
-//! before it is shown. What comes out holds visible characters and colours, and nothing else: it
-//! moves no cursor, sets no title, fills no clipboard, makes no link, hides and reorders no text.
+//! All text of publishers and servers (messages, operation names, errors) passes through here before it is shown. The
+//! result has visible characters and colours, and nothing else: it moves no cursor, sets no title, fills no clipboard,
+//! makes no link, hides and reorders no text.
 //!
 //! | in | out |
 //! | --- | --- |
 //! | SGR (`ESC [ 1;31 m`), well-formed, of colours and attributes | kept or stripped, see [`Colour`] |
-//! | what shows nothing in a line: EL (`ESC [ K`), the ends of links (OSC 8) | dropped |
+//! | sequences without effect in a line: EL (`ESC [ K`), the ends of links (OSC 8) | dropped |
 //! | any other control character below U+0080 | its picture: ESC is `␛`, BEL `␇`, CR `␍`, DEL `␡` |
 //! | U+0080–U+009F, bidi controls, what is invisible | `<U+009B>`, `<U+202E>`, `<U+200B>` |
 //! | joiners and variation selectors within an emoji; joiners within a word that is spelled with them | kept |
 //! | tab | spaces, to the next multiple of 8 columns |
 //! | CR at the end of a line | dropped |
 //!
-//! There is no terminal's state machine in here (such as `vte`), on purpose. As SGR alone passes, an
-//! ESC is the first character of a whole sequence that is kept or dropped, or becomes a picture, and what
-//! follows it is text. So it doesn't matter what a terminal would have made of the rest, or where two terminals
-//! differ. A state machine would also swallow what it understands; here it can be read.
+//! There is no state machine of a terminal here (such as `vte`), on purpose. Only SGR passes, so an ESC either begins a
+//! whole sequence that is kept or dropped, or becomes a picture, and what follows is text. So it does not matter how a
+//! terminal would have interpreted the rest, or how terminals differ. A state machine would also swallow what it
+//! recognises; here it can be read.
 //!
-//! Not prevented: black on black, letters that look like others, right-to-left letters, and piles of
-//! combining marks. The terminal is taken to read UTF-8. Nothing here knows what a message is.
+//! Not prevented: black on black, letters that look like others, right-to-left letters, and piles of combining marks.
+//! The terminal is assumed to use UTF-8. Nothing here knows what a message is.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -29,23 +29,23 @@ use unicode_width::UnicodeWidthStr;
 
 use super::sgr::{RESET, Style};
 
-/// How far tab stops are apart, in columns.
+/// Distance of tab stops, in columns.
 const TAB: usize = 8;
 
-/// What becomes of SGR sequences.
+/// What to do with SGR sequences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colour {
-    /// They stay, and are reset where the line ends.
+    /// Keep them, with a reset at the line's end.
     Keep,
-    /// They go: `NO_COLOR` is set, or no terminal is there.
+    /// Remove them: `NO_COLOR` is set, or the output is not a terminal.
     Strip,
 }
 
-/// One line made safe, in default colours before and after it. A line feed becomes `␊`, so that the
-/// result is one line whatever comes in.
+/// Returns one line made safe, in default colours before and after it. A line feed becomes `␊`, so that the result is
+/// always one line.
 ///
-/// Borrows where there is nothing to change. Otherwise the result is at most eight times as long,
-/// and a reset.
+/// Borrows if there is nothing to change. Otherwise the result is at most eight times as long, plus a
+/// reset.
 ///
 /// ```
 /// use codechat::internal::terminal::safe_text::{Colour, safe_line};
@@ -56,18 +56,18 @@ pub fn safe_line(line: &str, colour: Colour) -> Cow<'_, str> {
     made_safe(line, colour, &mut Style::default())
 }
 
-/// The lines of a text, each made safe as by [`safe_line`], without their ends (LF or CRLF).
+/// Returns the lines of a text, each made safe like [`safe_line`], without their ends (LF or CRLF).
 ///
-/// A colour that is left on goes on in the next line, and yet every line can be shown without the
-/// others. There is always one line, and one after a final line feed: joined by LF they are the text.
+/// A colour continues in the next line, yet each line can be shown alone. There is at least one line, and one after a
+/// final line feed: joined by LF they are the text.
 pub fn safe_lines(text: &str, colour: Colour) -> impl Iterator<Item = Cow<'_, str>> {
     let mut style = Style::default();
     text.split('\n')
         .map(move |line| made_safe(line, colour, &mut style))
 }
 
-/// The text as a reader sees it: made safe, without colours, its lines joined by LF. Patterns are looked for in
-/// this.
+/// Returns the text as a reader sees it: made safe, without colours, its lines joined by LF. Patterns are matched
+/// against this.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
     let mut lines = safe_lines(text, Colour::Strip);
@@ -101,7 +101,7 @@ fn made_safe<'a>(line: &'a str, colour: Colour, style: &mut Style<'a>) -> Cow<'a
                 }
                 continue;
             }
-            Piece::Unseen => continue,
+            Piece::NoEffect => continue,
         }
         if tabs {
             column += out[start..].width();
@@ -113,27 +113,27 @@ fn made_safe<'a>(line: &'a str, colour: Colour, style: &mut Style<'a>) -> Cow<'a
     Cow::Owned(out)
 }
 
-/// Whether the line is safe as it is. No early exit over the bytes: that way the compiler makes it
-/// a vector loop.
+/// Returns whether the line is safe already. The loop has no early exit, so that the compiler can vectorise
+/// it.
 fn is_clean(line: &str) -> bool {
     let ascii = |b: &u8| (b' '..=b'~').contains(b);
     line.bytes().fold(true, |clean, b| clean & ascii(&b)) || text_end(line, 0) == line.len()
 }
 
-/// What a line is made of.
+/// A part of a line.
 enum Piece<'a> {
-    /// Safe as it is, and as long as can be.
+    /// Safe text, as long as possible.
     Text(&'a str),
     /// A whole SGR sequence.
     Sgr(&'a str),
-    /// Not to be let through.
+    /// A character that must not pass.
     Hidden(char),
     Tab,
-    /// A whole sequence that shows nothing.
-    Unseen,
+    /// A whole sequence without visible effect.
+    NoEffect,
 }
 
-/// The pieces of a line, from the byte on where the second number stands.
+/// The pieces of a line, from a byte position on.
 struct Pieces<'a>(&'a str, usize);
 
 impl<'a> Iterator for Pieces<'a> {
@@ -149,7 +149,7 @@ impl<'a> Iterator for Pieces<'a> {
             '\t' => (Piece::Tab, 1),
             _ => match (super::sgr::sequence(rest), unseen_sequence(rest)) {
                 (Some(sequence), _) => (Piece::Sgr(sequence), sequence.len()),
-                (None, Some(length)) => (Piece::Unseen, length),
+                (None, Some(length)) => (Piece::NoEffect, length),
                 (None, None) => (Piece::Hidden(first), first.len_utf8()),
             },
         };
@@ -158,7 +158,7 @@ impl<'a> Iterator for Pieces<'a> {
     }
 }
 
-/// How long the sequence at the start of `text` is, if it is one that shows nothing within a line: EL (ECMA-48 8.3.41),
+/// Returns the length of the sequence at the start of `text`, if it has no effect within a line: EL (ECMA-48 8.3.41),
 /// which erases to the line's end, or the beginning or the end of a link (OSC 8), whose text stays.
 fn unseen_sequence(text: &str) -> Option<usize> {
     const ERASE: [&str; 4] = ["\x1b[K", "\x1b[0K", "\x1b[1K", "\x1b[2K"];
@@ -176,7 +176,7 @@ fn unseen_sequence(text: &str) -> Option<usize> {
         .then_some(text.len() - rest.len() + terminator.len())
 }
 
-/// Where the safe text that starts at `start` ends.
+/// Returns where the safe text that starts at `start` ends.
 fn text_end(line: &str, start: usize) -> usize {
     line[start..]
         .char_indices()
@@ -187,9 +187,9 @@ fn text_end(line: &str, start: usize) -> usize {
         .map_or(line.len(), |(at, _)| at)
 }
 
-/// Format characters that leave no mark, or move others about: those of Unicode's
-/// `Default_Ignorable_Code_Point` (bidi controls, tags and Hangul fillers are among them), the line
-/// and paragraph separators, and the annotation and hieroglyph formats.
+/// Returns whether a format character is invisible, or moves others: Unicode's `Default_Ignorable_Code_Point` (which
+/// includes bidi controls, tags and Hangul fillers), the line and paragraph separators, and the annotation and
+/// hieroglyph formats.
 fn is_invisible(c: char) -> bool {
     c >= '\u{ad}'
         && matches!(c,
@@ -200,7 +200,7 @@ fn is_invisible(c: char) -> bool {
             | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether an invisible character does between `before` and `from` (which it starts) what it is for.
+/// Returns whether an invisible character has its proper use between `before` and `from` (which it starts).
 fn belongs(c: char, before: &str, from: &str) -> bool {
     let after = &from[c.len_utf8()..];
     // Arabic to Myanmar; none of the invisible ones is among them.
@@ -221,7 +221,7 @@ fn belongs(c: char, before: &str, from: &str) -> bool {
     }
 }
 
-/// The blocks that emoji are made of.
+/// Returns whether a character is in the blocks that emoji consist of.
 fn is_pictograph(c: char) -> bool {
     matches!(c,
         '©' | '®' | '‼' | '⁉' | '™' | 'ℹ' | '\u{2190}'..='\u{2bff}' | '〰' | '〽' | '㊗' | '㊙'
@@ -233,7 +233,7 @@ fn push_visible(out: &mut String, c: char) {
     match c {
         '\0'..='\x1f' => out.extend(char::from_u32(0x2400 + code)),
         '\x7f' => out.push('␡'),
-        // Writing to a string doesn't fail.
+        // Writing to a string cannot fail.
         _ => _ = write!(out, "<U+{code:04X}>"),
     }
 }

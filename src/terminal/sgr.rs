@@ -1,19 +1,18 @@
-//! SGR, the one escape sequence that foreign text may keep: `CSI … m` (ECMA-48 8.3.117), colours and
+//! SGR, the only escape sequence that foreign text may keep: `CSI … m` (ECMA-48 8.3.117), colours and
 //! attributes.
 //!
-//! It is a list of what is allowed, not of what is refused. Refused is what would hide text (8,
-//! conceal), what a reset does not undo (10 to 20, fonts: on the Linux console they change how bytes
-//! become characters), and colours whose numbers are missing or too many, since terminals disagree
-//! on what the rest then means. Knows nothing of lines.
+//! It is an allow list. Not on it: what hides text (8, conceal), what a reset does not undo (10 to 20, fonts: on the
+//! Linux console they change how bytes become characters), and colours with missing or extra numbers, about which
+//! terminals disagree. It knows nothing of lines.
 
-/// What the terminal is set back with.
+/// Resets the terminal's style.
 pub(super) const RESET: &str = "\x1b[0m";
-/// The most bytes and the most numbers in one sequence: as much as tmux has room for. It discards what
-/// is longer, others cut it off.
+/// Upper bound of a sequence, in bytes: tmux discards longer ones, other terminals cut them.
 const BYTES_MAX: usize = 63;
+/// Upper bound of the numbers in a sequence: tmux's limit.
 const NUMBERS_MAX: usize = 24;
 
-/// The sequence at the start of `text`, where it is one that may be kept.
+/// Returns the sequence at the start of `text`, if it may be kept.
 pub(super) fn sequence(text: &str) -> Option<&str> {
     let params = text.strip_prefix("\x1b[")?;
     let end = params.find(|c| !matches!(c, '0'..='9' | ';' | ':'))?;
@@ -21,8 +20,8 @@ pub(super) fn sequence(text: &str) -> Option<&str> {
     Style::default().after(sequence).map(|_| sequence)
 }
 
-/// What the sequences seen so far add up to: for each attribute, the parameter that set it, or
-/// nothing where it is as after a reset.
+/// The accumulated effect of sequences: for each attribute, the parameter that set it, or nothing if it is as after a
+/// reset.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Style<'a> {
     attributes: [&'a str; 11],
@@ -30,18 +29,18 @@ pub(super) struct Style<'a> {
 }
 
 impl<'a> Style<'a> {
-    /// Whether all is as after a reset.
+    /// Returns whether everything is as after a reset.
     pub(super) fn is_plain(&self) -> bool {
         self.attributes.iter().all(|it| it.is_empty())
     }
 
-    /// Whether the terminal must be reset: the last sequence was anything but a reset. So it may be
-    /// for a plain style too; a terminal that doesn't know a parameter is not where we think.
+    /// Returns whether the terminal must be reset: the last sequence was not a reset. This may be so for a plain style
+    /// too, since a terminal may not know a parameter.
     pub(super) fn needs_reset(&self) -> bool {
         self.touched
     }
 
-    /// Starts a line in this style, on a terminal that is reset.
+    /// Starts a line in this style, on a terminal that was reset.
     pub(super) fn begin(&mut self, out: &mut String) {
         for attribute in self.attributes.iter().filter(|it| !it.is_empty()) {
             out.extend(["\x1b[", attribute, "m"]);
@@ -49,7 +48,7 @@ impl<'a> Style<'a> {
         self.touched = !self.is_plain();
     }
 
-    /// The style after `sequence`; `None` where that is not to be let through.
+    /// Returns the style after `sequence`; `None` if it must not pass.
     pub(super) fn after(mut self, sequence: &'a str) -> Option<Self> {
         let params = sequence.strip_prefix("\x1b[")?.strip_suffix('m')?;
         if params.len() > BYTES_MAX || params.split([';', ':']).count() > NUMBERS_MAX {
@@ -108,7 +107,7 @@ impl<'a> Style<'a> {
     }
 }
 
-/// How many parts between semicolons the first parameter takes up: `38;5;1` is one colour.
+/// Returns how many semicolon-separated parts the first parameter has: `38;5;1` is one colour.
 fn parts(params: &str) -> Option<usize> {
     let mut parts = params.split(';');
     match parts.next()? {
@@ -121,7 +120,7 @@ fn parts(params: &str) -> Option<usize> {
     }
 }
 
-/// `38;5;n`, `38;2;r;g;b`, the same with colons, and `38:2:space:r:g:b` (ITU-T T.416 13.1.8).
+/// Returns whether this is `38;5;n`, `38;2;r;g;b`, the same with colons, or `38:2:space:r:g:b` (ITU-T T.416 13.1.8).
 fn is_colour(param: &str) -> bool {
     let mixed = param.contains(';') && param.contains(':');
     let numbers = param.split([';', ':']).map(number);
@@ -131,7 +130,7 @@ fn is_colour(param: &str) -> bool {
         && matches!((kind, numbers.count()), (Some(5), 3) | (Some(2), 5 | 6))
 }
 
-/// A number as SGR uses them, 0 to 255; nothing stands for 0.
+/// Parses a number of SGR, 0 to 255; an empty one is 0.
 fn number(digits: &str) -> Option<u8> {
     match digits.len() {
         0 => Some(0),

@@ -1,20 +1,20 @@
-//! The size of the terminal that we run in.
+//! The size of the program's terminal.
 
 use std::fs::File;
 use std::io;
 
 use rustix::termios::{Winsize, tcgetwinsize};
 
-/// What a terminal has that tells no size, in columns and rows.
+/// Size of a terminal that reports none, in columns and rows.
 const DEFAULT: (u16, u16) = (80, 24);
 
-/// The terminal's columns and rows. What it does not tell, as over a serial line, is taken from `COLUMNS` and
+/// Returns the terminal's columns and rows. What it does not report, as over a serial line, is taken from `COLUMNS` and
 /// `LINES`, or is 80 and 24.
 #[must_use]
 pub fn size() -> (u16, u16) {
-    let told = told();
-    let columns = told.map_or(0, |it| it.ws_col);
-    let rows = told.map_or(0, |it| it.ws_row);
+    let reported = reported();
+    let columns = reported.map_or(0, |it| it.ws_col);
+    let rows = reported.map_or(0, |it| it.ws_row);
     (
         above_zero(columns)
             .or_else(|| variable("COLUMNS"))
@@ -25,11 +25,12 @@ pub fn size() -> (u16, u16) {
     )
 }
 
-fn told() -> Option<Winsize> {
-    let told = tcgetwinsize(io::stdout())
+fn reported() -> Option<Winsize> {
+    let reported = tcgetwinsize(io::stdout())
         .or_else(|_| tcgetwinsize(io::stderr()))
         .or_else(|_| tcgetwinsize(io::stdin()));
-    told.ok()
+    reported
+        .ok()
         .or_else(|| tcgetwinsize(File::open("/dev/tty").ok()?).ok())
 }
 

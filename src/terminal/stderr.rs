@@ -1,5 +1,5 @@
-//! Lines for people, on stderr. Made safe for a terminal here, since they quote foreign text; a
-//! stderr that nobody reads is no reason to fail.
+//! Lines for people, on stderr. They quote foreign text, so they are made safe for a terminal here. Errors of writing
+//! are ignored: an unread stderr is no reason to fail.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -7,12 +7,12 @@ use super::safe_text::{self, Colour};
 use super::status_line;
 use super::streams;
 
-/// Says a line of the program's own.
+/// Prints a line of the program's own.
 pub fn line(text: &str) {
     lines(own_line(text).as_bytes());
 }
 
-/// Says a line of the program's own on a row of its own, whatever a command has left on the last one.
+/// Prints a line of the program's own in a row of its own, even if a command has left the last line unfinished.
 pub fn line_apart(text: &str) {
     lines_apart(own_line(text).as_bytes());
 }
@@ -21,24 +21,24 @@ fn own_line(text: &str) -> String {
     safe("codechat: ", text, "")
 }
 
-/// Shows a line that is about the stream, set off from its messages.
+/// Prints a line about the stream, which is set off from messages.
 pub fn aside(text: &str) {
     lines(aside_line(text).as_bytes());
 }
 
-/// The line that [`aside`] shows, with its end, for whoever writes it himself.
+/// Returns the line that [`aside`] prints, with its end, for a caller that writes it.
 #[must_use]
 pub fn aside_line(text: &str) -> String {
     safe("-- ", text, " --")
 }
 
-/// Shows lines as they are, with their ends.
+/// Prints lines unchanged, with their ends.
 pub fn lines(lines: &[u8]) {
     let _pinned = status_line::lock();
     let _ = streams::stderr().write_all(lines);
 }
 
-/// Shows lines as [`lines`] does, but never behind what another program has left unfinished on the same
+/// Prints lines like [`lines`], but never in a row that another program has left unfinished on the same
 /// terminal.
 pub fn lines_apart(lines: &[u8]) {
     let _pinned = status_line::lock();
@@ -46,15 +46,14 @@ pub fn lines_apart(lines: &[u8]) {
     let _ = streams::stderr().write_all(&[apart.as_bytes(), lines].concat());
 }
 
-/// Goes to the begin of a row that nothing is on. So many blanks end in the next row, unless they begin
-/// in the first column: there the cursor waits behind the last one.
+/// Returns what moves the cursor to the beginning of an empty row. That many spaces end in the next row, unless they
+/// begin in the first column: there the cursor waits at the row's end.
 fn fresh_row(width: usize) -> String {
     let columns = width + 1;
     format!("{:columns$}\r\x1b[K", "")
 }
 
-/// Stderr for a log: where nobody reads it any more, what is written is gone, and that is no error.
-/// (The macros that print to stderr panic there.)
+/// Stderr for a log: errors of writing are ignored. (The macros that print to stderr would panic.)
 #[derive(Debug, Default)]
 pub struct Stderr(());
 
@@ -74,7 +73,7 @@ fn safe(before: &str, text: &str, after: &str) -> String {
     format!("{before}{}{after}\n", safe.join("\n"))
 }
 
-/// Whether colours are wanted where this goes (<https://no-color.org>).
+/// Returns whether to keep colours for this output (<https://no-color.org>).
 pub fn colour(output: &impl IsTerminal) -> Colour {
     let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     if unwanted || !output.is_terminal() {

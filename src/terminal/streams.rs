@@ -1,8 +1,8 @@
-//! The three streams that we are started with, read and written without loss whatever mode they are in.
+//! The program's standard streams, read and written without loss in any mode.
 //!
-//! Whoever shares a stream with us may have set `O_NONBLOCK` on it (node does, and leaves it so). Then "not
-//! now" is no error and no end: we wait until the stream is ready, as the system would have done for us. The
-//! mode is never changed, since it is theirs too.
+//! A program that shares a stream with this one may have set `O_NONBLOCK` on it (node does, and leaves it set). Then
+//! "would block" is neither an error nor the end: these streams wait until they are ready. They never change the mode,
+//! since the other program shares it.
 
 use std::io::{self, ErrorKind, Read, Stderr, Stdin, Stdout, Write};
 use std::os::fd::AsFd;
@@ -15,34 +15,34 @@ use rustix::io::Errno;
 #[derive(Debug)]
 pub struct Waiting<T>(T);
 
-/// Our stdin. Reads past the buffer of the standard library, which nobody else uses here.
+/// Returns stdin. Reads bypass the standard library's buffer, which nothing else here uses.
 #[must_use]
 pub fn stdin() -> Waiting<Stdin> {
     Waiting(io::stdin())
 }
 
-/// Our stdout.
+/// Returns stdout.
 #[must_use]
 pub fn stdout() -> Waiting<Stdout> {
     Waiting(io::stdout())
 }
 
-/// Our stderr.
+/// Returns stderr.
 #[must_use]
 pub fn stderr() -> Waiting<Stderr> {
     Waiting(io::stderr())
 }
 
 impl<T: AsFd> Waiting<T> {
-    /// A stream, or what else has a file descriptor.
+    /// Wraps a stream, or anything with a file descriptor.
     pub fn new(stream: T) -> Self {
         Self(stream)
     }
 
-    /// Waits until there is something to read, or an end; false if `until` comes first.
+    /// Waits until there is something to read, or an end; returns false if `until` comes first.
     ///
     /// # Errors
-    /// If the system cannot tell.
+    /// If the system reports an error.
     pub fn is_readable(&self, until: Option<Instant>) -> io::Result<bool> {
         wait(&self.0, PollFlags::IN, until)
     }
@@ -84,7 +84,7 @@ impl<T: Write + AsFd> Write for Waiting<T> {
     }
 }
 
-/// Waits until a stream is ready, or broken, which the next call on it tells.
+/// Waits until a stream is ready, or has an error, which the next call on it returns.
 fn wait(stream: &impl AsFd, what: PollFlags, until: Option<Instant>) -> io::Result<bool> {
     loop {
         let left = until.map(|it| it.saturating_duration_since(Instant::now()));

@@ -142,6 +142,6 @@ async fn an_address_that_is_not_this_machines_is_told_so() {
     // Of the network that is kept for documentation (RFC 5737).
     let ended = run(&[], &["serve", "--no-auth", "--listen", "192.0.2.1:0"]).await;
     assert_eq!(ended.code, Some(1));
-    let told = "it is no address of this machine";
+    let told = "it is not an address of this machine";
     assert!(ended.stderr.contains(told), "{ended:?}");
 }

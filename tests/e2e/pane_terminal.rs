@@ -300,7 +300,7 @@ async fn a_terminal_that_can_show_no_pane_gets_lines() {
         server.url
     );
     terminal.keys(&line);
-    terminal.shows("so messages come as lines").await;
+    terminal.shows("so messages are printed as lines").await;
     server.http.publish(&id, "as a line").await;
     terminal.shows("as a line").await;
     assert!(!String::from_utf8_lossy(&terminal.bytes()).contains("\u{1b}[?1049h"));

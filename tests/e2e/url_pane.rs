@@ -31,7 +31,10 @@ async fn a_stream_is_shown_and_left_with_the_way_to_go_on() {
     terminal.keys("qq");
     let (code, left) = terminal.end().await;
     assert_eq!(code, 0, "{left}");
-    assert!(left.contains("go on with --last-event-id urn:7"), "{left}");
+    assert!(
+        left.contains("continue with --last-event-id urn:7"),
+        "{left}"
+    );
 }
 
 #[tokio::test]

@@ -1,15 +1,14 @@
-//! Cutting lines into messages, and messages into ndjson.
+//! Splits lines into messages, and encodes messages as NDJSON.
 
 use std::mem;
 
 use crate::message::Message;
 use crate::wire::json;
 
-/// The longest text that one message takes; a longer line goes out in pieces. The server's default
-/// limit.
+/// Longest text of one message, in bytes: the server's default limit. A longer line is sent in pieces.
 pub(super) const PIECE_BYTES: usize = 64 * 1024;
 
-/// Cutter of ndjson, ready to be sent.
+/// NDJSON that is ready to be sent.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Batch {
     pub(super) body: Vec<u8>,
@@ -17,7 +16,7 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// One message.
+    /// Creates a batch of one message.
     pub(super) fn of(message: &Message) -> Self {
         let mut batch = Self::default();
         batch.push(message);
@@ -36,11 +35,11 @@ impl Batch {
     }
 }
 
-/// Cuts what is read into messages. Holds back at most one piece of a line whose end has not come.
+/// Splits input into messages. Holds back at most one piece of an incomplete line.
 pub(super) struct Cutter {
     prototype: Message,
     partial: Vec<u8>,
-    /// Whether a piece of the line under way has gone out already.
+    /// Whether a piece of the current line has been sent already.
     in_pieces: bool,
 }
 
@@ -53,7 +52,7 @@ impl Cutter {
         }
     }
 
-    /// The messages that these bytes complete.
+    /// Returns the messages that these bytes complete.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Batch {
         let mut batch = Batch::default();
         let mut start = 0;
@@ -73,8 +72,7 @@ impl Cutter {
         batch
     }
 
-    /// What has come of a line whose end has not. The rest will be a message of its own, unless it is
-    /// nothing but that end.
+    /// Returns the incomplete line. Its rest will be a message of its own, unless that is only the line end.
     pub(super) fn flush(&mut self) -> Batch {
         let mut batch = Batch::default();
         let rest = self.partial.split_off(whole_characters(&self.partial));
@@ -86,7 +84,7 @@ impl Cutter {
         batch
     }
 
-    /// The last line, where it lacks its end.
+    /// Returns the last line, if it lacks its end.
     pub(super) fn finish(&mut self) -> Batch {
         let mut batch = Batch::default();
         if !self.partial.is_empty() {
@@ -106,7 +104,7 @@ impl Cutter {
             &joined
         };
         let mut line = line.strip_suffix(b"\r").unwrap_or(line);
-        // What is left of a line that went out in pieces may be nothing, which is no message.
+        // The rest of a line that was sent in pieces may be empty, which is not a message.
         if line.is_empty() && in_pieces {
             return;
         }
@@ -118,7 +116,7 @@ impl Cutter {
         self.piece(line, batch);
     }
 
-    /// One message, or more where replacing what is not UTF-8 makes it longer than one can be.
+    /// Appends one message, or several if replacing invalid UTF-8 makes the text too long.
     fn piece(&mut self, bytes: &[u8], batch: &mut Batch) {
         let text = String::from_utf8_lossy(bytes);
         let mut text = text.as_ref();
@@ -135,7 +133,7 @@ impl Cutter {
     }
 }
 
-/// How much of `bytes` can be cut off without cutting a character in two.
+/// Returns how much of `bytes` can be split off without splitting a character.
 fn whole_characters(bytes: &[u8]) -> usize {
     const LONGEST: usize = 4;
     let tail_start = bytes.len().saturating_sub(LONGEST - 1);

@@ -1,4 +1,4 @@
-//! What watchers ask of a publisher while it sends.
+//! Watchers' control requests to a publisher while it sends.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -10,28 +10,28 @@ use crate::control::Requested;
 use crate::message::{Level, Operation};
 use crate::terminal::stderr;
 
-/// The control stream should stand by then. Without one the work goes on all the same.
+/// Time limit for opening the control stream; without one the work goes on too.
 const OPENING: Duration = Duration::from_secs(2);
 
 pub(super) struct Control {
-    /// `None` once nothing is heard any more.
+    /// `None` after the control stream has ended.
     feed: Option<ControlFeed>,
     operation: Option<Operation>,
     level: Option<Level>,
     cancel: bool,
 }
 
-/// What is news.
+/// What has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct News {
-    /// Another level is wanted.
+pub(super) struct ControlChange {
+    /// Whether another level is wanted.
     pub(super) level: bool,
-    /// It should stop; reported once.
+    /// Whether it should stop; reported once.
     pub(super) cancel: bool,
 }
 
 impl Control {
-    /// `requested` is what was requested before. Requests for another operation are passed over.
+    /// Starts a control stream. `requested` is what was requested before. Ignores requests for other operations.
     pub(super) fn new(
         feed: ControlFeed,
         operation: Option<Operation>,
@@ -47,42 +47,43 @@ impl Control {
         control
     }
 
-    /// The level that is wanted.
+    /// Returns the level that is wanted.
     pub(super) fn level(&self) -> Option<Level> {
         self.level
     }
 
-    /// Whether it should stop.
+    /// Returns whether it should stop.
     pub(super) fn cancel(&self) -> bool {
         self.cancel
     }
 
-    /// Waits until the control stream stands, but not for long.
+    /// Waits until the control stream is open, for at most [`OPENING`].
     pub(super) async fn opened(&mut self) {
-        let opening = async { while self.feed.is_some() && self.hear().await.is_none() {} };
+        let opening = async { while self.feed.is_some() && self.receive().await.is_none() {} };
         let _ = timeout(OPENING, opening).await;
     }
 
-    /// The next thing that is asked for.
-    pub(super) async fn next(&mut self) -> News {
+    /// Waits for the next request.
+    pub(super) async fn next(&mut self) -> ControlChange {
         loop {
-            if let Some(asked) = self.hear().await
-                && (asked.level || asked.cancel)
+            if let Some(change) = self.receive().await
+                && (change.level || change.cancel)
             {
-                return asked;
+                return change;
             }
         }
     }
 
-    /// Goes on listening, so that the control stream stands, but to nothing in particular.
+    /// Keeps the control stream open, but ignores its requests.
     pub(super) async fn ignored(&mut self) -> Infallible {
         loop {
             self.next().await;
         }
     }
 
-    /// Returns what is requested next; `None` if the connection was lost. Never ready once the control stream is over.
-    async fn hear(&mut self) -> Option<News> {
+    /// Returns the next request; `None` if the connection was lost. Pending for ever after the control stream has
+    /// ended.
+    async fn receive(&mut self) -> Option<ControlChange> {
         let Some(feed) = &mut self.feed else {
             return std::future::pending().await;
         };
@@ -98,15 +99,15 @@ impl Control {
         None
     }
 
-    fn take(&mut self, requested: &Requested) -> News {
+    fn take(&mut self, requested: &Requested) -> ControlChange {
         let cancel = requested.cancel.as_ref();
         let cancel = cancel.is_some_and(|it| it.is_for(self.operation.as_ref()));
-        let asked = News {
+        let change = ControlChange {
             level: requested.level != self.level,
             cancel: cancel && !self.cancel,
         };
         self.level = requested.level;
         self.cancel = cancel;
-        asked
+        change
     }
 }

@@ -1,4 +1,4 @@
-//! What was read, on its way to the server, and what became of it.
+//! Delivery: sends what was read, and counts what was delivered.
 
 use std::convert::Infallible;
 use std::sync::Mutex;
@@ -18,27 +18,27 @@ use crate::lock::lock;
 use crate::terminal::stderr;
 use crate::wire::answer::Published;
 
-/// A server that has not answered for so long is asked whether it is there, and has as long to say so.
-const LOOK: Duration = Duration::from_secs(2);
-/// How long a server is away before anything is dropped: a network that fails for a moment loses nothing.
+/// Time without an answer after which the server is probed, and time limit for the probe.
+const PROBE: Duration = Duration::from_secs(2);
+/// How long the server must be away before anything is dropped: a short failure of the network loses nothing.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How many lines were read, whether there may be more, and how many of them the server has.
+/// Counts of lines read and delivered, and the state of the input and the server.
 #[derive(Debug)]
 pub(super) struct Tally {
     read: AtomicU64,
     delivered: AtomicU64,
     dropped: AtomicU64,
-    /// Since when the server does not take anything, if it does not: it is away, or refuses for a while. One that is there, but holds
-    /// a request back since readers are slow, is not.
+    /// Since when the server has been away: it does not answer, or refuses for a while. A server that only holds a
+    /// request back for slow readers is not away.
     away: watch::Sender<Option<Instant>>,
     enough: AtomicBool,
-    /// Since when nobody writes any; `None` while somebody does.
+    /// Since when nobody has written lines; `None` while somebody does.
     ended: watch::Sender<Option<Instant>>,
 }
 
 impl Tally {
-    /// Of an input that has not begun: there is nothing to wait for, as after its end.
+    /// Creates the tally of an input that has not begun: as after its end, there is nothing to wait for.
     pub(super) fn new() -> Self {
         Self {
             read: AtomicU64::new(0),
@@ -50,12 +50,12 @@ impl Tally {
         }
     }
 
-    /// Somebody begins to write lines.
+    /// Notes that somebody writes lines.
     pub(super) fn input_begins(&self) {
         self.ended.send_replace(None);
     }
 
-    /// Nobody writes any more; lines may still wait to be read.
+    /// Notes that nobody writes any more; lines may still be unread.
     pub(super) fn input_ends(&self) {
         self.ended.send_if_modified(|ended| {
             let is_news = ended.is_none();
@@ -64,18 +64,18 @@ impl Tally {
         });
     }
 
-    /// Since when nobody writes lines; `None` while somebody does.
+    /// Returns since when nobody has written lines; `None` while somebody does.
     pub(super) fn ended(&self) -> watch::Receiver<Option<Instant>> {
         self.ended.subscribe()
     }
 
-    /// Whether nobody has written lines for longer than that.
+    /// Returns whether nobody has written lines for longer than that.
     pub(super) fn has_ended_for(&self, time: Duration) -> bool {
         self.ended.borrow().is_some_and(|it| it.elapsed() > time)
     }
 
-    /// Patience without end while there is input, and up to `limit` after it.
-    pub(super) fn patience(&self, limit: Duration) -> GiveUp {
+    /// Returns when to give up: never while there is input, and `limit` after its end.
+    pub(super) fn give_up(&self, limit: Duration) -> GiveUp {
         GiveUp::new(self.ended(), limit)
     }
 
@@ -83,12 +83,12 @@ impl Tally {
         self.read.fetch_add(lines, Relaxed);
     }
 
-    /// Lines were read that could not be held while the server was away.
+    /// Counts lines that were read and dropped while the server was away.
     pub(super) fn dropped(&self, lines: u64) {
         self.dropped.fetch_add(lines, Relaxed);
     }
 
-    /// Ready while the server is away for so long that what cannot be held is dropped.
+    /// Waits until the server has been away for [`GRACE`].
     pub(super) async fn away(&self) {
         let mut away = self.away.subscribe();
         loop {
@@ -103,7 +103,7 @@ impl Tally {
         }
     }
 
-    /// Ready while the server is not away.
+    /// Waits until the server is not away.
     pub(super) async fn back(&self) {
         let _ = self.away.subscribe().wait_for(Option::is_none).await;
     }
@@ -118,7 +118,7 @@ impl Tally {
         });
     }
 
-    /// Asks whoever reads to read no more: whoever writes is not waited for.
+    /// Asks the reader to read no more, so that it does not wait for its writer.
     pub(super) fn stop_reading(&self) {
         self.enough.store(true, Relaxed);
         self.input_ends();
@@ -137,7 +137,7 @@ impl Tally {
         self.read.load(Relaxed).saturating_sub(delivered)
     }
 
-    /// Says how many lines were dropped.
+    /// Prints how many lines were dropped.
     pub(super) fn report_dropped(&self) {
         let dropped = self.dropped.load(Relaxed);
         if dropped > 0 {
@@ -146,14 +146,14 @@ impl Tally {
         }
     }
 
-    /// Says how many lines were not delivered, and why.
+    /// Prints how many lines were not delivered, and why.
     pub(super) fn report(&self, why: &str) {
         let read = lines(self.undelivered(), "read");
         stderr::line(&format!("{read} but not delivered: {why}"));
     }
 }
 
-/// What happened to some lines: `1 line was read`.
+/// Formats what happened to some lines: `1 line was read`.
 pub(super) fn lines(count: u64, what: &str) -> String {
     match count {
         1 => format!("1 line was {what}"),
@@ -176,7 +176,7 @@ pub(super) async fn deliver(
     let client = publisher.client().clone();
     let sent = tokio::select! {
         sent = publisher.send(Bytes::from(batch.body), lines, |it| failed(&it.reason)) => sent,
-        never = look(&client, tally, failed) => match never {},
+        never = probe(&client, tally, failed) => match never {},
     };
     tally.set_away(false);
     tally.delivered(match &sent {
@@ -187,11 +187,11 @@ pub(super) async fn deliver(
     sent
 }
 
-/// Notes whether a server that does not answer is there.
-async fn look(client: &Client, tally: &Tally, failed: impl Fn(&str)) -> Infallible {
+/// Probes a server that does not answer, and notes whether it is away.
+async fn probe(client: &Client, tally: &Tally, failed: impl Fn(&str)) -> Infallible {
     loop {
-        sleep(LOOK).await;
-        if let Ok(true) = timeout(LOOK, client.is_well()).await {
+        sleep(PROBE).await;
+        if let Ok(true) = timeout(PROBE, client.is_well()).await {
             tally.set_away(false);
         } else {
             failed("no answer");
@@ -199,14 +199,14 @@ async fn look(client: &Client, tally: &Tally, failed: impl Fn(&str)) -> Infallib
     }
 }
 
-/// A time in which the server takes nothing: told once when it begins, and once when it is over.
+/// A time in which the server takes nothing: reported when it begins, and when it is over.
 #[derive(Debug, Default)]
 pub(super) struct Outage {
     is_told: bool,
 }
 
 impl Outage {
-    /// A try failed, or the server is silent; it goes on.
+    /// Notes that an attempt failed, or that the server does not answer.
     pub(super) fn failed(&mut self, why: &str) {
         if !std::mem::replace(&mut self.is_told, true) {
             stderr::line_apart(&format!(
@@ -215,7 +215,7 @@ impl Outage {
         }
     }
 
-    /// There are no more tries.
+    /// Notes that there are no more attempts.
     pub(super) fn over<T>(&self, sent: &Result<T, PublishError>) {
         if self.is_told && sent.is_ok() {
             stderr::line_apart("delivered: the server is back");

@@ -1,8 +1,8 @@
 //! `codechat send -- CMD`: a command's run as an operation, from its start line to its outcome.
 //!
-//! Three things go on at once: the command's output is read, what was read is delivered, and the command
-//! is followed, with the signals that come and the requests of watchers. A control stream stands for the
-//! operation all the while, so that watchers are told should this very program be killed.
+//! Three things go on at once: the command's output is read, what was read is delivered, and the command is supervised,
+//! with signals and control requests. The operation has a control stream all the while, so that watchers are told if
+//! this program is killed.
 
 mod child;
 mod messages;
@@ -19,9 +19,9 @@ use tokio::process::{Child, Command};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
-use super::Order;
+use super::ExecOptions;
 use super::batch::Batch;
-use super::control_state::{Control, News};
+use super::control_state::{Control, ControlChange};
 use super::delivery::{Tally, deliver};
 use super::queue::{Receiver, Sender, queue};
 use crate::cli::exit::Exit;
@@ -37,18 +37,23 @@ use messages::{Ended, Messages};
 use output::{Output, OutputEnd, Shown};
 use terminal_input::TerminalInput;
 
-/// The variable that tells the command which level of detail was wanted when it started.
+/// The variable that tells the command which level was wanted when it started.
 const WANTED_LEVEL: &str = "CODECHAT_WANTED_LEVEL";
 
-/// Runs the command, and ends as it does.
+/// Runs the command, and exits as it does.
 ///
 /// # Errors
-/// Where the server is not there or refuses before anything was run; the text says what to do.
-pub(super) async fn run(client: Client, id: ClientId, order: &Order) -> anyhow::Result<Exit> {
+/// If the server cannot be reached or refuses before anything was run; the text says what to do.
+pub(super) async fn run(
+    client: Client,
+    id: ClientId,
+    options: &ExecOptions,
+) -> anyhow::Result<Exit> {
     let mut signals = Signals::new().context("receive signals")?;
-    let messages = Messages::new(order);
+    let messages = Messages::new(options);
     let tally = Arc::new(Tally::new());
-    let mut publisher = HttpPublisher::new(client.clone(), id, tally.patience(order.give_up_after));
+    let mut publisher =
+        HttpPublisher::new(client.clone(), id, tally.give_up(options.give_up_after));
     let begun = tokio::select! {
         begun = begin(&client, id, &messages, &mut publisher, &tally) => begun?,
         (signal, _) = signals.recv_with_sender() => return Ok(signal.into()),
@@ -56,14 +61,14 @@ pub(super) async fn run(client: Client, id: ClientId, order: &Order) -> anyhow::
     let Some(mut control) = begun else {
         return Ok(Exit::Terminated);
     };
-    if !order.tee && io::stderr().is_terminal() {
+    if !options.tee && io::stderr().is_terminal() {
         let (server, name) = (client.server(), messages.operation().as_str());
         stderr::line(&format!(
             "what {name} writes goes to client {id} at {server}; --tee shows it here too"
         ));
     }
-    let command = command(&client, id, order, &control)?;
-    let (child, target, pipes) = match child::start(command, order.pty) {
+    let command = command(&client, id, options, &control)?;
+    let (child, target, pipes) = match child::start(command, options.pty) {
         Ok(started) => started,
         Err(error) => {
             stderr::line(&error.to_string());
@@ -81,9 +86,9 @@ pub(super) async fn run(client: Client, id: ClientId, order: &Order) -> anyhow::
     };
     let (queue, waiting) = queue();
     let delivery = tokio::spawn(deliver_all(publisher, waiting, Arc::clone(&tally)));
-    let on_level = order.on_level.as_deref().and_then(child::signal);
+    let on_level = options.on_level.as_deref().and_then(child::signal);
     let mut run = Run::new(child, target, on_level, Arc::clone(&tally));
-    run.read(pipes, order.tee, &messages, &queue);
+    run.read(pipes, options.tee, &messages, &queue);
     let end = run.follow(&mut control, &mut signals).await?;
 
     tally.read(1);
@@ -99,11 +104,11 @@ pub(super) async fn run(client: Client, id: ClientId, order: &Order) -> anyhow::
     if tally.undelivered() > 0 {
         tally.report(&left_over.unwrap_or_default());
     }
-    // Whoever observes changes nothing of what it observes.
+    // A failed delivery does not change the command's exit code.
     Ok(Exit::Child(process::exit_code(end.status)))
 }
 
-/// Says that it begins, and listens to control requests. `None` where a watcher had asked to cancel before.
+/// Sends the start message, and opens the control stream; `None` if a watcher had asked to cancel before.
 async fn begin(
     client: &Client,
     id: ClientId,
@@ -111,7 +116,7 @@ async fn begin(
     publisher: &mut HttpPublisher,
     tally: &Tally,
 ) -> Result<Option<Control>, PublishError> {
-    // An ID that is not known, and a server that is not there, show here: nothing has run yet.
+    // An unknown ID or an unreachable server is an error here, before anything has run.
     tally.read(1);
     let answer = deliver(publisher, messages.started(), tally).await?;
     let feed = client.listen(id, Some(messages.operation()));
@@ -131,14 +136,14 @@ async fn begin(
     Ok(None)
 }
 
-/// The command, with what it needs to publish by itself.
+/// Returns the command, with what it needs to publish by itself.
 fn command(
     client: &Client,
     id: ClientId,
-    order: &Order,
+    options: &ExecOptions,
     control: &Control,
 ) -> anyhow::Result<Command> {
-    let mut command = process::command(&order.words).context("a command has at least a name")?;
+    let mut command = process::command(&options.words).context("a command has at least a name")?;
     command
         .env("SSE_CLIENT_ID", id.to_string())
         .env("CODECHAT_PUBLISH_URL", client.publish_url(id));
@@ -149,8 +154,8 @@ fn command(
     Ok(command)
 }
 
-/// Delivers all that is read. Where the server refuses for good, the command must not be held back for
-/// it: then what is read is only counted. So it is where there is no patience left, after its end.
+/// Delivers what is read. If the server refuses for good, or after giving up at the command's end, what is read is only
+/// counted, so that the command is not held back.
 async fn deliver_all(
     mut publisher: HttpPublisher,
     mut waiting: Receiver,
@@ -168,13 +173,13 @@ async fn deliver_all(
     None
 }
 
-/// Sends the last message behind all others, and waits until they are delivered.
+/// Sends the last message after all others, and waits until they are delivered.
 async fn conclude(
     queue: Sender,
     outcome: Batch,
     delivery: JoinHandle<Option<PublishError>>,
 ) -> Option<PublishError> {
-    // It takes batches for as long as there is a queue.
+    // The queue takes batches as long as it exists.
     if let Some(room) = queue.room().await {
         queue.send(outcome, 0, room);
     }
@@ -182,23 +187,23 @@ async fn conclude(
     delivery.await.ok().flatten()
 }
 
-/// A command that runs.
+/// A running command.
 struct Run {
     child: Child,
     target: process::SignalTarget,
     begun: Instant,
-    /// What it is sent when the wanted level changes.
+    /// The signal to send when the wanted level changes.
     on_level: Option<Number>,
     outputs: JoinSet<OutputEnd>,
-    /// Where it runs on a terminal of its own: what it reads there, until its end.
+    /// On a pseudo-terminal: its input, until the command's end.
     input: Option<TerminalInput>,
-    /// What comes of its lines.
+    /// The counts of its lines.
     tally: Arc<Tally>,
-    /// Whether somebody has told it to end.
+    /// Whether a watcher or a signal told it to end.
     told_to_end: bool,
-    /// Whether a signal came after its end: then what is not delivered will not be.
+    /// Whether a signal came after its end: then undelivered messages are given up.
     given_up: bool,
-    /// When it is to be ended.
+    /// When it is to be killed.
     kill_at: Option<Instant>,
 }
 
@@ -254,7 +259,7 @@ impl Run {
         }
     }
 
-    /// Follows it to its end, and to that of its output.
+    /// Supervises it until it has ended and its output is closed.
     async fn follow(
         &mut self,
         control: &mut Control,
@@ -268,19 +273,19 @@ impl Run {
                     let ended = ended.context("wait for the command")?;
                     status = Some((ended, self.begun.elapsed()));
                     self.tally.input_ends();
-                    // Our terminal is ours again: Ctrl-C ends what is left to do.
+                    // This program has its terminal back: Ctrl-C now ends delivery.
                     self.input = None;
                 }
                 Some(left) = self.outputs.join_next() => {
                     is_held |= matches!(left, Ok(OutputEnd::Held));
                 }
                 () = interrupted(&mut self.input) => self.told_to_end = true,
-                asked = control.next() => self.obey(asked, status.is_none()),
+                change = control.next() => self.handle_request(change, status.is_none()),
                 (signal, by_terminal) = signals.recv_with_sender() => if status.is_none() {
                     self.told_to_end = true;
                     self.target.pass_on(signal, by_terminal);
                 } else {
-                    // What it left behind, and what waits, is not waited for any longer.
+                    // Leftover output and undelivered messages are not waited for any longer.
                     self.given_up = true;
                     self.outputs.abort_all();
                 },
@@ -293,7 +298,7 @@ impl Run {
                 continue;
             };
             if is_held {
-                self.leave_behind();
+                self.report_leftover();
             }
             return Ok(Ended {
                 status,
@@ -303,23 +308,23 @@ impl Run {
         }
     }
 
-    fn obey(&mut self, asked: News, is_running: bool) {
+    fn handle_request(&mut self, change: ControlChange, is_running: bool) {
         if let Some(number) = self.on_level
-            && asked.level
+            && change.level
             && is_running
         {
             self.target.signal(number);
         }
-        if asked.cancel {
+        if change.cancel {
             stderr::line("a watcher asked to cancel");
             self.told_to_end |= is_running;
-            self.kill_at = Some(Instant::now() + process::PATIENCE);
+            self.kill_at = Some(Instant::now() + process::KILL_AFTER);
             self.target.signal_all(Number::TERM);
         }
     }
 
-    /// Something that the command started outlives it and holds its output.
-    fn leave_behind(&self) {
+    /// Reports that something that the command started outlives it and holds its output.
+    fn report_leftover(&self) {
         if self.told_to_end {
             self.target.kill_leftovers();
         } else {
@@ -330,7 +335,7 @@ impl Run {
     }
 }
 
-/// Hands what is typed to the command; ready if that tells it to end.
+/// Passes what is typed to the command; ready if that tells it to end.
 async fn interrupted(input: &mut Option<TerminalInput>) {
     match input {
         Some(input) => input.interrupted().await,

@@ -1,5 +1,5 @@
-//! What is read, as lines for people: at once, also if a line has no end yet, and not every step of a progress line
-//! that overwrites itself.
+//! Splits input into lines for people: an incomplete line is sent after a short time, and of a progress line that
+//! overwrites itself only some versions.
 //!
 //! Pure: bytes and the time come in, batches come out.
 
@@ -10,41 +10,41 @@ use super::batch::{Batch, Cutter, PIECE_BYTES};
 use super::unmarked::Unmarked;
 use crate::message::Message;
 
-/// A line without an end is sent after so long.
+/// Time after which an incomplete line is sent.
 const UNFINISHED: Duration = Duration::from_millis(250);
-/// The shortest time between two versions of a line that overwrites itself.
+/// Shortest time between two versions of a line that overwrites itself.
 const BETWEEN_VERSIONS: Duration = Duration::from_secs(1);
 
-/// What the buffers of programs that write to a pipe are multiples of, in bytes.
+/// Buffer size of many programs that write to a pipe, in bytes; larger buffers are multiples of it.
 const BUFFER_BYTES: usize = 4096;
 
-/// Cuts what is read into messages.
+/// Splits input into messages.
 pub(super) struct Lines {
     unmarked: Unmarked,
     cutter: Cutter,
-    /// What came since the last LF or CR.
+    /// The bytes since the last LF or CR.
     current: Vec<u8>,
     returned: Returned,
     /// When a version of this line was last sent, and a piece of it that has no end.
     sent: Option<Instant>,
     flushed: Option<Instant>,
-    /// Since when `current` has no end, as far as was looked.
+    /// Since when `current` has been known to lack its end.
     waiting_since: Option<Instant>,
-    /// How many bytes came in all.
+    /// How many bytes have come.
     taken: usize,
 }
 
-/// What stands on the line, before the cursor went back to its beginning.
+/// The current line's text before the last CR.
 enum Returned {
     Nothing,
-    /// A version that is held back: the next one may come too soon after it.
+    /// A version that is held back, since the next one may follow too soon.
     Held(Vec<u8>),
     /// A version that was sent.
     Sent,
 }
 
 impl Lines {
-    /// Messages are like this one, but for their text.
+    /// Creates a splitter whose messages are like `prototype` but for their text.
     pub(super) fn new(prototype: Message) -> Self {
         Self {
             unmarked: Unmarked::new(),
@@ -58,7 +58,7 @@ impl Lines {
         }
     }
 
-    /// The messages that these bytes complete.
+    /// Returns the messages that these bytes complete.
     pub(super) fn push(&mut self, bytes: &[u8], now: Instant) -> Batch {
         self.taken = self.taken.wrapping_add(bytes.len());
         let bytes = &*self.unmarked.push(bytes);
@@ -70,15 +70,15 @@ impl Lines {
             self.overwriting(bytes)
         };
         if self.current.len() > PIECE_BYTES {
-            // Too long to be held back for what may overwrite it.
+            // Too long to be held back until it is overwritten.
             batch.append(self.current_in_pieces());
         }
         batch.append(self.version(now));
         batch
     }
 
-    /// When something is to be sent, should nothing complete it before. Time before the first such question does
-    /// not count: who does not look cannot say that no end came.
+    /// Returns when something is to be sent unless it is completed before. The time counts only from the first such
+    /// call: without looking, nobody knows that no end came.
     pub(super) fn due(&mut self, now: Instant) -> Option<Instant> {
         let version = self.sent.map(|it| it + BETWEEN_VERSIONS);
         let held = version.filter(|_| matches!(self.returned, Returned::Held(_)));
@@ -90,7 +90,7 @@ impl Lines {
         Some(held.map_or(unfinished, |it| it.min(unfinished)))
     }
 
-    /// What is due.
+    /// Returns what is due.
     pub(super) fn expire(&mut self, now: Instant) -> Batch {
         let is_unfinished = self.waiting_since.is_some_and(|it| now >= it + UNFINISHED);
         if self.current.is_empty() || !is_unfinished {
@@ -98,7 +98,7 @@ impl Lines {
         }
         let current = self.take_current();
         if !matches!(self.returned, Returned::Nothing) {
-            // The newest version, whatever is held.
+            // The newest version replaces one that is held.
             self.returned = Returned::Held(current);
             return self.version(now);
         }
@@ -108,7 +108,7 @@ impl Lines {
         batch
     }
 
-    /// What is left when nothing comes any more.
+    /// Returns the rest, at the end of the input.
     pub(super) fn finish(&mut self) -> Batch {
         self.current.extend(self.unmarked.finish());
         let last = mem::replace(&mut self.returned, Returned::Nothing);
@@ -120,7 +120,7 @@ impl Lines {
         batch
     }
 
-    /// Bytes without a CR, where none came before them on this line.
+    /// Handles bytes without CR, on a line without CR so far.
     fn plain(&mut self, bytes: &[u8]) -> Batch {
         let end = memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1);
         let (lines, rest) = bytes.split_at(end);
@@ -147,7 +147,7 @@ impl Lines {
             } else if !self.current.is_empty() {
                 self.returned = Returned::Held(self.take_current());
             } else if let Some(flushed) = self.flushed.take() {
-                // What was sent of it was its first version.
+                // The part that was sent was its first version.
                 batch.append(self.cutter.push(b"\n"));
                 self.returned = Returned::Sent;
                 self.sent = Some(flushed);
@@ -157,7 +157,7 @@ impl Lines {
         batch
     }
 
-    /// An LF: what stands on the line now is what it says.
+    /// Handles LF: the line says what stands there now.
     fn end_line(&mut self) -> Batch {
         let returned = mem::replace(&mut self.returned, Returned::Nothing);
         (self.sent, self.flushed) = (None, None);
@@ -169,7 +169,7 @@ impl Lines {
         }
     }
 
-    /// The version that is held back, if it is time.
+    /// Returns the version that is held back, if it is time.
     fn version(&mut self, now: Instant) -> Batch {
         if self.sent.is_some_and(|it| now < it + BETWEEN_VERSIONS) {
             return Batch::default();
@@ -183,8 +183,8 @@ impl Lines {
         self.line(held)
     }
 
-    /// Whether what has come of a line ends only because a program writes whole buffers, as it does to a pipe:
-    /// the rest of the line is then in the next one.
+    /// Returns whether the line is probably incomplete only because its program writes whole buffers to a pipe; the
+    /// rest is then in the next buffer.
     fn is_cut_by_a_buffer(&self) -> bool {
         self.taken.is_multiple_of(BUFFER_BYTES) && self.current.len() < BUFFER_BYTES
     }

@@ -1,4 +1,4 @@
-//! What was read and waits to be sent, bounded in bytes.
+//! The queue of what was read and is to be sent, bounded in bytes.
 
 use std::sync::Arc;
 
@@ -6,23 +6,23 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::batch::Batch;
 
-/// How much may wait, in bytes as they were read. A request that is under way holds up to half as much besides.
+/// Upper bound of the queue, in bytes as read. A request in progress holds up to half as much besides.
 const WAITING_BYTES: usize = 2 << 20;
-/// How much is read at once, in bytes.
+/// Upper bound of one read, in bytes.
 pub(super) const READ_BYTES: usize = 64 * 1024;
-/// A read counts for at least so many bytes, which its place in the queue takes.
+/// Least weight of a read in the queue, in bytes.
 const READ_BYTES_MIN: usize = 256;
-/// A request carries at most so many bytes of ndjson, unless a single read makes more.
+/// Upper bound of one request, in bytes of NDJSON, unless a single read makes more.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// Where batches go in; clones are of the same queue.
+/// The input of the queue; clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Sender {
     batches: mpsc::UnboundedSender<(Batch, OwnedSemaphorePermit)>,
     room: Arc<Semaphore>,
 }
 
-/// Where they come out.
+/// The output of the queue.
 #[derive(Debug)]
 pub(super) struct Receiver {
     batches: mpsc::UnboundedReceiver<(Batch, OwnedSemaphorePermit)>,
@@ -52,7 +52,7 @@ impl Sender {
         permit.ok().map(Room)
     }
 
-    /// Hands on what a read of so many bytes has made.
+    /// Queues what a read of `read` bytes has produced.
     pub(super) fn send(&self, batch: Batch, read: usize, room: Room) {
         let Room(mut permit) = room;
         let taken = read.clamp(READ_BYTES_MIN, READ_BYTES);
@@ -63,7 +63,7 @@ impl Sender {
 }
 
 impl Receiver {
-    /// All that waits, up to a request's worth; `None` once there is no more. Giving it up loses nothing.
+    /// Returns everything that waits, up to [`BATCH_BYTES`]; `None` at the end. Cancel safe.
     pub(super) async fn next(&mut self) -> Option<Batch> {
         let (mut batch, _) = self.batches.recv().await?;
         while batch.body.len() < BATCH_BYTES
@@ -98,7 +98,7 @@ mod tests {
         }
     }
 
-    /// Room for one read, if there is some now.
+    /// Returns room for one read, if there is some now.
     fn room_now(sender: &Sender) -> Option<Room> {
         tokio::task::unconstrained(sender.room()).now_or_never()?
     }

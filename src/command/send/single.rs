@@ -15,16 +15,16 @@ use crate::terminal::stderr;
 /// Publishes one message; without `to`, to all clients.
 ///
 /// # Errors
-/// If the server is not there, or refuses; the text says what to do.
+/// If the server cannot be reached, or refuses; the text says what to do.
 pub(super) async fn run(
     client: Client,
     to: Option<ClientId>,
     message: &Message,
-    patience: GiveUp,
+    give_up: GiveUp,
 ) -> anyhow::Result<Exit> {
     let mut signals = Signals::new().context("receive signals")?;
     tokio::select! {
-        sent = publish(client, to, message, patience) => Ok(sent.map(|()| Exit::Done)?),
+        sent = publish(client, to, message, give_up) => Ok(sent.map(|()| Exit::Done)?),
         signal = signals.recv() => {
             stderr::line("the message was not delivered: interrupted");
             Ok(signal.into())
@@ -36,15 +36,15 @@ async fn publish(
     client: Client,
     to: Option<ClientId>,
     message: &Message,
-    patience: GiveUp,
+    give_up: GiveUp,
 ) -> Result<(), PublishError> {
     let mut outage = Outage::default();
     let failed = |retry: Retry| outage.failed(&retry.reason);
     let sent = if let Some(id) = to {
-        let mut publisher = HttpPublisher::new(client, id, patience);
+        let mut publisher = HttpPublisher::new(client, id, give_up);
         publisher.publish(message, failed).await.map(drop)
     } else {
-        let mut publisher = HttpPublisher::to_all(client, patience);
+        let mut publisher = HttpPublisher::to_all(client, give_up);
         publisher.broadcast(message, failed).await.map(drop)
     };
     outage.over(&sent);

@@ -27,7 +27,7 @@ use crate::signals::{Signal, Signals};
 use crate::terminal::stderr;
 use crate::terminal::streams;
 
-/// Whoever has sent for so long listens to control requests too. A short input is not worth a control stream.
+/// Time after which a control stream is opened: for a short input it is not worth it.
 const LISTEN_AFTER: Duration = Duration::from_secs(1);
 
 /// How lines are sent.
@@ -35,14 +35,13 @@ const LISTEN_AFTER: Duration = Duration::from_secs(1);
 pub(super) struct Options {
     /// Whether to copy them to stdout.
     pub(super) tee: bool,
-    /// For how long to try in vain after the input's end.
+    /// How long to keep trying to deliver after the input's end.
     pub(super) give_up_after: Duration,
-    /// Whether it is no error that nobody is there.
+    /// Whether a missing client is not an error.
     pub(super) if_watched: bool,
 }
 
-/// Sends each line of stdin, with all else as in `prototype`, until stdin ends or a watcher asks to
-/// cancel.
+/// Sends each line of stdin as a message like `prototype`, until stdin ends or a watcher asks to cancel.
 pub(super) async fn run(
     client: Client,
     id: ClientId,
@@ -57,7 +56,7 @@ pub(super) async fn run(
     let tally = Arc::new(Tally::new());
     tally.input_begins();
     let mut publisher =
-        HttpPublisher::new(client.clone(), id, tally.patience(options.give_up_after));
+        HttpPublisher::new(client.clone(), id, tally.give_up(options.give_up_after));
     let reader = {
         let (prototype, tally) = (prototype.clone(), Arc::clone(&tally));
         tokio::task::spawn_blocking(move || {
@@ -71,14 +70,14 @@ pub(super) async fn run(
         if let Err(PublishError::GivenUp { .. }) = sent
             && !tally.has_enough()
         {
-            // Its input has ended, so that all of it can be counted. (After a cancel it may go on, unread.)
+            // The input has ended, so all of it can be counted. (After a cancel it may continue, unread.)
             while waiting.next().await.is_some() {}
         }
         if options.if_watched
             && let Err(error) = &sent
             && error.is_nobody_there()
         {
-            // Whoever writes goes on writing.
+            // The producer need not notice that nobody is there.
             while waiting.next().await.is_some() {}
             return Ok(Sent::All);
         }
@@ -95,24 +94,22 @@ pub(super) async fn run(
             Ok(Exit::Done)
         }
         Ok(Sent::UntilCancelled) => Ok(Exit::Failed),
-        Err(error) => {
-            let exit = error
-                .downcast_ref::<Interrupted>()
-                .map_or(Exit::Error, |it| it.0);
-            if tally.undelivered() == 0 && exit != Exit::Error {
-                return Ok(exit);
-            }
-            tally.report(&format!("{error:#}"));
-            Ok(if tally.undelivered() > 0 {
-                Exit::Error
-            } else {
-                exit
-            })
-        }
+        Err(error) => Ok(failed(&error, &tally)),
     }
 }
 
-/// While nothing can be sent nothing is read, and so nobody would see the end.
+/// Reports lines that were not delivered; returns how the program ends.
+fn failed(error: &anyhow::Error, tally: &Tally) -> Exit {
+    let interrupted = error.downcast_ref::<Interrupted>();
+    let exit = interrupted.map_or(Exit::Error, |it| it.0);
+    let has_lost = tally.undelivered() > 0;
+    if has_lost || exit == Exit::Error {
+        tally.report(&format!("{error:#}"));
+    }
+    if has_lost { Exit::Error } else { exit }
+}
+
+/// Notes the end of the input while reading is blocked: without reading, nobody would see it.
 async fn note_where_producer_is_gone(tally: &Tally) -> Infallible {
     stdin_hangup::gone().await;
     tally.input_ends();
@@ -122,7 +119,7 @@ async fn note_where_producer_is_gone(tally: &Tally) -> Infallible {
 /// How sending ended.
 enum Sent {
     All,
-    /// All that had been read when a watcher asked to cancel, and the outcome.
+    /// A watcher asked to cancel: everything read so far was sent, and the outcome.
     UntilCancelled,
 }
 
@@ -154,12 +151,12 @@ async fn send_lines(
         if cancel.is_some_and(|it| it.is_for(operation.as_ref())) {
             break;
         }
-        // While stdin is quiet there are no answers to tell.
+        // Without an input, no answer would report the request.
         asked.get_or_insert_with(|| Box::pin(cancelled(client.clone(), id, operation.clone())));
     }
     stderr::line("a watcher asked to cancel, so stdin is read no further");
     tally.stop_reading();
-    // What was read still goes out, also what the reader has in hand.
+    // What was read is still sent, also what the reader is just reading.
     while tally.undelivered() > 0
         && let Some(batch) = waiting.next().await
     {
@@ -176,7 +173,7 @@ async fn send_lines(
     Ok(Sent::UntilCancelled)
 }
 
-/// Ready once a watcher asks to cancel.
+/// Waits until a watcher asks to cancel.
 async fn cancelled(client: Client, id: ClientId, operation: Option<Operation>) {
     sleep(LISTEN_AFTER).await;
     let mut control = Control::new(client.listen(id, None), operation, &Requested::default());
@@ -185,8 +182,7 @@ async fn cancelled(client: Client, id: ClientId, operation: Option<Operation>) {
     }
 }
 
-/// Reads stdin into batches until it ends or nobody takes them. A line is a message as soon as it is
-/// read.
+/// Reads stdin into batches until it ends or nobody takes them. A line becomes a message as soon as it is read.
 fn read_stdin(prototype: Message, tee: bool, reads: &Sender, tally: &Tally) -> io::Result<()> {
     let mut stdin = streams::stdin();
     let mut copy = tee.then(streams::stdout);
@@ -196,7 +192,7 @@ fn read_stdin(prototype: Message, tee: bool, reads: &Sender, tally: &Tally) -> i
     while !is_over && !tally.has_enough() {
         let due = lines.due(Instant::now());
         if due.is_some() && !stdin.is_readable(due)? {
-            if !handed_on(lines.expire(Instant::now()), 0, reads, tally) {
+            if !enqueued(lines.expire(Instant::now()), 0, reads, tally) {
                 break;
             }
             continue;
@@ -208,7 +204,7 @@ fn read_stdin(prototype: Message, tee: bool, reads: &Sender, tally: &Tally) -> i
                 .and_then(|()| stdout.flush())
                 .is_err()
         {
-            // Whoever read the copy has seen enough; the messages still go out.
+            // The copy's reader is gone; the messages continue.
             copy = None;
         }
         let batch = if read == 0 {
@@ -216,13 +212,13 @@ fn read_stdin(prototype: Message, tee: bool, reads: &Sender, tally: &Tally) -> i
         } else {
             lines.push(&buffer[..read], Instant::now())
         };
-        is_over = !handed_on(batch, read, reads, tally) || read == 0;
+        is_over = !enqueued(batch, read, reads, tally) || read == 0;
     }
     Ok(())
 }
 
-/// Hands on what a read of so many bytes has made, and counts it; false if nobody takes it any more.
-fn handed_on(batch: Batch, read: usize, reads: &Sender, tally: &Tally) -> bool {
+/// Queues what a read of `read` bytes has produced, and counts it; returns false if nobody takes it any more.
+fn enqueued(batch: Batch, read: usize, reads: &Sender, tally: &Tally) -> bool {
     if batch.lines == 0 {
         return true;
     }
@@ -235,7 +231,7 @@ fn handed_on(batch: Batch, read: usize, reads: &Sender, tally: &Tally) -> bool {
     is_taken
 }
 
-/// A signal came before all was sent.
+/// A signal came before everything was sent.
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted")]
 struct Interrupted(Exit);

@@ -1,23 +1,21 @@
-//! What is read, without the byte order mark that it may begin with, and in UTF-8 where that mark says
-//! that it is UTF-16.
+//! Removes a byte order mark, and decodes UTF-16 if the mark says so.
 
 use std::borrow::Cow;
 
 use encoding_rs::{Decoder, Encoding, UTF_8};
 
-/// The longest mark, in bytes.
+/// Longest mark, in bytes.
 const MARK_MAX: usize = 3;
 /// U+FEFF in UTF-8 and in UTF-16.
 const MARKS: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
 
-/// Takes the byte order mark off bytes that come in pieces. Holds back no more than the beginning of a
-/// mark.
+/// Removes the byte order mark from a stream of bytes. Holds back at most the beginning of a mark.
 pub(super) struct Unmarked(State);
 
 enum State {
-    /// What came may be the beginning of a mark.
+    /// The bytes so far may be the beginning of a mark.
     Beginning(Vec<u8>),
-    /// Bytes go through as they are.
+    /// Bytes pass unchanged.
     Plain,
     /// Bytes are UTF-16.
     Utf16(Decoder),
@@ -28,7 +26,7 @@ impl Unmarked {
         Self(State::Beginning(Vec::new()))
     }
 
-    /// Returns what these bytes stand for.
+    /// Returns the text of these bytes, as far as it is certain.
     pub(super) fn push<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         match &mut self.0 {
             State::Plain => bytes.into(),
@@ -49,7 +47,7 @@ impl Unmarked {
         }
     }
 
-    /// Returns what was held back, since nothing follows it.
+    /// Returns what was held back, at the end.
     pub(super) fn finish(&mut self) -> Vec<u8> {
         match std::mem::replace(&mut self.0, State::Plain) {
             State::Plain => Vec::new(),
@@ -58,7 +56,7 @@ impl Unmarked {
         }
     }
 
-    /// Goes on after the mark, if there is one.
+    /// Continues after the mark, if there is one.
     fn begin(&mut self, bytes: &[u8]) -> Vec<u8> {
         match Encoding::for_bom(bytes) {
             Some((encoding, length)) if encoding != UTF_8 => {
@@ -76,13 +74,13 @@ impl Unmarked {
     }
 }
 
-/// Whether these bytes, as far as they go, are those of a mark.
+/// Returns whether these bytes may be the beginning of a mark, or are one.
 fn begins_a_mark(bytes: &[u8]) -> bool {
     let are_alike = |mark: &&[u8]| mark.iter().zip(bytes).all(|(a, b)| a == b);
     MARKS.iter().any(are_alike)
 }
 
-/// UTF-16 in UTF-8, with U+FFFD for what is none.
+/// Converts UTF-16 to UTF-8, with U+FFFD for invalid parts.
 fn decoded(decoder: &mut Decoder, bytes: &[u8], is_last: bool) -> Vec<u8> {
     let mut text = String::new();
     text.reserve(decoder.max_utf8_buffer_length(bytes.len()).unwrap_or(0));
@@ -94,7 +92,7 @@ fn decoded(decoder: &mut Decoder, bytes: &[u8], is_last: bool) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// What comes of these bytes, in pieces of this length.
+    /// Returns the result for these bytes, in pieces of this length.
     fn through(bytes: &[u8], length: usize) -> Vec<u8> {
         let mut unmarked = Unmarked::new();
         let mut out = Vec::new();

@@ -1,4 +1,4 @@
-//! `codechat send --if-watched` where nobody is there: all goes on as it would without us.
+//! `codechat send --if-watched` without a client: everything goes on as it would without codechat.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read, Write};
@@ -13,15 +13,15 @@ use crate::client::publish::PublishError;
 use crate::process::{self, StartError};
 use crate::terminal::{stderr, streams};
 
-/// Whether an error is that nobody is there.
+/// Returns whether an error says that the client does not exist.
 pub(super) fn is_nobody_there(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<PublishError>()
         .is_some_and(PublishError::is_nobody_there)
 }
 
-/// Does what is left to do without a client ID.
-pub(super) fn go_on(args: &Args) -> anyhow::Result<Exit> {
+/// Does the rest without a client: copies stdin, or runs the command.
+pub(super) fn finish(args: &Args) -> anyhow::Result<Exit> {
     if args.has_message() {
         Ok(Exit::Done)
     } else if args.command.is_empty() {
@@ -31,7 +31,7 @@ pub(super) fn go_on(args: &Args) -> anyhow::Result<Exit> {
     }
 }
 
-/// Reads stdin to its end, so that whoever writes it is not ended, and copies it if so wanted.
+/// Reads stdin to its end, so that its writer is not ended by a broken pipe, and copies it if wanted.
 fn read_stdin(tee: bool) -> anyhow::Result<Exit> {
     if io::stdin().is_terminal() {
         return Ok(Exit::Done);
@@ -51,7 +51,7 @@ fn read_stdin(tee: bool) -> anyhow::Result<Exit> {
     }
 }
 
-/// Becomes the command. Returns only if it cannot be run.
+/// Replaces this process by the command. Returns only if that cannot be run.
 pub(super) fn run(words: &[OsString]) -> Exit {
     let mut command = process::command(words).expect("a command has at least a name");
     let command = command.as_std_mut();

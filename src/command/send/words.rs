@@ -1,17 +1,17 @@
 //! Messages on the command line that begin with a dash, which clap would take for flags.
 //!
-//! They are marked before clap reads the words, and unmarked behind it: so the other flags are read wherever they
-//! stand, and a flag that is mistyped is still told from a message.
+//! They are marked before clap parses the words, and unmarked afterwards: so other flags are recognised anywhere, and a
+//! mistyped flag is not taken for a message.
 
 use std::ffi::{OsStr, OsString};
 
 use clap::Command;
 
-/// No word of a command line can have this character in it.
+/// A character that no word of a command line can contain.
 const MARK: &str = "\0";
 
-/// Marks the words that are a message, and takes away a `-` that is all of it: so stdin is read. `send` is the
-/// definition of its flags.
+/// Marks the words that are a message, and removes a `-` that is the whole message, so that stdin is read. `send`
+/// defines the flags.
 pub(crate) fn mark(words: &mut Vec<OsString>, first: usize, send: &Command) {
     let mut message = Vec::new();
     let mut tells_a_moment = false;
@@ -19,7 +19,7 @@ pub(crate) fn mark(words: &mut Vec<OsString>, first: usize, send: &Command) {
     while let Some(word) = words.get_mut(at) {
         let text = word.to_string_lossy();
         if text == "--" {
-            // The command and its arguments.
+            // What follows is the command and its arguments.
             return;
         }
         if let Some(flag) = flag(&text, send) {
@@ -45,7 +45,7 @@ pub(crate) fn mark(words: &mut Vec<OsString>, first: usize, send: &Command) {
     }
 }
 
-/// A word of the message as it was given.
+/// Returns a word of the message as it was given.
 pub(super) fn unmarked(word: OsString) -> OsString {
     match word.to_str().and_then(|it| it.strip_prefix(MARK)) {
         Some(text) => text.into(),
@@ -57,7 +57,7 @@ pub(super) fn unmarked(word: OsString) -> OsString {
     }
 }
 
-/// The flag that a word is, or begins with if it is a long one.
+/// Returns the flag that a word is, or begins with if it is a long one.
 fn flag<'a>(word: &str, send: &'a Command) -> Option<&'a clap::Arg> {
     let Some(long) = word.strip_prefix("--") else {
         let short = word.strip_prefix('-')?;
@@ -68,8 +68,8 @@ fn flag<'a>(word: &str, send: &'a Command) -> Option<&'a clap::Arg> {
     send.get_arguments().find(|it| it.get_long() == Some(name))
 }
 
-/// Whether a word that begins with a dash is a message: a space or a digit follows. What has a flag's form is
-/// none: `--progres=3/120`, say, was mistyped.
+/// Returns whether a word that begins with a dash is a message: a space or a digit follows. A word in the form of a
+/// flag is not: `--progres=3/120`, for example, was mistyped.
 fn is_message(word: &str) -> bool {
     let Some(rest) = word.strip_prefix('-') else {
         return false;

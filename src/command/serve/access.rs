@@ -1,4 +1,4 @@
-//! Who may use a server: the flags, and what they must be together.
+//! Flags for access to a server, and which combinations are allowed.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,20 +9,20 @@ use crate::cli::args::{TokenArgs, warn_where_exposed};
 use crate::server::{Access, AllowedHost, AllowedOrigin, NotAHost, NotAnOrigin, Tls};
 use crate::token::Token;
 
-/// Who may use a server, wherever it runs.
+/// Who may use a server.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Access")]
 pub(super) struct AccessArgs {
     #[command(flatten)]
     token: TokenArgs,
 
-    /// Ask nobody for a token, even beyond loopback
+    /// Require no token, even beyond loopback
     #[arg(long, env = "CODECHAT_NO_AUTH")]
     no_auth: bool,
 
-    /// A name that the server is reached by; repeatable
+    /// A name by which clients reach the server; repeatable
     ///
-    /// Localhost and the addresses that it listens on are allowed anyway.
+    /// Localhost and the addresses that it listens on are always allowed.
     #[arg(
         long, value_name = "HOST", env = "CODECHAT_ALLOWED_HOST", value_delimiter = ',',
         value_parser = |text: &str| text.parse::<AllowedHost>() as Result<_, NotAHost>
@@ -37,7 +37,7 @@ pub(super) struct AccessArgs {
     )]
     cors_origin: Vec<AllowedOrigin>,
 
-    /// Speak HTTPS with the certificate in this file: PEM, with its chain
+    /// Serve HTTPS with the certificate in this PEM file, with its chain
     #[arg(
         long,
         value_name = "PATH",
@@ -46,7 +46,7 @@ pub(super) struct AccessArgs {
     )]
     tls_cert: Option<PathBuf>,
 
-    /// The key of that certificate: PEM
+    /// The key of that certificate, in PEM
     #[arg(
         long,
         value_name = "PATH",
@@ -57,33 +57,33 @@ pub(super) struct AccessArgs {
 }
 
 impl AccessArgs {
-    /// The token that clients must show, if any.
+    /// Returns the token that clients must send, if any.
     ///
     /// # Errors
-    /// Where it cannot be read, and where somebody beyond this machine could do without one and
-    /// nobody said that they may.
+    /// If it cannot be read, or if the server could be reached from other machines without a token and `--no-auth` is
+    /// not given.
     pub(super) fn token(&self, listen: &[SocketAddr]) -> anyhow::Result<Option<Token>> {
         let token = self.token.read()?;
         if token.is_some() && self.no_auth {
-            bail!("--no-auth asks for no token, but one is given; leave out one of the two");
+            bail!("--no-auth requires no token, but one is given; leave out one of the two");
         }
         match beyond_loopback(listen) {
             Some(address) if token.is_none() && !self.no_auth => bail!(
-                "refusing to listen on {address} without a token: whoever reaches it could get client IDs and broadcast; give one with --token-file or CODECHAT_TOKEN, or say --no-auth, or listen on 127.0.0.1 and reach it through ssh -L"
+                "refusing to listen on {address} without a token: anyone who reaches it could get client IDs and broadcast; give one with --token-file or CODECHAT_TOKEN, or say --no-auth, or listen on 127.0.0.1 and reach it through ssh -L"
             ),
             _ => Ok(token),
         }
     }
 
-    /// Returns how a command in another terminal is given the same token.
+    /// Returns how to give a command in another terminal the same token.
     pub(super) fn token_for_a_command(&self) -> (String, String) {
         self.token.for_a_command()
     }
 
-    /// The certificate and the key, if any.
+    /// Returns the certificate and the key, if any.
     ///
     /// # Errors
-    /// Where they cannot be read, or are no pair.
+    /// If they cannot be read, or do not match.
     pub(super) fn tls(&self) -> anyhow::Result<Option<Tls>> {
         match (&self.tls_cert, &self.tls_key) {
             (Some(cert), Some(key)) => {
@@ -95,7 +95,7 @@ impl AccessArgs {
         }
     }
 
-    /// Whom the server lets in.
+    /// Returns the access rules.
     #[must_use]
     pub(super) fn access(&self, token: Option<Token>) -> Access {
         Access {
@@ -106,7 +106,7 @@ impl AccessArgs {
     }
 }
 
-/// The first address that others than this machine can reach.
+/// Returns the first address that other machines can reach.
 pub(super) fn beyond_loopback(listen: &[SocketAddr]) -> Option<&SocketAddr> {
     listen
         .iter()

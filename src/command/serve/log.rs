@@ -1,8 +1,8 @@
-//! The server's log on stderr: never a reason to wait.
+//! The server's log on stderr, which never blocks the server.
 //!
-//! Whoever holds stderr may stop reading it, and a pipe that is full blocks whoever writes to it. So one
-//! thread alone writes; the others hand it their lines through a bounded queue, and where that is full a
-//! line is dropped and counted. The count is told once lines flow again.
+//! If the reader of stderr stops reading, the pipe fills and blocks its writers. So only one thread writes; the others
+//! pass it their lines through a bounded queue. If that is full, a line is dropped and counted, and the count is logged
+//! later.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -20,24 +20,24 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::lock::lock;
 use crate::terminal::stderr;
 
-/// So many lines may wait for stderr.
+/// How many lines may wait for stderr.
 const LINES_WAITING: usize = 1024;
-/// What waits when the program ends gets so long to go out.
+/// How long the program waits at its end for lines to be written.
 const FLUSH_TIME: Duration = Duration::from_millis(200);
 
-/// How to write the log.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// A line each, for people
+    /// One line per event, for people
     Text,
-    /// An object each, for programs
+    /// One JSON object per event, for programs
     Json,
 }
 
-/// Begins to log to stderr. `filter` goes before `RUST_LOG`, and that before `info`.
+/// Starts logging to stderr. `filter` overrides `RUST_LOG`, and that the default, `info`.
 ///
 /// # Errors
-/// Where the filter is none, or there is a log already.
+/// If the filter is not valid, or a log has been started already.
 pub(super) fn start(filter: Option<&str>, format: Format) -> anyhow::Result<Log> {
     let builder = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
     let filter = match filter {
@@ -73,7 +73,7 @@ pub(super) fn start(filter: Option<&str>, format: Format) -> anyhow::Result<Log>
 const FILTER_RULE: &str =
     "must be off, error, warn, info, debug, trace, or such as warn,codechat=debug";
 
-/// Levels alone, or per target. A word that is neither would be taken for a target, and silence all.
+/// Parses a filter: levels, alone or per target. Any other word would be taken for a target, and silence everything.
 pub(super) fn parse_filter(text: &str) -> Result<String, String> {
     let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
     let is_directive = |word: &str| match word.split_once('=') {
@@ -92,14 +92,14 @@ thread_local! {
     static WRITES: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Where lines wait for stderr.
+/// The queue of lines for stderr.
 #[derive(Clone, Default)]
 struct Queue(Arc<(Mutex<Waiting>, Condvar)>);
 
 #[derive(Default)]
 struct Waiting {
     lines: VecDeque<Vec<u8>>,
-    /// How many found no room since that was last told.
+    /// How many lines were dropped since the count was last logged.
     lost: usize,
     /// Whether a line is being written.
     writing: bool,
@@ -117,7 +117,7 @@ impl Queue {
         }
     }
 
-    /// Writes whatever comes, for as long as the program runs.
+    /// Writes lines as they come, as long as the program runs.
     fn write_on(&self) {
         WRITES.set(true);
         let (waiting, changed) = &*self.0;
@@ -141,7 +141,7 @@ impl Queue {
             };
             let _ = stderr::Stderr::default().write_all(&line);
             if lost > 0 {
-                tracing::warn!(lost, "log lines found no room, since nobody read stderr");
+                tracing::warn!(lost, "log lines were dropped, since stderr was not read");
             }
         }
     }
@@ -155,7 +155,7 @@ impl<'a> MakeWriter<'a> for Queue {
     }
 }
 
-/// One line of the log, which comes in one piece.
+/// One line of the log, which is written at once.
 struct Line<'a>(&'a Queue);
 
 impl Write for Line<'_> {
@@ -172,7 +172,7 @@ impl Write for Line<'_> {
     }
 }
 
-/// The running log. When it is dropped, what waits goes out, if stderr takes it.
+/// The running log. On drop, writes the waiting lines, if stderr takes them.
 pub(super) struct Log(Queue);
 
 impl Drop for Log {

@@ -1,4 +1,4 @@
-//! The store that several servers share: its flags.
+//! Flags for the store that several servers share.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use crate::cli::values::interval;
 use crate::store::{StoreAddress, StoreOptions, StoreTls};
 use crate::token::Token;
 
-/// The variable that holds the password itself.
+/// The environment variable that holds the password.
 const PASSWORD: &str = "CODECHAT_STORE_PASSWORD";
 
-/// Where servers share their clients, and how.
+/// Which store to use, and how.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Several servers")]
 pub(super) struct StoreArgs {
@@ -42,7 +42,7 @@ pub(super) struct StoreArgs {
         env = "CODECHAT_STORE_CA",
         requires = "store",
         hide_short_help = true,
-        help = "For rediss://: the authorities that may have signed the store's certificate, in PEM [default: those that the system trusts]"
+        help = "For rediss://: the authorities that may sign the store's certificate, in PEM [default: those of the system]"
     )]
     store_ca: Option<PathBuf>,
 
@@ -52,7 +52,7 @@ pub(super) struct StoreArgs {
         env = "CODECHAT_STORE_CERT",
         requires = "store_key",
         hide_short_help = true,
-        help = "For rediss://: this server's certificate, if the store asks for one, in PEM"
+        help = "For rediss://: this server's certificate, if the store requires one, in PEM"
     )]
     store_cert: Option<PathBuf>,
 
@@ -67,7 +67,7 @@ pub(super) struct StoreArgs {
     )]
     store_key: Option<PathBuf>,
 
-    /// What all keys in the store begin with: one for each installation that uses it
+    /// Prefix of all keys in the store, one for each installation that uses it
     #[arg(
         long,
         value_name = "TEXT",
@@ -78,14 +78,14 @@ pub(super) struct StoreArgs {
     )]
     store_prefix: String,
 
-    /// The store must answer within this
+    /// Time limit for the store's answers
     #[arg(
         long, value_name = "DUR", env = "CODECHAT_STORE_TIMEOUT", default_value = "2s", value_parser = interval,
         hide_short_help = true
     )]
     store_timeout: Duration,
 
-    /// How long the store may be away, at the start and later, before requests that wait for it are refused
+    /// How long requests wait for a store that does not answer, also at the start, before they are refused
     #[arg(
         long, value_name = "DUR", env = "CODECHAT_STORE_PATIENCE", default_value = "30s", value_parser = interval,
         hide_short_help = true
@@ -94,15 +94,15 @@ pub(super) struct StoreArgs {
 }
 
 impl StoreArgs {
-    /// How to use the store, where there is one.
+    /// Returns the options of the store, if there is one.
     ///
     /// # Errors
-    /// If its password, or what TLS needs, cannot be read.
+    /// If its password, or a file for TLS, cannot be read.
     pub(super) fn options(&self, stall_timeout: Duration) -> anyhow::Result<Option<StoreOptions>> {
         let Some(url) = &self.store else {
             return Ok(None);
         };
-        // Not while the command line is read: what is wrong there is repeated, and this may have a password in it.
+        // Not parsed with the command line, whose errors repeat the value: it may contain a password.
         let mut address: StoreAddress = url.parse().context("--store")?;
         if address.is_encrypted() {
             address = address.with_tls(self.tls()?);
@@ -114,7 +114,7 @@ impl StoreArgs {
             None => std::env::var(PASSWORD).ok().map(Token::new),
         };
         if address.is_remote() && !address.is_encrypted() {
-            tracing::warn!(%address, "what goes to the store is not encrypted; to fix it: rediss://, a tunnel, or a network of its own");
+            tracing::warn!(%address, "the connection to the store is not encrypted; to fix it: rediss://, a tunnel, or a network of its own");
         }
         Ok(Some(StoreOptions {
             address,

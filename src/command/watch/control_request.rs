@@ -1,4 +1,4 @@
-//! What `codechat watch` can ask of publishers without watching, for scripts.
+//! Control requests from `codechat watch` without watching, for scripts.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
@@ -9,14 +9,14 @@ use crate::control::{Cancel, Change, ControlRequest};
 use crate::event::ClientId;
 use crate::message::Level;
 
-/// What takes a level back.
+/// The value that withdraws a level.
 const NONE: &str = "none";
 
-/// Control requests: each is left with the server for the client's publishers, and that is all this run does.
+/// Control requests: each is stored on the server for the client's publishers, and nothing else is done.
 #[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "Ask publishers, and end")]
+#[command(next_help_heading = "Control requests")]
 pub(super) struct ControlArgs {
-    /// Ask for this level of detail; none takes it back
+    /// Ask for this level of detail, and exit; none withdraws it
     #[arg(
         long,
         value_name = "LEVEL",
@@ -28,7 +28,9 @@ pub(super) struct ControlArgs {
     )]
     ask_level: Option<Change<Level>>,
 
-    /// Ask whatever runs to stop; a publisher does so if and when it sees fit
+    /// Ask the running work to stop, and exit
+    ///
+    /// Each publisher decides if and when it does.
     #[arg(
         long,
         env = "CODECHAT_CANCEL",
@@ -47,7 +49,7 @@ fn parse_level(name: &str) -> Result<Change<Level>, crate::message::Invalid> {
 }
 
 impl ControlArgs {
-    /// What is asked for, if anything.
+    /// Returns the request, if there is one.
     #[must_use]
     pub(super) fn request(&self) -> Option<ControlRequest> {
         let cancel = if self.cancel {
@@ -63,10 +65,10 @@ impl ControlArgs {
     }
 }
 
-/// Leaves the request with the server.
+/// Sends the request to the server.
 ///
 /// # Errors
-/// Where the server is not there, or refuses; the text says what to do.
+/// If the server cannot be reached, or refuses; the text says what to do.
 pub(super) async fn run(
     server: &ServerArgs,
     id: ClientId,

@@ -1,5 +1,5 @@
-//! `codechat watch -- CMD`: the whole job in one command. The stream is open before CMD begins, and is
-//! followed until what CMD has set off is told.
+//! `codechat watch -- CMD`: opens the stream before CMD begins, and follows it until the work that CMD started has
+//! ended.
 
 use std::future::pending;
 use std::io;
@@ -27,12 +27,12 @@ use crate::watch::lines::line_loop::{LoopEnd, follow};
 use crate::watch::lines::{LineFormat, LineOutput, Pipe};
 use crate::watch::model::{Model, Verdict};
 
-/// A server that has not answered for so long may answer with the first event only.
+/// Time after which a server that has not answered is assumed to answer only with its first event.
 const ANSWER: Duration = Duration::from_secs(5);
-/// Once CMD has ended, a stream that is quiet for so long has told it all.
+/// Time without events after CMD's end, after which the stream is taken to be complete.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// Runs CMD with a stream that is open, and ends as it does.
+/// Runs CMD with an open stream, and exits as CMD does.
 pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     let mut job = Job {
         signals: Signals::new().context("receive signals")?,
@@ -52,7 +52,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     let unwritten = job.messages.pipe.unwritten();
     let finish = job.messages.pipe.finish();
     let is_written = if matches!(exit, Ok(Exit::Child(_) | Exit::Failed)) {
-        // A reader that dawdles gets all of it, unless the user has had enough.
+        // A slow reader gets everything, unless the user interrupts.
         tokio::select! {
             _ = finish => true,
             () = until(job.deadline) => false,
@@ -64,20 +64,20 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     session.leave().await;
     if !is_written {
         tell_unwritten(&unwritten).await;
-    } else if exit.is_ok() && !told_nothing(&args, &exit, &job.messages.model) {
+    } else if exit.is_ok() && !hint_if_nothing_came(&args, &exit, &job.messages.model) {
         summarize(&job.messages.model, &job.messages.clock);
     }
     exit
 }
 
-/// Says what may be wrong if CMD has run and nothing came.
-fn told_nothing(args: &Args, exit: &anyhow::Result<Exit>, model: &Model) -> bool {
+/// Prints a hint if CMD has run and no message came.
+fn hint_if_nothing_came(args: &Args, exit: &anyhow::Result<Exit>, model: &Model) -> bool {
     let has_run = matches!(exit, Ok(Exit::Child(code)) if !matches!(code, 126 | 127));
-    let is_told_id = args
+    let gets_id = args
         .command
         .iter()
         .any(|it| it.to_string_lossy().contains("{id}"));
-    let needs_id = !is_told_id && args.url.is_none();
+    let needs_id = !gets_id && args.url.is_none();
     let is_nothing = has_run && model.received() == 0 && needs_id && !args.no_summary;
     if is_nothing {
         stderr::line_apart(
@@ -87,15 +87,15 @@ fn told_nothing(args: &Args, exit: &anyhow::Result<Exit>, model: &Model) -> bool
     is_nothing
 }
 
-/// All that happens while there is a command to run.
+/// The state while CMD runs.
 struct Job {
     signals: Signals,
-    /// When the time of --timeout is up.
+    /// When --timeout runs out.
     deadline: Option<Instant>,
     messages: Messages,
-    /// What the watch was to wait for, once it came. CMD goes on all the same.
+    /// The verdict, once reached; CMD continues.
     goal: Option<Verdict>,
-    /// Whether CMD was passed a signal that asks it to end.
+    /// Whether CMD was sent a signal to end.
     was_interrupted: bool,
 }
 
@@ -117,9 +117,9 @@ impl Job {
             }
         };
         self.messages.updates = Some(stream.updates);
-        let exit = self.attend(child, target).await?;
+        let exit = self.supervise(child, target).await?;
         match exit {
-            // Who has had enough does not wait for more.
+            // A user who interrupted does not want to wait for more.
             Exit::Child(code) if !self.was_interrupted || code == 0 => {
                 let exit = self.finish(args, code).await?;
                 let has_failed = self.messages.model.failure().is_some();
@@ -132,13 +132,13 @@ impl Job {
         }
     }
 
-    /// Shows messages, passes signals on, and keeps the time, until CMD has ended.
-    async fn attend(
+    /// Shows messages, passes signals on, and enforces the timeout, until CMD has ended.
+    async fn supervise(
         &mut self,
         mut child: Child,
         target: process::SignalTarget,
     ) -> anyhow::Result<Exit> {
-        // Why CMD was told to end, where that is not its own affair, and when it is ended if it stays.
+        // Why CMD was told to end, if this program did that, and when it will be killed.
         let mut exit = None;
         let mut kill_at = None;
         loop {
@@ -176,11 +176,11 @@ impl Job {
                 Event::Overdue => target.signal_all(Number::KILL),
             }
             target.signal_all(Number::TERM);
-            kill_at = Some(Instant::now() + process::PATIENCE);
+            kill_at = Some(Instant::now() + process::KILL_AFTER);
         }
     }
 
-    /// Says a line of the program's own in its place behind the messages.
+    /// Prints a line of the program's own, in order with the messages.
     fn say(&mut self, text: &str) {
         self.messages.pipe.line(&format!("codechat: {text}"));
     }
@@ -195,13 +195,13 @@ impl Job {
         }
     }
 
-    /// Shows what is still to come after CMD has ended with `code`. Work that CMD only handed in goes on
-    /// elsewhere, so what the watch was to wait for is waited for, unless CMD failed.
+    /// Shows the remaining messages after CMD has ended with `code`. Work that CMD only started may continue elsewhere,
+    /// so the watch still waits for its goal, unless CMD failed.
     async fn finish(&mut self, args: &Args, code: u8) -> anyhow::Result<Exit> {
         let has_goal = args.until_done || args.until.is_some() || args.count.is_some();
         let waits = has_goal && self.goal.is_none() && code == 0;
         if !args.stay {
-            // Nobody works any more, so that an idle stream is one that is over.
+            // Nothing runs any more, so an idle stream is complete.
             self.messages.model.stay_no_longer();
         }
         let ending = async {
@@ -211,7 +211,7 @@ impl Job {
             let verdict = self.messages.follow().await;
             verdict
                 .map(Some)
-                .context("what was to be waited for can come no more")
+                .context("what the watch was waiting for can no longer come")
         };
         let cut_short = tokio::select! {
             verdict = ending => return Ok(match verdict? {
@@ -226,7 +226,7 @@ impl Job {
     }
 }
 
-/// What happens while CMD runs.
+/// An event while CMD runs.
 enum Event {
     Ended(io::Result<ExitStatus>),
     Verdict(Verdict),
@@ -236,9 +236,9 @@ enum Event {
     Overdue,
 }
 
-/// The stream, and what is shown of it.
+/// The stream, and the view that shows it.
 struct Messages {
-    /// `None` before it is open, and when nothing comes any more.
+    /// `None` before it is open, and after its end.
     updates: Option<Updates>,
     clock: Clock,
     model: Model,
@@ -246,15 +246,15 @@ struct Messages {
 }
 
 impl Messages {
-    /// Subscribes, and waits until that is done: from then on no message is missed. Some servers answer with the
-    /// first event, which a command may be there to bring about.
+    /// Subscribes, and waits until that is done: from then on no message is missed. Some servers answer only with their
+    /// first event, which CMD may have to cause.
     async fn open(&mut self, session: &mut Session, args: &Args) -> anyhow::Result<Stream> {
         let mut stream = session.open(args, &self.clock).await?;
-        let patience = match &stream.source {
+        let limit = match &stream.source {
             Source::Url(url) if url.method == Method::GET => Some(ANSWER),
             _ => None,
         };
-        let mut enough = pin!(after(patience));
+        let mut enough = pin!(after(limit));
         loop {
             let next = tokio::select! {
                 next = stream.updates.next() => next,
@@ -262,13 +262,13 @@ impl Messages {
             };
             let Some(update) = next.transpose()? else {
                 if stream.source.id().is_none() {
-                    // What the command does is not all that this stream told.
+                    // Messages besides those of CMD are not what the hint is about.
                     break;
                 }
                 bail!("the stream has ended");
             };
             self.pipe.show(&update);
-            // Where nobody reads the messages, CMD is run all the same.
+            // CMD runs even if nobody reads the messages.
             let _ = self.pipe.flush().await;
             self.model.update(&update, self.clock.now());
             if matches!(update, Update::Connected { .. }) {
@@ -281,24 +281,24 @@ impl Messages {
         Ok(stream)
     }
 
-    /// Shows what comes, until a verdict. `None` where nothing comes any more.
+    /// Shows messages until a verdict; `None` at the end of the stream.
     async fn follow(&mut self) -> Option<Verdict> {
         let (model, pipe) = (&mut self.model, &mut self.pipe);
         let updates = self.updates.as_mut()?;
         match follow(updates, &self.clock, model, pipe, || Ok(())).await {
             Ok(LoopEnd::Over(verdict)) => return Some(verdict),
             Ok(LoopEnd::Ended | LoopEnd::OutputClosed) => {}
-            Err(error) => stderr::line_apart(&format!("no message comes any more: {error:#}")),
+            Err(error) => stderr::line_apart(&format!("no more messages: {error:#}")),
         }
         self.updates = None;
-        // Its last words, which no pause will bring out now.
+        // Flushed here, since no pause follows the last messages.
         let _ = self.pipe.flush().await;
         status_line::unpin();
         None
     }
 
-    /// Shows what is still on its way: until every operation has its outcome or the stream is quiet,
-    /// for `most` at the most. Time counts only while what was shown is written. Some verdict if a message means
+    /// Shows the messages that are still to come: until every operation has its outcome or the stream is quiet, for
+    /// `most` at the most. The time counts only while the output takes them. Returns the verdict if a message means
     /// failure.
     async fn rest(&mut self, most: Duration) -> Option<Verdict> {
         let mut deadline = Instant::now() + most;
@@ -324,7 +324,7 @@ impl Messages {
                         + match quiet.map(|it| QUIET.saturating_sub(it)) {
                             Some(Duration::ZERO) => break,
                             Some(left) => left,
-                            // While the connection is lost, quiet says nothing.
+                            // While disconnected, silence means nothing.
                             None => QUIET,
                         };
                 }
@@ -342,7 +342,7 @@ async fn until(time: Option<Instant>) {
     }
 }
 
-/// CMD's process: it knows whom to publish to, and ends with us.
+/// Creates CMD's process: it gets the ID in its environment, and ends with this program.
 fn command(args: &Args, stream: &Stream) -> anyhow::Result<Command> {
     let (program, arguments) = args.command.split_first().context("no command")?;
     let mut command = Command::new(program);
@@ -357,7 +357,7 @@ fn command(args: &Args, stream: &Stream) -> anyhow::Result<Command> {
         return Ok(command);
     };
     let id_text = id.to_string();
-    // A word that is not UTF-8 stays as it is.
+    // A word that is not UTF-8 stays unchanged.
     let arguments = arguments.iter().map(|word| match word.to_str() {
         Some(text) => text.replace("{id}", &id_text).into(),
         None => word.clone(),

@@ -1,4 +1,4 @@
-//! Watching by lines, which is what scripts and pipes do.
+//! Watching with lines on stdout, for scripts and pipes.
 
 use std::future::pending;
 use std::io::{self, IsTerminal};
@@ -59,7 +59,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     let unwritten = pipe.unwritten();
     let mut is_cut = false;
     let written = if matches!(watched, Ok(Exit::Done | Exit::Failed)) {
-        // A reader that dawdles gets all of it, unless the user has had enough.
+        // A slow reader gets everything, unless the user interrupts.
         tokio::select! {
             written = pipe.finish() => written,
             exit = cut_short => {
@@ -79,7 +79,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     }
     let exit = watched?;
     if exit == Exit::Interrupted {
-        // The terminal has written ^C behind the last line.
+        // The terminal has written ^C after the last line.
         stderr::lines_apart(&[]);
     }
     summarize(&model, &clock);
@@ -90,7 +90,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-/// Gets a stream, and shows it.
+/// Opens a stream, and shows it.
 async fn watch(
     session: &mut Session,
     args: &Args,
@@ -111,15 +111,15 @@ async fn watch(
     }
     let mut id_file = args.id_file.as_deref().zip(id);
     let connected = || {
-        // At once: whoever waits for the file must not wait for ever.
+        // Written at once, so that whoever waits for the file need not wait for the first message.
         let due = id_file.take();
         due.map_or(Ok(()), |(path, id)| write_id(path, id))
     };
     let exit = show(stream.updates, clock, model, pipe, connected).await?;
-    exit.context("reading the stream broke off, which is a bug; please report it")
+    exit.context("the stream ended unexpectedly, which is a bug; please report it")
 }
 
-/// Shows what comes until something ends the watch; `None` where only nothing came any more.
+/// Shows messages until something ends the watch; `None` at the end of a recording.
 async fn show(
     mut updates: impl Stream<Item = Result<Update, FeedError>> + Unpin,
     clock: &Clock,

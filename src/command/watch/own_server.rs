@@ -1,4 +1,4 @@
-//! The server inside `codechat watch`, where no other answers: one command is enough to begin.
+//! The server inside `codechat watch`, if no other answers: one command is enough to begin.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::hub::Hub;
 use crate::server::{self, ServerOptions};
 use crate::token::Token;
 
-/// A server inside this program.
+/// The server inside this program.
 pub(super) struct OwnServer {
     hub: Hub,
     stop: oneshot::Sender<()>,
@@ -50,12 +50,12 @@ impl OwnServer {
         })
     }
 
-    /// What it serves.
+    /// Returns its hub.
     pub(super) fn hub(&self) -> &Hub {
         &self.hub
     }
 
-    /// Ends it. All who read or listen are told so, rather than to come back to a server that is gone.
+    /// Ends it. All its clients are told, so that they do not try to reconnect.
     pub(super) async fn end(self) {
         self.hub.end_all(End::Quit);
         let _ = self.stop.send(());

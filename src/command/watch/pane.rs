@@ -1,4 +1,4 @@
-//! `codechat watch` on a terminal: what the pane is told before it opens, and what its end means.
+//! `codechat watch` on a terminal: opens the pane, and ends the watch when it closes.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -32,32 +32,32 @@ use crate::watch::pane::state::{Leave, Others, PaneOptions, Screen, Watched, Wat
 use crate::watch::replay::{Recording, Replay};
 use crate::wire::Route;
 
-/// Whether the pane is what messages are to be shown in: a terminal is there, and no lines were asked
-/// for. Says so where the terminal cannot show it.
+/// Returns whether to show the pane: there is a terminal, and lines were not asked for. Prints why the terminal cannot
+/// show it, if it cannot.
 pub(super) fn is_wanted(args: &Args) -> bool {
     if args.format.is_some() || !io::stdout().is_terminal() {
         return false;
     }
     let is_dumb = std::env::var_os("TERM").is_none_or(|it| it.is_empty() || it == "dumb");
     if is_dumb {
-        stderr::line("this terminal (TERM) can show no pane, so messages come as lines");
+        stderr::line("this terminal (TERM) cannot show the pane, so messages are printed as lines");
     }
-    // A terminal that does not control us, as under setsid, tells no keys.
+    // Without a controlling terminal, as under setsid, no keys can be read.
     let has_keys = io::stdin().is_terminal() || process::controlling_terminal().is_some();
     if !is_dumb && !has_keys {
         stderr::line(
-            "no keys can be read here (no controlling terminal), so messages come as lines",
+            "no keys can be read here (no controlling terminal), so messages are printed as lines",
         );
     }
     !is_dumb && has_keys
 }
 
-/// Shows the pane until the user leaves it, or a goal, the time limit or a signal ends the watch.
+/// Shows the pane until the user quits, or a goal, the time limit or a signal ends the watch.
 ///
 /// # Errors
-/// Where the server is not there, refuses, or has no stream; where the terminal cannot be used.
+/// If the server cannot be reached, refuses, or has no stream; if the terminal cannot be used.
 pub(super) async fn run(mut args: Args) -> anyhow::Result<Exit> {
-    // Whoever looks at a stream wants to see what comes next, however late, and how it went.
+    // In the pane, the user wants to see what comes next, however late.
     args.stay = true;
     args.summary |= !args.no_summary && io::stderr().is_terminal();
     let mut signals = Signals::new().context("receive signals")?;
@@ -98,7 +98,7 @@ async fn show(session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
         Source::Url(source) => (watched_url(&source), None),
     };
     let screen = screen(args, watched, None);
-    let way_back = ToServer {
+    let controls = ToServer {
         client,
         reconnect: stream.reconnect,
         hub: session.hub().cloned(),
@@ -108,10 +108,10 @@ async fn show(session: &mut Session, args: &Args) -> anyhow::Result<Exit> {
         let due = id_file.take();
         due.map_or(Ok(()), |(path, id)| write_id(path, id))
     };
-    let way_back: Option<&dyn Controls> = Some(&way_back);
+    let controls: Option<&dyn Controls> = Some(&controls);
     let shown = run::run(
         stream.updates,
-        way_back,
+        controls,
         screen,
         &clock,
         theme(args),
@@ -138,12 +138,12 @@ fn screen(args: &Args, target: Watched, recording: Option<Recording>) -> Screen 
 }
 
 fn theme(args: &Args) -> Theme {
-    let told = std::env::var("COLORFGBG").ok();
+    let colorfgbg = std::env::var("COLORFGBG").ok();
     let coloured = stderr::colour(&io::stdout()) == Colour::Keep;
-    Theme::new(args.theme, told.as_deref(), coloured, args.ascii)
+    Theme::new(args.theme, colorfgbg.as_deref(), coloured, args.ascii)
 }
 
-/// What the pane's end means for the program.
+/// Returns what the pane's end means for the program.
 fn left_with(left: &PaneEnd, clock: &Clock) -> anyhow::Result<Exit> {
     if let Some(screen) = &left.printed {
         print(screen)?;
@@ -154,7 +154,7 @@ fn left_with(left: &PaneEnd, clock: &Clock) -> anyhow::Result<Exit> {
         Leave::Over(Verdict::Failed | Verdict::Alarm) => Exit::Failed,
         Leave::Over(Verdict::Done) => Exit::Done,
         Leave::Quit | Leave::Printing => match left.screen.failure() {
-            // It was said on a screen that is gone.
+            // The error was shown on a screen that is gone.
             Some(reason) => bail!("{reason}"),
             None => Exit::Done,
         },
@@ -169,7 +169,7 @@ fn print(text: &str) -> anyhow::Result<()> {
     stdout.flush().context("write to stdout")
 }
 
-/// What is watched, where a URL names it.
+/// Describes a stream that a URL names.
 fn watched_url(source: &UrlSource) -> Watched {
     Watched {
         stream: Some(WatchedStream {
@@ -182,7 +182,7 @@ fn watched_url(source: &UrlSource) -> Watched {
     }
 }
 
-/// The client that is watched, and the lines that publish to it.
+/// Describes a client, with the commands that publish to it.
 fn watched_client(source: &ClientSource, is_named: bool) -> Watched {
     let (client, id) = (&source.client, source.id);
     let server = client.server();
@@ -218,12 +218,12 @@ fn watched_client(source: &ClientSource, is_named: bool) -> Watched {
     }
 }
 
-/// Control of a stream on a server.
+/// Controls of a stream on a server.
 struct ToServer {
-    /// The client that is watched; none where a URL names the stream.
+    /// The client that is watched; none if a URL names the stream.
     client: Option<(Client, ClientId)>,
     reconnect: Reconnect,
-    /// That of the server inside this watch.
+    /// The hub of the server inside this watch.
     hub: Option<Hub>,
 }
 
@@ -236,7 +236,7 @@ impl Controls for ToServer {
         let users = self.hub.as_ref().zip(self.client.as_ref());
         let users = users.map(|(hub, (_, id))| hub.users(*id));
         users.map_or_else(Others::default, |users| Others {
-            // One is this watch.
+            // One of them is this watch.
             watchers: users.watchers.saturating_sub(1),
             here: users.here.saturating_sub(1),
             publishers: users.publishers,
@@ -250,15 +250,15 @@ impl Controls for ToServer {
                 return ClientError::NoControl.to_string();
             };
             match client.request_control(id, &request).await {
-                Ok(()) => asked(&request),
+                Ok(()) => confirmation(&request),
                 Err(error) => format!("publishers could not be asked: {error}"),
             }
         })
     }
 }
 
-/// What a request says to whoever made it.
-fn asked(request: &ControlRequest) -> String {
+/// Returns the notice that confirms a control request.
+fn confirmation(request: &ControlRequest) -> String {
     match (&request.cancel, request.level) {
         (Change::Set(cancel), _) => {
             let what = cancel.operation.as_ref().map_or("", Operation::as_str);
@@ -267,6 +267,6 @@ fn asked(request: &ControlRequest) -> String {
                 .into()
         }
         (_, Change::Set(level)) => format!("publishers were asked for {level} detail"),
-        _ => "publishers were told that the detail is not needed any more".into(),
+        _ => "publishers were told that the detail is no longer needed".into(),
     }
 }

@@ -1,4 +1,4 @@
-//! What a watch holds on a server: a channel it opened, maybe the server itself. Both go with it.
+//! What a watch has opened on a server: a channel, perhaps the server itself. Both end with it.
 
 use std::time::Duration;
 
@@ -28,24 +28,24 @@ pub(super) struct Stream {
     pub(super) reconnect: Reconnect,
 }
 
-/// Whose stream it is.
+/// Where a stream comes from.
 pub(super) enum Source {
-    /// A client's, on a server.
+    /// A client on a server.
     Client(ClientSource),
-    /// That of a URL.
+    /// A URL.
     Url(Box<UrlSource>),
 }
 
-/// A client, and the server that has it.
+/// A client and its server.
 pub(super) struct ClientSource {
     pub(super) id: ClientId,
-    /// Whether messages can be published to it; not to a server of the original protocol.
+    /// Whether messages can be published to it; not with the original protocol.
     pub(super) takes_messages: bool,
     pub(super) client: Client,
 }
 
 impl ClientSource {
-    /// The address of the web page that shows the client's messages; none on a server of the original protocol.
+    /// Returns the address of the web page with the client's messages; none with the original protocol.
     pub(super) fn page(&self) -> Option<String> {
         let page = self.client.server().join(Route::Viewer.path());
         self.takes_messages.then(|| format!("{page}#{}", self.id))
@@ -53,7 +53,7 @@ impl ClientSource {
 }
 
 impl Source {
-    /// The client ID, if it is a client's.
+    /// Returns the client ID, if it is a client's.
     pub(super) fn id(&self) -> Option<ClientId> {
         match self {
             Self::Client(client) => Some(client.id),
@@ -62,13 +62,13 @@ impl Source {
     }
 }
 
-/// What happens on a stream, wherever it comes from.
+/// The updates of a stream, whatever its source.
 pub(super) type Updates = Box<dyn futures_util::Stream<Item = Result<Update, FeedError>> + Unpin>;
 
-/// What has to be undone on leaving.
+/// What must be cleaned up on leaving.
 #[derive(Default)]
 pub(super) struct Session {
-    /// The channel that this watch opened, while it may still be open.
+    /// The channel that this watch opened, while it may be open.
     opened: Option<(Client, ClientId)>,
     server: Option<OwnServer>,
 }
@@ -90,7 +90,7 @@ impl Session {
         })
     }
 
-    /// Gets an ID and subscribes to it; says the ID.
+    /// Gets an ID and subscribes to it; prints the ID.
     async fn open_client(&mut self, args: &Args, clock: &Clock) -> anyhow::Result<Stream> {
         let token = args.server.token()?;
         let client = args.server.client(client::ClientOptions {
@@ -124,7 +124,7 @@ impl Session {
             notes_owner: self.server.is_none(),
         };
         let reconnect = options.reconnect.clone();
-        // A command may be silent for longer than the server's patience.
+        // A command may be silent for longer than the server's idle timeout.
         let stay = args.stay || !args.command.is_empty();
         let live = Live::open(client.clone(), id, options, stay);
         Ok(Stream {
@@ -138,8 +138,8 @@ impl Session {
         })
     }
 
-    /// The ID to watch, from a server that is there, and whether messages can be published to it. Where none was named and none is there, this
-    /// program becomes one.
+    /// Returns the ID to watch, and whether messages can be published to it. If no server was named and none answers,
+    /// starts one in this program.
     async fn id(
         &mut self,
         client: &Client,
@@ -155,7 +155,7 @@ impl Session {
                         client.server()
                     ));
                 }
-                // Another watcher may have become one in the meantime.
+                // Another watch may have started one in the meantime.
                 Err(_) if is_there(client).await => {}
                 Err(error) => return Err(error),
             }
@@ -168,13 +168,13 @@ impl Session {
         Ok((id, connected.takes_messages()))
     }
 
-    /// The hub of its own server, if this watch is one.
+    /// Returns the hub of this watch's own server, if there is one.
     pub(super) fn hub(&self) -> Option<&Hub> {
         self.server.as_ref().map(OwnServer::hub)
     }
 
-    /// Ends this watch's own server, or else stops the channel that it opened. Bounded: a server that is gone
-    /// takes the channel with it.
+    /// Ends this watch's own server, or else stops the channel that it opened. It takes a bounded time: if the server
+    /// is gone, so is the channel.
     pub(super) async fn leave(self) {
         if let Some(server) = self.server {
             server.end().await;
@@ -184,7 +184,7 @@ impl Session {
     }
 }
 
-/// What comes, recorded where that is wanted, and read as messages.
+/// Returns the updates, recorded and mapped as the flags say.
 fn updates(live: Live, args: &Args, clock: &Clock) -> Updates {
     match &args.record {
         Some(path) => {
@@ -195,7 +195,7 @@ fn updates(live: Live, args: &Args, clock: &Clock) -> Updates {
     }
 }
 
-/// Whether something listens there that can be spoken with; what it says is another question.
+/// Returns whether anything answers at the server's address, whatever it answers.
 async fn is_there(client: &Client) -> bool {
     let address = default_address();
     debug_assert_eq!(client.server().to_string(), format!("http://{address}"));
@@ -204,13 +204,13 @@ async fn is_there(client: &Client) -> bool {
 
 async fn connect(client: &Client, wait: bool) -> Result<(ClientId, Connected), ClientError> {
     const PAUSE: Duration = Duration::from_millis(500);
-    let mut told = false;
+    let mut is_reported = false;
     loop {
         match client.connect().await {
             Err(error) if wait && error.is_not_there() => {
-                if !told {
+                if !is_reported {
                     stderr::line(&format!("waiting for a server at {}", client.server()));
-                    told = true;
+                    is_reported = true;
                 }
                 time::sleep(PAUSE).await;
             }

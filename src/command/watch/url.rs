@@ -1,4 +1,4 @@
-//! `codechat watch URL`: any event stream, asked for with curl's flags.
+//! `codechat watch URL`: any event stream, requested with curl's flags.
 
 mod body;
 mod header;
@@ -27,11 +27,12 @@ use crate::watch::model::Model;
 use body::BodyArgs;
 use header::HeaderArg;
 
-/// The most bytes that are read of a file with headers, and with a body.
+/// Upper bound of a file with headers, in bytes.
 const HEADERS_MAX: u64 = 1 << 20;
+/// Upper bound of a file with a body, in bytes.
 const BODY_MAX: u64 = 64 << 20;
 
-/// What means nothing where a URL names the stream.
+/// Flags that have no meaning if a URL names the stream.
 pub(crate) const NOT_OF_A_URL: [&str; 10] = [
     "id",
     "server",
@@ -45,13 +46,13 @@ pub(crate) const NOT_OF_A_URL: [&str; 10] = [
     "replay",
 ];
 
-/// How to ask for the stream that a URL names, and what to read of its events.
+/// How to request the stream that a URL names, and how to read its events.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Request of a URL")]
 pub(super) struct StreamArgs {
     /// A header of the request, as curl takes it
     ///
-    /// 'NAME:' leaves it out, 'NAME;' sends it empty, @FILE reads a header a line, @- from stdin.
+    /// 'NAME:' leaves it out, 'NAME;' sends it empty, @FILE reads one header per line, @- from stdin.
     #[arg(short = 'H', long, value_name = "NAME: VALUE")]
     header: Vec<HeaderArg>,
 
@@ -74,7 +75,7 @@ pub(super) struct StreamArgs {
     #[arg(short = 'k', long, hide_short_help = true)]
     insecure: bool,
 
-    /// Go on after the event with this ID
+    /// Continue after the event with this ID
     #[arg(long, value_name = "ID", value_parser = parse_event_id, hide_short_help = true)]
     last_event_id: Option<String>,
 
@@ -86,7 +87,7 @@ pub(super) struct StreamArgs {
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub(super) event: Vec<String>,
 
-    /// Where the text stands in an event's JSON, as in /choices/0/delta/content; repeatable, the first that is there
+    /// Where the text is in an event's JSON, as in /choices/0/delta/content; repeatable, the first that is there
     /// counts
     #[arg(long, value_name = "POINTER", hide_short_help = true)]
     pub(super) message_at: Vec<Pointer>,
@@ -128,14 +129,14 @@ fn parse_event_id(text: &str) -> Result<String, &'static str> {
 
 fn parse_method(text: &str) -> Result<Method, String> {
     match text.parse::<Method>() {
-        Ok(Method::HEAD | Method::CONNECT) => Err("it is answered without a stream".into()),
+        Ok(Method::HEAD | Method::CONNECT) => Err("its answer is not a stream".into()),
         Ok(method) => Ok(method),
         Err(_) => Err("a method is one word, such as POST".into()),
     }
 }
 
 impl StreamArgs {
-    /// Whether the stream is one that can be gone on with.
+    /// Returns whether the request may be repeated to resume the stream.
     fn is_repeated(&self) -> bool {
         match &self.request {
             Some(method) => method == Method::GET,
@@ -143,7 +144,7 @@ impl StreamArgs {
         }
     }
 
-    /// A flag that means nothing without a URL, if one is given.
+    /// Returns a given flag that has no meaning without a URL.
     pub(super) fn of_a_url(&self) -> Option<&'static str> {
         let given = [
             (!self.header.is_empty(), "--header"),
@@ -159,13 +160,13 @@ impl StreamArgs {
         given.map(|(_, flag)| flag)
     }
 
-    /// Whether stdin would be read twice.
+    /// Returns whether stdin would be read twice.
     pub(super) fn reads_stdin_twice(&self) -> bool {
         let headers = self.header.iter().filter(|it| it.is_stdin()).count();
         headers + self.body.reads_of_stdin() > 1
     }
 
-    /// What asks for the stream at `url`. Reads the files that the flags name.
+    /// Returns the request for the stream at `url`. Reads the files that the flags name.
     fn request(&self, url: StreamUrl) -> anyhow::Result<StreamRequest> {
         let body = self.body.read()?;
         let method = match (&self.request, &body) {
@@ -212,7 +213,7 @@ impl StreamArgs {
     }
 }
 
-/// A stream that a URL names, and what is told of it.
+/// A stream that a URL names, and its description.
 pub(super) struct UrlSource {
     pub(super) url: StreamUrl,
     pub(super) method: Method,
@@ -221,11 +222,11 @@ pub(super) struct UrlSource {
 }
 
 impl UrlSource {
-    /// The stream at `url`.
+    /// Prepares the stream at `url`.
     pub(super) async fn new(url: StreamUrl, args: &Args) -> anyhow::Result<Self> {
         let flags = args.stream.clone();
         let is_unverified = flags.insecure;
-        // A pipe makes us wait for its writer, which signals must not wait for.
+        // Reading a pipe waits for its writer, during which signals must still be handled.
         let read = task::spawn_blocking(move || {
             let request = flags.request(url.clone())?;
             anyhow::Ok((url, request, flags.tls()?))
@@ -239,7 +240,7 @@ impl UrlSource {
         })
     }
 
-    /// How it is read.
+    /// Returns the options for reading it.
     pub(super) fn options(args: &Args) -> StreamOptions {
         StreamOptions {
             wait: args.wait,
@@ -250,7 +251,7 @@ impl UrlSource {
     }
 }
 
-/// Prints how to go on later, for somebody who leaves before the stream has ended.
+/// Prints how to resume later, if the stream has not ended.
 pub(super) fn print_resume_hint(args: &Args, model: &Model) {
     let is_terminal = io::IsTerminal::is_terminal(&io::stderr());
     if let Some(id) = model.last_event_id()
@@ -258,7 +259,7 @@ pub(super) fn print_resume_hint(args: &Args, model: &Model) {
         && is_terminal
         && !id.contains(char::is_control)
     {
-        stderr::line_apart(&format!("go on with --last-event-id {}", quoted(id)));
+        stderr::line_apart(&format!("continue with --last-event-id {}", quoted(id)));
     }
 }
 
@@ -270,7 +271,7 @@ fn open(path: &std::path::Path, what: &str) -> anyhow::Result<File> {
     })
 }
 
-/// Reads all of a source that has at most so many bytes.
+/// Reads all of a source; fails if it is longer than `most` bytes.
 fn read_at_most(source: Box<dyn Read>, most: u64) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     source.take(most + 1).read_to_end(&mut bytes)?;

@@ -1,4 +1,4 @@
-//! Attacks by example, and for any text what a terminal would see of it.
+//! Attacks by example, and properties for any text.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -9,18 +9,18 @@ use regex::Regex;
 use super::Colour::{Keep, Strip};
 use super::{RESET, is_invisible, safe_line, safe_lines};
 
-/// Unicode's own word on what is a control or can't be seen, without what may join.
+/// Unicode's definition of controls and invisible characters, without joiners.
 static UNSEEN: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"[[\p{Cc}\p{Bidi_C}\p{DI}\p{Zl}\p{Zp}]--[\x{200c}\x{200d}\x{fe0e}\x{fe0f}]]")
         .unwrap()
 });
 
-/// What is dropped, said in another way.
+/// The sequences that are dropped, defined in another way.
 static UNSEEN_SEQUENCE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\x1b\[[012]?K|\x1b\]8;[ -~]*;[ -~]*(\x07|\x1b\\)").unwrap());
 
-/// What a terminal makes of a safe line: the characters it shows, and whether it is left in
-/// another style than it was. Panics at whatever is neither a character to show nor SGR.
+/// Returns what a terminal shows for a safe line, and whether it is left in another style. Panics at anything but
+/// visible characters and SGR.
 fn shown(line: &str) -> (String, bool) {
     let (mut text, mut styled, mut chars) = (String::new(), false, line.chars());
     while let Some(c) = chars.next() {
@@ -41,7 +41,7 @@ fn shown(line: &str) -> (String, bool) {
     (text, styled)
 }
 
-/// The same, as a full parser of escape sequences sees it: the characters it prints.
+/// Returns the characters that a full parser of escape sequences prints.
 fn printed(line: &str) -> String {
     struct Screen(String);
     impl vte::Perform for Screen {
@@ -69,7 +69,7 @@ fn printed(line: &str) -> String {
     screen.0
 }
 
-/// What went in, from what came out (without tabs, CR and SGR that was added).
+/// Returns the original of a safe text (without tabs, CR and added SGR).
 fn read_back(safe: &str) -> String {
     let mut parts = safe.split("<U+");
     let mut text = parts.next().unwrap_or_default().to_owned();
@@ -221,7 +221,7 @@ fn colour_goes_on_in_the_next_line() {
     assert_eq!(lines("", Keep), [""]);
 }
 
-/// Any text, with what attacks are made of put in everywhere.
+/// Generates any text, with ingredients of attacks in it.
 fn hostile() -> impl Strategy<Value = String> {
     let fragment = prop::sample::select(vec![
         "\x1b",

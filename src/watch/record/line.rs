@@ -2,7 +2,7 @@
 //!
 //! A message is a line as `--format json` writes it, preceded by `atMillis`, the time since the watch began. An event
 //! of a server that is not codechat's is kept unchanged, in `data`, and is mapped again when it is shown. Everything
-//! else that update_of on the stream has a line with `atMillis` and `event`, and no `message`.
+//! else that happened on the stream has a line with `atMillis` and `event`, and no `message`.
 
 use std::time::Duration;
 

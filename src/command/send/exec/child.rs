@@ -1,4 +1,4 @@
-//! The command as a process: where its output comes from, and what a signal to it reaches.
+//! The command's process: its output, and the signals to it.
 
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
@@ -23,7 +23,7 @@ pub(super) enum Pipes {
     Terminal(OwnedReadPty, TerminalInput),
 }
 
-/// Starts the command, on a pseudo-terminal if so wanted.
+/// Starts the command, on a pseudo-terminal if wanted.
 pub(super) fn start(
     mut command: Command,
     pty: bool,
@@ -37,7 +37,7 @@ pub(super) fn start(
         let target = SignalTarget::new(&child, false);
         return Ok((child, target, Pipes::Terminal(output, input)));
     }
-    // It reads what we would read.
+    // It reads what this program would read.
     command.stdin(Stdio::inherit());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let (mut child, target) = process::start_in_group(&mut command)?;
@@ -52,7 +52,7 @@ fn on_a_terminal(command: Command) -> pty_process::Result<(Child, OwnedReadPty, 
     pty.resize(Size::new(rows, columns))?;
     let mut command = pty_process::Command::from(command);
     if !io::stdin().is_terminal() {
-        // It reads what we would read, and asks on its terminal.
+        // It reads what this program would read, but prompts on its terminal.
         command = command.stdin(Stdio::inherit());
     }
     let child = command.spawn(pts)?;
@@ -69,7 +69,7 @@ fn into_io(error: pty_process::Error) -> io::Error {
     }
 }
 
-/// A signal by its name.
+/// Returns the signal with this name.
 pub(super) fn signal(name: &str) -> Option<Signal> {
     Some(match name {
         "HUP" => Signal::HUP,

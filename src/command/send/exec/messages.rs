@@ -1,4 +1,4 @@
-//! What an operation says of itself, and what its messages are like. Pure.
+//! The messages of an operation. Pure.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -6,14 +6,14 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use crate::cli::shell;
-use crate::command::send::Order;
+use crate::command::send::ExecOptions;
 use crate::command::send::batch::Batch;
 use crate::command::send::lines::Lines;
 use crate::duration;
 use crate::message::{Level, Message, OPERATION_MAX_CHARS, Operation, Outcome};
 use crate::process;
 
-/// So much of a command line is told, in characters.
+/// Upper bound of a command line in a message, in characters.
 const COMMAND_LINE_CHARS: usize = 200;
 
 pub(super) struct Messages {
@@ -26,22 +26,22 @@ pub(super) struct Messages {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ended {
     pub(super) status: ExitStatus,
-    /// Whether somebody told it to.
+    /// Whether a watcher or a signal told it to end.
     pub(super) told_to_end: bool,
     pub(super) took: Duration,
 }
 
 impl Messages {
-    pub(super) fn new(order: &Order) -> Self {
-        let named = order.prototype.operation.clone();
-        let operation = named.unwrap_or_else(|| operation(&order.words));
+    pub(super) fn new(options: &ExecOptions) -> Self {
+        let named = options.prototype.operation.clone();
+        let operation = named.unwrap_or_else(|| operation(&options.words));
         Self {
             prototype: Message {
                 operation: Some(operation.clone()),
-                ..order.prototype.clone()
+                ..options.prototype.clone()
             },
             operation,
-            command_line: command_line(&order.words),
+            command_line: command_line(&options.words),
         }
     }
 
@@ -49,7 +49,7 @@ impl Messages {
         &self.operation
     }
 
-    /// The first message.
+    /// Returns the first message.
     pub(super) fn started(&self) -> Batch {
         Batch::of(&Message {
             text: format!("Started {}", self.command_line),
@@ -58,13 +58,13 @@ impl Messages {
         })
     }
 
-    /// The last message.
+    /// Returns the last message.
     pub(super) fn concluded(&self, end: &Ended) -> Batch {
         let (outcome, text) = conclusion(end);
         self.outcome(outcome, text)
     }
 
-    /// The last message, in other words.
+    /// Returns the last message, with this outcome and text.
     pub(super) fn outcome(&self, outcome: Outcome, text: String) -> Batch {
         let level = match outcome {
             Outcome::Ok => Level::Info,
@@ -79,7 +79,7 @@ impl Messages {
         })
     }
 
-    /// What a message between the lines is like.
+    /// Returns the prototype of a message between the lines.
     pub(super) fn notice(&self) -> Message {
         Message {
             level: Some(Level::Warn),
@@ -87,12 +87,12 @@ impl Messages {
         }
     }
 
-    /// The lines of stdout.
+    /// Returns the splitter for stdout's lines.
     pub(super) fn stdout(&self) -> Lines {
         self.lines(self.prototype.level.unwrap_or(Level::Info))
     }
 
-    /// The lines of stderr.
+    /// Returns the splitter for stderr's lines.
     pub(super) fn stderr(&self) -> Lines {
         self.lines(Level::Warn)
     }
@@ -105,7 +105,7 @@ impl Messages {
     }
 }
 
-/// Whoever was told to end is cancelled, whatever it made of that.
+/// Returns the outcome and text. A command that was told to end was cancelled, whatever its exit code.
 fn conclusion(end: &Ended) -> (Outcome, String) {
     let took = duration::in_seconds(end.took);
     let how = match end.status.code() {
@@ -125,7 +125,7 @@ fn conclusion(end: &Ended) -> (Outcome, String) {
     }
 }
 
-/// An operation is called as its command is.
+/// Returns the operation's name: the command's.
 fn operation(words: &[OsString]) -> Operation {
     let program = words.first().map_or(Path::new(""), Path::new);
     let name = program.file_name().unwrap_or(program.as_os_str());
@@ -139,7 +139,7 @@ fn operation(words: &[OsString]) -> Operation {
         .unwrap_or_else(|_| "command".parse().expect("it is a word"))
 }
 
-/// A command line that a shell would understand, cut off where it is long.
+/// Formats a command line as for a shell, cut off if it is long.
 fn command_line(words: &[OsString]) -> String {
     let words: Vec<_> = words.iter().map(|it| it.to_string_lossy()).collect();
     let quoted: Vec<_> = words.iter().map(|it| shell::quoted(it)).collect();

@@ -1,6 +1,6 @@
-//! Reading what a command writes. It is read no faster than slow readers let the server take it: what is not read
-//! fills the pipe, and that holds the command back. A server that is away holds no command back: what the queue
-//! cannot hold is dropped and counted, and the messages tell so in its place.
+//! Reads a command's output. While slow readers hold the server back, it is not read on: the pipe fills, and the
+//! command has to wait. While the server is away, the command does not wait: what does not fit into the queue is
+//! dropped and counted, and a message reports it.
 
 use std::io::{self, Write};
 use std::pin::{Pin, pin};
@@ -18,25 +18,25 @@ use crate::command::send::queue::{READ_BYTES, Room, Sender};
 use crate::message::Message;
 use crate::terminal::streams;
 
-/// So long after the command's end its output may stay open: something that it started holds it.
+/// How long the output may stay open after the command's end, if something that it started holds it.
 const LINGER: Duration = Duration::from_secs(2);
-/// What a pipe can hold (the system's greatest default): so much may still be in it by then.
+/// Capacity of a pipe (the system's greatest default), in bytes: this much may still be in it at the command's end.
 const PIPE_BYTES: usize = 1 << 20;
 
 /// One stream of a command's output.
 pub(super) struct Output {
     pub(super) from: Pin<Box<dyn AsyncRead + Send>>,
     pub(super) lines: Lines,
-    /// What the message is like that tells of lines that were dropped, and how many those are that it has not told of.
+    /// The prototype of the message that reports dropped lines, and how many lines are still to be reported.
     pub(super) notice: Message,
     pub(super) dropped: u64,
     pub(super) queue: Sender,
     pub(super) tally: Arc<Tally>,
-    /// Where the bytes are to be shown, too.
+    /// Where the output is also shown.
     pub(super) copy: Option<Shown>,
 }
 
-/// Where output is shown, too.
+/// Where output is also shown.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Shown {
     Stdout,
@@ -44,7 +44,7 @@ pub(super) enum Shown {
 }
 
 impl Shown {
-    /// Writes all of it. On a thread of its own: whoever reads it takes the time that he likes.
+    /// Writes all bytes, on a thread of its own: a slow reader may block it.
     async fn write(self, bytes: &[u8]) -> io::Result<()> {
         let bytes = bytes.to_vec();
         let writing = tokio::task::spawn_blocking(move || match self {
@@ -59,7 +59,7 @@ impl Shown {
     }
 }
 
-/// Why there is no more of it.
+/// Why the output ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OutputEnd {
     /// Nobody can write to it any more.
@@ -81,7 +81,7 @@ impl Output {
         let mut spare = PIPE_BYTES;
         let mut lingered = pin!(lingered(self.tally.ended()));
         loop {
-            // Room first: what is read can then be handed on, and no time is lost between.
+            // Waits for room first, so that what is read can be queued without delay.
             let room = tokio::select! {
                 biased;
                 room = self.queue.room() => match room {
@@ -118,10 +118,10 @@ impl Output {
                     let batch = self.lines.push(&buffer[..read], now());
                     (batch, (spare == 0).then_some(OutputEnd::Held))
                 }
-                // A terminal whose other side is gone is an error (EIO), not an end.
+                // On a pseudo-terminal, the end is an error (EIO).
                 Next::Read(_) => (self.lines.finish(), Some(OutputEnd::Closed)),
             };
-            self.hand_on(batch, length, room).await;
+            self.enqueue(batch, length, room).await;
             if let Some(left) = left {
                 if self.dropped > 0
                     && let Some(room) = self.queue.room().await
@@ -133,8 +133,8 @@ impl Output {
         }
     }
 
-    /// Hands on what a read of so many bytes has made, or drops it if there is no room.
-    async fn hand_on(&mut self, mut batch: Batch, length: usize, room: Option<Room>) {
+    /// Queues what a read of `length` bytes has produced, or drops it if there is no room.
+    async fn enqueue(&mut self, mut batch: Batch, length: usize, room: Option<Room>) {
         if batch.lines == 0 {
             return;
         }
@@ -161,7 +161,7 @@ impl Output {
         self.queue.send(batch, length, room);
     }
 
-    /// The message that tells how many lines were dropped.
+    /// Returns the message that reports how many lines were dropped.
     fn notice(&mut self) -> Batch {
         let dropped = std::mem::take(&mut self.dropped);
         self.notice.text = format!(
@@ -181,18 +181,18 @@ impl Output {
         if let Some(copy) = &mut self.copy
             && copy.write(bytes).await.is_err()
         {
-            // Whoever looked at it has seen enough; the messages still go out.
+            // The output's reader is gone; the messages continue.
             self.copy = None;
         }
     }
 
-    /// Whether the command has ended for so long that only what it left behind is still read.
+    /// Returns whether the command ended so long ago that only its leftovers are still read.
     fn is_late(&self) -> bool {
         self.tally.has_ended_for(LINGER)
     }
 }
 
-/// Ready once the command has been gone for [`LINGER`].
+/// Waits until [`LINGER`] after the command's end.
 async fn lingered(mut ended: watch::Receiver<Option<Instant>>) {
     let at = ended
         .wait_for(Option::is_some)

@@ -1,7 +1,7 @@
-//! What a command on a pseudo-terminal reads there: what is typed on our terminal, or nothing at all.
+//! The input of a command on a pseudo-terminal: what is typed on this program's terminal, or nothing.
 //!
-//! Our terminal then hands on each key as it is, Ctrl-C too: the pseudo-terminal makes of it what the command has
-//! asked for. Without a terminal of ours nobody can answer, so that whoever asks gets an end of input at once.
+//! This program's terminal then passes on every key, also Ctrl-C: the pseudo-terminal handles it as the command has set
+//! it up. Without a terminal nobody can answer, so a command that reads gets an end of input at once.
 
 use std::future::pending;
 use std::io::{self, ErrorKind};
@@ -25,18 +25,18 @@ use crate::process::controlling_terminal;
 use crate::signals::Stops;
 use crate::terminal::size::size;
 
-/// Who asks where nobody can answer gets an end of input within this time. Each question takes one.
+/// Interval of ends of input for a command that reads without a terminal here; each read takes one.
 const END_EVERY: Duration = Duration::from_millis(100);
-/// While another job has our terminal, it is looked at so often.
+/// Interval of checks whether another job still has this program's terminal.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The input of a pseudo-terminal.
 pub(super) struct TerminalInput {
     pty: OwnedWritePty,
-    /// The pseudo-terminal once more, to ask for the modes that the command has set.
+    /// Another handle of the pseudo-terminal, for the modes that the command has set.
     modes: OwnedFd,
     keyboard: Option<Keyboard>,
-    /// What is still to be written to it.
+    /// Input that is still to be written to it.
     typed: Vec<u8>,
     ends: Interval,
     resized: Signal,
@@ -44,7 +44,7 @@ pub(super) struct TerminalInput {
 }
 
 impl TerminalInput {
-    /// Takes our terminal, if there is one that is ours now, until this is dropped.
+    /// Takes this program's terminal, if it may be read now, until this is dropped.
     pub(super) fn new(pty: OwnedWritePty, modes: OwnedFd) -> io::Result<Self> {
         let mut ends = interval(END_EVERY);
         ends.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -60,8 +60,7 @@ impl TerminalInput {
         })
     }
 
-    /// Hands on what is typed, and our terminal's size; ready if the command was told to end by a key. May be given
-    /// up at any time.
+    /// Passes on what is typed, and the terminal's size; ready if a key told the command to end. Cancel safe.
     pub(super) async fn interrupted(&mut self) {
         loop {
             if !self.typed.is_empty() {
@@ -95,7 +94,7 @@ impl TerminalInput {
         }
     }
 
-    /// Whether the pseudo-terminal makes a signal of what is typed, rather than handing it on.
+    /// Returns whether the pseudo-terminal turns this input into a signal.
     fn tells_to_end(&self, typed: &[u8]) -> bool {
         tcgetattr(&self.modes).is_ok_and(|modes| {
             let keys = [SpecialCodeIndex::VINTR, SpecialCodeIndex::VQUIT];
@@ -104,7 +103,7 @@ impl TerminalInput {
         })
     }
 
-    /// The key that ends the input. Not where the terminal would only show it.
+    /// Returns the key that ends the input; none if the terminal would only echo it.
     fn end_of_input(&self) -> Vec<u8> {
         let Ok(modes) = tcgetattr(&self.modes) else {
             return Vec::new();
@@ -118,7 +117,7 @@ impl TerminalInput {
     }
 }
 
-/// What is typed; `None` if nothing can be any more.
+/// Returns what is typed; `None` if nothing can be typed any more.
 async fn read(keyboard: &mut Option<Keyboard>) -> Option<Vec<u8>> {
     match keyboard {
         Some(keyboard) => keyboard.read().await,
@@ -126,17 +125,17 @@ async fn read(keyboard: &mut Option<Keyboard>) -> Option<Vec<u8>> {
     }
 }
 
-/// Our terminal, from which keys come as they are typed.
+/// This program's terminal, which passes on keys as they are typed.
 struct Keyboard {
-    /// No pipe, but read as one.
+    /// Read like a pipe, though it is a terminal.
     terminal: Receiver,
     raw: Arc<Raw>,
     _stops: Option<Stops>,
 }
 
 impl Keyboard {
-    /// Takes the terminal that controls us, or else the one that stdin is. `None` without one, and while it is
-    /// another job's.
+    /// Takes the controlling terminal, or else the terminal that stdin is; `None` without one, and while another job
+    /// has it.
     fn take() -> Option<Self> {
         let terminal = controlling_terminal().or_else(stdin)?;
         if !is_ours(&terminal) {
@@ -167,7 +166,7 @@ impl Keyboard {
         loop {
             self.terminal.readable().await.ok()?;
             if !is_ours(&self.terminal) {
-                // Reading would stop us. What is typed is for somebody else.
+                // Reading would stop this program: what is typed is for another job.
                 sleep(LOOK_AGAIN).await;
                 continue;
             }
@@ -188,13 +187,13 @@ impl Drop for Keyboard {
     }
 }
 
-/// The terminal that stdin is, opened anew: how it is read is our affair then.
+/// Opens the terminal that stdin is once more, so that its reading mode can be changed.
 fn stdin() -> Option<OwnedFd> {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     isatty(io::stdin()).then(|| rustix::fs::open("/dev/fd/0", flags, Mode::empty()).ok())?
 }
 
-/// Whether a terminal takes us for what runs there now. One that does not control us takes everybody for that.
+/// Returns whether this program is in the terminal's foreground. A terminal that does not control it has no foreground.
 fn is_ours(terminal: impl AsFd) -> bool {
     match tcgetpgrp(terminal) {
         Ok(group) => group == getpgrp(),
@@ -202,14 +201,14 @@ fn is_ours(terminal: impl AsFd) -> bool {
     }
 }
 
-/// A terminal's modes, to change them and to have them as they were.
+/// A terminal's modes: changed, and restored.
 struct Raw {
     terminal: OwnedFd,
     before: Termios,
 }
 
 impl Raw {
-    /// Has each key handed on as it is. What is written is shown as before.
+    /// Makes the terminal pass on every key. Output is shown as before.
     fn enter(&self) {
         let mut modes = self.before.clone();
         modes.make_raw();
@@ -222,7 +221,7 @@ impl Raw {
     }
 
     fn set(&self, modes: &Termios) {
-        // Whoever sets a terminal that is another job's is stopped.
+        // A background job that sets the terminal's modes is stopped.
         if is_ours(&self.terminal) {
             let _ = tcsetattr(&self.terminal, OptionalActions::Now, modes);
         }

@@ -1,4 +1,4 @@
-//! A request's body, as curl's flags say it; and the flags of curl that do nothing here, or are not there.
+//! A request's body from curl's flags; and flags of curl that do nothing here, or do not exist here.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -35,10 +35,10 @@ impl Flag {
 
     fn help(self) -> &'static str {
         match self {
-            Self::Data => "Form data to POST; @FILE reads them from a file, @- from stdin",
+            Self::Data => "Form data to POST; @FILE reads it from a file, @- from stdin",
             Self::Json => "JSON to POST; @FILE reads it from a file, @- from stdin",
-            Self::Raw => "As --data, but @ means nothing",
-            Self::Binary => "As --data, but a file goes as it is",
+            Self::Raw => "Like --data, but @ has no special meaning",
+            Self::Binary => "Like --data, but a file is sent unchanged",
         }
     }
 }
@@ -47,7 +47,7 @@ const DATA_HELP: &str = "Form data to POST; @FILE reads them from a file, @- fro
 
 Several are joined by &. Of a file, line ends are left out.";
 
-/// Flags that are there so that a line with `curl` works with the word replaced: what each asks for is done anyhow.
+/// Flags that are accepted so that a `curl` command works with the word replaced: they ask for the default.
 const DONE_ANYHOW: [(Option<char>, &str); 10] = [
     (Some('N'), "no-buffer"),
     (Some('s'), "silent"),
@@ -61,7 +61,7 @@ const DONE_ANYHOW: [(Option<char>, &str); 10] = [
     (None, "no-progress-meter"),
 ];
 
-/// Flags of curl that are not there, and what to do.
+/// Flags of curl that do not exist here, and what to do instead.
 const NOT_THERE: [(&[&str], &str); 15] = [
     (
         &[
@@ -89,11 +89,11 @@ const NOT_THERE: [(&[&str], &str); 15] = [
     (&["-m", "--max-time"], "write --timeout 30s instead"),
     (
         &["-G", "--get", "--url-query"],
-        "write the data behind a ? in the URL",
+        "write the data after a ? in the URL",
     ),
     (
         &["--data-urlencode"],
-        "encode the data, and give them with --data-raw",
+        "encode the data, and give it with --data-raw",
     ),
     (
         &["-F", "--form", "-T", "--upload-file"],
@@ -128,11 +128,11 @@ const NOT_THERE: [(&[&str], &str); 15] = [
     (&["--url"], "write the URL without a flag"),
     (
         &["-K", "--config", "--resolve", "-E", "--cert", "--netrc"],
-        "there is nothing like it here",
+        "codechat has no equivalent",
     ),
 ];
 
-/// What to do in place of a flag that only curl has.
+/// Returns what to do instead of a flag that only curl has.
 pub(crate) fn no_such_flag(flag: &str) -> Option<&'static str> {
     let is_meant = |(flags, _): &&(&[&str], _)| flags.contains(&flag);
     NOT_THERE.iter().find(is_meant).map(|(_, advice)| *advice)
@@ -205,13 +205,13 @@ impl BodyArgs {
         self.0.is_empty()
     }
 
-    /// How often stdin is to be read.
+    /// Returns how many times stdin would be read.
     pub(super) fn reads_of_stdin(&self) -> usize {
         let is_stdin = |(flag, value): &&(Flag, OsString)| *flag != Flag::Raw && value == "@-";
         self.0.iter().filter(is_stdin).count()
     }
 
-    /// The body and its type; `None` if no flag gives one.
+    /// Returns the body and its type; `None` if no flag gives one.
     pub(super) fn read(&self) -> anyhow::Result<Option<(Bytes, &'static str)>> {
         if self.0.is_empty() {
             return Ok(None);
@@ -233,7 +233,7 @@ impl BodyArgs {
     }
 }
 
-/// What one flag adds to the body.
+/// Returns what one flag adds to the body.
 fn part(flag: Flag, value: &OsStr) -> anyhow::Result<Vec<u8>> {
     let value = value.as_bytes();
     let Some(path) = value.strip_prefix(b"@").filter(|_| flag != Flag::Raw) else {

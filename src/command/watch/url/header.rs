@@ -1,4 +1,4 @@
-//! Headers as curl's `-H` has them.
+//! Headers in the form of curl's `-H`.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,10 +9,10 @@ use reqwest::header::{HeaderName, HeaderValue};
 
 use super::{HEADERS_MAX, open, read_at_most};
 
-/// What is wrong with a header that was given.
+/// The error for a malformed header.
 const FORM: &str = "a header is written 'Name: value'";
 
-/// A header, or `None` for one that is left out of the request.
+/// A header; its value is `None` if it is left out of the request.
 type Header = (HeaderName, Option<HeaderValue>);
 
 /// One `-H`. Its text may be secret, and is not printed.
@@ -41,7 +41,7 @@ impl FromStr for HeaderArg {
     }
 }
 
-/// Reads `Name: value`, `Name:` for a header that is left out, or `Name;` for an empty one.
+/// Parses `Name: value`, `Name:` for a header that is left out, or `Name;` for an empty one.
 fn header(text: &str) -> Result<Header, &'static str> {
     let (name, value) = match (text.split_once(':'), text.strip_suffix(';')) {
         (Some((name, value)), _) => (name, Some(value.trim()).filter(|it| !it.is_empty())),
@@ -49,7 +49,7 @@ fn header(text: &str) -> Result<Header, &'static str> {
         (None, None) => return Err(FORM),
     };
     let name = name.trim().parse().map_err(|_| FORM)?;
-    // Control characters, line ends above all, would begin another header.
+    // Control characters, above all line ends, could begin another header.
     let value = value.map(|it| HeaderValue::from_bytes(it.as_bytes()));
     Ok((name, value.transpose().map_err(|_| FORM)?))
 }
@@ -59,7 +59,7 @@ impl HeaderArg {
         matches!(self, Self::Stdin)
     }
 
-    /// The headers that are meant: one, or those of a file, a line each.
+    /// Returns the headers: one, or those of a file, one per line.
     pub(super) fn read(&self) -> anyhow::Result<Vec<Header>> {
         let (source, place): (Box<dyn io::Read>, String) = match self {
             Self::Header(name, value) => return Ok(vec![(name.clone(), value.clone())]),
