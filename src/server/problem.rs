@@ -170,7 +170,7 @@ mod tests {
             ProblemKind::LinesNotUtf8(_) => "NDJSON in another charset than UTF-8",
             ProblemKind::ContentCoding => "a `Content-Encoding`",
             ProblemKind::BroadcastOfLines => "NDJSON to `/broadcast`",
-            ProblemKind::BodyLate(_) => "a body that did not come within its time",
+            ProblemKind::BodyLate(_) => "a body that did not arrive within its time",
             ProblemKind::LineLate(_) => "a line of NDJSON whose end did not",
             ProblemKind::BodyCutShort(_) => "was cut short",
             ProblemKind::MessageTooLarge(..) => "a message",
