@@ -1,4 +1,4 @@
-//! Hosts and origins that a server lets in are given on its command line.
+//! The command line says which hosts and origins a server accepts.
 
 use crate::support::{
     http::Connection,

@@ -1,4 +1,4 @@
-//! A browser's own `EventSource` understands the stream: it shows what comes, resumes, and stops.
+//! A browser's own `EventSource` understands the stream: it shows events, resumes, and stops.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -30,9 +30,9 @@ const SWITCHES: [&str; 11] = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    // Else it may end once the page is loaded.
+    // Otherwise it may end when the page is loaded.
     "--remote-debugging-port=0",
-    // The test's certificate is of an authority that nobody knows.
+    // The test's certificate is signed by an unknown authority.
     "--ignore-certificate-errors",
 ];
 
@@ -118,7 +118,7 @@ async fn over_https_a_page_has_as_many_streams_as_it_likes_and_publishes_beside_
     assert_eq!(seen, expected);
 }
 
-/// Where a page will be, and a server that lets it in, since its origin is not the server's.
+/// Returns a page's future address, and a server that accepts it, since its origin is not the server's.
 async fn page_and_server(change: impl FnOnce(&mut ServerOptions)) -> (TcpListener, Server) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
@@ -149,7 +149,7 @@ impl Browser {
     }
 }
 
-/// A web page that tells what it sees.
+/// A web page that reports what it sees.
 struct Page {
     url: String,
     told: mpsc::UnboundedReceiver<String>,
@@ -191,7 +191,7 @@ const PAGE: &str = "<!doctype html><title>test</title><script>
     }
 </script>";
 
-/// Publishes once each of its streams is open.
+/// Publishes when each of its streams is open.
 const MANY: &str = "<!doctype html><title>test</title><script>
     let told = Promise.resolve();
     const tell = what => told = told.then(() => fetch('/seen', { method: 'POST', body: what }));
@@ -208,7 +208,7 @@ const MANY: &str = "<!doctype html><title>test</title><script>
     }
 </script>";
 
-/// Answers one request: the page, or what it has seen.
+/// Answers one request: with the page, or by taking its report.
 async fn answer(mut socket: TcpStream, html: String, told: mpsc::UnboundedSender<String>) {
     let mut bytes = Vec::new();
     let (head, mut body) = loop {

@@ -1,4 +1,4 @@
-//! A byte order mark, which editors and other systems put before a text, is no part of what they wrote.
+//! A byte order mark, which editors and other systems put before a text, is not part of the text.
 
 use codechat::internal::server::Tls;
 

@@ -1,5 +1,5 @@
-//! What is wrong on the command line or in the environment is told so that one knows what to mend; a
-//! variable that only does not fit stands in nobody's way.
+//! Errors in the command line or the environment say what to correct; a variable that conflicts with the command line
+//! is ignored.
 
 use std::process::Stdio;
 
@@ -139,7 +139,7 @@ async fn what_is_wrong_in_a_variable_is_told_with_its_name() {
 
 #[tokio::test]
 async fn an_address_that_is_not_this_machines_is_told_so() {
-    // Of the network that is kept for documentation (RFC 5737).
+    // From the network that is reserved for documentation (RFC 5737).
     let ended = run(&[], &["serve", "--no-auth", "--listen", "192.0.2.1:0"]).await;
     assert_eq!(ended.code, Some(1));
     let told = "it is not an address of this machine";

@@ -1,5 +1,5 @@
-//! A command may ask on the terminal that controls it, wherever its three streams go, and what it has
-//! started ends with it all the same.
+//! A command may ask on its controlling terminal, wherever its three streams go, and what it started ends with it all
+//! the same.
 
 use crate::support::{
     process::{Scratch, Serve},
@@ -7,7 +7,7 @@ use crate::support::{
 };
 
 const CODECHAT: &str = env!("CARGO_BIN_EXE_codechat");
-/// Asks as sudo, ssh and gpg do.
+/// Asks like sudo, ssh and gpg.
 const ASKS: &str = "printf \"Password: \" >/dev/tty; read word </dev/tty; echo \"got $word\"";
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! The documents are true: the commands of README.md and of docs/ are run as they stand, and so are the
-//! examples; the limits are the program's; links lead somewhere.
+//! The documents are true: the commands of README.md and of docs/ are run as written, and so are the examples; the
+//! limits are the program's; links lead somewhere.
 //!
 //! The word after a fence says what a block is:
 //!
@@ -11,10 +11,10 @@
 //! | `sh untested` | not run: it needs another machine, or changes this one |
 //! | `python app.py` and the like | a file of that name in the folder where the section's blocks run |
 //! | `sh` with `cargo` in it | run in this project's folder |
-//! | `text`, right after one that is run | lines that it shows, in this order, maybe with others between |
+//! | `text`, right after a block that is run | lines that it prints, in this order, perhaps with others between |
 //!
-//! A document's sections run one after the other, each with ports of its own in the place of those in the
-//! text. The ID in them stands for the one that the section's watcher printed.
+//! A document's sections run one after the other, each with ports of its own in place of those in the text. The ID in
+//! them stands for the one that the section's watcher printed.
 
 mod shell;
 mod text;
@@ -31,7 +31,7 @@ use regex::Regex;
 use shell::Shell;
 use text::{Block, Document, Section, documents, entries, root, slug};
 
-/// Stands for a watcher's ID.
+/// Placeholder of a watcher's ID.
 const ANY_ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
 /// The ports that the documents' commands use.
 const PORTS: [u16; 2] = [codechat::internal::wire::DEFAULT_PORT, 8000];
@@ -289,10 +289,10 @@ fn missing(section: &Section) -> Result<Option<&'static str>, String> {
     Ok(None)
 }
 
-/// Where a section's blocks are run: a folder and ports of its own, gone with it.
+/// Where a section's blocks are run: a folder and ports of its own, removed with it.
 struct Workplace {
     folder: PathBuf,
-    /// In the place of [`PORTS`].
+    /// Used in place of [`PORTS`].
     ports: [Port; 2],
 }
 
@@ -319,7 +319,7 @@ impl Workplace {
         fs::write(self.folder.join(name), self.here(text)).unwrap();
     }
 
-    /// A document's text with this workplace's ports.
+    /// Returns a document's text with this workplace's ports.
     fn here(&self, text: &str) -> String {
         let ports = PORTS.iter().zip(&self.ports);
         ports.fold(text.to_owned(), |text, (documented, own)| {
@@ -327,7 +327,7 @@ impl Workplace {
         })
     }
 
-    /// What was shown here, with the documents' ports.
+    /// Returns output of this workplace with the documents' ports.
     fn documented(&self, text: &str) -> String {
         let ports = PORTS.iter().zip(&self.ports);
         ports.fold(text.to_owned(), |text, (documented, own)| {

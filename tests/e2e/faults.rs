@@ -1,8 +1,7 @@
-//! Whatever a network does between watchers, publishers and the server: each message comes exactly
-//! once and in order, or a gap with the right numbers says that it won't.
+//! Whatever a network does between watchers, publishers and the server: each message arrives exactly once and in order,
+//! or a gap with the right numbers says that it will not.
 //!
-//! Each schedule is made from a number, which a failure prints. `CODECHAT_TEST_SEED=NUMBER` runs that
-//! one alone.
+//! Each schedule is made from a number, which a failure prints. `CODECHAT_TEST_SEED=NUMBER` runs only that one.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -31,12 +30,12 @@ use crate::support::{
 const SCHEDULES: u64 = 300;
 const AT_ONCE: usize = 40;
 const HEARTBEAT: Duration = Duration::from_millis(200);
-/// How long one try of a single message may take.
+/// Time limit for one attempt to publish a single message.
 const ANSWER: Duration = Duration::from_secs(1);
 const SCHEDULE: Duration = Duration::from_mins(1);
 const LAST: &str = "the last message";
 
-/// Whoever takes part in a schedule, each behind a proxy of its own.
+/// The parties of a schedule, each behind a proxy of its own.
 struct Party {
     _proxy: FaultProxy,
     client: Client,
@@ -67,7 +66,7 @@ impl Party {
         }
     }
 
-    /// Some of this publisher's messages, numbered on from `sent`.
+    /// Returns some of this publisher's messages, numbered from `sent` on.
     fn texts(&mut self, name: usize, sent: usize, count: usize) -> Vec<String> {
         let numbered = (sent..sent + count).map(|number| {
             let rest = self.chance.size(11);
@@ -151,7 +150,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// True for the last message.
+    /// Takes an update; returns whether it is the last message.
     fn take(&mut self, update: Update) -> bool {
         let next = self.next.max(1);
         match update {
@@ -159,7 +158,7 @@ impl Seen {
                 let EventId { seq, .. } = it.id.parse().unwrap();
                 let text = it.message.text;
                 if it.message.system && text != BROKEN_OFF {
-                    // The greeting stands before the first message.
+                    // The greeting comes before the first message.
                     assert_eq!((seq, next), (0, 1), "{text}");
                     return false;
                 }
@@ -180,7 +179,7 @@ impl Seen {
                 self.next = to + 1;
                 false
             }
-            // A note is that an answer is slow, as on a machine with much to do.
+            // A note says that an answer is slow, as on a busy machine.
             Update::Connected { .. }
             | Update::Heartbeat
             | Update::Retrying { .. }
@@ -217,13 +216,13 @@ async fn schedule(seed: u64) {
         }
     }
     let sent = publishers.join_all().await;
-    // Until the server has noticed of each publisher that it is gone, it may still say so.
+    // Until the server has noticed that each publisher is gone, it may still report that.
     let last = server.hub.publish(id, Message::text(LAST), None).unwrap();
     let count = last.last.unwrap().seq;
     check(&sent, watchers.join_all().await, count);
 }
 
-/// That what watchers have seen is what publishers have sent.
+/// Checks that watchers have seen what publishers have sent.
 fn check(sent: &[Vec<String>], watchers: Vec<Seen>, count: u64) {
     let mut all = BTreeMap::new();
     for seen in watchers {

@@ -1,4 +1,4 @@
-//! No request that is made from a saved corpus breaks the server.
+//! No request from a saved corpus breaks the server.
 
 use crate::support::{
     fuzz_inputs::{inputs, with_each},
@@ -22,7 +22,7 @@ async fn no_request_breaks_the_server() {
         http.publish(&bystander, "its own").await;
         let mut next = stream.event().await;
         while next.data != "its own" {
-            // Whoever asks for a broadcast gets one.
+            // An input may request a broadcast.
             assert_eq!(next.name, "debug");
             next = stream.event().await;
         }

@@ -1,5 +1,5 @@
-//! A body that is small on the wire and large when it is unpacked: `codechat watch URL` gives it up before it has taken
-//! much memory.
+//! A body that is small on the wire and large when decompressed: `codechat watch URL` gives up before it uses much
+//! memory.
 
 use std::process::Stdio;
 
@@ -12,17 +12,17 @@ use crate::support::{
 };
 
 const MIB: usize = 1 << 20;
-/// What a watcher may have in memory at once, in KiB.
+/// Upper bound of a watcher's memory, in KiB.
 const MOST: u64 = 200 * 1024;
-/// Runs a program, writes the most memory that it had, in KiB, and ends as it ended.
+/// Runs a program, writes its peak memory in KiB, and exits like it.
 const MEASURE: &str = "
 import resource, subprocess, sys
 code = subprocess.call(sys.argv[1:])
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 sys.exit(code)";
 
-/// The gzip coding of one line of a GiB that does not end. Each full flush forgets what came before, so that a coded
-/// MiB can be repeated.
+/// Compresses one endless line of a GiB. Each full flush forgets what came before, so that a compressed MiB can be
+/// repeated.
 fn bomb() -> Vec<u8> {
     let mut coded = Vec::with_capacity(MIB);
     Compress::new(Compression::best(), false)

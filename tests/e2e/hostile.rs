@@ -1,5 +1,5 @@
-//! Requests that are wrong on purpose get a 4xx or a closed connection. The server does not panic,
-//! goes on serving others, and shows nobody what is another's.
+//! Requests that are wrong on purpose get a 4xx or a closed connection. The server does not panic, continues to serve
+//! others, and leaks nothing of one client to another.
 
 use std::fmt::Write;
 
@@ -16,17 +16,17 @@ use crate::support::{
 
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
-/// A server, and a client of it that must not notice what others do.
+/// A server, and a client of it that must not notice the attacks.
 struct Besieged {
     server: Serve,
     bystander: String,
     stream: Stream,
-    /// A client that everything may happen to.
+    /// A client that may be attacked.
     own: String,
 }
 
 impl Besieged {
-    /// One for each way of writing streams.
+    /// Starts one for each way of writing streams.
     async fn each() -> [Self; 2] {
         [
             Self::start(&[]).await,
@@ -34,7 +34,7 @@ impl Besieged {
         ]
     }
 
-    /// Nothing is waited for long: a connection that is left open ends by itself.
+    /// Starts a server with short timeouts, so that a connection left open ends soon.
     async fn start(more: &[&str]) -> Self {
         let impatient = ["--header-timeout", "500ms", "--body-timeout", "500ms"];
         let server = Serve::start(&[&impatient, more].concat()).await;
@@ -53,14 +53,14 @@ impl Besieged {
             .unwrap()
     }
 
-    /// All that is answered until the server closes. It may close, or reset, before it has read all.
+    /// Returns everything up to the server's close. It may close or reset before it has read everything.
     async fn answer(&self, request: impl AsRef<[u8]>) -> String {
         let mut socket = self.open().await;
         let _ = soon(socket.write_all(request.as_ref())).await;
         rest(&mut socket).await
     }
 
-    /// Asserts that there is nothing but 4xx in the answer, if there is one.
+    /// Asserts that the answer, if any, is 4xx only.
     async fn refuses(&self, request: impl AsRef<[u8]>) {
         let answer = self.answer(&request).await;
         let all_refused = statuses(&answer).iter().all(|it| (400..500).contains(it));
@@ -69,8 +69,8 @@ impl Besieged {
         assert!(all_refused, "{asked:?} was answered with {answer:?}");
     }
 
-    /// A request to publish with these headers, whose body would, if it were taken for the next
-    /// request, publish to the bystander.
+    /// Returns a request to publish with these headers. If its body were taken for the next request, that would publish
+    /// to the bystander.
     fn smuggling(&self, headers: &str, before: &str) -> String {
         let (own, other) = (stream_of(&self.own), stream_of(&self.bystander));
         format!(
@@ -91,14 +91,14 @@ impl Besieged {
     }
 }
 
-/// All that comes until the other side closes or resets.
+/// Reads until the other side closes or resets.
 async fn rest(socket: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     let _ = soon(socket.read_to_end(&mut answer)).await;
     String::from_utf8(answer).unwrap()
 }
 
-/// The statuses of answers that follow each other.
+/// Returns the statuses of consecutive answers.
 fn statuses(mut answers: &str) -> Vec<u16> {
     let mut statuses = Vec::new();
     while let Some((head, after)) = answers.split_once("\r\n\r\n") {
@@ -108,7 +108,7 @@ fn statuses(mut answers: &str) -> Vec<u16> {
             name.eq_ignore_ascii_case("content-length").then_some(value)
         });
         let length: usize = length.map_or(0, |it| it.parse().unwrap());
-        // An answer to HEAD tells a length and has no body.
+        // An answer to HEAD has a length and no body.
         let has_body = !after.is_empty() && !after.starts_with("HTTP/1.");
         answers = if has_body { &after[length..] } else { after };
     }
@@ -157,7 +157,7 @@ async fn a_body_whose_length_is_ambiguous_is_refused_with_all_that_follows() {
 
 #[tokio::test]
 async fn a_chunked_request_is_the_last_one_on_its_connection() {
-    // A Content-Length after it is passed over, as the standard allows, and so is what it meant
+    // A later Content-Length is ignored, as the standard allows, and so is what it meant
     // (RFC 9112, 6.1).
     for besieged in Besieged::each().await {
         for more in ["", "\r\nContent-Length: 3", "\r\nContent-Length: 5000"] {

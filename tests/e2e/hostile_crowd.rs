@@ -1,4 +1,4 @@
-//! A thousand clients that say little or nothing do not stop a real one.
+//! A thousand clients that send little or nothing do not stop a real one.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use crate::support::{
     soon,
 };
 
-/// A thousand connections that say nothing, or a head or a body byte by byte.
+/// Opens a thousand connections that send nothing, or a head or a body byte by byte.
 async fn crowd(server: &Serve, id: &str) -> Vec<TcpStream> {
     let path = stream_of(id);
     let begins = [
@@ -32,7 +32,7 @@ async fn crowd(server: &Serve, id: &str) -> Vec<TcpStream> {
 
 async fn rest(socket: &mut TcpStream) -> Vec<u8> {
     let mut rest = Vec::new();
-    // It may be reset: that is closed too.
+    // It may be reset, which closes it too.
     let _ = soon(socket.read_to_end(&mut rest)).await;
     rest
 }

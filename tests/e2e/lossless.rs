@@ -1,5 +1,5 @@
-//! `producer | codechat send` into `codechat watch > file` loses nothing, repeats nothing, and keeps
-//! its order, whatever happens in between; what a crash loses is told.
+//! `producer | codechat send` into `codechat watch > file` loses nothing, repeats nothing, and keeps its order,
+//! whatever happens in between; what a crash loses is reported.
 
 use std::{
     fmt::Write,
@@ -16,10 +16,10 @@ use crate::support::{
     soon,
 };
 
-/// A million lines take a debug build so long, beside other tests on a small machine.
+/// Time that a debug build needs for a million lines, beside other tests on a small machine.
 const LONG: Duration = Duration::from_mins(5);
 
-/// What `seq 1 COUNT` prints.
+/// Returns the output of `seq 1 COUNT`.
 fn seq(count: u32) -> String {
     (1..=count).fold(String::new(), |mut text, number| {
         writeln!(text, "{number}").unwrap();
@@ -27,7 +27,7 @@ fn seq(count: u32) -> String {
     })
 }
 
-/// A watcher on a file that ends at this line.
+/// Starts a watcher that writes to a file and ends at this line.
 async fn watch_into(server: &Serve, file: &Path, last: u32, more: &[&str]) -> (Running, String) {
     let until = format!("^{last}$");
     let args = ["watch", "--server", &server.url, "--until", &until];
@@ -35,7 +35,7 @@ async fn watch_into(server: &Serve, file: &Path, last: u32, more: &[&str]) -> (R
     opened(Running::start(command.stdout(File::create(file).unwrap()))).await
 }
 
-/// `seq 1 COUNT | codechat send`
+/// Starts `seq 1 COUNT | codechat send`.
 fn send_seq(server: &Serve, id: &str, count: u32) -> Running {
     let script = format!("seq 1 {count} | \"$0\" send --server \"$1\" --id \"$2\"");
     let mut shell = clean("sh");
@@ -48,7 +48,7 @@ async fn well_ended(process: Running) -> Ended {
     ended
 }
 
-/// Not with `assert_eq`, which would print millions of lines.
+/// Compares without `assert_eq`, which would print millions of lines.
 fn assert_is_seq(file: &Path, count: u32) {
     assert_text_is_seq(&fs::read_to_string(file).unwrap(), count);
 }
@@ -69,7 +69,7 @@ fn assert_text_is_seq(text: &str, count: u32) {
     }
 }
 
-/// The most memory that a process ever had, in KiB; `None` where the system does not tell.
+/// Returns a process's peak memory, in KiB; `None` if the system does not report it.
 fn peak_memory(process: &Running) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{}/status", process.pid())).ok()?;
     let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:"))?;
@@ -83,10 +83,10 @@ fn assert_small(server: &Serve) {
     }
 }
 
-/// Waits until the server receives nothing more; how many messages it has received.
+/// Waits until the server receives nothing more; returns how many messages it has received.
 ///
-/// Nothing announces that a sender is held back, so this looks at what goes on: while a sender is held up by
-/// nobody, the server receives something between any two looks.
+/// Nothing announces that a sender is held back, so this polls: while a sender is not held back, the server receives
+/// something between any two polls.
 async fn standstill(server: &Serve) -> u64 {
     const LOOK: Duration = Duration::from_millis(100);
     const SAME: usize = 5;
@@ -198,7 +198,7 @@ async fn two_watchers_on_one_id_both_get_everything() {
 async fn fifty_cuts_of_the_stream_lose_nothing_and_repeat_nothing() {
     const CUTS: u32 = 50;
     const BURST: u32 = 100;
-    /// Less than a burst takes, so that each connection has more to carry than it lives for.
+    /// Less than one burst, so that each connection carries more than fits in its lifetime.
     const LONGEST: u64 = 9_000;
     let (server, scratch) = (
         Serve::start(&["--log-messages", "5000"]).await,
@@ -241,7 +241,7 @@ async fn fifty_cuts_of_the_stream_lose_nothing_and_repeat_nothing() {
     assert!(tries >= CUTS as usize, "{tries} cuts only");
 }
 
-/// Numbers that look random and are the same in every run (Knuth's MMIX generator).
+/// Generates pseudo-random numbers that are the same in every run (Knuth's MMIX generator).
 fn random(seed: u64) -> impl Iterator<Item = u64> {
     let next = |it: &u64| {
         let next = it.wrapping_mul(6_364_136_223_846_793_005);
@@ -283,7 +283,7 @@ async fn a_crash_of_the_server_is_told_and_what_comes_after_it_is_whole() {
     let mut lines: Vec<_> = ended.stdout.lines().collect();
     assert!(lines.pop().unwrap().contains("\"end\""));
     let numbers: Vec<_> = lines.into_iter().map(told).collect();
-    // The last of the first hundred may have been told without its sender having heard so.
+    // The last of the first hundred may have arrived without its sender's knowledge.
     let again = numbers
         .iter()
         .take_while(|it| it.is_some_and(|it| it <= 100))
@@ -293,7 +293,7 @@ async fn a_crash_of_the_server_is_told_and_what_comes_after_it_is_whole() {
     assert_eq!(numbers, expected);
 }
 
-/// The number in a message; `None` for a gap of unknown size.
+/// Returns the number in a message; `None` for a gap of unknown size.
 fn told(line: &str) -> Option<u32> {
     let object: serde_json::Value = serde_json::from_str(line).unwrap();
     if object["event"] == "gap" {

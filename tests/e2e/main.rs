@@ -1,5 +1,5 @@
-//! What codechat promises, one file a promise: the tests that start programs, codechat itself before all,
-//! and those that take long. What runs in the tests' own process is in `tests/it`.
+//! What codechat promises, one file per promise: the tests that start programs, above all codechat itself, and the slow
+//! ones. What runs in the tests' own process is in `tests/it`.
 
 mod access;
 mod browser;
@@ -29,10 +29,12 @@ mod reverse_proxy;
 mod send;
 mod send_away;
 mod send_command;
+mod send_command_signals;
 mod send_dashes;
 mod send_if_watched;
 mod send_pty;
 mod send_says_where;
+mod send_undelivered;
 mod send_unfinished_lines;
 mod server_log;
 mod server_out_of_files;
@@ -54,6 +56,7 @@ mod viewer_address;
 mod watch_asks;
 mod watch_files;
 mod watch_job;
+mod watch_job_terminal;
 mod watch_pipe;
 mod watch_record;
 mod watch_slow_reader;

@@ -1,4 +1,4 @@
-//! A panic anywhere in the program ends the pane before it is told.
+//! A panic anywhere in the program closes the pane before its message is printed.
 
 use std::{
     pin::Pin,
@@ -23,7 +23,7 @@ use futures_util::Stream;
 
 use crate::support::{process::Scratch, terminal::Terminal};
 
-/// Updates that end in a panic: here, or in another thread.
+/// Updates that end in a panic: in this thread, or in another one.
 struct Panics {
     told: bool,
     elsewhere: bool,
@@ -46,8 +46,8 @@ impl Stream for Panics {
     }
 }
 
-/// Names, in this test's own environment, where something panics: then the test is the program that
-/// it otherwise runs in a terminal.
+/// Environment variable that says where something panics: with it, the test is the program that it otherwise runs in a
+/// terminal.
 const PANICS: &str = "CODECHAT_TEST_PANICS";
 
 /// Shows a pane in which something panics.

@@ -1,4 +1,4 @@
-//! The pane in a real terminal: it takes the terminal, works there, and gives it back as it was.
+//! The pane in a real terminal: it takes the terminal, works in it, and restores it.
 
 use std::sync::{
     Arc,
@@ -15,7 +15,7 @@ use crate::support::{
     terminal::Terminal,
 };
 
-/// Whether a shell waits for a line, and nothing else has the terminal.
+/// Returns whether a shell waits for a line, and nothing else has the terminal.
 fn has_prompt(screen: &vt100::Screen) -> bool {
     !screen.alternate_screen() && screen.contents().trim_end().ends_with("\n$")
 }
@@ -159,8 +159,8 @@ async fn signals_give_the_terminal_back() {
         pane.terminal.keys("\u{1a}");
         pane.terminal.shows("Stopped").await;
         pane.terminal.until("the shell", has_prompt).await;
-        // It is told while it is stopped, and hears it when it goes on. By its number: a job is woken
-        // by kill too, and may have ended before fg.
+        // The signal arrives while it is stopped, and takes effect when it continues. Sent by its number: kill also
+        // wakes a job, which may have ended before fg.
         let line = format!("kill -{signal} $(jobs -p); fg");
         pane.terminal.keys(&format!("{line}\n"));
         pane.terminal.shows(&line).await;
@@ -177,7 +177,7 @@ async fn what_was_taken_is_given_back_and_no_message_writes_an_escape() {
     let hostile = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{1b}]52;c;aGFja2Vk\u{7}\u{1b}P1$r\u{1b}\\\u{9b}5n\u{202e}\u{1b}[?1049l\u{1b}c THE END";
     pane.publish(hostile).await;
     pane.terminal.shows("THE END").await;
-    // The mouse, a search, help and a copy: everything that writes sequences of its own.
+    // The mouse, a search, help and a copy: everything that writes escape sequences of its own.
     pane.terminal.keys("\u{1b}OQ");
     pane.terminal
         .until("the mouse", |screen| {
@@ -207,7 +207,7 @@ async fn what_was_taken_is_given_back_and_no_message_writes_an_escape() {
     for escape in from_message {
         assert!(!written.contains(escape), "{escape:?} was written");
     }
-    // What is copied travels as base64, in the one sequence that there is for it.
+    // A copied text is sent as base64, in a single sequence.
     assert_eq!(written.matches("\u{1b}]").count(), 1);
     assert!(written.contains("\u{1b}]52;c;"));
     pane.quit().await;

@@ -1,4 +1,4 @@
-//! The pane inside tmux, which many run it in.
+//! The pane inside tmux, where many run it.
 
 use std::process::Output;
 
@@ -59,7 +59,7 @@ impl Tmux {
         soon(asking).await;
     }
 
-    /// Waits until the screen has this on it. tmux tells nobody when it changes, so it is asked.
+    /// Waits until the screen contains this text. tmux does not announce changes, so it is polled.
     async fn shows(&self, text: &str) {
         let asking = async {
             while !self.screen().await.contains(text) {

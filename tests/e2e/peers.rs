@@ -1,4 +1,4 @@
-//! `codechat watch URL` on servers of event streams that others wrote, alone and behind nginx: each event is shown,
+//! `codechat watch URL` with other projects' event stream servers, directly and behind nginx: each event is shown,
 //! exactly as it was sent, before the next is sent.
 
 use serde_json::{Value, json};
@@ -10,10 +10,10 @@ use crate::support::{
     process::{Running, Serve},
 };
 
-/// Asks for gzip, which a watcher does not of itself.
+/// Asks for gzip, which a watcher does not do by default.
 const GZIP: &str = "Accept-Encoding: gzip";
 
-/// IDs in the shapes that servers give them.
+/// IDs in the forms that servers use.
 const IDS: [&str; 6] = [
     "1",
     "urn:uuid:7f3c2a9e-5a0d-4a1c-9a57-2d7b1c6e8f40",
@@ -23,7 +23,7 @@ const IDS: [&str; 6] = [
     "π-1",
 ];
 
-/// A watcher that writes JSON.
+/// Starts a watcher that writes JSON.
 fn watch(url: &str, more: &[&str]) -> Running {
     Running::codechat([&["watch", url, "--format", "json"], more].concat())
 }
@@ -36,7 +36,7 @@ async fn shows(watcher: &mut Running, id: &str, event: &str, data: &str) {
     assert_eq!(shown, json!([id, event, data]), "{line}");
 }
 
-/// Publishes events of many shapes, each of them when the last was shown.
+/// Publishes events of many forms, each after the last was shown.
 async fn one_by_one(peer: &Peer, watcher: &mut Running) {
     for (number, id) in IDS.into_iter().enumerate() {
         let (event, data) = (format!("tick-{number}"), format!("{{\"number\":{number}}}"));
@@ -59,7 +59,7 @@ async fn events_come_one_by_one(peer: &mut Peer, url: &str, more: &[&str]) {
     }
 }
 
-/// The content coding of a server's `/ticks`, for who takes gzip.
+/// Returns the content coding of a server's `/ticks` for clients that accept gzip.
 async fn coding(server: Http) -> Option<String> {
     let mut connection = Connection::open(server.address).await;
     connection.ask("GET", "/ticks", &[GZIP]).await;
@@ -141,7 +141,7 @@ async fn each_event_that_nginx_has_compressed_is_shown_before_the_next_is_sent()
 
 #[tokio::test]
 async fn events_come_at_once_through_nginx_as_debian_sets_it_up() {
-    // nginx keeps the answers of other servers until it has some KiB: these say in a header that it shall not.
+    // nginx buffers some KiB of other servers' answers; these turn that off by a header.
     for mut peer in [Peer::better_sse().await, Peer::sse_starlette("0.5").await]
         .into_iter()
         .flatten()

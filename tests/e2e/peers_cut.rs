@@ -1,5 +1,5 @@
-//! Streams of other servers that are cut: `codechat watch URL` tells each cut once and goes on after the ID that it has
-//! seen; nothing is doubled, and nothing is lost that the server has kept.
+//! Interrupted streams of other servers: `codechat watch URL` reports each cut once and continues after the last ID;
+//! nothing is repeated, and nothing is lost that the server has kept.
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use crate::support::{
 };
 
 const CUTS: usize = 10;
-/// How each is told.
+/// The beginning of each report.
 const TOLD: &str = "the connection was cut after ";
 
 fn watch(url: &str) -> Running {
@@ -23,7 +23,7 @@ async fn next_data(watcher: &mut Running) -> Value {
     line["data"].clone()
 }
 
-/// Waits until a watcher tells a cut and its age, which may be a little more or less on a machine with other work.
+/// Waits until a watcher reports a cut and its age, which may be a little more or less on a busy machine.
 async fn tells_an_age_of_3_s(watcher: &mut Running) {
     let line = watcher.says(TOLD).await;
     let (_, age) = line.split_once(TOLD).unwrap();
@@ -31,7 +31,7 @@ async fn tells_an_age_of_3_s(watcher: &mut Running) {
     assert!((2..6).contains(&seconds), "{line}");
 }
 
-/// Asserts that a watcher has nothing more to show, and no other cut to tell.
+/// Asserts that a watcher has nothing more to show, and no other cut to report.
 async fn has_told_all(watcher: Running) {
     watcher.signal("TERM").await;
     let ended = watcher.end().await;
@@ -50,7 +50,7 @@ async fn ten_cuts_of_a_stream_of_better_sse_lose_and_double_nothing() {
         cutter.accepted().await;
         assert_eq!(peer.opened().await, "/ticks ");
         for cut in 0..CUTS {
-            // Of the shapes that an ID may have, one that has to be sent as UTF-8.
+            // One of the ID's possible forms, which has to be sent as UTF-8.
             let [seen, missed] = ["seen", "missed"].map(|it| format!("[{cut}] π {it} {url}"));
             peer.say(&seen, "tick", "\"seen\"").await;
             assert_eq!(next_data(&mut watcher).await, "\"seen\"");

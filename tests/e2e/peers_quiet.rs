@@ -1,4 +1,4 @@
-//! A minute of silence: streams of other servers on which nothing comes, or nothing but pings, stay open.
+//! A minute of silence: streams of other servers with no events, or only pings, stay open.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::support::{
     process::{Running, Scratch},
 };
 
-/// The silence, and what a machine with other work may add to it.
+/// The silence, and what a busy machine may add to it.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Watches a stream whose only event comes after a minute.
@@ -42,7 +42,7 @@ async fn a_minute_of_silence_opens_no_second_stream() {
     let words = ["watch", "--id", ID, "-n", "1"].into_iter().chain(flags);
     let watcher = Running::codechat(words);
     assert_eq!(original.process.line().await, format!("stream {ID}\n"));
-    // The minute is theirs; the others' streams have been open for as long when it is over.
+    // While that minute passed, the other streams have been open as long.
     tokio::join!(one_stream_lasts(pinging), one_stream_lasts(silent));
     nchan.say("quiet", "message", "after the silence").await;
     original.say(ID, "debug", "after-the-silence").await;

@@ -1,5 +1,5 @@
-//! Behind nginx as Debian sets it up, with a plain `proxy_pass`: events come at once, heartbeats keep
-//! a stream open, resuming works, and a watcher that goes is noticed.
+//! Behind nginx as Debian configures it, with a plain `proxy_pass`: events arrive at once, heartbeats keep a stream
+//! open, resuming works, and a watcher that disconnects is noticed.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use codechat::internal::message::Message;
 
 use crate::support::{http::stream_of, nginx::Nginx, server::Server};
 
-/// nginx before a server. It waits less long for an upstream that says nothing than the minute that is
-/// the default, so that the tests need not take that.
+/// Starts nginx before a server. Its timeout for a silent upstream is less than the default minute, so that the tests
+/// need not take that long.
 async fn nginx_before(server: &Server) -> Option<Nginx> {
     let address = server.address;
     let location = format!("location / {{ proxy_pass http://{address}; proxy_read_timeout 1s; }}");
     Nginx::with(&location).await
 }
 
-/// A server that says something often enough for this nginx.
+/// Starts a server whose heartbeat is short enough for this nginx.
 async fn server(plain_streams: bool) -> Server {
     Server::with(|_, options| {
         options.heartbeat = Duration::from_millis(200);
@@ -43,7 +43,7 @@ async fn events_come_at_once_and_heartbeats_keep_the_stream_open() {
         }
         nginx.http.publish(&id, "through it").await;
         assert_eq!(stream.event().await.data, "through it");
-        // For longer than nginx waits for a silent server.
+        // Longer than nginx waits for a silent server.
         for _ in 0..10 {
             assert_eq!(stream.block().await.as_deref(), Some(":\n\n"));
         }
@@ -83,7 +83,7 @@ async fn a_server_without_heartbeats_would_be_cut() {
     };
     let id = nginx.http.connect().await;
     let stream = nginx.http.watch(&id).await;
-    // This is what the heartbeats are for: nginx gives up a server that says nothing.
+    // This is what heartbeats are for: nginx closes the connection of a silent server.
     server.stats(|it| it.subscribers == 0).await;
     drop(stream);
 }

@@ -1,4 +1,4 @@
-//! A server that is away stops no command, and every way of `send` tells it and tries again alike.
+//! A server that is away stops no command, and every form of `send` reports it and retries in the same way.
 
 use serde_json::Value;
 
@@ -13,10 +13,10 @@ use crate::support::{
 const ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
 const JSON: &[&str] = &["Content-Type: application/json"];
 
-/// What a command writes while the server is away: more than is held.
+/// Lines that a command writes while the server is away: more than are kept.
 const LINES: usize = 6000;
 
-/// A command on a stage, whose server goes away in the middle of it, until all lines are written.
+/// Runs a command whose server goes away in the middle, until all lines are written.
 async fn run_while_away(stage: &mut Stage, signal: &str) -> (Running, Scratch) {
     let scratch = Scratch::new();
     let marker = scratch.path("marker");
@@ -37,8 +37,8 @@ async fn run_while_away(stage: &mut Stage, signal: &str) -> (Running, Scratch) {
     (sender, scratch)
 }
 
-/// Asserts that the stream tells what was held, then how much was dropped, before the command writes more; then
-/// the rest.
+/// Asserts that the stream has the lines that were kept, then how many were dropped, before the command writes more;
+/// then the rest.
 async fn assert_told(mut stage: Stage, mut sender: Running) {
     let mut held = 0;
     let notice = loop {
@@ -99,7 +99,7 @@ async fn a_command_runs_on_if_its_server_hangs() {
     assert_told(stage, sender).await;
 }
 
-/// `codechat send` to a server that plays these replies, and whether to all.
+/// Runs `codechat send` with a server that gives these replies; returns its end.
 async fn sent(replies: [Reply; 2], words: &[&str]) -> (Ended, Scripted) {
     let server = Scripted::start(replies).await;
     let to = ["send", "--server", &server.url];

@@ -1,4 +1,4 @@
-//! `send --if-watched` gets in nobody's way where nobody is there.
+//! `send --if-watched` does no harm if nobody watches.
 
 use crate::support::{
     port::Port,
@@ -15,7 +15,7 @@ fn assert_silent(ended: &Ended) {
     );
 }
 
-/// The ways to name nobody: no ID, an unknown one, one that has ended, and a server that is not there.
+/// Returns the ways to name nobody: no ID, an unknown one, an ended one, and a server that does not run.
 async fn ways(server: &Serve, nobody: &Port) -> Vec<Vec<String>> {
     let ended = server.http.connect().await;
     server.http.stop(&ended).await;
@@ -31,7 +31,7 @@ async fn ways(server: &Serve, nobody: &Port) -> Vec<Vec<String>> {
     ways.into_iter().map(words).collect()
 }
 
-/// `codechat send --if-watched` with these words.
+/// Starts `codechat send --if-watched` with these words.
 fn send(to: &[String], more: &[&str]) -> Running {
     let to: Vec<_> = to.iter().map(String::as_str).collect();
     Running::codechat([&["send", "--if-watched"], &to[..], more].concat())
@@ -44,7 +44,7 @@ async fn where_nobody_is_there_a_message_is_silence_and_lines_are_read_and_copie
         assert_silent(&send(&to, &["-m", "Step 1"]).end().await);
         assert_silent(&send(&to, &["--outcome", "ok"]).end().await);
         let mut lines = send(&to, &["--tee"]);
-        // More than any pipe holds.
+        // More than a pipe holds.
         let text = "x\n".repeat(200_000);
         lines.write(&text).await;
         let ended = lines.end().await;

@@ -1,4 +1,4 @@
-//! A command on a terminal of its own is asked through ours, if there is one, and is as large as that.
+//! A command on a terminal of its own can ask through the sender's, if there is one, and has its size.
 
 use std::process::Stdio;
 
@@ -11,7 +11,7 @@ const CODECHAT: &str = env!("CARGO_BIN_EXE_codechat");
 const ASKS: &str = "printf 'Password: ' >/dev/tty; \
     if read word </dev/tty; then echo \"got $word\"; else echo cannot ask; fi";
 
-/// `codechat send --pty` of this script, in a shell that has job control.
+/// Starts `codechat send --pty` with this script, in a shell that has job control.
 async fn on_a_terminal(server: &Serve, id: &str, more: &str, script: &str) -> Terminal {
     let mut terminal = Terminal::open((100, 30)).await;
     let url = &server.url;

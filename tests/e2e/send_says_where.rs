@@ -1,4 +1,4 @@
-//! `send` says where it sends if that is not plain to see.
+//! `send` prints where it sends if that is not obvious.
 
 use crate::support::{
     process::{CODECHAT, Running, Serve},

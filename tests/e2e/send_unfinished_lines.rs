@@ -1,4 +1,4 @@
-//! A line that has no end yet, or that overwrites itself, is shown while `send` reads on.
+//! A line without an end, or one that overwrites itself, is shown while `send` reads on.
 
 use std::ops::RangeInclusive;
 

@@ -1,4 +1,4 @@
-//! Whoever reads the server's log, or does not, has no hold on the server.
+//! Whether the server's log is read or not does not affect the server.
 
 use std::process::Stdio;
 
@@ -13,10 +13,10 @@ use crate::support::{
     soon,
 };
 
-/// Far more than a pipe and the lines that may wait can hold.
+/// Far more than a pipe and the queue of lines can hold.
 const REQUESTS: usize = 6_000;
 
-/// A server whose log nobody reads yet, past the lines that say where it listens.
+/// A server whose log is not read after the lines that say where it listens.
 struct Unread {
     child: Child,
     stderr: BufReader<ChildStderr>,
@@ -45,7 +45,7 @@ impl Unread {
         }
     }
 
-    /// Has it answer that many requests, each of which it logs.
+    /// Sends that many requests, each of which is logged.
     async fn ask(&self, requests: usize) {
         let mut connection = Connection::open(self.http.address).await;
         for _ in 0..requests {

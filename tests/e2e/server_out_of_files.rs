@@ -1,4 +1,4 @@
-//! A server that can open no more files serves those it has, and recovers.
+//! A server that cannot open more files serves the connections that it has, and recovers.
 
 use crate::support::{
     http::{Connection, Http},

@@ -1,5 +1,5 @@
-//! A server that is told to end tells everybody, waits for nobody for longer than its grace, and ends
-//! at once when it is told again.
+//! A server that is told to end informs its clients, waits for them no longer than its grace, and ends at once when it
+//! is told again.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ const CLIENTS: usize = 50;
 const PUBLISHERS: usize = 10;
 const FAREWELL: &str = "Server shutting down...";
 
-/// A stream to its end; the data of the last event.
+/// Reads a stream to its end; returns the data of the last event.
 async fn last_words(mut stream: Stream) -> String {
     let mut last = String::new();
     while let Some(event) = stream.next_event().await {
@@ -25,12 +25,12 @@ async fn last_words(mut stream: Stream) -> String {
     last
 }
 
-/// Publishes line after line until the server answers; the answer's status.
+/// Publishes line after line until the server answers; returns the answer's status.
 async fn publish_on(mut publisher: Connection) -> u16 {
     let mut ticks = tokio::time::interval(Duration::from_millis(5));
     loop {
         tokio::select! {
-            // The answer first: who has given it may be gone, and takes no more lines.
+            // The answer first: after it, the server may be gone and take no more lines.
             biased;
             readable = publisher.socket.readable() => {
                 readable.unwrap();
@@ -42,13 +42,13 @@ async fn publish_on(mut publisher: Connection) -> u16 {
     }
 }
 
-/// Says a line, and then nothing more; the answer's status.
+/// Sends one line and then nothing more; returns the answer's status.
 async fn publish_once(mut publisher: Connection) -> u16 {
     publisher.say_chunk("\"once\"\n").await;
     publisher.answer().await.status
 }
 
-/// A subscriber that reads nothing, of a client that has much to say.
+/// Opens a subscriber that reads nothing, of a client with many messages.
 async fn stuck_subscriber(server: &Serve) -> Connection {
     let id = server.http.connect().await;
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
@@ -83,7 +83,7 @@ async fn a_thousand_streams_and_ten_publishers_are_told_and_the_server_is_gone_w
             publishers.spawn(publish_once(publisher));
         }
     }
-    // Both kinds are at work.
+    // Both kinds are running.
     for id in &ids[..PUBLISHERS] {
         server.http.watch(id).await.event().await;
     }
@@ -94,7 +94,7 @@ async fn a_thousand_streams_and_ten_publishers_are_told_and_the_server_is_gone_w
     let took = begin.elapsed();
     println!("{STREAMS} streams and {PUBLISHERS} publishers: gone after {took:?}");
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    // A second of its own, and as many for a slow machine.
+    // A second, and as many more for a slow machine.
     assert!(took < Duration::from_secs(5), "{took:?}");
     for last in streams.join_all().await {
         assert_eq!(last, FAREWELL);

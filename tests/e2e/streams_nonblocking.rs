@@ -1,4 +1,4 @@
-//! A stream that somebody else has left in `O_NONBLOCK` mode, as node does, loses nothing.
+//! A stream that another program has left in `O_NONBLOCK` mode, as node does, loses nothing.
 
 use std::{
     io::{Read, Write, pipe},
@@ -13,10 +13,10 @@ use crate::support::{
     soon,
 };
 
-/// More than any pipe holds.
+/// More than a pipe holds.
 const LINES: usize = 1000;
 
-/// Leaves an open file in the mode that node leaves it in.
+/// Sets an open file to the mode in which node leaves it.
 fn unblock(file: impl AsFd) {
     let flags = fcntl_getfl(&file).unwrap();
     fcntl_setfl(&file, flags | OFlags::NONBLOCK).unwrap();
@@ -27,7 +27,7 @@ fn numbers() -> String {
     lines.collect()
 }
 
-/// What comes out of `stream` of `codechat` with these words, if it is read only when it is full.
+/// Returns what `codechat` with these words writes to `stream`, if that is read only when it is full.
 async fn slowly_read(words: &[&str], stream: u8, input: Option<String>) -> (Option<i32>, String) {
     let (mut out, into) = pipe().unwrap();
     unblock(&into);

@@ -1,4 +1,4 @@
-//! Whatever other people write, a terminal is shown text and colours, and obeys none of it.
+//! Whatever others write, a terminal is shown text and colours, and executes none of it.
 
 use serde_json::json;
 
@@ -14,7 +14,7 @@ use crate::support::{
 const HOSTILE: &str = "a\u{1b}]0;title\u{7}b\u{1b}]52;c;aGk=\u{1b}\\c\u{1b}]8;;http://x\u{1b}\\d\u{1b}[2J\u{1b}[1;1H\
     e\u{9b}31mf\u{90}q\u{9c}g\u{1b}Pq\u{1b}\\h\u{202e}i\u{2066}j\u{200b}k\u{7f}l\u{8}m\u{1b}[31mn\u{1b}[0m";
 
-/// What `codechat` with these words writes to its terminal, to its end.
+/// Runs `codechat` with these words on a terminal to its end; returns what it writes.
 async fn on_terminal(args: &[&str]) -> String {
     let words = [&[CODECHAT], args].concat();
     let mut terminal = Terminal::start(&words, (80, 24));
@@ -42,7 +42,7 @@ async fn no_message_is_obeyed_in_any_format() {
     let kind = ["Content-Type: application/json"];
     let answer = server.post(&stream_of(&id), &kind, object).await;
     assert_eq!(answer.status, 202);
-    // Not a control character each, so that they may stand in a name.
+    // A form without control characters, so that they may be in a name.
     let named = json!({"message": "named", "operation": "a\u{202e}b\u{200b}c\u{2066}"}).to_string();
     let answer = server.post(&stream_of(&id), &kind, named).await;
     assert_eq!(answer.status, 202);

@@ -1,4 +1,4 @@
-//! A terminal that tells no size, or no keys, shows messages all the same.
+//! A terminal that reports no size, or no keys, still shows messages.
 
 use crate::support::{process::Serve, terminal::Terminal};
 

@@ -1,4 +1,4 @@
-//! The commands speak HTTPS, and say what is wrong with a certificate.
+//! The commands use HTTPS, and report what is wrong with a certificate.
 
 use std::{path::PathBuf, process::Stdio};
 

@@ -1,4 +1,4 @@
-//! A TLS key that others can read is none: the server says so, as it does of a token.
+//! A TLS key that others can read is not secret: the server warns, as for a token.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -13,7 +13,7 @@ async fn a_key_that_everybody_can_read_is_warned_of() {
     for (mode, warns) in [(0o644, true), (0o600, false)] {
         std::fs::set_permissions(&key, PermissionsExt::from_mode(mode)).unwrap();
         let cert = format!("{given}/cert.pem");
-        // An address that no machine has, so that it ends.
+        // An address that no machine has, so that the server ends.
         let server = Running::codechat([
             "serve",
             "--listen",

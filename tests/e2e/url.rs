@@ -1,4 +1,4 @@
-//! `codechat watch URL`: any event stream, asked for with curl's flags, and what each answer comes to.
+//! `codechat watch URL`: any event stream, requested with curl's flags, and the result of each answer.
 
 use std::process::Stdio;
 
@@ -299,7 +299,7 @@ async fn a_command_runs_once_the_stream_is_open() {
 
 #[tokio::test]
 async fn a_command_that_sets_off_the_first_event_need_not_wait_for_it() {
-    // No head comes.
+    // No head arrives.
     let server = Scripted::start([Reply::default().hold()]).await;
     let command = ["--linger", "0s", "--", "echo", "ran"];
     let ended = watch(&server, "/", &command)

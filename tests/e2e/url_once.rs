@@ -1,4 +1,4 @@
-//! A request that may do work reaches its server once at most, whatever breaks; a GET is made again, and goes on.
+//! A request that may do work reaches its server at most once, whatever fails; a GET is repeated, and resumes.
 
 use std::io::Write;
 use std::net::TcpListener as Port;
@@ -13,15 +13,15 @@ use crate::support::{
     soon,
 };
 
-/// A stream whose proper end is a chunk, so that it can be cut.
+/// A stream whose regular end is a chunk, so that it can be cut.
 const CHUNKED: &str = "Transfer-Encoding: chunked\r\n";
 
-/// An event in a chunk of its own.
+/// Returns an event in a chunk of its own.
 fn chunk(event: &str) -> String {
     format!("{:x}\r\n{event}\r\n", event.len())
 }
 
-/// An event coded with gzip, without the end of the coding.
+/// Returns an event compressed with gzip, without the end of the data.
 fn cut_gzip() -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(b"data: a\n\n").unwrap();
@@ -183,7 +183,7 @@ async fn a_redirect_within_the_origin_keeps_a_post() {
 
 #[tokio::test]
 async fn a_get_goes_on_after_each_cut_and_nothing_is_doubled() {
-    // IDs may be anything; a server that sends the last event again at a resume is one of many.
+    // IDs may be anything; this server sends the last event again when resuming.
     let id = |number: usize| format!("[{{\"offset\":{number}}}, \"ü\"]");
     let event = |number: usize| format!("id: {}\ndata: {number}\n\n", id(number));
     let cut = |number: usize| {

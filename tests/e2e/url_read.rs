@@ -1,4 +1,4 @@
-//! What is read of other servers' events, written in every format, and recorded so that it can be read anew.
+//! How other servers' events are mapped, written in every format, and recorded so that they can be mapped again.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::support::{
     scripted::{Reply, Scripted},
 };
 
-/// Events in the shape of a language model's answer, of a wiki's changes, of a push service and of a log.
+/// Events in the form of a language model's answer, a wiki's changes, a push service and a log.
 const EVENTS: &str = concat!(
     "data: {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hel\"}}]}\n\n",
     "event: message\nid: [{\"topic\":\"eqiad\",\"offset\":12345678901234567890}]\n",
@@ -97,7 +97,7 @@ async fn a_recording_is_read_anew_with_other_flags() {
     let titles = replay(&["--message-at", "/title", "--no-guess"]).await;
     assert_eq!(titles.lines().nth(1), Some("Ü"));
     assert_eq!(titles.lines().count(), 5);
-    // What was written with --format json is read anew too.
+    // The output of --format json is mapped again too.
     let written = scratch.path("written");
     std::fs::write(&written, replay(&["--format", "json"]).await).unwrap();
     let words = [

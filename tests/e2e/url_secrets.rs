@@ -1,4 +1,4 @@
-//! What is secret in a request stays between the user and the server that it is for.
+//! Secrets in a request stay between the user and the server that they are for.
 
 use crate::support::{
     process::{Running, Scratch},

@@ -1,4 +1,4 @@
-//! The address of the web page is told where somebody looks, and what is told leads to it.
+//! The address of the web page is printed where users look, and leads to the page.
 
 use std::process::Stdio;
 
@@ -107,7 +107,7 @@ async fn below_a_path_of_a_proxy_the_page_finds_its_files() {
         let path = format!("/chat/{}", &found[1]);
         assert_eq!(nginx.http.get(&path).await.status, 200, "{path}");
     }
-    // nginx compresses, and makes the tag a weak one.
+    // nginx compresses, and turns the tag into a weak one.
     let tag = page.head.header("etag").unwrap();
     let known = [&format!("If-None-Match: W/{tag}"), "Accept-Encoding: gzip"];
     let again = nginx.http.request("GET", "/chat/", &known, "").await;

@@ -1,4 +1,4 @@
-//! A script asks a publisher with the flags of `watch`, and the server keeps what it asked for.
+//! A script sends control requests with the flags of `watch`, and the server keeps them.
 
 use serde_json::json;
 

@@ -1,5 +1,5 @@
-//! The files that `codechat watch` writes and reads: who may read them, what a link leads to, and pipes that make
-//! nobody else wait.
+//! The files that `codechat watch` writes and reads: who may read them, symbolic links, and pipes that block nothing
+//! else.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! `codechat watch` into a pipe: stdout has nothing but messages, and the exit code tells how it went.
+//! `codechat watch` into a pipe: stdout has nothing but messages, and the exit code says how it ended.
 
 use std::process::Stdio;
 
@@ -389,7 +389,7 @@ async fn an_id_that_may_be_the_wrong_one_is_told_as_that() {
     assert!(!known.stderr.contains("right one"), "{known:?}");
     let told = watch(&id).says("it ended at ").await;
     assert!(told.contains("(stopped); this is a new stream"), "{told}");
-    // One's own new ID needs no such word.
+    // A new ID of one's own needs no such hint.
     let (own, own_id) = server.watch(&[]).await;
     server.http.stop(&own_id).await;
     let own = own.end().await;

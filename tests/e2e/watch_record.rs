@@ -9,14 +9,14 @@ use std::{
 use crate::support::process::{CODECHAT, Ended, Running, Scratch, Serve, clean};
 use crate::support::terminal::Terminal;
 
-/// Shows a recording without pauses.
+/// Plays a recording without pauses, to its end.
 async fn replayed(file: &Path, more: &[&str]) -> Ended {
     let file = file.to_str().unwrap();
     let args = [&["watch", "--speed", "max", "--replay", file], more].concat();
     Running::codechat(args).end().await
 }
 
-/// Three messages, 2 s in all, the last of which tells a failure.
+/// Three messages, 2 s in all, the last of which is a failure.
 const RECORDING: &str = r#"{"atMillis":0,"event":"connected","format":"json"}
 {"atMillis":1,"id":"1-1732262400123","time":"2024-11-22T08:00:00.123Z","message":"one"}
 {"atMillis":1000,"id":"2-1732262401123","time":"2024-11-22T08:00:01.123Z","message":"two","level":"error"}
@@ -215,7 +215,7 @@ async fn a_recording_has_the_same_summary_at_every_speed_as_lines_and_in_the_pan
         let mut terminal = Terminal::start(&words, (100, 24));
         terminal.shows("00:02 of 00:02").await;
         terminal.shows("the recording ends here").await;
-        // When it was recorded, in this machine's time zone.
+        // The time of the recording, in this machine's time zone.
         let recorded = jiff::Timestamp::from_millisecond(1_732_262_402_123).unwrap();
         let recorded = recorded.to_zoned(jiff::tz::TimeZone::system());
         terminal

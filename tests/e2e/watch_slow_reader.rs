@@ -1,4 +1,4 @@
-//! A watch whose output is read late, or not at all: nothing is lost unannounced.
+//! A watch whose output is read late, or not at all: every loss is reported.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::support::process::{CODECHAT, Scratch, Serve, codechat};
 use crate::support::soon;
 
 const LINES: usize = 20_000;
-/// How late the output is read. Longer than a watch waits for messages after its command.
+/// How late the output is read: longer than a watch waits for messages after its command.
 const LATE: Duration = Duration::from_secs(1);
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn messages_that_nobody_reads_are_counted_when_the_watch_is_ended() {
         .unwrap();
     let mut send = server.send(id, &[]);
     let text = format!("{}\n", "x".repeat(1000));
-    // Until nobody takes more: the watch holds what it can, and the server the rest.
+    // Until everything is full: the watch holds what it can, and the server the rest.
     let writes = async {
         loop {
             send.write(&text).await;

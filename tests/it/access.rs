@@ -1,4 +1,4 @@
-//! Who may use the server: hostile web pages may not.
+//! Who may use the server: not hostile web pages.
 
 use codechat::internal::server::{Access, AllowedHost, AllowedOrigin};
 
@@ -18,7 +18,7 @@ async fn start(hosts: &[&str], origins: &[&str]) -> Server {
     Server::with(|_, options| options.access = access).await
 }
 
-/// The answer to exactly these lines for a request's head.
+/// Returns the answer to exactly these lines as a request's head.
 async fn raw(server: &Server, lines: &[&str]) -> Answer {
     let mut connection = Connection::open(server.address).await;
     connection
@@ -151,7 +151,7 @@ async fn a_request_names_one_host() {
     )
     .await
     .detail(400);
-    // Before HTTP/1.1 there need be none, and no browser is that old.
+    // HTTP/1.0 does not require it, and no browser is that old.
     let old = raw(&server, &["GET /healthz HTTP/1.0"]).await;
     assert_eq!(old.status, 200);
 }
@@ -307,7 +307,7 @@ async fn a_page_of_an_allowed_origin_may_read_what_it_asks_for() {
         let answer = server.post(&stream_of(&id), &[&field], "hello").await;
         assert_eq!(answer.status, 202);
         allows(&answer.head);
-        // It may read errors, and streams, as well.
+        // It may read errors and streams too.
         let answer = server.post(&stream_of(&id), &[&field], "").await;
         answer.detail(400);
         allows(&answer.head);

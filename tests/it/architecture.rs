@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use crate::support::sources::{Sources, code, files, is_below, paths, reachable};
 
-/// Files whose paths begin with one of the first use none of the second.
+/// Files whose paths begin with one of the first must use none of the second.
 const NEVER: &[(&[&str], &[&str])] = &[
     (
         &["hub", "message", "event", "control"],
@@ -218,7 +218,7 @@ fn no_layer_uses_what_it_must_not() {
     assert_eq!(wrong, [""; 0]);
 }
 
-/// What belongs to the process, of which a library is a part.
+/// What belongs to the process rather than to a library in it.
 const OF_THE_PROCESS: &[&str] = &[
     "install_default",
     "set_hook",

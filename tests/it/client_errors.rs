@@ -1,5 +1,5 @@
-//! What comes from a server that is not as it should be: an error that names what is wrong, where, and what to
-//! do; or the messages all the same, and a word about it.
+//! Wrong behaviour of a server: an error that says what is wrong, where, and what to do; or the messages all the same,
+//! with a note.
 
 use std::io::Write;
 use std::time::Duration;
@@ -20,7 +20,7 @@ fn client(url: &str) -> Client {
     Client::new(url.parse().unwrap(), ClientOptions::default()).unwrap()
 }
 
-/// What comes of a request for an ID, and of one for a stream.
+/// Returns the errors of a request for an ID, and of one for a stream.
 async fn errors(url: &str) -> [String; 2] {
     let connected = soon(client(url).connect()).await.unwrap_err();
     let streamed = failure(&mut feed(url, SubscribeOptions::default())).await;
@@ -44,7 +44,7 @@ async fn tls_against_a_plain_server_names_the_address_for_plain_http() {
 async fn plain_http_against_tls_names_the_address_for_tls() {
     let server = Server::with(|_, options| options.tls = Some(tls())).await;
     let port = server.address.port();
-    // The second is not known as this machine's, so that the HTTP library asks.
+    // The second is not recognised as local, so that the HTTP library is used.
     for host in ["127.0.0.1", "0.0.0.0"] {
         for error in errors(&format!("http://{host}:{port}")).await {
             let told = format!(
@@ -159,7 +159,7 @@ async fn a_coded_stream_is_shown_event_by_event_and_told_once() {
         coder.flush().unwrap();
         std::mem::take(coder.get_mut())
     };
-    // Not its end: an event is shown with its last byte, and the connection stays open.
+    // The answer does not end here: an event is shown with its last byte, and the connection stays open.
     let coded = |text: &str| Reply::stream_with("Content-Encoding: gzip\r\n", gzip(text));
     let cut = coded("id: 1-1\ndata: one\n\n");
     let open = coded("id: 2-1\ndata: two\n\n").hold();

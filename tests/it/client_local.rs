@@ -1,4 +1,4 @@
-//! The short way to a server on this machine says what the HTTP library's way does.
+//! The direct path to a server on this machine gives the same results as the HTTP library.
 
 use codechat::internal::client::subscribe::{SubscribeOptions, Update};
 use futures_util::StreamExt;
@@ -12,7 +12,7 @@ use crate::support::{
 const ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
 const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
 
-/// What the feed tells of a server's only reply, up to the next try or the end.
+/// Returns the updates from a server's only reply, up to the next attempt or the end.
 async fn told(url: &str) -> (Vec<Update>, Option<String>) {
     let id = ID.parse().unwrap();
     let mut feed = client(url).subscribe(id, SubscribeOptions::default());
@@ -21,14 +21,14 @@ async fn told(url: &str) -> (Vec<Update>, Option<String>) {
         match soon(feed.next()).await {
             Some(Ok(Update::Retrying { reason, .. })) => return (updates, Some(reason.into())),
             Some(Ok(Update::Message(mut received))) => {
-                // Each comes at a time of its own.
+                // Each arrives at a time of its own.
                 if let Some(foreign) = &mut received.foreign {
                     foreign.received_at = 0;
                 }
                 updates.push(Update::Message(received));
             }
             Some(Ok(update)) => updates.push(update),
-            // Its address is in it, which both ways name differently.
+            // It contains the address, which differs.
             Some(Err(error)) => {
                 let text = error.to_string();
                 return (updates, Some(text.replace("0.0.0.0", "127.0.0.1")));
@@ -38,7 +38,7 @@ async fn told(url: &str) -> (Vec<Update>, Option<String>) {
     }
 }
 
-/// What both ways tell of a reply.
+/// Returns the updates from a reply on both paths.
 async fn by_both(reply: Reply) -> [(Vec<Update>, Option<String>); 2] {
     let server = Scripted::start([reply.clone(), reply]).await;
     [

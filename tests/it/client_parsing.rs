@@ -1,4 +1,4 @@
-//! Any server's stream is read as WHATWG HTML 9.2.6 says, however its bytes are cut.
+//! Any server's stream is parsed as WHATWG HTML 9.2.6 says, however its bytes are split.
 
 use codechat::internal::client::subscribe::{SubscribeOptions, Update};
 use proptest::{collection::vec, prelude::*, sample::Index};
@@ -11,7 +11,7 @@ use crate::support::{
 /// An event: its name, its last event ID, its data.
 pub(crate) type Read = (String, String, String);
 
-/// The standard's parser, written down sentence by sentence.
+/// Parses as the standard says, sentence by sentence.
 pub(crate) fn by_the_book(bytes: &[u8]) -> Vec<Read> {
     let text = String::from_utf8_lossy(bytes);
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
@@ -48,8 +48,8 @@ pub(crate) fn by_the_book(bytes: &[u8]) -> Vec<Read> {
     events
 }
 
-/// What the feed makes of a stream that comes in these pieces: the HTTP library hands them on one by one,
-/// the short way to this machine joins them.
+/// Returns the events of a stream that arrives in these pieces: the HTTP library passes them on one by one, the direct
+/// path to this machine joins them.
 async fn by_the_feed(pieces: &[&[u8]]) -> Vec<Read> {
     let reply = Reply::pieces(pieces.iter().copied());
     let server = Scripted::start([reply.clone(), reply]).await;
@@ -58,7 +58,7 @@ async fn by_the_feed(pieces: &[&[u8]]) -> Vec<Read> {
     events
 }
 
-/// What the feed makes of a server's only reply.
+/// Returns the events of a server's only reply.
 async fn all_events(url: &str) -> Vec<Read> {
     let mut feed = feed(url, SubscribeOptions::default());
     let updates = until(&mut feed, is_retrying).await;
@@ -78,7 +78,7 @@ async fn all_events(url: &str) -> Vec<Read> {
     updates.iter().filter_map(event).collect()
 }
 
-/// Reads a stream whole and byte by byte, both as the standard says.
+/// Reads a stream whole and byte by byte, and checks both against the standard.
 async fn read(stream: impl AsRef<[u8]>) -> Vec<Read> {
     let stream = stream.as_ref();
     let events = by_the_feed(&[stream]).await;
@@ -222,7 +222,7 @@ async fn an_endless_line_is_a_clear_error() {
     assert!(error.contains("longer than 64 MiB"), "{error}");
 }
 
-/// Pieces of which streams, good and bad, are made.
+/// Generates pieces of streams, valid and invalid.
 fn fragment() -> impl Strategy<Value = Vec<u8>> {
     let known = [
         "data",

@@ -31,7 +31,7 @@ fn accepted() -> Reply {
     Reply::answer("202 Accepted", JSON, body)
 }
 
-/// Sends two lines; what came of it, and the tries that failed.
+/// Sends two lines; returns the result, and the attempts that failed.
 async fn send(publisher: &mut HttpPublisher) -> (Result<Published, PublishError>, Vec<Retry>) {
     let mut tries = Vec::new();
     let body = b"\"a\"\n\"b\"\n".as_slice().into();

@@ -1,4 +1,4 @@
-//! On a codechat server nothing is shown twice and nothing of the server's own is lost.
+//! On a codechat server nothing is shown twice, and nothing of the server's own is lost.
 
 use codechat::internal::{
     client::subscribe::{SubscribeOptions, Update},

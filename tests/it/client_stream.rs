@@ -1,4 +1,4 @@
-//! A feed tells of every try, resumes where it was, repeats nothing, and ends when the stream does.
+//! A feed reports every attempt, resumes where it was, repeats nothing, and ends when the stream does.
 
 use std::time::Duration;
 
@@ -295,7 +295,7 @@ async fn dropping_a_feed_closes_its_connection() {
     drop(feed);
     let mut sink = tokio::io::sink();
     let reading = tokio::io::copy(&mut socket, &mut sink);
-    // However it closes, it closes.
+    // It may close in several ways.
     let _ = soon(reading).await;
 }
 

@@ -1,4 +1,4 @@
-//! Control: what a watcher asks for reaches the publishers, and a publisher that is lost is told of.
+//! Control requests: a watcher's request reaches the publishers, and a lost publisher is reported.
 
 use std::{
     task::{Context, Poll, Waker},
@@ -24,7 +24,7 @@ use crate::support::{
 
 const LOST: &str = "Publisher disconnected before it finished.";
 const UNKNOWN: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
-/// So long a publisher may take to come back.
+/// Time that a publisher may take to come back.
 const RECONNECT_GRACE: Duration = Duration::from_secs(2);
 
 fn control_of(id: &str) -> String {
@@ -35,7 +35,7 @@ async fn ask(http: &Http, id: &str, requested: Value) -> Answer {
     http.post(&control_of(id), &[], requested.to_string()).await
 }
 
-/// What a control stream tells next.
+/// Returns the next event of a control stream.
 async fn told(stream: &mut Stream) -> Value {
     let event = stream.event().await;
     assert_eq!((event.name.as_str(), event.id.as_str()), ("control", ""));
@@ -46,7 +46,7 @@ fn state(level: Option<&str>, cancel: bool, operation: Option<&str>) -> Value {
     json!({"subscribers": 0, "level": level, "cancel": cancel, "operation": operation})
 }
 
-/// A stream of message objects, after its greeting.
+/// Opens a stream of message objects, after its greeting.
 async fn objects(http: &Http, id: &str) -> Stream {
     let mut stream = http
         .stream(&format!("{}?format=json", stream_of(id)), &[])
@@ -77,7 +77,7 @@ async fn a_control_stream_tells_how_things_stand_at_once_and_at_every_change() {
     ask(&server, &id, json!({"cancel": true, "operation": "build"})).await;
     let both = state(Some("debug"), true, Some("build"));
     assert_eq!(told(&mut control).await, both);
-    // What is wanted already is no change.
+    // A request for what is wanted already changes nothing.
     ask(&server, &id, json!({"level": "debug"})).await;
     ask(&server, &id, json!({"level": null})).await;
     assert_eq!(told(&mut control).await, state(None, true, Some("build")));
@@ -137,7 +137,7 @@ async fn every_publish_answer_carries_the_request_until_the_outcome() {
     assert_eq!(requested(&other), wanted, "another operation's outcome");
     let own = server.post(&outcome("build"), &[], "").await;
     assert_eq!(requested(&own), json!(["trace", false, null]));
-    // A repeated request adds nothing, and still hears what is wanted now.
+    // A repeated request adds nothing, but its answer still has the current state.
     let repeated = server.post(&stream_of(&id), &key, "a").await;
     assert_eq!(repeated.json()["id"], first.json()["id"]);
     assert_eq!(requested(&repeated), json!(["trace", false, null]));
@@ -160,7 +160,7 @@ async fn what_is_no_request_and_who_is_no_client_is_refused() {
         (r#"{"level":"loud"}"#, "loud"),
         (r#"{"operation":"a"}"#, "cancel"),
         ("{}", "nothing"),
-        ("", "no control request"),
+        ("", "not a control request"),
     ] {
         let answer = server.post(&control_of(&id), &[], body).await;
         assert!(answer.detail(400).contains(named), "{body}");
@@ -233,7 +233,7 @@ async fn an_operation_whose_control_stream_breaks_is_told_of_once_within_three_s
     let mut control = server.stream(&target, &[]).await;
     let second = server.stream(&target, &[]).await;
     told(&mut control).await;
-    // Its batches, too, break off in the middle: that is the same publisher.
+    // Its batches, too, are interrupted: that is the same publisher.
     let mut batch = server.publisher(&id, &["Idempotency-Key: k"]).await;
     let line = json!({"message": "compiling", "operation": "build"});
     batch.say_chunk(format!("{line}\n")).await;
@@ -278,7 +278,7 @@ async fn who_comes_back_in_time_or_has_told_the_outcome_is_not_lost() {
     let outcome = format!("{}?operation=done&outcome=ok", stream_of(&id));
     server.post(&outcome, &[], "").await;
     drop(done);
-    // Broken after both of them, so told of after them.
+    // Interrupted after both of them, so reported after them.
     let mut gone = server.stream(&target("gone"), &[]).await;
     told(&mut gone).await;
     drop(gone);
@@ -290,7 +290,7 @@ async fn who_comes_back_in_time_or_has_told_the_outcome_is_not_lost() {
     assert_eq!(watcher.event().await.json()["operation"], "back");
 }
 
-/// What a feed hears next of how things stand.
+/// Returns the next state that a feed reports.
 async fn requested(feed: &mut ControlFeed) -> Requested {
     loop {
         match soon(feed.next())

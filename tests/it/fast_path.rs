@@ -1,5 +1,4 @@
-//! The fast path is a shortcut and nothing else: whatever comes on a connection, the answers are the
-//! same bytes as hyper's.
+//! The fast path is only a shortcut: whatever comes on a connection, the answers are the same bytes as hyper's.
 
 use std::{
     cell::Cell,
@@ -32,18 +31,18 @@ use crate::support::{
     soon,
 };
 
-/// Known to both servers.
+/// A client ID that both servers know.
 const KNOWN: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
-/// Ends a connection. (Where a client closes its half, hyper may drop a request that is not answered.)
+/// Ends a connection. (If a client closes its half, hyper may drop an unanswered request.)
 const LAST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-/// What is not whole ends after this.
+/// Time limit for incomplete requests.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// What hyper does not read, since it is not asked for, it finds out about by writing.
+/// Heartbeat: hyper notices a closed connection only by writing.
 const QUICK: Duration = Duration::from_millis(50);
-/// Of a stream, which goes on, so many bytes are compared behind its head.
+/// Length of the compared beginning of a stream, after its head, in bytes.
 const BEGINNING: usize = 16;
 
-/// A server for each way.
+/// Starts a server with each path.
 async fn pair(heartbeat: Duration) -> [Server; 2] {
     let mut pair = Vec::new();
     for plain_requests in [false, true] {
@@ -63,7 +62,7 @@ async fn pair(heartbeat: Duration) -> [Server; 2] {
     pair.try_into().unwrap_or_else(|_| unreachable!("two ways"))
 }
 
-/// All that a server answers to these pieces, without what differs by nature.
+/// Returns everything that a server answers to these pieces, without what differs by nature.
 async fn answers(server: &Server, pieces: &[Vec<u8>]) -> String {
     let mut socket = soon(TcpStream::connect(server.address)).await.unwrap();
     socket.set_nodelay(true).unwrap();
@@ -91,7 +90,7 @@ async fn answers(server: &Server, pieces: &[Vec<u8>]) -> String {
     without_what_varies(&answers)
 }
 
-/// Up to where a stream in these answers is compared; `None` where there is none, or less of it.
+/// Returns where the comparison of a stream in these answers ends; `None` if there is none, or less of it.
 fn stream_begun(answers: &[u8]) -> Option<usize> {
     let find = |from: usize, what: &[u8]| {
         let at = answers[from..]
@@ -103,7 +102,7 @@ fn stream_begun(answers: &[u8]) -> Option<usize> {
     (end <= answers.len()).then_some(end)
 }
 
-/// Times, and the IDs that a server makes up, by their lengths alone.
+/// Replaces times and server-generated IDs by their lengths.
 fn without_what_varies(answers: &[u8]) -> String {
     const ID: &str = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}";
     let varying = Regex::new(&format!(r"(?i:date): [^\r]*|-\d{{13}}\b|{ID}")).unwrap();
@@ -126,15 +125,15 @@ async fn fuzzed_requests_are_answered_in_the_same_way() {
     let servers = pair(QUICK).await;
     for input in inputs("requests", 400) {
         let input = with_id(&input, KNOWN);
-        // How much of a stream hyper still writes in HTTP/1.0, once it knows that the client has no more
-        // to say, is chance.
+        // How much of a stream hyper still writes in HTTP/1.0, after it knows that the client sends no more, is
+        // random.
         if !input.windows(8).any(|it| it == b"HTTP/1.0") {
             same_answers(&servers, &[input]).await;
         }
     }
 }
 
-/// Requests as clients write them, near to what is plain and a little beyond.
+/// Generates requests as clients write them, within and just beyond what the fast path accepts.
 fn request() -> impl Strategy<Value = Vec<u8>> {
     let target = prop_oneof![
         6 => Just("/api/v1/sse/debug/{id}"),
@@ -214,7 +213,7 @@ fn requests_of_many_sorts_are_answered_in_the_same_way() {
     });
     let accepted = Cell::new(0);
     let tested = runner.run(&several, |requests| {
-        // In one piece: where a body comes after its request was refused, hyper may end the connection.
+        // In one piece: if a body comes after its request was refused, hyper may end the connection.
         let answers = runtime.block_on(same_answers(&servers, &[requests.concat()]));
         accepted.set(accepted.get() + answers.matches("202 Accepted").count());
         Ok(())
@@ -299,7 +298,7 @@ async fn a_client_that_asks_on_and_on_and_takes_no_answer_is_closed() {
         );
         let requests = request.repeat(1000);
         let mut connection = Connection::open(server.address).await;
-        // It takes no more at some point, and then is gone.
+        // It stops reading at some point, and then disconnects.
         soon(async {
             while connection
                 .socket
@@ -313,7 +312,7 @@ async fn a_client_that_asks_on_and_on_and_takes_no_answer_is_closed() {
     }
 }
 
-/// A log that fails at the first answer it is told of.
+/// A log that panics at the first answer.
 #[derive(Default)]
 struct BrokenLog(AtomicBool);
 
@@ -346,8 +345,8 @@ async fn what_fails_once_a_message_stands_does_not_publish_it_again() {
         let server = Server::with(|_, options| options.plain_requests = plain_requests).await;
         let id = server.connect().await;
         let mut connection = Connection::open(server.address).await;
-        // With one subscriber alone, tracing would ask the thread that comes by first whether it wants an
-        // event, and hold to that; the threads of other tests have none.
+        // With a single subscriber, tracing would cache whether the first thread wants an event; the threads of
+        // other tests have no subscriber.
         let _another = tracing::Dispatch::new(NoSubscriber::default());
         let _log = tracing::subscriber::set_default(BrokenLog::default());
         connection

@@ -1,6 +1,6 @@
-//! Bytes that nobody would send on purpose, from a saved corpus and changed by chance, break neither the
-//! client nor the terminal, and what is acknowledged of them is in the stream. `tests/fuzz` has the same
-//! targets for cargo-fuzz, `tests/e2e/fuzz.rs` the one of a whole server.
+//! Unusual bytes, from a saved corpus and randomly changed, break neither the client nor the terminal, and what is
+//! acknowledged of them is in the stream. `tests/fuzz` has the same targets for cargo-fuzz, `tests/e2e/fuzz.rs` the one
+//! of a whole server.
 
 use crate::support::{
     fuzz_inputs::{inputs, with_each},

@@ -1,5 +1,5 @@
-//! Generated text is true: the completion scripts in `completions/` are those of this command line, the
-//! manual page can be read, and the documents' tables of keys and flags are the program's.
+//! Generated text is current: the completion scripts in `completions/` are those of this command line, the manual page
+//! is readable, and the documents' tables of keys and flags are the program's.
 
 use std::{
     ffi::OsString,
@@ -13,7 +13,7 @@ use clap::{Arg, ValueEnum, builder::PossibleValue};
 use clap_complete::{Generator, Shell};
 use codechat::internal::{command::completions, watch::pane::keys};
 
-/// Set, it makes the test write the files rather than compare them.
+/// If it is set, the test writes the files instead of comparing them.
 const UPDATE: &str = "UPDATE";
 
 #[test]
@@ -48,7 +48,7 @@ fn every_flag_names_its_environment_variable_and_what_it_is_for() {
                 continue;
             }
             assert!(arg.get_help().is_some(), "{name} has no help");
-            // What is asked of one URL is nothing for a whole environment.
+            // Flags for one URL make no sense for a whole environment.
             let is_of_url = arg.get_help_heading() == Some(OF_A_URL);
             assert_ne!(
                 arg.is_positional() || arg.get_env().is_some(),
@@ -102,7 +102,7 @@ fn the_manual_page_has_no_empty_section() {
     for line in page.lines() {
         let is_text = !line.starts_with('.') && !line.trim().is_empty();
         if line.starts_with(".SH") || line.starts_with(".SS") {
-            // A section may begin with a part of it; a part must have text.
+            // A section may begin with a subsection; a subsection must have text.
             let is_empty =
                 heading.is_some_and(|it| it.starts_with(".SS") || line.starts_with(".SH"));
             assert!(!is_empty, "{heading:?} is empty");
@@ -191,20 +191,20 @@ fn the_reference_lists_every_flag() {
     compare_table("docs/reference.md", head, &rows);
 }
 
-/// A flag's row in the reference.
+/// Returns a flag's row in the reference.
 fn row(flag: &Arg) -> String {
     let variable = flag.get_env().unwrap().to_str().unwrap();
     let (name, does) = cells(flag);
     format!("| `{name}` | `{variable}` | {does} |")
 }
 
-/// The row of a flag that has no variable.
+/// Returns the row of a flag that has no variable.
 fn row_without_variable(flag: &Arg) -> String {
     let (name, does) = cells(flag);
     format!("| `{name}` | {does} |")
 }
 
-/// A flag as it is written, and what it does.
+/// Returns a flag as it is written, and what it does.
 fn cells(flag: &Arg) -> (String, String) {
     let mut name = format!("--{}", flag.get_long().unwrap());
     if let Some(short) = flag.get_short() {
@@ -230,12 +230,12 @@ fn cells(flag: &Arg) -> (String, String) {
         let defaults: Vec<_> = defaults.iter().map(|it| it.to_str().unwrap()).collect();
         does = format!("{does} [default: {}]", defaults.join(", "));
     }
-    // Within a table, a bar ends a cell.
+    // In a table, a bar ends a cell.
     let cell = |text: &str| text.replace('|', "\\|");
     (cell(&name), cell(&does))
 }
 
-/// Compares the table behind `head` in a document, or writes it.
+/// Compares the table after `head` in a document, or writes it.
 fn compare_table(document: &str, head: &str, rows: &[String]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
     let text = fs::read_to_string(&path).unwrap();

@@ -1,5 +1,5 @@
-//! Connections that end early, half-close, say more than they were asked or say nothing at all cost
-//! nobody else anything.
+//! Connections that end early, half-close, send more than they should or nothing at all affect nobody
+//! else.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::support::{
     soon,
 };
 
-/// A server for each way of writing streams.
+/// Starts a server for each way of writing streams.
 async fn each() -> [Server; 2] {
     let plain = |plain| {
         Server::with(move |_, options| {
             options.plain_streams = plain;
-            // What hyper does not read, since it is not asked for, it finds out about by writing.
+            // Hyper notices a closed connection only by writing.
             options.heartbeat = Duration::from_millis(100);
         })
     };
@@ -28,7 +28,7 @@ async fn each() -> [Server; 2] {
 
 async fn rest(socket: &mut TcpStream) -> Vec<u8> {
     let mut rest = Vec::new();
-    // It may be reset: that is closed too.
+    // It may be reset, which closes it too.
     let _ = soon(socket.read_to_end(&mut rest)).await;
     rest
 }
@@ -130,7 +130,7 @@ async fn a_client_that_floods_its_own_stream_hurts_itself_only() {
         let mut flood = server.watch(&id).await.connection.socket;
         let junk = vec![b'x'; 1 << 20];
         let flooding = async {
-            // It is cut, or nobody reads it.
+            // It is closed, or nobody reads it.
             while flood.write_all(&junk).await.is_ok() {}
             std::future::pending::<()>().await;
         };

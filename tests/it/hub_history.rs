@@ -1,5 +1,5 @@
-//! What goes in comes out, once, in order, or as a gap with exact numbers: whatever readers do, and
-//! wherever they come back.
+//! What goes in comes out, once, in order, or as a gap with exact numbers: whatever readers do, and wherever they
+//! resume.
 
 use std::{
     collections::VecDeque,
@@ -13,7 +13,7 @@ use codechat::internal::{
 };
 use proptest::prelude::*;
 
-/// A frame that can be read back at a glance: `<seq> <text>;`.
+/// Returns a frame that is easy to parse: `<seq> <text>;`.
 fn frame(event: &Event) -> Vec<u8> {
     format!("{} {};", event.id.seq, event.message.text).into_bytes()
 }
@@ -58,7 +58,7 @@ impl Reader {
         }
     }
 
-    /// Reads once, up to `max` bytes; false where there is nothing.
+    /// Reads once, up to `max` bytes; returns false if there is nothing.
     fn read(&mut self, max: usize) -> bool {
         let mut out = Vec::new();
         let mut cx = Context::from_waker(Waker::noop());
@@ -203,7 +203,7 @@ proptest! {
                 prop_assert_eq!(sent, Ok(()));
                 break;
             }
-            // Any reader may be the one that is waited for, so in the end all of them read.
+            // The publisher may wait for any reader, so all of them read at the end.
             match reads.next() {
                 Some((reader, max)) => {
                     readers[reader].read(max);
@@ -267,7 +267,7 @@ proptest! {
         let held = count.saturating_sub(4).max(1)..=count;
         let known = ids.get(usize::try_from(seq).unwrap());
         let time = known.map_or(created, |it| it.time).saturating_add_signed(shift);
-        // What the log has dropped, its newest dropped message can still vouch for.
+        // The newest dropped message can still confirm a cursor before it.
         let newest_dropped = ids[usize::try_from(held.start() - 1).unwrap()].time;
         let owns = seq <= count
             && if seq == 0 || held.contains(&seq) {

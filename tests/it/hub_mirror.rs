@@ -1,5 +1,5 @@
-//! Mirrors: whatever becomes of what the store tells them, each reader reads what the store has, in order, and is told
-//! what it does not get.
+//! Mirrors: whatever happens to the store's notices, each reader reads what the store has, in order, and is told what
+//! it misses.
 
 mod model;
 
@@ -22,7 +22,7 @@ const FRAMES: Frames = Frames {
     text: |event| format!("{} {};", event.id, event.message.text).into_bytes(),
     json: |event| event.message.text.clone().into_bytes(),
 };
-/// What the store's logs hold.
+/// Length of the store's logs, in messages.
 const HELD: usize = 6;
 
 fn hub() -> Hub {
@@ -36,12 +36,12 @@ fn hub() -> Hub {
     Hub::with_frames(limits, FRAMES)
 }
 
-/// A channel as a store keeps it: a history of which the newest are held.
+/// A channel as a store keeps it: a history, of which the newest messages are held.
 #[derive(Default)]
 struct Store {
     created: u64,
     clock: u64,
-    /// All there ever was, by number from 1: when it was taken. Its text is its time.
+    /// When each message was accepted, by number from 1. Its text is its time.
     taken: Vec<u64>,
 }
 
@@ -89,14 +89,14 @@ impl Store {
         taken.iter().map(event).collect()
     }
 
-    /// What a join answers that asks for what comes after this event, and itself: all, where it has no such one.
+    /// Returns the answer to a join after this event: everything, if there is no such event.
     fn image_from(&self, id: EventId) -> Image {
         let is_held = (self.held_from()..=self.last().seq).contains(&id.seq);
         let is_known = is_held && self.id(id.seq) == id;
         self.image(if is_known { id.seq } else { 1 })
     }
 
-    /// What a join answers that asks from this number on.
+    /// Returns the answer to a join from this number on.
     fn image(&self, from: u64) -> Image {
         let from = from.clamp(self.held_from(), self.taken.len() as u64 + 1);
         Image {
@@ -138,7 +138,7 @@ fn a_slow_reader_is_told_a_loss_where_it_comes_to_it() {
     assert_eq!(told(&mut quick), "lost after 3-13;4-16 16;");
     let all = "1-11 11;2-12 12;3-13 13;lost after 3-13;4-16 16;";
     assert_eq!(told(&mut slow), all);
-    // Those who come later: to all, with what both had, and right at the point.
+    // Later readers get everything that both had, up to the point.
     assert_eq!(told(&mut open(Position::Start)), all);
     for (seq, expected) in [
         (2, "3-13 13;lost after 3-13;4-16 16;"),
@@ -148,7 +148,7 @@ fn a_slow_reader_is_told_a_loss_where_it_comes_to_it() {
         let mut resumed = open(Position::After(store.id(seq)));
         assert_eq!(told(&mut resumed), expected);
     }
-    // How many are missing is not known either where the log has dropped what is around the point.
+    // How many are missing is also unknown if the log has dropped what is around the point.
     let mut slow = open(Position::After(store.id(1)));
     store.publish(7).reach(&mirror).unwrap();
     let end = "6-18 18;7-19 19;8-20 20;9-21 21;10-22 22;11-23 23;";
@@ -157,7 +157,7 @@ fn a_slow_reader_is_told_a_loss_where_it_comes_to_it() {
     assert_eq!(told(&mut later), format!("lost 5 to 5;{end}"));
 }
 
-/// All that a reader is given now: events as they are, and what is said of lost ones.
+/// Returns everything that a reader gets now: events, and notices of losses.
 fn told(subscription: &mut Subscription) -> String {
     let (mut told, mut cx) = (Vec::new(), Context::from_waker(Waker::noop()));
     while let Poll::Ready(delivery) = subscription.poll_read(&mut told, usize::MAX, &mut cx) {
@@ -179,7 +179,7 @@ fn ids(subscription: &mut Subscription) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// The report of `readers`, the slowest of which reads this number next.
+/// Returns the report of `readers`, the slowest of which reads this number next.
 fn change(readers: usize, slowest: u64) -> MirrorChange {
     MirrorChange {
         readers,

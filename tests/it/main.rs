@@ -1,5 +1,5 @@
-//! What codechat promises, one file a promise: the tests that run in their own process, which takes less
-//! than a minute for all of them. What starts programs, or takes long, is in `tests/e2e`.
+//! What codechat promises, one file per promise: the tests that run in their own process, less than a minute in all.
+//! What starts programs, or takes long, is in `tests/e2e`.
 
 mod access;
 mod architecture;
@@ -17,6 +17,7 @@ mod generated;
 mod hostile_connections;
 mod hub_history;
 mod hub_life;
+mod hub_memory;
 mod hub_mirror;
 mod metrics;
 mod pane_keys;
@@ -38,6 +39,7 @@ mod server_prefetch;
 mod server_publish;
 mod server_replay;
 mod server_streaming_publish;
+mod server_unread_bodies;
 mod tls;
 mod token;
 mod tracing_layer;

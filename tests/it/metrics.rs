@@ -1,4 +1,4 @@
-//! What a server tells of itself, to whom.
+//! What a server reports about itself, and to whom.
 
 use codechat::internal::{client::Token, server::Access};
 
@@ -20,7 +20,7 @@ async fn guarded() -> Server {
     .await
 }
 
-/// One number of many, as it is written.
+/// Returns one of the metrics, as it is written.
 async fn number(http: &Http, name: &str) -> String {
     let text = http.get("/metrics").await.text().to_owned();
     let line = text

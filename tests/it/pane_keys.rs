@@ -268,7 +268,7 @@ fn there_are_three_ways_out_and_one_aside() {
         drawn.keys(keys);
         assert_eq!(drawn.effects, [effect]);
     }
-    // These work wherever the keys are.
+    // These work in every mode.
     for mode in ["", "/x", "<Esc>?", "<Esc>k<Enter>", "<Esc>x"] {
         drawn.keys(mode);
         drawn.happen(Msg::Key(Key::ctrl('z')));

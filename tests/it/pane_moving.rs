@@ -1,4 +1,4 @@
-//! Moving about in the pane: where each key leads, and that nothing else moves what is read.
+//! Navigation in the pane: where each key leads, and that nothing else moves the text.
 
 use codechat::internal::{
     message::{Level, Message},
@@ -13,7 +13,7 @@ fn of_lines(count: usize) -> Drawn {
     drawn
 }
 
-/// The rows of messages that are in sight, as their texts.
+/// Returns the texts of the visible rows of messages.
 fn texts(drawn: &Drawn) -> Vec<String> {
     let rows = drawn.rows();
     let body = &rows[2..rows.len() - 3];
@@ -22,7 +22,7 @@ fn texts(drawn: &Drawn) -> Vec<String> {
         .collect()
 }
 
-/// The message in focus.
+/// Returns the message in focus.
 fn focus(drawn: &Drawn) -> String {
     let rows = drawn.rows();
     let row = rows.iter().find(|it| it.starts_with(['▌', '◈']));

@@ -33,7 +33,7 @@ fn the_picture_is_what_the_pane_draws() {
     }
 }
 
-/// Two operations, an error that is read, and what has come since.
+/// Returns the scene: two operations, an error in focus, and newer messages below.
 fn scene() -> Drawn {
     let mut drawn = Drawn::new(WIDTH, HEIGHT);
     let work = |operation: &str, at: u32, text: &str, level| Message {
@@ -97,7 +97,7 @@ fn svg(buffer: &Buffer) -> String {
     out + "</svg>\n"
 }
 
-/// Draws cells of one look, stretched to their columns whatever the font is.
+/// Draws cells of one style, stretched to their columns whatever the font.
 fn write_run(run: &[Cell], column: usize, row: usize, out: &mut String) {
     let (x, y) = (MARGIN + column * CELL.0, MARGIN + row * CELL.1);
     let width = run.len() * CELL.0;
@@ -115,7 +115,7 @@ fn write_run(run: &[Cell], column: usize, row: usize, out: &mut String) {
         .unwrap();
     }
     let text: String = run.iter().map(Cell::symbol).collect();
-    // Spaces at its ends would not be drawn, and what is between them stretched.
+    // Spaces at its ends would not be drawn, and the rest would be stretched.
     let text = text.trim_end();
     let shown = text.trim_start();
     if shown.is_empty() {
@@ -135,7 +135,7 @@ fn write_run(run: &[Cell], column: usize, row: usize, out: &mut String) {
     writeln!(out, "<text x=\"{x}\" y=\"{baseline}\" textLength=\"{width}\" fill=\"{front}\"{style}>{text}</text>").unwrap();
 }
 
-/// A colour as a dark terminal shows it.
+/// Returns a colour as a dark terminal shows it.
 fn colour(colour: Color, otherwise: &'static str) -> &'static str {
     match colour {
         Color::Reset => otherwise,

@@ -1,5 +1,5 @@
-//! What the pane looks like, at several sizes, with styles. To look at changes and take them:
-//! `INSTA_UPDATE=always cargo test pane_screens`, and read the difference.
+//! What the pane looks like, at several sizes, with styles. To accept changes: `INSTA_UPDATE=always cargo test
+//! pane_screens`, then read the difference.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::support::drawn::Drawn;
 
 const SIZES: [(u16, u16); 4] = [(80, 24), (40, 10), (200, 50), (20, 5)];
 
-/// Compares the screen at every size with what it looked like.
+/// Compares the screen at every size with its snapshot.
 fn looks(name: &str, happen: impl Fn(&mut Drawn)) {
     let mut pictures = String::new();
     for (width, height) in SIZES {

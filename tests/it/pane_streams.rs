@@ -1,4 +1,4 @@
-//! The pane on servers that are not codechat's: what it says it is connected to, and which keys it lists.
+//! The pane on servers that are not codechat's: how it describes the connection, and which keys it lists.
 
 use codechat::internal::{
     client::subscribe::Update,

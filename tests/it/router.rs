@@ -1,4 +1,4 @@
-//! The API as a part of an application's own server.
+//! The API as part of an application's own server.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -173,7 +173,7 @@ async fn a_reader_that_takes_no_bytes_is_given_up() {
     let response = open(&hub).oneshot(request).await.unwrap();
     let mut frames = response.into_body().into_data_stream();
     assert!(frames.next().await.is_some(), "the greeting");
-    // It asks for more for as long as it likes.
+    // Its client reads as fast as it likes.
     let waits = tokio::time::timeout(Duration::from_secs(12), frames.next()).await;
     assert!(waits.is_err());
     assert_eq!(hub.stats().subscribers, 1);

@@ -10,7 +10,7 @@ use futures_util::{FutureExt, StreamExt};
 
 use crate::support::scope::{messages, scope, texts};
 
-/// The names and the outcomes of the operations that have ended.
+/// Returns the names and outcomes of the operations that have ended.
 fn outcomes(hub: &Hub, id: ClientId) -> Vec<(String, Outcome)> {
     let messages = messages(hub, id).into_iter();
     messages

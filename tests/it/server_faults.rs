@@ -1,4 +1,4 @@
-//! What goes wrong with one client is noticed, paid for by that client, and given back.
+//! A fault of one client is noticed, affects only that client, and frees its resources.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::support::{
 const NEVER: Duration = Duration::from_hours(1);
 const LARGE: usize = 60_000;
 
-/// A subscriber that reads nothing until it is asked to, and whose system takes little for it.
+/// Opens a subscriber that reads nothing until it is asked to, and whose system buffers little.
 async fn slow_subscriber(server: &Server, id: &str) -> Connection {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -28,13 +28,13 @@ async fn slow_subscriber(server: &Server, id: &str) -> Connection {
     connection
 }
 
-/// A message that tells its number and takes room.
+/// Returns a large message that contains its number.
 fn large(number: u64) -> String {
     format!("{number} {}", "x".repeat(LARGE))
 }
 
-/// Reads on to the message of this number; every message must be told or missed, once, in order.
-/// How many were missed.
+/// Reads on to the message with this number; every message must arrive or be reported missing, once, in order. Returns
+/// how many were missing.
 async fn read_to(stream: &mut Stream, last: u64) -> u64 {
     let (mut next, mut missed) = (1, 0);
     while next <= last {

@@ -1,4 +1,4 @@
-//! Connect, stream, greeting, message, stop, closed stream: each says the protocol's bytes.
+//! Connect, stream, greeting, message, stop, closed stream: each byte is the protocol's.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,7 +6,7 @@ use crate::support::{http::stream_of, server::Server};
 
 const CANONICAL: &str = "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx";
 
-/// Whether it is a version 4 UUID in canonical lower case.
+/// Returns whether it is a version 4 UUID in canonical lower case.
 fn is_canonical(id: &str) -> bool {
     let fits = |(is, should)| match should {
         'x' => matches!(is, '0'..='9' | 'a'..='f'),
@@ -23,7 +23,7 @@ fn unix_millis() -> u128 {
         .as_millis()
 }
 
-/// Whether a block is this, with a number of milliseconds about now where it says NOW.
+/// Asserts that a block is this, with the current time in milliseconds in place of NOW.
 fn assert_block(block: Option<&str>, expected: &str) {
     let block = block.expect("the stream ended");
     let (before, after) = expected.split_once("NOW").unwrap();

@@ -143,7 +143,7 @@ async fn within_the_grace_new_requests_get_503_and_after_it_all_are_cut() {
     })
     .await;
     let id = server.connect().await;
-    // This client takes nothing, not even its farewell.
+    // This client reads nothing, not even the last message.
     let mut stuck = Connection::open(server.address).await;
     stuck.ask("GET", &stream_of(&id), &[]).await;
     server.stats(|it| it.subscribers == 1).await;

@@ -1,4 +1,4 @@
-//! Every bound of the server is told of where it is reached, and nobody else pays for it.
+//! Every limit of the server is reported when it is reached, and affects nobody else.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A bug at one request is that request's failure and nobody else's.
+//! A bug in one request fails that request and nothing else.
 
 use codechat::internal::frames::FRAMES;
 use codechat::internal::{
@@ -45,7 +45,7 @@ async fn a_panic_in_a_handler_is_a_500_for_that_request_alone() {
     }
     server.publish(&id, "it goes on").await;
     loop {
-        // Streaming publishers that failed may have been told of.
+        // Streaming publishers that failed may have been reported.
         if stream.event().await.data == "it goes on" {
             break;
         }

@@ -1,4 +1,4 @@
-//! A browser that asks ahead of time is issued no client ID and stops none, since nobody may ever look at it.
+//! A browser that prefetches gets no client ID and stops none, since the page may never be shown.
 
 use crate::support::{http::stream_of, server::Server};
 
@@ -27,7 +27,7 @@ async fn a_prefetch_opens_no_client_and_reads_one_that_is_there() {
         .await;
     assert_eq!(known.head.status, 200);
     let stop = format!("/api/v1/sse/debug/stop/{id}");
-    // Opened and dropped, it would tell watchers that the operation's publisher is lost.
+    // Opened and dropped, it would report a lost publisher of the operation.
     let control = format!("/api/v1/sse/debug/control/{id}?operation=build");
     for header in ["Sec-Purpose: prefetch", "Purpose: prefetch"] {
         for target in [&stop, &control] {

@@ -17,7 +17,7 @@ async fn json_stream(server: &Server, id: &str) -> Stream {
     stream
 }
 
-/// A message without the stamps of the server.
+/// Returns a message without the members that the server adds.
 fn unstamped(event: &crate::support::http::Event) -> Value {
     let mut object = event.json();
     let members = object.as_object_mut().unwrap();
@@ -265,7 +265,7 @@ async fn a_method_that_a_path_does_not_have_is_405_with_those_it_has() {
     let id = server.connect().await;
     for (method, target, allowed) in [
         ("POST", "/api/v1/sse/connect".to_owned(), &["GET"][..]),
-        // It would have to do what GET does, and that is not for HEAD to do (RFC 9110, 9.3.2).
+        // It would have to do what GET does, which HEAD must not (RFC 9110, 9.3.2).
         ("HEAD", "/api/v1/sse/connect".to_owned(), &["GET"]),
         ("HEAD", stream_of(&id), &["GET", "POST", "PUT", "DELETE"]),
         (

@@ -1,4 +1,4 @@
-//! A stream begins where its reader left it: nothing twice, nothing skipped, and what is gone is told.
+//! A stream resumes where its reader left it: nothing twice, nothing skipped, and losses are reported.
 
 use crate::support::{
     http::{Event, stream_of},
@@ -158,7 +158,7 @@ async fn every_event_carries_the_id_of_the_last_message_before_it() {
     let id = server.connect().await;
     let mut stream = server.stream(&stream_of(&id), &[]).await;
     let greeting = stream.event().await;
-    // A reader that lost its connection here comes back with the greeting's ID.
+    // A reader that lost its connection here resumes from the greeting's ID.
     let ids = publish_all(&server, &id, 2).await;
     let cursor = format!("Last-Event-ID: {}", greeting.id);
     let mut resumed = server.stream(&stream_of(&id), &[&cursor]).await;

@@ -23,7 +23,7 @@ async fn lines_are_delivered_while_the_request_is_open() {
         publisher.say_chunk(format!("\"line {number}\"\n")).await;
         assert_eq!(stream.event().await.data, format!("line {number}"));
     }
-    // A line may come in pieces, and a piece may hold lines.
+    // A line may come in pieces, and a piece may hold several lines.
     publisher.say_chunk("{\"mess").await;
     publisher
         .say_chunk("age\":\"in pieces\"}\n\"one\"\n\"two\"")
@@ -124,7 +124,7 @@ async fn a_request_that_was_cut_and_repeated_arrives_exactly_once() {
         (202, &json!(4))
     );
 
-    // Cut after that one, so its time to come back ends after that one's.
+    // Interrupted after that one, so its time to come back ends later.
     let begin = Instant::now();
     let mut publisher = server.publisher(&gone, &key).await;
     publisher.say_chunk("\"1\"\n").await;

@@ -21,7 +21,7 @@ async fn start(change: impl FnOnce(&mut ServerOptions)) -> Server {
     .await
 }
 
-/// A client that speaks this version of HTTP only.
+/// Creates a client that uses only this version of HTTP.
 fn client(version: reqwest::Version) -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let authority = std::fs::read(file("ca.pem")).unwrap();
@@ -97,12 +97,12 @@ async fn a_reader_over_http_2_that_takes_nothing_leaves_its_channel() {
     );
     let mut idle = soon(client.get(&url).send()).await.unwrap();
     read_until(&mut idle, "Starting").await;
-    // A stream beside it that is quiet, and read.
+    // Beside it, a quiet stream that is read.
     let other = server.hub.connect().unwrap();
     let other_url = url.replace(&id.to_string(), &other.to_string());
     let mut quiet = soon(client.get(&other_url).send()).await.unwrap();
     read_until(&mut quiet, "Starting").await;
-    // Nobody reads on, though the connection is well: others on it get their answers.
+    // Nobody reads on, although the connection works: other answers on it get through.
     let publish = async || {
         let posted = client.post(&url).body("x".repeat(60_000)).send();
         assert_eq!(soon(posted).await.unwrap().status(), 202);
@@ -117,7 +117,7 @@ async fn a_reader_over_http_2_that_takes_nothing_leaves_its_channel() {
     let posted = client.post(&other_url).body("still there").send();
     assert_eq!(soon(posted).await.unwrap().status(), 202);
     read_until(&mut quiet, "still there").await;
-    // If it reads on, it gets what was on its way, and learns that there is no more.
+    // If it reads on, it gets what was sent, and then the end.
     while let Ok(chunk) = soon(idle.chunk()).await {
         assert!(chunk.is_some(), "that is no end of a stream");
     }
@@ -138,7 +138,7 @@ async fn a_connection_of_http_2_that_asks_for_nothing_is_closed_and_one_with_a_s
 
     let mut idle = http_2(&server, 100).await;
     let mut said = Vec::new();
-    // With a fault instead of an end it was closed too.
+    // If it ended with an error, it was closed too.
     let _ = soon(idle.read_to_end(&mut said)).await;
     assert!(said.len() > FRAME_HEAD, "it spoke HTTP/2");
 
@@ -160,7 +160,7 @@ async fn a_client_over_http_2_that_grants_no_window_is_cut_though_it_answers_pin
     })
     .await;
     let id = server.hub.connect().unwrap().to_string();
-    // With a window of one byte, an answer begins and does not go on.
+    // With a window of one byte, an answer begins but cannot continue.
     for window in [0, 1] {
         for path in ["/api/v1/sse/connect", &stream_of(&id), "/metrics"] {
             let mut client = http_2(&server, window).await;
@@ -196,7 +196,7 @@ const FRAME_HEAD: usize = 9;
 
 type Http2 = tokio_rustls::client::TlsStream<tokio::net::TcpStream>;
 
-/// A request on the first stream of a connection, as one frame.
+/// Returns a request on the first stream of a connection, as one frame.
 fn http_2_get(path: &str) -> Vec<u8> {
     let fields = [
         (":method", "GET"),
@@ -217,7 +217,7 @@ fn http_2_get(path: &str) -> Vec<u8> {
     [&[0, 0, length, 1, 5, 0, 0, 0, 1], &block[..]].concat()
 }
 
-/// A connection that has said what begins HTTP/2, with the window of each stream, and nothing more.
+/// Opens a connection with the preface of HTTP/2, this window for each stream, and nothing more.
 async fn http_2(server: &Server, window: u8) -> Http2 {
     let settings = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, window];
     let mut roots = rustls::RootCertStore::empty();

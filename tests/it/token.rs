@@ -1,4 +1,4 @@
-//! A server with a token lets in those who have it, and shows it to nobody.
+//! A server with a token lets in those who have it, and does not reveal it.
 
 use codechat::internal::{client::Token, server::Access};
 
@@ -19,7 +19,7 @@ async fn start() -> Server {
     .await
 }
 
-/// A client ID of a server that asks for its token.
+/// Gets a client ID from a server that requires its token.
 async fn connect(server: &Server) -> String {
     let answer = server.request("GET", CONNECT, &[RIGHT], "").await;
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -68,7 +68,7 @@ async fn every_route_that_gives_or_takes_asks_for_the_token() {
     for (method, target, status) in &routes {
         for right in [RIGHT.to_owned(), RIGHT.replace("Bearer ", "bearer  ")] {
             let headers = [&*right, &by_header];
-            // An ID that the path does not name is no part of these requests.
+            // An ID that is not in the path is not part of these requests.
             let headers = if target == CONNECT {
                 &headers[..1]
             } else {
@@ -122,7 +122,7 @@ async fn reading_a_known_stream_and_stopping_one_need_the_id_alone() {
     server.stop(&id).await;
     assert_eq!(stream.event().await.name, "end");
 
-    // With a cursor the browser learns that it is over; without one a new stream would begin.
+    // With a cursor, the browser learns that the stream is over; without one, a new stream would begin.
     let resumed = server.request("GET", &address, &["Last-Event-ID: 0-1"], "");
     assert_eq!(resumed.await.status, 204);
     server.get(&stream_of(&id)).await.detail(401);

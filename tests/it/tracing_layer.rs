@@ -1,4 +1,4 @@
-//! The `tracing` layer: what a watcher gets of a request's events, and what nobody else notices of it.
+//! The `tracing` layer: what a watcher gets of a request's events, and that other layers notice nothing.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -11,7 +11,7 @@ use crate::support::{
     scope::{messages, texts},
 };
 
-/// The targets of the events that another layer saw, which takes what is at least info.
+/// The targets of the events that another layer saw, which takes info and above.
 static SEEN: Mutex<Vec<&str>> = Mutex::new(Vec::new());
 
 struct Other;
@@ -23,7 +23,7 @@ impl<S: tracing::Subscriber> Layer<S> for Other {
     }
 }
 
-/// One process has one subscriber, and these tests share it.
+/// Installs the process's only subscriber, which these tests share.
 fn subscribe() {
     static ONCE: OnceLock<()> = OnceLock::new();
     ONCE.get_or_init(|| {

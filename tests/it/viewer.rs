@@ -25,10 +25,10 @@ const HEADERS: [(&str, &str); 7] = [
     ),
 ];
 
-/// Upper bounds of the page with all its files, in bytes: as it is served, and with each file after `gzip -9`.
+/// Upper bounds of the page with all its files, in bytes: as served, and with each file after `gzip -9`.
 const SERVED_MAX: usize = 160 * 1024;
 const GZIPPED_MAX: usize = 45 * 1024;
-/// The most lines of its modules, without comments and blank lines.
+/// Upper bound of its modules' lines, without comments and blank lines.
 const LINES_MAX: usize = 2500;
 
 fn is_safe(head: &Head) {
@@ -37,14 +37,14 @@ fn is_safe(head: &Head) {
     }
 }
 
-/// The addresses that a page links to, relative to it.
+/// Returns the addresses that a page links to, relative to it.
 fn links(page: &Answer) -> Vec<String> {
     let link = Regex::new(r#"(?:href|src)="([^"]*)""#).unwrap();
     let links = link.captures_iter(page.text());
     links.map(|it| it[1].to_owned()).collect()
 }
 
-/// The files of the page by their names, as they are in `src`.
+/// Returns the files of the page by their names, as they are in `src`.
 fn sources() -> BTreeMap<String, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/server/viewer");
     let files = fs::read_dir(folder).unwrap().map(|it| it.unwrap());
@@ -73,7 +73,7 @@ async fn the_page_is_answered_with_what_makes_it_safe() {
     assert!(text.contains("codechat watch --id"), "{text}");
     let left = Regex::new(r"\{[a-z]+\}").unwrap().find(text);
     assert_eq!(left.map(|it| it.as_str()), None, "it is not filled in");
-    // `codechat watch URL` knows the page by it, and reads no further.
+    // `codechat watch URL` recognises the page by it, and reads no further.
     let version = env!("CARGO_PKG_VERSION");
     let at = text.find(&format!(
         "name=\"generator\" content=\"codechat {version}\""
@@ -101,7 +101,7 @@ async fn the_page_is_the_same_until_the_server_is_another() {
             assert_eq!(head.header("etag"), Some(tag));
             assert_eq!(head.header("cache-control"), Some("no-cache"));
             assert_eq!(head.header("content-length"), None);
-            // It has no body, and the connection goes on.
+            // It has no body, and the connection stays open.
             connection.ask("GET", "/healthz", &[]).await;
             assert_eq!(connection.answer().await.text(), "ok");
         }
@@ -140,7 +140,7 @@ async fn every_file_of_the_page_is_answered_for_good() {
             );
             let name = link.rsplit('/').next().unwrap();
             let source = &sources()[name];
-            // Comments that have lines of their own are left out.
+            // Comments on lines of their own are not counted.
             let mut of_source = source.lines();
             let is_left = |served: &str| of_source.any(|it| it == served);
             assert!(file.text().lines().all(is_left), "{link}");
@@ -286,7 +286,7 @@ async fn the_page_is_small() {
     assert!(lines.iter().all(|it| *it < 400), "{lines:?}");
 }
 
-/// Trusted Types refuse some of it where a browser has them, the policy the rest; this holds in every browser.
+/// Trusted Types refuse some of it in browsers that have them, the policy the rest; this holds in every browser.
 #[test]
 fn no_source_makes_a_text_into_a_document_or_a_program() {
     let never = [

@@ -1,4 +1,4 @@
-//! The page's keys are the pane's, but for those that a browser keeps to itself and the page's own.
+//! The page's keys are the pane's, except for those that a browser reserves, and the page's own.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +6,15 @@ use codechat::internal::watch::pane::keys::TABLE;
 use regex::Regex;
 
 const KEYS: &str = include_str!("../../src/server/viewer/keys.js");
-/// Keys of the pane that a browser has other uses for, or that the page has no action for.
+/// Keys of the pane that browsers use otherwise, or that the page has no action for.
 const LEFT_OUT: [&str; 13] = [
     "^d", "^u", "^f", "^b", "^z", "^c", "F2", "q", "Q", "m", "'", "h", "l",
 ];
 const ARROWS: [&str; 2] = ["←", "→"];
-/// What only the page has.
+/// Keys that only the page has.
 const OWN: [(&str, &str); 1] = [("L", "CopyLink")];
 
-/// A key of the page as the pane names it.
+/// Returns a key of the page as the pane names it.
 fn named(key: &str) -> &str {
     match key {
         " " => "Space",

@@ -1,5 +1,5 @@
-//! The client and the viewer page read any stream the same: what the page reads is in
-//! `tests/viewer/vectors/stream.json`, and `tests/viewer/stream.test.js` sees to that.
+//! The client and the viewer page read any stream in the same way: what the page reads is in
+//! `tests/viewer/vectors/stream.json`, which `tests/viewer/stream.test.js` checks.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::support::{
 
 const VECTORS: &str = include_str!("../viewer/vectors/stream.json");
 
-/// The bounds of a wait before the first retry, and how much chance adds to it.
+/// The bounds of the wait before the first retry, without its random part.
 const SHORTEST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(30);
 const CHANCE: Duration = Duration::from_millis(125);
 
-/// A stream, and what it says.
+/// A stream, and what it contains.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Vector {

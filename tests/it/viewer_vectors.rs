@@ -1,5 +1,5 @@
-//! The viewer page's text, operations and figures are the pane's: `tests/viewer/vectors` holds what both
-//! must make of the same input. `tests/viewer/*.test.js` compare the page's modules with it.
+//! The viewer page's text, operations and figures are the pane's: `tests/viewer/vectors` has inputs and the results
+//! that both must have. `tests/viewer/*.test.js` compare the page's modules with it.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -89,7 +89,7 @@ fn the_page_shows_the_panes_colours() {
     }
 }
 
-/// Compares what the pane draws of a line, which begins at `at`, with the spans; returns its end.
+/// Compares the styles of a line, which begins at `at`, with the spans; returns its end.
 fn assert_colours(line: &str, mut at: usize, case: &TextCase) -> usize {
     let width = cells(line).map(|(_, columns, _)| columns).sum::<usize>();
     let width = u16::try_from(width).unwrap();
@@ -180,7 +180,7 @@ struct OperationsCase {
     steps: Vec<Step>,
 }
 
-/// What was told at a time, if anything, and what is known of all operations then. All times are in
+/// What was published at a time, if anything, and the state of all operations then. All times are in
 /// milliseconds.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -297,7 +297,7 @@ impl Figures {
         [*ended_at, *fraction, *rate, *eta, Some(*elapsed), *stalled]
     }
 
-    /// Whether both say the same. The pane counts in nanoseconds, and the page does not.
+    /// Returns whether both are the same. The pane counts in nanoseconds, the page does not.
     fn is_like(&self, other: &Self) -> bool {
         let is_near = |(one, other): (Option<f64>, Option<f64>)| match (one, other) {
             (Some(one), Some(other)) => (one - other).abs() <= 1e-5 + 1e-8 * other.abs(),

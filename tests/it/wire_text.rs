@@ -1,4 +1,4 @@
-//! Any text that goes in comes out the same, by the standard's newline rule, through both formats.
+//! Any text comes out as it went in, by the standard's newline rule, through both formats.
 
 use codechat::internal::{
     event::{Event, EventId},
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use crate::client_parsing::by_the_book;
 
-/// The standard's newline rule: a stream's lines end with CR, LF or CRLF, and data are joined by LF.
+/// Applies the standard's newline rule: a stream's lines end with CR, LF or CRLF, and data is joined by LF.
 fn by_the_newline_rule(text: &str) -> String {
     text.replace("\r\n", "\n").replace('\r', "\n")
 }

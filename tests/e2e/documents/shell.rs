@@ -1,4 +1,4 @@
-//! A block of a document on its way: what it runs, what it shows, how it ends.
+//! A running block of a document: what it runs, what it prints, how it ends.
 
 use std::{
     io::Read,
@@ -14,12 +14,12 @@ use regex::Regex;
 
 use super::{ANY_ID, Block, Workplace, root};
 
-/// So long a block may take. The first one may have to build the program.
+/// Time limit of a block. The first one may have to build the program.
 const BLOCK_PATIENCE: Duration = Duration::from_mins(5);
-/// So long it may take until what is expected is shown.
+/// Time limit for the expected output.
 const SHOW_PATIENCE: Duration = Duration::from_secs(30);
 
-/// A block in a process group of its own, which ends with it.
+/// A block in a process group of its own, which is killed with it.
 pub(super) struct Shell<'a> {
     workplace: &'a Workplace,
     place: String,
@@ -99,8 +99,8 @@ impl<'a> Shell<'a> {
         self.shows_expected(block)
     }
 
-    /// Ends what runs until somebody ends it. By SIGTERM rather than by SIGINT, as Ctrl-C would: where
-    /// these tests run in a shell's background, SIGINT is ignored, and so it is in what they start.
+    /// Ends what runs until it is interrupted. By SIGTERM rather than SIGINT, as Ctrl-C would: if these tests run in a
+    /// shell's background, SIGINT is ignored, also in what they start.
     pub(super) fn interrupt(mut self) -> Result<(), String> {
         self.signal("TERM");
         let ended = self.wait(SHOW_PATIENCE);
@@ -122,7 +122,7 @@ impl<'a> Shell<'a> {
 
     fn signal(&self, name: &str) {
         let group = format!("-{}", self.child.id());
-        // A group that is gone is what is wanted.
+        // The group may be gone already.
         let _ = Command::new("kill")
             .args(["-s", name, "--", &group])
             .output();
@@ -178,7 +178,7 @@ impl Drop for Shell<'_> {
     }
 }
 
-/// Lines as they are compared: every ID and every time is the same.
+/// Normalises lines for comparison: every ID and every time is the same.
 pub(super) fn normal(text: &str) -> Vec<String> {
     let replace = |text: &str, pattern: &str, with: &str| {
         Regex::new(pattern)

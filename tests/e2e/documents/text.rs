@@ -1,15 +1,15 @@
-//! What the documents are made of: sections, and the blocks in them.
+//! The parts of the documents: sections, and the blocks in them.
 
 use std::{fs, path::Path};
 
 use super::shell::normal;
 
-/// Where the sources are.
+/// Returns the sources' folder.
 pub(super) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What is in a folder below the sources, by its path from there.
+/// Returns the paths of the entries of a folder below the sources.
 pub(super) fn entries(folder: &str) -> Vec<String> {
     let entries = fs::read_dir(root().join(folder)).unwrap();
     let name = |it: fs::DirEntry| it.file_name().into_string().unwrap();
@@ -20,7 +20,7 @@ pub(super) fn entries(folder: &str) -> Vec<String> {
     paths
 }
 
-/// Every document whose commands are run, the README first.
+/// Returns every document whose commands are run, the README first.
 pub(super) fn documents() -> Vec<Document> {
     let names = entries("docs");
     let others = names
@@ -30,7 +30,7 @@ pub(super) fn documents() -> Vec<Document> {
     names.map(Document::read).collect()
 }
 
-/// The anchor of a heading, as the hosts of repositories make it.
+/// Returns the anchor of a heading, as repository hosts make it.
 pub(super) fn slug(heading: &str) -> String {
     let heading = heading.trim().to_lowercase();
     let kept = heading
@@ -72,7 +72,7 @@ impl Block {
         self.info.first().is_some_and(|it| it == "sh") && !self.has("untested")
     }
 
-    /// The file that it is, where it is one.
+    /// Returns its file name, if it is a file.
     pub(super) fn file(&self) -> Option<&str> {
         let name = self.info.get(1)?;
         name.contains('.').then_some(name)

@@ -1,4 +1,5 @@
-//! A mirror beside a plain model of its store: notices are lost, doubled and late, and the store loses what it took.
+//! A mirror beside a plain model of its store: notices are lost, repeated and late, and the store loses what it
+//! accepted.
 
 use std::{
     collections::VecDeque,
@@ -14,33 +15,33 @@ use proptest::prelude::*;
 
 use super::{Notice, Store, hub};
 
-/// One reader and all that it was told since the last loss of unknown size.
+/// One reader and everything that it was given since the last loss of unknown size.
 struct Reader {
     subscription: Subscription,
-    /// What it was given, as (number, time).
+    /// The events that it was given.
     read: Vec<EventId>,
     lost: Vec<Range<u64>>,
-    /// The number after which all this is.
+    /// The number after which these begin.
     since: u64,
-    /// The losses that it has to be told before it reads what the store took afterwards.
+    /// The losses that it must be told before it reads what the store accepted afterwards.
     owed: Vec<Owed>,
 }
 
-/// A loss: what the mirror had beyond a number, the store forgot.
+/// A loss: the store forgot what the mirror had beyond a number.
 #[derive(Clone, Copy)]
 struct Loss {
     /// The newest number that both had.
     agreed: u64,
     /// The store's clock then.
     clock: u64,
-    /// Whether the store still had what came next to that number.
+    /// Whether the store still had what followed that number.
     is_exact: bool,
 }
 
-/// A loss that lies before a reader.
+/// A loss that a reader has not passed.
 struct Owed {
     loss: Loss,
-    /// Whether it was told, and where it is known where that should be, since the reader last read what is older.
+    /// Whether it was told, with numbers if they are known, since the reader last read older events.
     is_told: bool,
 }
 
@@ -62,7 +63,7 @@ impl Reader {
         self.owed.push(Owed { loss, is_told });
     }
 
-    /// Reads once; false where there is nothing to read.
+    /// Reads once; returns false if there is nothing to read.
     fn read(&mut self, max: usize) -> bool {
         let mut out = Vec::new();
         let mut cx = Context::from_waker(Waker::noop());
@@ -106,7 +107,7 @@ impl Reader {
         true
     }
 
-    /// Whether it has all that the store ever had since, or knows that it has not.
+    /// Checks that it has everything that the store had since then, or knows that it has not.
     fn check(&self, store: &Store) {
         let mut expected = self.since + 1;
         let mut read = self.read.iter();
@@ -127,13 +128,13 @@ impl Reader {
 #[derive(Clone, Debug)]
 enum Step {
     Publish(usize),
-    /// The oldest notice under way arrives, is lost, or arrives and stays to arrive again.
+    /// The oldest notice arrives, is lost, or arrives and stays to arrive again.
     Arrive,
     Lose,
     Double,
     Enter(u64),
     Read(prop::sample::Index, usize),
-    /// The store goes back by this number of messages, as a replica does that lags, and takes some others.
+    /// The store goes back by this number of messages, like a lagging replica, and accepts some others.
     GoBack(usize, usize),
     /// The store forgets the channel.
     Forget,
@@ -213,7 +214,7 @@ proptest! {
                         losses.retain(|it| it.agreed < agreed);
                         losses.push(loss);
                     }
-                    // The connection broke: what was under way is gone.
+                    // The connection broke: pending notices are lost.
                     under_way.clear();
                     from_here(&mirror, &store, false);
                 }
