@@ -94,7 +94,7 @@ Register-ArgumentCompleter -Native -CommandName 'codechat' -ScriptBlock {
             [CompletionResult]::new('--summary', '--summary', [CompletionResultType]::ParameterName, 'At the end, print a summary: outcome, times, levels, losses [default: on a terminal, with CMD or --until-done]')
             [CompletionResult]::new('--no-summary', '--no-summary', [CompletionResultType]::ParameterName, 'Print no summary')
             [CompletionResult]::new('--no-guess', '--no-guess', [CompletionResultType]::ParameterName, 'Read progress only from messages that report it, never from texts such as "12 of 40"; from other servers'' events, read only the text')
-            [CompletionResult]::new('--until-done', '--until-done', [CompletionResultType]::ParameterName, 'End at a message with an outcome: exit code 0 if it is ok, else 3')
+            [CompletionResult]::new('--until-done', '--until-done', [CompletionResultType]::ParameterName, 'End with the first operation: exit code 0 if it ended as ok, else 3')
             [CompletionResult]::new('--ascii', '--ascii', [CompletionResultType]::ParameterName, 'Draw the pane with ASCII characters only')
             [CompletionResult]::new('--cancel', '--cancel', [CompletionResultType]::ParameterName, 'Ask the running work to stop, and exit')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')

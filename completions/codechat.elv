@@ -90,7 +90,7 @@ set edit:completion:arg-completer[codechat] = {|@words|
             cand --summary 'At the end, print a summary: outcome, times, levels, losses [default: on a terminal, with CMD or --until-done]'
             cand --no-summary 'Print no summary'
             cand --no-guess 'Read progress only from messages that report it, never from texts such as "12 of 40"; from other servers'' events, read only the text'
-            cand --until-done 'End at a message with an outcome: exit code 0 if it is ok, else 3'
+            cand --until-done 'End with the first operation: exit code 0 if it ended as ok, else 3'
             cand --ascii 'Draw the pane with ASCII characters only'
             cand --cancel 'Ask the running work to stop, and exit'
             cand -h 'Print help (see more with ''--help'')'

@@ -89,7 +89,7 @@ complete -c codechat -n "__fish_codechat_using_subcommand watch" -l print-id -d 
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l summary -d 'At the end, print a summary: outcome, times, levels, losses [default: on a terminal, with CMD or --until-done]'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l no-summary -d 'Print no summary'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l no-guess -d 'Read progress only from messages that report it, never from texts such as "12 of 40"; from other servers\' events, read only the text'
-complete -c codechat -n "__fish_codechat_using_subcommand watch" -l until-done -d 'End at a message with an outcome: exit code 0 if it is ok, else 3'
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l until-done -d 'End with the first operation: exit code 0 if it ended as ok, else 3'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l ascii -d 'Draw the pane with ASCII characters only'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l cancel -d 'Ask the running work to stop, and exit'
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'

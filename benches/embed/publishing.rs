@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use codechat::{HttpOptions, Hub, Limits, Position, Publisher, Scope};
 use futures_util::StreamExt;
-use tracing::{debug, dispatcher::with_default, info};
+use tracing::{Dispatch, debug, dispatcher::with_default, info};
+use tracing_subscriber::{prelude::*, registry};
 
 use crate::application::{current_thread, served};
-use crate::calls::log;
 use crate::table::{Bound, median, row};
 
 /// Events that are sent in a round.
@@ -37,7 +37,7 @@ fn two_thousand() {
 
 /// What the first watched request costs, which every callsite is told of.
 fn arming() {
-    with_default(&log(true), two_thousand);
+    with_default(&layer(), two_thousand);
     let times = (0..101).map(|_| {
         let start = Instant::now();
         tracing_core::callsite::rebuild_interest_cache();
@@ -45,6 +45,11 @@ fn arming() {
     });
     let time = median(times.collect());
     row("arming 2,000 callsites, ms", time, 0.0, Bound::AtMost(0.5));
+}
+
+/// The layer alone, without a log beside it.
+fn layer() -> Dispatch {
+    Dispatch::new(registry().with(codechat::tracing_layer()))
 }
 
 fn to_hub() {
@@ -58,7 +63,7 @@ fn to_hub() {
             current_thread().block_on(async { while feed.next().await.is_some() {} });
         });
         let scope = Publisher::new(&hub).scope(id);
-        let (rate, times) = with_default(&log(true), || scope.in_scope(emit));
+        let (rate, times) = with_default(&layer(), || scope.in_scope(emit));
         rates.push(rate);
         tails.push(times);
         assert!(hub.stop(id));
@@ -133,7 +138,7 @@ fn to_server() {
 /// What one event costs its caller, in nanoseconds.
 fn call(scope: &Scope) -> f64 {
     const COUNT: u32 = 20_000;
-    with_default(&log(true), || {
+    with_default(&layer(), || {
         scope.in_scope(|| {
             let start = Instant::now();
             for number in 0..COUNT {

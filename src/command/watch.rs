@@ -146,7 +146,7 @@ pub struct Args {
     #[arg(long, value_name = "REGEX", env = "CODECHAT_UNTIL", value_parser = pattern, help_heading = ENDING)]
     until: Option<Regex>,
 
-    /// End at a message with an outcome: exit code 0 if it is ok, else 3
+    /// End with the first operation: exit code 0 if it ended as ok, else 3
     #[arg(long, env = "CODECHAT_UNTIL_DONE", help_heading = ENDING)]
     until_done: bool,
 

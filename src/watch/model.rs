@@ -2,17 +2,19 @@
 //!
 //! Pure: updates come in, each with the time since the watch began, and a verdict comes out.
 
+mod awaited;
 mod goals;
 
 use std::time::Duration;
 
 pub use goals::{Goals, Matcher, pattern};
 
+use self::awaited::Awaited;
 use super::operations::{Operations, is_loss};
 use super::tally::{Tally, quote};
 use crate::client::subscribe::Update;
 use crate::event::{End, Gap};
-use crate::message::{Message, Outcome};
+use crate::message::Message;
 use crate::terminal::safe_text::visible;
 
 /// How a watch ended.
@@ -30,6 +32,7 @@ pub enum Verdict {
 #[derive(Debug, Default)]
 pub struct Model {
     goals: Goals,
+    awaited: Awaited,
     received: u64,
     lost: u64,
     older: u64,
@@ -174,7 +177,8 @@ impl Model {
             // The awaited outcome can no longer come.
             Update::End(_) | Update::Gone if self.goals.until_done => Some(Verdict::Failed),
             Update::End(_) | Update::Gone => Some(Verdict::Done),
-            Update::Connected { .. } => {
+            Update::Connected { is_codechat, .. } => {
+                self.awaited.is_any = !is_codechat;
                 self.is_connected = true;
                 self.quiet_since = now;
                 None
@@ -199,15 +203,14 @@ impl Model {
             return Some(Verdict::Alarm);
         }
         if message.system {
-            // The publisher is gone, and with it the awaited outcome.
-            let is_lost = is_loss(message) && message.operation.is_some();
-            return (self.goals.until_done && is_lost).then_some(Verdict::Failed);
+            let lost = message.operation.as_ref().filter(|_| is_loss(message));
+            let verdict = lost.and_then(|it| self.awaited.lost(it));
+            return verdict.filter(|_| self.goals.until_done);
         }
         if self.goals.until_done
-            && let Some(outcome) = message.outcome
+            && let Some(verdict) = self.awaited.message(message)
         {
-            let ok = outcome == Outcome::Ok;
-            return Some(if ok { Verdict::Done } else { Verdict::Failed });
+            return Some(verdict);
         }
         let is_last = self.goals.count.is_some_and(|count| self.received >= count)
             || self

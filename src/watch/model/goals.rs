@@ -16,7 +16,7 @@ pub struct Goals {
     pub count: Option<u64>,
     /// A message whose text matches.
     pub until: Option<Regex>,
-    /// A message with an outcome.
+    /// The outcome of the operation that began first, or one without an operation.
     pub until_done: bool,
     /// A message that means failure.
     pub fail_on: Option<Matcher>,

@@ -1,7 +1,7 @@
 //! The verdicts of the model.
 
 use super::*;
-use crate::message::Level;
+use crate::message::{Level, Outcome};
 use crate::{client::subscribe::Received, event::Format};
 
 const NOW: Duration = Duration::ZERO;
