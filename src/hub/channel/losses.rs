@@ -5,6 +5,10 @@
 
 use std::ops::{Range, RangeInclusive};
 
+/// Upper bound of the places that are kept, the newest ones. Also those are that the log no longer reaches: a store that goes
+/// back may hold older messages again.
+const PLACES_MAX: usize = 64;
+
 #[derive(Default)]
 pub(super) struct Losses {
     /// In ascending order. Few channels ever have one.
@@ -16,18 +20,13 @@ impl Losses {
     pub(super) fn rewind(&mut self, place: u64) {
         self.places.retain(|it| *it < place);
         self.places.push(place);
+        let oldest = self.places.len().saturating_sub(PLACES_MAX);
+        self.places.drain(..oldest);
     }
 
     /// Forgets all, where the channel is another one.
     pub(super) fn clear(&mut self) {
         self.places.clear();
-    }
-
-    /// Forgets what makes no difference to any reader, where the log begins with this number: of the places before it,
-    /// all but the last.
-    pub(super) fn begin_at(&mut self, first: u64) {
-        let before = self.places.partition_point(|it| *it <= first);
-        self.places.drain(..before.saturating_sub(1));
     }
 
     /// Whether there is one among these numbers.

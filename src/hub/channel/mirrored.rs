@@ -98,7 +98,6 @@ impl Channel {
         }
         state.log.drop_before(held_from);
         self.keep_to_budget(&mut state, memory);
-        state.forget_losses();
         self.charge(memory, state.log.memory());
         wake_readers(state);
         Ok(())
@@ -341,12 +340,6 @@ impl State {
                 mirrored.losses.clear();
             }
             mirrored.losses.rewind(place);
-        }
-    }
-
-    fn forget_losses(&mut self) {
-        if let Some(mirrored) = &mut self.mirrored {
-            mirrored.losses.begin_at(self.log.first());
         }
     }
 }

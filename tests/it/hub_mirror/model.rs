@@ -59,6 +59,8 @@ impl Reader {
     }
 
     fn owes(&mut self, loss: Loss) {
+        // What was lost later in the channel is part of this one.
+        self.owed.retain(|it| it.loss.agreed < loss.agreed);
         let is_told = false;
         self.owed.push(Owed { loss, is_told });
     }
