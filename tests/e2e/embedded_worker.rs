@@ -4,7 +4,10 @@ use std::{env, process::Stdio};
 
 use serde_json::Value;
 
-use crate::support::process::{Ended, Running, Serve, clean};
+use crate::support::{
+    port::Port,
+    process::{Ended, Running, Scratch, Serve, clean},
+};
 
 #[path = "../../examples/rust/worker.rs"]
 mod example;
@@ -92,6 +95,46 @@ async fn an_environment_that_cannot_be_used_is_an_error_that_says_so() {
         assert_ne!(worker.code, Some(0), "{worker:?}");
         assert!(worker.stderr.contains(says), "{worker:?}");
     }
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_told_once_and_holds_no_job_up() {
+    let nobody = Port::keep();
+    let jobs = format!("{} demo 5\n", uuid::Uuid::new_v4()).repeat(3);
+    let worker = ended(&jobs, &[("CODECHAT_SERVER", &nobody.url())]).await;
+    let log = &worker.stderr;
+    assert_eq!(
+        log.matches("messages wait for the server").count(),
+        1,
+        "{log}"
+    );
+    assert_eq!(log.matches("Processed file 5 of demo").count(), 3, "{log}");
+    // The start and the outcome of each job are messages too.
+    assert!(
+        log.contains("21 messages could not be sent in time"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_told_once() {
+    let scratch = Scratch::new();
+    let token = scratch.path("token");
+    std::fs::write(&token, "right").unwrap();
+    let server = Serve::start(&["--token-file", token.to_str().unwrap()]).await;
+    let jobs = format!("{} demo 30\n", uuid::Uuid::new_v4()).repeat(2);
+    let wrong = [
+        ("CODECHAT_SERVER", &*server.url),
+        ("CODECHAT_TOKEN", "wrong"),
+    ];
+    let worker = ended(&jobs, &wrong).await;
+    assert_eq!(worker.code, Some(0), "{worker:?}");
+    let log = &worker.stderr;
+    assert_eq!(
+        log.matches("nothing is published any more").count(),
+        1,
+        "{log}"
+    );
 }
 
 #[tokio::test]
