@@ -140,6 +140,8 @@
 //! - No lock held across an `.await`, and no `process::exit`: only `main` turns a result into a code.
 //! - No disk: what the server holds is gone with it, unless it is in a store.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(not(unix))]
 compile_error!("codechat runs on Unix systems only: Linux, and perhaps macOS, which is not tested");
 
@@ -217,7 +219,7 @@ pub use server::{
 #[cfg(any(feature = "server", feature = "client", feature = "store"))]
 pub use token::Token;
 pub use tokio_util::sync::CancellationToken;
-pub use tracing_layer::{TracingOptions, tracing_layer};
+pub use tracing_layer::{Spans, TracingOptions, tracing_layer};
 pub use update::{ForeignEvent, Received, Update};
 #[cfg(any(feature = "server", feature = "client"))]
 pub use wire::answer::{Broadcast, Connected, Published};

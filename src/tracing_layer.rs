@@ -76,6 +76,18 @@ where
 #[derive(Clone, Debug, Default)]
 pub struct TracingOptions {
     targets: Vec<(String, LevelFilter)>,
+    spans: Spans,
+}
+
+/// Which spans of a watched request are operations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Spans {
+    /// Those with a field `operation`.
+    #[default]
+    Marked,
+    /// Besides, all others of the level info or above, under their own names.
+    Info,
 }
 
 impl TracingOptions {
@@ -92,6 +104,13 @@ impl TracingOptions {
         self
     }
 
+    /// Sets which spans are operations. Default [`Spans::Marked`].
+    #[must_use]
+    pub fn spans(mut self, spans: Spans) -> Self {
+        self.spans = spans;
+        self
+    }
+
     /// The layer.
     #[must_use]
     pub fn layer<S>(self) -> impl Layer<S>
@@ -99,11 +118,14 @@ impl TracingOptions {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         levels::follow();
-        ScopeEvents.with_filter(ScopeFilter::new(self.targets))
+        let spans = self.spans;
+        ScopeEvents { spans }.with_filter(ScopeFilter::new(self.targets))
     }
 }
 
-struct ScopeEvents;
+struct ScopeEvents {
+    spans: Spans,
+}
 
 /// What a span carries on.
 struct InSpan {
@@ -146,7 +168,11 @@ where
         let (Some(span), Some(fields)) = (ctx.span(id), read(|it| attributes.record(it))) else {
             return;
         };
-        let operation = fields.operation.map(|name| current().operation(&name));
+        let metadata = attributes.metadata();
+        let is_named = self.spans == Spans::Info && *metadata.level() <= tracing_core::Level::INFO;
+        let own_name = || is_named.then(|| metadata.name().to_owned());
+        let name = fields.operation.or_else(own_name);
+        let operation = name.map(|name| current().operation(&name));
         let scope = operation
             .as_ref()
             .map_or_else(current, |it| it.scope().clone());
@@ -246,11 +272,15 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use futures_util::{FutureExt, StreamExt};
     use tracing::subscriber::with_default;
     use tracing_subscriber::prelude::*;
     use tracing_subscriber::registry;
 
     use super::*;
+    use crate::hub::{Hub, Limits, Position};
+    use crate::publisher::Publisher;
+    use crate::update::Update;
 
     /// Another layer, which takes all that reaches it.
     #[derive(Clone, Default)]
@@ -265,6 +295,37 @@ mod tests {
     fn log() {
         tracing::trace!("finest");
         tracing::info!("usual");
+    }
+
+    #[test]
+    fn every_span_of_info_is_an_operation_if_that_is_wanted() {
+        let layer = TracingOptions::new().spans(Spans::Info).layer();
+        let hub = Hub::new(Limits::default());
+        let id = hub.connect().unwrap();
+        let scope = Publisher::new(&hub).scope(id);
+        with_default(registry().with(layer), || {
+            scope.in_scope(|| {
+                tracing::info_span!("import").in_scope(|| tracing::info!(target: "app", "reading"));
+                tracing::debug_span!("detail")
+                    .in_scope(|| tracing::info!(target: "app", "in no operation"));
+            });
+        });
+        let mut feed = hub.feed(id, Position::Start).unwrap();
+        let mut said = Vec::new();
+        while let Some(Some(Update::Message(it))) = feed.next().now_or_never() {
+            let Message {
+                operation, text, ..
+            } = it.message;
+            said.push((operation.map(|it| it.as_str().to_owned()), text));
+        }
+        let import = Some("import".to_owned());
+        assert_eq!(said[0], (import.clone(), "Started import".into()));
+        assert_eq!(said[1], (import.clone(), "reading".into()));
+        assert_eq!(
+            (&said[2].0, said[2].1.starts_with("Finished")),
+            (&import, true)
+        );
+        assert_eq!(said[3], (None, "in no operation".into()));
     }
 
     #[test]
