@@ -1,4 +1,4 @@
-//! Why something is refused where servers share a store.
+//! Why channels refuse something: what the hub refuses, and what only a store does.
 
 use thiserror::Error;
 

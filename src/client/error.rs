@@ -1,4 +1,4 @@
-//! What can go wrong between this program and a server, said so that the text names the cause once.
+//! What can go wrong between this program and a server. Each text names the cause, and only once.
 
 use std::error::Error;
 use std::fmt;
@@ -18,7 +18,7 @@ const QUOTED: usize = 200;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Place {
     address: Box<str>,
-    /// Whether it is where a codechat server was to be.
+    /// Whether it is the server's own address, rather than a redirect's target or a stream's URL.
     is_server: bool,
 }
 
@@ -28,7 +28,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// What a redirect led to, over as many as there were, and the address that was asked for.
+/// The address that was requested, and the one that its redirects led to.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Redirect {
     pub(crate) from: Url,
@@ -95,7 +95,7 @@ pub enum ClientError {
         /// For how long an answer was waited for.
         after: Duration,
     },
-    /// The server answers, with an error.
+    /// The server answers with an error; `detail` is its own text.
     #[error("the server refused ({status}): {detail}")]
     Refused {
         /// The HTTP status.
@@ -325,7 +325,7 @@ fn is_no_http(error: &(dyn Error + 'static)) -> bool {
     error.is_some_and(hyper::Error::is_parse)
 }
 
-/// Whether TLS failed since the other side's first bytes are of something else.
+/// Returns whether TLS failed because the other side's first bytes are not TLS.
 fn is_no_tls(mut error: &(dyn Error + 'static)) -> bool {
     while let Some(inner) = error.downcast_ref().and_then(io::Error::get_ref) {
         error = inner;
@@ -349,7 +349,7 @@ pub(crate) fn short(text: &str) -> String {
     }
 }
 
-/// A chain of errors told by its end, which is where the cause stands.
+/// Returns the text of the last error in a chain, which is the cause.
 pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
     let mut cause = error;
     while let Some(deeper) = cause.source() {

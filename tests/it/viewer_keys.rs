@@ -28,7 +28,7 @@ fn named(key: &str) -> &str {
 }
 
 #[test]
-fn pane_and_page_have_one_table_of_keys() {
+fn pane_and_page_have_the_same_keys() {
     let binding = Regex::new(r#"\{ keys: \[([^\]]*)\], action: "(\w+)""#).unwrap();
     let key = Regex::new(r#""([^"]+)""#).unwrap();
     let mut page = BTreeMap::new();

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use anyhow::bail;
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::LEAVE;
 use crate::cli::values::default_address;
 use crate::client::HEARTBEAT;
-use crate::command::serve::{self, Settings};
+use crate::command::serve::Settings;
 use crate::event::End;
 use crate::hub::Hub;
 use crate::server::{self, ServerOptions};
@@ -27,9 +28,12 @@ impl OwnServer {
         heartbeat: Option<Duration>,
         token: Option<Token>,
     ) -> anyhow::Result<Self> {
-        let listener = match serve::listen(default_address()).await {
+        let address = default_address();
+        let listener = match TcpListener::bind(address).await {
             Ok(listener) => listener,
-            Err(error) => bail!("no server answers, and starting one failed: {error:#}"),
+            Err(error) => bail!(
+                "no server answers at {address}, and none can be started there: {error}; start one with codechat serve --listen 127.0.0.1:PORT, and name it with --server PORT"
+            ),
         };
         let settings = Settings::from_environment()?;
         let options = ServerOptions {

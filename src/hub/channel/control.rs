@@ -314,11 +314,12 @@ impl Control {
         Some(operation)
     }
 
-    /// Whether a stream stands for any operation's publisher: somebody is at work.
+    /// Returns how many streams have their publisher.
     fn listeners(&self) -> usize {
         self.streams.iter().filter(|it| !it.is_gone).count()
     }
 
+    /// Returns whether a stream stands for any operation's publisher: somebody is at work.
     pub(in crate::hub) fn stands_for_any(&self) -> bool {
         self.streams.iter().any(|it| it.operation.is_some())
     }

@@ -1,5 +1,5 @@
-//! The pane's keys: one table, from which keys are dispatched, and the footer, the help, the manual page and the list
-//! in `docs/pane.md` are made.
+//! The pane's keys: one table, by which keys are dispatched, and from which the footer takes their names, and the help, the
+//! manual page and the list in `docs/pane.md` are made.
 //!
 //! Keys have a type of their own here, independent of the terminal library.
 
@@ -84,6 +84,7 @@ impl fmt::Display for Key {
 
 /// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(strum::EnumIter))]
 #[expect(missing_docs, reason = "the table says what each does")]
 pub enum Action {
     Down,
@@ -319,10 +320,7 @@ pub fn action(key: Key) -> Option<Action> {
         .map(|(_, action)| *action)
 }
 
-/// Returns the name of an action's first key.
-///
-/// # Panics
-/// Never: a test checks that the table has every action.
+/// Returns the name of an action's first key; a test checks that every action has one.
 #[must_use]
 pub fn name(wanted: Action) -> String {
     bindings()
@@ -337,7 +335,16 @@ fn bindings() -> impl Iterator<Item = &'static (&'static [Key], Action)> {
 
 #[cfg(test)]
 mod tests {
+    use strum::IntoEnumIterator;
+
     use super::*;
+
+    #[test]
+    fn every_action_has_a_key() {
+        for action in Action::iter() {
+            assert_ne!(name(action), "", "{action:?}");
+        }
+    }
 
     #[test]
     fn no_key_asks_for_two_things() {

@@ -132,8 +132,9 @@ impl Screen {
         found.is_some()
     }
 
-    /// Goes to the first record that is wanted, or to the last one if `down` is false; returns whether there is one.
-    pub(in crate::watch) fn seek_from_end(
+    /// Goes to the first of all shown records that is wanted, or with `down` false to the last one; returns whether there is
+    /// one.
+    pub(in crate::watch) fn seek_outermost(
         &mut self,
         down: bool,
         wanted: impl Fn(&Record) -> bool,

@@ -324,7 +324,8 @@ fn next_hit(screen: &mut Screen, down: bool) {
 
 fn next_error(screen: &mut Screen, action: Action) {
     let down = action == Action::NextError;
-    let found = screen.seek(down, Screen::is_error) || screen.seek_from_end(down, Screen::is_error);
+    let found =
+        screen.seek(down, Screen::is_error) || screen.seek_outermost(down, Screen::is_error);
     screen.notice = Some(match screen.place_among(Screen::is_error) {
         Some((place, count)) if found => {
             format!("error {}/{}", count_of(place), count_of(count))
