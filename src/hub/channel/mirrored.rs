@@ -3,7 +3,7 @@
 use std::mem;
 
 use super::losses::Losses;
-use super::{Channel, Position, State, wake_all, wake_readers};
+use super::{Channel, Position, Reader, State, wake_all, wake_readers};
 use crate::control::{ControlState, Requested};
 use crate::event::{End, EventId, UnixMillis};
 use crate::hub::image::{Image, MirrorChange, Missing};
@@ -26,6 +26,8 @@ pub(super) struct Mirrored {
     is_awaited: bool,
     /// What the slowest reader had to read next when that was last reported.
     reported: u64,
+    /// The place of a reader that had not read so far when that was last looked for. It mostly has not yet.
+    behind: usize,
     /// The control streams that went, with the operations that they stood for.
     gone: Vec<(u64, Operation)>,
     /// Where the store has lost messages.
@@ -42,6 +44,7 @@ impl Mirrored {
             is_queued: false,
             is_awaited: false,
             reported: 0,
+            behind: 0,
             gone: Vec::new(),
             losses: Losses::default(),
             last: None,
@@ -283,23 +286,30 @@ impl State {
         self.readers.iter().flatten().map(|it| it.next).min()
     }
 
-    /// Whether a reader read so far that the store should know.
-    pub(super) fn read_far(&self, limit: usize) -> bool {
-        let Some(mirrored) = &self.mirrored else {
+    /// Whether the slowest reader, of at least one, has read so far that the store should know, and is to be told.
+    pub(super) fn read_far(&mut self, limit: usize) -> bool {
+        let Some(mirrored) = self.mirrored.as_mut().filter(|it| !it.is_queued) else {
             return false;
         };
-        let Some(slowest) = self.slowest() else {
-            return false;
-        };
-        if mirrored.is_awaited {
-            return slowest > mirrored.reported;
-        }
-        let full = match mirrored.held_from {
+        let part = match mirrored.held_from {
+            _ if mirrored.is_awaited => 1,
             // Nothing was dropped yet.
-            1 => limit as u64,
-            held_from => self.log.next().saturating_sub(held_from),
+            1 => limit as u64 / REPORTED_PART,
+            held_from => self.log.next().saturating_sub(held_from) / REPORTED_PART,
         };
-        slowest >= mirrored.reported + (full / REPORTED_PART).max(1)
+        let mark = mirrored.reported + part.max(1);
+        let is_behind = |it: &Option<Reader>| it.as_ref().is_some_and(|it| it.next < mark);
+        // Each of many readers asks this at each message, so not all of them can be looked at each time.
+        if self.readers.get(mirrored.behind).is_some_and(is_behind) {
+            return false;
+        }
+        match self.readers.iter().rposition(is_behind) {
+            Some(place) => {
+                mirrored.behind = place;
+                false
+            }
+            None => true,
+        }
     }
 
     fn set_audience(
