@@ -4,6 +4,7 @@
 
 mod bare;
 mod parts;
+mod several;
 mod store;
 
 use crate::{Scale, process::Machine, table::number};
@@ -25,23 +26,26 @@ enum Bound {
     AtLeast(f64),
     /// Of what was measured, less the reference.
     More(f64),
+    /// None: it is told beside another row, which it explains.
+    None,
 }
 
 impl Row {
     /// What is to be within the bound.
     fn value(&self) -> f64 {
         match self.bound {
-            Bound::AtMost(_) | Bound::AtLeast(_) => self.ours / self.reference,
+            Bound::AtMost(_) | Bound::AtLeast(_) | Bound::None => self.ours / self.reference,
             Bound::More(_) => self.ours - self.reference,
         }
     }
 
     fn print(&self) {
         let value = self.value();
-        let (sign, bound, is_within) = match self.bound {
-            Bound::AtMost(bound) => ("≤", bound, value <= bound),
-            Bound::AtLeast(bound) => ("≥", bound, value >= bound),
-            Bound::More(bound) => ("+ ≤", bound, value <= bound),
+        let (bound, is_within) = match self.bound {
+            Bound::AtMost(bound) => (format!("≤ {bound}"), value <= bound),
+            Bound::AtLeast(bound) => (format!("≥ {bound}"), value >= bound),
+            Bound::More(bound) => (format!("+ ≤ {bound}"), value <= bound),
+            Bound::None => ("none".to_owned(), true),
         };
         println!(
             "{:<34} {:>8} {:>12} {:>12} {:>9} {:>10} {:>7}",
@@ -50,7 +54,7 @@ impl Row {
             number(self.ours),
             number(self.reference),
             number(value),
-            format!("{sign} {bound}"),
+            bound,
             if is_within { "yes" } else { "NO" },
         );
     }

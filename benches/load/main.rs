@@ -113,7 +113,10 @@ impl Work {
         }
         let server = &Server::start(machine, subject, self.capacity())?;
         match self {
-            Self::Fanout => publishing::fanout(server, scale, publishing::FANOUT_PUBLISHERS).await,
+            Self::Fanout => {
+                let fanout = publishing::fanout(server, scale, publishing::FANOUT_PUBLISHERS);
+                Ok(vec![fanout.await?.0])
+            }
             Self::Publish8 => publishing::publish(server, scale, "publish8", 8).await,
             Self::Publish32 => publishing::publish(server, scale, "publish32", 32).await,
             Self::Ndjson => publishing::ndjson(server, scale).await,

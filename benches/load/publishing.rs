@@ -1,6 +1,10 @@
 //! Works of publishers and subscribers: `fanout`, `publish8`, `publish32`, `ndjson`.
 
-use std::{cell::Cell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use tokio::task::JoinSet;
@@ -16,9 +20,9 @@ use crate::{
 /// How long a message's text is, in bytes.
 const TEXT_BYTES: usize = 120;
 /// How many messages one ndjson body carries.
-const BATCH: u64 = 500;
+pub(crate) const BATCH: u64 = 500;
 const NDJSON_IDS: usize = 100;
-const NDJSON_PUBLISHERS: usize = 4;
+pub(crate) const NDJSON_PUBLISHERS: usize = 4;
 const FANOUT_SUBSCRIBERS: usize = 1_000;
 pub(crate) const FANOUT_PUBLISHERS: usize = 4;
 /// So many messages may be on their way to 1,000 subscribers: far below what would be lost, and far
@@ -58,18 +62,23 @@ impl Readers {
         Ok(readers)
     }
 
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.ids.iter().map(String::as_str)
+    }
+
     /// The number of deliveries that `messages` make.
     pub(crate) fn deliveries(&self, messages: u64) -> u64 {
         messages * self.subscribers as u64
     }
 }
 
-/// One ID, 1,000 subscribers, single messages from `publishers`.
+/// One ID, 1,000 subscribers, single messages from `publishers`. Returns the middle one of the times that a publish took
+/// too.
 pub(crate) async fn fanout(
     server: &Server,
     scale: Scale,
     publishers: usize,
-) -> anyhow::Result<Vec<Figure>> {
+) -> anyhow::Result<(Figure, Duration)> {
     let subscribers = FANOUT_SUBSCRIBERS as u64;
     let readers = Readers::open(server, 1, FANOUT_SUBSCRIBERS).await?;
     let request = Rc::new(http::publication(
@@ -79,21 +88,25 @@ pub(crate) async fn fanout(
     ));
     let messages = scale.of(3_000);
     let sent = Rc::new(Cell::new(0));
+    let times = Rc::new(RefCell::new(Vec::new()));
     let meter = server.meter()?;
     let mut tasks = JoinSet::new();
     for _ in 0..publishers {
         let mut connection = Connection::open(server.address).await?;
-        let (tally, request, sent) = (
+        let (tally, request, sent, times) = (
             Rc::clone(&readers.tally),
             Rc::clone(&request),
             Rc::clone(&sent),
+            Rc::clone(&times),
         );
         tasks.spawn_local(async move {
             while sent.get() < messages {
                 sent.set(sent.get() + 1);
                 let due = sent.get().saturating_sub(FANOUT_WINDOW) * subscribers;
                 tally.reach(0, due).await?;
+                let begun = Instant::now();
                 connection.publish(&request).await?;
+                times.borrow_mut().push(begun.elapsed());
             }
             anyhow::Ok(())
         });
@@ -101,12 +114,10 @@ pub(crate) async fn fanout(
     all(tasks).await?;
     let deliveries = messages * subscribers;
     readers.tally.complete(deliveries).await?;
-    Ok(vec![Figure::rate(
-        "fanout",
-        "deliveries",
-        deliveries,
-        meter.took()?,
-    )])
+    let figure = Figure::rate("fanout", "deliveries", deliveries, meter.took()?);
+    let mut times = times.borrow_mut();
+    times.sort_unstable();
+    Ok((figure, times[times.len() / 2]))
 }
 
 /// Single messages, one after the other on each of `publishers` connections, to 1,000 IDs in turn.

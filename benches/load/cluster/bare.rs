@@ -15,14 +15,14 @@ return id";
 const FULL: u64 = 1200;
 const FILLED_AT_ONCE: u64 = 500;
 
-/// The client and its channels, which are full.
+/// The client, and a publish to each of its channels.
 pub(crate) struct Bare {
     client: Client,
-    /// A publish to each channel.
     commands: Vec<Vec<u8>>,
 }
 
 impl Bare {
+    /// Runs a script of its own on channels of its own, which are full.
     pub(crate) fn new(store: &Store, channels: usize, text: &str) -> anyhow::Result<Self> {
         let mut client = store.client()?;
         let name = client.ask(&["SCRIPT", "LOAD", SCRIPT])?.text()?;
@@ -38,9 +38,20 @@ impl Bare {
         Ok(bare)
     }
 
-    /// Publishes `messages` to all channels in turn, `at_once` in a request.
-    pub(crate) fn publish(&mut self, messages: u64, at_once: u64) -> anyhow::Result<()> {
-        let (mut commands, mut left) = (self.commands.iter().cycle(), messages);
+    /// Sends these commands.
+    pub(crate) fn sending(
+        store: &Store,
+        commands: impl IntoIterator<Item = Vec<u8>>,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            client: store.client()?,
+            commands: commands.into_iter().collect(),
+        })
+    }
+
+    /// Sends `count` commands, for all channels in turn, `at_once` in a request.
+    pub(crate) fn publish(&mut self, count: u64, at_once: u64) -> anyhow::Result<()> {
+        let (mut commands, mut left) = (self.commands.iter().cycle(), count);
         let mut bytes = Vec::new();
         while left > 0 {
             let count = at_once.min(left);
@@ -51,10 +62,19 @@ impl Bare {
             self.client.send(&bytes)?;
             for _ in 0..count {
                 let answer = self.client.answer()?;
-                ensure!(matches!(answer, Answer::Bytes(_)), "{answer:?}");
+                ensure!(is_receipt(&answer), "{answer:?}");
             }
             left -= count;
         }
         Ok(())
+    }
+}
+
+/// Whether a script took what it was sent: it answers with the place that this got, or refuses with a word.
+fn is_receipt(answer: &Answer) -> bool {
+    match answer {
+        Answer::Bytes(place) => place.first().is_some_and(u8::is_ascii_digit),
+        Answer::Many(parts) => parts.first() == Some(&Answer::Bytes(b"ok".into())),
+        _ => false,
     }
 }

@@ -8,6 +8,7 @@ use tokio::{io::AsyncReadExt, net::TcpStream};
 use super::{
     Bound, Row,
     bare::Bare,
+    several,
     store::{Spent, Store},
 };
 use crate::{
@@ -20,11 +21,11 @@ use crate::{
     tally::{MARK, text},
 };
 
-const TEXT_BYTES: usize = 120;
-const CHANNELS: usize = 200;
-const PUBLISHERS: usize = 32;
+pub(super) const TEXT_BYTES: usize = 120;
+pub(super) const CHANNELS: usize = 200;
+pub(super) const PUBLISHERS: usize = 32;
 /// Bodies that fill a log.
-const FULL: u64 = 3;
+pub(super) const FULL: u64 = 3;
 /// What a publish may take beside two questions to the store, and one without it.
 const ON_THE_WAY: Duration = Duration::from_micros(60);
 /// Messages that are sent before those that are measured.
@@ -41,14 +42,17 @@ pub(crate) enum Part {
     Ndjson,
     /// By as many publishers as keep a server busy that asks a store each time.
     Fanout,
-    /// By as few as the work of that name has: how long a publish takes then bounds the rate.
+    /// By as few as the work of that name has. Each waits for the store before its next message, so that fewer messages
+    /// come together for a subscriber, and a write carries fewer: a delivery takes more of the server.
     FanoutByFew,
     Latency,
     Memory,
+    /// How far servers drive the store.
+    Several,
 }
 
 impl Part {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Singles,
         Self::Batches,
         Self::Server,
@@ -57,6 +61,7 @@ impl Part {
         Self::FanoutByFew,
         Self::Latency,
         Self::Memory,
+        Self::Several,
     ];
 
     pub(crate) async fn run(self, machine: &Machine, scale: Scale) -> anyhow::Result<Vec<Row>> {
@@ -67,25 +72,35 @@ impl Part {
             Self::Ndjson | Self::Fanout | Self::FanoutByFew => self.rate(machine, scale).await,
             Self::Latency => latency(machine, scale).await,
             Self::Memory => memory(machine, scale).await,
+            Self::Several => several::run(machine, scale).await,
         }
     }
 
     /// Works that are measured without a store too.
     async fn rate(self, machine: &Machine, scale: Scale) -> anyhow::Result<Vec<Row>> {
         let (name, bound) = match self {
-            Self::Ndjson => ("ndjson", 0.4),
-            Self::Fanout => ("fan-out to 1,000", 0.95),
-            _ => ("fan-out to 1,000, 4 publishers", 0.95),
+            Self::Ndjson => ("ndjson", Bound::AtLeast(0.4)),
+            Self::Fanout => ("fan-out to 1,000", Bound::AtLeast(0.95)),
+            _ => ("fan-out to 1,000, 4 publishers", Bound::None),
         };
         let of = async |server: &Server, of: &str| -> anyhow::Result<f64> {
-            let figures: Vec<Figure> = match self {
-                Self::Ndjson => publishing::ndjson(server, scale).await?,
-                Self::Fanout => publishing::fanout(server, scale, PUBLISHERS).await?,
-                _ => publishing::fanout(server, scale, FANOUT_PUBLISHERS).await?,
+            let (figure, publish): (Figure, _) = if self == Self::Ndjson {
+                (publishing::ndjson(server, scale).await?.remove(0), None)
+            } else {
+                let by_few = self == Self::FanoutByFew;
+                let publishers = if by_few {
+                    FANOUT_PUBLISHERS
+                } else {
+                    PUBLISHERS
+                };
+                let (figure, p50) = publishing::fanout(server, scale, publishers).await?;
+                (figure, Some(p50))
             };
-            let cpu = figures[0].cpu.unwrap_or_default().as_secs_f64() * 1e6;
-            eprintln!("  {name}, CPU of a server {of} a store: {cpu:.3} µs");
-            Ok(figures[0].value)
+            let cpu = figure.cpu.unwrap_or_default().as_secs_f64() * 1e6;
+            let publish = publish.map(|it| format!("; publish p50 {} µs", it.as_micros()));
+            let publish = publish.unwrap_or_default();
+            eprintln!("  {name}, CPU of a server {of} a store: {cpu:.3} µs{publish}");
+            Ok(figure.value)
         };
         // Where the store does much, it has a core of its own, as it has elsewhere; the server shares the load's.
         let (of_store, of_server) = match self {
@@ -100,13 +115,17 @@ impl Part {
             unit: "1/s",
             ours,
             reference,
-            bound: Bound::AtLeast(bound),
+            bound,
         }])
     }
 }
 
 /// A server.
-fn node(machine: &Machine, cores: Cores, store: Option<&Store>) -> anyhow::Result<Server> {
+pub(super) fn node(
+    machine: &Machine,
+    cores: Cores,
+    store: Option<&Store>,
+) -> anyhow::Result<Server> {
     let mut command = machine.command_on(&machine.codechat, cores);
     process::serve(&mut command);
     if let Some(store) = store {
@@ -123,20 +142,34 @@ fn plain_node(machine: &Machine, cores: Cores) -> anyhow::Result<Server> {
     Server::listening(command)
 }
 
+/// A server that leaves requests to the HTTP library, as one with a store does, and writes streams as that does: pages of
+/// another origin are let in, which the fast path does not look at.
+fn server_beside_store(machine: &Machine) -> anyhow::Result<Server> {
+    let mut command = machine.command_on(&machine.codechat, Cores::Its);
+    process::serve(&mut command);
+    command.args(["--cors-origin", "https://example.org"]);
+    Server::listening(command)
+}
+
 /// The CPU of one of `count`, in microseconds.
 fn each_took(cpu: Duration, count: u64) -> f64 {
     cpu.as_secs_f64() * 1e6 / float(count)
 }
 
 /// The store's CPU for each of `messages` between two moments, in microseconds, and how many messages it read at a time.
-fn spent(before: Spent, after: Spent, messages: u64) -> (f64, f64) {
+pub(super) fn spent(before: Spent, after: Spent, messages: u64) -> (f64, f64) {
     let reads = (after.reads - before.reads).max(1);
     let took = each_took(after.cpu.saturating_sub(before.cpu), messages);
     (took, float(messages) / float(reads))
 }
 
-/// The store's CPU of a publish by the bare script, with `at_once` in a request.
-fn bare(store: &Store, bare: &mut Bare, messages: u64, at_once: f64) -> anyhow::Result<f64> {
+/// The store's CPU of a publish by the bare client, with `at_once` in a request.
+pub(super) fn bare(
+    store: &Store,
+    bare: &mut Bare,
+    messages: u64,
+    at_once: f64,
+) -> anyhow::Result<f64> {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -324,7 +357,10 @@ async fn memory(machine: &Machine, scale: Scale) -> anyhow::Result<Vec<Row>> {
     let mut in_server = [0.0; 2];
     let mut in_store = 0.0;
     for (by, in_server) in [Some(&store), None].into_iter().zip(&mut in_server) {
-        let server = node(machine, Cores::Its, by)?;
+        let server = match by {
+            Some(store) => node(machine, Cores::Its, Some(store))?,
+            None => server_beside_store(machine)?,
+        };
         let (before, keys) = (server.memory()?, store.memory()?);
         let mut streams = Vec::new();
         each(count, server.address, |_, stream| streams.push(stream)).await?;
