@@ -42,8 +42,8 @@ pub(crate) enum Part {
     Ndjson,
     /// By as many publishers as keep a server busy that asks a store each time.
     Fanout,
-    /// By as few as the work of that name has. Each waits for the store before its next message, so that fewer messages
-    /// come together for a subscriber, and a write carries fewer: a delivery takes more of the server.
+    /// By as few as the work of that name has. Each waits for its answer before its next message, which takes longer with a
+    /// store: fewer messages come together for a subscriber, and a delivery takes more of the server.
     FanoutByFew,
     Latency,
     Memory,
