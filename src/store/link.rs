@@ -304,7 +304,7 @@ async fn open(
     // It has to be polled for the commands below to be answered.
     let driver = AbortOnDropHandle::new(tokio::spawn(driver));
     let server: String = redis::cmd("INFO")
-        .arg("server")
+        .arg(&["server", "memory"])
         .query_async(&mut redis)
         .await
         .map_err(refuses)?;
@@ -317,6 +317,13 @@ async fn open(
     let version = line("redis_version");
     if !is_new_enough(&version) {
         return Err(Unusable::TooOld(address.clone(), version));
+    }
+    let policy = line("maxmemory_policy");
+    if line("maxmemory") != "0" && policy != "noeviction" {
+        tracing::warn!(
+            policy,
+            "the store may evict messages and clients when its memory is full; set maxmemory-policy noeviction"
+        );
     }
     let role: redis::Value = redis::cmd("ROLE")
         .query_async(&mut redis)

@@ -129,6 +129,38 @@ async fn a_watcher_resumes_at_another_server_where_it_stopped() {
 }
 
 #[tokio::test]
+async fn a_server_that_shuts_down_says_farewell_and_its_watcher_and_publisher_go_on_elsewhere() {
+    let Some(cluster) = Cluster::start(2, &[]).await else {
+        return;
+    };
+    let addresses = [cluster.nodes[0].http.address, cluster.nodes[1].http.address];
+    let Some(balancer) = Nginx::balancing(&addresses).await else {
+        return;
+    };
+    let url = &balancer.url;
+    let id = cluster.nodes[0].http.connect().await;
+    let watch = ["watch", "--server", url, "--id", &id, "--count", "4"];
+    let (watcher, _) = opened(Running::codechat(watch)).await;
+    let mut here = cluster.nodes[0].http.watch(&id).await;
+    let send = ["send", "--server", url, "--id", &id];
+    let mut sender = Running::codechat(send);
+    for text in ["one\n", "two\n"] {
+        sender.write(text).await;
+        while here.event().await.data != text.trim_end() {}
+    }
+    cluster.nodes[0].process.signal("TERM").await;
+    while here.event().await.data != "Server shutting down..." {}
+    assert_eq!(here.next_event().await.map(|it| it.name), None, "no end");
+    sender.write("three\nfour\n").await;
+    assert_eq!(sender.end().await.code, Some(0));
+    let watched = watcher.end().await;
+    assert_eq!(
+        (watched.code, &*watched.stdout),
+        (Some(0), "one\ntwo\nthree\nfour\n")
+    );
+}
+
+#[tokio::test]
 async fn a_repeated_request_stands_once_wherever_it_is_repeated() {
     let Some(cluster) = Cluster::start(2, &[]).await else {
         return;

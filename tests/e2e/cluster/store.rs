@@ -102,6 +102,21 @@ async fn a_server_with_other_limits_than_those_that_run_says_which() {
     assert!(said.contains("differing=0"), "{said}");
 }
 
+#[tokio::test]
+async fn a_store_that_may_evict_messages_is_warned_of() {
+    let bounds = ["--maxmemory", "64mb", "--maxmemory-policy", "volatile-lru"];
+    let Some(redis) = Redis::with(&bounds) else {
+        return;
+    };
+    let url = redis.url();
+    let mut server = Running::codechat(["serve", "--listen", "127.0.0.1:0", "--store", &url]);
+    let line = server.says("maxmemory-policy").await;
+    assert!(
+        line.contains("WARN") && line.contains("volatile-lru"),
+        "{line}"
+    );
+}
+
 /// The rule that the documents give for the store's user, with a password.
 fn documented_rule() -> String {
     const DOCUMENT: &str = include_str!("../../../docs/deployment.md");
