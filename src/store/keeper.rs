@@ -52,7 +52,7 @@ struct State {
     delay: Duration,
 }
 
-/// What the store answers to a beat: when the one before was, the filling, the time, and who is dead.
+/// What the store answers to a beat: when the one before was, the dataset ID, the time, and who is dead.
 type Told = (Option<u64>, Option<String>, (u64, u64), Vec<String>);
 
 /// What a beat tells.
@@ -160,12 +160,12 @@ impl Inner {
             .arg(&nodes)
             .arg("-inf")
             .arg(long_ago);
-        let (before, filling, (seconds, micros), dead): Told = link.query_all(&commands).await?;
+        let (before, dataset, (seconds, micros), dead): Told = link.query_all(&commands).await?;
         if !self.is_leaving.load(Ordering::Relaxed) {
             self.note_alive(now).await?;
         }
         link.set_time(seconds * 1000 + micros / 1000);
-        if !link.is_filled_with(filling.as_deref()) {
+        if !link.has_dataset(dataset.as_deref()) {
             // It was flushed: no connection breaks by that.
             link.reconnect();
         }

@@ -21,12 +21,12 @@ use crate::token::Token;
 
 /// How many requests may be under way at once. Further ones are refused.
 pub(super) const IN_FLIGHT: usize = 4096;
-/// The first pause before another try to connect, and the longest: each is drawn up to that.
+/// First and longest upper bound of the random pause before another try to connect.
 const PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// The oldest Redis whose scripts can do what ours do.
+/// The oldest Redis version that supports the scripts.
 const OLDEST: (u32, u32) = (7, 0);
-/// What the key that names a filling of the store holds besides: the format of all keys.
+/// Version of the keys' format, kept after the dataset ID in the key `PREFIX:store`.
 const FORMAT: &str = "1";
 
 /// How to reach the store.
@@ -35,7 +35,7 @@ pub(super) struct LinkOptions {
     pub(super) address: StoreAddress,
     pub(super) password: Option<Token>,
     pub(super) prefix: String,
-    /// For one answer.
+    /// How long to wait for one answer.
     pub(super) timeout: Duration,
 }
 
@@ -59,17 +59,17 @@ struct Connection {
     origin: Origin,
 }
 
-/// Which store answers: what it held may be lost where this is another than before.
+/// Identifies the store behind the connection. If it changes, data may be lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Origin {
-    /// The process.
+    /// Redis's `run_id`, new after each restart.
     run: String,
-    /// The filling, which a flush ends.
-    filling: String,
+    /// The random ID in `PREFIX:store`, which a flush deletes.
+    dataset: String,
 }
 
 impl Link {
-    /// Begins to connect, and goes on for as long as the process lives.
+    /// Starts a task that keeps the connection open until the process exits.
     pub(super) fn new(options: LinkOptions) -> Self {
         let (sender, current) = watch::channel(None);
         let link = Self {
@@ -104,14 +104,14 @@ impl Link {
         self.current.borrow().as_ref().map(|it| it.origin.clone())
     }
 
-    /// Ready at each change of [`Link::origin`] that comes after the last one that was waited for.
+    /// Waits until [`Link::origin`] has changed since the last call.
     pub(super) async fn changed(&mut self) {
         if self.current.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
     }
 
-    /// Has the connection opened anew, where what it says shows that it leads to the wrong store.
+    /// Has the connection opened anew, after an answer that shows that it leads to a replica, or to a store that was flushed.
     pub(super) fn reconnect(&self) {
         self.broken.notify_one();
     }
@@ -127,11 +127,12 @@ impl Link {
         self.ahead.store(ahead, Ordering::Relaxed);
     }
 
-    /// Whether that is what names the filling of the store which the connection found.
-    pub(super) fn is_filled_with(&self, name: Option<&str>) -> bool {
+    /// Returns whether `name`, the value of `PREFIX:store`, has the dataset ID that this connection found; true if there is no
+    /// connection.
+    pub(super) fn has_dataset(&self, name: Option<&str>) -> bool {
         let current = self.current.borrow();
-        let filling = current.as_ref().map(|it| &*it.origin.filling);
-        filling.is_none_or(|it| name.and_then(|name| name.split(' ').next()) == Some(it))
+        let dataset = current.as_ref().map(|it| &*it.origin.dataset);
+        dataset.is_none_or(|it| name.and_then(|name| name.split(' ').next()) == Some(it))
     }
 
     /// Why there is no connection.
@@ -142,7 +143,7 @@ impl Link {
             .clone()
     }
 
-    /// The store's time until which an answer is waited for that is asked for now.
+    /// Returns the deadline, in the store's time, for the answer to a request that is sent now.
     pub(super) fn deadline(&self) -> u64 {
         let timeout = u64::try_from(self.options.timeout.as_millis()).unwrap_or(u64::MAX);
         self.now().saturating_add(timeout)
@@ -151,7 +152,8 @@ impl Link {
     /// Sends one command, once there is a connection.
     ///
     /// # Errors
-    /// [`Refusal::StoreAway`] where the answer did not come in time: the command may have run. [`Refusal::StoreFull`].
+    /// [`Refusal::StoreAway`] if too many requests are under way, the store answers with an error, or no answer comes in time, in
+    /// which case the command may have run. [`Refusal::StoreFull`] if its memory is full.
     pub(super) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Refusal> {
         self.run(async |redis| command.query_async(redis).await)
             .await
@@ -239,7 +241,7 @@ impl Link {
             return Refusal::StoreFull;
         }
         if error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) {
-            // What was the primary is one no more.
+            // After a failover: this is a replica now.
             self.reconnect();
         }
         tracing::warn!(error = %described(error), "a request to the store failed");
@@ -253,14 +255,14 @@ fn described(error: &RedisError) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-/// Waits before another try: longer after each, and drawn, so that not all nodes come at once.
+/// Waits for a random time before another try. Its upper bound doubles with each, and not all servers come at once.
 pub(super) async fn pause(tries: u32) {
     let longest = PAUSE.saturating_mul(1 << tries.min(10)).min(LONGEST_PAUSE);
-    sleep(longest.mul_f64(drawn())).await;
+    sleep(longest.mul_f64(random_fraction())).await;
 }
 
 /// A number from 0 to 1.
-fn drawn() -> f64 {
+fn random_fraction() -> f64 {
     let [byte, ..] = uuid::Uuid::new_v4().into_bytes();
     f64::from(byte) / f64::from(u8::MAX)
 }
@@ -281,7 +283,7 @@ pub(super) enum Unusable {
     #[error("the store at {0} is a replica; give the address of the primary")]
     Replica(StoreAddress),
     #[error(
-        "other servers keep their clients under the prefix {0} in another format ({1}); use another --store-prefix, or the same version everywhere"
+        "servers of another version of codechat use the prefix {0} in the store (key format {1}); run the same version everywhere, or choose another --store-prefix"
     )]
     Format(String, String),
 }
@@ -339,16 +341,16 @@ async fn open(
     if !forbidden.is_empty() {
         return Err(Unusable::Forbids(address.clone(), forbidden.join(", ")));
     }
-    let (filling, time) = filling(&mut redis, &options.prefix)
+    let (dataset, time) = dataset(&mut redis, &options.prefix)
         .await
         .map_err(refuses)?;
-    let (filling, format) = filling.split_once(' ').unwrap_or((&filling, ""));
+    let (dataset, format) = dataset.split_once(' ').unwrap_or((&dataset, ""));
     if format != FORMAT {
         return Err(Unusable::Format(options.prefix.clone(), format.to_owned()));
     }
     let origin = Origin {
         run: line("run_id"),
-        filling: filling.to_owned(),
+        dataset: dataset.to_owned(),
     };
     let driver = async {
         let _ = driver.await;
@@ -356,8 +358,8 @@ async fn open(
     Ok((Connection { redis, origin }, time, driver))
 }
 
-/// Asks for the key that names the filling of the store, which is made where there is none, and for the time.
-async fn filling(redis: &mut MultiplexedConnection, prefix: &str) -> RedisResult<(String, u64)> {
+/// Reads the value of `PREFIX:store`, which is made if it is missing, and the store's time.
+async fn dataset(redis: &mut MultiplexedConnection, prefix: &str) -> RedisResult<(String, u64)> {
     let key = format!("{prefix}:store");
     let mut commands = redis::pipe();
     commands.cmd("GET").arg(&key).cmd("TIME");
@@ -372,8 +374,8 @@ async fn filling(redis: &mut MultiplexedConnection, prefix: &str) -> RedisResult
     let mut commands = redis::pipe();
     commands.cmd("SET").arg(&key).arg(new).arg("NX").ignore();
     commands.cmd("GET").arg(&key);
-    let (filling,): (String,) = commands.query_async(redis).await?;
-    Ok((filling, time))
+    let (dataset,): (String,) = commands.query_async(redis).await?;
+    Ok((dataset, time))
 }
 
 fn is_new_enough(version: &str) -> bool {

@@ -153,9 +153,9 @@ async fn a_server_that_shuts_down_says_farewell_and_its_watcher_and_publisher_go
     assert_eq!(here.next_event().await.map(|it| it.name), None, "no end");
     sender.write("three\nfour\n").await;
     assert_eq!(sender.end().await.code, Some(0));
-    let watched = watcher.end().await;
+    let seen = watcher.end().await;
     assert_eq!(
-        (watched.code, &*watched.stdout),
+        (seen.code, &*seen.stdout),
         (Some(0), "one\ntwo\nthree\nfour\n")
     );
 }

@@ -11,7 +11,7 @@ use crate::hub::log::Log;
 use crate::hub::sync::{MutexGuard, Ordering, PoisonError};
 use crate::message::{Message, Operation};
 
-/// Readers that read on are reported once the slowest has read this part of what the log holds.
+/// The store is told of the slowest reader each time it has read another one of so many equal parts of what the store holds.
 const REPORTED_PART: u64 = 4;
 
 /// What such a channel knows besides.
