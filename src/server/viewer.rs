@@ -38,6 +38,7 @@ const FILES: &[File] = files![
     "viewer.css",
     "icon.svg",
     "connection.js",
+    "elements.js",
     "format.js",
     "keys.js",
     "list.js",

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createModel, pass, receive, relist, toCancel } from "../../src/server/viewer/model.js";
-import { anchorAt, follow, keptHits, lineEnds, meant, nextHit, pause, step, topLine } from "../../src/server/viewer/viewport.js";
+import { createModel, pass, receive, relist, rewrap, toCancel } from "../../src/server/viewer/model.js";
+import { anchorAt, follow, keptHits, lineEnds, meant, nextHit, pause, step, topLine, wrapColumns } from "../../src/server/viewer/viewport.js";
 
 /** The lines of a text; together they are the text. */
 function lines(text, columns, most) {
@@ -136,4 +136,57 @@ test("whoever reads whole messages goes from one to the next, and stays at the l
   assert.deepEqual(seen, [3, 4, 4]);
   step(model, 1, 10);
   assert.equal(model.focus, undefined);
+});
+
+test("what stands at the top stays there when lines are broken elsewhere", () => {
+  const words = Array.from({ length: 300 }, (_, at) => `word${at}`).join(" ");
+  const model = withTexts("first", words, "a\nb\nc", ...Array.from({ length: 400 }, (_, at) => `line ${at}`));
+  const atTop = () => {
+    const line = topLine(model, 20);
+    const index = model.viewport.at(line);
+    const own = Math.floor(line) - model.viewport.top(index) - Number(model.narrow);
+    const { plain } = model.records.get(model.viewport.idAt(index));
+    const start = lineEnds(plain, wrapColumns(model))[own - 1] ?? 0;
+    return [plain, own, plain.slice(start, start + 20)];
+  };
+  const layOut = (columns, wraps = true, narrow = false) => {
+    Object.assign(model, { columns, wraps, narrow });
+    rewrap(model);
+  };
+  layOut(40);
+  model.anchor = anchorAt(model, 1 + 30);
+  const [, , read] = atTop();
+  const place = words.indexOf(read);
+  for (const [columns, narrow] of [[80, false], [28, false], [30, true], [40, true], [33, false]]) {
+    layOut(columns, true, narrow);
+    const [, own, now] = atTop();
+    const start = words.indexOf(now);
+    assert.ok(start <= place && place < start + columns + 10, `${columns}: ${read} | ${now}`);
+    assert.ok(own >= 0 && own < model.viewport.lines(1));
+  }
+  layOut(40, false);
+  assert.deepEqual(atTop(), [words, 0, words.slice(0, 20)]);
+  layOut(40);
+  assert.equal(atTop()[2], read);
+  // The first line is the first one, and a record without breaks of its own keeps its line.
+  model.anchor = anchorAt(model, 1.5);
+  layOut(77, true, true);
+  assert.equal(topLine(model, 20), model.viewport.top(1) + 0.5);
+  model.anchor = anchorAt(model, model.viewport.top(2) + 2);
+  layOut(40);
+  assert.equal(topLine(model, 20), model.viewport.top(2) + 1);
+});
+
+test("a list that is made anew for another width has the same records and no news", () => {
+  const { model } = filtered();
+  model.filter = "even";
+  relist(model);
+  pass(model, [0, 2, 4]);
+  model.anchor = anchorAt(model, 0);
+  receive(model, { message: { seq: 6, text: "5", data: "{}" } }, 0);
+  model.columns = 20;
+  rewrap(model);
+  assert.deepEqual(model.viewport.ids(), [0, 2, 4]);
+  pass(model, [5]);
+  assert.deepEqual(model.behind, { new: 1, errors: 0 });
 });

@@ -274,12 +274,14 @@ export function createSearch(page, hung) {
   const isWanted = () => page.model.search !== "" || isFiltered(page.model);
 
   /** @param {{ data: import("./seek.js").Found }} answer */
-  function heard({ data: { generation, shown, hits, marks, until } }) {
+  function heard({ data: { generation, shown, hits, marks, until, done } }) {
     heardAt = performance.now();
     if (marks) isMarking = false;
     if (generation !== page.model.generation) return;
     for (const [id, ranges] of marks ?? []) page.model.marks.set(id, ranges);
     if (isFiltered(page.model)) pass(page.model, shown);
+    // What is read is to be found again before anything moves.
+    if (done || until > (page.model.anchor?.id ?? -1)) page.model.isWaiting = false;
     page.model.hits.push(...hits);
     // It may have got more since, and hang in that.
     if (until === next && !isMarking) isBusy = false;

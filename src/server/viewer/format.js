@@ -22,9 +22,8 @@ export function number(value) {
 function fixed(value) {
   if (value >= 1e21) return BigInt(value).toString();
   const part = value % 1;
-  return part === 0.125 || part === 0.625
-    ? Math.floor(value) + (part < 0.5 ? ".12" : ".62")
-    : value.toFixed(2);
+  const isTie = part === 0.125 || part === 0.625;
+  return isTie ? Math.floor(value) + (part < 0.5 ? ".12" : ".62") : value.toFixed(2);
 }
 
 /** Returns a whole number with commas between thousands. @param {number} count */

@@ -1,16 +1,12 @@
-// The page's keys: the pane's table, but for what a browser keeps to itself; the menu; and what keys do to the list
-// alone. Knows no DOM.
+// The page's keys: the pane's table, but for what a browser keeps to itself, and what keys do to the list alone. Knows no DOM.
 
-import { beginnings, levelBy, nextTimes } from "./model.js";
+import { nextTimes } from "./model.js";
 import { levelOf } from "./records.js";
-import { follow, isFollowing, nextHit, pause, reveal, scroll, seek, step } from "./viewport.js";
+import { beginnings, follow, isFollowing, nextHit, pause, reveal, scroll, seek, step } from "./viewport.js";
 
 /** @typedef {import("./model.js").Model} Model */
-/**
- * @typedef {{ keys: string[], action: string, does: string }} Binding
- */
 
-/** @type {Binding[]} */
+/** @type {{ keys: string[], action: string, does: string }[]} */
 export const TABLE = [
   { keys: ["j", "ArrowDown"], action: "Down", does: "move down; reaching the bottom follows again" },
   { keys: ["k", "ArrowUp"], action: "Up", does: "move up; leaving the bottom pauses" },
@@ -64,19 +60,6 @@ const byKey = new Map(TABLE.flatMap((it) => it.keys.map((key) => [key, it.action
  */
 export const action = (key) => byKey.get(key);
 
-/** What the menu has, in its order. What has no key is written out. @type {Binding[]} */
-export const MENU = [
-  "CopyId", "CopyCurl", "CopyLink", "CopyPage", "Copy", "CopyShown", "SaveText", "SaveAll",
-  { keys: ["Enter"], action: "Open", does: "show the message whole; while following, a line with the time" },
-  "First", "NextError", "PreviousError", "NextOperation", "PreviousOperation", "ShowError", "RaiseLevel", "LowerLevel",
-  "Cancel",
-  { keys: [], action: "Token", does: "give the server's token…" },
-  "Reconnect",
-  { keys: [], action: "New", does: "start a new stream" },
-  { keys: [], action: "Stop", does: "end this stream…" },
-  "Help",
-].map((it) => (typeof it === "string" ? /** @type {Binding} */ (TABLE.find(({ action }) => action === it)) : it));
-
 /**
  * Returns what goes to the record that is found, or tells that there is none.
  * @param {(model: Model) => number | undefined} find
@@ -90,7 +73,7 @@ const to = (find, none) => (model, height) => {
 };
 /** @param {boolean} down */
 const hit = (down) =>
-  to((model) => nextHit(model, down), ({ search }) => (search ? `nothing matches ${search}` : "/ searches"));
+  to((model) => (model.sought = nextHit(model, down)), ({ search }) => (search ? `nothing matches ${search}` : "/ searches"));
 /** @param {boolean} down */
 const error = (down) =>
   to((model) => seek(model, down, (it) => it.kind === "message" && levelOf(it) === "error"), () => "no error");
@@ -124,15 +107,4 @@ export const MOVES = {
   NextOperation: operation(true),
   PreviousOperation: operation(false),
   Time: nextTimes,
-};
-
-/** The levels that keys choose, from the one that is shown. @type {Record<string, (model: Model) => string>} */
-export const LEVELS = {
-  RaiseLevel: (model) => levelBy(model, 1),
-  LowerLevel: (model) => levelBy(model, -1),
-  ShowTrace: () => "",
-  ShowDebug: () => "debug",
-  ShowInfo: () => "info",
-  ShowWarn: () => "warn",
-  ShowError: () => "error",
 };

@@ -1,9 +1,11 @@
 // The list of messages: rows for what is on screen, and no others. What is on screen hangs on a record, so that nothing
 // that comes, falls off or is filtered elsewhere moves it.
 
+import { element, fill, fromTemplate, make } from "./elements.js";
 import { timeText } from "./model.js";
-import { isReadable } from "./text.js";
-import { LINES_MAX, anchorAt, follow, isFollowing, lineEnds, meant, pause, placeTop, topLine, wrapColumns } from "./viewport.js";
+import {
+  LINES_MAX, anchorAt, follow, isFollowing, isPlain, lineEnds, meant, pause, placeTop, topLine, wrapColumns,
+} from "./viewport.js";
 
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./records.js").Entry} Record */
@@ -20,33 +22,17 @@ const NARROW = 600;
 const IDLE = 150;
 /** The most hits that are marked: a browser takes some µs for each in every frame. */
 const MARKS_MAX = 2000;
+/** The most characters of a line that is not broken: a browser lays all of it out. */
+const CUT = 4000;
 /** The most columns of an operation's name. */
 const LABEL_MAX = 14;
-
-/** @param {string} id */
-export const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
-
-/**
- * Makes an element with these properties.
- * @template {keyof HTMLElementTagNameMap} Name
- * @param {Name} name
- * @param {Partial<HTMLElementTagNameMap[Name]>} [properties]
- * @returns {HTMLElementTagNameMap[Name]}
- */
-export const make = (name, properties = {}) => Object.assign(document.createElement(name), properties);
-
-/** Makes what a template has, and returns it with its parts. @param {string} id @returns {HTMLElement[]} */
-export function fromTemplate(id) {
-  const template = /** @type {HTMLTemplateElement} */ (element(id));
-  const made = /** @type {HTMLElement} */ (template.content.firstElementChild?.cloneNode(true));
-  return [made, .../** @type {HTMLElement[]} */ ([...made.children])];
-}
 
 /**
  * Makes the list work.
  * @param {() => void} changed is called when the user has scrolled, pointed or selected
+ * @param {() => void} open shows the message in focus whole
  */
-export function createList(changed) {
+export function createList(changed, open) {
   // The buttons of a row stand beside the list, since an option has no buttons.
   const [list, spacer, rows, tools] = ["list", "spacer", "rows", "row-tools"].map(element);
   /** In the order of the records. @type {Map<number, HTMLElement>} */
@@ -74,11 +60,18 @@ export function createList(changed) {
 
   list.addEventListener("scroll", () => {
     if (!current || Math.abs(list.scrollTop - expected) < 2) return;
+    const by = (list.scrollTop - expected) / LINE;
     scrolledAt = performance.now();
     expected = list.scrollTop;
-    const isAtEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 2;
+    const lines = current.viewport.total();
+    // What is longer than a browser can scroll is gone through by steps, wherever the position is; only a leap goes by that.
+    const isStep = lines * LINE > LONGEST && Math.abs(by) < 2 * height();
+    if (isFollowing(current)) current.anchor = current.drawn;
+    const line = isStep ? topLine(current, height()) + by : list.scrollTop / LINE;
+    const end = isStep ? lines * LINE : list.scrollHeight;
+    const isAtEnd = line * LINE + list.clientHeight >= end - 2;
     if (isAtEnd && !isSelected(rows)) follow(current);
-    else placeTop(current, list.scrollTop / LINE);
+    else placeTop(current, line);
     changed();
   });
 
@@ -135,7 +128,8 @@ export function createList(changed) {
     const ends = lineEnds(record.plain, wrapColumns(model));
     const end = ends[Math.min(ends.length, LINES_MAX) - 1];
     // The browser breaks where the height says, not where it would itself.
-    fill(text, record, end, isOrdinary ? ends.filter((it) => record.plain[it - 1] !== "\n") : []);
+    if (wrapColumns(model) === 0) fill(text, record, end, cutsOf(record.plain, ends));
+    else fill(text, record, end, isOrdinary ? ends.filter((it) => record.plain[it - 1] !== "\n").map((it) => [it, it]) : []);
     const more = `… ${ends.length - LINES_MAX} more, Enter opens`;
     if (ends.length > LINES_MAX) text.append(make("span", { className: "more", textContent: more }));
     // Nobody wants to hear milliseconds.
@@ -159,27 +153,36 @@ export function createList(changed) {
     return Math.max(10, Math.floor(width / (letter || 8)));
   }
 
+  /** The text of a record that is shown whole, and of its row. @param {number} id */
+  const textsOf = (id) => [document.querySelector(`[open] #whole${id}`), drawn.get(id)?.lastElementChild].filter((it) => !!it);
+
   /** Marks what the search has found on screen. @param {Model} model */
   function highlight({ marks }) {
-    if (!("highlights" in CSS)) return;
     /** @type {StaticRange[]} */
     const marked = [];
-    for (const [id, row] of drawn) {
-      const found = marks.get(id) ?? [];
-      const parts = found.length > 0 ? document.createTreeWalker(row.lastChild ?? row, NodeFilter.SHOW_TEXT) : undefined;
-      let [from, next] = [0, 0];
-      for (let part = parts?.nextNode(); part && part.parentElement?.className !== "more"; part = parts?.nextNode()) {
-        const to = from + (part.nodeValue?.length ?? 0);
-        for (; next < found.length && found[next][0] < to && marked.length < MARKS_MAX; next += 1) {
-          const [startOffset, endOffset] = [Math.max(found[next][0], from) - from, Math.min(found[next][1], to) - from];
-          marked.push(new StaticRange({ startContainer: part, startOffset, endContainer: part, endOffset }));
-          // What goes on in the next part is marked there, too.
-          if (found[next][1] > to) break;
-        }
-        from = to;
-      }
+    for (const [id, found] of marks) {
+      for (const text of textsOf(id)) marked.push(...rangesIn(text, found.slice(0, MARKS_MAX - marked.length)));
     }
     CSS.highlights.set("hit", new Highlight(...marked));
+  }
+
+  /** Has the hit on screen that somebody has gone to, once it is known where it is. @param {Model} model */
+  function showHit(model) {
+    const id = model.sought ?? -1;
+    const [first] = model.marks.get(id) ?? [];
+    if (!first) return;
+    model.sought = undefined;
+    const [text] = textsOf(id);
+    const dialog = text.closest("dialog");
+    const [hit] = rangesIn(text, [first]);
+    const { top, bottom, left } = hit ? boxOf(hit) : { top: 0, bottom: 0, left: Infinity };
+    if (dialog) dialog.scrollTop += top - dialog.clientHeight / 2;
+    // What its row does not show is beyond the last line, or beyond the right edge.
+    else if (left > list.clientWidth) open();
+    else if (top < place || bottom > place + list.clientHeight) {
+      placeTop(model, topLine(model, height()) + (top - place) / LINE - height() / 2);
+      changed();
+    }
   }
 
   /** Scrolls to where the model is, and returns the line at the top. @param {Model} model */
@@ -190,10 +193,13 @@ export function createList(changed) {
     place += moved;
     if (moved !== 0 && !isFollowing(model)) placeTop(model, topLine(model, screen) + moved / LINE);
     const top = topLine(model, screen);
-    const total = Math.min(model.viewport.total() * LINE, LONGEST);
+    const length = model.viewport.total() * LINE;
+    const total = Math.min(length, LONGEST);
     spacer.style.height = `${total}px`;
     const isIdle = performance.now() - scrolledAt > IDLE;
-    const wanted = isFollowing(model) ? Math.max(0, total - list.clientHeight) : Math.min(top * LINE, LONGEST);
+    // Beyond what can be scrolled there is always room for some more steps.
+    const room = length > LONGEST ? 3 * list.clientHeight : 0;
+    const wanted = isFollowing(model) ? Math.max(0, total - list.clientHeight) : Math.min(top * LINE, LONGEST - room);
     if ((isIdle || isFollowing(model)) && Math.abs(list.scrollTop - wanted) >= 1) list.scrollTop = wanted;
     expected = list.scrollTop;
     const drawnNow = anchorAt(model, top);
@@ -203,7 +209,12 @@ export function createList(changed) {
     return top;
   }
 
-  /** Makes the rows around a line, and takes the others away. @param {Model} model @param {number} top */
+  /**
+   * Makes the rows around a line, and takes the others away. Returns whether one of them is of another height than was
+   * computed.
+   * @param {Model} model
+   * @param {number} top
+   */
   function drawRows(model, top) {
     const { viewport, records } = model;
     // Rows stand where the screen is, whatever the position says.
@@ -241,7 +252,7 @@ export function createList(changed) {
       row.ariaPosInSet = String(index + 1);
       row.ariaSetSize = String(count);
     }
-    if (isMeasured) changed();
+    return isMeasured;
   }
 
   /** Shows what is in focus, and puts the buttons on that row, or where the mouse is. @param {Model} model */
@@ -284,7 +295,7 @@ export function createList(changed) {
      */
     draw(model) {
       const newLook = [model.times, model.wraps, model.columns, model.narrow, model.lists, lightTheme.matches].join();
-      if (newLook !== look || model !== current) {
+      if ((newLook !== look && !model.isWaiting) || model !== current) {
         for (const row of drawn.values()) row.remove();
         drawn.clear();
         look = newLook;
@@ -300,10 +311,11 @@ export function createList(changed) {
       wasSelected = isNow && !isFollowing(model);
       // What is read stays on screen when it falls off, until somebody moves.
       const isHeld = model.anchor && model.anchor.id < model.records.first() && drawn.has(model.anchor.id);
-      if (!isHeld) drawRows(model, moveTo(model));
+      if (!isHeld && !model.isWaiting) while (drawRows(model, moveTo(model)));
       drawFocus(model);
       for (const id of model.marks.keys()) if (!drawn.has(id)) model.marks.delete(id);
       highlight(model);
+      showHit(model);
       return model.search ? [...drawn.keys()].filter((id) => !model.marks.has(id)) : [];
     },
   };
@@ -327,6 +339,54 @@ function copyRows(event) {
   event.preventDefault();
 }
 
+/**
+ * Returns where lines that are not broken are cut, with where their next line begins.
+ * @param {string} plain
+ * @param {number[]} ends of its lines
+ * @returns {[cut: number, next: number][]}
+ */
+function cutsOf(plain, ends) {
+  return ends.flatMap((end, at) => {
+    const start = (ends[at - 1] ?? 0) + CUT;
+    // No half of a surrogate pair stays behind.
+    const cut = start + Number((plain.codePointAt(start - 1) ?? 0) > 0xffff);
+    const next = plain[end - 1] === "\n" ? end - 1 : end;
+    return cut < next ? [[cut, next]] : [];
+  });
+}
+
+/**
+ * Returns these places of a text, as far as an element shows it.
+ * @param {Element} text
+ * @param {[start: number, end: number][]} places in their order
+ */
+function rangesIn(text, places) {
+  /** @type {StaticRange[]} */
+  const ranges = [];
+  const parts = document.createTreeWalker(text, NodeFilter.SHOW_TEXT);
+  let [from, next] = [0, 0];
+  for (let part = parts.nextNode(); next < places.length && part?.nodeValue; part = parts.nextNode()) {
+    if (part.parentElement?.className === "more") break;
+    const to = from + part.nodeValue.length;
+    for (; next < places.length && places[next][0] < to; next += 1) {
+      const [startOffset, endOffset] = [Math.max(places[next][0], from) - from, Math.min(places[next][1], to) - from];
+      ranges.push(new StaticRange({ startContainer: part, startOffset, endContainer: part, endOffset }));
+      // What goes on in the next part is there, too.
+      if (places[next][1] > to) break;
+    }
+    from = to;
+  }
+  return ranges;
+}
+
+/** Returns where a range is in the window. @param {StaticRange} range */
+function boxOf({ startContainer, startOffset, endContainer, endOffset }) {
+  const range = new Range();
+  range.setStart(startContainer, startOffset);
+  range.setEnd(endContainer, endOffset);
+  return range.getBoundingClientRect();
+}
+
 /** The columns of operations' names, which stand beside messages if there are several. @param {Model} model */
 function labelWidth(model) {
   const names = model.operations.all().map((it) => it.name?.length ?? 0);
@@ -335,60 +395,3 @@ function labelWidth(model) {
 
 /** @type {Record} */
 const PROBE = { kind: "note", time: 1, arrived: 0, level: undefined, operation: undefined, plain: "", spans: [] };
-
-/** Whether a text takes as many columns as it has characters. @param {string} text */
-const isPlain = (text) => /^[\x20-\x7e\n]*$/.test(text);
-
-/**
- * Fills in a record's text up to `end`, with its styles.
- * @param {HTMLElement} text
- * @param {Record} record
- * @param {number} end
- * @param {number[]} [breaks] where lines are broken
- */
-export function fill(text, { plain, spans }, end, breaks = []) {
-  let at = 0;
-  let broken = 0;
-  /** @param {HTMLElement} where @param {number} until */
-  const put = (where, until) => {
-    for (; breaks[broken] < until; broken += 1) {
-      // Its line feed is the style sheet's, and no part of the text that is selected.
-      where.append(plain.slice(at, breaks[broken]), make("span", { className: "break" }));
-      at = breaks[broken];
-    }
-    where.append(plain.slice(at, until));
-    at = until;
-  };
-  for (const span of spans) {
-    if (span.start >= end) break;
-    if (span.start > at) put(text, span.start);
-    const part = make("span");
-    put(part, Math.min(span.end, end));
-    decorate(part, span);
-    text.append(part);
-  }
-  if (at < end || at === 0) put(text, end);
-}
-
-/** The sixteen colours, readable on both backgrounds. */
-const PALETTE = [
-  "", "#e5534b", "#3fa34d", "#b58900", "#4f8fe0", "#b07cc6", "#2aa198", "",
-  "#8b95a3", "#ff7b72", "#4fbf67", "#d29922", "#6cb0ff", "#d2a8ff", "#39c5cf", "",
-];
-
-/** @param {HTMLElement} part @param {import("./text.js").Span} span */
-function decorate(part, span) {
-  /** @param {string | number | undefined} it */
-  const colour = (it) => (typeof it === "number" ? PALETTE[it] : (it ?? ""));
-  const [one, other] = [colour(span.foreground), colour(span.background)];
-  const [wanted, back] = span.inverse ? [other, one] : [one, other];
-  const own = getComputedStyle(document.documentElement);
-  // Of what stands behind a row, the focus is nearest to its text.
-  const front = wanted && isReadable(wanted, back || own.getPropertyValue("--focus")) ? wanted : "";
-  // What could not be read has the page's own colours.
-  const hasBack = back !== "" && isReadable(front || own.getPropertyValue("--front"), back);
-  if (hasBack) part.style.backgroundColor = back;
-  part.style.color = front || (hasBack ? "var(--front)" : "");
-  const is = /** @type {const} */ (["bold", "dim", "italic", "underline", "strike"]).filter((it) => span[it]);
-  part.className = [...is, span.inverse && !hasBack ? "inverse" : ""].join(" ");
-}

@@ -1,9 +1,10 @@
 // The page: its address, and what keys, buttons and the menu have it do. It draws with the next frame, and only if
 // something has changed.
 
-import { API, createConnection, createSearch, post } from "./connection.js";
-import { LEVELS, MOVES, action } from "./keys.js";
-import { createList, element } from "./list.js";
+import { createConnection, createSearch, post } from "./connection.js";
+import { element } from "./elements.js";
+import { MOVES, action } from "./keys.js";
+import { createList } from "./list.js";
 import * as models from "./model.js";
 import { compile } from "./query.js";
 import { safeLine } from "./text.js";
@@ -32,21 +33,19 @@ const page = {
   /** @param {string} id */
   named(id) {
     page.model.id = id;
-    history.replaceState(null, "", `#${id}`);
-    lines();
+    history.replaceState(history.state, "", `#${id}`);
   },
   /** @param {string} reason @param {boolean} isInPlace whether all else stays */
   async askToken(reason, isInPlace) {
-    const token = await view.token(reason, isInPlace ? undefined : (id) => (location.hash = id));
+    const token = await view.token(reason, isInPlace ? undefined : watch);
     page.token = token || page.token;
-    lines();
     return token !== "";
   },
 };
 /** @type {ReturnType<typeof createConnection> | undefined} */
 let connection;
 let isDue = false;
-const list = createList(changed);
+const list = createList(changed, () => openDetail(0));
 const search = createSearch(page, () => {
   empty("search", "filter");
   relist();
@@ -65,9 +64,9 @@ function changed() {
   isDue = true;
   requestAnimationFrame(() => {
     isDue = false;
-    if (list.measure(page.model)) relist();
+    if (list.measure(page.model)) models.rewrap(page.model);
     viewport.openLink(page.model, list.height());
-    view.draw(page.model, now());
+    view.draw(page.model, now(), page.token !== "");
     search.mark(list.draw(page.model));
   });
 }
@@ -85,6 +84,7 @@ let fading = 0;
 function tell(text) {
   const { model } = page;
   model.notice = safeLine(text);
+  models.say(model, "", model.notice);
   changed();
   clearTimeout(fading);
   fading = setTimeout(() => {
@@ -105,8 +105,12 @@ const ask = (wish, done) => post(page, "control", wish, { done, failed: "publish
 
 /** @param {string | undefined} operation */
 function cancel(operation) {
-  view.ask(`Ask publishers to cancel ${operation ?? "whatever they do"}?`, "Ask to cancel", "Keep running", () => {
-    ask({ cancel: true, operation }, `publishers were asked to cancel ${operation ?? ""}`.trim());
+  const { cancelled, operations } = page.model;
+  view.ask(`Ask publishers to cancel ${operation ?? "whatever they do"}?`, "Ask to cancel", "Keep running", async () => {
+    const asked = operation === undefined ? operations.running().map((it) => it.name) : [operation];
+    for (const it of asked) cancelled.add(it);
+    const isDone = await ask({ cancel: true, operation }, `publishers were asked to cancel ${operation ?? ""}`.trim());
+    if (!isDone) for (const it of asked) cancelled.delete(it);
   });
 }
 
@@ -120,12 +124,11 @@ async function detail() {
   const { model } = page;
   const wants = !model.wantsDebug;
   const what = wants ? "asked for debug detail" : "told that debug detail is not needed any more";
-  if (await ask({ level: wants ? "debug" : null }, `publishers were ${what}`)) model.wantsDebug = wants;
-  changed();
+  model.wantsDebug = wants;
+  if (!(await ask({ level: wants ? "debug" : null }, `publishers were ${what}`))) model.wantsDebug = !wants;
 }
 
 const address = () => `${location.origin}${location.pathname}#${page.model.id}`;
-const server = () => `${location.origin}${location.pathname}`.replace(/\/$/, "");
 const focused = () => page.model.records.get(viewport.meant(page.model));
 
 /** @param {string} text @param {string} what */
@@ -134,6 +137,7 @@ const copy = async (text, what) => tell(await view.copy(text, what));
 /** @param {number} by */
 function openDetail(by) {
   if (by !== 0) viewport.step(page.model, by, list.height(), true);
+  page.model.sought = viewport.meant(page.model);
   const record = focused();
   if (record) view.detail(page.model, record, address(), copy, openDetail);
   changed();
@@ -175,19 +179,21 @@ const ACTIONS = {
   Fold: () => (page.model.unfolds = !page.model.unfolds),
   Wrap: () => {
     page.model.wraps = !page.model.wraps;
-    relist();
+    models.rewrap(page.model);
   },
+  RaiseLevel: () => setLevel(models.levelBy(page.model, 1)),
+  LowerLevel: () => setLevel(models.levelBy(page.model, -1)),
   Copy: () => copy(focused()?.plain ?? "", "the message"),
-  CopyShown: () => copy(view.shownAsText(page.model), "all that is shown"),
+  CopyShown: () => copy(models.shownAsText(page.model), "all that is shown"),
   CopyId: () => copy(page.model.id, "the client ID"),
-  CopyCurl: () => copy(sending(), "a curl line that sends the client ID along"),
+  CopyCurl: () => copy(view.sending(page.model), "a curl line that sends the client ID along"),
   CopyLink: () => {
     const seq = viewport.isFollowing(page.model) ? 0 : focused()?.message?.seq;
     return seq ? copy(`${address()}/${seq}`, "the link to the message") : ACTIONS.CopyPage();
   },
   CopyPage: () => copy(address(), "the address of this page"),
-  SaveText: () => view.save(page.model, "txt", view.shownAsText(page.model)),
-  SaveAll: () => view.save(page.model, "ndjson", view.allAsNdjson(page.model)),
+  SaveText: () => view.save(page.model, "txt", models.shownAsText(page.model)),
+  SaveAll: () => view.save(page.model, "ndjson", models.allAsNdjson(page.model)),
   Detail: detail,
   Cancel: (operation) => cancel(operation ?? models.toCancel(page.model)),
   Token: async () => (await page.askToken("", true)) && page.model.connection.kind !== "live" && resume(),
@@ -211,10 +217,12 @@ const ACTIONS = {
 function act(name, operation) {
   const { model } = page;
   model.notice = "";
+  model.sought = undefined;
   if (model.link?.isGone) model.link = undefined;
   const told = MOVES[name]?.(model, list.height());
   if (told) tell(told);
-  if (name in LEVELS) setLevel(LEVELS[name](model));
+  const level = /^Show(\w+)$/.exec(name)?.[1].toLowerCase();
+  if (level) setLevel(level === "trace" ? "" : level);
   ACTIONS[name]?.(operation);
   changed();
 }
@@ -292,7 +300,6 @@ function begin({ id = "", seq = 0, failure }) {
   // A page that nobody looks at yet needs no ID.
   else if (id === "" && document.hidden) document.addEventListener("visibilitychange", connect, { once: true });
   else connect();
-  lines();
   changed();
 }
 
@@ -305,21 +312,10 @@ function resume() {
   changed();
 }
 
-const sending = () => `curl -H 'Sse-Client-ID: ${page.model.id}' http://localhost:8000/`;
-
-/** Writes the lines to paste while nothing has come. */
-function lines() {
-  const { model, token } = page;
-  const authorization = token ? '-H "Authorization: Bearer $CODECHAT_TOKEN" ' : "";
-  const url = `${server()}/${API}/debug/${model.id}`;
-  view.write("own-id", `Client ID ${model.id}`);
-  view.write("sending", sending());
-  const send = `codechat send --id ${model.id} --server ${server()} hello`;
-  view.write("publishing", `${send}\ncurl ${authorization}-d hello ${url}`);
-}
-
 /** Watches what the address names. */
 const start = () => begin(models.readAddress(location.hash.slice(1)));
+/** Watches a client, also the one that is watched already. @param {string} id */
+const watch = (id) => (location.hash === `#${id}` ? start() : (location.hash = id));
 
 /** Gives the connection up for a while. */
 function sleep() {
@@ -332,30 +328,40 @@ const isAsleep = () => page.model.connection.kind === "asleep";
 const wake = () => isAsleep() && resume();
 
 /**
- * Gives a hidden page's connection up once others need it, and takes it up again when it is looked at.
- * @param {() => void} sleep
- * @param {() => void} wake
+ * Gives a hidden page's connection up once others need it, and takes it up again when it is looked at: a browser opens
+ * six connections to a server, and each page that watches holds one.
  */
-function keepFew(sleep, wake) {
+function keepFew() {
   const [navigation] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
   // From HTTP/2 on, all requests to a server share one connection.
   if (/^h[23]/.test(navigation.nextHopProtocol)) return;
   /** @type {BroadcastChannel | undefined} */
   let pages;
-  const own = String(performance.timeOrigin + performance.now());
+  /** The tab's name, which stands in its history: a page that is loaded again is no other one. @type {string} */
+  let own = history.state;
+  const keepName = () => history.replaceState(own, "");
+  const rename = () => {
+    own = String(performance.timeOrigin + performance.now());
+    keepName();
+  };
+  if (!own) rename();
   /** Those that were looked at since this one was. @type {Set<string>} */
   const others = new Set();
   const look = () => {
-    if (document.visibilityState !== "visible") return;
+    if (document.hidden) return;
     others.clear();
     pages?.postMessage(own);
     wake();
   };
   document.addEventListener("visibilitychange", look);
+  // Another address has a history of its own.
+  addEventListener("hashchange", keepName);
   addEventListener("pageshow", () => {
     pages = new BroadcastChannel("codechat");
     pages.onmessage = ({ data }) => {
       others.add(data);
+      // A tab that was made of this one has its name, too.
+      if (data === own) rename();
       if (document.hidden && others.size >= OTHERS) sleep();
     };
     look();
@@ -367,8 +373,7 @@ function keepFew(sleep, wake) {
   });
 }
 
-// A browser opens six connections to a server, over HTTP/1.1, and each page that watches holds one.
-keepFew(sleep, wake);
+keepFew();
 // A page to which one can come back is kept only if it has no connection.
 addEventListener("pagehide", sleep);
 addEventListener("pageshow", wake);
@@ -381,16 +386,11 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) connection?.hurry();
   changed();
 });
-/** Tells an error of the page's own, without all that may have broken. @param {unknown} what */
-function broken(what) {
-  element("broken").hidden = false;
-  element("failure").textContent = safeLine(String(what));
-}
-addEventListener("error", ({ message }) => broken(message));
-addEventListener("unhandledrejection", ({ reason }) => broken(reason));
+addEventListener("error", ({ message }) => view.broken(message));
+addEventListener("unhandledrejection", ({ reason }) => view.broken(reason));
 setInterval(() => {
   if (document.hidden) return view.entitle(page.model);
-  view.announce(models.spoken(page.model), now());
+  view.announce(page.model, now());
   changed();
 }, 1000);
 element("static").hidden = true;

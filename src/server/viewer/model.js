@@ -6,7 +6,7 @@ import { createOperations } from "./operations.js";
 import { createRecords } from "./records.js";
 import { GREETING, LEVELS } from "./stream.js";
 import { safe, safeLine } from "./text.js";
-import { LINES_MAX, createViewport, isFollowing, lineEnds, meant, wrapColumns } from "./viewport.js";
+import { LINES_MAX, createViewport, isFollowing, lineEnds, meant, shown, wrapColumns } from "./viewport.js";
 
 /** @typedef {import("./records.js").Entry} Record */
 
@@ -18,6 +18,12 @@ const TEXT_MAX = 4 << 20;
 const NO_SPANS = [];
 /** What stands in the list where a quiet stream has ended, which is then subscribed to again. */
 const IDLE = "ended: nothing happened for the idle timeout";
+const QUIT = "ended by its owner, whose watch was the server; `codechat serve` starts one that stays";
+/** What is told of a stream's end. */
+const ENDS = { stopped: "stopped", idle: IDLE, quit: QUIT };
+/** A screen reader is told of so many things in a sentence at most. */
+const UNSAID_MAX = 3;
+const [LOST, FOUND] = ["lost the connection", "connected again"];
 const ADDRESS = /^([0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})(?:\/([1-9]\d{0,15}))?$/i;
 const TIMES = ["clock", "since the start", "since the previous message", "off"];
 
@@ -27,44 +33,43 @@ const TIMES = ["clock", "since the start", "since the previous message", "off"];
  */
 export function createModel({ id, began, offset }) {
   return {
-    id,
-    began,
-    offset,
+    id, began, offset,
     /** @type {{ kind: string, text?: string, attempt?: number, due?: number, since?: number }} */
     connection: { kind: "connecting" },
+    /** When the last message came, and when anything did; -1 for never. */
     lastMessage: -1,
     lastSign: -1,
     records: createRecords(),
     viewport: createViewport(),
     operations: createOperations(true),
-    received: 0,
-    lost: 0,
-    uncounted: 0,
-    errors: 0,
+    /** Messages, those that were lost, how often it is not known how many, and errors. */
+    received: 0, lost: 0, uncounted: 0, errors: 0,
+    /** What has come since the list stands still. */
     behind: { new: 0, errors: 0 },
-    search: "",
+    /** What is looked for, and what is shown. */
+    search: "", filter: "", level: "",
     /** @type {number[]} */
     hits: [],
+    /** The record whose first hit is to be seen. @type {number | undefined} */
+    sought: undefined,
     /** Where hits on screen are, as far as the worker has told. @type {Map<number, [start: number, end: number][]>} */
     marks: new Map(),
-    filter: "",
-    level: "",
     /** Counts what was asked of the worker, so that late answers are known. */
     generation: 0,
     /** @type {number | undefined} The record in focus; none while following. */
     focus: undefined,
-    /** @type {{ id: number, line: number } | undefined} What stands at the top; none while following. */
+    /** @type {import("./viewport.js").Anchor | undefined} What stands at the top; none while following. */
     anchor: undefined,
-    /** What stood there when the list was drawn last. @type {{ id: number, line: number } | undefined} */
+    /** What stood there when the list was drawn last. @type {import("./viewport.js").Anchor | undefined} */
     drawn: undefined,
-    times: 0,
-    wraps: true,
-    columns: 80,
+    /** Whether what is drawn stays, since the worker has not told yet what is shown instead. */
+    isWaiting: false,
+    /** How the list is laid out. */
+    times: 0, wraps: true, columns: 80, narrow: false,
     /** How often the list was made anew. */
     lists: 0,
     /** Records before this one are no news. */
     counted: 0,
-    narrow: false,
     /** Whether all operations are shown. */
     unfolds: false,
     wantsDebug: false,
@@ -72,6 +77,12 @@ export function createModel({ id, began, offset }) {
      * @type {{ seq: number, next: number, isGone: boolean } | undefined} */
     link: undefined,
     notice: "",
+    /** What operations were asked to be cancelled; it is shown until they end. @type {Set<string | undefined>} */
+    cancelled: new Set(),
+    /** What a screen reader is yet to be told, by what it is about. @type {Map<string | undefined, string>} */
+    unsaid: new Map(),
+    /** What it was told last of what goes on. */
+    said: ["", ""],
   };
 }
 
@@ -106,72 +117,63 @@ function append(model, record) {
 
 /** Shows a record, if it is still kept. @param {Model} model @param {number} id */
 function show(model, id) {
+  const record = place(model, id);
+  if (record?.kind !== "message" || isFollowing(model) || id < model.counted) return;
+  model.behind.new += 1;
+  if (record.level === "error") model.behind.errors += 1;
+}
+
+/** Puts a record at the end of the list, if it is still kept, and returns it. @param {Model} model @param {number} id */
+function place(model, id) {
   const record = model.records.get(id);
-  if (!record) return;
-  const isMessage = record.kind === "message";
+  if (!record) return undefined;
   const lines = lineEnds(record.plain, wrapColumns(model), LINES_MAX + 1).length + Number(model.narrow);
-  model.viewport.push(id, lines, isMessage);
-  if (isMessage && !isFollowing(model) && id >= model.counted) {
-    model.behind.new += 1;
-    if (record.level === "error") model.behind.errors += 1;
-  }
+  model.viewport.push(id, lines, record.kind === "message");
+  return record;
 }
 
 /**
- * Takes what a stream told.
+ * Takes what a stream told. Where nothing happens, streams that end and begin are told once.
  * @param {Model} model
  * @param {import("./stream.js").Told} update
  * @param {number} now
  */
 export function receive(model, update, now) {
   model.lastSign = now;
-  const wasIdle = isIdle(model);
-  if ("message" in update) {
-    const { message } = update;
-    // Where nothing happens, streams that end and begin are told once.
-    if (wasIdle && message.text === GREETING && message.system) return;
-    model.operations.update(message, now);
-    const kind = message.system ? "system" : "message";
-    const more = message.text.length - TEXT_MAX;
-    const words = more > 0 ? `${message.text.slice(0, TEXT_MAX)}… (${more} more are not shown)` : message.text;
-    const text = safe(words);
-    const plain = message.system ? `-- ${text.plain} --` : text.plain || withoutWords(message);
-    if (!message.system) {
-      model.received += 1;
-      model.lastMessage = now;
-      if (message.level === "error") model.errors += 1;
-    }
-    return append(model, {
-      kind,
-      time: message.time,
-      arrived: now,
-      level: message.level,
-      operation: message.operation === undefined ? undefined : safeLine(message.operation),
-      plain,
-      spans: message.system || text.spans.length === 0 ? NO_SPANS : text.spans,
-      message,
-    });
+  const isGreeting = "message" in update && update.message.system && update.message.text === GREETING;
+  const isRoutine = isGreeting || ("end" in update && update.end === "idle");
+  if (isRoutine && isIdle(model)) return;
+  if ("message" in update) receiveMessage(model, update.message, now);
+  else if ("gap" in update) receiveGap(model, update.gap, now);
+  else note(model, ENDS[update.end], now);
+}
+
+/** @param {Model} model @param {import("./stream.js").Message} message @param {number} now */
+function receiveMessage(model, message, now) {
+  const { time, level, system } = message;
+  model.operations.update(message, now);
+  tellOutcome(model, message);
+  const more = message.text.length - TEXT_MAX;
+  const words = more > 0 ? `${message.text.slice(0, TEXT_MAX)}… (${more} more are not shown)` : message.text;
+  const { plain, spans } = safe(words);
+  const operation = message.operation === undefined ? undefined : safeLine(message.operation);
+  const record = { time, arrived: now, level, operation, message };
+  if (system) return append(model, { ...record, kind: "system", plain: `-- ${plain} --`, spans: NO_SPANS });
+  model.received += 1;
+  model.lastMessage = now;
+  if (level === "error") model.errors += 1;
+  append(model, { ...record, kind: "message", plain: plain || withoutWords(message), spans });
+}
+
+/** @param {Model} model @param {import("./stream.js").Gap} gap @param {number} now */
+function receiveGap(model, { from, to, missed, joining }, now) {
+  if (missed === undefined) {
+    model.uncounted += 1;
+    return note(model, "the server restarted; messages may be lost, how many is not known", now, "warn");
   }
-  if ("gap" in update) {
-    const { from, to, missed, joining } = update.gap;
-    if (missed === undefined) {
-      model.uncounted += 1;
-      return note(model, "the server restarted; messages may be lost, how many is not known", now, "warn");
-    }
-    if (joining) {
-      const are = missed === 1 ? "is" : "are";
-      return note(model, `${counted(missed, "older message")} ${are} no longer held`, now, "warn");
-    }
-    model.lost += missed;
-    return note(model, `${counted(missed, "message")} lost (${from}–${to})`, now, "warn");
-  }
-  if (wasIdle && update.end === "idle") return;
-  const texts = {
-    stopped: "stopped",
-    idle: IDLE,
-    quit: "ended by its owner, whose watch was the server; `codechat serve` starts one that stays",
-  };
-  return note(model, texts[update.end], now);
+  const older = `${counted(missed, "older message")} ${missed === 1 ? "is" : "are"} no longer held`;
+  if (!joining) model.lost += missed;
+  note(model, joining ? older : `${counted(missed, "message")} lost (${from}–${to})`, now, "warn");
 }
 
 /** Whether the newest record says that nothing happens. @param {Model} model */
@@ -209,15 +211,23 @@ function own(kind, plain, arrived, level) {
  */
 const note = (model, text, now, level) => append(model, own("note", `-- ${safeLine(text)} --`, now, level));
 
+/** Makes the list anew of what it has, since lines are broken elsewhere. @param {Model} model */
+export function rewrap(model) {
+  const ids = model.viewport.ids();
+  model.viewport.clear();
+  for (const id of ids) place(model, id);
+}
+
 /**
- * Makes the list anew, after its width, the filter or the level has changed. What is filtered, the worker says.
+ * Makes the list anew, after the filter or the level has changed. What is filtered, the worker says.
  * @param {Model} model
  */
 export function relist(model) {
   model.viewport.clear();
   model.lists += 1;
   model.counted = model.records.end();
-  if (isFiltered(model)) return;
+  model.isWaiting = isFiltered(model);
+  if (model.isWaiting) return;
   for (let id = model.records.first(); id < model.records.end(); id += 1) show(model, id);
 }
 
@@ -233,21 +243,27 @@ export function pass(model, ids) {
 /** Draws a line with the time. @param {Model} model @param {number} now */
 export const ruler = (model, now) => append(model, own("ruler", clock(model.began + now, model.offset), now));
 
-/** The records that are shown, in their order. @param {Model} model */
-export function* shown({ viewport, records }) {
-  for (let at = 0; at < viewport.count(); at += 1) {
-    const record = records.get(viewport.idAt(at));
-    if (record) yield record;
+/** All that is shown, as text. @param {Model} model */
+export function shownAsText(model) {
+  const lines = [];
+  let previous;
+  for (const record of shown(model)) {
+    const name = record.operation === undefined ? "" : `${record.operation}:`;
+    const parts = [timeText(model, record, previous), record.level, name, record.plain];
+    lines.push(parts.filter(Boolean).join(" "), "\n");
+    previous = record;
   }
+  return lines.join("");
 }
 
-/** The first record that is shown of each operation. @param {Model} model */
-export function beginnings(model) {
-  /** @type {Map<string | undefined, Record>} */
-  const firsts = new Map();
-  for (const record of shown(model)) if (!firsts.has(record.operation)) firsts.set(record.operation, record);
-  firsts.delete(undefined);
-  return new Set(firsts.values());
+/** Every message that is kept, as NDJSON. @param {Model} model */
+export function allAsNdjson({ records }) {
+  const lines = [];
+  for (let id = records.first(); id < records.end(); id += 1) {
+    const data = records.get(id)?.message?.data;
+    if (data) lines.push(data, "\n");
+  }
+  return lines.join("");
 }
 
 /** The operation to be cancelled: the one in focus, or the only one; all if there is none. @param {Model} model */
@@ -258,13 +274,36 @@ export function toCancel(model) {
   return running.length === 1 ? running[0] : undefined;
 }
 
-/** What a screen reader is told now and then. @param {Model} model */
+/** Takes note of how an operation has ended. @param {Model} model @param {import("./stream.js").Message} message */
+function tellOutcome(model, { system, level, text, operation, outcome }) {
+  if (outcome) say(model, operation, `${safeLine(operation ?? "progress")} ${outcome === "ok" ? "done" : outcome}`);
+  // So the server tells that a publisher is gone.
+  else if (system && level === "error") say(model, operation, safeLine(text));
+  if (outcome) model.cancelled.delete(operation);
+}
+
+/**
+ * Has a screen reader told something soon; of what is about the same, the newest alone.
+ * @param {Model} model
+ * @param {string | undefined} about an operation, or "" for what the page itself has to tell
+ * @param {string} text
+ */
+export function say({ unsaid }, about, text) {
+  unsaid.delete(about);
+  unsaid.set(about, text);
+  if (unsaid.size > UNSAID_MAX) unsaid.delete(unsaid.keys().next().value);
+}
+
+/** Returns what a screen reader is to be told now, "" if nothing, and takes note that it was. @param {Model} model */
 export function spoken(model) {
-  const { behind, connection } = model;
-  if (connection.kind === "retrying") return "lost the connection";
-  if (connection.kind === "ended") return "the stream has ended";
-  if (connection.kind === "failed" || connection.kind === "malformed") return connection.text ?? "";
-  return behind.new > 0 ? news(model) : "";
+  const { behind, connection, said, unsaid } = model;
+  const wasLost = said[0] === LOST || said[0] === FOUND;
+  const states = new Map([["retrying", LOST], ["ended", "the stream has ended"], ["live", wasLost ? FOUND : ""]]);
+  const going = [states.get(connection.kind) ?? connection.text ?? "", behind.new > 0 ? news(model) : ""];
+  const told = [...unsaid.values(), ...going.filter((it) => !said.includes(it))];
+  model.said = going;
+  unsaid.clear();
+  return told.filter(Boolean).join("; ");
 }
 
 /** What has come since the list stands still. @param {Model} model */
@@ -301,38 +340,23 @@ export function timeText(model, record, previous) {
   return sinceText(at(record) - at(before ?? record));
 }
 
-/**
- * Returns what is told of the connection, and how it is meant: good, bad, a warning or nothing.
- * @param {Model} model
- * @param {number} now
- * @returns {{ text: string, tone: string }}
- */
+/** Returns what is told of the connection. @param {Model} model @param {number} now */
 export function stateText(model, now) {
-  const { connection } = model;
-  switch (connection.kind) {
-    case "live": {
-      if (model.narrow) return { text: "● live", tone: "good" };
-      const message = model.lastMessage < 0 ? "no message yet" : `message ${age(now - model.lastMessage)} ago`;
-      return { text: `● live · ${message} · heartbeat ${age(now - model.lastSign)} ago`, tone: "good" };
-    }
-    case "retrying": {
-      const left = Math.ceil(Math.max(0, (connection.due ?? now) - now) / 1000);
-      const soon = left === 0 ? "now" : `in ${left} s`;
-      const lost = now - (connection.since ?? now);
-      const advice = lost > LOST_LONG ? "; is the server running? `codechat serve`" : "";
-      const text = `◐ reconnecting, try ${connection.attempt} ${soon} (${connection.text})${advice}`;
-      return { text, tone: "warning" };
-    }
-    case "ended":
-      return { text: connection.text ? `■ ended (${connection.text})` : "■ ended", tone: "" };
-    case "failed":
-    case "malformed":
-      return { text: `■ ${connection.text}`, tone: "bad" };
-    case "asleep":
-      return { text: "◌ asleep while other tabs are looked at", tone: "" };
-    default:
-      return { text: "◌ connecting", tone: "" };
+  const { kind, text, due = now, since = now, attempt } = model.connection;
+  if (kind === "live") {
+    const asked = model.wantsDebug ? " · detail asked" : "";
+    if (model.narrow) return `● live${asked}`;
+    const message = model.lastMessage < 0 ? "no message yet" : `message ${age(now - model.lastMessage)} ago`;
+    return `● live · ${message} · heartbeat ${age(now - model.lastSign)} ago${asked}`;
   }
+  if (kind === "retrying") {
+    const soon = due > now ? `in ${Math.ceil((due - now) / 1000)} s` : "now";
+    const advice = now - since > LOST_LONG ? "; is the server running? `codechat serve`" : "";
+    return `◐ reconnecting, try ${attempt} ${soon} (${text})${advice}`;
+  }
+  if (kind === "ended") return text ? `■ ended (${text})` : "■ ended";
+  if (kind === "asleep") return "◌ asleep while other tabs are looked at";
+  return text ? `■ ${text}` : "◌ connecting";
 }
 
 /** Whether the list stands still; else, what became of the message that the address leads to. @param {Model} model */
@@ -351,7 +375,7 @@ export function countsText(model) {
   const unknown = model.uncounted > 0 ? (model.lost > 0 ? "+?" : "?") : "";
   const lost = unknown === "?" ? "?" : `${countOf(model.lost)}${unknown}`;
   const { records, viewport } = model;
-  const fellOff = records.fellOff() > 0 ? ` · fell off ${countOf(records.fellOff())}` : "";
+  const fellOff = records.first() > 0 ? ` · fell off ${countOf(records.first())}` : "";
   const filtered = isFiltered(model) ? records.end() - records.first() - viewport.count() : 0;
   if (model.narrow) return isFollowing(model) ? `${received} · lost ${lost}` : "";
   const shown = `shown ${countOf(viewport.messages())} · filtered ${countOf(filtered)}`;

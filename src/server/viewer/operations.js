@@ -124,8 +124,7 @@ function createState(name, firstTime, beganAt) {
     rate.advance(progress.current, span);
     state.progress = progress;
   };
-  const hasDoneAll = () =>
-    state.progress?.total !== undefined && state.progress.current >= state.progress.total;
+  const hasDoneAll = () => state.progress?.total !== undefined && state.progress.current >= state.progress.total;
 
   const state = {
     name,
@@ -206,11 +205,8 @@ function createRate() {
     /** @param {number} value @param {number} now */
     advance(value, now) {
       const last = samples.at(-1);
-      if (last && now - last.begin < TOGETHER) {
-        [last.at, last.value] = [now, value];
-      } else {
-        samples.push({ begin: now, at: now, value });
-      }
+      if (last && now - last.begin < TOGETHER) Object.assign(last, { at: now, value });
+      else samples.push({ begin: now, at: now, value });
       while (samples.length > SAMPLES_MIN && now - samples[1].at >= WINDOW) samples.shift();
     },
     /**
@@ -243,10 +239,8 @@ function createCandidates() {
   const candidates = [];
   return (/** @type {string | undefined} */ operation, /** @type {Guess} */ guess) => {
     const { progress, words } = guess;
-    const index = candidates.findIndex(
-      ({ operation: name, newest }) =>
-        name === operation && newest.words === words && isSameCount(newest.progress, progress),
-    );
+    const index = candidates.findIndex(({ operation: name, newest }) =>
+      name === operation && newest.words === words && isSameCount(newest.progress, progress));
     const before = index < 0 ? undefined : candidates.splice(index, 1)[0];
     const then = before?.newest.progress.current ?? Infinity;
     const kept = before && then <= progress.current ? before.rises : 0;

@@ -48,14 +48,11 @@ export function createRecords() {
      * @param {number} id */
     get: (id) => (id >= first && id < end ? slots[id % RECORDS_MAX] : undefined),
 
-    /** The number of the oldest one that is kept. */
+    /** The number of the oldest one that is kept: so many fell off. */
     first: () => first,
 
     /** One beyond the newest one's number. */
     end: () => end,
-
-    /** How many are gone. */
-    fellOff: () => first,
 
     /** What all that are kept count for. */
     bytes: () => bytes,

@@ -63,24 +63,19 @@ turn.port1.onmessage = () => {
 
 self.onmessage = ({ data }) => {
   const message = /** @type {Push|Drop|Set|Mark} */ (data);
-  if (message.type === "push") {
-    push(message);
-  } else if (message.type === "drop") {
-    drop(message.first);
-  } else if (message.type === "mark") {
-    mark(message.ids);
-  } else {
-    const { search, filter, level, generation } = message;
-    wanted = {
-      search: query(search, false),
-      filter: query(filter, true),
-      least: LEVELS.indexOf(level ?? ""),
-      generation,
-    };
-    at = first;
-  }
-  if (["push", "set"].includes(message.type) && !isTurnDue) goThrough();
+  if (message.type === "drop") return drop(message.first);
+  if (message.type === "mark") return mark(message.ids);
+  if (message.type === "push") push(message);
+  else set(message);
+  if (!isTurnDue) goThrough();
 };
+
+/** @param {Set} message */
+function set({ search, filter, level, generation }) {
+  const least = LEVELS.indexOf(level ?? "");
+  wanted = { search: query(search, false), filter: query(filter, true), least, generation };
+  at = first;
+}
 
 /** @param {Push} message */
 function push(message) {

@@ -137,16 +137,11 @@ export function createParser(lastId) {
     const field = decoder.decode(colon < 0 ? rest : rest.subarray(0, colon));
     const start = colon + (rest[colon + 1] === SPACE ? 2 : 1);
     const value = colon < 0 ? "" : decoder.decode(rest.subarray(start));
-    if (field === "data") {
-      data = data === undefined ? value : `${data}\n${value}`;
-    } else if (field === "event") {
-      name = value;
-    } else if (field === "id" && !value.includes("\0")) {
-      id = value;
-    } else {
-      if (field === "retry" && /^[0-9]+$/.test(value)) retry = Math.min(Number(value), Number.MAX_SAFE_INTEGER);
-      return undefined;
-    }
+    if (field === "retry" && /^[0-9]+$/.test(value)) retry = Math.min(Number(value), Number.MAX_SAFE_INTEGER);
+    if (field === "data") data = data === undefined ? value : `${data}\n${value}`;
+    else if (field === "event") name = value;
+    else if (field === "id" && !value.includes("\0")) id = value;
+    else return undefined;
     size = within(size + bytes.length);
     return undefined;
   }
@@ -201,10 +196,8 @@ export function createTranslator(lastId) {
     begin(resuming) {
       connections += 1;
       greetingDue = !resuming;
-      if (!resuming) {
-        // A fresh stream has all that the server holds, whatever was read before.
-        seen = undefined;
-      }
+      // A fresh stream has all that the server holds, whatever was read before.
+      if (!resuming) seen = undefined;
     },
 
     /** Returns what an event says; undefined if it was read before.
@@ -358,8 +351,6 @@ export function createBackoff() {
     },
 
     /** Starts anew after a success. */
-    reset() {
-      tries = 0;
-    },
+    reset: () => void (tries = 0),
   };
 }

@@ -142,17 +142,11 @@ function read(text, oneLine) {
       SGR.lastIndex = UNSEEN.lastIndex = index;
       const params = SGR.exec(text)?.[1];
       const next = params === undefined ? undefined : after(style, params);
-      if (next) {
-        turn(next);
-        at = SGR.lastIndex;
-        continue;
-      }
       const unseen = UNSEEN.exec(text);
-      if (unseen && unseen[1]?.includes(";") !== false) {
-        at = UNSEEN.lastIndex;
-      } else {
-        put("␛");
-      }
+      turn(next ?? style);
+      if (next) at = SGR.lastIndex;
+      else if (unseen && unseen[1]?.includes(";") !== false) at = UNSEEN.lastIndex;
+      else put("␛");
     } else if (char === "\n" && !oneLine) {
       put(char);
       [column, measured] = [0, pieces.length];
@@ -168,7 +162,7 @@ function read(text, oneLine) {
     }
   }
   turn(PLAIN);
-  return { plain: pieces.join(""), spans };
+  return { plain: pieces.join(""), spans: spans.length > 0 ? spans : NO_SPANS };
 }
 
 /** Returns what stands for a character that must not be shown. @param {string} char */
@@ -185,8 +179,7 @@ function picture(char) {
  */
 function belongs(char, text, at) {
   if (char < "\u200c" || char > "\ufe0f") return false;
-  const charBefore = (/** @type {number} */ end) =>
-    [...text.slice(Math.max(end - 2, 0), end)].at(-1) ?? "";
+  const charBefore = (/** @type {number} */ end) => [...text.slice(Math.max(end - 2, 0), end)].at(-1) ?? "";
   const before = charBefore(at);
   const [behind = ""] = text.slice(at + 1, at + 3);
   const inWord = SPELLED_WITH_JOINERS.test(before) && SPELLED_WITH_JOINERS.test(behind);

@@ -1,12 +1,13 @@
 // Everything on the page but the list: what stands around it, dialogs, the menu, copies and files, and what a screen
 // reader is told.
 
+import { API } from "./connection.js";
+import { element, fill, fromTemplate, make } from "./elements.js";
 import { clock, count, counted, rate, seconds } from "./format.js";
-import { MENU, TABLE } from "./keys.js";
-import { element, fill, fromTemplate, make } from "./list.js";
-import { countsText, news, pausedText, shown, stateText, timeText } from "./model.js";
+import { TABLE } from "./keys.js";
+import { countsText, news, pausedText, spoken, stateText } from "./model.js";
 import { safeLine } from "./text.js";
-import { isFollowing, keptHits } from "./viewport.js";
+import { isFollowing, keptHits, meant } from "./viewport.js";
 
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./operations.js").State} State */
@@ -60,6 +61,12 @@ export function close() {
   for (const it of openDialogs()) it.close();
 }
 
+/** Tells an error of the page's own, without all that may have broken. @param {unknown} what */
+export function broken(what) {
+  element("broken").hidden = false;
+  element("failure").textContent = safeLine(String(what));
+}
+
 /** @param {string[]} keys */
 const named = (keys) => keys.map((it) => NAMES.get(it) ?? it).join(" ");
 
@@ -84,7 +91,7 @@ function exactly({ current, total, unit }) {
  */
 export function detail(model, record, address, copy, move) {
   const { message } = record;
-  const text = make("span");
+  const text = make("span", { id: `whole${meant(model)}` });
   fill(text, record, record.plain.length);
   const fields = message?.fields ? JSON.stringify(message.fields, null, 2).split("\n") : [];
   const entries = /** @type {[string, string | Element][]} */ ([
@@ -149,28 +156,21 @@ export function token(reason, watch) {
   });
 }
 
-/** Says on each button what it does and by which key, and fills in the menu once it opens. */
+/** Says on each button what it does and by which key, and has the menu take the focus once it opens. */
 export function explain() {
   for (const { keys, action, does } of TABLE) {
     const buttons = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(`[data-does="${action}"]`));
-    for (const it of buttons) it.title = `${does} (${named(keys)})`;
+    for (const it of buttons) {
+      if (it.role === "menuitem") it.dataset.keys = named(keys);
+      else it.title = `${does} (${named(keys)})`;
+    }
   }
   const menu = element("menu");
-  menu.addEventListener("beforetoggle", () => menu.children.length === 0 && menu.append(...MENU.map(entry)));
   menu.addEventListener("toggle", () => {
     const isOpen = menu.matches(":popover-open");
     element("menu-button").setAttribute("aria-expanded", String(isOpen));
-    if (isOpen) /** @type {HTMLElement} */ (menu.firstChild).focus();
-    else menu.replaceChildren();
+    if (isOpen) /** @type {HTMLElement} */ (menu.firstElementChild).focus();
   });
-}
-
-/** @param {import("./keys.js").Binding} binding */
-function entry({ keys, action, does }) {
-  const textContent = does[0].toUpperCase() + does.slice(1);
-  const made = make("button", { role: "menuitem", tabIndex: -1, textContent });
-  Object.assign(made.dataset, { does: action, keys: named(keys) });
-  return made;
 }
 
 /** Moves the focus in the menu. @param {KeyboardEvent} event */
@@ -184,15 +184,16 @@ export function moveInMenu(event) {
   entries.at(to % entries.length)?.focus();
 }
 
-/** What a screen reader was told last. */
-const said = { text: "", at: -Infinity };
+/** When a screen reader was told something last. */
+let toldAt = -Infinity;
 
-/** Tells a screen reader a sentence now and then. @param {string} text @param {number} now */
-export function announce(text, now) {
-  if (text === "") said.text = "";
-  if (text === said.text || now - said.at < SPOKEN) return;
-  Object.assign(said, { text, at: now });
-  write("announce", text);
+/** Tells a screen reader a sentence now and then. @param {Model} model @param {number} now */
+export function announce(model, now) {
+  const text = now - toldAt < SPOKEN ? "" : spoken(model);
+  if (text === "") return;
+  toldAt = now;
+  // The same once more is told, too.
+  element("announce").textContent = text;
 }
 
 /**
@@ -235,64 +236,50 @@ export function save(model, extension, text) {
   setTimeout(() => URL.revokeObjectURL(url), SAVED);
 }
 
-/** All that is shown, as text. @param {Model} model */
-export function shownAsText(model) {
-  const lines = [];
-  let previous;
-  for (const record of shown(model)) {
-    const name = record.operation === undefined ? "" : `${record.operation}:`;
-    const parts = [timeText(model, record, previous), record.level, name, record.plain];
-    lines.push(parts.filter(Boolean).join(" "), "\n");
-    previous = record;
-  }
-  return lines.join("");
-}
-
-/** Every message that is kept, as NDJSON. @param {Model} model */
-export function allAsNdjson({ records }) {
-  const lines = [];
-  for (let id = records.first(); id < records.end(); id += 1) {
-    const data = records.get(id)?.message?.data;
-    if (data) lines.push(data, "\n");
-  }
-  return lines.join("");
-}
-
 /** @param {HTMLElement} where @param {string} text */
 function set(where, text) {
   if (where.textContent !== text) where.textContent = text;
+}
+
+/** The line that sends a client's ID along with a request. @param {Model} model */
+export const sending = ({ id }) => `curl -H 'Sse-Client-ID: ${id}' http://localhost:8000/`;
+
+/** Writes the lines to paste while nothing has come. @param {Model} model @param {boolean} hasToken */
+function lines(model, hasToken) {
+  const server = `${location.origin}${location.pathname}`.replace(/\/$/, "");
+  const authorization = hasToken ? '-H "Authorization: Bearer $CODECHAT_TOKEN" ' : "";
+  write("own-id", `Client ID ${model.id}`);
+  write("sending", sending(model));
+  const send = `codechat send --id ${model.id} --server ${server} hello`;
+  write("publishing", `${send}\ncurl ${authorization}-d hello ${server}/${API}/debug/${model.id}`);
 }
 
 /**
  * Draws the page around the list.
  * @param {Model} model
  * @param {number} now
+ * @param {boolean} hasToken whether the page has the server's token
  */
-export function draw(model, now) {
-  const state = stateText(model, now);
-  set(element("state"), state.text);
-  element("state").className = state.tone;
-  const [again, does] = AGAIN.get(model.connection.kind) ?? [];
-  element("again").hidden = !again;
-  element("again").dataset.does = does ?? "";
-  write("again", again ?? "");
+export function draw(model, now, hasToken) {
+  // The style sheet has the colour of a state, and the button for what can be done about it.
+  element("app").dataset.kind = model.connection.kind;
+  set(element("state"), stateText(model, now));
   const id = model.id.slice(0, 8);
   set(element("target"), model.narrow ? id : id ? `${location.host} · ID ${id}` : location.host);
   operations(model, now);
   set(element("counts"), countsText(model));
   set(element("paused"), pausedText(model));
   const isPaused = !isFollowing(model);
-  element("follow").hidden = !isPaused;
-  write("follow", model.behind.new > 0 ? `↓ ${news(model)}` : "↓ Follow");
+  write("follow", !isPaused ? "" : model.behind.new > 0 ? `↓ ${news(model)}` : "↓ Follow");
   element("pause").setAttribute("aria-pressed", String(isPaused));
   element("wrap").setAttribute("aria-pressed", String(model.wraps));
   element("detail").setAttribute("aria-pressed", String(model.wantsDebug));
   const hits = keptHits(model);
   const at = hits.indexOf(model.focus ?? -1);
   set(element("hits"), model.search ? `${at < 0 ? "" : `${at + 1}/`}${hits.length}` : "");
-  element("notice").hidden = model.notice === "";
   set(element("notice"), model.notice);
   element("empty").hidden = model.received > 0 || model.lost > 0 || model.connection.kind !== "live";
+  lines(model, hasToken);
   entitle(model);
 }
 
@@ -301,14 +288,6 @@ export function entitle(model) {
   const news = title(model);
   write("title", news ? `${safeLine(news)} · codechat` : "codechat");
 }
-
-/** What can be done about a state. */
-const AGAIN = new Map([
-  ["retrying", ["Now", "Reconnect"]],
-  ["ended", ["New stream", "New"]],
-  ["malformed", ["New stream", "New"]],
-  ["failed", ["Reload", "Reload"]],
-]);
 
 /** The operation that is told where there is room for one. @param {State[]} running */
 const foremost = (running) => running.find((it) => it.fraction() !== undefined) ?? running[0];
@@ -339,29 +318,30 @@ function operations(model, now) {
   fold.ariaExpanded = String(model.unfolds);
   set(fold, model.unfolds ? "▴" : `${more > 0 ? `+${more} ` : ""}▾`);
   const where = element("operations");
-  const isFolded = model.narrow && !model.unfolds;
-  where.classList.toggle("folded", isFolded);
+  where.classList.toggle("folded", model.narrow && !model.unfolds);
   while (where.children.length > seen.length) where.lastChild?.remove();
   while (where.children.length < seen.length) where.append(fromTemplate("operation")[0]);
-  seen.forEach((state, at) => operation(where.children[at], state, now, isFolded));
+  seen.forEach((state, at) => operation(model, where.children[at], state, now));
 }
 
-/** @param {Element} line @param {State} state @param {number} now @param {boolean} isBrief */
-function operation(line, state, now, isBrief) {
+/** @param {Model} model @param {Element} line @param {State} state @param {number} now */
+function operation({ narrow, unfolds, cancelled }, line, state, now) {
   const [name, gauge, facts, end, cancel] = /** @type {HTMLElement[]} */ ([...line.children]);
   set(name, safeLine(state.name ?? "progress"));
   const told = figures(state, now);
   const all = told.join(" · ");
   const fraction = state.fraction();
-  gauge.hidden = fraction === undefined;
-  const measured = { value: fraction, ariaLabel: name.textContent, ariaValueText: all };
-  if (fraction !== undefined) Object.assign(gauge, measured);
-  set(facts, isBrief ? (told.find((it) => it.endsWith(" %")) ?? told[0]) : all);
-  set(end, outcome(state, now));
+  const hidden = fraction === undefined;
+  Object.assign(gauge, { hidden, value: fraction ?? 0, ariaLabel: name.textContent, ariaValueText: all });
+  set(facts, narrow && !unfolds ? (told.find((it) => it.endsWith(" %")) ?? told[0]) : all);
+  set(end, outcome(state, now, cancelled.has(state.name)));
   end.className = `told ${state.lost ? "failed" : (state.outcome ?? "")}`;
   cancel.hidden = state.outcome !== undefined || state.lost || state.name === undefined;
   cancel.dataset.operation = state.name ?? "";
 }
+
+/** A text that reorders nothing around it, as a unit that is written from right to left would. @param {string} text */
+const isolated = (text) => (/[^ -~]/.test(text) ? `\u2066${text}\u2069` : text);
 
 /** @param {State} state @param {number} now */
 function figures(state, now) {
@@ -370,7 +350,7 @@ function figures(state, now) {
   const speed = state.rate(now);
   const left = state.eta(now);
   return [
-    progress === undefined ? counted(state.messages, "message") : safeLine(progress),
+    progress === undefined ? counted(state.messages, "message") : isolated(safeLine(progress)),
     fraction !== undefined && !progress?.endsWith(" %") ? `${Math.round(fraction * 100)} %` : "",
     speed === undefined ? "" : rate(speed),
     left === undefined ? "" : `ETA ${seconds(left)}`,
@@ -379,10 +359,10 @@ function figures(state, now) {
   ].filter((it) => it !== "");
 }
 
-/** @param {State} state @param {number} now */
-function outcome(state, now) {
+/** @param {State} state @param {number} now @param {boolean} isCancelled whether it was asked to end */
+function outcome(state, now, isCancelled) {
   if (state.lost) return "publisher lost";
   if (state.outcome) return state.outcome === "ok" ? "done" : state.outcome;
   const quiet = state.stalled(now);
-  return quiet === undefined ? "" : `stalled ${seconds(quiet)}`;
+  return [isCancelled ? "asked to cancel" : "", quiet ? `stalled ${seconds(quiet)}` : ""].filter(Boolean).join(" · ");
 }

@@ -85,9 +85,7 @@ export function createViewport() {
     },
     /** Takes away the records before `id`. @param {number} id */
     drop(id) {
-      while (first < ids.length && ids[first] < id) {
-        base = ends[first++];
-      }
+      while (first < ids.length && ids[first] < id) base = ends[first++];
       if (first > 65536) {
         ids = ids.slice(first);
         ends = ends.slice(first).map((it) => it - base);
@@ -97,6 +95,8 @@ export function createViewport() {
       }
     },
     count: () => ids.length - first,
+    /** The records, in their order. */
+    ids: () => ids.slice(first),
     /** How many of them are messages. */
     messages: () => (ids.length > first ? (sums.at(-1) ?? 0) - (sums[first - 1] ?? 0) : 0),
     /** @param {number} index */
@@ -160,11 +160,41 @@ export function placeTop(model, line) {
   model.anchor = anchorAt(model, line) ?? model.anchor;
 }
 
-/** Returns the record that has a line of the list, and how many of its lines are above. @param {Model} model @param {number} line */
-export function anchorAt({ viewport }, line) {
+/** Whether a text takes as many columns as it has characters. @param {string} text */
+export const isPlain = (text) => /^[\x20-\x7e\n]*$/.test(text);
+
+/**
+ * A place in the list: a record, how many of its lines are above, how many it had, and how they were broken.
+ * @typedef {{ id: number, line: number, lines: number, columns: number, narrow: boolean }} Anchor
+ */
+
+/** Returns the place of a line of the list. @param {Model} model @param {number} line @returns {Anchor | undefined} */
+export function anchorAt(model, line) {
+  const { viewport, narrow } = model;
   if (viewport.count() === 0) return undefined;
   const index = viewport.at(Math.max(0, line));
-  return { id: viewport.idAt(index), line: Math.max(0, line) - viewport.top(index) };
+  const above = Math.max(0, line) - viewport.top(index);
+  return { id: viewport.idAt(index), line: above, lines: viewport.lines(index), columns: wrapColumns(model), narrow };
+}
+
+/**
+ * Returns how many of an anchor's lines are above now. If lines are broken elsewhere by now, it is where the text that
+ * stood at the top stands.
+ * @param {Model} model
+ * @param {Anchor} anchor
+ * @param {number} lines of its record
+ */
+function lineOf(model, anchor, lines) {
+  const isSame = anchor.columns === wrapColumns(model) && anchor.narrow === model.narrow && anchor.lines === lines;
+  // The first line begins with the text, wherever it ends.
+  if (isSame || anchor.line < 1) return anchor.line;
+  const plain = model.records.get(anchor.id)?.plain ?? "";
+  // Where the browser breaks other text is not known.
+  if (!isPlain(plain)) return (anchor.line * lines) / anchor.lines;
+  const [whole, part] = [Math.floor(anchor.line) - Number(anchor.narrow), anchor.line % 1];
+  const start = lineEnds(plain, anchor.columns, LINES_MAX)[whole - 1] ?? 0;
+  const found = lineEnds(plain, wrapColumns(model), LINES_MAX).findIndex((end) => end > start);
+  return (found < 0 ? lines - 1 : found + Number(model.narrow)) + part;
 }
 
 /** The line at the top of the screen. @param {Model} model @param {number} height */
@@ -174,7 +204,7 @@ export function topLine(model, height) {
   if (!anchor) return last;
   const index = viewport.indexOf(anchor.id);
   if (index >= viewport.count()) return last;
-  const line = viewport.idAt(index) === anchor.id ? anchor.line : 0;
+  const line = viewport.idAt(index) === anchor.id ? lineOf(model, anchor, viewport.lines(index)) : 0;
   return Math.min(last, viewport.top(index) + line);
 }
 
@@ -242,6 +272,18 @@ export function scroll(model, by, height) {
   const top = viewport.at(Math.max(0, line));
   const bottom = viewport.at(Math.max(0, line) + height - 1);
   model.focus = Math.min(Math.max(model.focus ?? Infinity, viewport.idAt(top)), viewport.idAt(bottom));
+}
+
+/** The records that are shown, in their order. @param {Model} model */
+export const shown = ({ viewport, records }) => viewport.ids().flatMap((id) => records.get(id) ?? []);
+
+/** The first record that is shown of each operation. @param {Model} model */
+export function beginnings(model) {
+  /** @type {Map<string | undefined, Record>} */
+  const firsts = new Map();
+  for (const record of shown(model)) if (!firsts.has(record.operation)) firsts.set(record.operation, record);
+  firsts.delete(undefined);
+  return new Set(firsts.values());
 }
 
 /**

@@ -145,3 +145,36 @@ test("one part of the page speaks by itself, politely", async () => {
   const live = flat(await tree(page)).filter((it) => it.live);
   assert.deepEqual(live.map(({ role, live }) => [role, live]), [["status", "polite"]]);
 });
+
+/** Gathers what a screen reader is told, from now on. */
+async function told(page) {
+  const sentences = [];
+  await page.exposeFunction("tellTest", (text) => sentences.push(text));
+  await page.evaluate(() => {
+    const status = document.querySelector("[role=status]");
+    new MutationObserver(() => window.tellTest(status.textContent)).observe(status, { childList: true, characterData: true, subtree: true });
+  });
+  return async (text) => {
+    const isTold = () => sentences.some((it) => it.includes(text));
+    for (let round = 0; !isTold() && round < 200; round += 1) await page.waitForTimeout(100);
+    assert.ok(isTold(), `${text}: ${sentences.join(" | ")}`);
+  };
+}
+
+test("a screen reader is told how operations end, what came of a key, what has come, and of the connection", { timeout: 90_000 }, async () => {
+  const { server, id, page } = await shown();
+  const isTold = await told(page);
+  await page.keyboard.press("t");
+  await isTold("times: since the start");
+  await publish(server, id, { message: "all there", operation: "refresh-repo", outcome: "ok" },
+    { message: "broken", operation: "check-links", outcome: "failed" });
+  await isTold("refresh-repo done; check-links failed");
+  await page.keyboard.press("p");
+  await publish(server, id, "news", { message: "bad", level: "error" });
+  await isTold("2 new, 1 error");
+  await kill(server);
+  await isTold("lost the connection");
+  await serve([], server.port);
+  await isTold("connected again");
+  assert.deepEqual(page.errors, []);
+});

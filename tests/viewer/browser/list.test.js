@@ -235,3 +235,47 @@ test("buttons that the mouse brought go when the rows go on under it", async () 
   await says(page, "the next one");
   await tools.waitFor({ state: "hidden" });
 });
+
+test("without breaks, a line is laid out as far as anybody could see, and says how much more there is", async () => {
+  const long = "x".repeat(50_000);
+  const styled = "\u001b[31mr\u001b[32mg".repeat(5000);
+  const sent = [long, `a\n${long}\n${"ö".repeat(5000)}\nneedle`, styled, `${"😀".repeat(3000)}!`, "short", `${"w ".repeat(1500)}end`];
+  const { page } = await shown(sent);
+  await page.keyboard.press("w");
+  await page.locator("#list.cut").waitFor();
+  await page.keyboard.press("k");
+  const rows = await laidOut(page);
+  const texts = rows.slice(1).map((it) => it.text);
+  assert.equal(texts[0], `${"x".repeat(4000)}… 46,000 more`);
+  assert.equal(texts[1], `a\n${"x".repeat(4000)}… 46,000 more\n${"ö".repeat(4000)}… 1,000 more\nneedle`);
+  assert.equal(texts[2], `${"rg".repeat(2000)}… 6,000 more`);
+  assert.equal(texts[3], `${"😀".repeat(2000)}… 2,001 more`);
+  assert.deepEqual(texts.slice(4), sent.slice(4));
+  for (const [at, { bottom }] of rows.entries()) if (at + 1 < rows.length) assert.equal(rows[at + 1].top, bottom, texts[at - 1]);
+  assert.ok((await page.locator(".row span").count()) < 5000);
+  // What stands behind the cut is seen in the whole message.
+  await page.getByLabel("Search", { exact: true }).fill("needle");
+  await page.locator("#hits", { hasText: "1" }).waitFor();
+  await page.getByLabel("Search", { exact: true }).press("Enter");
+  await page.getByRole("dialog", { name: "Message" }).waitFor();
+  await page.waitForFunction(() => [...(CSS.highlights.get("hit") ?? [])].some((it) => it.startContainer.parentElement.closest("dialog")));
+  assert.deepEqual(page.errors, []);
+});
+
+test("a unit and a name that are written from right to left turn no figure around", async () => {
+  const { server, id, page } = await shown([{ message: "one", operation: "שלום", progress: { current: 8, total: 120, unit: "קבצים" } }]);
+  await publish(server, id, { message: "two", operation: "שלום", progress: { current: 16, total: 120, unit: "קבצים" } });
+  await page.locator(".facts", { hasText: "16/120" }).waitFor();
+  // Where each of these is, from left to right.
+  const lefts = await page.locator(".facts").evaluate((facts) => {
+    const text = facts.firstChild;
+    return ["16/120", "קבצים", "13 %"].map((it) => {
+      const range = new Range();
+      const start = text.data.indexOf(it);
+      range.setStart(text, start);
+      range.setEnd(text, start + it.length);
+      return range.getBoundingClientRect().left;
+    });
+  });
+  assert.deepEqual(lefts, lefts.toSorted((one, other) => one - other));
+});

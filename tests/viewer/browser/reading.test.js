@@ -228,3 +228,27 @@ test("a message that is filtered out is neither opened nor copied, and no messag
   await page.getByText("paused,").waitFor();
   assert.deepEqual(page.errors, []);
 });
+
+test("a tab that is loaded again and again is one other tab, also after another address", async () => {
+  const server = await serve();
+  const id = await connect(server);
+  const first = await open(server, id);
+  await says(first, "Nothing has come yet");
+  await see(first, "hidden");
+  await first.evaluate(() => {
+    window.names = [];
+    new BroadcastChannel("codechat").onmessage = ({ data }) => window.names.push(data);
+  });
+  const other = await first.context().newPage();
+  await other.goto(`${server.url}/#${id}`);
+  for (let at = 0; at < 7; at += 1) {
+    await says(other, "● live");
+    if (at % 2) await other.evaluate((it) => (location.hash = it), `${id}/${at}`);
+    await other.reload();
+  }
+  await first.waitForFunction(() => window.names.length === 8);
+  assert.equal(new Set(await first.evaluate(() => window.names)).size, 1);
+  await publish(server, id, "to both");
+  await says(first, "to both");
+  assert.deepEqual([await first.evaluate(() => localStorage.length + sessionStorage.length), first.errors], [0, []]);
+});

@@ -185,3 +185,68 @@ test("what somebody else answers to a wish is not taken for the server's word", 
   await says(page, "the stream could not be ended: something between answers instead (a login?)");
   assert.deepEqual(page.errors, []);
 });
+
+test("the same ID, given where a token is asked for, is tried again", async () => {
+  const server = await serve();
+  const id = await connect(server);
+  await publish(server, id, "of this one");
+  let isOpen = false;
+  const proxy = await between(server, () => (isOpen ? undefined : problem(401, "a token is needed")));
+  const page = await open(proxy, id);
+  const field = page.getByRole("dialog", { name: "This server asks for its token" }).getByLabel("Or another ID");
+  await field.fill(id);
+  isOpen = true;
+  await field.press("Enter");
+  await says(page, "of this one");
+  assert.deepEqual(page.errors, []);
+});
+
+for (const size of [{ width: 1000, height: 600 }, { width: 320, height: 600 }]) {
+  test(`what was asked of publishers is shown until they answer, or it is refused, at ${size.width} px`, async () => {
+    const server = await serve();
+    const id = await connect(server);
+    let answer;
+    const proxy = await between(server, ({ method }) => (method === "POST" ? answer : undefined));
+    const page = await open(proxy, id, size);
+    await publish(server, id, { message: "begins", operation: "deploy", progress: { current: 1, total: 4 } });
+    await says(page, "begins");
+    const cancel = async () => {
+      await page.keyboard.press("x");
+      await page.getByRole("button", { name: "Ask to cancel" }).click();
+    };
+    const asked = page.locator(".operation .told", { hasText: "asked to cancel" });
+    // While there is no answer yet.
+    let refuse;
+    const refused = new Promise((resolve) => (refuse = resolve));
+    await page.route("**/control/**", async (route) => {
+      await refused;
+      return route.continue();
+    });
+    answer = problem(400, "not today");
+    await cancel();
+    await asked.waitFor();
+    refuse();
+    await says(page, "publishers could not be asked: not today");
+    await asked.waitFor({ state: "hidden" });
+    await page.keyboard.press("D");
+    await says(page, "publishers could not be asked: not today");
+    assert.equal(await page.getByText("detail asked").count(), 0);
+    answer = undefined;
+    await cancel();
+    await says(page, "publishers were asked to cancel deploy");
+    await page.keyboard.press("D");
+    await says(page, "publishers were asked for debug detail");
+    // The next key takes the notice away.
+    await page.keyboard.press("j");
+    await page.locator("#notice").waitFor({ state: "hidden" });
+    await publish(server, id, { message: "goes on", operation: "deploy", progress: { current: 2, total: 4 } });
+    await says(page, "goes on");
+    assert.ok(await asked.isVisible());
+    await says(page, /● live.* · detail asked/);
+    await publish(server, id, { message: "stops", operation: "deploy", outcome: "cancelled" });
+    await page.locator(".operation .told", { hasText: /^cancelled$/ }).waitFor();
+    await publish(server, id, { message: "once more", operation: "deploy", progress: { current: 0, total: 4 } });
+    await asked.waitFor({ state: "hidden" });
+    assert.deepEqual(page.errors, []);
+  });
+}

@@ -109,7 +109,7 @@ export async function openIn(context, address) {
 
 /** Waits until the page says so. */
 export async function says(page, text) {
-  await page.getByText(text).first().waitFor({ timeout: 15_000 });
+  await page.getByText(text).filter({ visible: true }).first().waitFor({ timeout: 15_000 });
 }
 
 /** Tells a page whether it is seen: a headless browser shows all of its tabs. */
