@@ -45,7 +45,6 @@ const FILES: &[File] = files![
     "main.js",
     "model.js",
     "operations.js",
-    "query.js",
     "records.js",
     "seek.js",
     "stream.js",

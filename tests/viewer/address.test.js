@@ -9,13 +9,14 @@ const ID = "3f2b8c1e-5d6a-4f70-8b9c-0d1e2f3a4b5c";
 
 test("an address names nothing, a client, or one of its messages", () => {
   assert.deepEqual(readAddress(""), {});
-  assert.deepEqual(readAddress(ID), { id: ID, seq: 0 });
-  assert.deepEqual(readAddress(ID.toUpperCase()), { id: ID, seq: 0 });
-  assert.deepEqual(readAddress(`${ID}/120`), { id: ID, seq: 120 });
+  assert.deepEqual(readAddress(ID), { id: ID, seq: 0, time: 0 });
+  assert.deepEqual(readAddress(ID.toUpperCase()), { id: ID, seq: 0, time: 0 });
+  assert.deepEqual(readAddress(`${ID}/120`), { id: ID, seq: 120, time: 0 });
+  assert.deepEqual(readAddress(`${ID}/120-1732262452866`), { id: ID, seq: 120, time: 1732262452866 });
 });
 
 test("all else is malformed, and told without what could harm", () => {
-  const tail = ["/", "/0", "/07", "/abc", "/-1", "/1.5", "/1/2", "/1 ", "x", "/12345678901234567"].map((it) => ID + it);
+  const tail = ["/", "/0", "/07", "/abc", "/-1", "/1.5", "/1-", "/1-2-3", "/-1-2", "/1/2", "/1 ", "x", "/12345678901234567"].map((it) => ID + it);
   for (const fragment of ["/abc", "x y", "x%20y", "/", "/1", ID.slice(1), ` ${ID}`, `${ID}\n`, "__proto__", ...tail]) {
     const read = readAddress(fragment);
     assert.match(read.failure ?? "", /is no client ID/, fragment);
@@ -31,7 +32,7 @@ const message = (seq, text = `line ${seq}`, system = false) => ({
 /** A model whose address leads to a message. */
 function leadingTo(seq) {
   const model = createModel({ id: ID, began: 0, offset: 0 });
-  model.link = { seq, next: 0, isGone: false };
+  model.link = { seq, time: 0, next: 0, isGone: false };
   return model;
 }
 
@@ -55,6 +56,23 @@ test("a message that is gone, or never came, is told", () => {
   const ended = leadingTo(3);
   ended.connection = { kind: "ended" };
   assert.equal(pausedText(ended), "message 3 never came");
+});
+
+test("a message of before a restart is gone, whatever has its number now", () => {
+  const came = (model, seq, time) =>
+    receive(model, { message: { id: `${seq}-${time}`, seq, time, text: `line ${seq}`, system: false, data: "" } }, 0);
+  const opened = (...messages) => {
+    const model = leadingTo(3);
+    model.link.time = 500;
+    receive(model, message(0, "Starting server communication...", true), 0);
+    for (const it of messages) came(model, ...it);
+    openLink(model, 10);
+    return model.focus === undefined ? pausedText(model) : model.records.get(model.focus).plain;
+  };
+  assert.equal(opened([1, 400], [2, 500]), "message 3 is not here yet");
+  assert.equal(opened([1, 400], [2, 500], [3, 500]), "line 3");
+  assert.equal(opened([1, 900]), "message 3 is gone");
+  assert.equal(opened([1, 900], [2, 901], [3, 902]), "message 3 is gone");
 });
 
 test("who reads something else meanwhile is not taken away from it", () => {

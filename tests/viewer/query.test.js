@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { compile } from "../../src/server/viewer/query.js";
+import { compile } from "../../src/server/viewer/text.js";
 
 const hits = (pattern, text) => compile(pattern).ranges(text).length;
 

@@ -2,7 +2,7 @@
 
 import { nextTimes } from "./model.js";
 import { levelOf } from "./records.js";
-import { beginnings, follow, isFollowing, nextHit, pause, reveal, scroll, seek, step } from "./viewport.js";
+import { beginning, follow, isFollowing, nextHit, pause, reveal, scroll, seek, step } from "./viewport.js";
 
 /** @typedef {import("./model.js").Model} Model */
 
@@ -79,10 +79,7 @@ const error = (down) =>
   to((model) => seek(model, down, (it) => it.kind === "message" && levelOf(it) === "error"), () => "no error");
 /** @param {boolean} down */
 const operation = (down) =>
-  to((model) => {
-    const begins = beginnings(model);
-    return seek(model, down, (it) => begins.has(it));
-  }, () => "no operation begins there");
+  to((model) => seek(model, down, beginning(model)), () => "no operation begins there");
 
 /**
  * What an action does to the list, with so many lines on screen. Returns what is to be told, if anything is.

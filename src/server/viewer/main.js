@@ -6,8 +6,7 @@ import { element } from "./elements.js";
 import { MOVES, action } from "./keys.js";
 import { createList } from "./list.js";
 import * as models from "./model.js";
-import { compile } from "./query.js";
-import { safeLine } from "./text.js";
+import { compile, safeLine } from "./text.js";
 import * as view from "./view.js";
 import * as viewport from "./viewport.js";
 
@@ -188,8 +187,8 @@ const ACTIONS = {
   CopyId: () => copy(page.model.id, "the client ID"),
   CopyCurl: () => copy(view.sending(page.model), "a curl line that sends the client ID along"),
   CopyLink: () => {
-    const seq = viewport.isFollowing(page.model) ? 0 : focused()?.message?.seq;
-    return seq ? copy(`${address()}/${seq}`, "the link to the message") : ACTIONS.CopyPage();
+    const message = viewport.isFollowing(page.model) ? undefined : focused()?.message;
+    return message?.seq ? copy(`${address()}/${message.id}`, "the link to the message") : ACTIONS.CopyPage();
   },
   CopyPage: () => copy(address(), "the address of this page"),
   SaveText: () => view.save(page.model, "txt", models.shownAsText(page.model)),
@@ -263,8 +262,7 @@ element("list").addEventListener("dblclick", ({ target }) => {
 input("level").addEventListener("change", () => setLevel(input("level").value));
 for (const what of FIELDS) {
   const field = input(what);
-  const { dataset } = element("tools");
-  element(`find-${what}`).addEventListener("click", () => openTools(dataset.open === what ? "" : what));
+  element(`find-${what}`).addEventListener("click", () => openTools(element("tools").dataset.open === what ? "" : what));
   field.addEventListener("focus", search.prepare);
   field.addEventListener("blur", search.release);
   field.addEventListener("input", () => {
@@ -284,14 +282,14 @@ for (const what of FIELDS) {
  * Begins anew with what an address names: a client, perhaps one of its messages; without either, with a new client.
  * @param {ReturnType<typeof models.readAddress>} address
  */
-function begin({ id = "", seq = 0, failure }) {
+function begin({ id = "", seq = 0, time = 0, failure }) {
   connection?.stop();
   search.end();
   view.close();
   const model = create(id);
   page.model = model;
   empty("search", "filter", "level");
-  if (seq > 0) model.link = { seq, next: 0, isGone: false };
+  if (seq > 0) model.link = { seq, time, next: 0, isGone: false };
   connection = undefined;
   const connect = () => {
     if (page.model === model) connection = createConnection(page, resume);

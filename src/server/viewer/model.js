@@ -24,7 +24,7 @@ const ENDS = { stopped: "stopped", idle: IDLE, quit: QUIT };
 /** A screen reader is told of so many things in a sentence at most. */
 const UNSAID_MAX = 3;
 const [LOST, FOUND] = ["lost the connection", "connected again"];
-const ADDRESS = /^([0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})(?:\/([1-9]\d{0,15}))?$/i;
+const ADDRESS = /^([0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})(?:\/([1-9]\d{0,15})(?:-(\d{1,15}))?)?$/i;
 const TIMES = ["clock", "since the start", "since the previous message", "off"];
 
 /**
@@ -73,8 +73,8 @@ export function createModel({ id, began, offset }) {
     /** Whether all operations are shown. */
     unfolds: false,
     wantsDebug: false,
-    /** What the address leads to, `next`: where to look for it.
-     * @type {{ seq: number, next: number, isGone: boolean } | undefined} */
+    /** What the address leads to, `time`: of the message, 0 if not known, `next`: where to look for it.
+     * @type {{ seq: number, time: number, next: number, isGone: boolean } | undefined} */
     link: undefined,
     notice: "",
     /** What operations were asked to be cancelled; it is shown until they end. @type {Set<string | undefined>} */
@@ -89,14 +89,15 @@ export function createModel({ id, began, offset }) {
 /** @typedef {ReturnType<typeof createModel>} Model */
 
 /**
- * Reads what stands behind `#` in the page's address: nothing, a client ID, or one with the number of a message.
+ * Reads what stands behind `#` in the page's address: nothing, a client ID, or one with the number of a message, which may
+ * have its time behind it.
  * @param {string} fragment
- * @returns {{ id?: string, seq?: number, failure?: string }}
+ * @returns {{ id?: string, seq?: number, time?: number, failure?: string }}
  */
 export function readAddress(fragment) {
   if (fragment === "") return {};
-  const [, id, seq] = ADDRESS.exec(fragment) ?? [];
-  if (id) return { id: id.toLowerCase(), seq: Number(seq ?? 0) };
+  const [, id, seq = 0, time = 0] = ADDRESS.exec(fragment) ?? [];
+  if (id) return { id: id.toLowerCase(), seq: Number(seq), time: Number(time) };
   const part = safeLine(fragment.slice(0, 80));
   return { failure: `"${part}" is no client ID, nor one with / and a message's number behind it` };
 }

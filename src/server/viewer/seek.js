@@ -4,7 +4,7 @@
 // for too long, starts another one and sends it everything again. So nothing is known here that the
 // page has not sent. Knows no record but by its text, its level and its kind.
 
-import { compile } from "./query.js";
+import { compile } from "./text.js";
 
 /** @typedef {{type: "push", first: number, plains: string[], levels: (string|undefined)[]}} Push
  * The texts and levels of records that come after all others; `first` is the number of the first of
@@ -51,7 +51,7 @@ let at = 0;
 
 /** @type {{search: Wanted, filter: Wanted, least: number, generation: number}|undefined} */
 let wanted;
-/** @typedef {import("./query.js").Query|undefined} Wanted */
+/** @typedef {import("./text.js").Query|undefined} Wanted */
 
 /** What is posted here comes after the page's messages that have come by then. */
 const turn = new MessageChannel();

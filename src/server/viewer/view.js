@@ -112,7 +112,7 @@ export function detail(model, record, address, copy, move) {
     button("Copy text", () => copy(record.plain, "the message")),
   ];
   if (message) buttons.push(button("Copy JSON", () => copy(message.data, "the message as JSON")));
-  const link = `${address}/${message?.seq}`;
+  const link = `${address}/${message?.id}`;
   if (message?.seq) buttons.push(button("Copy link", () => copy(link, "the link to the message")));
   open("Message", entries, [...buttons, button("Close", close)]);
 }
@@ -310,7 +310,10 @@ function operations(model, now) {
   const running = model.operations.running();
   const ended = model.operations.all().toSorted((one, other) => (one.endedAt ?? 0) - (other.endedAt ?? 0));
   const all = running.length > 0 ? running : ended.slice(-1);
-  const few = model.narrow ? all.filter((it) => it === foremost(all)) : all.slice(-SHOWN);
+  // What was asked to end is seen until it does.
+  const asked = all.filter(({ name }) => model.cancelled.has(name));
+  const first = asked.at(-1) ?? foremost(all);
+  const few = all.filter((it, at) => (model.narrow ? it === first : at >= all.length - SHOWN || asked.includes(it)));
   const seen = model.unfolds ? all : few;
   const more = all.length - few.length;
   const fold = element("fold");

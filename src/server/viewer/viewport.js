@@ -277,13 +277,12 @@ export function scroll(model, by, height) {
 /** The records that are shown, in their order. @param {Model} model */
 export const shown = ({ viewport, records }) => viewport.ids().flatMap((id) => records.get(id) ?? []);
 
-/** The first record that is shown of each operation. @param {Model} model */
-export function beginnings(model) {
+/** Returns what tells whether a record is the first one that is shown of its operation. @param {Model} model */
+export function beginning(model) {
   /** @type {Map<string | undefined, Record>} */
   const firsts = new Map();
   for (const record of shown(model)) if (!firsts.has(record.operation)) firsts.set(record.operation, record);
-  firsts.delete(undefined);
-  return new Set(firsts.values());
+  return (/** @type {Record} */ it) => it.operation !== undefined && firsts.get(it.operation) === it;
 }
 
 /**
@@ -314,9 +313,11 @@ export function openLink(model, height) {
   const { link, records } = model;
   if (!link || link.isGone || !isFollowing(model)) return;
   for (link.next = Math.max(link.next, records.first()); link.next < records.end(); link.next += 1) {
-    const seq = records.get(link.next)?.message?.seq ?? 0;
-    if (seq < link.seq) continue;
-    link.isGone = seq > link.seq;
+    const { seq = 0, time = 0 } = records.get(link.next)?.message ?? {};
+    // Where the numbers have begun again, it is the time that tells.
+    const isLater = link.time > 0 && seq > 0 && time > link.time;
+    if (seq < link.seq && !isLater) continue;
+    link.isGone = seq > link.seq || isLater;
     if (link.isGone) return;
     model.link = undefined;
     pause(model, height);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connect, open, publish, says, serve } from "./support.js";
+import { connect, kill, open, publish, says, serve } from "./support.js";
 
 test("a malformed address is told and nothing is requested for it", async () => {
   const server = await serve();
@@ -49,4 +49,28 @@ test("another message in the address starts over, with nothing of before", async
   await page.evaluate((it) => (location.hash = it), `${id}/2`);
   await says(page, "message 2 is gone");
   assert.deepEqual(page.errors, []);
+});
+
+test("a link to a message is not taken for one to another that has its number after a restart", async () => {
+  const server = await serve();
+  const id = await connect(server);
+  await publish(server, id, "before");
+  const page = await open(server, id);
+  await says(page, "before");
+  await page.keyboard.press("Space");
+  await page.keyboard.press("L");
+  await says(page, "copied the link to the message");
+  const field = page.getByLabel("Search", { exact: true });
+  await field.press("Control+v");
+  const link = await field.inputValue();
+  await page.goto("about:blank");
+  await page.goto(link);
+  await page.getByRole("option", { name: /before/, selected: true }).waitFor();
+  await kill(server);
+  const next = await serve([], server.port);
+  await page.reload();
+  await says(page, "message 1 is not here yet");
+  await publish(next, id, "after");
+  await says(page, "after");
+  await says(page, "message 1 is gone");
 });

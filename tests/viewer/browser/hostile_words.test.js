@@ -3,8 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readAddress } from "../../../src/server/viewer/model.js";
-import { compile } from "../../../src/server/viewer/query.js";
-import { safeLine } from "../../../src/server/viewer/text.js";
+import { compile, safeLine } from "../../../src/server/viewer/text.js";
 import { hostileTexts, watchOver } from "./hostile.js";
 import { between, connect, open, problem, publish, says, serve } from "./support.js";
 

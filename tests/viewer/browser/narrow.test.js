@@ -96,3 +96,25 @@ test("Search and Filter open their fields, one at a time, and close them", async
   await search.waitFor({ state: "hidden" });
   assert.deepEqual(page.errors, []);
 });
+
+test("the lines to paste are seen whole, and so is the search when a hundred operations are unfolded", async () => {
+  const server = await serve();
+  const id = await connect(server);
+  const page = await open(server, id, { width: 320, height: 568 });
+  const isWhole = (selector) =>
+    page.locator(selector).evaluate((it) => {
+      const { top, bottom } = it.getBoundingClientRect();
+      const within = it.closest("main, header").getBoundingClientRect();
+      return it.scrollHeight <= it.clientHeight && top >= within.top && bottom <= within.bottom;
+    });
+  await says(page, "Nothing has come yet");
+  assert.ok(await isWhole("#empty"));
+  await publish(server, id, ...Array.from({ length: 100 }, (_, at) => ({ message: "at work", operation: `part-${at}` })));
+  await page.getByText("+99 ▾").waitFor();
+  await press(page, "Search");
+  await press(page, "All operations");
+  await page.getByText("▴").waitFor();
+  assert.ok(await isWhole("#tools"));
+  const [list, header] = await Promise.all([page.locator("#list").boundingBox(), page.locator("header").boundingBox()]);
+  assert.ok(list.height >= 100 && header.height <= 568 / 2 + 1, `${list.height} ${header.height}`);
+});
