@@ -360,7 +360,8 @@ export function createSearch(page, hung) {
     },
     /** Asks anew for what is shown and for hits. */
     ask() {
-      const model = Object.assign(page.model, { generation: page.model.generation + 1, hits: [], marks: new Map() });
+      const nothing = { hits: [], marks: new Map(), sought: undefined };
+      const model = Object.assign(page.model, { generation: page.model.generation + 1, ...nothing });
       // A pattern that it is at may take for ever: the next one gets another worker.
       if (!isWanted()) return isAsked && end();
       prepare();

@@ -126,10 +126,11 @@ export function createList(changed, open) {
     const isOrdinary = isPlain(record.plain);
     text.classList.toggle("odd", !isOrdinary);
     const ends = lineEnds(record.plain, wrapColumns(model));
-    const end = ends[Math.min(ends.length, LINES_MAX) - 1];
+    const seen = ends.slice(0, LINES_MAX);
     // The browser breaks where the height says, not where it would itself.
-    if (wrapColumns(model) === 0) fill(text, record, end, cutsOf(record.plain, ends));
-    else fill(text, record, end, isOrdinary ? ends.filter((it) => record.plain[it - 1] !== "\n").map((it) => [it, it]) : []);
+    const broken = isOrdinary ? seen.filter((it) => record.plain[it - 1] !== "\n") : [];
+    const breaks = wrapColumns(model) === 0 ? cutsOf(record.plain, seen) : broken.map((it) => /** @type {[number, number]} */ ([it, it]));
+    fill(text, record, seen[seen.length - 1], breaks);
     const more = `… ${ends.length - LINES_MAX} more, Enter opens`;
     if (ends.length > LINES_MAX) text.append(make("span", { className: "more", textContent: more }));
     // Nobody wants to hear milliseconds.
@@ -169,12 +170,13 @@ export function createList(changed, open) {
   /** Has the hit on screen that somebody has gone to, once it is known where it is. @param {Model} model */
   function showHit(model) {
     const id = model.sought ?? -1;
-    const [first] = model.marks.get(id) ?? [];
-    if (!first) return;
+    const found = model.marks.get(id);
+    if (!found) return;
     model.sought = undefined;
+    if (found.length === 0) return;
     const [text] = textsOf(id);
     const dialog = text.closest("dialog");
-    const [hit] = rangesIn(text, [first]);
+    const [hit] = rangesIn(text, found.slice(0, 1));
     const { top, bottom, left } = hit ? boxOf(hit) : { top: 0, bottom: 0, left: Infinity };
     if (dialog) dialog.scrollTop += top - dialog.clientHeight / 2;
     // What its row does not show is beyond the last line, or beyond the right edge.
@@ -365,9 +367,9 @@ function rangesIn(text, places) {
   const ranges = [];
   const parts = document.createTreeWalker(text, NodeFilter.SHOW_TEXT);
   let [from, next] = [0, 0];
-  for (let part = parts.nextNode(); next < places.length && part?.nodeValue; part = parts.nextNode()) {
+  for (let part = parts.nextNode(); next < places.length && part; part = parts.nextNode()) {
     if (part.parentElement?.className === "more") break;
-    const to = from + part.nodeValue.length;
+    const to = from + (part.nodeValue?.length ?? 0);
     for (; next < places.length && places[next][0] < to; next += 1) {
       const [startOffset, endOffset] = [Math.max(places[next][0], from) - from, Math.min(places[next][1], to) - from];
       ranges.push(new StaticRange({ startContainer: part, startOffset, endContainer: part, endOffset }));

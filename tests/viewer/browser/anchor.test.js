@@ -241,3 +241,21 @@ test("a hit that one goes to is seen, also far below in a long message, and what
     await page.close();
   }
 });
+
+test("a message that was shown whole is not gone to again by another search", async () => {
+  const trace = Array.from({ length: 300 }, (_, at) => (at === 290 ? "needle" : `frame ${at}`)).join("\n");
+  const { page } = await shown([trace, ...lines(0, 50)]);
+  await page.keyboard.press("g");
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  const dialog = page.getByRole("dialog", { name: "Message" });
+  await dialog.waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByLabel("Search", { exact: true }).fill("needle");
+  await page.locator("#hits", { hasText: "1" }).waitFor();
+  await page.waitForFunction(() => document.querySelector(".row.focus"));
+  await drawn(page);
+  await drawn(page);
+  assert.ok(!(await dialog.isVisible()));
+  assert.deepEqual(page.errors, []);
+});

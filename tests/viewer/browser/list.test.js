@@ -140,6 +140,13 @@ test("hits of a pattern are marked, also across styles and lines, and a slow pat
   assert.deepEqual(page.errors, []);
 });
 
+test("hits of styles that begin with a line are marked, and so are those behind them", async () => {
+  const words = Array.from({ length: 300 }, (_, at) => `${"-".repeat(1 + (at % 7))} \u001b[31mred\u001b[0m`).join(" ");
+  const { page } = await shown([words]);
+  await page.getByLabel("Search", { exact: true }).fill("red");
+  assert.deepEqual(new Set(await marked(page, 300)), new Set(["red"]));
+});
+
 test("selecting pauses, and what is selected stays until it is followed again, even once it has fallen off", async () => {
   const { server, id, page } = await shown(Array.from({ length: 100 }, (_, at) => `line ${at} end`));
   await says(page, "line 99 end");
