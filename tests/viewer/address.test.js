@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createModel, pausedText, readAddress, receive } from "../../src/server/viewer/model.js";
+import { createModel, pausedText, readAddress, receive, stateText } from "../../src/server/viewer/model.js";
 import { openLink } from "../../src/server/viewer/viewport.js";
 
 const ID = "3f2b8c1e-5d6a-4f70-8b9c-0d1e2f3a4b5c";
@@ -100,4 +100,18 @@ test("a stream that ends for idleness again and again leaves one line", () => {
   receive(model, message(1, "work"), 0);
   cycle();
   assert.deepEqual(texts().slice(2), ["-- Server shutting down... --", "work", "-- Starting server communication... --", idle]);
+});
+
+test("a state says what is going on, and after half a minute without a server what to do", () => {
+  const model = createModel({ id: ID, began: 0, offset: 0 });
+  const says = (connection, now = 0) => stateText(Object.assign(model, { connection }), now);
+  assert.equal(says({ kind: "connecting" }), "◌ connecting");
+  assert.equal(says({ kind: "live" }), "● live · no message yet · heartbeat 0 s ago");
+  const lost = { kind: "retrying", text: "no connection", attempt: 3, due: 31_200, since: 0 };
+  assert.equal(says(lost, 30_000), "◐ reconnecting, try 3 in 2 s (no connection)");
+  assert.equal(says(lost, 31_200), "◐ reconnecting, try 3 now (no connection); is the server running? `codechat serve`");
+  assert.equal(says({ kind: "ended", text: "stopped" }), "■ ended (stopped)");
+  assert.equal(says({ kind: "ended" }), "■ ended");
+  assert.equal(says({ kind: "failed", text: "not from here" }), "■ not from here");
+  assert.equal(says({ kind: "asleep" }), "◌ asleep while other tabs are looked at");
 });

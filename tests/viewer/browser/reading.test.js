@@ -252,3 +252,18 @@ test("a tab that is loaded again and again is one other tab, also after another 
   await says(first, "to both");
   assert.deepEqual([await first.evaluate(() => localStorage.length + sessionStorage.length), first.errors], [0, []]);
 });
+
+test("a tab that was made of another one gets a name of its own", async () => {
+  const server = await serve();
+  const id = await connect(server);
+  const first = await open(server, id);
+  await says(first, "● live");
+  const name = await first.evaluate(() => history.state);
+  const copy = await first.context().newPage();
+  await copy.goto(`${server.url}/#${id}`);
+  await says(copy, "● live");
+  await copy.evaluate((it) => history.replaceState(it, ""), name);
+  await copy.reload();
+  await first.waitForFunction((it) => history.state !== it, name);
+  assert.equal(await copy.evaluate(() => history.state), name);
+});

@@ -250,3 +250,36 @@ for (const size of [{ width: 1000, height: 600 }, { width: 320, height: 600 }]) 
     assert.deepEqual(page.errors, []);
   });
 }
+
+for (const size of [{ width: 1000, height: 600 }, { width: 320, height: 600 }]) {
+  test(`a wish that nobody hears, an end and a token that is asked for are told, at ${size.width} px`, async () => {
+    const server = await serve();
+    const id = await connect(server);
+    let answer;
+    const proxy = await between(server, () => answer);
+    const page = await open(proxy, id, size);
+    await says(page, "● live");
+    await publish(server, id, { message: "kept", operation: "deploy" });
+    await says(page, "kept");
+    answer = problem(404, "no such client");
+    await page.keyboard.press("x");
+    const dialog = page.getByRole("dialog", { name: "Ask publishers to cancel deploy?" });
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), "Keep running");
+    await dialog.getByRole("button", { name: "Ask to cancel" }).click();
+    await says(page, "publishers could not be asked: nobody publishes here any more");
+    answer = undefined;
+    await page.getByRole("button", { name: "Menu" }).click();
+    await page.getByRole("menuitem", { name: "End this stream…" }).click();
+    await page.getByRole("button", { name: "End it" }).click();
+    await says(page, "■ ended (stopped)");
+    assert.ok(await page.getByRole("option", { name: /kept/ }).isVisible());
+    answer = problem(401, "a token is needed");
+    await page.reload();
+    const token = page.getByRole("dialog", { name: "This server asks for its token" });
+    await token.getByLabel("Token", { exact: true }).waitFor();
+    await token.getByRole("button", { name: "Close" }).click();
+    await page.getByRole("button", { name: "Reload", exact: true }).waitFor();
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), size.width);
+    assert.deepEqual(page.errors, []);
+  });
+}
