@@ -78,7 +78,7 @@ for (const width of [1000, 320]) {
 
 test("errors, operations and levels can be gone to without keys", async () => {
   const { page } = await shown({ message: "broken", level: "error" }, { message: "begins", operation: "build" });
-  await choose(page, "Next error, in a circle");
+  await choose(page, "Next error, wrapping around");
   await page.getByRole("option", { name: /broken/, selected: true }).waitFor();
   await choose(page, "Next operation's first message");
   await page.getByRole("option", { name: /begins/, selected: true }).waitFor();
@@ -88,7 +88,7 @@ test("errors, operations and levels can be gone to without keys", async () => {
   await says(page, "shown 1 ·");
   await choose(page, "Lower the level shown");
   await says(page, "warn and worse");
-  await choose(page, "Ask publishers to cancel (asks back first)");
+  await choose(page, "Ask publishers to cancel (asks first)");
   await page.getByRole("dialog", { name: "Ask publishers to cancel build?" }).getByRole("button", { name: "Keep running" }).click();
   await page.getByRole("button", { name: "Cancel…" }).click();
   await page.getByRole("dialog", { name: "Ask publishers to cancel build?" }).getByRole("button", { name: "Ask to cancel" }).click();
