@@ -59,7 +59,7 @@ async fn a_stdin_that_is_a_terminal_is_read_there() {
 async fn ctrl_c_ends_the_command_as_cancelled_and_gives_the_terminal_back() {
     let server = Serve::start(&[]).await;
     let (mut watch, id) = server.watch(&[]).await;
-    let mut terminal = on_a_terminal(&server, &id, "", "echo beg''un; sleep 1000").await;
+    let mut terminal = on_a_terminal(&server, &id, "", "echo beg''un; exec sleep 1000").await;
     shows_line(&mut terminal, "begun").await;
     terminal.keys("\u{3}");
     terminal.shows("exit 130").await;
