@@ -18,7 +18,8 @@ pub(crate) const GREETING: &[u8] = b"Starting server communication...\n\n";
 /// The length of a client ID in text.
 const ID_BYTES: usize = 36;
 
-const CONNECT: &[u8] = b"GET /api/v1/sse/connect HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n";
+/// Without the last, empty line.
+const CONNECT: &[u8] = b"GET /api/v1/sse/connect HTTP/1.1\r\nhost: 127.0.0.1\r\n";
 
 /// A request for one client's stream.
 pub(crate) fn subscription(id: &str) -> Vec<u8> {
@@ -69,7 +70,17 @@ impl Connection {
 
     /// Sends a request and waits for its answer.
     pub(crate) async fn ask(&mut self, request: &[u8]) -> anyhow::Result<Answer> {
-        self.stream.write_all(request).await?;
+        self.ask_in_parts(&[request]).await
+    }
+
+    /// The same with a request that is written in parts.
+    pub(crate) async fn ask_in_parts(
+        &mut self,
+        parts: &[impl AsRef<[u8]>],
+    ) -> anyhow::Result<Answer> {
+        for part in parts {
+            self.stream.write_all(part.as_ref()).await?;
+        }
         let head = loop {
             if let Some(end) = memmem::find(&self.rest, b"\r\n\r\n") {
                 break end + 4;
@@ -98,8 +109,15 @@ impl Connection {
 
     /// Gets a new client ID.
     pub(crate) async fn connect(&mut self) -> anyhow::Result<String> {
+        self.connect_with(None).await
+    }
+
+    /// The same from a server with a token.
+    pub(crate) async fn connect_with(&mut self, token: Option<&str>) -> anyhow::Result<String> {
         const NAME: &[u8] = b"\"clientId\":\"";
-        let body = self.ask(CONNECT).await?.body;
+        let token = token.map(|it| format!("authorization: Bearer {it}\r\n"));
+        let head = [CONNECT, token.unwrap_or_default().as_bytes(), b"\r\n"].concat();
+        let body = self.ask(&head).await?.body;
         let at = memmem::find(&body, NAME).context("no client ID")? + NAME.len();
         let id = body.get(at..at + ID_BYTES).context("no client ID")?;
         Ok(std::str::from_utf8(id)?.into())

@@ -10,8 +10,9 @@
 //!
 //! It needs Linux. What is measured runs on the first core, alone; the load and everything else on the
 //! second. Works: `fanout`, `publish8`, `publish32`, `ndjson`, `cycles`, `latency`, `idle`, `watch`,
-//! `send`, `start`, `cluster`; each one's file says what it does. Servers are started anew for each.
-//! `cluster` needs redis-server, and has a table of its own: ratios and whether they are within their bounds.
+//! `send`, `start`, `clients`, `cluster`; each one's file says what it does. Servers are started anew for each.
+//! `clients` and `cluster` have tables of their own: ratios and whether they are within their bounds. `cluster` needs
+//! redis-server.
 //!
 //! In the table, `ratio` says how many times as good codechat is as the reference (as curl, for
 //! `watch`): above 1 is better in every row, whatever the unit. `CPU` is what one message (one cycle,
@@ -21,6 +22,7 @@
 //! The program fails where a work was not done right, and only there: every delivery is counted, and
 //! one too few or too many is a failure. How fast it was is for people to judge.
 
+mod clients;
 mod cluster;
 mod connections;
 mod http;
@@ -73,11 +75,12 @@ enum Work {
     Watch,
     Send,
     Start,
+    Clients,
     Cluster,
 }
 
 impl Work {
-    const ALL: [(&str, Self); 11] = [
+    const ALL: [(&str, Self); 12] = [
         ("fanout", Self::Fanout),
         ("publish8", Self::Publish8),
         ("publish32", Self::Publish32),
@@ -88,6 +91,7 @@ impl Work {
         ("watch", Self::Watch),
         ("send", Self::Send),
         ("start", Self::Start),
+        ("clients", Self::Clients),
         ("cluster", Self::Cluster),
     ];
 
@@ -124,7 +128,7 @@ impl Work {
             Self::Latency => latency::latency(server, scale).await,
             Self::Idle => connections::idle(server, scale).await,
             Self::Send => programs::send(machine, server, scale).await,
-            Self::Watch | Self::Start | Self::Cluster => {
+            Self::Watch | Self::Start | Self::Clients | Self::Cluster => {
                 unreachable!("they need no server of ours")
             }
         }
@@ -215,11 +219,13 @@ fn main() -> anyhow::Result<ExitCode> {
     table::head();
     for (name, work) in args.works {
         eprintln!("{name} …");
-        let done = if work == Work::Cluster {
-            cluster::run(&machine, args.scale)
-        } else {
-            let measured = work.measure(&machine, args.scale);
-            measured.map(|[codechat, reference]| table::rows(&codechat, &reference))
+        let done = match work {
+            Work::Clients => clients::run(&machine, args.scale),
+            Work::Cluster => cluster::run(&machine, args.scale),
+            _ => {
+                let measured = work.measure(&machine, args.scale);
+                measured.map(|[codechat, reference]| table::rows(&codechat, &reference))
+            }
         };
         match done {
             Ok(()) => {}

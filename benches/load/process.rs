@@ -111,10 +111,21 @@ impl Server {
         subject: Subject,
         capacity: usize,
     ) -> anyhow::Result<Self> {
+        Self::start_with_token(machine, subject, capacity, None)
+    }
+
+    /// The same with a token, which the reference does not check.
+    pub(crate) fn start_with_token(
+        machine: &Machine,
+        subject: Subject,
+        capacity: usize,
+        token: Option<&str>,
+    ) -> anyhow::Result<Self> {
         let command = match subject {
             Subject::Codechat => {
                 let mut command = machine.command(&machine.codechat);
                 serve(&mut command);
+                command.envs(token.map(|it| ("CODECHAT_TOKEN", it)));
                 command
             }
             Subject::Reference => {
@@ -157,6 +168,17 @@ impl Server {
             start: Instant::now(),
             cpu,
         })
+    }
+
+    /// Returns the CPU time that its threads have taken, to the nanosecond.
+    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
+        let mut sum = 0;
+        for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let stat = fs::read_to_string(thread?.path().join("schedstat"))?;
+            let running = stat.split_whitespace().next().context("no time")?;
+            sum += running.parse::<u64>()?;
+        }
+        Ok(Duration::from_nanos(sum))
     }
 
     /// The memory it holds, in KiB.

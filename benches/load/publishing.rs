@@ -213,7 +213,7 @@ pub(crate) async fn in_batches(
 }
 
 /// Waits for all tasks, or the first that fails.
-async fn all(mut tasks: JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
+pub(crate) async fn all(mut tasks: JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
     while let Some(ended) = tasks.join_next().await {
         ended.context("a task panicked")??;
     }

@@ -5,6 +5,7 @@
 //! no flow control. What a reader is too slow for is lost without a word.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     convert::Infallible,
     net::Ipv4Addr,
@@ -22,10 +23,11 @@ use axum::{
     extract::{Path, State},
     http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Sse, sse::Event, sse::KeepAlive},
-    routing::get,
+    routing::{get, post},
     serve::ListenerExt,
 };
 use futures_util::{Stream, StreamExt, stream};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
@@ -78,6 +80,7 @@ pub(crate) fn run(capacity: usize) -> anyhow::Result<()> {
         let stop_by_id = get(stop).post(stop);
         let router = Router::new()
             .route("/api/v1/sse/connect", get(connect))
+            .route("/api/v1/sse/debug", post(publish_by_header))
             .route("/api/v1/sse/debug/{id}", get(subscribe).post(publish))
             .route("/api/v1/sse/debug/stop/{id}", stop_by_id)
             .with_state(app);
@@ -127,6 +130,17 @@ async fn subscribe(
     Ok(Sse::new(greeting.chain(live)).keep_alive(KeepAlive::default()))
 }
 
+async fn publish_by_header(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<impl IntoResponse, StatusCode> {
+    let id = headers.get("sse-client-id").and_then(|it| it.to_str().ok());
+    let id = id.and_then(|it| it.parse().ok());
+    let id = id.ok_or(StatusCode::BAD_REQUEST)?;
+    publish(State(app), Path(id), headers, body).await
+}
+
 async fn publish(
     State(app): State<App>,
     Path(id): Path<Uuid>,
@@ -140,8 +154,12 @@ async fn publish(
     } else {
         let read = to_bytes(body, BODY_BYTES).await;
         let bytes = read.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| StatusCode::BAD_REQUEST)?;
-        (channel.publish(text), 1)
+        let text = if kind == Some(b"application/json") {
+            text_of(&bytes)?
+        } else {
+            Cow::Borrowed(std::str::from_utf8(&bytes).map_err(|_| StatusCode::BAD_REQUEST)?)
+        };
+        (channel.publish(&text), 1)
     };
     let answer = json!({
         "id": format!("{last}-0"), "accepted": accepted, "cancel": false,
@@ -157,12 +175,30 @@ async fn publish_lines(channel: &Channel, body: Body) -> Result<(u64, u64), Stat
         rest.extend_from_slice(&chunk.map_err(|_| StatusCode::BAD_REQUEST)?);
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', &rest) {
-            let text: String =
-                serde_json::from_slice(&rest[start..end]).map_err(|_| StatusCode::BAD_REQUEST)?;
-            last = channel.publish(&text);
+            last = channel.publish(&text_of(&rest[start..end])?);
             (accepted, start) = (accepted + 1, end + 1);
         }
         rest.drain(..start);
     }
+    if !rest.is_empty() {
+        last = channel.publish(&text_of(&rest)?);
+        accepted += 1;
+    }
     Ok((last, accepted))
+}
+
+/// A message in JSON: its text, or an object with it.
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow)]
+    message: Cow<'a, str>,
+}
+
+fn text_of(json: &[u8]) -> Result<Cow<'_, str>, StatusCode> {
+    let text = if json.starts_with(b"{") {
+        serde_json::from_slice(json).map(|it: Message| it.message)
+    } else {
+        serde_json::from_slice(json).map(Cow::Owned)
+    };
+    text.map_err(|_| StatusCode::BAD_REQUEST)
 }
