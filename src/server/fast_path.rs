@@ -6,10 +6,11 @@
 //! loop around epoll that checks and keeps nothing takes 7.1 on the same machine.) `serve --plain-streams` turns it
 //! off, and `benches/load` compares.
 //!
-//! Every connection begins here. It stays as long as each read brings whole requests that [`request`] accepts and that
-//! succeed. The first other request hands the connection to hyper for good, with the bytes that were read: a body in
-//! several pieces, a significant header, a message that is refused, an unknown client. So nothing is refused here,
-//! every rule and every error has one place, and a test checks that both ways send the same bytes.
+//! Every connection begins here. It stays as long as it brings requests that [`request`] accepts and that succeed, each
+//! in one piece, or its body in a second one. The first other request hands the connection to hyper for good, with the
+//! bytes that were read: a body in more pieces, an unknown header, a message that is refused or has to wait, a wrong
+//! token, an unknown client. So nothing is refused here, every rule and every error has one place, and a test checks
+//! that both ways send the same bytes.
 //!
 //! Requests are parsed in a buffer that all connections of a worker share: an idle connection holds no memory for it.
 
@@ -19,9 +20,11 @@ mod request;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use encoding_rs::Encoding;
@@ -31,15 +34,21 @@ use tokio_util::sync::CancellationToken;
 
 use self::request::{Action, Plain};
 use super::deadline::Deadline;
+use super::handlers::publish::ndjson::publish_at_once;
 use super::handlers::{connect, publish, subscribe};
+use super::request::content::BodyKind;
+use super::request::token::Authorized;
 use super::service::{HttpService, Seen};
 use super::stream::Stream;
 use super::write_timeout::WriteTimeout;
 use super::{App, BUFFER_BYTES, ServerOptions};
 use crate::event::{ClientId, Format};
 use crate::hub::{Hub, Position};
-use crate::wire::Route;
+use crate::message::Message;
 use crate::wire::answer::Connected;
+
+/// Time limit for the second part of a request, whose body many clients write separately.
+const BODY_TIME: Duration = Duration::from_millis(100);
 
 thread_local! {
     /// What was read from a connection, while it is answered.
@@ -77,6 +86,7 @@ pub(super) async fn serve_connection(
         service,
         hub,
         unsent: Vec::new(),
+        incomplete: Vec::new(),
         host: None,
         next: None,
         deadline: Deadline::new(Instant::now() + service.app.options.header_timeout),
@@ -86,11 +96,10 @@ pub(super) async fn serve_connection(
     poll_fn(|cx| fast_path.poll(closing.as_mut(), cx)).await
 }
 
-/// Returns whether any requests can be answered here: not if tokens or origins have to be checked.
+/// Returns whether any requests can be answered here: not if pages of other origins are to read the answers.
 fn serves(options: &ServerOptions) -> bool {
-    let access = &options.access;
     let is_plain = options.plain_requests || options.plain_streams;
-    !is_plain && access.token.is_none() && access.origins.is_empty()
+    !is_plain && options.access.origins.is_empty()
 }
 
 struct FastPath<'a> {
@@ -99,6 +108,8 @@ struct FastPath<'a> {
     hub: &'a Hub,
     /// What the socket has not taken yet. No further request is read before that is sent.
     unsent: Vec<u8>,
+    /// A request whose body is still to come.
+    incomplete: Vec<u8>,
     /// The last `Host` that was accepted; most requests of a connection have the same.
     host: Option<Box<str>>,
     /// How the connection continues when everything is sent.
@@ -114,6 +125,8 @@ struct FastPath<'a> {
 /// The result of answering a request.
 enum Answered {
     Whole,
+    /// The connection ends.
+    Last,
     Stream(Stream),
 }
 
@@ -128,7 +141,7 @@ impl FastPath<'_> {
                 return Poll::Ready(next);
             }
             if self.hub.is_closing() {
-                return Poll::Ready(Next::Over);
+                return Poll::Ready(self.end());
             }
             match self.poll_requests(cx) {
                 Poll::Ready(Ok(())) => asks = true,
@@ -139,13 +152,22 @@ impl FastPath<'_> {
         if !self.waits {
             self.waits = true;
             if closing.poll(cx).is_ready() {
-                return Poll::Ready(Next::Over);
+                return Poll::Ready(self.end());
             }
-        } else if asks && self.deadline.is_armed(Instant::now()) {
+        } else if asks && self.incomplete.is_empty() && self.deadline.is_armed(Instant::now()) {
             // Both will wake this task: a moment ago the server was open and the timer not due.
             return Poll::Pending;
         }
-        self.deadline.poll(cx).map(|()| Next::Over)
+        self.deadline.poll(cx).map(|()| self.end())
+    }
+
+    /// Returns how the connection continues if no more is read here: an incomplete request is hyper's.
+    fn end(&mut self) -> Next {
+        if self.incomplete.is_empty() {
+            Next::Over
+        } else {
+            Next::Hyper(mem::take(&mut self.incomplete))
+        }
     }
 
     /// Sends what the socket did not take before.
@@ -167,9 +189,11 @@ impl FastPath<'_> {
     fn poll_requests(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         READ.with_borrow_mut(|buffer| {
             let mut buffer = ReadBuf::new(buffer);
+            buffer.put_slice(&self.incomplete);
             ready!(Pin::new(&mut *self.socket).poll_read(cx, &mut buffer))?;
-            if buffer.filled().is_empty() {
-                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            if buffer.filled().len() == self.incomplete.len() {
+                self.next = Some(self.end());
+                return Poll::Ready(Ok(()));
             }
             let answered = ANSWERS.with_borrow_mut(|answers| {
                 answers.clear();
@@ -185,19 +209,35 @@ impl FastPath<'_> {
         let mut begun = Instant::now();
         self.deadline
             .set(begun + self.service.app.options.header_timeout);
+        let mut may_wait = mem::take(&mut self.incomplete).is_empty();
         while !requests.is_empty() {
             let before = answers.len();
             self.has_effect = false;
-            let answered = request::parse(requests)
+            let parsed = request::parse(requests)
                 // A client that sends many requests and reads no answers must not fill the memory.
-                .filter(|_| before < BUFFER_BYTES)
-                .and_then(|request| {
-                    let trying = || self.answer_one(&request, begun, answers, cx);
-                    let answered = catch_unwind(AssertUnwindSafe(trying)).ok().flatten();
-                    answered.map(|it| (it, request.length))
-                });
+                .filter(|_| before < BUFFER_BYTES);
+            if let Some(Plain {
+                body: None, length, ..
+            }) = parsed
+                && may_wait
+                && length <= BUFFER_BYTES
+            {
+                self.incomplete = requests.into();
+                self.deadline.set(begun + BODY_TIME);
+                return;
+            }
+            may_wait = true;
+            let answered = parsed.and_then(|request| {
+                let trying = || self.answer_one(&request, begun, answers, cx);
+                let answered = catch_unwind(AssertUnwindSafe(trying)).ok().flatten();
+                answered.map(|it| (it, request.length))
+            });
             match answered {
                 Some((Answered::Whole, length)) => requests = &requests[length..],
+                Some((Answered::Last, _)) => {
+                    self.next = Some(Next::Over);
+                    return;
+                }
                 Some((Answered::Stream(stream), length)) => {
                     let unexpected = requests.len() - length;
                     self.next = Some(Next::Stream { stream, unexpected });
@@ -236,38 +276,44 @@ impl FastPath<'_> {
             }
             self.host = Some(request.host.into());
         }
-        let mut answered = Answered::Whole;
-        let (method, route, client, status) = match request.action {
+        // A stream may be opened without a token, but only that of a client that is known.
+        Authorized::by(request.authorization.into_iter(), app).ok()?;
+        let mut answered = if request.closes {
+            Answered::Last
+        } else {
+            Answered::Whole
+        };
+        let (method, client, status) = match request.action {
             Action::Connect => {
                 let id = self.hub.connect().ok()?;
                 connect::log_issued(id);
                 self.has_effect = true;
                 connected(self.hub, id, answers)?;
-                (Method::GET, Route::Connect, None, StatusCode::OK)
+                (Method::GET, None, StatusCode::OK)
             }
             Action::Subscribe(id) => {
                 answered = Answered::Stream(open_stream(self.hub, app, id, answers, cx)?);
-                (Method::GET, Route::Client, Some(id), StatusCode::OK)
+                (Method::GET, Some(id), StatusCode::OK)
             }
-            Action::Publish(id, kind) => {
-                let max = app.options.max_message;
-                kind.check(request.body.len(), max).ok()?;
-                // The ordinary handler removes a byte order mark.
-                if Encoding::for_bom(request.body).is_some() {
-                    return None;
-                }
-                let text = str::from_utf8(request.body).ok()?.to_owned();
-                let message = publish::message(kind, text, &[], max).ok()?;
-                let receipt = self.hub.publish(id, message, None).ok()?;
+            Action::Publish(id, kind, key) => {
+                let message = message(kind, request.body?, app.options.max_message)?;
+                let receipt = self.hub.publish(id, message, key).ok()?;
                 self.has_effect = true;
                 app.metrics.publish.observe(begun.elapsed());
-                answer::accepted(&publish::answer(receipt), answers);
-                (Method::POST, Route::Client, Some(id), StatusCode::ACCEPTED)
+                answer::accepted(&publish::answer(receipt), request.closes, answers);
+                (Method::POST, Some(id), StatusCode::ACCEPTED)
+            }
+            Action::PublishLines(id, key) => {
+                let max = app.options.max_message;
+                let receipt = publish_at_once(self.hub, id, key, request.body?, max)?;
+                self.has_effect = true;
+                answer::accepted(&publish::answer(receipt), request.closes, answers);
+                (Method::POST, Some(id), StatusCode::ACCEPTED)
             }
         };
         let seen = Seen {
             method,
-            route: route.path(),
+            route: request.route.path(),
             client: client
                 .filter(|_| tracing::enabled!(tracing::Level::DEBUG))
                 .map(|it| it.short()),
@@ -288,6 +334,17 @@ impl FastPath<'_> {
         }
         Ok(())
     }
+}
+
+/// Parses a body as one message; `None` if the ordinary handler would do more than that.
+fn message(kind: BodyKind, body: &[u8], max: usize) -> Option<Message> {
+    kind.check(body.len(), max).ok()?;
+    // The ordinary handler removes a byte order mark.
+    if Encoding::for_bom(body).is_some() {
+        return None;
+    }
+    let text = str::from_utf8(body).ok()?.to_owned();
+    publish::message(kind, text, &[], max).ok()
 }
 
 fn connected(hub: &Hub, id: ClientId, answers: &mut Vec<u8>) -> Option<()> {

@@ -8,8 +8,10 @@ use std::{
 };
 
 use codechat::internal::{
-    hub::{Hub, Limits},
-    server::ServerOptions,
+    client::Token,
+    event::Format,
+    hub::{Hub, Limits, Position},
+    server::{Access, ServerOptions},
 };
 use proptest::{prelude::*, test_runner::TestRunner};
 use regex::bytes::{Captures, Regex};
@@ -42,12 +44,16 @@ const QUICK: Duration = Duration::from_millis(50);
 /// Length of the compared beginning of a stream, after its head, in bytes.
 const BEGINNING: usize = 16;
 
+/// Token of the servers that have one.
+const TOKEN: &str = "secret";
+
 /// Starts a server with each path.
-async fn pair(heartbeat: Duration) -> [Server; 2] {
+async fn pair(heartbeat: Duration, access: Access) -> [Server; 2] {
     let mut pair = Vec::new();
     for plain_requests in [false, true] {
         let options = ServerOptions {
             plain_requests,
+            access: access.clone(),
             heartbeat,
             header_timeout: PATIENCE,
             body_timeout: PATIENCE,
@@ -55,7 +61,8 @@ async fn pair(heartbeat: Duration) -> [Server; 2] {
             ..ServerOptions::default()
         };
         let server = Server::of(Hub::new(Limits::default()), options).await;
-        server.watch(KNOWN).await;
+        let token = format!("Authorization: Bearer {TOKEN}");
+        server.stream(&stream_of(KNOWN), &[&token]).await;
         server.stats(|it| it.subscribers == 0).await;
         pair.push(server);
     }
@@ -122,7 +129,7 @@ async fn same_answers(servers: &[Server; 2], pieces: &[Vec<u8>]) -> String {
 
 #[tokio::test]
 async fn fuzzed_requests_are_answered_in_the_same_way() {
-    let servers = pair(QUICK).await;
+    let servers = pair(QUICK, Access::open()).await;
     for input in inputs("requests", 400) {
         let input = with_id(&input, KNOWN);
         // How much of a stream hyper still writes in HTTP/1.0, after it knows that the client sends no more, is
@@ -138,7 +145,7 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
     let target = prop_oneof![
         6 => Just("/api/v1/sse/debug/{id}"),
         2 => Just("/api/v1/sse/connect"),
-        1 => Just("/api/v1/sse/debug"),
+        4 => Just("/api/v1/sse/debug"),
         1 => Just("/api/v1/sse/debug/{id}?level=warn"),
         1 => Just("/api/v1/sse/debug/3F2B8C1E-5D47-4A9B-8E60-1C2D3E4F5A6B"),
         1 => Just("/api/v1/sse/debug/00000000-0000-4000-8000-000000000000"),
@@ -165,6 +172,18 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
         "Origin: http://evil.example",
         "Sec-Fetch-Site: cross-site",
         "Sse-Client-ID: {id}",
+        "Sse-Client-ID: {id}",
+        "Sse-Client-ID: {id}",
+        "sse-client-id:  {id} ",
+        "Sse-Client-ID:",
+        "Sse-Client-ID: 00000000-0000-4000-8000-000000000000",
+        "Idempotency-Key:",
+        "Idempotency-Key: another",
+        "Sec-Fetch-Mode: cors",
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAA",
+        "Upgrade: websocket",
+        "Authorization: Bearer secret",
+        "authorization: bearer  secret ",
         "Last-Event-ID: 1-1",
         "Authorization: Bearer x",
         "Expect: 100-continue",
@@ -184,12 +203,24 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
         2 => Just(br#"{"message":"a\nb","level":"warn"}"#.to_vec()),
         1 => Just(br#"{"message":1}"#.to_vec()),
         1 => Just(br#"{"level":"debug","cancel":true,"operation":"a\"b"}"#.to_vec()),
+        2 => Just(b"\"one\"\n\n{\"message\":\"two\"}".to_vec()),
+        1 => Just(b"\xef\xbb\xbf\"one\"\r\n".to_vec()),
+        1 => Just(b"\"one\"\nnot JSON\n".to_vec()),
         1 => Just(b"a\xff".to_vec()),
         1 => Just(vec![b'x'; 200]),
     ];
     let headers = prop::collection::vec(header, 0..4);
-    (method, target, host, headers, body).prop_map(|(method, target, host, headers, body)| {
-        let mut head = format!("{method} {target} HTTP/1.1\r\n{host}");
+    // The headers of the documented publishers, and others.
+    let publisher = prop_oneof![
+        3 => Just(""),
+        1 => Just(
+            "Sse-Client-ID: {id}\r\nContent-Type: application/x-ndjson\r\nIdempotency-Key: k7\r\nAuthorization: Bearer secret\r\n"
+        ),
+        1 => Just("Sse-Client-ID: {id}\r\nAuthorization: Bearer secret\r\n"),
+    ];
+    let parts = (method, target, host, publisher, headers, body);
+    parts.prop_map(|(method, target, host, publisher, headers, body)| {
+        let mut head = format!("{method} {target} HTTP/1.1\r\n{host}{publisher}");
         for header in headers {
             let _ = write!(head, "{header}\r\n");
         }
@@ -203,8 +234,17 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
 
 #[test]
 fn requests_of_many_sorts_are_answered_in_the_same_way() {
+    compare_many(Access::open());
+}
+
+#[test]
+fn requests_to_a_server_with_a_token_are_answered_in_the_same_way() {
+    compare_many(Access::token(Token::new(TOKEN)));
+}
+
+fn compare_many(access: Access) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let servers = runtime.block_on(pair(QUICK));
+    let servers = runtime.block_on(pair(QUICK, access));
     let several = prop::collection::vec(request(), 1..5);
     let mut runner = TestRunner::new(ProptestConfig {
         cases: 1000,
@@ -224,7 +264,7 @@ fn requests_of_many_sorts_are_answered_in_the_same_way() {
 
 #[tokio::test]
 async fn a_message_that_comes_in_two_pieces_is_answered_in_the_same_way() {
-    let servers = pair(QUICK).await;
+    let servers = pair(QUICK, Access::open()).await;
     let request = format!(
         "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello",
         stream_of(KNOWN)
@@ -238,7 +278,7 @@ async fn a_message_that_comes_in_two_pieces_is_answered_in_the_same_way() {
 
 #[tokio::test]
 async fn a_stream_is_the_same_to_its_last_byte() {
-    let servers = pair(Duration::from_mins(1)).await;
+    let servers = pair(Duration::from_mins(1), Access::open()).await;
     let mut streams = Vec::new();
     for server in &servers {
         for text in ["one", "two"] {
@@ -373,4 +413,49 @@ async fn a_connection_that_rests_does_not_hold_up_a_shutdown() {
     server.shut_down();
     connection.closed().await;
     server.down().await;
+}
+
+#[tokio::test]
+async fn lines_that_have_to_wait_are_published_once_and_in_order() {
+    for plain_requests in [false, true] {
+        let server = Server::with(|limits, options| {
+            limits.log.messages = 5;
+            options.plain_requests = plain_requests;
+        });
+        let server = server.await;
+        let id = server.connect().await;
+        let (format, start) = (Format::Text, Position::Start);
+        let mut reader = server
+            .hub
+            .subscribe(id.parse().unwrap(), format, start)
+            .unwrap();
+        let lines: Vec<_> = (0..30).map(|it| format!("\"line {it};\"\n")).collect();
+        let lines = lines.concat();
+        let mut connection = Connection::open(server.address).await;
+        connection
+            .say(format!(
+                "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n\
+                 Idempotency-Key: k\r\nContent-Length: {}\r\n\r\n{lines}",
+                stream_of(&id),
+                lines.len()
+            ))
+            .await;
+        let mut read = Vec::new();
+        let reading = async {
+            while !String::from_utf8_lossy(&read).contains("line 29;") {
+                reader.read(&mut read, 100).await;
+            }
+        };
+        let (answer, ()) = tokio::join!(connection.answer(), soon(reading));
+        assert_eq!(answer.status, 202);
+        assert_eq!(answer.json()["accepted"], 30);
+        let read = String::from_utf8(read).unwrap();
+        let seen: Vec<_> = read
+            .lines()
+            .filter_map(|it| it.strip_prefix("data: line "))
+            .collect();
+        let expected: Vec<_> = (0..30).map(|it| format!("{it};")).collect();
+        assert_eq!(seen, expected);
+        assert_eq!(server.hub.stats().published, 30);
+    }
 }

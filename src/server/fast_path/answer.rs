@@ -17,8 +17,9 @@ thread_local! {
     static BODY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Appends the answer to a published message. It is one constant text, since it is sent for every message.
-pub(super) fn accepted(answer: &Published, out: &mut Vec<u8>) {
+/// Appends the answer to a published message. It is one constant text, since it is sent for every message. `closes` is
+/// whether the connection ends after it.
+pub(super) fn accepted(answer: &Published, closes: bool, out: &mut Vec<u8>) {
     const BEGINNING: &[u8] =
         b"HTTP/1.1 202 Accepted\r\ncontent-type: application/json\r\ncontent-length: ";
     // The message was accepted just now: its time saves another look at the clock.
@@ -29,6 +30,9 @@ pub(super) fn accepted(answer: &Published, out: &mut Vec<u8>) {
         out.extend_from_slice(BEGINNING);
         out.extend_from_slice(itoa::Buffer::new().format(body.len()).as_bytes());
         out.extend_from_slice(b"\r\n");
+        if closes {
+            header("connection", "close", out);
+        }
         date(now, out);
         out.extend_from_slice(b"\r\n");
         out.extend_from_slice(body);

@@ -2,36 +2,53 @@
 //! ordinary answer.
 //!
 //! A header that is not known here may matter to a handler, to the gate or to hyper; such a request is left to hyper.
+//! What the handlers read of the head is parsed by the same functions.
 
 use encoding_rs::UTF_8;
 
 use crate::event::ClientId;
-use crate::server::handlers::connect;
+use crate::server::handlers::{connect, publish};
+use crate::server::request::client_id::NamedClient;
 use crate::server::request::content::{BodyKind, Content};
-use crate::wire::Route;
+use crate::wire::{self, Route};
 
 /// Upper bound of the headers of such a request.
 const HEADERS: usize = 16;
+/// Headers that change nothing. (Of the others that begin with `Sec-Fetch`, the gate reads some.)
+const HARMLESS: [&str; 5] = [
+    "user-agent",
+    "accept-encoding",
+    "accept-language",
+    "sec-fetch-mode",
+    "http2-settings",
+];
 
-/// A complete request.
+/// A request whose head has come.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Plain<'a> {
-    pub(super) action: Action,
+    pub(super) route: Route,
+    pub(super) action: Action<'a>,
     pub(super) host: &'a str,
-    pub(super) body: &'a [u8],
+    pub(super) authorization: Option<&'a [u8]>,
+    /// Whether the connection is to end after the answer.
+    pub(super) closes: bool,
+    /// `None` if it has not come whole.
+    pub(super) body: Option<&'a [u8]>,
     /// Its length with its head, in bytes.
     pub(super) length: usize,
 }
 
 /// What it asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Action {
+pub(super) enum Action<'a> {
     /// Issue an ID; the answer is JSON.
     Connect,
     /// A stream from its beginning, as text.
     Subscribe(ClientId),
-    /// Publish the body as one message.
-    Publish(ClientId, BodyKind),
+    /// Publish the body as one message, under its idempotency key if it has one.
+    Publish(ClientId, BodyKind, Option<&'a str>),
+    /// Publish each line of the body.
+    PublishLines(ClientId, &'a str),
 }
 
 /// Parses the request that these bytes begin with, if the fast path takes it.
@@ -44,28 +61,30 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Plain<'_>> {
     if request.version != Some(1) {
         return None;
     }
-    let Headers {
-        host,
-        kind,
-        length,
-        accept,
-    } = Headers::of(request.headers)?;
+    let headers = Headers::of(request.headers)?;
+    let closes = headers.closes()?;
     let (route, id) = Route::parse(request.path?)?;
-    let (action, length) = match (request.method?, route, length) {
-        ("POST", Route::Client, Some(length)) => {
-            (Action::Publish(id.parse().ok()?, single(kind)?), length)
+    let client = || NamedClient::by(id, headers.client.into_iter()).ok();
+    let (action, length) = match (request.method?, route, headers.length) {
+        ("POST", Route::Client | Route::Publish, Some(length)) => {
+            (headers.publication(client()?.0)?, length)
         }
-        ("GET", Route::Client, None) => (Action::Subscribe(id.parse().ok()?), 0),
-        ("GET", Route::Connect, None) if !connect::wants_text(accept.into_iter()) => {
+        ("GET", Route::Client, None) if !closes => (Action::Subscribe(client()?.0), 0),
+        ("GET", Route::Connect, None)
+            if !closes && !connect::wants_text(headers.accept.into_iter()) =>
+        {
             (Action::Connect, 0)
         }
         _ => return None,
     };
     let length = head.checked_add(length)?;
     Some(Plain {
+        route,
         action,
-        host: host?,
-        body: bytes.get(head..length)?,
+        host: headers.host?,
+        authorization: headers.authorization,
+        closes,
+        body: bytes.get(head..length),
         length,
     })
 }
@@ -77,6 +96,10 @@ struct Headers<'a> {
     kind: Option<&'a str>,
     length: Option<usize>,
     accept: Option<&'a str>,
+    client: Option<&'a [u8]>,
+    key: Option<&'a [u8]>,
+    authorization: Option<&'a [u8]>,
+    connection: Option<&'a [u8]>,
 }
 
 impl<'a> Headers<'a> {
@@ -93,16 +116,47 @@ impl<'a> Headers<'a> {
                 found.kind.replace(ascii(value)?).is_some()
             } else if is("accept") {
                 found.accept.replace(ascii(value)?).is_some()
+            } else if is(wire::CLIENT_ID_HEADER) {
+                found.client.replace(value).is_some()
+            } else if is(wire::IDEMPOTENCY_KEY_HEADER) {
+                found.key.replace(value).is_some()
+            } else if is("authorization") {
+                found.authorization.replace(value).is_some()
             } else if is("connection") {
-                !value.eq_ignore_ascii_case(b"keep-alive")
+                found.connection.replace(value).is_some()
+            } else if is("upgrade") {
+                // Java offers HTTP/2, which the server does not take.
+                !value.eq_ignore_ascii_case(b"h2c")
             } else {
-                !(is("user-agent") || is("accept-encoding") || is("accept-language"))
+                !HARMLESS.into_iter().any(is)
             };
             if again {
                 return None;
             }
         }
         Some(found)
+    }
+
+    /// Returns whether the connection is to end after the answer; `None` if its header says anything unusual.
+    fn closes(&self) -> Option<bool> {
+        let connection = self.connection.unwrap_or(b"keep-alive");
+        let is = |value: &[u8]| connection.eq_ignore_ascii_case(value);
+        if is(b"close") {
+            Some(true)
+        } else {
+            (is(b"keep-alive") || is(b"Upgrade, HTTP2-Settings")).then_some(false)
+        }
+    }
+
+    /// Returns how the body is to be published, if it is in UTF-8. Lines need a key, so that hyper can continue with
+    /// them if a part has to wait.
+    fn publication(&self, id: ClientId) -> Option<Action<'a>> {
+        let Content { kind, charset } = Content::of_type(self.kind).ok()?;
+        let key = publish::key(self.key).ok()?;
+        match kind {
+            BodyKind::Ndjson => Some(Action::PublishLines(id, key?)),
+            _ => (charset == UTF_8).then_some(Action::Publish(id, kind, key)),
+        }
     }
 }
 
@@ -119,12 +173,6 @@ fn number(value: &[u8]) -> Option<usize> {
     ascii(value).filter(|_| is_number)?.parse().ok()
 }
 
-/// Returns the kind of a body that is one message in UTF-8.
-fn single(content_type: Option<&str>) -> Option<BodyKind> {
-    let Content { kind, charset } = Content::of_type(content_type).ok()?;
-    (kind != BodyKind::Ndjson && charset == UTF_8).then_some(kind)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,7 +184,7 @@ mod tests {
         format!("{first} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\r\n{body}")
     }
 
-    fn action(request: &str) -> Option<Action> {
+    fn action(request: &str) -> Option<Action<'_>> {
         parse(request.as_bytes()).map(|it| it.action)
     }
 
@@ -159,10 +207,41 @@ mod tests {
             "accept-encoding: gzip, deflate",
             "content-length: 5",
         ];
-        let text = Action::Publish(id, BodyKind::Text);
-        assert_eq!(action(&request(&publish, &curl, "hello")), Some(text));
-        let json = Action::Publish(id, BodyKind::Json);
+        let text = || Some(Action::Publish(id, BodyKind::Text, None));
+        assert_eq!(action(&request(&publish, &curl, "hello")), text());
+        let json = Action::Publish(id, BodyKind::Json, None);
         assert_eq!(action(&request(&publish, &node, "hello")), Some(json));
+        let named = format!("Sse-Client-ID: {ID}");
+        let publish = "POST /api/v1/sse/debug";
+        let named_curl = [&curl[..], &[&named]].concat();
+        assert_eq!(action(&request(publish, &named_curl, "hello")), text());
+        let python = [
+            "Accept-Encoding: identity",
+            "Content-Length: 5",
+            &named,
+            "Content-Type: application/x-ndjson",
+            "Idempotency-Key: k",
+            "Authorization: Bearer secret",
+        ];
+        let lines = || Some(Action::PublishLines(id, "k"));
+        assert_eq!(action(&request(publish, &python, "\"one\"")), lines());
+        let fetch = [&node[..4], &["sec-fetch-mode: cors"], &python[1..]].concat();
+        let fetch: Vec<_> = fetch
+            .into_iter()
+            .filter(|it| !it.ends_with("/json"))
+            .collect();
+        assert_eq!(action(&request(publish, &fetch, "\"one\"")), lines());
+        let java = [
+            "Connection: Upgrade, HTTP2-Settings",
+            "Content-Length: 5",
+            "HTTP2-Settings: AAEAAEAAAAIAAAAAAAMAAAAAAAQBAAAAAAUAAEAAAAYABgAA",
+            "Upgrade: h2c",
+            "User-Agent: Java-http-client/17.0.15",
+            &named,
+        ];
+        assert_eq!(action(&request(publish, &java, "hello")), text());
+        let urllib = request(publish, &[&named, "Connection: close", curl[2]], "hello");
+        assert!(parse(urllib.as_bytes()).unwrap().closes);
         let connect = request("GET /api/v1/sse/connect", &curl[..2], "");
         assert_eq!(action(&connect), Some(Action::Connect));
         let stream = format!("GET /api/v1/sse/debug/{ID}");
@@ -175,9 +254,12 @@ mod tests {
         let path = format!("POST /api/v1/sse/debug/{ID}");
         let two = request(&path, &["Content-Length: 5"], "helloPOST");
         let plain = parse(two.as_bytes()).unwrap();
-        assert_eq!((plain.body, plain.length), (&b"hello"[..], two.len() - 4));
-        for end in 0..two.len() - 4 {
-            assert_eq!(parse(&two.as_bytes()[..end]), None, "{end}");
+        let length = two.len() - 4;
+        assert_eq!((plain.body, plain.length), (Some(&b"hello"[..]), length));
+        for end in 0..length {
+            let cut = parse(&two.as_bytes()[..end]);
+            let expected = (end >= length - 5).then_some((None, length));
+            assert_eq!(cut.map(|it| (it.body, it.length)), expected, "{end}");
         }
     }
 
@@ -195,14 +277,25 @@ mod tests {
             &[length, length],
             &[length, "Transfer-Encoding: chunked"],
             &[length, "Expect: 100-continue"],
-            &[length, "Connection: close"],
             &[length, "Connection: Upgrade"],
+            &[length, "Connection: close, x"],
+            &[length, "Connection: close", "Connection: close"],
+            &[length, "Upgrade: websocket"],
             &[length, "Host: localhost"],
             &[length, "Origin: http://localhost"],
             &[length, "Sec-Fetch-Site: same-site"],
-            &[length, "Authorization: Bearer x"],
-            &[length, "Idempotency-Key: x"],
+            &[length, "Authorization: x", "Authorization: x"],
+            &[length, "Idempotency-Key: x", "Idempotency-Key: x"],
+            &[
+                length,
+                "Idempotency-Key: \u{e9}\u{e9}",
+                "Sec-Purpose: prefetch",
+            ],
             &[length, "Sse-Client-ID: x"],
+            &[
+                length,
+                "Sse-Client-ID: 00000000-0000-4000-8000-000000000000",
+            ],
             &[length, "Content-Type: application/x-ndjson"],
             &[length, "Content-Type: multipart/form-data"],
             &[length, "Content-Type: text/plain; charset=utf-16"],
@@ -220,18 +313,20 @@ mod tests {
                 "{headers:?}"
             );
         }
-        let get = |target: &str, headers: &[&str]| action(&request(target, headers, ""));
-        assert_eq!(
-            get(&format!("GET /api/v1/sse/debug/{ID}?tail=1"), &[]),
-            None
-        );
-        assert_eq!(get(&format!("GET /api/v1/sse/debug/{ID}/"), &[]), None);
-        assert_eq!(get(&format!("HEAD /api/v1/sse/debug/{ID}"), &[]), None);
-        assert_eq!(get("GET http://localhost/api/v1/sse/connect", &[]), None);
+        let is_plain = |target: &str, headers: &[&str]| {
+            parse(request(target, headers, "").as_bytes()).is_some()
+        };
+        let stream = format!("/api/v1/sse/debug/{ID}");
+        assert!(!is_plain(&format!("GET {stream}?tail=1"), &[]));
+        assert!(!is_plain(&format!("GET {stream}/"), &[]));
+        assert!(!is_plain(&format!("HEAD {stream}"), &[]));
+        assert!(!is_plain("GET http://localhost/api/v1/sse/connect", &[]));
         let connect = "GET /api/v1/sse/connect";
-        assert_eq!(get(connect, &["Accept: text/plain"]), None);
-        assert_eq!(get(connect, &["Content-Length: 0"]), None);
-        assert_eq!(get(connect, &["Last-Event-ID: 1-1"]), None);
+        assert!(!is_plain(connect, &["Accept: text/plain"]));
+        assert!(!is_plain(connect, &["Connection: close"]));
+        assert!(!is_plain("POST /api/v1/sse/debug", &[length]));
+        assert!(!is_plain(connect, &["Content-Length: 0"]));
+        assert!(!is_plain(connect, &["Last-Event-ID: 1-1"]));
         let old = request(connect, &[], "").replace("1.1", "1.0");
         assert_eq!(action(&old), None);
     }

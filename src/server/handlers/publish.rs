@@ -1,6 +1,6 @@
 //! Publishing: one message in a body of any kind, or many in NDJSON.
 
-mod ndjson;
+pub(in crate::server) mod ndjson;
 
 use std::panic::resume_unwind;
 
@@ -8,7 +8,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Query, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 
@@ -159,10 +159,13 @@ fn without_line_end(mut text: String) -> String {
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
-    let Some(value) = headers.get(wire::IDEMPOTENCY_KEY_HEADER) else {
-        return Ok(None);
-    };
-    match std::str::from_utf8(value.as_bytes()) {
+    let value = headers.get(wire::IDEMPOTENCY_KEY_HEADER);
+    key(value.map(HeaderValue::as_bytes))
+}
+
+/// Checks the value of the header `Idempotency-Key`; empty means absent.
+pub(in crate::server) fn key(value: Option<&[u8]>) -> Result<Option<&str>, Problem> {
+    match std::str::from_utf8(value.unwrap_or_default()) {
         Ok("") => Ok(None),
         Ok(key) if key.len() <= wire::IDEMPOTENCY_KEY_MAX => Ok(Some(key)),
         _ => Err(ProblemKind::IdempotencyKeyMalformed.into()),

@@ -1,7 +1,7 @@
 //! The client that a request is about: from its path, its `Sse-Client-ID` header, or both.
 
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
+use axum::http::HeaderValue;
 use axum::http::request::Parts;
 
 use crate::event::ClientId;
@@ -16,12 +16,23 @@ impl<S: Send + Sync> FromRequestParts<S> for NamedClient {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let in_path = Route::parse(parts.uri.path()).map_or("", |(_, id)| id);
+        let fields = parts.headers.get_all(wire::CLIENT_ID_HEADER).iter();
+        Self::by(in_path, fields.map(HeaderValue::as_bytes))
+    }
+}
+
+impl NamedClient {
+    /// Parses the ID in the path, which is empty if there is none, and the values of the headers.
+    pub(in crate::server) fn by<'a>(
+        in_path: &str,
+        fields: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<Self, Problem> {
+        let in_header = from_header(fields);
         if in_path.is_empty() {
-            let id = from_header(&parts.headers)?;
-            return Ok(Self(id.ok_or(ProblemKind::ClientIdMissing)?));
+            return Ok(Self(in_header?.ok_or(ProblemKind::ClientIdMissing)?));
         }
-        let id = parse(in_path, "the path")?;
-        if from_header(&parts.headers)?.is_some_and(|other| other != id) {
+        let id = parse(in_path.as_bytes(), "the path")?;
+        if in_header?.is_some_and(|other| other != id) {
             return Err(ProblemKind::ClientIdOfAnother.into());
         }
         Ok(Self(id))
@@ -29,18 +40,13 @@ impl<S: Send + Sync> FromRequestParts<S> for NamedClient {
 }
 
 /// Parses the header; empty means absent.
-fn from_header(headers: &HeaderMap) -> Result<Option<ClientId>, Problem> {
-    const PLACE: &str = "the header Sse-Client-ID";
+fn from_header<'a>(fields: impl Iterator<Item = &'a [u8]>) -> Result<Option<ClientId>, Problem> {
     let mut named = None;
-    for value in headers.get_all(wire::CLIENT_ID_HEADER) {
-        let text = value
-            .to_str()
-            .map_err(|_| ProblemKind::ClientIdMalformed(PLACE))?
-            .trim();
-        if text.is_empty() {
+    for value in fields.map(<[u8]>::trim_ascii) {
+        if value.is_empty() {
             continue;
         }
-        let id = parse(text, PLACE)?;
+        let id = parse(value, "the header Sse-Client-ID")?;
         if named.is_some_and(|known| known != id) {
             return Err(ProblemKind::ClientIdTwice.into());
         }
@@ -49,7 +55,8 @@ fn from_header(headers: &HeaderMap) -> Result<Option<ClientId>, Problem> {
     Ok(named)
 }
 
-fn parse(text: &str, place: &'static str) -> Result<ClientId, ProblemKind> {
-    text.parse()
-        .map_err(|_| ProblemKind::ClientIdMalformed(place))
+fn parse(text: &[u8], place: &'static str) -> Result<ClientId, ProblemKind> {
+    let text = str::from_utf8(text).ok();
+    let id = text.and_then(|it| it.parse().ok());
+    id.ok_or(ProblemKind::ClientIdMalformed(place))
 }

@@ -5,7 +5,7 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 
 use crate::server::App;
 use crate::server::problem::{Problem, ProblemKind};
@@ -24,16 +24,24 @@ impl FromRequestParts<App> for Authorized {
 
 impl Authorized {
     pub(in crate::server) fn of(headers: &HeaderMap, app: &App) -> Result<Self, Problem> {
+        let fields = headers.get_all(header::AUTHORIZATION).iter();
+        Self::by(fields.map(HeaderValue::as_bytes), app)
+    }
+
+    /// Checks the values of the headers `Authorization`.
+    pub(in crate::server) fn by<'a>(
+        fields: impl Iterator<Item = &'a [u8]>,
+        app: &App,
+    ) -> Result<Self, Problem> {
         match &app.options.access.token {
-            Some(token) => check(headers, token).map(|()| Self),
+            Some(token) => check(fields, token).map(|()| Self),
             None => Ok(Self),
         }
     }
 }
 
-fn check(headers: &HeaderMap, token: &Token) -> Result<(), Problem> {
-    let mut fields = headers.get_all(header::AUTHORIZATION).iter();
-    match (fields.next().map(|it| bearer(it.as_bytes())), fields.next()) {
+fn check<'a>(mut fields: impl Iterator<Item = &'a [u8]>, token: &Token) -> Result<(), Problem> {
+    match (fields.next().map(bearer), fields.next()) {
         (Some(Some(given)), None) if token.matches(given) => Ok(()),
         (None, _) => Err(ProblemKind::TokenMissing.into()),
         (Some(None), _) => Err(ProblemKind::TokenOfAnotherSort.into()),

@@ -11,11 +11,13 @@ use std::pin::pin;
 
 use axum::body::Body;
 use bytes::Bytes;
+use futures_util::FutureExt;
 use tokio::time::{Instant, sleep_until};
 
 use self::ahead::Ahead;
 use crate::channels::{self, Publisher};
-use crate::hub::{Receipt, Refusal};
+use crate::event::ClientId;
+use crate::hub::{Hub, Receipt, Refusal};
 use crate::message::Message;
 use crate::server::App;
 use crate::server::problem::{Problem, ProblemKind};
@@ -85,6 +87,26 @@ pub(in crate::server) async fn publish(
             _ => Some(Instant::now() + app.options.body_timeout),
         };
     }
+}
+
+/// Publishes a body that has come whole, if that does not have to wait and nothing of it is refused.
+///
+/// If it returns `None`, a part may be published already. The same request can then be passed to [`publish`], which
+/// skips that part by the request's `key`.
+pub(in crate::server) fn publish_at_once(
+    hub: &Hub,
+    id: ClientId,
+    key: &str,
+    body: &[u8],
+    max_message: usize,
+) -> Option<Receipt> {
+    let (mut lines, mut queue) = (Lines::new(max_message), VecDeque::new());
+    lines.parse(body, &mut queue).ok()?;
+    lines.parse_rest(&mut queue).ok()?;
+    let mut publisher = hub.publish_stream(id, Some(key.into())).ok()?;
+    let sent = publisher.send(&mut queue).now_or_never();
+    let receipt = publisher.finish();
+    matches!(sent, Some(Ok(()))).then_some(receipt)
 }
 
 /// Publishes the queue; meanwhile, reads on as far as there is room.
