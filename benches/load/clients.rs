@@ -32,8 +32,7 @@ struct Publisher {
     has_two_parts: bool,
 }
 
-/// Captured with curl 7.88, Python 3.11, requests 2.34, Node 20.20, Java 17, and the files in `examples/`; those of Go
-/// by its source, since `net/http` writes them in a fixed order.
+/// Captured with curl 7.88, Python 3.11, requests 2.34, Node 20.20, Java 17, Go 1.27, and the files in `examples/`.
 const PUBLISHERS: [Publisher; 13] = [
     Publisher {
         name: "POST /debug/ID alone",
