@@ -1,8 +1,8 @@
 //! Channels that several servers share, in Redis or Valkey.
 //!
-//! Writing is remote: what changes a channel is one script in the store, which numbers, bounds and keeps the messages.
-//! Reading is replicated: a node mirrors each channel that somebody reads there ([`crate::hub::Mirror`]), fed by notices
-//! from the store. Keys, scripts and what happens when something fails are in `docs/deployment.md`.
+//! Writing is remote: each change of a channel is one script in the store, which numbers, bounds and keeps the
+//! messages. Reading is replicated: a node mirrors each channel that somebody reads there ([`crate::hub::Mirror`]), fed
+//! by notices from the store. `docs/deployment.md` describes the keys, the scripts and what happens on failures.
 
 mod address;
 mod entry;
@@ -45,65 +45,65 @@ use crate::message::Message;
 pub use crate::refusal::Refusal;
 use crate::token::Token;
 
-/// How to use a store.
+/// The settings of a store.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
-    /// Where it is.
+    /// Its address.
     pub address: StoreAddress,
-    /// What opens it.
+    /// Its password.
     pub password: Option<Token>,
-    /// All its keys begin with this and a colon.
+    /// The prefix of all its keys, without the colon that follows it.
     pub prefix: String,
-    /// It must answer within this.
+    /// How long to wait for one answer.
     pub timeout: Duration,
-    /// How long streaming publishers, subscriptions and the start of the server wait for it while it is away.
+    /// How long streaming publishers, subscriptions and the start of the server wait while the store cannot be reached.
     pub patience: Duration,
-    /// How long a publisher waits for a node that reports nothing of its readers.
+    /// How long a publisher waits for a node that does not report its readers.
     pub stall_timeout: Duration,
 }
 
-/// The store cannot be used: it does not answer, or refuses. The log said why.
+/// The store does not answer, or refuses. The reason has been logged.
 #[derive(Debug, thiserror::Error)]
 #[error("the store could not be used within {0:?}: {1}")]
 pub struct StoreUnusable(Duration, String);
 
-/// The channels of a store. Cloning it gives another handle to the same ones.
+/// The channels of a store. Clones are handles to the same ones.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    /// The mirrors' hub.
+    /// The hub of the mirrors.
     hub: Hub,
     scripts: Scripts,
-    /// This node's name.
+    /// The name of this node.
     node: String,
     mirrors: Mirrors,
     rooms: Rooms,
     beats: Beats,
     is_fed: watch::Sender<bool>,
     tickets: AtomicU64,
-    /// Whether this node shows no longer that it lives.
+    /// Whether this node has stopped sending beats.
     is_leaving: AtomicBool,
-    /// How many channels there were when that was last asked.
+    /// The number of channels at the last count.
     counted: AtomicUsize,
-    /// How many nodes there were when that was last asked.
+    /// The number of nodes at the last count.
     nodes: AtomicUsize,
     patience: Duration,
 }
 
-/// How many channels are published to at once, in a broadcast, and asked about at once, in a list.
+/// Upper bound of the channels that a broadcast publishes to, or a list asks about, at the same time.
 const AT_ONCE: usize = 64;
 
-/// How long a server that ends may take to say so to the store.
+/// How long a server that ends may take to leave the store.
 const LEAVING: Duration = Duration::from_secs(1);
 
 impl Store {
     /// Connects to the store.
     ///
     /// # Errors
-    /// Where it cannot be used within its patience.
+    /// If the store cannot be used within its patience.
     pub async fn connect(
         options: StoreOptions,
         limits: Limits,
@@ -144,13 +144,13 @@ impl Store {
         Ok(Self { inner })
     }
 
-    /// The hub of this server's mirrors.
+    /// Returns the hub of this server's mirrors.
     #[must_use]
     pub fn hub(&self) -> &Hub {
         &self.inner.hub
     }
 
-    /// Whether the store answers, and tells this server what happens.
+    /// Checks that the store answers and its notices arrive.
     ///
     /// # Errors
     /// [`Refusal::StoreAway`] if not; [`Closing`](crate::hub::Refusal::Closing).
@@ -173,7 +173,7 @@ impl Store {
     /// See [`Hub::publish`].
     ///
     /// # Errors
-    /// As there, and the store's: [`Refusal::StoreAway`] where it is not known whether the message stands.
+    /// As there, and the store's: [`Refusal::StoreAway`] if it is not known whether the message was accepted.
     pub async fn publish(
         &self,
         id: ClientId,
@@ -211,7 +211,7 @@ impl Store {
             while let Some(published) = published.next().await {
                 match published {
                     Ok(_) => reached += 1,
-                    // It ended meanwhile: no longer one of those it is for.
+                    // The channel has ended meanwhile.
                     Err(Refusal::Hub(_)) => {}
                     Err(refusal) => refused = Some(refusal),
                 }
@@ -264,7 +264,7 @@ impl Store {
         Ok(clients)
     }
 
-    /// Takes this server out of all channels' audiences, and from those that live.
+    /// Removes this server from all channels' audiences, and from the nodes that live.
     pub async fn leave(&self) {
         let reports = stream::iter(self.inner.mirrors.clients());
         let report = |id| Arc::clone(&self.inner).report(id);
@@ -272,7 +272,7 @@ impl Store {
             reports.for_each_concurrent(AT_ONCE, report).await;
             self.inner.end_beats().await;
         };
-        // Where the store does not answer, the other servers notice that this one is gone.
+        // If the store does not answer, the other servers notice the missing beats.
         let _ = timeout(LEAVING, leaving).await;
     }
 
@@ -285,7 +285,7 @@ impl Store {
 }
 
 impl Inner {
-    /// Asks the store, and again while it is away, for at most `patience`.
+    /// Asks the store, and repeats that for at most `patience` while it cannot be reached.
     async fn patiently<T, F>(&self, ask: impl Fn() -> F) -> Result<T, Refusal>
     where
         F: Future<Output = Result<T, Refusal>>,
@@ -304,7 +304,7 @@ impl Inner {
     }
 
     fn next_ticket(&self) -> u64 {
-        // Those of control streams are small.
+        // Control streams have small tickets.
         const FIRST: u64 = 1 << 32;
         FIRST + self.tickets.fetch_add(1, Ordering::Relaxed)
     }

@@ -333,7 +333,7 @@ fn a_mirror_loses_no_change_that_its_store_should_hear_of() {
         let (other, end) = (mirror.clone(), EventId { seq: 1, time: 2 });
         let feed = thread::spawn(move || {
             other.append(1, 1, vec![(2, Message::text("a"))]).unwrap();
-            other.is_awaited();
+            other.note_awaited();
         });
         let opened = mirror.subscribe(Format::Text, Position::Start, None);
         let mut reader = opened.unwrap().unwrap();

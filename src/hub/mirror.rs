@@ -116,14 +116,14 @@ impl Mirror {
     }
 
     /// Notes that a publisher waits for the readers: their change is queued, and again as they read on.
-    pub fn is_awaited(&self) {
-        self.channel.is_awaited();
+    pub fn note_awaited(&self) {
+        self.channel.note_awaited();
     }
 
     /// Whether a publisher waits for readers here that have not read everything.
     #[must_use]
-    pub fn is_awaited_still(&self) -> bool {
-        self.channel.is_awaited_still()
+    pub fn is_awaited(&self) -> bool {
+        self.channel.is_awaited()
     }
 
     /// How many read it, and how many publishers listen.

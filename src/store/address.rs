@@ -1,4 +1,4 @@
-//! Where the store is, and what opens it. Secrets are shown nowhere.
+//! The address of a store and its credentials, which are never shown.
 
 use std::fmt;
 use std::io;
@@ -14,7 +14,7 @@ use tokio::net::{TcpStream, UnixStream};
 use super::tls::StoreTls;
 use crate::token::Token;
 
-/// Redis's own port.
+/// The default port of Redis.
 const PORT: u16 = 6379;
 
 /// A store's address.
@@ -34,14 +34,14 @@ enum Place {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Encryption {
-    /// None is asked for.
+    /// Without TLS.
     None,
-    /// TLS is asked for; see [`StoreAddress::with_tls`].
+    /// With TLS; see [`StoreAddress::with_tls`].
     Asked,
     Tls(StoreTls),
 }
 
-/// A text that is no address of a store. It says what one is.
+/// Why a text is not the address of a store.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum BadStoreAddress {
     /// Neither of the two forms.
@@ -49,17 +49,17 @@ pub enum BadStoreAddress {
         "a store is given as redis://[USER@]HOST[:PORT][/DATABASE], rediss://… for TLS, or redis+unix:///PATH, as in redis://127.0.0.1:6379"
     )]
     Form,
-    /// Its password stands in it.
+    /// The password is in the address.
     #[error(
         "the address has a password, which process lists show; give it with --store-password-file or CODECHAT_STORE_PASSWORD"
     )]
     Password,
-    /// It names a kind of deployment or connection that this version does not know.
+    /// A kind of deployment or connection that is not supported.
     #[error("{0} is not supported; give the address of the primary, as in redis://HOST:6379")]
     Scheme(&'static str),
 }
 
-/// The schemes that others know.
+/// The schemes of other clients.
 const FOREIGN_SCHEMES: [&str; 4] = [
     "redis+sentinel://",
     "redis+cluster://",
@@ -102,7 +102,7 @@ impl FromStr for StoreAddress {
             number => number.parse().map_err(|_| BadStoreAddress::Form)?,
         };
         let (host, port) = match place.rsplit_once(':') {
-            // An IPv6 address stands in brackets.
+            // An IPv6 address is in brackets.
             Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()),
             _ => (place, Some(PORT)),
         };
@@ -144,13 +144,13 @@ impl fmt::Display for StoreAddress {
     }
 }
 
-/// A connection to a store, before anything was said.
+/// A connection to a store, before its first command.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Socket for T {}
 
 impl StoreAddress {
-    /// Whether what is said goes beyond this machine.
+    /// Returns whether the connection leaves this machine.
     #[must_use]
     pub fn is_remote(&self) -> bool {
         match &self.place {
@@ -162,13 +162,13 @@ impl StoreAddress {
         }
     }
 
-    /// Whether it asks for TLS.
+    /// Returns whether the address requires TLS.
     #[must_use]
     pub fn is_encrypted(&self) -> bool {
         self.encryption != Encryption::None
     }
 
-    /// The same address, with what an encrypted connection to it needs.
+    /// Returns the same address, with the TLS settings.
     #[must_use]
     pub fn with_tls(self, tls: StoreTls) -> Self {
         Self {
@@ -185,7 +185,7 @@ impl StoreAddress {
                 socket.set_nodelay(true)?;
                 match &self.encryption {
                     Encryption::None => Ok(Box::new(socket)),
-                    // Rather than in the clear.
+                    // Never unencrypted.
                     Encryption::Asked => Err(io::Error::other("TLS is not set up")),
                     Encryption::Tls(tls) => Ok(Box::new(tls.encrypt(host, socket).await?)),
                 }
@@ -194,7 +194,7 @@ impl StoreAddress {
         }
     }
 
-    /// What is said first on a connection.
+    /// Returns the settings of the handshake on a new connection.
     pub(super) fn introduction(&self, password: Option<&Token>) -> RedisConnectionInfo {
         let info = RedisConnectionInfo::default()
             .set_db(self.database)

@@ -1,11 +1,11 @@
-//! A message as the store's log holds it: `T` and its text where that is all, `J` and a JSON object, or `S` and one where
-//! the server itself says it; in the log, the time when it was taken stands before it.
+//! A message in the store's log: the time when it was accepted, then `T` and its text if that is all, `J` and a JSON
+//! object, or `S` and a JSON object if the server itself is the publisher.
 
 use crate::event::UnixMillis;
 use crate::message::Message;
 use crate::wire::json;
 
-/// Writes a message.
+/// Encodes a message.
 pub(super) fn encode(message: &Message) -> Vec<u8> {
     let mut entry = Vec::with_capacity(1 + message.text.len());
     if message.is_plain() {
@@ -13,7 +13,7 @@ pub(super) fn encode(message: &Message) -> Vec<u8> {
         entry.extend_from_slice(message.text.as_bytes());
     } else if message.system {
         entry.push(b'S');
-        // No publisher may say that it is the server, so what reads publications refuses it.
+        // The parser of publications refuses the server's own name.
         let said = Message {
             system: false,
             ..message.clone()
@@ -26,8 +26,8 @@ pub(super) fn encode(message: &Message) -> Vec<u8> {
     entry
 }
 
-/// Reads what stands in the log, or in a notice of it: when the message was taken, and what it says. `None` where it is
-/// no such thing.
+/// Decodes an entry of the log, or of a notice: when the message was accepted, and the message. Returns `None` if it is
+/// not an entry.
 pub(super) fn decode(stamped: &[u8]) -> Option<(UnixMillis, Message)> {
     let stamped = str::from_utf8(stamped).ok()?;
     let (time, entry) = stamped.split_once(' ')?;

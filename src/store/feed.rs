@@ -1,7 +1,7 @@
-//! What the store tells this node: one connection that is subscribed to the node's inbox.
+//! The connection that is subscribed to this node's inbox in the store.
 //!
-//! It is read no faster than its notices are used, so that what waits is bounded: by the store, which cuts a reader that
-//! is too slow (`client-output-buffer-limit pubsub`), after which the mirrors are renewed.
+//! It is read no faster than its notices are used, so the store bounds what waits: it disconnects a reader that is too
+//! slow (`client-output-buffer-limit pubsub`), after which the mirrors are renewed.
 
 use std::io::{self, ErrorKind};
 use std::str::FromStr;
@@ -12,19 +12,19 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use super::address::Socket;
 use super::link::LinkOptions;
 
-/// The longest notice, in bytes: far above what a script sends at once.
+/// Upper bound of a notice, in bytes: far above what a script sends at once.
 const NOTICE_MAX: usize = 64 << 20;
-/// The longest line of the protocol.
+/// Upper bound of a line of the protocol, in bytes.
 const LINE_MAX: u64 = 1024;
 
-/// A connection that is subscribed.
+/// A subscribed connection.
 pub(super) struct Feed(BufReader<Box<dyn Socket>>);
 
 impl Feed {
     /// Connects, and subscribes to an inbox.
     ///
     /// # Errors
-    /// Where the store cannot be reached, or refuses.
+    /// If the store cannot be reached, or refuses.
     pub(super) async fn open(options: &LinkOptions, inbox: &str) -> io::Result<Self> {
         let socket = options.address.dial().await?;
         let mut feed = Self(BufReader::new(socket));
@@ -46,10 +46,10 @@ impl Feed {
         Ok(feed)
     }
 
-    /// The next notice.
+    /// Waits for the next notice.
     ///
     /// # Errors
-    /// Where the connection broke.
+    /// If the connection breaks.
     pub(super) async fn next(&mut self) -> io::Result<Vec<u8>> {
         let parts = self.head(b'*').await?;
         let kind = self.bulk().await?;
@@ -64,7 +64,7 @@ impl Feed {
         self.0.write_all(&command.get_packed_command()).await
     }
 
-    /// A line of the protocol, without its line end.
+    /// Reads a line of the protocol, without its line end.
     async fn line(&mut self) -> io::Result<String> {
         let mut line = String::new();
         let read = (&mut self.0).take(LINE_MAX).read_line(&mut line).await?;
@@ -78,7 +78,7 @@ impl Feed {
         }
     }
 
-    /// The number behind a type's mark.
+    /// Reads the number that follows the mark of a type.
     async fn head(&mut self, mark: u8) -> io::Result<usize> {
         let line = self.line().await?;
         let number = line.strip_prefix(char::from(mark)).map(usize::from_str);

@@ -1,4 +1,4 @@
-//! What all nodes do for all: they show that they live, clean up after those that do not, and end idle channels.
+//! What every node does on behalf of all: it sends beats, cleans up after nodes that are dead, and ends idle channels.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::Ordering;
@@ -18,22 +18,22 @@ use crate::lock::lock;
 use crate::message::{Level, Message};
 use crate::refusal::Refusal;
 
-/// How often a node shows that it lives.
+/// Interval of a node's beats.
 const BEAT: Duration = Duration::from_secs(2);
-/// The number of beats without return after which the feed counts as dead, though its connection lives.
+/// The number of beats without return after which the feed counts as dead, although its connection is open.
 const BEATS_MISSED: u64 = 3;
 /// The age of a node's newest beat from which it counts as dead, in milliseconds.
 const DEAD_AFTER: u64 = 10_000;
-/// Notes when a node showed that it lives.
+/// Notes the time of a node's beat.
 const ALIVE: &str = "#!lua flags=allow-oom\nreturn redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])";
-/// How long a dead node's publishers may take to come back elsewhere.
+/// How long the publishers of a dead node may take to reconnect to another one.
 const GRACE: Duration = Duration::from_secs(10);
-/// Clients of a bucket that one sweep looks at.
+/// Upper bound of the clients in a bucket that one sweep checks.
 const SWEPT_AT_ONCE: usize = 100;
 const SWEEP_OFTEN: Duration = Duration::from_millis(100);
 const SWEEP_SELDOM: Duration = Duration::from_secs(30);
 
-/// The beats of this node that are under way through the store into its own inbox.
+/// The beats that this node has sent through the store to its own inbox.
 #[derive(Default)]
 pub(super) struct Beats {
     state: Mutex<State>,
@@ -42,32 +42,32 @@ pub(super) struct Beats {
 
 #[derive(Default)]
 struct State {
-    /// The number of the newest one that was sent.
+    /// The number of the newest beat that was sent.
     sent: u64,
-    /// The number of the newest one that came back.
+    /// The number of the newest beat that returned.
     came: u64,
-    /// When each of those after it was sent.
+    /// When each beat after `came` was sent.
     under_way: VecDeque<Instant>,
-    /// How long the newest one that came back took.
+    /// How long the newest beat that returned took.
     delay: Duration,
 }
 
-/// What the store answers to a beat: when the one before was, the dataset ID, the time, and who is dead.
+/// The store's answer to a beat: the time of the previous one, the dataset ID, the store's time, and the dead nodes.
 type Told = (Option<u64>, Option<String>, (u64, u64), Vec<String>);
 
-/// What a beat tells.
+/// The outcome of a beat.
 struct Pulse {
-    /// Whether the one before is so old that this node may have been taken for dead.
+    /// Whether the previous beat is so old that other nodes may have taken this one for dead.
     is_back: bool,
     dead: Vec<String>,
 }
 
 impl Beats {
-    /// The number of the next one; `None` where too many have not come back.
+    /// Returns the number of the next beat; `None` if too many have not returned.
     fn next(&self) -> Option<u64> {
         let mut state = lock(&self.state);
         if state.sent - state.came >= BEATS_MISSED {
-            // What is counted anew has yet to be missed.
+            // The count begins anew.
             state.came = state.sent;
             state.under_way.clear();
             self.missed.notify_one();
@@ -78,7 +78,7 @@ impl Beats {
         Some(state.sent)
     }
 
-    /// Ready once too many have not come back.
+    /// Waits until too many beats have not returned.
     pub(super) async fn missed(&self) {
         self.missed.notified().await;
     }
@@ -93,13 +93,13 @@ impl Beats {
         }
     }
 
-    /// Whether the newest one that came back is not much older than the newest that was sent.
+    /// Returns whether beats return without much delay.
     pub(super) fn are_back(&self) -> bool {
         let state = lock(&self.state);
         state.sent - state.came < BEATS_MISSED && state.came > 0
     }
 
-    /// How long the newest one that came back took.
+    /// Returns how long the newest beat that returned took.
     pub(super) fn delay(&self) -> Duration {
         lock(&self.state).delay
     }
@@ -122,7 +122,7 @@ impl Inner {
                     if pulse.is_back && number > 1 {
                         tokio::spawn(Arc::clone(&self).renew_all());
                     }
-                    // One that failed is begun again, and one that lived again may die again.
+                    // A failed removal is tried again, and a node that revived may die again.
                     burials.retain(|_, it| !it.is_finished());
                     for node in pulse.dead.into_iter().filter(|it| *it != self.node) {
                         let bury = || tokio::spawn(Arc::clone(&self).bury(node.clone()));
@@ -134,12 +134,12 @@ impl Inner {
         }
     }
 
-    /// A node whose newest beat was then, or before, is dead.
+    /// Returns the time up to which the newest beat of a dead node was.
     pub(super) fn dead_before(&self) -> UnixMillis {
         self.scripts.link().now().saturating_sub(DEAD_AFTER)
     }
 
-    /// Shows that this node lives.
+    /// Sends a beat.
     async fn beat_once(&self, number: u64) -> Result<Pulse, Refusal> {
         let link = self.scripts.link();
         let now = link.now();
@@ -166,7 +166,7 @@ impl Inner {
         }
         link.set_time(seconds * 1000 + micros / 1000);
         if !link.has_dataset(dataset.as_deref()) {
-            // It was flushed: no connection breaks by that.
+            // The store was flushed, which breaks no connection.
             link.reconnect();
         }
         Ok(Pulse {
@@ -175,9 +175,9 @@ impl Inner {
         })
     }
 
-    /// Notes when this node showed that it lives.
+    /// Notes the time of this node's beat.
     async fn note_alive(&self, at: UnixMillis) -> Result<(), Refusal> {
-        // A script, so that a node lives on whose store's memory is spent: that refuses the command alone.
+        // A script, because a store whose memory is full refuses the command alone.
         let alive = Script::new(ALIVE);
         let mut alive = alive.key(self.scripts.key("nodes"));
         alive.arg(at).arg(&self.node);
@@ -187,8 +187,8 @@ impl Inner {
             .map(drop)
     }
 
-    /// Has this node be dead at once, rather than once its beats are missed. Its entry stays: whoever sees that it is
-    /// dead waits for its publishers to come back elsewhere, and removes it.
+    /// Makes this node count as dead at once. Its entry stays: the node that notices waits until its publishers have
+    /// reconnected elsewhere, and removes it.
     pub(super) async fn end_beats(&self) {
         self.is_leaving.store(true, Ordering::Relaxed);
         if let Err(refusal) = self.note_alive(0).await {
@@ -203,7 +203,8 @@ impl Inner {
         }
     }
 
-    /// Takes a dead node out of all channels, and later has its publishers missed that have not come back.
+    /// Removes a dead node from all channels, and later reports the loss of those of its publishers that have not
+    /// reconnected.
     async fn try_bury(&self, node: &str) -> Result<(), Refusal> {
         let link = self.scripts.link();
         let mut work = Vec::new();
@@ -214,7 +215,7 @@ impl Inner {
             for id in ids.iter().filter_map(|it| it.parse::<ClientId>().ok()) {
                 match self.scripts.drop_node(id, node).await {
                     Ok(dropped) => work.extend(dropped.into_iter().map(|it| (id, it))),
-                    // It ended.
+                    // The channel has ended.
                     Err(Refusal::Hub(_)) => {}
                     Err(refusal) => return Err(refusal),
                 }
@@ -225,7 +226,7 @@ impl Inner {
         let score = redis::cmd("ZSCORE").arg(&nodes).arg(node).to_owned();
         let seen: Option<u64> = link.query(&score).await?;
         if seen.is_none_or(|it| it > self.dead_before()) {
-            // Another server was quicker, or it lives after all: then it joins once more, and its work goes on.
+            // Another server was quicker, or the node lives after all: then it joins again, and its work continues.
             return Ok(());
         }
         for (id, (name, operation)) in work {

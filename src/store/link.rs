@@ -19,7 +19,7 @@ use crate::event::unix_millis;
 use crate::refusal::Refusal;
 use crate::token::Token;
 
-/// How many requests may be under way at once. Further ones are refused.
+/// Upper bound of the requests under way. Further ones are refused.
 pub(super) const IN_FLIGHT: usize = 4096;
 /// First and longest upper bound of the random pause before another try to connect.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -29,7 +29,7 @@ const OLDEST: (u32, u32) = (7, 0);
 /// Version of the keys' format, kept after the dataset ID in the key `PREFIX:store`.
 const FORMAT: &str = "1";
 
-/// How to reach the store.
+/// The settings of the connection.
 #[derive(Clone, Debug)]
 pub(super) struct LinkOptions {
     pub(super) address: StoreAddress,
@@ -39,7 +39,7 @@ pub(super) struct LinkOptions {
     pub(super) timeout: Duration,
 }
 
-/// The connection. Cloning it gives another handle to the same one.
+/// The connection. Clones are handles to the same one.
 #[derive(Clone)]
 pub(super) struct Link {
     options: Arc<LinkOptions>,
@@ -81,7 +81,7 @@ impl Link {
             metrics: Arc::default(),
             why: Arc::default(),
         };
-        link.is_down(link.unanswered());
+        link.set_failure(link.unanswered());
         tokio::spawn(link.clone().keep(sender));
         link
     }
@@ -94,12 +94,12 @@ impl Link {
         &self.metrics
     }
 
-    /// How many requests are under way.
+    /// Returns the number of requests under way.
     pub(super) fn in_flight(&self) -> usize {
         IN_FLIGHT - self.slots.available_permits()
     }
 
-    /// Which store answers now; `None` while there is no connection.
+    /// Returns which store answers now; `None` while there is no connection.
     pub(super) fn origin(&self) -> Option<Origin> {
         self.current.borrow().as_ref().map(|it| it.origin.clone())
     }
@@ -111,17 +111,18 @@ impl Link {
         }
     }
 
-    /// Has the connection opened anew, after an answer that shows that it leads to a replica, or to a store that was flushed.
+    /// Opens the connection anew, after an answer that shows that it leads to a replica, or to a store that was
+    /// flushed.
     pub(super) fn reconnect(&self) {
         self.broken.notify_one();
     }
 
-    /// The store's time, as far as is known.
+    /// Returns the store's time, as far as is known.
     pub(super) fn now(&self) -> u64 {
         unix_millis().saturating_add_signed(self.ahead.load(Ordering::Relaxed))
     }
 
-    /// Notes what the store's time is now.
+    /// Notes the store's time.
     pub(super) fn set_time(&self, time: u64) {
         let ahead = time.cast_signed() - unix_millis().cast_signed();
         self.ahead.store(ahead, Ordering::Relaxed);
@@ -135,7 +136,7 @@ impl Link {
         dataset.is_none_or(|it| name.and_then(|name| name.split(' ').next()) == Some(it))
     }
 
-    /// Why there is no connection.
+    /// Returns why there is no connection.
     pub(super) fn why(&self) -> String {
         self.why
             .lock()
@@ -193,7 +194,7 @@ impl Link {
         })
     }
 
-    /// Keeps a connection open, for as long as the process lives.
+    /// Keeps a connection open as long as the process lives.
     async fn keep(self, current: watch::Sender<Option<Connection>>) {
         let (mut tries, mut was_open) = (0, false);
         loop {
@@ -219,17 +220,17 @@ impl Link {
                 Err(_) => self.unanswered(),
             };
             tracing::warn!(why, "no connection to the store");
-            self.is_down(why);
+            self.set_failure(why);
             pause(tries).await;
             tries += 1;
         }
     }
 
-    fn is_down(&self, why: String) {
+    fn set_failure(&self, why: String) {
         *self.why.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
-    /// What is known while a connection is being opened.
+    /// Returns the reason to report while a connection is being opened.
     fn unanswered(&self) -> String {
         let LinkOptions { address, .. } = &*self.options;
         let advice = if address.is_encrypted() { IF_PLAIN } else { "" };
@@ -241,7 +242,7 @@ impl Link {
             return Refusal::StoreFull;
         }
         if error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) {
-            // After a failover: this is a replica now.
+            // After a failover, this is a replica.
             self.reconnect();
         }
         tracing::warn!(error = %described(error), "a request to the store failed");
@@ -249,19 +250,19 @@ impl Link {
     }
 }
 
-/// What went wrong, in one line.
+/// Describes an error in one line.
 fn described(error: &RedisError) -> String {
     let text = error.to_string();
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-/// Waits for a random time before another try. Its upper bound doubles with each, and not all servers come at once.
+/// Waits for a random time before another try. Its upper bound doubles with each, so that servers spread their tries.
 pub(super) async fn pause(tries: u32) {
     let longest = PAUSE.saturating_mul(1 << tries.min(10)).min(LONGEST_PAUSE);
     sleep(longest.mul_f64(random_fraction())).await;
 }
 
-/// A number from 0 to 1.
+/// Returns a random number from 0 to 1.
 fn random_fraction() -> f64 {
     let [byte, ..] = uuid::Uuid::new_v4().into_bytes();
     f64::from(byte) / f64::from(u8::MAX)
@@ -288,7 +289,7 @@ pub(super) enum Unusable {
     Format(String, String),
 }
 
-/// Opens a connection, and finds out which store answers. Returns its time, and what is ready once the connection broke.
+/// Opens a connection, and finds out which store answers. Returns its time, and a future that is ready once it breaks.
 async fn open(
     options: &LinkOptions,
 ) -> Result<(Connection, u64, impl Future<Output = ()> + use<>), Unusable> {
@@ -303,7 +304,7 @@ async fn open(
     let config = AsyncConnectionConfig::new().set_response_timeout(None);
     let made = MultiplexedConnection::new_with_config(&info, socket, config);
     let (mut redis, driver) = made.await.map_err(refuses)?;
-    // It has to be polled for the commands below to be answered.
+    // Must be polled for the commands below to be answered.
     let driver = AbortOnDropHandle::new(tokio::spawn(driver));
     let server: String = redis::cmd("INFO")
         .arg(&["server", "memory"])
@@ -358,7 +359,7 @@ async fn open(
     Ok((Connection { redis, origin }, time, driver))
 }
 
-/// Reads the value of `PREFIX:store`, which is made if it is missing, and the store's time.
+/// Reads the store's time and the value of `PREFIX:store`, which is created if it is missing.
 async fn dataset(redis: &mut MultiplexedConnection, prefix: &str) -> RedisResult<(String, u64)> {
     let key = format!("{prefix}:store");
     let mut commands = redis::pipe();
@@ -367,7 +368,7 @@ async fn dataset(redis: &mut MultiplexedConnection, prefix: &str) -> RedisResult
         commands.query_async(redis).await?;
     let time = seconds * 1000 + micros / 1000;
     if let Some(found) = found {
-        // No write: a store whose memory is spent would refuse it.
+        // Without writing, which a store whose memory is full would refuse.
         return Ok((found, time));
     }
     let new = format!("{} {FORMAT}", uuid::Uuid::new_v4().simple());

@@ -1,29 +1,29 @@
-//! What a node counts of its store, for `GET /metrics`.
+//! The store's metrics, for `GET /metrics`.
 
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Store;
 use crate::metrics::{Counter, head, single};
 
-/// What happens seldom, and tells of trouble.
+/// Counters of rare events that indicate trouble.
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
     /// Requests that were not answered in time.
     pub(super) timeouts: Counter,
     /// Connections that were opened anew, of both kinds.
     pub(super) reconnects: Counter,
-    /// Mirrors that joined once more.
+    /// Mirrors that joined again.
     pub(super) rejoins: Counter,
-    /// Mirrors that had what the store did not have any more.
+    /// Mirrors that had messages which the store had lost.
     pub(super) rewinds: Counter,
 }
 
-/// What the store answers: how many clients there are, and which nodes live.
+/// The store's answer: the number of clients, and the nodes that live.
 type Counted = (Option<usize>, Vec<String>);
 
 impl Store {
-    /// How many channels there are; how many there were last, while the store does not answer. Asks how many nodes there
-    /// are besides.
+    /// Returns the number of channels, or the last known one while the store does not answer. Updates the number of
+    /// nodes, too.
     pub async fn count(&self) -> usize {
         let inner = &self.inner;
         let mut commands = redis::pipe();
@@ -41,14 +41,14 @@ impl Store {
         inner.counted.load(Relaxed)
     }
 
-    /// Whether the store answers, and what it tells this server arrives.
+    /// Returns whether the store answers and its notices arrive.
     pub(super) fn is_up(&self) -> bool {
         let inner = &self.inner;
         let answers = inner.scripts.link().origin().is_some();
         *inner.is_fed.borrow() && answers && inner.beats.are_back()
     }
 
-    /// Appends what is known of the store. [`Store::count`] asks it for what is not this node's own.
+    /// Appends the store's metrics. [`Store::count`] updates those that are not this node's own.
     pub fn write_metrics(&self, out: &mut String) {
         let inner = &self.inner;
         let link = inner.scripts.link();

@@ -1,7 +1,7 @@
-//! The mirrors of one node, and what reaches them from the feed.
+//! The mirrors of one node, and how notices from the feed reach them.
 //!
-//! What a node asks of one channel goes in turn: so no report overtakes a later one, and nobody enters a mirror that is
-//! being let go. What the feed brings while an answer to a join is under way waits for that answer.
+//! A node's requests for one channel are made in turn, so that no report overtakes a later one and nobody uses a mirror
+//! that is being removed. Notices that arrive during a join wait for its answer.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,17 +14,17 @@ use crate::event::{ClientId, End, EventId};
 use crate::hub::{Mirror, Missing};
 use crate::lock::lock;
 
-/// Upper bound of the notices that wait for a join. If more come, the mirror joins once more.
+/// Upper bound of the notices that wait for a join. If more come, the mirror joins again.
 const EARLY: usize = 1024;
 
-/// Every mirror of this node, by client.
+/// All mirrors of this node, by client.
 #[derive(Default)]
 pub(super) struct Mirrors(Mutex<HashMap<ClientId, Arc<Slot>>>);
 
 /// The place of one mirror.
 #[derive(Default)]
 pub(super) struct Slot {
-    /// Held by whoever joins, reports or lets go.
+    /// Held during a join, a report or a removal.
     pub(super) turn: Turn<()>,
     state: Mutex<State>,
 }
@@ -32,11 +32,11 @@ pub(super) struct Slot {
 #[derive(Default)]
 struct State {
     mirror: Option<Mirror>,
-    /// Set while a join is under way: what came meanwhile.
+    /// The notices that have arrived during a join; `None` if none is under way.
     early: Option<Vec<Early>>,
     /// Whether the store may have lost messages since the mirror joined.
     is_unsure: bool,
-    /// Whether it is no longer the client's slot.
+    /// Whether the slot was removed.
     is_gone: bool,
 }
 
@@ -46,7 +46,7 @@ enum Early {
 }
 
 impl Mirrors {
-    /// The client's slot, made where there is none.
+    /// Returns the client's slot, which is created if it is missing.
     pub(super) fn slot(&self, id: ClientId) -> Arc<Slot> {
         Arc::clone(lock(&self.0).entry(id).or_default())
     }
@@ -55,24 +55,24 @@ impl Mirrors {
         lock(&self.0).get(&id).cloned()
     }
 
-    /// How many slots there are.
+    /// Returns the number of slots.
     pub(super) fn count(&self) -> usize {
         lock(&self.0).len()
     }
 
-    /// Every client that has a slot.
+    /// Returns all clients that have a slot.
     pub(super) fn clients(&self) -> Vec<ClientId> {
         lock(&self.0).keys().copied().collect()
     }
 
     /// Notes that the store may have lost messages.
-    pub(super) fn are_unsure(&self) {
+    pub(super) fn note_unsure(&self) {
         for slot in lock(&self.0).values() {
             slot.state().is_unsure = true;
         }
     }
 
-    /// Removes a slot, in its turn.
+    /// Removes a slot. The caller has its turn.
     pub(super) fn remove(&self, id: ClientId, slot: &Arc<Slot>) {
         slot.state().is_gone = true;
         let mut slots = lock(&self.0);
@@ -83,7 +83,7 @@ impl Mirrors {
 }
 
 impl Slot {
-    /// Whether another slot takes its place.
+    /// Returns whether the slot was removed.
     pub(super) fn is_gone(&self) -> bool {
         self.state().is_gone
     }
@@ -96,15 +96,15 @@ impl Slot {
         self.state().mirror.clone()
     }
 
-    /// Begins a join: what the feed brings waits.
+    /// Begins a join: from now on, notices wait.
     pub(super) fn begin_join(&self) {
         self.state().early.get_or_insert_default();
     }
 
-    /// Ends a join, with the mirror that it made or renewed. What came meanwhile follows.
+    /// Ends a join with the mirror that it made or renewed, and applies the notices that waited.
     ///
     /// # Errors
-    /// [`Missing`] where some of that did not come.
+    /// [`Missing`] if some of them are lacking.
     pub(super) fn joined(&self, mirror: Mirror) -> Result<(), Missing> {
         let mut state = self.state();
         state.is_unsure = false;
@@ -112,25 +112,25 @@ impl Slot {
         state.catch_up()
     }
 
-    /// Ends a join that failed. The mirror stays as it was, if there is one.
+    /// Ends a join that failed. The mirror, if any, stays as it was.
     ///
     /// # Errors
-    /// [`Missing`] where it lacks what came meanwhile.
+    /// [`Missing`] if the mirror lacks some of the notices that waited.
     pub(super) fn not_joined(&self) -> Result<(), Missing> {
         self.state().catch_up()
     }
 
-    /// Appends what the store took.
+    /// Appends messages that the store has accepted.
     ///
     /// # Errors
-    /// [`Missing`] where what comes before it has not come.
+    /// [`Missing`] if earlier ones are lacking.
     pub(super) fn take(&self, published: Published) -> Result<(), Missing> {
         self.state().take(Early::Published(published))
     }
 
     /// Ends the channel here.
     pub(super) fn end(&self, end: End, last: EventId) {
-        // Nothing can be missing in it.
+        // An end needs no earlier notices.
         let _ = self.state().take(Early::Ended(end, last));
     }
 
@@ -140,10 +140,10 @@ impl Slot {
         }
     }
 
-    /// Notes that a publisher waits for the readers here.
-    pub(super) fn is_awaited(&self) {
+    /// Notes that a publisher waits for readers at this node.
+    pub(super) fn note_awaited(&self) {
         if let Some(mirror) = self.mirror() {
-            mirror.is_awaited();
+            mirror.note_awaited();
         }
     }
 
@@ -160,7 +160,7 @@ impl State {
 
     fn take(&mut self, news: Early) -> Result<(), Missing> {
         if let Some(early) = &mut self.early {
-            // One that is left out here is missed when the next one is appended.
+            // The lack of a dropped notice shows when the next one is appended.
             if early.len() < EARLY || matches!(news, Early::Ended(..)) {
                 early.push(news);
             }

@@ -1,4 +1,4 @@
-//! What a node does for itself: it keeps its mirrors fed, and tells the store who reads them.
+//! What a node does for itself: it keeps its mirrors fed, and reports their readers to the store.
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -18,13 +18,13 @@ use crate::hub::{self, BROKEN_OFF, Mirror, Missing};
 use crate::message::{Level, Message};
 use crate::refusal::Refusal;
 
-/// Mirrors that are renewed at the same time.
+/// Upper bound of the mirrors that are renewed at the same time.
 const RENEWED_AT_ONCE: usize = 100;
-/// Readers that a publisher waits for are reported as often, though they do not read on.
+/// Interval of the reports of readers that a publisher waits for and that do not read on.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 impl Inner {
-    /// Reads the feed, for as long as the process lives. After each break all mirrors join once more.
+    /// Reads the feed as long as the process lives. After each break all mirrors join again.
     pub(super) async fn follow(self: Arc<Self>) {
         let mut tries = 0;
         let mut known: Option<Origin> = None;
@@ -37,7 +37,7 @@ impl Inner {
                         tracing::warn!(
                             "the store was replaced or emptied; comparing what it holds"
                         );
-                        self.mirrors.are_unsure();
+                        self.mirrors.note_unsure();
                     }
                     let is_start = known.replace(origin).is_none();
                     let metrics = self.scripts.link().metrics();
@@ -60,7 +60,7 @@ impl Inner {
         }
     }
 
-    /// Opens the feed; a store that does not answer is tried once more.
+    /// Opens the feed; fails if the store does not answer in time.
     async fn open_feed(&self) -> io::Result<Feed> {
         let inbox = self.scripts.key(&format!("to:{}", self.node));
         let options = self.scripts.link().options();
@@ -68,7 +68,7 @@ impl Inner {
         opened.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
     }
 
-    /// Which store answers requests, once one does.
+    /// Waits until a store answers requests, and returns which.
     async fn origin(&self) -> Origin {
         let mut link = self.scripts.link().clone();
         loop {
@@ -79,7 +79,7 @@ impl Inner {
         }
     }
 
-    /// Ready once another store answers requests than did.
+    /// Waits until another store answers requests.
     async fn other_origin(&self, known: Option<&Origin>) {
         let mut link = self.scripts.link().clone();
         while link.origin().is_none_or(|it| Some(&it) == known) {
@@ -117,7 +117,7 @@ impl Inner {
             }
             Some(Notice::Report(id)) => {
                 if let Some(slot) = self.mirrors.get(id) {
-                    slot.is_awaited();
+                    slot.note_awaited();
                 }
             }
             Some(Notice::Room(id)) => self.rooms.wake(id),
@@ -136,7 +136,7 @@ impl Inner {
         tokio::spawn(Arc::clone(self).renew(id));
     }
 
-    /// Has a mirror join once more, until the store answers.
+    /// Makes a mirror join again; repeats that until the store answers.
     async fn renew(self: Arc<Self>, id: ClientId) {
         let Some(slot) = self.mirrors.get(id) else {
             return;
@@ -165,8 +165,8 @@ impl Inner {
         }
     }
 
-    /// Joins a channel, in the slot's turn: makes the mirror, or renews it. Returns it with what was known of an
-    /// earlier channel.
+    /// Joins a channel to make or renew its mirror. The caller has the slot's turn. Returns the mirror with what was
+    /// known of an earlier channel.
     pub(super) async fn join(
         self: &Arc<Self>,
         slot: &Arc<Slot>,
@@ -200,7 +200,7 @@ impl Inner {
         joined
     }
 
-    /// Tells the store of every mirror whose readers or listeners changed.
+    /// Reports every mirror whose readers or listeners have changed.
     pub(super) async fn report_changes(self: Arc<Self>) {
         loop {
             let id = self.hub.changed_mirror().await;
@@ -208,7 +208,7 @@ impl Inner {
         }
     }
 
-    /// Reports, again and again, readers that a publisher waits for: it waits for none that says nothing.
+    /// Reports readers that a publisher waits for at intervals, because it does not wait for a node that is silent.
     pub(super) async fn report_awaited(self: Arc<Self>) {
         let mut ticks = interval(REPORT_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -216,14 +216,14 @@ impl Inner {
             ticks.tick().await;
             for id in self.mirrors.clients() {
                 let mirror = self.mirrors.get(id).and_then(|it| it.mirror());
-                if let Some(mirror) = mirror.filter(Mirror::is_awaited_still) {
-                    mirror.is_awaited();
+                if let Some(mirror) = mirror.filter(Mirror::is_awaited) {
+                    mirror.note_awaited();
                 }
             }
         }
     }
 
-    /// Reports one mirror's change, and lets it go where nobody uses it.
+    /// Reports a mirror's change, and removes it if nobody uses it.
     pub(super) async fn report(self: Arc<Self>, id: ClientId) {
         let Some(slot) = self.mirrors.get(id) else {
             return;
@@ -232,7 +232,7 @@ impl Inner {
         loop {
             let turn = slot.turn.lock().await;
             let Some(mirror) = slot.mirror() else {
-                // It ended.
+                // The channel has ended.
                 return self.mirrors.remove(id, &slot);
             };
             match self.report_in_turn(id, &mirror).await {
@@ -253,7 +253,7 @@ impl Inner {
         }
     }
 
-    /// Reports what changed, if something did. Returns whether nobody uses the mirror.
+    /// Reports a change, if there is one. Returns whether nobody uses the mirror.
     pub(super) async fn report_in_turn(
         &self,
         id: ClientId,
@@ -289,7 +289,7 @@ impl Inner {
         }
     }
 
-    /// The name of a piece of work of this node.
+    /// Returns the name of a piece of this node's work.
     pub(super) fn work(&self, ticket: u64) -> String {
         format!("{}:{ticket}", self.node)
     }

@@ -1,5 +1,5 @@
-//! The limits with which each node runs, kept in the store: its scripts apply those of whichever node calls them, so
-//! nodes with unlike limits undo each other's work.
+//! The limits of all nodes, kept in the store. The scripts apply those of the node that calls them, so nodes with
+//! different limits undo each other's work.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,10 @@ use super::Inner;
 use crate::hub::Limits;
 use crate::refusal::Refusal;
 
-/// What the store answers: every node's limits, and the inboxes that are read.
+/// The store's answer: every node's limits, and the inboxes that are read.
 type Told = (BTreeMap<String, String>, BTreeSet<String>);
 
-/// The flags, each with its value, as they stand in the store: `--log-messages=1024 …`.
+/// Returns the flags with their values, as they are kept in the store: `--log-messages=1024 …`.
 fn described(limits: &Limits) -> String {
     format!(
         "--log-messages={} --log-bytes={} --max-subscribers={} --max-clients={} --idle-timeout={:?}",
@@ -22,11 +22,11 @@ fn described(limits: &Limits) -> String {
     )
 }
 
-/// The flags whose values differ: each with its value here and there.
+/// Returns the flags whose values differ, each with its value here and there.
 fn differing<'a>(here: &'a str, there: &'a str) -> Vec<(&'a str, &'a str, &'a str)> {
     let pairs = |text: &'a str| text.split(' ').filter_map(|it| it.split_once('='));
     let there: BTreeMap<_, _> = pairs(there).collect();
-    // A flag that another version does not know is not compared.
+    // Flags that only one version knows are not compared.
     pairs(here)
         .filter_map(|(flag, value)| Some((flag, value, *there.get(flag)?)))
         .filter(|(_, here, there)| here != there)
@@ -34,8 +34,8 @@ fn differing<'a>(here: &'a str, there: &'a str) -> Vec<(&'a str, &'a str, &'a st
 }
 
 impl Inner {
-    /// Notes this node's limits in the store, and forgets those of nodes that are gone. At the `start`, warns of nodes
-    /// with other limits.
+    /// Notes this node's limits in the store, and removes those of nodes that no longer live. At the `start`, warns of
+    /// nodes with other limits.
     pub(super) async fn compare_limits(&self, start: bool) {
         match self.others_limits().await {
             Ok(others) if start => {
@@ -57,12 +57,12 @@ impl Inner {
         }
     }
 
-    /// The limits of the other nodes that live: those whose inboxes are read.
+    /// Returns the limits of the other nodes that live: those whose inboxes are read.
     async fn others_limits(&self) -> Result<Vec<String>, Refusal> {
         let key = self.scripts.key("limits");
         let inbox = self.scripts.key("to:");
         let mut commands = redis::pipe();
-        // Before the others' are read: of two nodes that start at once, one sees the other.
+        // Before reading the others': of two nodes that start at once, one sees the other.
         commands
             .cmd("HSET")
             .arg(&key)

@@ -1,5 +1,5 @@
-//! What the store's scripts tell a node: one line, and behind it, where messages were published, these. `scripts/channel.lua`
-//! writes them.
+//! The notices that the store's scripts send to a node: one line, followed by the messages if some were published.
+//! `scripts/channel.lua` writes them.
 
 use std::str::{self, FromStr};
 
@@ -9,36 +9,36 @@ use crate::control::{ControlState, Requested};
 use crate::event::{ClientId, End, EventId, UnixMillis};
 use crate::message::Message;
 
-/// What a node is told of one channel, or of itself.
+/// A notice about one channel, or about the node itself.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Notice {
     /// Messages were published.
     Published(ClientId, Published),
-    /// The channel ended, with this as its last event.
+    /// The channel ended; this was its last event.
     Ended(ClientId, End, EventId),
-    /// The number of subscribers has changed, or what is requested.
+    /// The number of subscribers or the control requests have changed.
     Audience(ClientId, ControlState),
-    /// A publisher waits for readers here: how far they are should be reported.
+    /// A publisher waits for readers at this node, which should report their positions.
     Report(ClientId),
-    /// A publisher here need not wait any longer.
+    /// A publisher at this node need not wait any longer.
     Room(ClientId),
-    /// This node's own beat has come round.
+    /// This node's own beat has returned.
     Beat(u64),
 }
 
-/// Messages that the store took.
+/// Messages that the store has accepted.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Published {
     /// The oldest number that the store holds now.
     pub(super) held_from: u64,
-    /// The first one's number.
+    /// The number of the first message.
     pub(super) from: u64,
-    /// Each with when it was taken.
+    /// The messages, each with the time when it was accepted.
     pub(super) events: Vec<(UnixMillis, Message)>,
 }
 
 impl Notice {
-    /// Reads a notice; `None` where it is none that this version knows.
+    /// Parses a notice; returns `None` if this version does not know it.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
         let (line, rest) = bytes.split_at(end);
@@ -78,7 +78,7 @@ impl Notice {
     }
 }
 
-/// How many subscribers there are, and what is requested, as scripts answer it.
+/// Parses the number of subscribers and the control requests, as scripts answer them.
 pub(super) fn control_state(subscribers: &str, requested: &str) -> Option<ControlState> {
     Some(ControlState {
         subscribers: subscribers.parse().ok()?,
@@ -89,7 +89,7 @@ pub(super) fn control_state(subscribers: &str, requested: &str) -> Option<Contro
     })
 }
 
-/// Numbers that single spaces separate.
+/// Parses numbers separated by single spaces.
 pub(super) fn numbers<N: FromStr, const COUNT: usize>(text: &str) -> Option<[N; COUNT]> {
     let mut numbers = Vec::with_capacity(COUNT);
     for number in text.split(' ') {
@@ -98,7 +98,7 @@ pub(super) fn numbers<N: FromStr, const COUNT: usize>(text: &str) -> Option<[N; 
     numbers.try_into().ok()
 }
 
-/// Messages behind the line of a notice: each with a line end, its length in bytes, and a colon before it.
+/// Parses the messages of a notice, each preceded by a line end, its length in bytes, and a colon.
 fn events(mut rest: &[u8]) -> Option<Vec<(UnixMillis, Message)>> {
     let mut events = Vec::new();
     while let Some((b'\n', next)) = rest.split_first() {

@@ -1,12 +1,12 @@
-//! Whether the store lets this user run what scripts and servers run: found out at the start, rather than by the first
-//! request that is refused.
+//! Checks at the start whether the store lets this user run what scripts and servers use, rather than at the first
+//! request.
 
 use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Script};
 
 const PERMITTED: &str = include_str!("scripts/permitted.lua");
 
-/// The commands that the user may not run on the keys and inboxes with this prefix.
+/// Returns the commands that the user may not run on keys and inboxes with this prefix.
 pub(super) async fn refused(
     redis: &mut MultiplexedConnection,
     prefix: &str,
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     const DOCUMENT: &str = include_str!("../../docs/deployment.md");
-    /// What is run before scripts can be, or is part of running one.
+    /// Commands that are used before or by running a script.
     const FIRST: [&str; 4] = ["info", "role", "evalsha", "script|load"];
 
     #[test]

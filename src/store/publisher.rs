@@ -1,4 +1,4 @@
-//! A streaming publisher on a store: batches, held back where a reader at any node would lose something.
+//! A streaming publisher on a store: it sends batches, and waits while a reader at any node would lose messages.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -15,19 +15,20 @@ use crate::hub::{BROKEN_OFF, Receipt};
 use crate::message::{Level, Message};
 use crate::refusal::Refusal;
 
-/// How many messages a script takes at once, lest other clients' wait.
+/// Upper bound of the messages in one call of a script, so that other clients need not wait long.
 pub const BATCH_MESSAGES: usize = 500;
-/// How many bytes of text a script takes at once, if the messages are long.
+/// Upper bound of the text in one call of a script, in bytes.
 const BATCH_BYTES: usize = 256 * 1024;
-/// Who waits for readers asks again after this: a word to this node may be lost.
+/// Interval at which a waiting publisher asks again, because a notice may be lost.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
-/// One streaming publish request. Dropping it unfinished has the channel told, unless it is not missed.
+/// One streaming publish request. If it is dropped unfinished, the channel gets a notice of that, unless it is not
+/// missed.
 pub struct Publisher {
     inner: Arc<Inner>,
     id: ClientId,
     key: Option<Box<str>>,
-    /// Its name in the store.
+    /// The name of the request in the store.
     work: String,
     receipt: Receipt,
     finished: bool,
@@ -58,7 +59,7 @@ impl Publisher {
     }
 
     /// Publishes all of `messages`, in order, emptying the queue. Waits while a reader has not read what the log is
-    /// about to drop, and while the store does not answer.
+    /// about to drop, and while the store cannot be reached.
     ///
     /// # Errors
     /// [`Ended`](crate::Refusal::Ended) when the channel ends, [`Closing`](crate::Refusal::Closing) when this server closes,
@@ -69,7 +70,7 @@ impl Publisher {
         while !messages.is_empty() {
             self.inner.hub.admit()?;
             let room = self.inner.rooms.of(self.id);
-            // Before the question, so that no word is missed in between.
+            // Created before the request, so that no notice is missed in between.
             let mut room = std::pin::pin!(room.notified());
             room.as_mut().enable();
             match self.send_batch(messages).await {
@@ -96,7 +97,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// Publishes the first messages. Returns whether a reader holds the others back.
+    /// Publishes the first messages. Returns whether a reader holds back the rest.
     async fn send_batch(&mut self, messages: &mut VecDeque<Message>) -> Result<bool, Refusal> {
         let mut bytes = 0;
         let fits = |message: &&Message| {
@@ -129,24 +130,24 @@ impl Publisher {
         Ok(taken.is_held)
     }
 
-    /// Ready once this server closes.
+    /// Waits until this server closes.
     pub fn closed(&self) -> impl Future<Output = ()> + use<> {
         self.inner.hub.closed()
     }
 
-    /// Whether a broken request may still be repeated as the same one before the channel is told.
+    /// Returns whether a broken request can be resumed, before the channel gets a notice of it.
     #[must_use]
     pub fn may_come_back(&self) -> bool {
         self.key.is_some()
     }
 
-    /// How many messages of this request stand.
+    /// Returns how many messages of this request were accepted.
     #[must_use]
     pub fn accepted(&self) -> u64 {
         self.receipt.accepted
     }
 
-    /// Ends the request as it should end.
+    /// Ends the request regularly.
     pub async fn finish(mut self) -> Receipt {
         self.finished = true;
         let (inner, receipt) = (Arc::clone(&self.inner), mem::take(&mut self.receipt));
@@ -164,7 +165,7 @@ impl Publisher {
                 Err(_) => receipt,
             }
         };
-        // A task of its own: it comes to its end though the publisher goes.
+        // A task of its own, which ends the request even if the publisher is dropped.
         tokio::spawn(done).await.unwrap_or_default()
     }
 }

@@ -1,5 +1,4 @@
-//! Who reads or listens at this node: each joins the channel where this node has no mirror of it yet, or one that lacks
-//! what is wanted.
+//! Reading and listening at this node: it joins a channel if its mirror is missing, or lacks what is wanted.
 
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use crate::message::Operation;
 use crate::refusal::Refusal;
 
 impl Store {
-    /// See [`Hub::subscribe`](hub::Hub::subscribe), and [`Hub::attach`](hub::Hub::attach) where no channel is made.
+    /// See [`Hub::subscribe`](hub::Hub::subscribe), and [`Hub::attach`](hub::Hub::attach) if `makes` is false.
     ///
     /// # Errors
     /// As there, and the store's.
@@ -26,7 +25,7 @@ impl Store {
         let subscribe = || async {
             loop {
                 self.inner.hub.admit()?;
-                // It may end meanwhile.
+                // The channel may end meanwhile.
                 if let Some(subscription) = self.try_subscribe(id, format, from, makes).await? {
                     return Ok(subscription);
                 }
@@ -66,7 +65,7 @@ impl Store {
                 };
                 let joined = self.join(&slot, id, &joining).await;
                 let (mirror, past) = match joined {
-                    // Who cannot have seen its end is told no more of it than of others.
+                    // A reader that comes without a cursor cannot have seen this channel.
                     Err(Refusal::Hub(hub::Refusal::Ended)) if !joining.resumes => {
                         return Err(hub::Refusal::Unknown.into());
                     }
@@ -85,12 +84,12 @@ impl Store {
         let subscription = subscription?;
         match inner.report_in_turn(id, &mirror).await {
             Err(refusal @ Refusal::Hub(hub::Refusal::TooManySubscribers(_))) => Err(refusal),
-            // The feed says if the channel has ended; the report follows if the store is away.
+            // The feed reports the end of the channel; the report follows if the store cannot be reached.
             _ => Ok(Some(subscription)),
         }
     }
 
-    /// Joins a channel, in the slot's turn. A slot without a mirror is not kept.
+    /// Joins a channel. The caller has the slot's turn. A slot without a mirror is removed.
     async fn join(
         &self,
         slot: &Arc<Slot>,
@@ -159,10 +158,10 @@ impl Store {
     }
 }
 
-/// No message has this ID: what is asked for from there on is all that is held.
+/// The ID before all messages: a join from there on gets all that is held.
 pub(super) const BEGINNING: EventId = EventId { seq: 0, time: 0 };
 
-/// Whether a reader finds in a mirror what it wants. What its cursor names may have yet to come here.
+/// Returns whether the mirror holds what a reader wants. Messages up to its cursor may not have arrived here yet.
 fn reaches(mirror: &Mirror, from: Position) -> bool {
     let is_ahead = matches!(from, Position::After(cursor) if cursor.seq > mirror.last().seq);
     !is_ahead && mirror.covers(from)

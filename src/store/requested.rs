@@ -1,14 +1,14 @@
-//! What is requested of publishers, as the scripts pack it: a level or `-`, a space, then what to cancel: `-`, `*` for any
-//! operation, or `=` and an operation's name.
+//! Control requests as the scripts pack them: a level or `-`, a space, then what to cancel: `-`, `*` for any operation,
+//! or `=` and an operation's name.
 
 use crate::control::{Cancel, Change, ControlRequest, Requested};
 use crate::message::Level;
 
 const NONE: &str = "-";
-/// What a request leaves as it is.
+/// The argument that leaves a part unchanged.
 const KEEP: &str = "keep";
 
-/// Reads what a script packed.
+/// Parses what a script has packed.
 pub(super) fn unpack(packed: &str) -> Option<Requested> {
     let (level, cancel) = packed.split_once(' ')?;
     let level = match level {
@@ -29,7 +29,7 @@ pub(super) fn unpack(packed: &str) -> Option<Requested> {
     Some(Requested { level, cancel })
 }
 
-/// What a script is told of a request: of the level, and of cancelling.
+/// Returns a script's arguments for a request: the level, and what to cancel.
 pub(super) fn pack(request: ControlRequest) -> [String; 2] {
     let level = match request.level {
         Change::Keep => KEEP.into(),

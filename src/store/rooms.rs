@@ -1,4 +1,4 @@
-//! The publishers of this node that wait for readers, wherever these are.
+//! The publishers of this node that wait for readers at any node.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
@@ -8,18 +8,18 @@ use tokio::sync::Notify;
 use crate::event::ClientId;
 use crate::lock::lock;
 
-/// Whom to wake when there is room in a client's log.
+/// Notifies publishers when there is room in a client's log.
 #[derive(Default)]
 pub(super) struct Rooms(Mutex<HashMap<ClientId, Weak<Notify>>>);
 
 impl Rooms {
-    /// What is notified when there is room.
+    /// Returns what is notified when there is room in this client's log.
     pub(super) fn of(&self, id: ClientId) -> Arc<Notify> {
         let mut rooms = lock(&self.0);
         if let Some(room) = rooms.get(&id).and_then(Weak::upgrade) {
             return room;
         }
-        // Those of publishers that are gone are not looked up any more.
+        // The publishers of the others have been dropped.
         rooms.retain(|_, it| it.strong_count() > 0);
         let room = Arc::new(Notify::new());
         rooms.insert(id, Arc::downgrade(&room));

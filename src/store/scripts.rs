@@ -1,4 +1,4 @@
-//! The scripts by which the store changes a channel, each in one step, and their answers as values.
+//! The scripts that change a channel in the store, each in one step, and their answers as values.
 
 mod answer;
 mod publishing;
@@ -20,10 +20,10 @@ use crate::hub::{
 use crate::message::Operation;
 use crate::refusal::Refusal;
 
-/// The number of buckets: the first two digits of an ID name its one.
+/// The number of buckets. The first two digits of an ID are the number of its bucket.
 pub(super) const BUCKETS: usize = 256;
 
-/// The scripts of one installation, with its limits in their texts.
+/// The scripts of one installation, whose texts contain its limits.
 pub(super) struct Scripts {
     link: Link,
     prefix: String,
@@ -41,23 +41,23 @@ pub(super) struct Scripts {
     drop: Timed,
 }
 
-/// A node that enters a channel's audience.
+/// The arguments of a node that joins a channel's audience.
 pub(super) struct Joining {
     pub(super) subscribers: usize,
     pub(super) listeners: usize,
-    /// Whether to make the channel where there is none.
+    /// Whether to make a missing channel.
     pub(super) makes: bool,
-    /// Messages are wanted after this one, and itself; all, where there is no such message; none, where it is `None`.
+    /// The first message that is wanted; all are if there is no such message, none if `None`.
     pub(super) from: Option<EventId>,
-    /// Whether the reader comes with a cursor.
+    /// Whether the reader has a cursor.
     pub(super) resumes: bool,
 }
 
-/// What a node gets that wants to join.
+/// The outcome of a join.
 pub(super) enum Join {
-    /// What the channel holds, and what was known of an earlier one, where this one was made.
+    /// What the channel holds, and what was known of an earlier one if this one was just made.
     Joined(Image, Option<ClientPast>),
-    /// There is no such channel any more. This was its last event.
+    /// The channel has ended; this was its last event.
     Ended(End, EventId),
 }
 
@@ -81,7 +81,7 @@ impl Scripts {
         let plain = |name, body: &str| Timed::new(name, &[&constants, body].concat());
         let channel = include_str!("scripts/channel.lua");
         let script = |name, body: &str| Timed::new(name, &[&constants, channel, body].concat());
-        // What reads, or frees something sooner or later, is done by a full store too.
+        // A store whose memory is full runs the scripts that read, or that free memory.
         let always = |name, body: &str| {
             let text = ["#!lua flags=allow-oom\n", &constants, channel, body];
             Timed::new(name, &text.concat())
@@ -108,17 +108,17 @@ impl Scripts {
         &self.link
     }
 
-    /// A key of one bucket. What a script touches has the same braces, so that it is in one slot of a cluster.
+    /// Returns a key of one bucket. Its braces put all keys of a script into the same slot of a cluster.
     pub(super) fn bucket_key(&self, bucket: usize, name: &str) -> String {
         format!("{}:{{{bucket:02x}}}:{name}", self.prefix)
     }
 
-    /// A key that belongs to no bucket.
+    /// Returns a key that belongs to no bucket.
     pub(super) fn key(&self, name: &str) -> String {
         format!("{}:{name}", self.prefix)
     }
 
-    /// All of them, for whoever asks how long they take.
+    /// Returns all scripts, for their timings.
     pub(super) fn all(&self) -> [&Timed; 11] {
         [
             &self.open,
@@ -182,7 +182,7 @@ impl Scripts {
         Ok(Answer(parts.into()))
     }
 
-    /// What a script refused, or the rest of its answer.
+    /// Converts a script's refusal to an error; returns the rest of any other answer.
     fn understand(&self, mut answer: Answer) -> Result<Answer, Refusal> {
         let refusal = match &*answer.text()? {
             "ok" | "active" => return Ok(answer),
@@ -196,13 +196,13 @@ impl Scripts {
         Err(refusal.into())
     }
 
-    /// Opens a channel where there is none.
+    /// Opens a channel if it is missing.
     pub(super) async fn open(&self, id: ClientId) -> Result<(), Refusal> {
         self.call(&self.open, id, &[]).await.map(drop)
     }
 
-    /// Enters a node into a channel's audience. It gets what the log holds from the number on that it asks for, or
-    /// all where that is no longer held.
+    /// Adds a node to a channel's audience. Returns what the log holds from the requested message on, or all if that is
+    /// no longer held.
     pub(super) async fn join(
         &self,
         id: ClientId,
@@ -251,7 +251,7 @@ impl Scripts {
         Ok(Join::Joined(image, past))
     }
 
-    /// Reports a node's readers. Where nobody uses the mirror, the node leaves the audience.
+    /// Reports a node's readers. If nobody uses the mirror, the node leaves the audience.
     pub(super) async fn report(
         &self,
         id: ClientId,
@@ -277,7 +277,7 @@ impl Scripts {
         self.call(&self.finish, id, &[reason]).await.map(drop)
     }
 
-    /// Ends a channel that was not active after that.
+    /// Ends a channel that has not been active since then.
     pub(super) async fn end_if_idle(&self, id: ClientId, since: UnixMillis) -> Result<(), Refusal> {
         let arguments = [End::Idle.as_str(), &since.to_string()];
         self.call(&self.finish, id, &arguments.map(str::as_bytes))
@@ -285,7 +285,7 @@ impl Scripts {
             .map(drop)
     }
 
-    /// Takes a watcher's request down.
+    /// Notes a watcher's control request.
     pub(super) async fn request(
         &self,
         id: ClientId,
@@ -296,7 +296,7 @@ impl Scripts {
         self.call(&self.request, id, &arguments).await?.control()
     }
 
-    /// What a list of channels tells of one; `None` where it has ended.
+    /// Returns a channel's entry in a list; `None` if it has ended.
     pub(super) async fn info(&self, id: ClientId) -> Result<Option<ClientInfo>, Refusal> {
         let [channel, ..] = self.keys(id);
         let mut command = redis::cmd("HMGET");
@@ -318,7 +318,7 @@ impl Scripts {
     }
 }
 
-/// An operation as scripts know it: `=` and its name; empty where there is none.
+/// Returns an operation in the scripts' form: `=` and its name; empty if there is none.
 fn named(operation: Option<&Operation>) -> String {
     operation.map_or_else(String::new, |it| format!("={}", it.as_str()))
 }

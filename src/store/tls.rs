@@ -1,4 +1,4 @@
-//! TLS to a store: whom to trust, and what to show.
+//! TLS to a store: whom to trust, and which certificate to present.
 
 use std::error;
 use std::fmt;
@@ -16,23 +16,23 @@ use tokio_rustls::client::TlsStream;
 use crate::pem_file::{self, PemFileError};
 use crate::trust;
 
-/// What to do if what listens does not answer a TLS handshake.
+/// The advice if the peer does not answer a TLS handshake.
 pub(super) const IF_PLAIN: &str =
     "; if it does not use TLS, give its address as redis://… rather than rediss://…";
-/// What to do if what listens closes a connection that has no TLS.
+/// The advice if the peer closes a connection without TLS.
 const IF_ENCRYPTED: &str = "; if it uses TLS, give its address as rediss://… rather than redis://…";
 
-/// How connections to a store are encrypted. It shows nothing of what it holds.
+/// The TLS settings of connections to a store. Their debug output shows no secrets.
 #[derive(Clone)]
 pub struct StoreTls(Arc<ClientConfig>);
 
 /// Why connections to a store cannot be encrypted.
 #[derive(Debug, Error)]
 pub enum StoreTlsError {
-    /// A file that cannot be read, or holds something else.
+    /// A file cannot be read, or has no certificates or key.
     #[error(transparent)]
     File(#[from] PemFileError),
-    /// A certificate that cannot be an authority's.
+    /// A certificate cannot be an authority's.
     #[error("a certificate in the store's CA file {} cannot be used: {why}", .path.display())]
     Authority {
         /// The file.
@@ -40,12 +40,12 @@ pub enum StoreTlsError {
         /// What is wrong with it.
         why: rustls::Error,
     },
-    /// The system has no certificates, or none that can be used.
+    /// The system has no usable certificates.
     #[error(
         "the certificates that the system trusts cannot be used: {0}; give the authority of the store's certificate with --store-ca"
     )]
     System(rustls::Error),
-    /// The certificate and the key that this server shows.
+    /// The certificate and the key that this server presents.
     #[error("the certificate in {} and the key in {} do not go together: {why}", .cert.display(), .key.display())]
     Pair {
         /// The certificate's file.
@@ -93,7 +93,7 @@ impl StoreTls {
         Ok(Self(Arc::new(config)))
     }
 
-    /// Encrypts a connection to this host, a name or an IP address, which its certificate must be for.
+    /// Encrypts a connection to this host, a name or an IP address. Its certificate must be valid for it.
     pub(super) async fn encrypt<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         host: &str,
@@ -106,7 +106,7 @@ impl StoreTls {
     }
 }
 
-/// What to do about a connection that failed: to be said after the reason, and empty if that says it.
+/// Returns what to do about a failed connection, to be appended to the reason; empty if that says it.
 pub(super) fn advice(is_encrypted: bool, error: &(dyn error::Error + 'static)) -> &'static str {
     let Some(error) = io_error(error) else {
         return "";
@@ -140,7 +140,7 @@ pub(super) fn advice(is_encrypted: bool, error: &(dyn error::Error + 'static)) -
     }
 }
 
-/// The error of the connection, in that of a library.
+/// Returns the I/O error within a library's error.
 fn io_error<'a>(error: &'a (dyn error::Error + 'static)) -> Option<&'a io::Error> {
     if let Some(shared) = error.downcast_ref::<Arc<dyn error::Error + Send + Sync>>() {
         return shared.downcast_ref();

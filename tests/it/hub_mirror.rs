@@ -208,15 +208,15 @@ async fn a_mirror_says_who_reads_and_how_far_when_that_changes() {
     assert_eq!(mirror.take_change(), Some(change(1, 1)));
 
     store.publish(4).reach(&mirror).unwrap();
-    assert!(!mirror.is_awaited_still());
-    mirror.is_awaited();
-    assert!(mirror.is_awaited_still());
+    assert!(!mirror.is_awaited());
+    mirror.note_awaited();
+    assert!(mirror.is_awaited());
     assert_eq!(hub.changed_mirror().await, id);
     assert_eq!(mirror.take_change(), Some(change(1, 1)));
     assert_eq!(ids(&mut reader), "1-11 11;2-12 12;3-13 13;4-14 14;");
     assert_eq!(hub.changed_mirror().await, id);
     assert_eq!(mirror.take_change(), Some(change(1, 5)));
-    assert!(!mirror.is_awaited_still());
+    assert!(!mirror.is_awaited());
 
     assert!(!mirror.let_go(), "somebody reads it");
     drop(reader);

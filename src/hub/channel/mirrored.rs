@@ -217,7 +217,7 @@ impl Channel {
     }
 
     /// Notes that a publisher waits for its readers: they are reported, now and as they read on.
-    pub(in crate::hub) fn is_awaited(&self) {
+    pub(in crate::hub) fn note_awaited(&self) {
         let mut state = self.lock();
         if let Some(mirrored) = &mut state.mirrored {
             mirrored.is_awaited = true;
@@ -226,7 +226,7 @@ impl Channel {
     }
 
     /// Whether a publisher waits for readers that have not read everything.
-    pub(in crate::hub) fn is_awaited_still(&self) -> bool {
+    pub(in crate::hub) fn is_awaited(&self) -> bool {
         let state = self.lock();
         let is_awaited = state.mirrored.as_ref().is_some_and(|it| it.is_awaited);
         is_awaited && state.slowest().is_some_and(|next| next < state.log.next())

@@ -1,4 +1,4 @@
-//! Servers that seem to be dead, for a while or for good.
+//! Servers that seem to be dead, temporarily or for good.
 
 use tokio::time::timeout;
 
@@ -31,14 +31,14 @@ async fn node(redis: &Redis) -> Store {
         .unwrap()
 }
 
-/// Publishes a message; returns how many subscribers there are.
+/// Publishes a message; returns the number of subscribers.
 async fn publish(store: &Store, id: ClientId) -> usize {
     let receipt = store.publish(id, Message::text("a"), None).await;
     receipt.unwrap().subscribers
 }
 
 impl Inner {
-    /// Has a node seem to be dead.
+    /// Makes a node seem to be dead.
     async fn seems_dead(&self, node: &str) {
         let set = redis::cmd("ZADD")
             .arg(self.scripts.key("nodes"))

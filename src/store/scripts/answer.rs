@@ -1,4 +1,4 @@
-//! What scripts answer, as values.
+//! The answers of scripts, as values.
 
 use std::collections::VecDeque;
 use std::str;
@@ -18,7 +18,7 @@ pub(super) fn millis(score: f64) -> UnixMillis {
     score as UnixMillis
 }
 
-/// Reads what the plain script answers: the position, as scripts keep it, and what is requested.
+/// Parses the plain script's answer: the position, as scripts keep it, and the control requests.
 pub(super) fn plain_receipt(answer: &[u8]) -> Option<Receipt> {
     let mut parts = str::from_utf8(answer).ok()?.splitn(7, ' ');
     let mut next = || parts.next();
@@ -36,7 +36,7 @@ pub(super) fn plain_receipt(answer: &[u8]) -> Option<Receipt> {
     })
 }
 
-/// What a script answered, part by part. A store that answers otherwise than its script says is no store of ours.
+/// The parts of a script's answer. A store that answers in another form was not written by these scripts.
 pub(super) struct Answer(pub(super) VecDeque<Vec<u8>>);
 
 impl Answer {

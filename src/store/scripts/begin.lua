@@ -1,5 +1,5 @@
 -- Begins a streaming request, or a control stream. ARGV: node, work (the node and a ticket), 'streams' or 'listens',
--- then the key (or '') of the one, '=' and the operation that the other stands for.
+-- then the request's key (or ''), or '=' and the operation that the control stream accompanies.
 local node, work, kind, name = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local channel = read()
 if not channel then return missing() end

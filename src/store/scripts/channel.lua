@@ -1,14 +1,14 @@
--- What all scripts share that work on one channel. KEYS are the same in each, in this order.
+-- Shared by all scripts that work on one channel. KEYS are the same in each, in this order.
 local CHANNEL, LOG, AUDIENCE, WORK = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local KEYED, FINISHED, UNFINISHED = KEYS[5], KEYS[6], KEYS[7]
 local OPEN, ENDED, REASONS = KEYS[8], KEYS[9], KEYS[10]
 local CLIENTS = KEYS[11]
 
 local ID = CHANNEL:sub(-36)
--- With a node's name behind it: the channels in whose audience the node is, or at which it works.
+-- Followed by a node's name: the channels with the node in their audience, or at which it works.
 local AT = CHANNEL:sub(1, -37) .. 'at:'
 
--- The store's clock, in milliseconds.
+-- Returns the store's time, in milliseconds.
 local function clock()
     local time = redis.call('TIME')
     return time[1] * 1000 + math.floor(time[2] / 1000)
@@ -18,8 +18,8 @@ local function integer(number)
     return string.format('%d', number)
 end
 
--- The channel, or nil. `position` is packed as: number and time of the newest message, bytes of the log, subscribers,
--- time of the newest message that was dropped, messages that the log holds.
+-- Returns the channel, or nil. `position` is packed as: number and time of the newest message, bytes of the log,
+-- subscribers, time of the newest message that was dropped, messages that the log holds.
 local function read()
     local found = redis.call('HMGET', CHANNEL, 'position', 'created', 'requested', 'nodes', 'held')
     if not found[1] then return nil end
@@ -53,7 +53,7 @@ local function write(channel)
     end
 end
 
--- Why there is no such channel: {'ended', reason, when, number and time of the last event}, or {'unknown'}.
+-- Returns why there is no such channel: {'ended', reason, when, number and time of the last event}, or {'unknown'}.
 local function missing()
     local ended = redis.call('ZSCORE', ENDED, ID)
     if not ended or clock() - ended >= ENDED_AGE then return { 'unknown' } end
@@ -62,7 +62,7 @@ local function missing()
     return { 'ended', reason, ended, seq, time }
 end
 
--- Has keys that are new expire, unless sweeps renew them: nobody else would when all nodes are gone.
+-- Lets new keys expire unless sweeps renew them: if all nodes are dead, nobody deletes them.
 local function expire(...)
     for _, key in ipairs({ ... }) do redis.call('PEXPIRE', key, EXPIRY, 'NX') end
 end
@@ -76,8 +76,8 @@ local function tell_nodes(nodes, notice)
     for node in nodes:gmatch('%S+') do tell(node, notice) end
 end
 
--- One node's part of the audience, packed as: subscribers, publishers that listen, the slowest number that is not read
--- yet, when that was reported, when it was asked for.
+-- Returns the nodes' parts of the audience, packed as: subscribers, publishers that listen, the slowest unread number,
+-- when that was reported, when it was asked for.
 local function audience()
     local flat, nodes = redis.call('HGETALL', AUDIENCE), {}
     for index = 1, #flat, 2 do
@@ -101,7 +101,7 @@ local function write_audience(node, part)
     }, ' '))
 end
 
--- Tells the publishers that listen how many subscribers there are, and what is requested.
+-- Notifies the publishers that listen of the number of subscribers and the control requests.
 local function tell_listeners(channel, nodes)
     local notice = 'audience ' .. ID .. ' ' .. integer(channel.subscribers) .. ' ' .. channel.requested
     for node, part in pairs(nodes) do
@@ -128,12 +128,12 @@ local function make_room(channel)
     channel.held = ''
 end
 
--- The oldest number that is held.
+-- Returns the oldest number that is held.
 local function first_held(channel)
     return channel.seq - channel.count + 1
 end
 
--- Notes that the log holds nothing: the store may evict what it is told to.
+-- Notes that the log is empty: the store may have evicted it.
 local function is_empty(channel)
     channel.count, channel.bytes, channel.dropped = 0, 0, channel.time
 end
@@ -159,9 +159,9 @@ local function push(channel, stamped, first, last)
     channel.bytes = bytes
 end
 
--- How many of these messages can be appended without dropping what has the number `low` or a higher one. Each takes the
--- place of as many old ones as the bounds want, while others are held. The place is made before it is taken, so that a
--- full store takes what only rolls over: it refuses no write of a script that has written before.
+-- Returns how many of these messages can be appended without dropping number `low` or a later one. Each replaces as
+-- many old ones as the bounds require, while others are held. Old ones are dropped first, so that a full store accepts
+-- what only replaces: it refuses no write of a script that has already written.
 local function push_one_by_one(channel, stamped, low)
     for index, entry in ipairs(stamped) do
         while channel.count > 0 and (channel.count >= MAX_MESSAGES or channel.bytes + #entry > MAX_BYTES) do
@@ -174,7 +174,7 @@ local function push_one_by_one(channel, stamped, low)
     return #stamped
 end
 
--- The same where the messages are bounded by their number alone, which is told beforehand.
+-- The same if only the number of messages bounds them, so that the result is known beforehand.
 local function push_at_once(channel, stamped, low)
     local count = #stamped
     if low then count = math.max(0, math.min(count, low + MAX_MESSAGES - 1 - channel.seq)) end
@@ -187,7 +187,7 @@ local function push_at_once(channel, stamped, low)
     return count
 end
 
--- Appends entries, those that may be (see above). Returns them with the time before each.
+-- Appends as many entries as may be (see above). Returns them with the time before each.
 local function append(channel, entries, low, now)
     local time = math.max(now, channel.time)
     local stamp, stamped, bytes = integer(time) .. ' ', {}, channel.bytes
@@ -199,13 +199,13 @@ local function append(channel, entries, low, now)
     local count = (bytes > MAX_BYTES and push_one_by_one or push_at_once)(channel, stamped, low)
     for index = #stamped, count + 1, -1 do stamped[index] = nil end
     if count > 0 then channel.time = time end
-    -- Some of them went as soon as they had come.
+    -- Some of the new messages were dropped at once.
     if channel.count < count then channel.dropped = time end
     return stamped
 end
 
--- The notice of messages numbered from `from` on, each with its length before it. Lengths recur, and a number is dear to
--- write, so what goes before a message is made once for each length.
+-- Returns the notice of messages numbered from `from` on, each preceded by its length. Formatting numbers is slow and
+-- lengths recur, so the text before a message is made once for each length.
 local function published(channel, from, stamped)
     local parts = { 'published ', ID, ' ', integer(first_held(channel)), ' ', integer(from) }
     local length, heads = #parts, {}
@@ -223,8 +223,8 @@ local function published(channel, from, stamped)
     return table.concat(parts)
 end
 
--- What is requested of publishers, packed as: a level or '-', then '-', '*' (cancel any operation) or '=' and the name
--- of the operation to cancel. Empty where nothing is.
+-- Returns the control requests, packed as: a level or '-', then '-', '*' (cancel any operation) or '=' and the name of
+-- the operation to cancel. Empty if there are none.
 local function requested(channel)
     local level, cancel = channel.requested:match('^(%S+) (.*)$')
     return level or '-', cancel or '-'
@@ -238,8 +238,8 @@ local function request(channel, level, cancel)
     return is_news
 end
 
--- Notes that an operation ended: it need not be cancelled any more, and its publishers are missed nowhere.
--- `operation` is '=' and its name, or '' for none.
+-- Notes that an operation has ended: a request to cancel it is done, and its publishers are not missed. `operation` is
+-- '=' and its name, or '' for none.
 local function end_operation(channel, operation)
     local level, cancel = requested(channel)
     if cancel == '*' or (cancel == operation and operation ~= '') then
@@ -254,7 +254,8 @@ local function end_operation(channel, operation)
     end
 end
 
--- Idempotency keys, packed as: messages that stand, number and time of the last, subscribers, tries.
+-- Returns the entry of an idempotency key, packed as: accepted messages, number and time of the last, subscribers,
+-- tries.
 local function receipt(key)
     local found = redis.call('HGET', KEYED, key)
     if not found then return nil end
@@ -268,8 +269,8 @@ local function receipt(key)
     }
 end
 
--- Notes what stands of a request, of which this is known so far, as the newest of the finished or of the unfinished. A
--- try that got less far than an earlier one takes nothing back.
+-- Notes what was accepted of a request as the newest of the finished or of the unfinished; `known` is what was noted so
+-- far. A try that got less far than an earlier one changes nothing.
 local function note(key, known, new, tries, order)
     if known and known.accepted >= new.accepted then new = known end
     redis.call('HSET', KEYED, key, string.format('%d %d %d %d %d', new.accepted, new.seq, new.time, new.subscribers,
@@ -286,8 +287,8 @@ local function was_active(now)
     redis.call('HSET', CHANNEL, 'active', integer(now))
 end
 
--- Takes over how many subscribers there are. One that comes is activity, and so is a message while there is one; that
--- is written down as the last one leaves. Returns whether there are more or fewer than before.
+-- Sets the number of subscribers. The arrival of one counts as activity, and so does a message while there is one; the
+-- latter is noted when the last one leaves. Returns whether the number has changed.
 local function set_subscribers(channel, count, comes, now)
     local before = channel.subscribers
     channel.subscribers = count
@@ -303,13 +304,13 @@ local function is_told(channel, node)
     return (channel.nodes .. ' '):find(' ' .. node .. ' ', 1, true) ~= nil
 end
 
--- Enters a node among those that are told.
+-- Adds a node to those that get notices.
 local function enter(channel, node)
     redis.call('SADD', AT .. node, ID)
     if not is_told(channel, node) then channel.nodes = channel.nodes .. ' ' .. node end
 end
 
--- Takes a node out of the audience.
+-- Removes a node from the audience.
 local function leave(channel, node)
     redis.call('HDEL', AUDIENCE, node)
     channel.nodes = (channel.nodes .. ' '):gsub(' ' .. node .. ' ', ' ', 1):gsub(' $', '')
@@ -319,7 +320,7 @@ local function node_of(work)
     return work:match('^(.*):')
 end
 
--- Forgets that a node stands in this channel, unless it does.
+-- Removes the note that a node takes part in this channel, if it no longer does.
 local function forget(node)
     if redis.call('HEXISTS', AUDIENCE, node) == 1 then return end
     for _, work in ipairs(redis.call('HKEYS', WORK)) do
@@ -328,8 +329,8 @@ local function forget(node)
     redis.call('SREM', AT .. node, ID)
 end
 
--- What is known of a streaming request under way, packed as: messages that stand, number and time of the last, which
--- try it is, length of '=' and the operation, that, the key.
+-- Returns the state of a streaming request under way, packed as: accepted messages, number and time of the last, the
+-- number of the try, length of '=' and the operation, that, the key.
 local function stream_state(state)
     local accepted, seq, time, try, length, names = (state or ''):match('^streams (%d+) (%d+) (%d+) (%d+) (%d+) (.*)$')
     if not accepted then return nil end
@@ -351,7 +352,7 @@ local function write_stream_state(work, stream)
     expire(WORK)
 end
 
--- Makes the channel. Returns {'ok'}, or {'clients'} where there are as many as there may be.
+-- Makes the channel. Returns {'ok'}, or {'clients'} if there are too many.
 local function create(now)
     if tonumber(redis.call('GET', CLIENTS) or '0') >= MAX_CLIENTS then return { 'clients' } end
     redis.call('INCR', CLIENTS)
@@ -364,7 +365,7 @@ local function create(now)
     return { 'ok' }
 end
 
--- Ends the channel, and remembers that it did.
+-- Ends the channel, and keeps a note of its end.
 local function finish(channel, reason, now)
     for _, node in ipairs(redis.call('HKEYS', AUDIENCE)) do redis.call('SREM', AT .. node, ID) end
     for _, work in ipairs(redis.call('HKEYS', WORK)) do redis.call('SREM', AT .. node_of(work), ID) end

@@ -1,4 +1,4 @@
--- Ends a streaming request as it should end. ARGV: work, key (or ''), then what stands of it: messages, number and time
+-- Ends a streaming request regularly. ARGV: work, key (or ''), then what was accepted of it: messages, number and time
 -- of the last, subscribers.
 local channel = read()
 if not channel then return missing() end

@@ -1,5 +1,5 @@
--- Takes a node that is dead out of the audience. Answers its work that is still under way, each with '=' and the
--- operation that a control stream stands for, or ''.
+-- Removes a dead node from the audience. Answers its work that is still under way, each with '=' and the operation that
+-- a control stream accompanies, or ''.
 -- ARGV: node.
 local node = ARGV[1]
 local channel = read()

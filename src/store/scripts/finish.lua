@@ -1,7 +1,7 @@
--- Ends the channel. ARGV: reason, or 'idle' and a time: then it ends if it was not active after that.
+-- Ends the channel. ARGV: reason, or 'idle' and a time: then only if it has not been active since.
 local channel = read()
 if not channel then
-    -- The store may evict it, or have it expire.
+    -- The store may have evicted it, or it has expired.
     if redis.call('ZREM', OPEN, ID) == 1 then redis.call('DECR', CLIENTS) end
     return missing()
 end
@@ -11,7 +11,7 @@ if before then
     local active = tonumber(redis.call('HGET', CHANNEL, 'active'))
     if channel.subscribers > 0 then active = math.max(active, channel.time) end
     for _, work in ipairs(redis.call('HVALS', WORK)) do
-        -- An operation may have nothing to say for long.
+        -- An operation may be silent for long.
         if work:match('^%a+ =') then active = now end
     end
     if active > before then

@@ -1,11 +1,12 @@
--- A publisher is gone: watchers are told, unless it is back, or another stands for its operation, or that had its
--- outcome. Of a streaming request, all of this is noted with its work: whoever finds its node dead knows nothing else.
--- ARGV: work, the entry that tells.
+-- Publishes that a publisher has disconnected, unless it has reconnected, another accompanies its operation, or that
+-- had its outcome. For a streaming request, the store notes all of this with its work, because the node that finds its
+-- node dead does not know it.
+-- ARGV: work, the entry to publish.
 local work, entry = ARGV[1], ARGV[2]
 local channel = read()
 if not channel then return missing() end
 local state = redis.call('HGET', WORK, work)
--- It came to its end, or this was told already.
+-- It was ended regularly, or this was published already.
 if not state then return { 'ok' } end
 redis.call('HDEL', WORK, work)
 forget(node_of(work))
@@ -13,14 +14,14 @@ local stream = stream_state(state)
 local operation = stream and stream.operation or state:match('^%a+ (=.*)$')
 local stands = false
 for _, other in ipairs(redis.call('HVALS', WORK)) do
-    -- A control stream stands for a streaming request of its operation to its own end, for another one to the outcome.
+    -- A control stream accompanies a streaming request of its operation to its own end, another one to the outcome.
     stands = stands or other == 'listens ' .. operation or (stream and other == 'over ' .. operation)
 end
 if stream then
     local known = stream.key ~= '' and receipt(stream.key)
     if known and known.tries > stream.try then return { 'ok' } end
 else
-    -- Idleness counts from the end of the work on.
+    -- Idleness counts from the end of the work.
     was_active(clock())
     if state:sub(1, 5) == 'over ' then return { 'ok' } end
 end

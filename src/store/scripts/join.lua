@@ -1,8 +1,7 @@
--- Enters a node among those that are told what is published, and answers what the log holds. All in one, so that
--- nothing falls between the two.
--- ARGV: node, its subscribers, its publishers that listen, 'make' to make the channel where there is none, the ID of the
--- first message that is wanted (all are, where there is none such; none are, where it is empty), 'resumes' where the
--- reader comes with a cursor.
+-- Adds a node to those that get notices, and answers what the log holds, in one step, so that no message is missed in
+-- between. ARGV: node, its subscribers, its publishers that listen, 'make' to make a missing channel, the ID of the
+-- first message that is wanted (all are if there is no such message, none if it is empty), 'resumes' if the reader has
+-- a cursor.
 local node, subscribers, listeners = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local make, from, resumes = ARGV[4] == 'make', ARGV[5], ARGV[6] == 'resumes'
 
@@ -22,7 +21,7 @@ local nodes = audience()
 local first = first_held(channel)
 local part = nodes[node] or { subscribers = 0, listeners = 0, asked = 0 }
 local comes, listens = subscribers > part.subscribers, listeners > part.listeners
--- Until the node reports where its readers are, they may be anywhere.
+-- Until the node reports its readers' positions, these are unknown.
 if part.subscribers == 0 then part.slowest = first end
 part.subscribers, part.listeners, part.reported = subscribers, listeners, math.max(now, part.asked)
 nodes[node] = part

@@ -1,8 +1,8 @@
 -- Publishes messages, at once or as part of a streaming request.
--- ARGV: deadline, 'flow' to stop where a reader would lose something, node, work (of a streaming request, or ''), done
--- (how many of its messages it knows to stand), key (or ''), 'whole' where this is all of the request, '=' and the
--- newest operation that the messages name (or ''), how many messages there are; then each one's entry; then for each that
--- has an outcome, which one it is, and '=' and its operation, or ''.
+-- ARGV: deadline, 'flow' to stop before a reader would lose messages, node, work (of a streaming request, or ''), done
+-- (how many of its messages the caller knows to be accepted), key (or ''), 'whole' if this is all of the request, '='
+-- and the newest operation that the messages name (or ''), the number of messages; then each one's entry; then for each
+-- that has an outcome, its position, and '=' and its operation, or ''.
 local deadline, flow, node, work = tonumber(ARGV[1]), ARGV[2] == 'flow', ARGV[3], ARGV[4]
 local done, key, whole, operation = tonumber(ARGV[5]), ARGV[6], ARGV[7] == 'whole', ARGV[8]
 local ENTRIES, count = 9, tonumber(ARGV[9])
@@ -12,7 +12,7 @@ if not channel then return missing() end
 local now = clock()
 if now > deadline then return { 'late' } end
 
--- What stands of it already: an answer may have been lost, or an earlier try got this far and further.
+-- What was accepted already: an answer may have been lost, or an earlier try got further.
 local stream = work ~= '' and stream_state(redis.call('HGET', WORK, work))
 local known = stream
 if key ~= '' then known = receipt(key) end
@@ -24,8 +24,8 @@ if known and work == '' then
     }
 end
 
--- The slowest number that is not read yet, of the readers that are waited for. A node reports when it is asked to: one
--- that has not for long is not waited for until it does.
+-- The slowest unread number of the readers that are waited for. A node reports on request; one that has not for long is
+-- not waited for until it does.
 local nodes, low = nil, nil
 if flow then
     nodes = audience()
@@ -56,7 +56,7 @@ end
 if held then
     for name, part in pairs(nodes) do
         if part.subscribers > 0 and part.slowest == low and part.asked <= part.reported then
-            -- Within a millisecond, too, a question is later than the report before it.
+            -- A question is later than the report before it, even within the same millisecond.
             part.asked = math.max(now, part.reported + 1)
             write_audience(name, part)
             tell(name, 'report ' .. ID)

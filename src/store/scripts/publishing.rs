@@ -1,4 +1,4 @@
-//! Publishing: the short script for a single message, and the one for all else.
+//! Publishing: the short script for a single message, and the general one.
 
 use super::answer::plain_receipt;
 use super::{Scripts, named};
@@ -8,21 +8,21 @@ use crate::message::Message;
 use crate::refusal::Refusal;
 use crate::store::entry;
 
-/// What one call of [`Scripts::publish`] is about.
+/// The arguments of one call of [`Scripts::publish`].
 pub(in crate::store) struct Publication<'a> {
-    /// A streaming request's node and ticket.
+    /// The node and the ticket of a streaming request.
     pub(in crate::store) work: Option<&'a str>,
-    /// How many of the request's messages are known to stand.
+    /// How many of the request's messages are known to be accepted.
     pub(in crate::store) done: u64,
     pub(in crate::store) key: Option<&'a str>,
-    /// Whether to stop where a reader would lose something.
+    /// Whether to stop before a reader would lose messages.
     pub(in crate::store) flow: bool,
 }
 
-/// What became of it.
+/// The outcome of such a call.
 pub(in crate::store) struct Taken {
     pub(in crate::store) receipt: Receipt,
-    /// Whether it stopped because of a reader.
+    /// Whether a reader made it stop.
     pub(in crate::store) is_held: bool,
 }
 
@@ -54,7 +54,7 @@ impl Scripts {
         let answer: Vec<u8> = asked.await?;
         match &*answer {
             b"late" => Err(Refusal::StoreAway),
-            // Why, the longer script tells.
+            // The general script answers why.
             b"missing" => Err(self.why_missing(id).await?),
             answer => plain_receipt(answer).ok_or(Refusal::StoreAway),
         }
@@ -68,7 +68,7 @@ impl Scripts {
         }
     }
 
-    /// Publishes messages, as many as there is room for.
+    /// Publishes as many messages as there is room for.
     pub(in crate::store) async fn publish_some(
         &self,
         id: ClientId,

@@ -1,13 +1,12 @@
--- Takes down what a node says of its readers.
--- ARGV: node, its subscribers, its publishers that listen, the slowest number that is not read yet, 'leaves' where it
--- need not be told anything any more.
+-- Notes a node's report of its readers. ARGV: node, its subscribers, its publishers that listen, the slowest unread
+-- number, 'leaves' if it needs no more notices.
 local node, subscribers, listeners, leaves = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[5] == 'leaves'
 local channel = read()
 if not channel then return missing() end
 local now, nodes = clock(), audience()
 local part = nodes[node]
 if not part then
-    -- It was taken for dead, and has missed what was published since: it has to join anew.
+    -- The node was taken for dead, and has missed notices since: it has to join again.
     if not leaves then return { 'unknown' } end
     return { 'ok', integer(channel.subscribers), channel.requested }
 end

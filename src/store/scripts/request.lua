@@ -1,4 +1,4 @@
--- Takes down what a watcher requests. ARGV: 'keep' or the level or '-', 'keep' or what to cancel or '-'.
+-- Notes a watcher's control request. ARGV: 'keep' or the level or '-', 'keep' or what to cancel or '-'.
 local channel = read()
 if not channel then return missing() end
 local level, cancel = requested(channel)

@@ -1,4 +1,4 @@
-//! The scripts in a store: what each decides, one by one, and beside a hub whatever the order (`model`).
+//! The scripts in a store: each decision alone, and in any order compared with a hub (`model`).
 
 mod audience;
 mod ending;
@@ -25,9 +25,9 @@ use crate::store::feed::Feed;
 use crate::store::link::LinkOptions;
 use crate::store::notice::Notice;
 
-/// Messages that a log holds.
+/// Upper bound of a log's messages.
 const HELD: usize = 4;
-/// Bytes that a log holds, each message's time included.
+/// Upper bound of a log, in bytes, including each message's time.
 const BYTES: usize = 1000;
 const SUBSCRIBERS: usize = 3;
 const CLIENTS: usize = 5;
@@ -43,7 +43,7 @@ impl Stage {
         Self::with(&[], Duration::from_secs(5))
     }
 
-    /// With settings of the store, and so much time for nodes that say nothing of their readers.
+    /// Returns a stage with settings of the store, and the stall timeout of nodes that do not report.
     fn with(settings: &[&str], stall: Duration) -> Option<Self> {
         let redis = Redis::with(settings)?;
         let limits = Limits {
@@ -62,7 +62,7 @@ impl Stage {
         })
     }
 
-    /// A channel of its own.
+    /// Opens a channel.
     async fn opened(&self) -> ClientId {
         let id = ClientId::random();
         self.scripts.open(id).await.unwrap();
@@ -76,7 +76,7 @@ impl Stage {
             .unwrap()
     }
 
-    /// A node joins with `subscribers`, and gets all that is held.
+    /// Joins as a node with `subscribers`; returns all that is held.
     async fn join(&self, id: ClientId, node: &str, subscribers: usize) -> Image {
         match self.try_join(id, node, subscribers, true).await.unwrap() {
             Join::Joined(image, _) => image,
@@ -119,7 +119,7 @@ impl Stage {
         self.scripts.report(id, node, &change).await
     }
 
-    /// A part of a streaming request, which waits for readers.
+    /// Publishes a part of a streaming request, which waits for readers.
     async fn stream(
         &self,
         id: ClientId,
@@ -139,7 +139,7 @@ impl Stage {
             .await
     }
 
-    /// Whether readers hold back a part of a streaming request.
+    /// Returns whether readers hold back a part of a streaming request.
     async fn is_held(
         &self,
         id: ClientId,
@@ -150,7 +150,7 @@ impl Stage {
         self.stream(id, node, part, texts).await.unwrap().is_held
     }
 
-    /// Has the store run a command: the test is what no server is.
+    /// Runs a command in the store that is no server's.
     async fn run<T: FromRedisValue>(&self, command: &mut Cmd) -> T {
         self.scripts.link.query(command).await.unwrap()
     }
@@ -176,7 +176,7 @@ impl Stage {
         }
     }
 
-    /// What channels and nodes leave in the store.
+    /// Returns the keys that channels and nodes have left in the store.
     async fn keys_left(&self) -> Vec<String> {
         let mut keys: Vec<String> = self.run(redis::cmd("KEYS").arg("*")).await;
         keys.sort();
@@ -194,7 +194,7 @@ fn scripts(redis: &Redis, limits: Limits, stall: Duration) -> Scripts {
     Scripts::new(link, limits, stall.as_millis())
 }
 
-/// What a node is told.
+/// The notices to a node.
 struct Inbox {
     feed: Feed,
     name: String,
@@ -202,20 +202,20 @@ struct Inbox {
 }
 
 impl Inbox {
-    /// The next notice.
+    /// Waits for the next notice.
     async fn next(&mut self) -> Notice {
         let bytes = tokio::time::timeout(Duration::from_secs(20), self.feed.next()).await;
         Notice::parse(&bytes.expect("no notice").unwrap()).expect("a notice is not understood")
     }
 
-    /// All that it was told up to now.
+    /// Returns all notices up to now.
     async fn told(&mut self) -> Vec<Notice> {
         let mark: i64 = self
             .link
             .query(redis::cmd("PUBLISH").arg(&self.name).arg("beat 0"))
             .await
             .unwrap();
-        // An earlier connection to the inbox may not have been closed yet.
+        // An earlier connection to the inbox may still be open.
         assert!(mark >= 1);
         let mut told = Vec::new();
         loop {

@@ -1,4 +1,4 @@
-//! A script that is run over a link, and how long that takes.
+//! A script that is run over a link, with its timings.
 
 use redis::{FromRedisValue, Script, ScriptInvocation};
 use tokio::time::Instant;
@@ -8,10 +8,10 @@ use crate::refusal::Refusal;
 use crate::store::link::Link;
 
 pub(in crate::store) struct Timed {
-    /// What metrics call it.
+    /// Its name in the metrics.
     pub(in crate::store) name: &'static str,
     script: Script,
-    /// From the request to its answer, or until none is waited for any more.
+    /// Durations from the request to its answer, or until the wait was given up.
     pub(in crate::store) took: Histogram,
 }
 
@@ -24,7 +24,7 @@ impl Timed {
         }
     }
 
-    /// Runs it with the keys and arguments that `prepare` gives it.
+    /// Runs the script with the keys and arguments that `prepare` adds.
     pub(super) async fn run<T: FromRedisValue>(
         &self,
         link: &Link,

@@ -1,4 +1,4 @@
-//! Publishers under way: what the store notes of them, and what becomes of those that go.
+//! Publishers under way: what the store notes of them, and what happens once they have disconnected.
 
 use super::{Scripts, named};
 use crate::control::ControlState;
@@ -9,7 +9,7 @@ use crate::refusal::Refusal;
 use crate::store::entry;
 
 impl Scripts {
-    /// Begins a try at a streaming request. Returns how many subscribers there are.
+    /// Begins a try at a streaming request. Returns the number of subscribers.
     pub(in crate::store) async fn begin(
         &self,
         id: ClientId,
@@ -24,7 +24,7 @@ impl Scripts {
         answer.number()
     }
 
-    /// Notes that a control stream stands for an operation.
+    /// Notes that a control stream accompanies an operation.
     pub(in crate::store) async fn stand(
         &self,
         id: ClientId,
@@ -38,7 +38,7 @@ impl Scripts {
             .map(drop)
     }
 
-    /// Ends a streaming request as it should end.
+    /// Ends a streaming request regularly.
     pub(in crate::store) async fn done(
         &self,
         id: ClientId,
@@ -59,7 +59,7 @@ impl Scripts {
         self.call(&self.done, id, &arguments).await?.control()
     }
 
-    /// Tells the channel that a publisher is gone, unless it is not missed.
+    /// Publishes that a publisher has disconnected, unless it is not missed.
     pub(in crate::store) async fn gone(
         &self,
         id: ClientId,
@@ -70,7 +70,7 @@ impl Scripts {
         self.call(&self.gone, id, &arguments).await.map(drop)
     }
 
-    /// Takes a dead node out of a channel. Returns its work, each with the operation that it stood for.
+    /// Removes a dead node from a channel. Returns its work, each with the operation that it accompanied.
     pub(in crate::store) async fn drop_node(
         &self,
         id: ClientId,
