@@ -1,8 +1,8 @@
-//! The hub: every client's channel, and who may write to and read from it.
+//! The hub: every client's channel, and who may write to it and read it.
 //!
-//! A channel is a bounded log and a subscriber is a position in it. The hub is handed messages and
-//! hands out bytes that it was told how to encode ([`Frames`]); it knows no HTTP, no JSON library
-//! and no terminal, and does no I/O. Its locks are short and never held across an `.await`.
+//! A channel is a bounded log and a subscriber is a position in it. The hub receives messages and returns bytes,
+//! encoded by [`Frames`]; it knows no HTTP, JSON or terminal, and does no I/O. Its locks are short and never held
+//! across an `.await`.
 
 mod broadcast;
 mod changes;
@@ -53,29 +53,29 @@ use crate::control::Requested;
 use crate::event::{ClientId, ClientPast, End, Event, EventId, unix_millis};
 use crate::message::Message;
 
-/// How events are written into streams. Plain functions, so that the hub need not know the wire.
+/// The encoders of events. Plain functions, so that the hub need not know the wire format.
 #[derive(Clone, Copy)]
 pub struct Frames {
-    /// For [`Format::Text`](crate::event::Format::Text); called at publish.
+    /// For [`Format::Text`](crate::event::Format::Text); called when the message is published.
     pub text: fn(&Event) -> Vec<u8>,
-    /// For [`Format::Json`](crate::event::Format::Json); called the first time somebody reads the event in it.
+    /// For [`Format::Json`](crate::event::Format::Json); called when the first such reader reads the event.
     pub json: fn(&Event) -> Vec<u8>,
 }
 
-/// What became of a publish request.
+/// The outcome of a publish request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
-    /// The last message's place; `None` where there was none.
+    /// The ID of the last message; `None` if there was none.
     pub last: Option<EventId>,
-    /// How many messages were accepted.
+    /// The number of accepted messages.
     pub accepted: u64,
-    /// How many subscribers the channel had.
+    /// The number of the channel's subscribers.
     pub subscribers: usize,
-    /// What is asked of its publishers.
+    /// What is requested of the channel's publishers.
     pub requested: Requested,
 }
 
-/// Every channel by its ID. Cloning it gives another handle to the same hub.
+/// All channels by ID. Clones are handles to the same hub.
 #[derive(Clone)]
 pub struct Hub {
     shared: Arc<Shared>,
@@ -83,7 +83,7 @@ pub struct Hub {
 }
 
 struct Registry {
-    /// Short locks. Lock order: never two at once.
+    /// Short locks, never two at once.
     shards: [Mutex<HashMap<ClientId, Arc<Channel>>>; SHARDS],
     clients: AtomicUsize,
     tombstones: Mutex<Tombstones>,
@@ -95,9 +95,9 @@ struct Shared {
     limits: Limits,
     frames: Frames,
     started: Instant,
-    /// What logs hold, in bytes.
+    /// The size of all logs, in bytes.
     memory: AtomicUsize,
-    /// What unfinished requests hold, in bytes.
+    /// The size of all unfinished requests, in bytes.
     held: AtomicUsize,
     subscribers: AtomicUsize,
     published: AtomicU64,
@@ -105,12 +105,12 @@ struct Shared {
     closing: AtomicBool,
     /// Notified once `closing` is set.
     closed: Notify,
-    /// The mirrors that a store has yet to hear of.
+    /// The mirrors whose changes the store does not know yet.
     changes: Changes,
 }
 
 impl Shared {
-    /// The hub's clock: milliseconds since it began.
+    /// Returns the hub's clock: milliseconds since it was created.
     fn now(&self) -> u64 {
         sync::millis_since(self.started)
     }
@@ -121,7 +121,7 @@ impl Shared {
 }
 
 impl Hub {
-    /// An empty hub whose events are written so.
+    /// Returns an empty hub that encodes its events by `frames`.
     #[must_use]
     #[doc(hidden)]
     pub fn with_frames(limits: Limits, frames: Frames) -> Self {
@@ -150,7 +150,7 @@ impl Hub {
         }
     }
 
-    /// What bounds it.
+    /// Returns the hub's limits.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.shared.limits
@@ -166,7 +166,7 @@ impl Hub {
         Ok(id)
     }
 
-    /// Publishes one message. Never waits: a slow reader whose place is overwritten gets a gap.
+    /// Publishes one message. Never waits: a slow reader that has not read what the log drops gets a gap.
     ///
     /// # Errors
     /// [`Refusal::Unknown`], [`Refusal::Ended`], [`Refusal::OutOfMemory`], [`Refusal::Closing`].
@@ -205,8 +205,7 @@ impl Hub {
         Ok(Broadcast::new(self.clone(), message, key))
     }
 
-    /// Ends a channel and every stream on it; readers get what its log holds first. False where there
-    /// was none.
+    /// Ends a channel and every stream on it; readers get what its log holds first. Returns false if there was none.
     #[must_use = "whether there was such a channel"]
     pub fn stop(&self, id: ClientId) -> bool {
         let Some(channel) = self.channel(id) else {
@@ -223,8 +222,7 @@ impl Hub {
         }
     }
 
-    /// Ends the channels that have been idle for the idle timeout, and says how many. To be called
-    /// every now and then.
+    /// Ends the channels that have been idle for the idle timeout, and returns how many. To be called at intervals.
     #[must_use = "how many ended"]
     #[doc(hidden)]
     pub fn sweep(&self) -> usize {
@@ -239,7 +237,8 @@ impl Hub {
             .count()
     }
 
-    /// Refuses everything from now on and lets every subscription run out with [`Delivery::Closing`].
+    /// Refuses all requests from now on, and ends every subscription with [`Delivery::Closing`] after what is left to
+    /// read.
     pub fn close(&self) {
         self.shared.closing.store(true, Ordering::Release);
         self.shared.closed.notify_waiters();
@@ -248,8 +247,8 @@ impl Hub {
         }
     }
 
-    /// Closes the hub once `shutdown` is ready, and is ready then: for a server's graceful shutdown, which an open stream would hold up
-    /// for ever.
+    /// Closes the hub once `shutdown` is ready, and is then ready itself: for a server's graceful shutdown, which open
+    /// streams would delay for ever.
     pub fn close_on(
         &self,
         shutdown: impl Future<Output = ()> + Send + 'static,
@@ -261,18 +260,18 @@ impl Hub {
         }
     }
 
-    /// Whether [`Hub::close`] was called.
+    /// Returns whether [`Hub::close`] was called.
     #[must_use]
     pub fn is_closing(&self) -> bool {
         self.shared.is_closing()
     }
 
-    /// Ready once [`Hub::close`] was called.
+    /// Waits until [`Hub::close`] is called.
     #[doc(hidden)]
     pub fn closed(&self) -> impl Future<Output = ()> + use<> {
         let shared = Arc::clone(&self.shared);
         async move {
-            // In this order nothing is missed in between.
+            // In this order no notification is missed.
             let closed = shared.closed.notified();
             if !shared.is_closing() {
                 closed.await;
@@ -280,7 +279,7 @@ impl Hub {
         }
     }
 
-    /// Lets a request in, or not.
+    /// Checks that the hub accepts requests.
     ///
     /// # Errors
     /// [`Refusal::Closing`].
@@ -305,7 +304,7 @@ impl Hub {
         self.shard(id).get(&id).cloned()
     }
 
-    /// What is told of an ID that has ended.
+    /// Returns what is known of an ID that has ended.
     fn ended(&self, id: ClientId) -> Option<ClientPast> {
         let (ago, end) = lock(&self.registry.tombstones).get(id, Instant::now())?;
         let ago = u64::try_from(ago.as_millis()).unwrap_or(u64::MAX);
@@ -317,7 +316,7 @@ impl Hub {
         lock(&self.registry.tombstones).contains(id, Instant::now())
     }
 
-    /// The channel of this ID, made where there is none.
+    /// Returns the channel of this ID, which is created if it is missing.
     fn open(&self, id: ClientId) -> Result<Arc<Channel>, Refusal> {
         self.admit()?;
         let max = self.shared.limits.clients;
@@ -333,7 +332,7 @@ impl Hub {
         lock(&self.registry.tombstones).remove(id);
         let mut shard = self.shard(id);
         if let Some(known) = shard.get(&id) {
-            // Somebody else opened it first.
+            // Another thread opened it first.
             self.registry.clients.fetch_sub(1, Ordering::Relaxed);
             return Ok(Arc::clone(known));
         }
@@ -342,8 +341,8 @@ impl Hub {
         Ok(channel)
     }
 
-    /// Ends a channel by `end` and takes it out of the registry. Its tombstone stands before it is
-    /// taken out, so that at no moment the ID looks as if it had never been.
+    /// Ends a channel by `end` and removes it from the registry. Its tombstone is added before, so that the ID is known
+    /// at every moment.
     fn remove_ended(&self, channel: &Arc<Channel>, why: End, end: impl FnOnce() -> bool) -> bool {
         if !end() {
             return false;

@@ -1,22 +1,22 @@
-//! One message to every channel, some channels at a time: a server with many has others to serve meanwhile.
+//! A message to every channel, published in steps, so that a server with many channels can serve others meanwhile.
 
 use super::channel::Channel;
 use super::sync::{Arc, SHARDS};
 use super::{Hub, Refusal};
 use crate::message::Message;
 
-/// How many channels are published to at once.
+/// The number of channels in one step.
 const STEP: usize = 1000;
 
-/// A message on its way to every channel that is there from the beginning to the end. One that is opened meanwhile
-/// gets it or not.
+/// A message on its way to every channel that exists from the beginning to the end. One that is opened meanwhile may or
+/// may not get it.
 pub struct Broadcast {
     hub: Hub,
     message: Message,
     key: Option<Box<str>>,
-    /// The shards whose channels are still to be looked up.
+    /// The shards that have not been read yet.
     shards: std::ops::Range<usize>,
-    /// The channels of the shard at hand.
+    /// The remaining channels of the current shard.
     channels: std::vec::IntoIter<Arc<Channel>>,
     reached: usize,
     refused: Option<Refusal>,
@@ -35,8 +35,8 @@ impl Broadcast {
         }
     }
 
-    /// Publishes to the next 1,000 channels. Once there are no more, returns how many took the message, or why not a
-    /// single one could.
+    /// Publishes to the next 1,000 channels. Once there are no more, returns how many accepted the message, or the
+    /// refusal if none could.
     pub fn advance(&mut self) -> Option<Result<usize, Refusal>> {
         for _ in 0..STEP {
             let Some(channel) = self.next() else {
@@ -46,7 +46,7 @@ impl Broadcast {
             let (message, key) = (self.message.clone(), self.key.as_deref());
             match channel.publish(message, key, self.hub.evict(&channel)) {
                 Ok(_) => self.reached += 1,
-                // It ended meanwhile: no longer one of those it is for.
+                // The channel has ended meanwhile.
                 Err(Refusal::Ended) => {}
                 Err(refusal) => self.refused = Some(refusal),
             }

@@ -1,4 +1,4 @@
-//! The mirrors whose readers or listeners changed: what is to be told to whoever keeps the channels.
+//! The mirrors whose readers or listeners have changed, for the store that keeps the channels.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use super::lock;
 use super::sync::Mutex;
 use crate::event::ClientId;
 
-/// The queue of such mirrors. Each stands in it once at the most.
+/// The queue of such mirrors. Each is in it at most once.
 #[derive(Default)]
 pub(super) struct Changes {
     waiting: Mutex<VecDeque<ClientId>>,
@@ -21,7 +21,7 @@ impl Changes {
         self.more.notify_one();
     }
 
-    /// The mirror that has waited longest.
+    /// Waits for the mirror that was queued first.
     pub(super) async fn next(&self) -> ClientId {
         loop {
             let more = self.more.notified();

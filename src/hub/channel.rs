@@ -30,7 +30,7 @@ pub(super) use self::readers::{Entrance, Read};
 
 pub(super) struct Channel {
     pub(super) id: ClientId,
-    /// The hub's clock at the last activity: a subscription that opened, or a message delivered.
+    /// The hub's clock at the last activity: a subscription was opened, or a message delivered.
     active: AtomicU64,
     shared: Arc<Shared>,
     state: Mutex<State>,
@@ -39,13 +39,13 @@ pub(super) struct Channel {
 struct State {
     created: UnixMillis,
     log: Log,
-    /// A reader keeps its place in the list for as long as it lives; free places are reused.
+    /// A reader keeps its place in the list until it leaves; free places are reused.
     readers: Vec<Option<Reader>>,
-    /// Streaming publishers that wait for readers, by their ticket.
+    /// Streaming publishers that wait for readers, by ticket.
     writers: Vec<(u64, Waker)>,
     next_ticket: u64,
     keys: Keys,
-    /// Made once somebody asks for something, or listens: few channels have one.
+    /// Created by the first request or listener: few channels have one.
     control: Option<Box<Control>>,
     /// Set if a store keeps the channel.
     mirrored: Option<Box<Mirrored>>,
@@ -55,9 +55,9 @@ struct State {
 struct Reader {
     /// The number of the next message to read.
     next: u64,
-    /// Whether the store lost messages where it stands, and it is to be told.
+    /// Whether the store lost messages at this position, which the reader does not know yet.
     is_at_loss: bool,
-    /// Set while it has read everything and waits.
+    /// Set while the reader waits for more.
     waker: Option<Waker>,
 }
 
@@ -84,7 +84,7 @@ impl Channel {
         }
     }
 
-    /// The hub's clock at the last activity, in milliseconds.
+    /// Returns the hub's clock at the last activity, in milliseconds.
     pub(super) fn active(&self) -> u64 {
         self.active.load(Ordering::Relaxed)
     }
@@ -97,26 +97,26 @@ impl Channel {
         self.lock().reader_count()
     }
 
-    /// Whether it has messages in its log and nobody who reads it.
+    /// Returns whether there are messages in the log and no readers.
     pub(super) fn holds_messages_for_nobody(&self) -> bool {
         let state = self.lock();
         state.reader_count() == 0 && state.log.memory() > 0
     }
 
-    /// How many readers there are, how many messages there ever were, and when it was opened.
+    /// Returns the number of readers, the number of messages ever appended, and when the channel was opened.
     pub(super) fn counts(&self) -> (usize, u64, UnixMillis) {
         let state = self.lock();
         (state.reader_count(), state.log.next() - 1, state.created)
     }
 
-    /// Its subscribers, and the publishers that listen for control requests.
+    /// Returns the number of subscribers, and of the publishers that listen for control requests.
     pub(super) fn users(&self) -> (usize, usize) {
         let state = self.lock();
         (state.reader_count(), state.listeners())
     }
 
-    /// Appends one message without waiting for anybody. Repeating it with the same key adds nothing
-    /// and gets the first one's receipt. Where there is no room, a log that only rolls over takes it.
+    /// Appends one message without waiting. A repetition with the same key adds nothing and gets the first one's
+    /// receipt. If there is no room, the message is accepted only if the log does not grow.
     pub(super) fn publish(
         &self,
         message: Message,
@@ -152,7 +152,7 @@ impl Channel {
         if let Some(key) = key {
             state.keys.finish(key, &receipt);
         }
-        // What is requested is returned as it is now, so that no key needs to remember it.
+        // Always the current requests, so keys need not remember them.
         let requested = state.requested();
         wake_readers(state);
         Ok(Receipt {
@@ -161,9 +161,9 @@ impl Channel {
         })
     }
 
-    /// Appends from the front of `messages` for as long as no attached reader would lose anything, and
-    /// where there is no room, the log would not grow. Ready when all are in, or with a refusal of what is
-    /// left; pending, with the writer's waker left, while a reader is behind.
+    /// Appends from the front of `messages` as long as no attached reader would lose messages and, if there is no room,
+    /// the log does not grow. Ready when all are appended, or with the refusal of the rest; pending, with the waker
+    /// stored, while a reader is behind.
     pub(super) fn poll_publish(
         &self,
         messages: &mut VecDeque<Message>,
@@ -177,7 +177,7 @@ impl Channel {
         if state.end.is_some() {
             return Poll::Ready(Err(Refusal::Ended));
         }
-        // Under the lock: who closes wakes the writers after that, so none begins to wait unseen.
+        // Under the lock: the writers are woken after the flag is set, so none begins to wait unnoticed.
         if self.shared.is_closing() {
             return Poll::Ready(Err(Refusal::Closing));
         }
@@ -189,7 +189,7 @@ impl Channel {
             if let Some(already) = &already
                 && already.accepted > receipt.accepted
             {
-                // An earlier try of this request got this far, and further.
+                // An earlier try of this request got further.
                 receipt.accepted += 1;
                 receipt.last = already.last;
                 continue;
@@ -223,7 +223,7 @@ impl Channel {
         outcome
     }
 
-    /// Takes a waiting writer's waker back.
+    /// Removes a waiting writer's waker.
     pub(super) fn stop_waiting(&self, ticket: u64) {
         self.lock().writers.retain(|(it, _)| *it != ticket);
     }
@@ -235,17 +235,17 @@ impl Channel {
         state.keys.begin_try(key, subscribers)
     }
 
-    /// The request with this key came to its end.
+    /// Notes that the request with this key has ended.
     pub(super) fn finish_try(&self, key: &str, receipt: &Receipt) {
         self.lock().keys.finish(key, receipt);
     }
 
-    /// How many tries the request with this key has seen; `None` where it is forgotten.
+    /// Returns the number of tries of the request with this key; `None` if the key is forgotten.
     pub(super) fn tries(&self, key: &str) -> Option<u32> {
         self.lock().keys.tries(key)
     }
 
-    /// Ends the channel; readers still get what the log holds. False where it had ended before.
+    /// Ends the channel; readers still get what the log holds. Returns false if it had already ended.
     pub(super) fn end(&self, end: End) -> bool {
         self.end_if(end, |_| true)
     }
@@ -257,8 +257,8 @@ impl Channel {
         })
     }
 
-    /// Ends the channel if its last activity is not after `deadline`, on the hub's clock, and no
-    /// operation is under way: one may have nothing to say for long.
+    /// Ends the channel if its last activity is not after `deadline`, on the hub's clock, and no operation is under
+    /// way, which may be silent for long.
     pub(super) fn end_if_idle(&self, deadline: u64) -> bool {
         self.end_if(End::Idle, |state| {
             self.active() <= deadline && !state.is_worked_for()
@@ -275,7 +275,7 @@ impl Channel {
         true
     }
 
-    /// Lets readers and writers see that the hub is closing.
+    /// Wakes readers and writers, because the hub is closing.
     pub(super) fn wake(&self) {
         wake_all(self.lock());
     }
@@ -289,7 +289,7 @@ impl Channel {
         id
     }
 
-    /// Notes that the log holds so many bytes now.
+    /// Updates the hub's sum after the log's size has changed.
     fn charge(&self, before: usize, after: usize) {
         if after >= before {
             self.shared
@@ -306,8 +306,8 @@ impl Channel {
         self.active.store(self.shared.now(), Ordering::Relaxed);
     }
 
-    /// A panic elsewhere while the lock was held is no reason to lose the channel: every change of
-    /// the state is complete before anything in it can panic.
+    /// A panic elsewhere while the lock was held does not invalidate the channel: every change of the state is complete
+    /// before anything in it can panic.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -339,14 +339,14 @@ impl State {
     }
 }
 
-/// Wakes the readers that wait, and the control streams where there is news for them.
+/// Wakes the readers that wait, and the control streams with unseen changes.
 fn wake_readers(mut state: MutexGuard<'_, State>) {
     let mut wakers = state
         .readers
         .iter_mut()
         .flatten()
         .filter_map(|it| it.waker.take());
-    // Most channels have one reader, for which a list would be an allocation at each message.
+    // Most channels have one reader, for which a list would cost an allocation per message.
     let first = wakers.next();
     let mut others: Vec<_> = wakers.collect();
     if let Some(control) = &mut state.control {

@@ -1,8 +1,8 @@
 //! Control streams: how a publisher receives what watchers request of it.
 //!
-//! A control stream shows the newest state, not a history: changes that come faster than it is read
-//! count as one. One that was opened for an operation stands for that operation's publisher. Where
-//! it goes without an outcome, the channel is told.
+//! A control stream returns the newest state, not a history: changes between two reads count as one. One that was
+//! opened for an operation accompanies that operation's publisher; if it is closed without an outcome, the channel gets
+//! a message.
 
 use std::task::{Context, Poll};
 
@@ -13,18 +13,18 @@ use crate::control::{ControlRequest, ControlState};
 use crate::event::ClientId;
 use crate::message::Operation;
 
-/// A publisher that listens. Dropping it leaves the channel; where it stands for an operation that
-/// has had no outcome, and nobody else does, the channel is told that its publisher is gone.
+/// A publisher that listens. If the last one of an operation without outcome is dropped, the channel gets the message
+/// that its publisher has disconnected.
 pub struct ControlStream {
     channel: Arc<Channel>,
     ticket: u64,
-    /// The version of the state that was last told.
+    /// The version of the state that was returned last.
     seen: u64,
     stands: bool,
 }
 
 impl Hub {
-    /// Asks a channel's publishers for something, and says how things stand then.
+    /// Adds a request to a channel's publishers, and returns the new state.
     ///
     /// # Errors
     /// [`Refusal::Unknown`], [`Refusal::Ended`], [`Refusal::Closing`].
@@ -37,8 +37,8 @@ impl Hub {
         self.known(id)?.ask(request)
     }
 
-    /// Opens a control stream, which stands for the publisher of `operation` where one is named: then
-    /// the channel is not idle while it is open. It does not count as a subscriber.
+    /// Opens a control stream. If `operation` is given, it accompanies that operation's publisher, and the channel is
+    /// not idle while it is open. It does not count as a subscriber.
     ///
     /// # Errors
     /// [`Refusal::Unknown`], [`Refusal::Ended`], [`Refusal::TooManyControlStreams`],
@@ -67,24 +67,24 @@ impl ControlStream {
         }
     }
 
-    /// The channel's ID.
+    /// Returns the channel's ID.
     #[must_use]
     pub fn client_id(&self) -> ClientId {
         self.channel.id
     }
 
-    /// Whether it stands for an operation's publisher.
+    /// Returns whether it accompanies an operation's publisher.
     #[must_use]
     pub fn stands_for_an_operation(&self) -> bool {
         self.stands
     }
 
-    /// Notes that whoever listened is gone, though it may come back before this is dropped.
+    /// Notes that the listener has disconnected, although it may reconnect before this is dropped.
     pub fn gone(&self) {
         self.channel.listener_is_gone(self.ticket);
     }
 
-    /// How things stand, where that is news; otherwise pending, and the task is woken when it is.
+    /// Returns the state if it has changed; otherwise pending, and the task is woken on the next change.
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<ControlEvent> {
         self.channel.poll_event(self.ticket, &mut self.seen, cx)
     }

@@ -1,4 +1,4 @@
-//! Which channels end when the memory budget is spent.
+//! Which channels end when the memory budget is used up.
 
 use std::collections::VecDeque;
 
@@ -8,24 +8,23 @@ use super::sync::{Arc, Ordering};
 use super::{Hub, Refusal, lock};
 use crate::event::{ClientId, End};
 
-/// After a scan for channels to end that did not help, the next is so much later, in milliseconds.
+/// Interval after a scan that found too little, in milliseconds.
 const SCAN_PAUSE: u64 = 100;
 
 /// Unwatched channels that hold messages, longest idle first, as one scan over all channels found them.
 ///
-/// A scan costs as much as there are channels, so it is used up before the next one is made: a
-/// candidate that was active since is passed over. Whoever lost its last reader since the scan waits
-/// for the next one. After one that did not help, the next is a while off ([`SCAN_PAUSE`]), lest each
-/// message that is refused cost a scan.
+/// A scan costs as much as there are channels, so its result is used up before the next one. A candidate that was
+/// active since is skipped; a channel that lost its last reader since waits for the next scan. After one that found too
+/// little, [`SCAN_PAUSE`] must pass, so that not every refused message costs a scan.
 #[derive(Default)]
 pub(super) struct Candidates {
     waiting: VecDeque<(u64, ClientId)>,
-    /// No scan is made before, on the hub's clock.
+    /// No scan is made before this time of the hub's clock.
     next_scan: u64,
 }
 
 impl Candidates {
-    /// The next one, with its last activity as the scan found it.
+    /// Removes the next candidate, with its last activity at the time of the scan.
     pub(super) fn pop(&mut self) -> Option<(u64, ClientId)> {
         self.waiting.pop_front()
     }
@@ -35,20 +34,20 @@ impl Candidates {
         self.waiting = idle.into();
     }
 
-    /// Whether a scan may help.
+    /// Returns whether a scan is allowed.
     pub(super) fn may_scan(&self, now: u64) -> bool {
         self.next_scan <= now
     }
 
-    /// Notes that a scan did not help.
+    /// Notes that a scan found too little.
     pub(super) fn scanned_in_vain(&mut self, now: u64) {
         self.next_scan = now + SCAN_PAUSE;
     }
 }
 
 impl Hub {
-    /// Where the memory budget is spent, ends the channels that nobody reads, longest idle first,
-    /// sparing the one that is about to be written to, and those whose end would free nothing.
+    /// If the memory budget is used up, ends the channels that nobody reads, longest idle first, except the one that is
+    /// about to be written to, and those whose end would free nothing.
     pub(super) fn evict(&self, writing: &Arc<Channel>) -> Room {
         let budget = self.shared.limits.memory;
         let (logs, requests) = (&self.shared.memory, &self.shared.held);

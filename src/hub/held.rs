@@ -1,21 +1,21 @@
-//! What unfinished requests hold: it counts towards the memory budget as logs do.
+//! The memory of unfinished requests, which counts towards the memory budget like that of logs.
 
 use super::sync::{Arc, Ordering};
 use super::{Hub, Refusal, Shared};
 
-/// Unfinished requests may hold this part of the budget, however much of it logs have.
+/// Divisor of the budget: unfinished requests may hold this part of it even if logs use up the rest.
 const RESERVE_DIVISOR: usize = 8;
-/// They may hold so much in any case, in bytes: else a server with a small budget could take no message.
+/// Lower bound of that part, in bytes, so that a server with a small budget can accept messages.
 const RESERVE_MIN: usize = 1 << 20;
 
-/// The bytes that one request holds before it is a message. They are given back when this is dropped.
+/// The bytes that one request holds before it is a message. Dropping this frees them.
 pub struct Held {
     shared: Arc<Shared>,
     bytes: usize,
 }
 
 impl Hub {
-    /// Begins to count what a request holds.
+    /// Begins to count the bytes of a request.
     #[must_use]
     #[doc(hidden)]
     pub fn hold(&self) -> Held {
@@ -27,11 +27,11 @@ impl Hub {
 }
 
 impl Held {
-    /// Notes that the request holds so many bytes now.
+    /// Sets the number of bytes that the request holds.
     ///
     /// # Errors
-    /// [`Refusal::OutOfMemory`] if these are more than before, the memory budget is spent, and the part of it
-    /// that is kept for requests too.
+    /// [`Refusal::OutOfMemory`] if there are more than before, and both the memory budget and the part reserved for
+    /// requests are used up.
     pub fn set(&mut self, bytes: usize) -> Result<(), Refusal> {
         let Some(more) = bytes.checked_sub(self.bytes) else {
             let fewer = self.bytes - bytes;

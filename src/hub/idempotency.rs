@@ -1,49 +1,49 @@
 //! Idempotency keys: what a channel remembers of requests that may be repeated.
 //!
-//! A request that came to its end is repeated at once or never, where its answer was lost. One that broke
-//! off, at its first try or when it was repeated, comes back perhaps much later, and meanwhile others may
-//! publish a lot. So each sort has its own list, and no request that ends pushes one out that has not.
+//! A finished request whose answer was lost is repeated at once or never. An interrupted one may be resumed much later,
+//! and meanwhile others may publish a lot. So each kind has its own list, and no finished request removes an unfinished
+//! one.
 
 use std::collections::VecDeque;
 
 use super::Receipt;
 
-/// How many keys a channel remembers of either sort: those that were last used.
+/// Upper bound of the remembered keys of either kind; the last used ones are kept.
 pub const KEYS: usize = 64;
 
 #[derive(Default)]
 pub(super) struct Keys {
-    /// Requests that came to their end.
+    /// Finished requests.
     finished: Newest,
-    /// Streaming ones that are under way, or broke off.
+    /// Streaming requests that are under way or were interrupted.
     unfinished: Newest,
 }
 
-/// The keys that were last used, the longest unused first.
+/// The last used keys, longest unused first.
 #[derive(Default)]
 struct Newest(VecDeque<Keyed>);
 
 struct Keyed {
     key: Box<str>,
-    /// What of the request stands; of a streaming one, so far.
+    /// What was accepted of the request so far.
     receipt: Receipt,
-    /// Streaming tries at it; see [`super::PublishStream`].
+    /// The number of streaming tries; see [`super::PublishStream`].
     tries: u32,
 }
 
 impl Keys {
-    /// What stands of the request with this key.
+    /// Returns what was accepted of the request with this key.
     pub(super) fn receipt(&self, key: &str) -> Option<Receipt> {
         self.get(key).map(|it| it.receipt.clone())
     }
 
-    /// Notes what stands of the request with this key. A try that got less far than an earlier one
-    /// changes nothing.
+    /// Notes what was accepted of the request with this key. A try that got less far than an earlier one changes
+    /// nothing.
     pub(super) fn note(&mut self, key: &str, receipt: &Receipt) {
         self.under_way(key, receipt).reach(receipt);
     }
 
-    /// Notes that the request with this key came to its end, and what of it stands.
+    /// Notes that the request with this key has finished, and what was accepted of it.
     pub(super) fn finish(&mut self, key: &str, receipt: &Receipt) {
         let mut keyed = self.take(key, receipt);
         keyed.reach(receipt);
@@ -61,7 +61,7 @@ impl Keys {
         keyed.tries
     }
 
-    /// How many streaming tries the request with this key has seen; `None` where it is forgotten.
+    /// Returns the number of streaming tries of the request with this key; `None` if the key is forgotten.
     pub(super) fn tries(&self, key: &str) -> Option<u32> {
         self.get(key).map(|it| it.tries)
     }
@@ -71,7 +71,7 @@ impl Keys {
         all.find(|it| *it.key == *key)
     }
 
-    /// What is remembered of this key, which is under way now, again perhaps.
+    /// Returns the entry of this key as one of a request under way.
     fn under_way(&mut self, key: &str, receipt: &Receipt) -> &mut Keyed {
         let keyed = self.take(key, receipt);
         self.unfinished.push(keyed)
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(keys.begin_try("broken", 0), 2);
         keys.finish("broken", &receipt(6));
 
-        // Its answer was lost, and the try after that broke off.
+        // Its answer was lost, and the next try was interrupted.
         keys.begin_try("broken", 0);
         for index in 0..2 * KEYS {
             end(&mut keys, &index.to_string());

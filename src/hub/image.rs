@@ -1,33 +1,33 @@
-//! What a mirror and its store tell each other.
+//! What a mirror and its store exchange.
 
 use crate::control::ControlState;
 use crate::event::{EventId, UnixMillis};
 use crate::message::{Message, Operation};
 
-/// What a store has of a channel, from some message on.
+/// A channel's state in the store, from some message on.
 #[derive(Clone, Debug)]
 pub struct Image {
-    /// When the channel was opened: two that have the same ID differ in it.
+    /// When the channel was opened, which distinguishes channels with the same ID.
     pub created: UnixMillis,
-    /// The oldest number that the store holds; the next one where it holds none.
+    /// The oldest number that the store holds; the next one if it holds none.
     pub held_from: u64,
-    /// What stands right before the first of `events`.
+    /// The ID right before the first of `events`.
     pub before: EventId,
-    /// The messages, without holes, with when the store took them.
+    /// The messages, without holes, with the times when the store accepted them.
     pub events: Vec<(UnixMillis, Message)>,
-    /// Subscribers at all nodes, and what is requested.
+    /// Subscribers at all nodes, and the control requests.
     pub control: ControlState,
 }
 
 impl Image {
-    /// The ID of its newest event.
+    /// Returns the ID of the newest event.
     #[must_use]
     pub fn last(&self) -> EventId {
         let seq = self.before.seq + self.events.len() as u64;
         self.id_of(seq).unwrap_or(self.before)
     }
 
-    /// The ID of a message that it shows, or of what stands before the first.
+    /// Returns the ID of a message in the image, or of the one before the first.
     pub(super) fn id_of(&self, seq: u64) -> Option<EventId> {
         let index = seq.checked_sub(self.before.seq)?;
         let Some(index) = index.checked_sub(1) else {
@@ -38,21 +38,21 @@ impl Image {
     }
 }
 
-/// What became of a mirror's readers and listeners.
+/// A change of a mirror's readers and listeners.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MirrorChange {
-    /// How many read it.
+    /// The number of readers.
     pub readers: usize,
-    /// How many publishers listen for control requests.
+    /// The number of publishers that listen for control requests.
     pub listeners: usize,
-    /// The number that the slowest reader reads next; the next one there will be where nobody reads.
+    /// The number that the slowest reader reads next; that of the next message if there are no readers.
     pub slowest: u64,
-    /// Whether nobody reads, nobody listens, and nobody who listened may come back.
+    /// Whether there are no readers and no listeners, and no listener may reconnect.
     pub is_unused: bool,
-    /// The tickets of control streams that went, with the operations that they stood for.
+    /// The tickets of closed control streams, with the operations that they accompanied.
     pub gone: Vec<(u64, Operation)>,
 }
 
-/// Messages between those that a mirror has and those that it was handed did not come: it has to be renewed.
+/// The mirror lacks messages before those that it was given: it has to be renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Missing;

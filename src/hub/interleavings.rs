@@ -1,12 +1,12 @@
-//! What holds however the hub's threads meet: loom runs each of these in every order of their steps, up
-//! to so many preemptions, and finds a thread that waits for ever.
+//! Properties that hold in every interleaving of the hub's threads: loom runs each test in every order of steps, up to
+//! a number of preemptions, and finds threads that wait for ever.
 //!
 //! ```text
 //! RUSTFLAGS="--cfg codechat_loom" CARGO_TARGET_DIR=target/loom cargo test --lib interleavings
 //! ```
 //!
-//! It is the hub itself that runs here. Only `Notify`, by which a streaming publisher hears of the close
-//! between two messages, is tokio's own: each of its calls is one step.
+//! The hub itself runs here. Only `Notify`, which notifies a streaming publisher of the close between two messages, is
+//! tokio's own: each of its calls is one step.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -26,8 +26,7 @@ use crate::control::{Change, ControlRequest, ControlState};
 use crate::event::{ClientId, End, EventId, Format};
 use crate::message::{Level, Message};
 
-/// So often a thread is stopped in the middle; what takes more to go wrong is not known to exist.
-/// `LOOM_MAX_PREEMPTIONS` goes before it.
+/// Upper bound of the preemptions; no failure that needs more is known. `LOOM_MAX_PREEMPTIONS` overrides it.
 const PREEMPTIONS: usize = 3;
 const READ_BYTES: usize = 1024;
 
@@ -37,7 +36,7 @@ fn in_every_order(model: impl Fn() + Send + Sync + 'static) {
     builder.check(model);
 }
 
-/// A hub whose logs hold so many messages, and whose channels are idle at once.
+/// Returns a hub whose logs hold this many messages, and whose channels are idle at once.
 fn hub(messages: usize) -> Hub {
     let frame = |event: &crate::event::Event| event.message.text.clone().into_bytes();
     let limits = Limits {
@@ -57,7 +56,7 @@ fn hub(messages: usize) -> Hub {
     )
 }
 
-/// A hub whose logs hold so many messages, and a client of it with a reader.
+/// Returns a hub whose logs hold this many messages, and a client of it with a reader.
 fn watched(messages: usize) -> (Hub, ClientId, Subscription) {
     let hub = hub(messages);
     let id = hub.connect().unwrap();
@@ -74,7 +73,7 @@ fn publish(hub: &Hub, id: ClientId, text: &str) -> Result<u64, Refusal> {
     Ok(receipt.last.unwrap().seq)
 }
 
-/// Reads until something else than messages comes; all that was read, and that.
+/// Reads until something other than messages comes; returns all that was read, and that.
 fn read_on(subscription: &mut Subscription) -> (String, Delivery) {
     let mut read = Vec::new();
     loop {
@@ -202,7 +201,7 @@ fn two_who_open_an_unknown_client_are_on_one_channel() {
     });
 }
 
-/// A task; whoever may wake it holds a part of it.
+/// A task; each of its wakers holds a reference.
 struct Task;
 
 impl Wake for Task {
@@ -242,7 +241,7 @@ fn a_streaming_publisher_waits_for_its_reader_and_is_woken() {
         });
         let mut publisher = hub.publish_stream(id, None).unwrap();
         let mut queue: VecDeque<_> = ["a", "b", "c"].map(Message::text).into();
-        // The reader takes two, and then leaves, which is as good as reading on.
+        // The reader takes two messages and leaves, which frees the publisher like reading on.
         assert_eq!(block_on(publisher.send(&mut queue)), Ok(()));
         assert_eq!(publisher.finish().accepted, 3);
         assert_eq!(reading.join().unwrap()[..2], *b"ab");
@@ -306,7 +305,7 @@ fn a_close_reaches_a_streaming_publisher_wherever_it_waits() {
         };
         let closed = publisher.closed();
         let mut queue: VecDeque<_> = ["a", "b"].map(Message::text).into();
-        // The reader never reads, so the second finds no room.
+        // The reader never reads, so there is no room for the second message.
         let sent = block_on(publisher.send(&mut queue));
         assert_eq!(sent, Err(Refusal::Closing));
         block_on(closed);

@@ -1,4 +1,4 @@
-//! What bounds the hub, and what it says where a bound is reached.
+//! The hub's limits, and its refusals.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use thiserror::Error;
 
 use super::LogLimits;
 
-/// What bounds the hub.
+/// The limits of the hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Each channel's log.
+    /// Limits of each channel's log.
     pub log: LogLimits,
-    /// Channels.
+    /// Upper bound of the channels.
     pub clients: usize,
-    /// Subscribers of one channel.
+    /// Upper bound of one channel's subscribers.
     pub subscribers: usize,
-    /// All logs together, and what unfinished requests hold, in bytes.
+    /// Upper bound of all logs and unfinished requests, in bytes.
     pub memory: usize,
-    /// A channel without activity for so long ends.
+    /// How long a channel may be inactive before it ends.
     pub idle_timeout: Duration,
 }
 
@@ -40,7 +40,7 @@ impl Default for Limits {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[cfg_attr(test, derive(strum::EnumIter))]
 pub enum Refusal {
-    /// No such channel.
+    /// There is no such channel.
     #[error(
         "no client with this ID is known here; get an ID from /api/v1/sse/connect, or let the watcher subscribe first"
     )]
@@ -61,8 +61,7 @@ pub enum Refusal {
     /// [`super::CONTROL_STREAMS`] is reached.
     #[error("the limit of {0} control streams of one client is reached; close one")]
     TooManyControlStreams(usize),
-    /// [`Limits::memory`] is spent, every channel is being watched, and the message would make a log
-    /// larger.
+    /// [`Limits::memory`] is used up, every channel is being watched, and the message would make a log larger.
     #[error(
         "the memory budget of {0} bytes for all logs and unfinished requests is spent; stop a client, or start the server with a higher --max-memory"
     )]
@@ -72,5 +71,5 @@ pub enum Refusal {
     Closing,
 }
 
-/// Whether logs may grow; if not, what a publisher gets whose message would make one.
+/// Whether logs may grow; if not, the refusal of a message that would make one grow.
 pub(super) type Room = Result<(), Refusal>;

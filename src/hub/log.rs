@@ -1,11 +1,11 @@
 //! A channel's log: the newest messages, bounded by count and by bytes.
 //!
-//! It is kept as the bytes that go out: all text frames one after the other, so that reading any
-//! stretch of them is one copy, and a plain message takes one allocation from time to time rather than
-//! several of its own. What else a message said is kept only where its frame does not say it.
+//! It is kept as the bytes that are sent: all text frames in a row, so that reading any part of them is one copy, and a
+//! plain message costs an allocation only now and then. The fields of a message are kept only if its frame does not
+//! contain them.
 //!
-//! Positions are sequence numbers: what is read at a position is the same for replay and for live
-//! delivery, and a position below [`Log::first`] has lost something. No locks, no async, no clock.
+//! Positions are sequence numbers. Reading is the same for replay and for live delivery, and a reader below
+//! [`Log::first`] has lost messages. No locks, no async, no clock.
 
 mod entry;
 mod mirrored;
@@ -20,13 +20,12 @@ use super::Frames;
 use crate::event::{Event, EventId, Format, UnixMillis};
 use crate::message::Message;
 
-/// How much a log keeps; whichever bound is reached first holds.
+/// The limits of a log; whichever is reached first applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogLimits {
-    /// Messages; at least 1.
+    /// Number of messages; at least 1.
     pub messages: usize,
-    /// Bytes of their text frames, and of their fields. The newest message is kept even where it alone
-    /// is larger.
+    /// Bytes of their text frames and of their fields. The newest message is kept even if it alone is larger.
     pub bytes: usize,
 }
 
@@ -37,13 +36,13 @@ pub(super) struct Log {
     /// The text frames of all entries, one after the other.
     frames: Ring,
     limits: LogLimits,
-    /// What `limits.bytes` bounds.
+    /// The bytes that `limits.bytes` bounds.
     bytes: usize,
-    /// What the entries hold besides their frames.
+    /// The bytes of the entries outside of their frames.
     besides: usize,
-    /// The number the next message gets.
+    /// The number of the next message.
     next: u64,
-    /// When the newest dropped message was taken; the channel's creation while none was dropped.
+    /// When the newest dropped message was accepted; the channel's creation while none was dropped.
     dropped_at: UnixMillis,
     newest_at: UnixMillis,
 }
@@ -62,7 +61,7 @@ impl Log {
         }
     }
 
-    /// The oldest number held; [`Log::next`] where none is.
+    /// Returns the oldest number held; [`Log::next`] if there is none.
     pub(super) fn first(&self) -> u64 {
         self.next - self.entries.len() as u64
     }
@@ -71,12 +70,12 @@ impl Log {
         self.next
     }
 
-    /// What the process holds for it, in bytes, encoded JSON included.
+    /// Returns the memory of the log, in bytes, including encoded JSON.
     pub(super) fn memory(&self) -> usize {
         self.frames.capacity() + self.entries.capacity() * size_of::<Entry>() + self.besides
     }
 
-    /// The ID that stands right before `seq`, for `seq` from [`Log::first`] to [`Log::next`].
+    /// Returns the ID right before `seq`, for `seq` from [`Log::first`] to [`Log::next`].
     pub(super) fn id_before(&self, seq: u64) -> EventId {
         let before = seq - 1;
         self.id_of(before).unwrap_or(EventId {
@@ -85,15 +84,15 @@ impl Log {
         })
     }
 
-    /// The ID of a message that is still held.
+    /// Returns the ID of a message that is still held.
     pub(super) fn id_of(&self, seq: u64) -> Option<EventId> {
         let index = usize::try_from(seq.checked_sub(self.first())?).ok()?;
         let time = self.entries.get(index)?.time;
         Some(EventId { seq, time })
     }
 
-    /// Encodes a message with the number it would get now. Time never runs backwards in a log,
-    /// whatever the clock does: resuming compares it.
+    /// Encodes a message with the next number. Its time is never before the newest one's, even if the clock was set
+    /// back, because resuming compares times.
     pub(super) fn prepare(&self, message: Message, now: UnixMillis, frames: Frames) -> Prepared {
         let id = EventId {
             seq: self.next,
@@ -104,7 +103,7 @@ impl Log {
         Prepared { event, frame }
     }
 
-    /// The oldest number that would still be held after appending this.
+    /// Returns the oldest number that would still be held after appending this message.
     pub(super) fn first_after(&self, prepared: &Prepared) -> u64 {
         let mut first = self.first();
         let mut count = self.entries.len() + 1;
@@ -122,8 +121,8 @@ impl Log {
         first
     }
 
-    /// Whether appending this takes more memory than it gives back. What was encoded for readers is left
-    /// out on both sides: this has yet to be.
+    /// Returns whether appending this message takes more memory than it frees. Frames encoded for readers are not
+    /// counted on either side.
     pub(super) fn would_grow(&self, prepared: &Prepared) -> bool {
         let dropped = self.first_after(prepared) - self.first();
         let dropped = usize::try_from(dropped).unwrap_or(usize::MAX);
@@ -135,7 +134,7 @@ impl Log {
             || prepared.heap_size() > given_back.sum()
     }
 
-    /// Drops the oldest for as long as the bounds would not hold, and appends.
+    /// Drops the oldest messages as far as the limits require, and appends.
     pub(super) fn append(&mut self, prepared: Prepared) -> EventId {
         let first = self.first_after(&prepared);
         while self.first() < first {
@@ -168,8 +167,8 @@ impl Log {
         self.besides -= entry.besides();
     }
 
-    /// Appends the frames of these numbers to `out` until it has `max` bytes or the log ends. Returns the
-    /// position after the last one; at least one is read where there is one.
+    /// Appends the frames of these numbers to `out` until it has `max` bytes or the log ends. Returns the position
+    /// after the last one. Reads at least one, if there is one.
     pub(super) fn read(
         &mut self,
         numbers: Range<u64>,
@@ -189,12 +188,12 @@ impl Log {
         start + (read - begin) as u64
     }
 
-    /// Appends text frames of these entries; the entry after the last one.
+    /// Appends text frames of these entries; returns the entry after the last one.
     fn read_text(&self, entries: Range<usize>, out: &mut Vec<u8>, max: usize) -> usize {
         let Range { start, mut end } = entries;
         let begin = self.start_of(start);
         let room = max.saturating_sub(out.len());
-        // Mostly there is room for all, and no reason to look at each.
+        // Usually there is room for all, so that no entry needs to be looked at.
         if length(begin, self.start_of(end)) > room {
             let fills = |it: &Entry| it.end > begin && length(begin, it.end) >= room;
             end = self.entries.partition_point(|it| !fills(it)) + 1;
@@ -203,7 +202,7 @@ impl Log {
         end
     }
 
-    /// Appends JSON frames of these entries; the entry after the last one.
+    /// Appends JSON frames of these entries; returns the entry after the last one.
     fn read_json(
         &mut self,
         entries: Range<usize>,
@@ -247,7 +246,7 @@ impl Log {
         frame.into()
     }
 
-    /// The place in the frames where an entry's starts.
+    /// Returns the position in the frames at which an entry's frame starts.
     fn start_of(&self, index: usize) -> u64 {
         let before = index.checked_sub(1).and_then(|it| self.entries.get(it));
         before.map_or(self.frames.start(), |it| it.end)
@@ -255,7 +254,7 @@ impl Log {
 }
 
 impl LogLimits {
-    /// Whether a log may hold so much.
+    /// Returns whether a log may hold this much.
     fn hold(self, messages: usize, bytes: usize) -> bool {
         messages <= self.messages && (bytes <= self.bytes || messages <= 1)
     }

@@ -1,7 +1,7 @@
-//! Mirrors: channels of this hub that show what a store has of a channel, for those who read it here.
+//! Mirrors: channels of this hub that replicate channels of a store, for their readers at this node.
 //!
-//! The store numbers and bounds the messages, and is told who reads and who listens here. A mirror is an ordinary
-//! channel for its readers: replay, live delivery, gaps and slow readers are the same code.
+//! The store numbers and bounds the messages, and gets reports of the readers and listeners here. For its readers, a
+//! mirror is an ordinary channel: replay, live delivery, gaps and slow readers are the same code.
 
 use super::channel::Channel;
 use super::image::{Image, MirrorChange, Missing};
@@ -12,7 +12,7 @@ use crate::control::ControlState;
 use crate::event::{ClientId, ClientPast, End, EventId, Format, UnixMillis};
 use crate::message::{Message, Operation};
 
-/// A handle to one mirror. Cloning it gives another one.
+/// A handle to one mirror. Clones are handles to the same one.
 #[derive(Clone)]
 pub struct Mirror {
     hub: Hub,
@@ -20,14 +20,13 @@ pub struct Mirror {
 }
 
 impl Hub {
-    /// Makes a mirror of a channel that nobody has read here. Its log has no bounds of its own, but those of the
-    /// memory budget.
+    /// Makes a mirror of a channel that nobody has read here. Its log is bounded by the memory budget alone.
     ///
     /// # Errors
     /// [`Refusal::OutOfMemory`], [`Refusal::Closing`].
     ///
     /// # Panics
-    /// If there is one.
+    /// If there is already one.
     #[doc(hidden)]
     pub fn mirror(&self, id: ClientId, image: Image) -> Result<Mirror, Refusal> {
         self.admit()?;
@@ -44,17 +43,17 @@ impl Hub {
         Ok(Mirror { hub, channel })
     }
 
-    /// Waits for a mirror whose readers or listeners changed: see [`Mirror::take_change`].
+    /// Waits for a mirror whose readers or listeners have changed: see [`Mirror::take_change`].
     pub async fn changed_mirror(&self) -> ClientId {
         self.shared.changes.next().await
     }
 }
 
 impl Mirror {
-    /// Appends the messages that the store took, numbered from `from` on; it holds none older than `held_from`.
+    /// Appends messages that the store has accepted, numbered from `from` on; it holds none older than `held_from`.
     ///
     /// # Errors
-    /// [`Missing`] where messages before them have not come. Then none is appended.
+    /// [`Missing`] if messages before them are lacking. Then none is appended.
     pub fn append(
         &self,
         held_from: u64,
@@ -64,34 +63,34 @@ impl Mirror {
         self.channel.append_taken(held_from, from, events)
     }
 
-    /// Takes over what the store holds, whatever that is. A reader that has read what the store does not have gets
-    /// [`Gap::Unknown`](crate::Gap::Unknown), and goes on with what the store has. `is_sure` says that the store has
-    /// lost nothing since the mirror was last told something, though what is here can no longer be compared. Returns
-    /// whether the store does not have something that was here.
+    /// Replaces the mirror's content by what the store holds. A reader that has read what the store does not have gets
+    /// [`Gap::Unknown`](crate::Gap::Unknown), and continues with what the store has. `is_sure` means that the store has
+    /// lost nothing since the mirror's last update, even if both can no longer be compared. Returns whether the store
+    /// lacks something that was here.
     #[must_use]
     pub fn renew(&self, image: Image, is_sure: bool) -> bool {
         self.channel.renew(image, is_sure)
     }
 
-    /// Takes over how many subscribers there are at all nodes, and what is requested.
+    /// Sets the number of subscribers at all nodes, and the control requests.
     pub fn set_audience(&self, control: ControlState) {
         self.channel.set_audience(control);
     }
 
-    /// The newest event that is here.
+    /// Returns the ID of the newest event here.
     #[must_use]
     pub fn last(&self) -> EventId {
         self.channel.last()
     }
 
-    /// Whether a reader who begins there finds here all that the store holds for it.
+    /// Returns whether the mirror holds all that the store holds for a reader that begins there.
     #[must_use]
     pub fn covers(&self, from: Position) -> bool {
         self.channel.covers(from)
     }
 
-    /// Opens a subscription; `None` where the mirror has ended. `past` is what the store knew of the client when it
-    /// opened the channel for this.
+    /// Opens a subscription; `None` if the mirror has ended. `past` is what the store knew of the client when it opened
+    /// the channel for this.
     #[must_use]
     pub fn subscribe(
         &self,
@@ -104,7 +103,7 @@ impl Mirror {
         Some(entrance.map(opened))
     }
 
-    /// Opens a control stream, and gives its ticket.
+    /// Opens a control stream, and returns its ticket, too.
     ///
     /// # Errors
     /// [`Refusal::Ended`], [`Refusal::TooManyControlStreams`].
@@ -115,43 +114,42 @@ impl Mirror {
         Ok((ControlStream::new(channel, ticket, stands), ticket))
     }
 
-    /// Notes that a publisher waits for the readers: their change is queued, and again as they read on.
+    /// Notes that a publisher waits for the readers: their change is queued, now and as they read on.
     pub fn note_awaited(&self) {
         self.channel.note_awaited();
     }
 
-    /// Whether a publisher waits for readers here that have not read everything.
+    /// Returns whether a publisher waits for readers here that have not read everything.
     #[must_use]
     pub fn is_awaited(&self) -> bool {
         self.channel.is_awaited()
     }
 
-    /// How many read it, and how many publishers listen.
+    /// Returns the numbers of readers and of publishers that listen.
     #[must_use]
     pub fn users(&self) -> (usize, usize) {
         self.channel.users()
     }
 
-    /// Takes a change back that could not be told: it is queued again.
+    /// Returns a change that could not be reported: it is queued again.
     pub fn give_back(&self, change: MirrorChange) {
         self.channel.give_back(change);
     }
 
-    /// What became of its readers and listeners; `None` where that was taken already. It is queued again once it
-    /// changes.
+    /// Takes the change of readers and listeners; `None` if it was taken already. The next change is queued again.
     #[must_use]
     pub fn take_change(&self) -> Option<MirrorChange> {
         self.channel.take_change()
     }
 
-    /// Ends the channel. Readers get what is here first; what is missing up to `last` is told them as a gap.
+    /// Ends the channel. Readers get what is here first; what is missing up to `last` is reported to them as a gap.
     pub fn end(&self, end: End, last: EventId) {
         if self.channel.end_at(end, last) {
             self.remove();
         }
     }
 
-    /// Removes the mirror where nobody reads it or listens; false where somebody does.
+    /// Removes the mirror if it has no readers or listeners; returns false otherwise.
     #[must_use]
     pub fn let_go(&self) -> bool {
         let is_unused = self.channel.end_unused();

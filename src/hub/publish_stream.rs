@@ -1,4 +1,4 @@
-//! A streaming publisher: many messages in one request, held back where a reader would lose some.
+//! A streaming publisher: many messages in one request, which waits while a reader would lose some.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -9,18 +9,17 @@ use super::sync::Arc;
 use super::{Hub, Receipt, Refusal};
 use crate::message::{Message, Operation};
 
-/// One streaming publish request. Dropping it unfinished leaves [`BROKEN_OFF`](super::BROKEN_OFF) in the channel, so
-/// that a watcher can tell a slow publisher from a dead one. Not so where a later try of the same
-/// request has begun meanwhile: then it is back; nor where a control stream stands for its operation:
-/// then that one tells.
+/// One streaming publish request. Dropping it unfinished publishes [`BROKEN_OFF`](super::BROKEN_OFF), so that a watcher
+/// can distinguish a slow publisher from a dead one; unless a later try of the same request has begun, or a control
+/// stream accompanies its operation and reports that itself.
 pub struct PublishStream {
     hub: Hub,
     channel: Arc<Channel>,
     key: Option<Box<str>>,
-    /// Which try of the keyed request this is.
+    /// The number of this try of the keyed request.
     try_number: u32,
     receipt: Receipt,
-    /// That of the newest message which named one.
+    /// The operation of the newest message that named one.
     operation: Option<Operation>,
     ticket: Option<u64>,
     finished: bool,
@@ -45,13 +44,12 @@ impl PublishStream {
         }
     }
 
-    /// Publishes all of `messages`, in order, emptying the queue. Waits while an attached reader has
-    /// not read what the log is about to drop.
+    /// Publishes all of `messages`, in order, emptying the queue. Waits while an attached reader has not read what the
+    /// log is about to drop.
     ///
     /// # Errors
-    /// [`Refusal::Ended`] when the channel ends, [`Refusal::Closing`] when the hub closes,
-    /// [`Refusal::OutOfMemory`] when the memory budget is spent and the log would grow. What is still
-    /// queued then was not published.
+    /// [`Refusal::Ended`] when the channel ends, [`Refusal::Closing`] when the hub closes, [`Refusal::OutOfMemory`] if
+    /// the memory budget is used up and the log would grow. What is still queued then was not published.
     pub async fn send(&mut self, messages: &mut VecDeque<Message>) -> Result<(), Refusal> {
         self.hub.admit()?;
         let newest = messages.iter().rev().find_map(|it| it.operation.as_ref());
@@ -67,19 +65,19 @@ impl PublishStream {
                     .poll_publish(messages, key, room, receipt, ticket, cx)
             });
             match sent.await {
-                // There may be room again since.
+                // There may be room again since then.
                 Err(Refusal::OutOfMemory(_)) if messages.len() < waiting => {}
                 sent => return sent,
             }
         }
     }
 
-    /// Ready once the hub closes: a publisher that waits for its next message must hear of it too.
+    /// Waits until the hub closes, for a publisher that waits for its next message.
     pub fn closed(&self) -> impl Future<Output = ()> + use<> {
         self.hub.closed()
     }
 
-    /// Whether a broken request may still be repeated as the same one before the channel is told.
+    /// Returns whether an interrupted request may be resumed before the channel gets a message about it.
     #[must_use]
     pub fn may_come_back(&self) -> bool {
         self.key.is_some() && !self.is_stood_for()
@@ -90,13 +88,13 @@ impl PublishStream {
         operation.is_some_and(|it| self.channel.stands_for(it))
     }
 
-    /// How many messages of this request stand.
+    /// Returns how many messages of this request were accepted.
     #[must_use]
     pub fn accepted(&self) -> u64 {
         self.receipt.accepted
     }
 
-    /// Ends the request as it should end.
+    /// Ends the request regularly.
     #[must_use]
     pub fn finish(mut self) -> Receipt {
         self.finished = true;

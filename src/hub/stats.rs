@@ -1,52 +1,52 @@
-//! What there is in a hub, and what has gone through it.
+//! Statistics of a hub.
 
 use super::Hub;
 use super::sync::Ordering;
 use crate::event::{ClientId, UnixMillis, unix_millis};
 
-/// How much there is of everything, and how much there was.
+/// Current numbers and totals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stats {
     /// Channels that have not ended.
     pub channels: usize,
     /// Open subscriptions.
     pub subscribers: usize,
-    /// Bytes that all logs hold.
+    /// Size of all logs, in bytes.
     pub memory: usize,
-    /// Messages that were ever appended to a log.
+    /// Messages ever appended to a log.
     pub published: u64,
-    /// Messages that were ever read by a subscriber, each time counted.
+    /// Messages ever read, counted once for each subscriber.
     pub delivered: u64,
 }
 
-/// One channel, seen from outside.
+/// Summary of one channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientInfo {
     /// Its ID.
     pub id: ClientId,
     /// Open subscriptions.
     pub subscribers: usize,
-    /// How many messages it was ever given.
+    /// Messages ever appended.
     pub messages: u64,
     /// When it was opened.
     pub created: UnixMillis,
-    /// When a subscription last opened or a message was last delivered.
+    /// When a subscription was last opened or a message last delivered.
     pub last_activity: UnixMillis,
 }
 
-/// Who uses a hub.
+/// The users of a hub.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Users {
     /// Subscriptions of all clients.
     pub watchers: usize,
-    /// Those of one client.
+    /// Subscriptions of one client.
     pub here: usize,
     /// Publishers that listen for control requests.
     pub publishers: usize,
 }
 
 impl Hub {
-    /// Who uses it, one client's watchers counted by themselves too. Looks at every client.
+    /// Returns the users, including one client's watchers. Reads every channel.
     #[must_use]
     #[doc(hidden)]
     pub fn users(&self, id: ClientId) -> Users {
@@ -62,7 +62,7 @@ impl Hub {
         users
     }
 
-    /// How much there is of everything.
+    /// Returns current numbers and totals.
     #[must_use]
     pub fn stats(&self) -> Stats {
         Stats {
@@ -74,7 +74,7 @@ impl Hub {
         }
     }
 
-    /// Every channel, oldest first.
+    /// Returns every channel, oldest first.
     #[must_use]
     pub fn clients(&self) -> Vec<ClientInfo> {
         let (wall, clock) = (unix_millis(), self.shared.now());

@@ -1,4 +1,4 @@
-//! A subscription: one reader's cursor over a channel's log.
+//! A subscription: one reader's position in a channel's log.
 
 use std::task::{Context, Poll};
 
@@ -7,21 +7,20 @@ use super::sync::{self, Arc, Ordering};
 use super::{Hub, Refusal};
 use crate::event::{ClientId, ClientPast, End, EventId, Format, Gap};
 
-/// What a reader gets, one after the other, without holes: what it did not get is a [`Gap`].
+/// What a reader gets, in order and without holes: what it missed is a [`Gap`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// Frames were appended to the buffer.
     Events,
-    /// Messages are gone for this reader; delivery goes on after them. The ID is that of the last
-    /// lost one.
+    /// Messages are lost for this reader; delivery continues after them. The ID is that of the last lost one.
     Gap(Gap, EventId),
-    /// The channel is over for good; nothing comes after this.
+    /// The channel has ended; nothing comes after this.
     End(End),
-    /// The hub closes, the channel does not end; nothing comes after this.
+    /// The hub closes, but the channel does not end; nothing comes after this.
     Closing,
 }
 
-/// How a subscription begins.
+/// How a subscription began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     /// From the beginning, or from the tail.
@@ -32,10 +31,9 @@ pub enum Start {
     Restarted,
 }
 
-/// One reader's cursor. Dropping it leaves the channel.
+/// One reader's position. Dropping it leaves the channel.
 ///
-/// Streaming publishers wait for a subscription to read, so whoever holds one must drop it when its
-/// reader stalls.
+/// Streaming publishers wait for a subscription to read, so its holder must drop it if the reader stalls.
 pub struct Subscription {
     channel: Arc<Channel>,
     place: usize,
@@ -47,8 +45,8 @@ pub struct Subscription {
 }
 
 impl Hub {
-    /// Opens a subscription. An ID that is not known gets a fresh channel, one that has ended too
-    /// unless the reader comes with a cursor: it has seen that end, or missed it.
+    /// Opens a subscription. An unknown ID gets a new channel; so does one that has ended, unless the reader has a
+    /// cursor: it has seen that end, or missed it.
     ///
     /// # Errors
     /// [`Refusal::Ended`] (with a cursor only), the limits' refusals, [`Refusal::Closing`].
@@ -62,7 +60,7 @@ impl Hub {
         self.enter(id, format, from, || self.open(id))
     }
 
-    /// Opens a subscription on a channel that is there; none is made.
+    /// Opens a subscription on an existing channel.
     ///
     /// # Errors
     /// [`Refusal::Unknown`], and those of [`Hub::subscribe`].
@@ -92,7 +90,7 @@ impl Hub {
             let ended = known.is_none().then(|| self.ended(id)).flatten();
             let channel = known.map_or_else(&missing, Ok)?;
             let Some(entrance) = channel.enter(from) else {
-                // It ended since it was looked up, and is on its way out of the registry.
+                // The channel has ended since the lookup, and is about to leave the registry.
                 sync::yield_now();
                 continue;
             };
@@ -102,7 +100,7 @@ impl Hub {
     }
 }
 
-/// The subscription of a reader that has entered. `ended` is what was known of an earlier channel with its ID.
+/// Returns the subscription of a reader that has entered. `ended` is what was known of an earlier channel with its ID.
 pub(super) fn opened(
     channel: &Arc<Channel>,
     entrance: &Entrance,
@@ -143,31 +141,31 @@ impl Subscription {
         }
     }
 
-    /// The channel's ID.
+    /// Returns the channel's ID.
     #[must_use]
     pub fn client_id(&self) -> ClientId {
         self.channel.id
     }
 
-    /// How it began.
+    /// Returns how the subscription began.
     #[must_use]
     pub fn start(&self) -> Start {
         self.start
     }
 
-    /// What was known of the client when it began.
+    /// Returns what was known of the client when it began.
     #[must_use]
     pub fn past(&self) -> ClientPast {
         self.past
     }
 
-    /// How its frames are written.
+    /// Returns the format of the frames.
     #[must_use]
     pub fn format(&self) -> Format {
         self.format
     }
 
-    /// The ID of the last event read: what a server's own event in this stream repeats.
+    /// Returns the ID of the last event read, which the server's own events in this stream repeat.
     #[must_use]
     pub fn last(&self) -> EventId {
         self.last
@@ -175,8 +173,8 @@ impl Subscription {
 
     /// Appends all frames that are due to `out`, stopping once it holds `max` bytes.
     ///
-    /// Pending where there is nothing to read; the task is woken when there is. After
-    /// [`Delivery::End`] and [`Delivery::Closing`] it gives the same again.
+    /// Pending if there is nothing to read; the task is woken when there is. [`Delivery::End`] and
+    /// [`Delivery::Closing`] are returned again by later calls.
     pub fn poll_read(
         &mut self,
         out: &mut Vec<u8>,
@@ -206,7 +204,7 @@ impl Subscription {
             })
     }
 
-    /// [`Subscription::poll_read`] to await.
+    /// Awaits [`Subscription::poll_read`].
     pub async fn read(&mut self, out: &mut Vec<u8>, max: usize) -> Delivery {
         std::future::poll_fn(|cx| self.poll_read(out, max, cx)).await
     }

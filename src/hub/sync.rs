@@ -1,8 +1,8 @@
-//! What the hub's threads share and wait by: the standard library's, or loom's stand-ins for it, with
-//! which `interleavings` goes through every order in which threads can meet.
+//! The synchronization primitives of the hub: the standard library's, or loom's, with which `interleavings` runs every
+//! order of the threads' steps.
 //!
-//! The hub takes these from here and nowhere else. `codechat_loom` is a name of our own, since tokio and
-//! others would change under loom's usual one.
+//! The hub imports them from here only. `codechat_loom` is a name of our own, because tokio and others change under
+//! loom's usual one.
 
 #[cfg(codechat_loom)]
 pub(super) use loom::{
@@ -24,11 +24,11 @@ pub(super) use std::{
 
 use tokio::time::Instant;
 
-/// Shards of the registry; a power of two, enough that two cores rarely meet. With loom one: there each
-/// is one more lock to take in every order.
+/// Number of the registry's shards: a power of two, enough that two cores rarely meet. One with loom, where each is
+/// another lock to take in every order.
 pub(super) const SHARDS: usize = if cfg!(codechat_loom) { 1 } else { 64 };
 
-/// Milliseconds since then. With loom no time passes: what happens must follow from the order alone.
+/// Returns the milliseconds since `then`. With loom no time passes: outcomes must depend on the order alone.
 pub(super) fn millis_since(then: Instant) -> u64 {
     if cfg!(codechat_loom) {
         return 0;

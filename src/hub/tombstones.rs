@@ -1,4 +1,4 @@
-//! What is remembered of channels that ended.
+//! What is remembered of channels that have ended.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -9,14 +9,14 @@ use crate::event::{ClientId, End};
 
 /// How long an ended ID is remembered.
 pub const TOMBSTONE_AGE: Duration = Duration::from_hours(24);
-/// How many ended IDs are remembered: the newest.
+/// Upper bound of the remembered IDs; the newest are kept.
 pub const TOMBSTONES: usize = 100_000;
 
-/// The IDs that ended, so that a reader who comes back is told to stop rather than to wait.
+/// The IDs that have ended, so that a reader that reconnects stops rather than waits.
 #[derive(Default)]
 pub(super) struct Tombstones {
     ended: HashMap<ClientId, (Instant, End)>,
-    /// Oldest first. A pair is stale where `ended` says another time, or nothing.
+    /// Oldest first. A pair is stale if `ended` has another time, or none.
     order: VecDeque<(Instant, ClientId)>,
 }
 
@@ -38,7 +38,7 @@ impl Tombstones {
         self.get(id, now).is_some()
     }
 
-    /// How long ago an ID ended, and why.
+    /// Returns how long ago an ID ended, and why.
     pub(super) fn get(&self, id: ClientId, now: Instant) -> Option<(Duration, End)> {
         let (at, end) = self.ended.get(&id)?;
         let ago = now.duration_since(*at);

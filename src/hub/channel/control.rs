@@ -1,4 +1,4 @@
-//! Control of one channel: what watchers request of its publishers, and the control streams that are told.
+//! Control of one channel: the watchers' requests to its publishers, and the control streams.
 
 use std::mem;
 use std::task::{Context, Poll, Waker};
@@ -10,25 +10,25 @@ use crate::hub::Refusal;
 use crate::hub::sync::MutexGuard;
 use crate::message::{Level, Message, Operation};
 
-/// What stands in the channel where a streaming publisher broke off.
+/// The text that the channel gets if a streaming publisher was interrupted.
 pub const BROKEN_OFF: &str = "Publisher disconnected before it finished.";
 
-/// How many control streams one client may have.
+/// Upper bound of the control streams of one client.
 pub const CONTROL_STREAMS: usize = 64;
 
-/// What a control stream is told.
+/// An event of a control stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ControlEvent {
-    /// How things stand now.
+    /// The newest state.
     State(ControlState),
-    /// The channel is over for good; nothing comes after this.
+    /// The channel has ended; nothing comes after this.
     End(End),
-    /// The hub closes, the channel does not end; nothing comes after this.
+    /// The hub closes, but the channel does not end; nothing comes after this.
     Closing,
 }
 
 impl Channel {
-    /// Takes a watcher's request into account, and says how things stand then.
+    /// Adds a watcher's request, and returns the new state.
     pub(in crate::hub) fn ask(&self, request: ControlRequest) -> Result<ControlState, Refusal> {
         let mut state = self.lock();
         if state.end.is_some() {
@@ -40,23 +40,23 @@ impl Channel {
         Ok(control_state)
     }
 
-    /// What is asked of publishers.
+    /// Returns what is requested of the publishers.
     pub(in crate::hub) fn requested(&self) -> Requested {
         self.lock().requested()
     }
 
-    /// Adds a control stream, and gives its ticket.
+    /// Adds a control stream, and returns its ticket.
     pub(in crate::hub) fn listen(&self, operation: Option<Operation>) -> Result<u64, Refusal> {
         let mut state = self.lock();
         if state.end.is_some() {
             return Err(Refusal::Ended);
         }
         let ticket = state.control.get_or_insert_default().listen(operation);
-        self.tell(state);
+        self.queue_change(state);
         ticket.ok_or(Refusal::TooManyControlStreams(CONTROL_STREAMS))
     }
 
-    /// What a control stream has not seen yet; otherwise leaves its waker.
+    /// Returns what a control stream has not seen yet; otherwise stores its waker.
     pub(in crate::hub) fn poll_event(
         &self,
         ticket: u64,
@@ -78,26 +78,25 @@ impl Channel {
         }
     }
 
-    /// Notes that a control stream's publisher is gone, which may come back.
+    /// Notes that a control stream's publisher has disconnected. It may reconnect.
     pub(in crate::hub) fn listener_is_gone(&self, ticket: u64) {
         let mut state = self.lock();
         if let Some(control) = &mut state.control {
-            control.is_gone(ticket);
+            control.note_gone(ticket);
         }
-        self.tell(state);
+        self.queue_change(state);
     }
 
-    /// Removes a control stream. Where an operation is left without its publisher, says so; but not
-    /// where the hub itself is what goes.
+    /// Removes a control stream. Publishes that an operation has lost its publisher, unless the hub is closing.
     pub(in crate::hub) fn stop_listening(&self, ticket: u64) {
         let mut state = self.lock();
         if state.is_worked_for() {
-            // Idleness counts from the end of the work on.
+            // Idleness counts from the end of the work.
             self.touch();
         }
         if state.mirrored.is_some() {
             state.remove_listener(ticket);
-            return self.tell(state);
+            return self.queue_change(state);
         }
         let control = state.control.as_mut();
         let lost = control.and_then(|it| it.stop_listening(ticket));
@@ -107,14 +106,14 @@ impl Channel {
         }
     }
 
-    /// Whether a control stream stands for this operation's publisher.
+    /// Returns whether a control stream accompanies this operation's publisher.
     pub(in crate::hub) fn stands_for(&self, operation: &Operation) -> bool {
         let state = self.lock();
         let control = state.control.as_ref();
         control.is_some_and(|it| it.stands_for(operation))
     }
 
-    /// Tells the channel that a publisher is gone. Where it has ended there is nobody left to tell.
+    /// Publishes that a publisher has disconnected. If the channel has ended, nobody needs to know.
     pub(in crate::hub) fn tell_broken_off(&self, operation: Option<Operation>) {
         let message = Message {
             operation,
@@ -125,13 +124,13 @@ impl Channel {
 }
 
 impl State {
-    /// Whether a control stream stands for an operation.
+    /// Returns whether a control stream accompanies an operation.
     pub(super) fn is_worked_for(&self) -> bool {
         let control = self.control.as_ref();
         control.is_some_and(|it| it.stands_for_any())
     }
 
-    /// How many publishers listen.
+    /// Returns the number of publishers that listen.
     pub(super) fn listeners(&self) -> usize {
         self.control.as_ref().map_or(0, |it| it.listeners())
     }
@@ -141,7 +140,7 @@ impl State {
         control.map_or_else(Requested::default, |it| it.requested().clone())
     }
 
-    /// Notes that a subscriber came or went.
+    /// Notes that the number of subscribers has changed.
     pub(super) fn control_state_changed(&mut self) {
         if let Some(control) = &mut self.control {
             control.change();
@@ -153,22 +152,22 @@ impl State {
         control.map_or_else(Vec::new, |it| it.take_wakers())
     }
 
-    /// Whether there are control streams, those included whose publisher is gone.
+    /// Returns whether there are control streams, including those whose publisher has disconnected.
     pub(super) fn has_control_streams(&self) -> bool {
         let control = self.control.as_ref();
         control.is_some_and(|it| !it.streams.is_empty())
     }
 
-    /// Removes a control stream of a mirror: the store knows who else stands for its operation.
+    /// Removes a control stream of a mirror: the store knows who else accompanies its operation.
     fn remove_listener(&mut self, ticket: u64) {
         let control = self.control.as_mut();
         let operation = control.and_then(|it| it.remove(ticket)?.operation);
         if let Some((mirrored, operation)) = self.mirrored.as_mut().zip(operation) {
-            mirrored.is_gone(ticket, operation);
+            mirrored.note_gone(ticket, operation);
         }
     }
 
-    /// Notes that a message ends an operation, where it does.
+    /// Notes that a message ends an operation, if it does.
     pub(super) fn notice_outcome(&mut self, message: &Message) {
         if let Some(control) = &mut self.control
             && message.outcome.is_some()
@@ -186,19 +185,19 @@ impl State {
     }
 }
 
-/// Wakes the control streams, where there is news for them.
+/// Wakes the control streams with unseen changes.
 pub(super) fn wake_control(mut state: MutexGuard<'_, State>) {
     let wakers = state.control_wakers();
     drop(state);
     wakers.into_iter().for_each(Waker::wake);
 }
 
-/// What is requested of a channel's publishers, and the control streams that are open.
+/// The requests to a channel's publishers, and the open control streams.
 pub(in crate::hub) struct Control {
     requested: Requested,
     /// Counts the changes; a new stream has seen none.
     version: u64,
-    /// Whether the streams have yet to be woken for the newest version.
+    /// Whether the streams have not been woken yet for the newest version.
     is_news: bool,
     streams: Vec<Listener>,
     next_ticket: u64,
@@ -207,11 +206,11 @@ pub(in crate::hub) struct Control {
 struct Listener {
     ticket: u64,
     waker: Option<Waker>,
-    /// The operation it stands for.
+    /// The operation that it accompanies.
     operation: Option<Operation>,
     /// Whether that operation has had its outcome.
     is_over: bool,
-    /// Whether its publisher is gone.
+    /// Whether its publisher has disconnected.
     is_gone: bool,
 }
 
@@ -238,16 +237,16 @@ impl Control {
         }
     }
 
-    /// Notes that something which its streams tell is not what it was.
+    /// Notes that the state has changed.
     pub(in crate::hub) fn change(&mut self) {
         self.version += 1;
         self.is_news = true;
     }
 
-    /// Adds a stream; `None` where there are [`CONTROL_STREAMS`].
+    /// Adds a stream; returns `None` if there are already [`CONTROL_STREAMS`].
     pub(in crate::hub) fn listen(&mut self, operation: Option<Operation>) -> Option<u64> {
         if self.streams.len() >= CONTROL_STREAMS {
-            // Many short operations in a row would otherwise find no place for a while.
+            // Otherwise many short operations in a row would reach the limit.
             self.streams.retain(|it| !(it.is_gone && it.is_over));
         }
         if self.streams.len() >= CONTROL_STREAMS {
@@ -264,7 +263,7 @@ impl Control {
         Some(self.next_ticket)
     }
 
-    /// Whether there is news for a stream that has seen so much; if not, leaves its waker.
+    /// Returns whether a stream that has seen this version has unseen changes; if not, stores its waker.
     pub(in crate::hub) fn poll_news(
         &mut self,
         ticket: u64,
@@ -281,8 +280,8 @@ impl Control {
         false
     }
 
-    /// Notes that a stream's publisher is gone.
-    pub(in crate::hub) fn is_gone(&mut self, ticket: u64) {
+    /// Notes that a stream's publisher has disconnected.
+    pub(in crate::hub) fn note_gone(&mut self, ticket: u64) {
         let stream = self.streams.iter_mut().find(|it| it.ticket == ticket);
         if let Some(stream) = stream {
             stream.is_gone = true;
@@ -294,7 +293,7 @@ impl Control {
         Some(self.streams.swap_remove(place))
     }
 
-    /// Takes over what is requested.
+    /// Sets the requests.
     pub(in crate::hub) fn set_requested(&mut self, requested: Requested) {
         if self.requested != requested {
             self.requested = requested;
@@ -302,7 +301,7 @@ impl Control {
         }
     }
 
-    /// Removes a stream. The operation it stood for, where that is left without a publisher.
+    /// Removes a stream. Returns its operation if that is left without a publisher.
     pub(in crate::hub) fn stop_listening(&mut self, ticket: u64) -> Option<Operation> {
         let gone = self.remove(ticket)?;
         let operation = gone.operation.filter(|_| !gone.is_over)?;
@@ -319,19 +318,19 @@ impl Control {
         self.streams.iter().filter(|it| !it.is_gone).count()
     }
 
-    /// Returns whether a stream stands for any operation's publisher: somebody is at work.
+    /// Returns whether a stream accompanies any operation that is under way.
     pub(in crate::hub) fn stands_for_any(&self) -> bool {
         self.streams.iter().any(|it| it.operation.is_some())
     }
 
-    /// Whether a stream stands, or stood a moment ago, for this operation's publisher.
+    /// Returns whether a stream accompanies this operation's publisher, or did a moment ago.
     pub(in crate::hub) fn stands_for(&self, operation: &Operation) -> bool {
         self.streams
             .iter()
             .any(|it| it.operation.as_ref() == Some(operation))
     }
 
-    /// Notes that an operation has ended: nobody is missed there any more, and it need not be cancelled.
+    /// Notes that an operation has ended: its publishers are not missed any more, and it need not be cancelled.
     pub(in crate::hub) fn operation_is_over(&mut self, operation: Option<&Operation>) {
         for stream in &mut self.streams {
             stream.is_over |= operation.is_some() && stream.operation.as_ref() == operation;
@@ -341,7 +340,7 @@ impl Control {
         }
     }
 
-    /// Whom to wake, where there is news.
+    /// Takes the wakers of streams with unseen changes.
     pub(in crate::hub) fn take_wakers(&mut self) -> Vec<Waker> {
         if mem::take(&mut self.is_news) {
             let streams = self.streams.iter_mut();
@@ -364,7 +363,7 @@ mod tests {
             .map(|_| control.listen(Some(operation.clone())).unwrap())
             .collect();
         let (first, last) = (tickets[0], tickets[CONTROL_STREAMS - 1]);
-        control.is_gone(first);
+        control.note_gone(first);
         assert_eq!(control.listen(None), None, "it may come back");
         control.operation_is_over(Some(&operation));
         let next = control.listen(None);
@@ -372,7 +371,7 @@ mod tests {
         assert_eq!(control.listen(None), None, "the others are there");
         assert_eq!(control.stop_listening(first), None);
         assert!(control.stands_for(&operation));
-        control.is_gone(last);
+        control.note_gone(last);
         assert!(control.listen(None).is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! A channel that mirrors one which a store keeps: what the store tells it, and what it tells the store.
+//! A channel that mirrors one in a store: the store's updates, and the reports to the store.
 
 use std::mem;
 
@@ -11,26 +11,27 @@ use crate::hub::log::Log;
 use crate::hub::sync::{MutexGuard, Ordering, PoisonError};
 use crate::message::{Message, Operation};
 
-/// The store is told of the slowest reader each time it has read another one of so many equal parts of what the store holds.
+/// The slowest reader's position is reported each time it has read another one of this many equal parts of what the
+/// store holds.
 const REPORTED_PART: u64 = 4;
 
-/// What such a channel knows besides.
+/// The additional state of such a channel.
 pub(super) struct Mirrored {
-    /// Subscribers wherever they are.
+    /// Subscribers at all nodes.
     subscribers: usize,
     /// The oldest number that the store holds.
     held_from: u64,
-    /// Whether it stands in the queue of changes.
+    /// Whether it is in the queue of changes.
     is_queued: bool,
     /// Whether a publisher waits for its readers.
     is_awaited: bool,
-    /// What the slowest reader had to read next when that was last reported.
+    /// The number that the slowest reader had to read next at the last report.
     reported: u64,
-    /// The place of a reader that had not read so far when that was last looked for. It mostly has not yet.
+    /// The place of a reader that had not read far enough at the last check, so that it is checked first.
     behind: usize,
-    /// The control streams that went, with the operations that they stood for.
+    /// The closed control streams, with the operations that they accompanied.
     gone: Vec<(u64, Operation)>,
-    /// Where the store has lost messages.
+    /// The places at which the store has lost messages.
     losses: Losses,
     /// The channel's last event, once it has ended.
     last: Option<EventId>,
@@ -59,19 +60,19 @@ impl Mirrored {
         &self.losses
     }
 
-    /// The last event, where the channel has ended: it may not have come here.
+    /// Returns the last event if the channel has ended: it may not have arrived here.
     pub(super) fn last(&self) -> Option<EventId> {
         self.last
     }
 
-    /// Notes that a control stream went which stood for an operation.
-    pub(super) fn is_gone(&mut self, ticket: u64, operation: Operation) {
+    /// Notes that a control stream which accompanied an operation was closed.
+    pub(super) fn note_gone(&mut self, ticket: u64, operation: Operation) {
         self.gone.push((ticket, operation));
     }
 }
 
 impl Channel {
-    /// Makes a mirror of what the image shows.
+    /// Makes a mirror of the image.
     pub(in crate::hub) fn mirroring(mut self, image: Image) -> Self {
         let state = self.state.get_mut();
         let state = state.unwrap_or_else(PoisonError::into_inner);
@@ -82,7 +83,7 @@ impl Channel {
         self
     }
 
-    /// Appends what the store took: `events` are numbered from `from` on. What is there already is passed over.
+    /// Appends messages that the store has accepted, numbered from `from` on. Those that are already here are skipped.
     pub(in crate::hub) fn append_taken(
         &self,
         held_from: u64,
@@ -113,8 +114,8 @@ impl Channel {
         state.log.append(prepared);
     }
 
-    /// Where the memory budget is spent, a mirror does not grow: its oldest messages make room, which readers that
-    /// have not read them are told.
+    /// If the memory budget is used up, the mirror does not grow: its oldest messages are dropped, and readers that
+    /// have not read them get a gap.
     fn keep_to_budget(&self, state: &mut State, before: usize) {
         let others = self.shared.memory.load(Ordering::Relaxed) - before;
         let budget = self.shared.limits.memory;
@@ -127,9 +128,9 @@ impl Channel {
         }
     }
 
-    /// Takes over what the store holds, which may be more than is here, or less, or something else under the same
-    /// numbers. Where it lacks something that was here, each reader gets a gap of unknown size: before it goes on with
-    /// what the store has instead. Returns whether it does.
+    /// Replaces the content by what the store holds, which may be more than is here, or less, or other messages with
+    /// the same numbers. If it lacks something that was here, each reader gets a gap of unknown size before it
+    /// continues. Returns whether it does.
     pub(in crate::hub) fn renew(&self, image: Image, is_sure: bool) -> bool {
         let mut state = self.lock();
         let (memory, here) = (state.log.memory(), state.log.last().seq);
@@ -162,15 +163,15 @@ impl Channel {
         has_lost
     }
 
-    /// Takes over how many subscribers there are wherever they are, and what is requested.
+    /// Sets the number of subscribers at all nodes, and the requests.
     pub(in crate::hub) fn set_audience(&self, control: ControlState) {
         let mut state = self.lock();
         state.set_audience(control);
         wake_readers(state);
     }
 
-    /// Ends the channel; its readers get what is here, and are told what did not come here. False where it had ended
-    /// before.
+    /// Ends the channel; its readers get what is here, and a gap for what is missing. Returns false if it had already
+    /// ended.
     pub(in crate::hub) fn end_at(&self, end: End, last: EventId) -> bool {
         let mut state = self.lock();
         if state.end.is_some() {
@@ -184,7 +185,7 @@ impl Channel {
         true
     }
 
-    /// Ends the mirror where nobody reads it and nobody listens; the channel goes on in the store.
+    /// Ends the mirror if it has no readers or listeners; the channel continues in the store.
     pub(in crate::hub) fn end_unused(&self) -> bool {
         let mut state = self.lock();
         if !state.is_unused() || state.end.is_some() {
@@ -194,7 +195,7 @@ impl Channel {
         true
     }
 
-    /// Whether it holds all that the store holds and a reader wants who begins there.
+    /// Returns whether the mirror holds all that the store holds for a reader that begins there.
     pub(in crate::hub) fn covers(&self, from: Position) -> bool {
         let state = self.lock();
         let first = state.log.first();
@@ -204,14 +205,14 @@ impl Channel {
             Position::Tail(count) => {
                 first <= held_from || state.log.next().saturating_sub(count) >= first
             }
-            // One that is not the channel's own begins at the oldest.
+            // A cursor of another channel begins at the oldest message.
             Position::After(cursor) => {
                 first <= held_from || state.log.id_of(cursor.seq) == Some(cursor)
             }
         }
     }
 
-    /// The newest event there is here.
+    /// Returns the ID of the newest event here.
     pub(in crate::hub) fn last(&self) -> EventId {
         self.lock().log.last()
     }
@@ -222,17 +223,17 @@ impl Channel {
         if let Some(mirrored) = &mut state.mirrored {
             mirrored.is_awaited = true;
         }
-        self.tell(state);
+        self.queue_change(state);
     }
 
-    /// Whether a publisher waits for readers that have not read everything.
+    /// Returns whether a publisher waits for readers that have not read everything.
     pub(in crate::hub) fn is_awaited(&self) -> bool {
         let state = self.lock();
         let is_awaited = state.mirrored.as_ref().is_some_and(|it| it.is_awaited);
         is_awaited && state.slowest().is_some_and(|next| next < state.log.next())
     }
 
-    /// What the store should know. It stands in no queue after this.
+    /// Takes what the store should know. The mirror is no longer queued.
     pub(in crate::hub) fn take_change(&self) -> Option<MirrorChange> {
         let mut state = self.lock();
         let is_unused = state.is_unused();
@@ -254,17 +255,17 @@ impl Channel {
         })
     }
 
-    /// Has a change told again, with the control streams that went.
+    /// Queues a change again, with the closed control streams.
     pub(in crate::hub) fn give_back(&self, change: MirrorChange) {
         let mut state = self.lock();
         if let Some(mirrored) = &mut state.mirrored {
             mirrored.gone.extend(change.gone);
         }
-        self.tell(state);
+        self.queue_change(state);
     }
 
-    /// Releases the lock. Puts a mirror in the queue of those that changed, where it does not stand there.
-    pub(super) fn tell(&self, mut state: MutexGuard<'_, State>) {
+    /// Releases the lock, and queues the mirror unless it is queued already.
+    pub(super) fn queue_change(&self, mut state: MutexGuard<'_, State>) {
         let is_news = state
             .mirrored
             .as_mut()
@@ -281,12 +282,12 @@ impl State {
         self.reader_count() == 0 && !self.has_control_streams()
     }
 
-    /// The number that the slowest reader reads next; `None` without readers.
+    /// Returns the number that the slowest reader reads next; `None` without readers.
     pub(super) fn slowest(&self) -> Option<u64> {
         self.readers.iter().flatten().map(|it| it.next).min()
     }
 
-    /// Whether the slowest reader, of at least one, has read so far that the store should know, and is to be told.
+    /// Returns whether the slowest reader, if any, has read so far that it should be reported.
     pub(super) fn read_far(&mut self, limit: usize) -> bool {
         let Some(mirrored) = self.mirrored.as_mut().filter(|it| !it.is_queued) else {
             return false;
@@ -299,7 +300,7 @@ impl State {
         };
         let mark = mirrored.reported + part.max(1);
         let is_behind = |it: &Option<Reader>| it.as_ref().is_some_and(|it| it.next < mark);
-        // Each of many readers asks this at each message, so not all of them can be looked at each time.
+        // Each of many readers calls this at each message, so it must not look at all of them.
         if self.readers.get(mirrored.behind).is_some_and(is_behind) {
             return false;
         }
@@ -332,9 +333,9 @@ impl State {
         }
     }
 
-    /// Notes that the store lost what was here after the number `agreed`. Readers that are beyond it are put back
-    /// behind it and told now, the others once they come there; all now, if the store has dropped what comes next to it,
-    /// so that the place is not known. `all` are put there where the channel is another one.
+    /// Notes that the store has lost what was here after the number `agreed`. Readers that are beyond it return to it
+    /// and get a gap now, the others once they arrive there; all get it now if the store has also dropped what comes
+    /// next, so that the place is not known. With `all`, every reader is moved: the channel is another one.
     fn rewind(&mut self, agreed: u64, held_from: u64, all: bool) {
         let place = (agreed + 1).max(held_from);
         let is_exact = place == agreed + 1;
@@ -354,7 +355,7 @@ impl State {
     }
 }
 
-/// The newest number up to which the log and the image have the same messages, as far as can be told.
+/// Returns the newest number up to which the log and the image have the same messages, as far as is known.
 fn agreement(log: &Log, image: &Image, is_sure: bool) -> Option<u64> {
     let (here, there) = (log.last(), image.before);
     if there.seq > here.seq {

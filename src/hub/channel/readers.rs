@@ -10,7 +10,7 @@ use crate::event::{End, EventId, Format, Gap};
 use crate::hub::Refusal;
 use crate::hub::sync::{MutexGuard, Ordering};
 
-/// What one read gave.
+/// The outcome of one read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::hub) enum Read {
     /// Frames up to this message.
@@ -20,30 +20,30 @@ pub(in crate::hub) enum Read {
     Closing,
 }
 
-/// Where a new reader stands.
+/// The position of a new reader.
 pub(in crate::hub) struct Entrance {
     pub(in crate::hub) place: usize,
-    /// The ID that stands before its first message.
+    /// The ID before its first message.
     pub(in crate::hub) before: EventId,
     /// Whether its cursor is from before this channel.
     pub(in crate::hub) foreign: bool,
-    /// Whether nothing was published yet.
+    /// Whether nothing has been published yet.
     pub(in crate::hub) is_new: bool,
 }
 
-/// Where a reader wants to begin.
+/// The position at which a reader wants to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Position {
-    /// At the oldest message; what the log has dropped is announced.
+    /// At the oldest message; a gap reports what the log has dropped.
     Start,
-    /// At the newest so many.
+    /// At the newest messages, this many.
     Tail(u64),
     /// Right after this event.
     After(EventId),
 }
 
 impl Channel {
-    /// Adds a reader; `None` where the channel has ended.
+    /// Adds a reader; returns `None` if the channel has ended.
     pub(in crate::hub) fn enter(&self, from: Position) -> Option<Result<Entrance, Refusal>> {
         let mut state = self.lock();
         if state.end.is_some() {
@@ -77,7 +77,7 @@ impl Channel {
         };
         let reader = Some(Reader {
             next,
-            // Who is told that already is not told twice.
+            // A reader that gets a gap for that reason needs no second one.
             is_at_loss: !foreign && state.has_loss_at(next),
             waker: None,
         });
@@ -98,7 +98,7 @@ impl Channel {
         }))
     }
 
-    /// Reads on from the reader's place, or leaves its waker.
+    /// Reads on from the reader's position, or stores its waker.
     pub(in crate::hub) fn poll_read(
         &self,
         place: usize,
@@ -137,7 +137,7 @@ impl Channel {
             self.touch();
             let waiting = mem::take(writers);
             if state.read_far(self.shared.limits.log.messages) {
-                self.tell(state);
+                self.queue_change(state);
             } else {
                 drop(state);
             }
@@ -166,7 +166,7 @@ impl Channel {
         Poll::Pending
     }
 
-    /// Removes a reader. A stored waker would keep its whole task alive, so it goes too.
+    /// Removes a reader and its waker, which would keep its whole task alive.
     pub(in crate::hub) fn leave(&self, place: usize) {
         let mut state = self.lock();
         state.readers[place] = None;
@@ -178,10 +178,11 @@ impl Channel {
         wake_writers(waiting);
     }
 
-    /// A subscriber came or went: tells the publishers that listen, or the store, which tells them.
+    /// Reports that the number of subscribers has changed: to the publishers that listen, or to the store, which
+    /// notifies them.
     fn tell_news(&self, mut state: MutexGuard<'_, State>) {
         if state.mirrored.is_some() {
-            self.tell(state);
+            self.queue_change(state);
         } else {
             state.control_state_changed();
             wake_control(state);
@@ -190,7 +191,8 @@ impl Channel {
 }
 
 impl Reader {
-    /// What is lost where it stands, in a log that begins with `first`; it stands behind that afterwards.
+    /// Returns what is lost at the reader's position, in a log that begins with `first`, and moves the reader behind
+    /// it.
     fn gap_before(&mut self, first: u64, losses: Option<&Losses>) -> Option<Gap> {
         let next = self.next;
         self.next = next.max(first);
@@ -216,9 +218,8 @@ impl State {
     }
 }
 
-/// Whether a cursor names a place in this channel's history rather than in that of an earlier
-/// channel with the same ID. The clock may have been set back since that one, so that a later time
-/// alone proves nothing.
+/// Returns whether a cursor is from this channel rather than from an earlier one with the same ID. The clock may have
+/// been set back since that one, so a later time alone proves nothing.
 fn owns(State { log, created, .. }: &State, cursor: EventId) -> bool {
     if cursor.seq == 0 {
         return cursor.time == *created;
@@ -226,7 +227,7 @@ fn owns(State { log, created, .. }: &State, cursor: EventId) -> bool {
     if let Some(id) = log.id_of(cursor.seq) {
         return id == cursor;
     }
-    // It was dropped: taken between the channel's creation and the newest that was dropped.
+    // It was dropped: accepted between the channel's creation and the newest dropped one.
     let newest_dropped = log.id_before(log.first());
     cursor.seq <= newest_dropped.seq && (*created..=newest_dropped.time).contains(&cursor.time)
 }

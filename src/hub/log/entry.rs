@@ -1,27 +1,27 @@
-//! What a log keeps of a message besides its text frame, and a message on its way there.
+//! What a log keeps of a message besides its text frame, and messages that are about to be appended.
 
 use crate::event::{Event, UnixMillis};
 use crate::message::Message;
 
 pub(super) struct Entry {
     pub(super) time: UnixMillis,
-    /// The place in the log's frames where its own ends.
+    /// The position in the log's frames at which this one ends.
     pub(super) end: u64,
     pub(super) said: Said,
-    /// Encoded the first time somebody asks for it.
+    /// Encoded when it is first read.
     pub(super) json: Option<Box<[u8]>>,
 }
 
-/// What was said: JSON is made of it.
+/// The content of a message, from which JSON is made.
 pub(super) enum Said {
-    /// A text and nothing else, which stands in its frame as it is, so many bytes before the end.
+    /// A text and nothing else, which is in the frame unchanged, `after` bytes before the end.
     Text { length: u32, after: u32 },
-    /// What the frame does not tell.
+    /// All other messages.
     More(Box<Event>),
 }
 
 impl Entry {
-    /// The bytes of what its publisher said that are not in its frame.
+    /// Returns the bytes of the message's fields that are not in its frame.
     pub(super) fn extra(&self) -> usize {
         match &self.said {
             Said::Text { .. } => 0,
@@ -29,7 +29,7 @@ impl Entry {
         }
     }
 
-    /// The bytes that it holds besides its frame.
+    /// Returns the bytes of the entry outside of its frame.
     pub(super) fn besides(&self) -> usize {
         self.said.heap_size() + self.json.as_ref().map_or(0, |it| it.len())
     }
@@ -43,9 +43,9 @@ impl Said {
         }
     }
 
-    /// Finds a plain message's text in its frame. (One of several lines is not there as it is.)
+    /// Finds a plain message's text in its frame, which contains it unchanged if it is one line.
     fn in_frame(frame: &[u8], message: &Message) -> Option<Self> {
-        /// After its text a frame has at the most so many bytes: two line ends.
+        /// Upper bound of the bytes after the text in a frame: two line ends.
         const AFTER: usize = 4;
         if !message.is_plain() {
             return None;
@@ -63,7 +63,7 @@ impl Said {
     }
 }
 
-/// A message encoded for the log's next place.
+/// A message encoded for the log's next number.
 pub(in crate::hub) struct Prepared {
     pub(super) event: Event,
     pub(super) frame: Vec<u8>,
@@ -74,23 +74,23 @@ impl Prepared {
         &self.event.message
     }
 
-    /// Gives the message back, where it could not be appended yet.
+    /// Returns the message if it cannot be appended yet.
     pub(in crate::hub) fn into_message(self) -> Message {
         self.event.message
     }
 
-    /// What it counts towards [`LogLimits::bytes`](super::LogLimits::bytes).
+    /// Returns the bytes that count towards [`LogLimits::bytes`](super::LogLimits::bytes).
     pub(super) fn bytes(&self) -> usize {
         self.frame.len() + extra(&self.event.message)
     }
 
-    /// What is kept of it besides its frame.
+    /// Returns what is kept besides the frame.
     pub(super) fn said(self) -> Said {
         let in_frame = Said::in_frame(&self.frame, &self.event.message);
         in_frame.unwrap_or_else(|| Said::More(Box::new(self.event)))
     }
 
-    /// The bytes of that on the heap.
+    /// Returns the bytes of that on the heap.
     pub(super) fn heap_size(&self) -> usize {
         let in_frame = Said::in_frame(&self.frame, &self.event.message);
         in_frame.map_or_else(|| boxed_size(&self.event), |it| it.heap_size())
@@ -101,7 +101,7 @@ fn extra(message: &Message) -> usize {
     message.heap_size() - message.text.len()
 }
 
-/// The bytes of an event in a box.
+/// Returns the size of a boxed event, in bytes.
 fn boxed_size(event: &Event) -> usize {
     size_of::<Event>() + event.message.heap_size()
 }

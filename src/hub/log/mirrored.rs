@@ -1,4 +1,4 @@
-//! What the log of a mirror does besides: it begins anywhere, and forgets what it is told to.
+//! The additional operations of a mirror's log: it begins anywhere, and drops messages on request.
 
 use super::Log;
 use super::ring::length;
@@ -6,7 +6,7 @@ use crate::event::EventId;
 use crate::hub::LogLimits;
 
 impl Log {
-    /// An empty log without bounds of its own, whose first message comes right after `before`.
+    /// Returns an empty log without limits of its own, whose first message follows `before`.
     pub(in crate::hub) fn after(before: EventId) -> Self {
         let limits = LogLimits {
             messages: usize::MAX,
@@ -19,19 +19,19 @@ impl Log {
         }
     }
 
-    /// The ID of the newest message there was; the one that stands before the first where there was none.
+    /// Returns the ID of the newest message ever; the one before the first if there was none.
     pub(in crate::hub) fn last(&self) -> EventId {
         self.id_before(self.next)
     }
 
-    /// Drops the messages before this number, as far as there are any.
+    /// Drops the messages before this number, if any.
     pub(in crate::hub) fn drop_before(&mut self, first: u64) {
         while self.first() < first && !self.entries.is_empty() {
             self.drop_oldest();
         }
     }
 
-    /// Takes the messages after this number back, down to the oldest that is held.
+    /// Removes the messages after this number, down to the oldest that is held.
     pub(in crate::hub) fn take_back_after(&mut self, seq: u64) {
         while self.next - 1 > seq
             && let Some(entry) = self.entries.pop_back()

@@ -1,30 +1,30 @@
-//! Bytes of which the oldest are forgotten. Each keeps its place, counted from the first there ever was.
+//! A byte queue. Each byte keeps its position, counted from the first byte ever.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// Memory of up to so many bytes is never given back: it would soon be taken again.
+/// Capacity up to which memory is not freed, in bytes: it would soon be needed again.
 const KEPT: usize = 16 * 1024;
 
 #[derive(Default)]
 pub(super) struct Ring {
     bytes: VecDeque<u8>,
-    /// How many were forgotten so far.
+    /// The number of bytes dropped so far.
     start: u64,
 }
 
 impl Ring {
-    /// The place of the first byte that is held.
+    /// Returns the position of the first byte that is held.
     pub(super) fn start(&self) -> u64 {
         self.start
     }
 
-    /// The place of the next byte.
+    /// Returns the position of the next byte.
     pub(super) fn end(&self) -> u64 {
         self.start + self.bytes.len() as u64
     }
 
-    /// How many it can hold in the memory that it has.
+    /// Returns how many bytes fit into the allocated memory.
     pub(super) fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
@@ -33,7 +33,7 @@ impl Ring {
         self.bytes.extend(bytes);
     }
 
-    /// Forgets all bytes before this place, and gives memory back where little of it is used.
+    /// Drops all bytes before this position, and frees memory if little of it is used.
     pub(super) fn forget(&mut self, before: u64) {
         self.bytes.drain(..length(self.start, before));
         self.start = before;
@@ -43,12 +43,12 @@ impl Ring {
         }
     }
 
-    /// Takes the bytes from this place on back.
+    /// Removes the bytes from this position on.
     pub(super) fn take_back(&mut self, from: u64) {
         self.bytes.truncate(length(self.start, from));
     }
 
-    /// Appends the bytes between two places to `out`.
+    /// Appends the bytes between two positions to `out`.
     pub(super) fn copy(&self, Range { start, end }: Range<u64>, out: &mut Vec<u8>) {
         let [start, end] = [start, end].map(|it| length(self.start, it));
         let (front, back) = self.bytes.as_slices();
@@ -58,7 +58,7 @@ impl Ring {
     }
 }
 
-/// The bytes between two places that are held, which are fewer than memory has.
+/// Returns the number of bytes between two positions that are held, which fits into memory.
 pub(super) fn length(start: u64, end: u64) -> usize {
     usize::try_from(end - start).unwrap_or(usize::MAX)
 }

@@ -1,4 +1,4 @@
-//! The log beside a simple model, and what it counts.
+//! The log compared with a simple model, and its byte counts.
 
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ const FRAMES: Frames = Frames {
     json: |event| event.message.text.to_uppercase().into_bytes(),
 };
 
-/// Tells a text of one line as it is, and one of several otherwise.
+/// Encodes a text of one line unchanged, and one of several otherwise.
 fn frame(text: &str) -> String {
     format!("{}!\n", text.replace('\n', "/"))
 }
@@ -22,7 +22,7 @@ fn append(log: &mut Log, text: &str, now: UnixMillis) -> EventId {
     id
 }
 
-/// The simple model: everything ever appended, and from where on it is still held.
+/// The simple model: everything ever appended, and the first number that is still held.
 #[derive(Default)]
 struct Model {
     all: Vec<String>,
