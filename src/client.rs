@@ -1,8 +1,8 @@
 //! The HTTP client: [`Client`] for requests that have one answer, [`subscribe`] for reading a stream,
 //! [`publish`] for sending many messages safely.
 //!
-//! Everything goes through one HTTP stack; what is said is `wire`'s business. Nothing here knows a
-//! terminal, a command line or the server's own code.
+//! Everything goes through one HTTP stack; the formats are those of `wire`. Nothing here depends on a terminal, a
+//! command line or the server's code.
 
 mod coding;
 pub mod control_feed;
@@ -47,31 +47,31 @@ use request::ClientRequest;
 use response::{Expected, Refusal};
 use tls::Trust;
 
-/// A connection that is not made by then will not be.
+/// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// After so long without a byte the operating system asks whether the other side still lives.
+/// Time without a byte after which the operating system checks whether the peer is alive.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 const KEEPALIVE_RETRIES: u32 = 3;
 /// How long to wait for an answer that the server has no reason to hold back.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often a codechat server says something on a quiet stream, if it is not told otherwise.
+/// Interval of a codechat server's heartbeats on a quiet stream, unless it is configured otherwise.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
 
 const USER_AGENT: &str = concat!("codechat/", env!("CARGO_PKG_VERSION"));
 
-/// How a client behaves.
+/// The options of a client.
 #[derive(Clone, Debug, Default)]
 pub struct ClientOptions {
-    /// How often the server says something on a quiet stream; after 2.5 times that in silence the
-    /// connection is taken for dead. Default 15 s on a codechat server's streams; on others, what they show by comments
-    /// or `ping` events at even distances, if they do.
+    /// Interval of the server's heartbeats on a quiet stream; after 2.5 times that in silence the connection counts as dead.
+    /// Default 15 s on a codechat server's streams; on others, the interval of comments or `ping` events, if they are
+    /// regular.
     pub heartbeat: Option<Duration>,
-    /// What the server asks for before it issues IDs and takes messages.
+    /// The token that the server requires to issue IDs and accept messages.
     pub token: Option<Token>,
 }
 
-/// Speaks with one server. Cheap to clone; clones share their connections.
+/// A client of one server. Cheap to clone; clones share their connections.
 #[derive(Clone, Debug)]
 pub struct Client {
     server: ServerUrl,
@@ -81,10 +81,10 @@ pub struct Client {
 }
 
 impl Client {
-    /// Makes ready to speak with `server`; connects to nothing yet.
+    /// Returns a client of `server`, without connecting yet.
     ///
     /// # Errors
-    /// [`ClientError::BadToken`], and [`ClientError::Setup`] where the HTTP library does not start.
+    /// [`ClientError::BadToken`], and [`ClientError::Setup`] if the HTTP library does not start.
     pub fn new(server: ServerUrl, options: ClientOptions) -> Result<Self, ClientError> {
         let authorization = options.token.map(|token| {
             let mut value = HeaderValue::try_from(format!("Bearer {}", token.reveal()))?;
@@ -106,13 +106,13 @@ impl Client {
         })
     }
 
-    /// The server it speaks with.
+    /// Returns the address of the server.
     #[must_use]
     pub fn server(&self) -> &ServerUrl {
         &self.server
     }
 
-    /// Whether it shows a token.
+    /// Returns whether there is a token.
     #[must_use]
     pub fn has_token(&self) -> bool {
         self.authorization.is_some()
@@ -121,7 +121,7 @@ impl Client {
     /// Gets a new client ID, whose channel is open from then on.
     ///
     /// # Errors
-    /// [`ClientError`], where no server answers or it refuses.
+    /// [`ClientError`] if no server answers or it refuses.
     pub async fn connect(&self) -> Result<(ClientId, answer::Connected), ClientError> {
         let mut request = self.request(Method::GET, Route::Connect.path(), None);
         request
@@ -136,10 +136,10 @@ impl Client {
         Ok((id, connected))
     }
 
-    /// Ends a channel and every stream on it; does no harm where there is none.
+    /// Ends a channel and every stream on it; does nothing if there is none.
     ///
     /// # Errors
-    /// [`ClientError`], where no server answers or it refuses.
+    /// [`ClientError`] if no server answers or it refuses.
     pub async fn stop(&self, id: ClientId) -> Result<(), ClientError> {
         let stop = async |method| {
             let request = self.request(method, &Route::Stop.path_for(id), Some(id));
@@ -154,11 +154,11 @@ impl Client {
         }
     }
 
-    /// Publishes one message to one client. `key` names this publication, so that the repeat after
-    /// a lost connection, of which there is one, adds nothing twice.
+    /// Publishes one message to one client. `key` identifies it, so that the repetition after a lost connection, of
+    /// which there is one, does not publish it twice.
     ///
     /// # Errors
-    /// [`ClientError`], where no server answers, the connection is lost twice, or it refuses.
+    /// [`ClientError`] if no server answers, the connection is lost twice, or the server refuses.
     pub async fn publish(
         &self,
         id: ClientId,
@@ -177,21 +177,21 @@ impl Client {
     /// Publishes one message to every client of the server.
     ///
     /// # Errors
-    /// [`ClientError`], where no server answers or it refuses.
+    /// [`ClientError`] if no server answers or it refuses.
     pub async fn broadcast(&self, message: &Message) -> Result<answer::Broadcast, ClientError> {
         let mut request = self.request(Method::POST, Route::Broadcast.path(), None);
         request.carry(wire::JSON, wire::json::publication(message).into());
         self.json(request).await
     }
 
-    /// Whether the server answers, and not with an error of its own.
+    /// Returns whether the server answers without a server error.
     pub(crate) async fn is_well(&self) -> bool {
         let request = self.request(Method::GET, Route::Health.path(), None);
         let answer = request.send(&self.http).await;
         answer.is_ok_and(|it| !it.status().is_server_error())
     }
 
-    /// Requests something of one client's publishers.
+    /// Adds a request to one client's publishers.
     ///
     /// # Errors
     /// [`ClientError`], if no server answers or it refuses.
@@ -213,9 +213,8 @@ impl Client {
         }
     }
 
-    /// Listens to what is asked of one client's publishers, until the feed is dropped. Where it is for
-    /// an operation it stands for that operation's publisher: the server tells watchers when it goes
-    /// without an outcome.
+    /// Reads the requests to one client's publishers, until the feed is dropped. A feed for an operation accompanies
+    /// that operation's publisher: the server notifies watchers if it ends without an outcome.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -233,7 +232,7 @@ impl Client {
         subscribe::Feed::open(self.clone(), id, options)
     }
 
-    /// Where messages to one client are published to, as a whole address.
+    /// Returns the URL to which messages to one client are published.
     #[must_use]
     pub fn publish_url(&self, id: ClientId) -> String {
         self.server.join(&Route::Client.path_for(id)).into()
@@ -242,7 +241,7 @@ impl Client {
     fn request(&self, method: Method, path: &str, id: Option<ClientId>) -> ClientRequest {
         let mut headers = HeaderMap::new();
         headers.insert(USER_AGENT_HEADER, HeaderValue::from_static(USER_AGENT));
-        // A coder on the way would hold back what comes bit by bit.
+        // A proxy that compresses would hold back parts of the stream.
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let Some(authorization) = self.authorization.clone() {
             headers.insert(AUTHORIZATION, authorization);
@@ -261,7 +260,7 @@ impl Client {
         self.json_from(request).await.map(|(answer, _)| answer)
     }
 
-    /// An answer's JSON, and who gave it.
+    /// Returns an answer's JSON, and which server sent it.
     async fn json_from<T: serde::de::DeserializeOwned>(
         &self,
         request: ClientRequest,
@@ -274,7 +273,7 @@ impl Client {
         .await
     }
 
-    /// Sends a request and takes only a success for an answer.
+    /// Sends a request; any answer but a success is an error.
     async fn accepted(&self, request: ClientRequest) -> Result<reqwest::Response, ClientError> {
         let sent = request.send(&self.http).await;
         let response = sent.map_err(|lost| lost.at(&self.server))?;
@@ -324,19 +323,19 @@ impl UrlStream {
     }
 }
 
-/// What the HTTP library has to know of a server.
+/// What the HTTP library must know of a server.
 #[derive(Clone, Copy)]
 struct HttpOptions<'a> {
-    /// Whether it is on this very machine.
+    /// Whether the server is on this machine.
     is_loopback: bool,
-    /// Whether it is reached without TLS.
+    /// Whether the connection is without TLS.
     is_plain: bool,
-    /// Whether the library may send a request again that the server says it has not looked at.
+    /// Whether the library may repeat a request that the server has not looked at, as it says.
     may_repeat: bool,
     trust: Trust<'a>,
 }
 
-/// The HTTP library, set up for this server.
+/// Returns the HTTP library's client for this server.
 fn http(options: HttpOptions) -> Result<reqwest::Client, ClientError> {
     let HttpOptions {
         is_loopback,
@@ -360,7 +359,7 @@ fn http(options: HttpOptions) -> Result<reqwest::Client, ClientError> {
             builder.retry(never).pool_max_idle_per_host(0)
         }
     };
-    // A proxy's own loopback is not ours.
+    // A proxy's loopback addresses are its own.
     let direct = |builder: reqwest::ClientBuilder| {
         if is_loopback {
             builder.no_proxy()
@@ -369,12 +368,12 @@ fn http(options: HttpOptions) -> Result<reqwest::Client, ClientError> {
         }
     };
     let nobody = || tls::config(Trust::Only(&[]));
-    // A codechat server on this machine leads nowhere else, so that reading the certificates can be spared.
+    // A codechat server on this machine redirects nowhere else, so the certificates need not be read.
     let config = if is_loopback && is_plain && may_repeat {
         nobody()
     } else {
         match tls::config(trust) {
-            // A machine without root certificates can still speak plain HTTP.
+            // A machine without root certificates can still use plain HTTP.
             Err(_) if is_plain => nobody(),
             config => config,
         }

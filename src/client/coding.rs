@@ -1,5 +1,5 @@
-//! Content codings of a stream. Identity is asked for, since a coder may hold events back; a proxy on the way
-//! may code the stream all the same (RFC 9110, 8.4).
+//! Content codings of a stream. Requests ask for identity, because a compressor may hold back events; a proxy may
+//! compress the stream all the same (RFC 9110, 8.4).
 
 use std::fmt;
 use std::io::{self, Write};
@@ -13,11 +13,11 @@ use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 
 use super::error::short;
 
-/// What is decoded at once, in coded bytes. Of each, deflate makes 1,032 at the most, so that about a MiB of
+/// Upper bound of the coded bytes that are decoded at once. Deflate expands each to at most 1,032, so about a MiB of
 /// decoded bytes is held.
 const SLICE: usize = 1 << 10;
 
-/// A coding that can be decoded.
+/// A supported coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Coding {
     Gzip,
@@ -25,7 +25,7 @@ pub(super) enum Coding {
 }
 
 impl Coding {
-    /// The coding that an answer's head names, if it names one.
+    /// Returns the coding that the head of an answer names, if any.
     ///
     /// # Errors
     /// The name of another coding, or of several.
@@ -54,29 +54,29 @@ impl fmt::Display for Coding {
     }
 }
 
-/// Why a coded body could not be read on.
+/// Why a coded body could not be read further.
 #[derive(Debug)]
 pub(super) enum DecodeError<E> {
     /// The body failed.
     Body(E),
-    /// The body ended before the coding did.
+    /// The body ended before the coded data did.
     Cut { coding: Coding },
-    /// The bytes are not of the coding.
+    /// The bytes are invalid in the coding.
     Broken {
         coding: Coding,
-        /// How many bytes of the body came before those, within [`SLICE`].
+        /// The number of the body's bytes before those, within [`SLICE`].
         after: u64,
     },
 }
 
-/// A body, decoded: all that the bytes so far tell is there before more of them are waited for.
+/// A decoded body. All that the bytes so far contain is returned before more of them are awaited.
 pub(super) struct Decoded<S> {
     body: S,
     coding: Coding,
     decoder: Decoder,
-    /// What is still to be decoded.
+    /// The bytes that are not decoded yet.
     coded: Bytes,
-    /// How many bytes were decoded.
+    /// The number of bytes decoded.
     position: u64,
 }
 
@@ -132,16 +132,16 @@ impl<S: Stream<Item = Result<Bytes, E>> + Unpin, E> Stream for Decoded<S> {
 
 enum Decoder {
     Gzip(MultiGzDecoder<Vec<u8>>),
-    /// As RFC 9110 has `deflate`: within the zlib format.
+    /// `deflate` according to RFC 9110: in the zlib format.
     Zlib(ZlibDecoder<Vec<u8>>),
-    /// As some servers understand it.
+    /// `deflate` as some servers understand it.
     Raw(DeflateDecoder<Vec<u8>>),
     /// `deflate` before its first byte.
     Undecided,
 }
 
 impl Decoder {
-    /// Whether the coding has not ended properly, now that the body has.
+    /// Returns whether the coded data is incomplete, now that the body has ended.
     fn is_cut(&mut self) -> bool {
         match self {
             Self::Gzip(decoder) => decoder.try_finish().is_err(),
@@ -151,7 +151,7 @@ impl Decoder {
         }
     }
 
-    /// Everything that these bytes tell; not empty.
+    /// Decodes these bytes, which must not be empty.
     fn decode(&mut self, coded: &[u8]) -> io::Result<Vec<u8>> {
         if matches!(self, Self::Undecided) {
             // The method, deflate, and its window (RFC 1950, 2.2). A raw block that begins so is not made.
@@ -162,7 +162,7 @@ impl Decoder {
                 Self::Raw(DeflateDecoder::new(Vec::new()))
             };
         }
-        // Flushed, or the newest events would stay within.
+        // Flushed, so that the newest events do not stay in the decoder.
         let decoded = match self {
             Self::Gzip(decoder) => {
                 decoder.write_all(coded)?;

@@ -25,23 +25,23 @@ use crate::message::Operation;
 use crate::wire::control::parse_state;
 use crate::wire::{Route, sse};
 
-/// The shortest and the longest wait before a try. A server waits 2 s for a publisher to come back, so
-/// the first few must be quick.
+/// The shortest and the longest wait before a try. A server waits 2 s for a publisher to reconnect, so the first tries
+/// must be quick.
 const DELAYS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
-/// How many updates may wait for the reader before the stream is no longer read.
+/// Upper bound of the updates that wait for the reader before the stream is no longer read.
 const WAITING: usize = 8;
 
-/// What is heard.
+/// An update of a control feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ControlUpdate {
-    /// How things stand: once for each connection, and at every change.
+    /// The current state: once for each connection, and at every change.
     State(ControlState),
-    /// The connection was lost, or could not be made again; the next try comes by itself.
+    /// The connection was lost, or could not be made again; the next try follows.
     Lost,
 }
 
-/// What one client's publishers are asked for. Ends when the client's stream is over for good, or with
-/// an error; dropping it closes the connection at once.
+/// The requests to one client's publishers. Ends when the client's stream has ended, or with an error; dropping it
+/// closes the connection at once.
 #[derive(Debug)]
 pub struct ControlFeed {
     heard: mpsc::Receiver<Result<ControlUpdate, FeedError>>,
@@ -76,10 +76,10 @@ impl ControlFeed {
         }
     }
 
-    /// What is heard next; `None` once the client's stream is over.
+    /// Waits for the next update; `None` once the client's stream has ended.
     ///
     /// # Errors
-    /// Where nothing answers at the first try, or the server refuses for good; nothing comes after it.
+    /// If nothing answers at the first try, or the server refuses for good; nothing comes after it.
     pub async fn next(&mut self) -> Option<Result<ControlUpdate, FeedError>> {
         self.heard.recv().await
     }
@@ -95,8 +95,8 @@ struct Listener {
     client: Client,
     place: String,
     transport: Transport,
-    /// Whether the client was known there once: if it is not any more, the server restarted, and its
-    /// watcher may come back.
+    /// Whether the client was known there once: if it no longer is, the server has restarted, and its watcher may
+    /// reconnect.
     was_there: bool,
     out: mpsc::Sender<Result<ControlUpdate, FeedError>>,
 }

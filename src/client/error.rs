@@ -1,4 +1,4 @@
-//! What can go wrong between this program and a server. Each text names the cause, and only once.
+//! Errors between this program and a server. Each text names the cause, and only once.
 
 use std::error::Error;
 use std::fmt;
@@ -11,10 +11,10 @@ use thiserror::Error;
 use super::ServerUrl;
 use super::stream_url::{StreamUrl, shown};
 
-/// How much of a body is quoted, in characters.
+/// Upper bound of the quoted part of a body, in characters.
 const QUOTED: usize = 200;
 
-/// Where a request went: to the server, or to where redirects led from there.
+/// The address of a request: the server's, or the one to which redirects led.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Place {
     address: Box<str>,
@@ -44,55 +44,55 @@ impl fmt::Display for Redirect {
     }
 }
 
-/// Why a request came to nothing.
+/// Why a request failed.
 #[derive(Clone, Debug, Error)]
 pub enum ClientError {
-    /// Nothing takes connections there.
+    /// Nothing accepts connections there.
     #[error("nothing answers at {place}: {why}{}", advice(.place))]
     NotThere {
-        /// Where it was looked for.
+        /// The address.
         place: Place,
-        /// The operating system's or the TLS library's word.
+        /// The error text of the operating system or the TLS library.
         why: String,
     },
-    /// The server speaks plain HTTP, and was asked in TLS.
+    /// The server speaks plain HTTP, but the request used TLS.
     #[error("{place} speaks plain HTTP, not TLS; write {instead}")]
     NotTls {
-        /// Who was asked.
+        /// The address.
         place: Place,
         /// The address for plain HTTP.
         instead: Box<str>,
     },
-    /// The server speaks TLS, or something else, and was asked in plain HTTP.
+    /// The server speaks TLS, or something else, but the request used plain HTTP.
     #[error("{place} does not answer in plain HTTP; if it speaks TLS, write {instead}")]
     NotPlain {
-        /// Who was asked.
+        /// The address.
         place: Place,
         /// The address for TLS.
         instead: Box<str>,
     },
-    /// It redirects on and on.
+    /// Too many redirects.
     #[error("{place} redirects more than {most} times")]
     Redirects {
-        /// Who was asked.
+        /// The address.
         place: Place,
-        /// How many redirects are followed.
+        /// The limit of redirects.
         most: usize,
     },
     /// The connection was made and then failed.
     #[error("lost the connection to {place}: {why}")]
     Lost {
-        /// Whose connection.
+        /// The address.
         place: Place,
-        /// How it failed.
+        /// The cause.
         why: String,
     },
-    /// The server takes the connection, and answers nothing.
+    /// The server accepts the connection, but does not answer.
     #[error("{place} takes the connection, but gives no answer in {} s", .after.as_secs())]
     NoAnswer {
-        /// Who does not answer.
+        /// The address.
         place: Place,
-        /// For how long an answer was waited for.
+        /// The duration of the wait.
         after: Duration,
     },
     /// The server answers with an error; `detail` is its own text.
@@ -100,21 +100,21 @@ pub enum ClientError {
     Refused {
         /// The HTTP status.
         status: u16,
-        /// The problem's detail, or the start of the body where it is no problem object.
+        /// The problem's detail, or the start of the body if it is not a problem object.
         detail: String,
         /// Whether it was a problem object, as codechat's refusals are.
         is_problem: bool,
     },
-    /// The server has no way to ask publishers for something.
+    /// The server does not support requests to publishers.
     #[error("this server takes no control requests; codechat serve does")]
     NoControl,
-    /// The server has no way to publish.
+    /// The server does not support publishing.
     #[error(
         "{place} takes no messages: in the original protocol only the server's own code publishes. Use a codechat server \
          (codechat serve), or publish in that server's code"
     )]
     NoPublishing {
-        /// Who was asked.
+        /// The address.
         place: Place,
     },
     /// A message was answered with a success, but not as codechat acknowledges one.
@@ -123,28 +123,28 @@ pub enum ClientError {
          not known"
     )]
     Unacknowledged {
-        /// Who answered.
+        /// The address.
         place: Place,
         /// The HTTP status.
         status: u16,
     },
-    /// Something answers, but not as this protocol says.
+    /// The answer does not follow this protocol.
     #[error("{place} answers, but not as a codechat server does: {why}")]
     NotCodechat {
-        /// Who answers.
+        /// The address.
         place: Place,
-        /// What is odd about it.
+        /// What is wrong with it.
         why: String,
     },
-    /// The token cannot stand in an HTTP header.
+    /// The token cannot be sent in an HTTP header.
     #[error("the token has characters that no HTTP header can carry")]
     BadToken,
-    /// The HTTP library does not start, for want of root certificates for example.
+    /// The HTTP library does not start, as without root certificates.
     #[error("cannot set up HTTP: {0}")]
     Setup(String),
 }
 
-/// What to do if nothing is there.
+/// Returns what to do if nothing accepts connections.
 fn advice(place: &Place) -> &'static str {
     if place.is_server {
         "; start a server with `codechat serve`, or name another with --server"
@@ -154,13 +154,13 @@ fn advice(place: &Place) -> &'static str {
 }
 
 impl ClientError {
-    /// Whether nothing takes connections there, so that starting a server would help.
+    /// Returns whether nothing accepts connections there, so that starting a server would help.
     #[must_use]
     pub fn is_not_there(&self) -> bool {
         matches!(self, Self::NotThere { .. })
     }
 
-    /// The HTTP status that the server refused with.
+    /// Returns the HTTP status of the refusal.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self {
@@ -170,11 +170,11 @@ impl ClientError {
     }
 }
 
-/// A request without an answer.
+/// A request that got no answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Lost {
     pub(crate) cause: Cause,
-    /// Where redirects had led to by then.
+    /// The redirect that was being followed.
     pub(crate) redirect: Option<Box<Redirect>>,
 }
 
@@ -185,13 +185,13 @@ pub(crate) enum Cause {
     NotConnected(String),
     /// There was one.
     Broken(String),
-    /// There was one, on which nothing came for this time.
+    /// There was one, without a byte for this time.
     Silent(Duration),
     /// The other side does not speak TLS.
     NotTls,
     /// The other side does not speak plain HTTP.
     NotPlain,
-    /// It redirects more often than is followed.
+    /// Too many redirects.
     Redirects(usize),
 }
 
@@ -203,12 +203,12 @@ impl Lost {
         }
     }
 
-    /// Whether it was a connection that failed, so that there is a server.
+    /// Returns whether an established connection failed, so that there is a server.
     pub(crate) fn is_connected(&self) -> bool {
         matches!(self.cause, Cause::Broken(_) | Cause::Silent(_))
     }
 
-    /// Whether the next try will fare as this one did.
+    /// Returns whether the next try would fail in the same way.
     pub(crate) fn is_lasting(&self) -> bool {
         matches!(
             self.cause,
@@ -216,13 +216,13 @@ impl Lost {
         )
     }
 
-    /// The error of a request that a codechat server was to answer.
+    /// Returns the error of a request to a codechat server.
     pub(crate) fn at(self, server: &ServerUrl) -> ClientError {
         let place = Place::new(server, self.redirect.as_deref());
         self.at_place(place, server.join(""))
     }
 
-    /// The error of a request for any stream.
+    /// Returns the error of a request for any stream.
     pub(crate) fn at_stream(self, url: &StreamUrl) -> ClientError {
         let redirect = self.redirect.as_deref();
         let address = redirect.map_or_else(|| url.to_string(), Redirect::to_string);
@@ -253,7 +253,7 @@ impl Lost {
     }
 }
 
-/// The cause in a few words, and whose it was if not the server's.
+/// The cause in a few words, and the address if it is not the server's.
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
@@ -271,7 +271,7 @@ impl fmt::Display for Lost {
 }
 
 impl Place {
-    /// Where an answer came from, if the request was for `server`.
+    /// Returns the address that answered a request to `server`.
     pub(crate) fn of(response: &Response, server: &ServerUrl) -> Self {
         Self::new(server, response.extensions().get())
     }
@@ -285,7 +285,7 @@ impl Place {
     }
 }
 
-/// The address that was reached, under another scheme; the port stays.
+/// Returns the address that was reached, with another scheme and the same port.
 fn with_scheme(scheme: &str, mut url: Url) -> Box<str> {
     let port = url.port_or_known_default();
     let _ = url.set_scheme(scheme);
@@ -319,7 +319,7 @@ fn has_cause(error: &reqwest::Error, is_it: fn(&(dyn Error + 'static)) -> bool) 
     false
 }
 
-/// Whether an answer is no HTTP.
+/// Returns whether an answer is not HTTP.
 fn is_no_http(error: &(dyn Error + 'static)) -> bool {
     let error = error.downcast_ref::<hyper::Error>();
     error.is_some_and(hyper::Error::is_parse)
@@ -334,7 +334,7 @@ fn is_no_tls(mut error: &(dyn Error + 'static)) -> bool {
     matches!(error, Some(rustls::Error::InvalidMessage(_)))
 }
 
-/// A foreign text on one short line, without control characters.
+/// Returns a foreign text as one short line without control characters.
 pub(crate) fn short(text: &str) -> String {
     let clean: String = text
         .chars()

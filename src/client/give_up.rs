@@ -1,5 +1,5 @@
-//! How long a publisher goes on trying. While there is input it never gives up, since whoever writes it
-//! waits; after the input's end only somebody who waits for this program does, a CI job for example.
+//! How long a publisher tries. While there is input it never gives up, because the writer of the input waits; after its
+//! end only this program's caller waits, such as a CI job.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Client;
 
-/// A server that holds a request back has as long as the patience to show that it is well, within these.
+/// Lower and upper bound of how long a server that holds back a request has to answer a check.
 const SHORTEST_LOOK: Duration = Duration::from_secs(1);
 const LONGEST_LOOK: Duration = Duration::from_secs(30);
 
-/// For how long a publisher tries in vain after its input's end.
+/// How long a publisher may fail after the end of its input.
 #[derive(Clone, Debug)]
 pub struct GiveUp {
     ended: watch::Receiver<Option<Instant>>,
@@ -20,13 +20,13 @@ pub struct GiveUp {
 }
 
 impl GiveUp {
-    /// `ended` says since when there is no input any more; `None` while there is.
+    /// `ended` is when the input ended; `None` while it has not.
     #[must_use]
     pub fn new(ended: watch::Receiver<Option<Instant>>, limit: Duration) -> Self {
         Self { ended, limit }
     }
 
-    /// For what is all there already.
+    /// For input that is complete.
     #[must_use]
     pub fn of(limit: Duration) -> Self {
         Self::new(watch::Sender::new(Some(Instant::now())).subscribe(), limit)
@@ -36,17 +36,17 @@ impl GiveUp {
         self.limit
     }
 
-    /// Ready when it is over for what is sent since then. May be asked again.
+    /// Waits until a body that has been sent since then is given up. May be called again.
     pub(crate) async fn over(&self, since: Instant) {
         let mut ended = self.ended.clone();
-        // Whoever would say that there is more is gone: that is an end too.
+        // If its sender was dropped, the input has ended, too.
         let ended = ended.wait_for(Option::is_some).await.ok();
         let ended = ended.and_then(|it| *it).unwrap_or(since);
         sleep_until(ended.max(since) + self.limit).await;
     }
 
-    /// Ready when it is over and the server does not answer. A server that does may hold a request back
-    /// for its readers' sake, for as long as they take.
+    /// Waits until the publisher gives up and the server does not answer. One that answers may hold back a request for
+    /// as long as its readers need.
     pub(crate) async fn over_without_answer(&self, since: Instant, client: &Client) {
         self.over(since).await;
         let look = self.limit.clamp(SHORTEST_LOOK, LONGEST_LOOK);

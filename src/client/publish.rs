@@ -1,5 +1,5 @@
-//! Sending messages so that each arrives: what is not acknowledged is sent again, under the same idempotency
-//! key, for as long as there is patience.
+//! Sending messages reliably: what is not acknowledged is sent again, with the same idempotency key, until the
+//! publisher gives up.
 
 use std::time::Duration;
 
@@ -22,11 +22,11 @@ use crate::message::Message;
 use crate::wire::answer::{Broadcast, Published};
 use crate::wire::{self, Route};
 
-/// At the first tries after a loss, which thus fall within [`wire::RECONNECT_GRACE`]: a network that fails for a
-/// moment is no lost publisher to those who watch.
+/// Upper bound of the first waits after a loss, so that the tries are within [`wire::RECONNECT_GRACE`] and watchers see
+/// no lost publisher if the network fails for a moment.
 const SHORTEST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(5);
-/// So long after a lost connection an unknown client ID means that the watcher is not back yet.
+/// How long after a lost connection an unknown client ID means that the watcher has not reconnected yet.
 const RETURN: Duration = Duration::from_secs(30);
 
 /// Publishes to one client, or to all of them.
@@ -36,23 +36,22 @@ pub struct HttpPublisher {
     /// `None` for all.
     id: Option<ClientId>,
     patience: GiveUp,
-    /// Whether anything ever answered.
+    /// Whether the server has ever answered.
     reached: bool,
-    /// Whether an unknown client is waited for if it was known once, or may be on its way back.
+    /// Whether to wait for an unknown client if it was known once, or may be reconnecting.
     awaits_return: bool,
-    /// Whether anything was ever accepted: then the client was known once.
+    /// Whether a message was ever accepted, so that the client was known.
     accepted: bool,
-    /// Since when the server is not what it was: the connection was lost, or the client is not known
-    /// any more. An accepted body makes up for it.
+    /// Since when the connection has been lost, or the client unknown. Reset by an accepted body.
     lost: Option<Instant>,
 }
 
-/// A try that failed, and what comes next.
+/// A failed try, and when the next one follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retry {
     /// How many tries of this body have failed, from 1.
     pub attempt: u32,
-    /// How long it is until the next one.
+    /// The time until the next try.
     pub delay: Duration,
     /// What happened.
     pub reason: String,
@@ -61,7 +60,7 @@ pub struct Retry {
 /// Why a body was not accepted.
 #[derive(Clone, Debug, Error)]
 pub enum PublishError {
-    /// Nothing answers at the first try, or the answer is none.
+    /// Nothing answers at the first try, or the answer is not valid.
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The server refused for good.
@@ -69,24 +68,24 @@ pub enum PublishError {
     Refused {
         /// The HTTP status.
         status: u16,
-        /// What the server says about it.
+        /// The server's reason.
         detail: String,
-        /// How many lines of the body stand.
+        /// How many lines of the body were accepted.
         accepted: u64,
         /// How many there were.
         lines: u64,
-        /// Whether the client's stream has ended, which is for good.
+        /// Whether the client's stream has ended for good.
         is_over: bool,
     },
-    /// There was no patience left.
+    /// The publisher gave up.
     #[error(
         "the server took nothing for {}: {why}; try again when it is back, or wait longer with --give-up-after",
         humantime::format_duration(*after)
     )]
     GivenUp {
-        /// For how long it was tried in vain, after the input's end.
+        /// How long it tried after the input's end.
         after: Duration,
-        /// What came of the newest try.
+        /// The outcome of the last try.
         why: String,
     },
 }
@@ -99,7 +98,7 @@ fn refused(accepted: u64, lines: u64) -> String {
 }
 
 impl PublishError {
-    /// Whether there is nobody who would read the messages: no server, or no such client there.
+    /// Returns whether nobody can read the messages: there is no server, or no such client.
     #[must_use]
     pub fn is_nobody_there(&self) -> bool {
         match self {
@@ -109,7 +108,7 @@ impl PublishError {
         }
     }
 
-    /// How many lines of the body stand all the same.
+    /// Returns how many lines of the body were accepted nevertheless.
     #[must_use]
     pub fn accepted(&self) -> u64 {
         match self {
@@ -119,16 +118,16 @@ impl PublishError {
     }
 }
 
-/// Whether the server may hold an answer back.
+/// Whether the server may delay an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hold {
-    /// For as long as its readers need.
+    /// As long as its readers need.
     Readers,
     /// It has no reason to.
     Never,
 }
 
-/// How one try went.
+/// The outcome of one try.
 enum Tried<T> {
     Accepted(T),
     Failed(PublishError),
@@ -139,13 +138,13 @@ enum Tried<T> {
 }
 
 impl HttpPublisher {
-    /// A publisher for one client.
+    /// Returns a publisher for one client.
     #[must_use]
     pub fn new(client: Client, id: ClientId, patience: GiveUp) -> Self {
         Self::to(client, Some(id), patience)
     }
 
-    /// A publisher for all clients of a server.
+    /// Returns a publisher for all clients of a server.
     #[must_use]
     pub fn to_all(client: Client, patience: GiveUp) -> Self {
         Self::to(client, None, patience)
@@ -174,15 +173,15 @@ impl HttpPublisher {
         }
     }
 
-    /// Sends one ndjson body of `lines` messages, each a `wire::json::push_publication` and an LF,
-    /// until it is acknowledged; `report` is told of every failed try.
+    /// Sends one ndjson body of `lines` messages, each a `wire::json::push_publication` and an LF, until it is
+    /// acknowledged; calls `report` after every failed try.
     ///
-    /// One try has no time limit: the server may hold the request back for as long as its readers
-    /// need. Nor have all together, before the input's end.
+    /// Neither one try nor all together have a time limit before the input's end: the server may hold back the request
+    /// for as long as its readers need.
     ///
     /// # Errors
-    /// [`PublishError`], where nothing answers at the very first try, the server refuses for good, or
-    /// there is no patience left.
+    /// [`PublishError`] if nothing answers at the very first try, the server refuses for good, or the publisher gives
+    /// up.
     pub async fn send(
         &mut self,
         body: Bytes,
@@ -193,7 +192,7 @@ impl HttpPublisher {
         self.deliver(request, lines, Hold::Readers, report).await
     }
 
-    /// Sends one message until it is acknowledged; `report` is told of every failed try.
+    /// Sends one message until it is acknowledged; calls `report` after every failed try.
     ///
     /// # Errors
     /// As [`HttpPublisher::send`].
@@ -205,8 +204,8 @@ impl HttpPublisher {
         self.deliver_one(message, report).await
     }
 
-    /// Sends one message to all clients until it is acknowledged; `report` is told of every failed try. For a publisher
-    /// [to all](HttpPublisher::to_all).
+    /// Sends one message to all clients until it is acknowledged; calls `report` after every failed try. For a
+    /// publisher [to all](HttpPublisher::to_all).
     ///
     /// # Errors
     /// As [`HttpPublisher::send`].
@@ -218,7 +217,7 @@ impl HttpPublisher {
         self.deliver_one(message, report).await
     }
 
-    /// The client that it goes through.
+    /// Returns the client that it uses.
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
@@ -338,7 +337,7 @@ impl HttpPublisher {
         }
         let is_unknown = refusal.status == 404 && !refusal.ended;
         if is_unknown && self.accepted {
-            // The server restarted between two bodies; its new self waits for the watcher.
+            // The server restarted between two bodies; the watcher has to reconnect.
             self.lost.get_or_insert_with(Instant::now);
         }
         let coming_back = self.awaits_return && self.lost.is_some_and(|it| it.elapsed() < RETURN);
@@ -375,11 +374,11 @@ impl HttpPublisher {
     }
 }
 
-/// Ready once a server that has not answered yet does not answer anything else either.
+/// Waits until a server that has not answered yet does not answer a check either.
 async fn mute(client: &Client) {
     loop {
         sleep(ANSWER_TIMEOUT).await;
-        // A look that fails at once is no silence; the request will fail too.
+        // A check that fails at once is no silence; the request will fail, too.
         if timeout(ANSWER_TIMEOUT, client.is_well()).await.is_err() {
             return;
         }

@@ -1,4 +1,4 @@
-//! One request and its answer, over as many redirects as it takes.
+//! One request and its answer, across redirects.
 //!
 //! Redirects are followed here and not by the HTTP library, for two reasons: the library turns a
 //! redirected POST into a GET, which for a stream's address would open the stream, and it keeps
@@ -12,19 +12,19 @@ use super::error::{Cause, Lost, Redirect};
 use super::local;
 use crate::wire;
 
-/// As many as browsers and curl take, give or take.
+/// Upper bound of the redirects, similar to that of browsers and curl.
 const REDIRECTS_MAX: usize = 10;
 
-/// A request: what is sent, and where to.
+/// A request.
 #[derive(Clone, Debug)]
 pub(crate) struct ClientRequest {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
-    /// What is sent to another origin in the headers' place; if it is not set, all of them that are not secret.
+    /// The headers for other origins; if it is not set, all that are not secret.
     pub(crate) elsewhere: Option<HeaderMap>,
     pub(crate) body: Option<Bytes>,
-    /// Whether it may be sent by [`local`], if it is a GET without a body: no proxy is in use.
+    /// Whether [`local`] may send it, if it is a GET without a body: no proxy is in use.
     pub(crate) may_be_local: bool,
 }
 
@@ -40,8 +40,8 @@ impl ClientRequest {
         }
     }
 
-    /// Sends it, following redirects, and waits for the head of the answer. If there were any, the answer has a
-    /// [`Redirect`] among its extensions.
+    /// Sends the request, following redirects, and waits for the head of the answer. If there were any, the answer has
+    /// a [`Redirect`] among its extensions.
     pub(crate) async fn send(mut self, http: &reqwest::Client) -> Result<Response, Lost> {
         let (asked, mut leaves_origin) = (self.url.clone(), false);
         let redirect = |to: &Url, leaves_origin| {
@@ -72,13 +72,13 @@ impl ClientRequest {
         Err(Lost::new(Cause::Redirects(REDIRECTS_MAX)))
     }
 
-    /// Whether there is something that only the first origin gets.
+    /// Returns whether there are headers for the first origin only.
     pub(crate) fn has_own_headers(&self) -> bool {
         let elsewhere = self.elsewhere.as_ref();
         elsewhere.is_some_and(|it| *it != self.headers) || self.body.is_some()
     }
 
-    /// Leaves out what is meant for the first origin alone.
+    /// Removes what is for the first origin only.
     fn leave_origin(&mut self) {
         if let Some(headers) = &self.elsewhere {
             self.headers.clone_from(headers);
@@ -97,7 +97,7 @@ impl ClientRequest {
             .request(self.method.clone(), self.url.clone())
             .headers(self.headers.clone());
         if let Some(body) = self.body.clone() {
-            // An empty body has a length too, which some servers insist on.
+            // An empty body has a length, too, which some servers require.
             if body.is_empty() {
                 request = request.header(CONTENT_LENGTH, 0);
             }
@@ -106,8 +106,8 @@ impl ClientRequest {
         Ok(request.send().await?)
     }
 
-    /// Where the answer sends this request. A body stays with the origin that it was meant for, and
-    /// is only sent on where the status keeps the method (RFC 9110, 15.4).
+    /// Returns where the answer redirects this request. A body is not sent to another origin, and only sent again if
+    /// the status keeps the method (RFC 9110, 15.4).
     fn onward(&self, response: &Response) -> Option<Url> {
         let keeps_method = matches!(
             response.status(),

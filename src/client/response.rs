@@ -1,4 +1,4 @@
-//! What is read of an answer that is no stream: a refusal's detail, or an acknowledgement, within bounds.
+//! Reading answers that are not streams, within bounds: the detail of a refusal, or an acknowledgement.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -14,38 +14,37 @@ use super::stream_url::shown;
 use crate::wire;
 use crate::wire::answer::{ENDED, Problem};
 
-/// The most that is read of any answer's body, but a stream's, in bytes.
+/// Upper bound of what is read of a body that is not a stream, in bytes.
 const BODY_MAX: usize = 64 << 10;
-/// For how long an error's body is read.
+/// How long to read the body of an error.
 const BODY_TIME: Duration = Duration::from_secs(5);
 
-/// Which kind of server a request is meant for.
+/// The kind of server that a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
-    /// Codechat's, or one that speaks as the original does.
+    /// A codechat server, or one with the original protocol.
     Server,
-    /// Any that sends an event stream.
+    /// Any server that sends an event stream.
     Stream,
 }
 
-/// An answer that is an error.
+/// An answer with an error status.
 #[derive(Clone, Debug)]
 pub(crate) struct Refusal {
     pub(crate) status: u16,
     pub(crate) detail: String,
-    /// How long the server wants to be left alone.
+    /// How long the server asks clients to wait.
     pub(crate) retry_after: Option<Duration>,
-    /// How many messages of the request stand nevertheless.
+    /// The number of the request's messages that were accepted nevertheless.
     pub(crate) accepted: Option<u64>,
-    /// Whether the client's stream has ended, which is for good.
+    /// Whether the client's stream has ended for good.
     pub(crate) ended: bool,
-    /// Whether it is a problem object, as codechat's are.
+    /// Whether the body is a problem object, like codechat's.
     pub(crate) is_problem: bool,
 }
 
 impl Refusal {
-    /// Reads the answer's body for the detail, bounded in size and time. What is advised depends on the kind of
-    /// server.
+    /// Reads the body for the detail, bounded in size and time. The advice depends on the kind of server.
     pub(crate) async fn of(response: Response, expected: Expected) -> Self {
         let status = response.status();
         let retry_after = retry_after(response.headers());
@@ -61,7 +60,7 @@ impl Refusal {
         let said = problem.map(|it| it.detail).or_else(|| said(&body));
         let mut detail = onward.or(said).unwrap_or_else(|| {
             let body = String::from_utf8_lossy(&body);
-            // As nginx, Apache and Go answer plain HTTP on a port for TLS.
+            // The answer of nginx, Apache and Go to plain HTTP on a TLS port.
             if is_plain && status == StatusCode::BAD_REQUEST && body.contains("HTTPS") {
                 "it does not take plain HTTP on this port, but TLS; write https://".into()
             } else if is_page {
@@ -86,7 +85,7 @@ impl Refusal {
         }
     }
 
-    /// Whether the same request may do better later. What a server cannot do (501, 505), it cannot.
+    /// Returns whether the same request may succeed later; not if the server does not support it (501, 505).
     pub(crate) fn is_passing(&self) -> bool {
         matches!(self.status, 408 | 425 | 429 | 500 | 502..=504 | 506..=599)
     }
@@ -108,8 +107,8 @@ impl From<Refusal> for ClientError {
     }
 }
 
-/// What an error object of another server says, as Spring writes it: its message, or else its error; never the stack
-/// trace that comes with them.
+/// Returns the text of another server's error object, in Spring's form: its message, or else its error, but never the
+/// stack trace.
 fn said(body: &[u8]) -> Option<String> {
     let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
     let text = |name| {
@@ -119,7 +118,7 @@ fn said(body: &[u8]) -> Option<String> {
     text("message").or_else(|| text("error"))
 }
 
-/// How long the server wants to be left alone, as a number of seconds or as a date (RFC 9110, 10.2.3).
+/// Returns how long the server asks clients to wait, given in seconds or as a date (RFC 9110, 10.2.3).
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit()) {
@@ -129,7 +128,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
-/// Where an answer sends on that is not followed there.
+/// Returns the target of a redirect that is not followed.
 fn onward(response: &Response, expected: Expected) -> Option<String> {
     let to = response.headers().get(header::LOCATION)?.to_str().ok()?;
     let to = match to.parse() {
@@ -143,7 +142,7 @@ fn onward(response: &Response, expected: Expected) -> Option<String> {
     })
 }
 
-/// The first bytes of a body, decoded, as far as they come soon.
+/// Returns the first bytes of a body, decoded, as far as they arrive soon.
 pub(crate) async fn start_of_body(response: Response, most: usize) -> Vec<u8> {
     let coding = Coding::of(response.headers()).ok().flatten();
     let body = response.bytes_stream().boxed();
@@ -160,13 +159,12 @@ pub(crate) async fn start_of_body(response: Response, most: usize) -> Vec<u8> {
             start.extend_from_slice(&chunk[..chunk.len().min(room)]);
         }
     };
-    // What came before the time was over, or the connection was lost, is still worth quoting.
+    // What arrived before the timeout or the loss is worth quoting.
     let _ = tokio::time::timeout(BODY_TIME, reading).await;
     start
 }
 
-/// Appends a body's bytes, up to `most`: no server may fill this program's memory. Returns whether that
-/// was all.
+/// Appends a body's bytes, up to `most`, so that no server fills this program's memory. Returns whether that was all.
 async fn read_body(
     response: &mut Response,
     body: &mut Vec<u8>,
@@ -182,7 +180,7 @@ async fn read_body(
     Ok(true)
 }
 
-/// What to say of a web page: it is meant for people, so what sends it is no codechat server.
+/// Describes a web page, which shows that its sender is not a codechat server.
 fn page(body: &str, expected: Expected) -> String {
     let title = body
         .split_once("<title>")
@@ -203,7 +201,7 @@ fn reason(status: StatusCode) -> String {
         .into()
 }
 
-/// Whether an answer has the media type `wanted`, whatever its parameters.
+/// Returns whether an answer has the media type `wanted`, with any parameters.
 pub(crate) fn has_type(response: &Response, wanted: &str) -> bool {
     content_type(response).is_some_and(|given| {
         let kind = given.split(';').next().unwrap_or_default();
@@ -211,12 +209,12 @@ pub(crate) fn has_type(response: &Response, wanted: &str) -> bool {
     })
 }
 
-/// An answer's `Content-Type`.
+/// Returns the `Content-Type` of an answer.
 pub(crate) fn content_type(response: &Response) -> Option<&str> {
     response.headers().get(header::CONTENT_TYPE)?.to_str().ok()
 }
 
-/// Reads an answer's whole body as JSON.
+/// Reads the whole body as JSON.
 pub(crate) async fn read_json<T: serde::de::DeserializeOwned>(
     mut response: Response,
     server: &ServerUrl,

@@ -1,11 +1,11 @@
-//! How long to wait before the next try: longer each time, spread at random so that a server which
-//! comes back is not met by all its clients at once.
+//! How long to wait before the next try: longer each time, and random, so that not all clients reconnect at once to a
+//! server that restarts.
 
 use std::time::Duration;
 
 use uuid::Uuid;
 
-/// A server's `Retry-After` is heeded up to here.
+/// Upper bound of the `Retry-After` that is respected.
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 
 /// Counts the tries since the last success.
@@ -30,8 +30,8 @@ impl Backoff {
         self.tries = 0;
     }
 
-    /// Counts a failed try: its number, from 1, and how long to wait. Not below `floor`, which is
-    /// brought within the bounds; not before `retry_after`, up to a minute.
+    /// Counts a failed try; returns its number, from 1, and how long to wait: not below `floor`, limited to the bounds,
+    /// nor below `retry_after`, up to a minute.
     pub(crate) fn next(
         &mut self,
         floor: Option<Duration>,
@@ -47,7 +47,7 @@ impl Backoff {
     }
 }
 
-/// From 0 to 1, evenly.
+/// Returns a random number from 0 to 1.
 fn random_share() -> f64 {
     let [.., a, b, c, d] = *Uuid::new_v4().as_bytes();
     f64::from(u32::from_be_bytes([a, b, c, d])) / f64::from(u32::MAX)

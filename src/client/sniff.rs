@@ -1,26 +1,26 @@
-//! Whether an answer without the type of an event stream is one all the same, by its first bytes.
+//! Detects an event stream without the right content type by its first bytes.
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, BoxStream, StreamExt};
 
-/// The most blank lines before the first field.
+/// Upper bound of the blank lines before the first field.
 const BLANK_MAX: usize = 1024;
 const BOM: &[u8] = b"\xEF\xBB\xBF";
-/// What a line of an event stream can begin with: a field, or a comment.
+/// What a line of an event stream may begin with, besides a comment's colon.
 const FIELDS: [&str; 4] = ["data", "event", "id", "retry"];
 
-/// What a body is.
+/// The kind of a body.
 pub(super) enum Sniffed<E> {
-    /// One that begins with a field or a comment of an event stream.
+    /// It begins with a field or a comment of an event stream.
     Stream(BoxStream<'static, Result<Bytes, E>>),
-    /// Another one, and its start.
+    /// Any other body, with its start.
     Other(Bytes),
 }
 
-/// Reads as much of a body as tells what it is.
+/// Reads as much of a body as is needed to detect its kind.
 ///
 /// # Errors
-/// The body's, if it breaks off before that.
+/// The body's error, if it breaks off before that.
 pub(super) async fn sniffed<E: Send + 'static>(
     mut body: BoxStream<'static, Result<Bytes, E>>,
 ) -> Result<Sniffed<E>, E> {
@@ -40,7 +40,7 @@ pub(super) async fn sniffed<E: Send + 'static>(
     }
 }
 
-/// `None` if these first bytes do not tell.
+/// Returns `None` if these first bytes are not enough.
 fn is_event_stream(start: &[u8]) -> Option<bool> {
     if start.len() < BOM.len() && BOM.starts_with(start) {
         return None;

@@ -1,4 +1,4 @@
-//! Makes any server's bytes fit for the event stream parser that reads them.
+//! Adapts any server's bytes to the event stream parser that reads them.
 //!
 //! `eventsource-client` deviates from WHATWG HTML 9.2.6: it drops the connection at invalid UTF-8
 //! and at a block that sets nothing, takes a field named `comment` for a comment, and tells of an
@@ -22,12 +22,12 @@ use memchr::{memchr, memchr2, memrchr2};
 use bypass::{MARK, Run, Runs};
 use line::{Verdict, judge, lines};
 
-/// The longest line, and the longest event, in bytes. Beyond it the stream is taken for broken,
-/// since nothing else bounds what a reader must hold.
+/// Upper bound of a line, and of an event, in bytes. A longer one counts as an error, because nothing else bounds a
+/// reader's memory.
 pub(crate) const LONGEST: usize = 64 << 20;
 
-/// What the parser is handed at once, in bytes, where events end there: it takes a piece apart into
-/// all its lines before it looks at the first, and they should still be in the processor's cache.
+/// Upper bound of what the parser gets at once, in bytes, if events end there: it splits a piece into all its lines
+/// before it looks at the first, and they should still be in the processor's cache.
 const PIECE: usize = 8 << 10;
 
 const BOM: &[u8] = b"\xEF\xBB\xBF";

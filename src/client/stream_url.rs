@@ -13,19 +13,19 @@ use super::url::is_loopback;
 #[derive(Clone, PartialEq)]
 pub struct StreamUrl(Url);
 
-/// Why a text is no address of a stream. Each says what to write instead.
+/// Why a text is not the address of a stream. Each text says what to write instead.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum BadStreamUrl {
     /// No scheme.
     #[error("{0:?} has no scheme; write \"http://{0}\"")]
     NoScheme(String),
-    /// A word without anything of an address.
+    /// A word that is not like an address.
     #[error("{0:?} is no URL")]
     Word(String),
     /// Not HTTP.
     #[error("an event stream is reached by http:// or https://, not by {0}://")]
     Scheme(String),
-    /// No address at all; the cause is the parser's.
+    /// Invalid; the cause is the parser's.
     #[error("this is no URL ({0}); write one such as \"http://127.0.0.1:8000/events\"")]
     Malformed(String),
 }
@@ -51,7 +51,7 @@ impl FromStr for StreamUrl {
     }
 }
 
-/// A text that was to be an address, without its beginnings of a scheme, and without what may be secret in it.
+/// Returns a text that is not an address without a scheme-like start and its secret parts.
 fn without_secrets(text: &str) -> String {
     let scheme = ["http:", "https:"]
         .iter()
@@ -63,7 +63,7 @@ fn without_secrets(text: &str) -> String {
 }
 
 impl StreamUrl {
-    /// What is sent: the address without the parts that are the client's own.
+    /// Returns the address to send: without the parts that are for the client only.
     pub(super) fn bare(&self) -> Url {
         let mut url = self.0.clone();
         url.set_fragment(None);
@@ -72,7 +72,7 @@ impl StreamUrl {
         url
     }
 
-    /// The user name and the password in it, decoded; `None` if it has neither.
+    /// Returns its user name and password, decoded; `None` if it has neither.
     pub(super) fn user_info(&self) -> Option<(Vec<u8>, Vec<u8>)> {
         let decoded = |text: &str| percent_encoding::percent_decode_str(text).collect::<Vec<u8>>();
         let (user, password) = (self.0.username(), self.0.password());
@@ -80,12 +80,12 @@ impl StreamUrl {
         is_there.then(|| (decoded(user), decoded(password.unwrap_or_default())))
     }
 
-    /// Whether the server is on this very machine, where no proxy can help to reach it.
+    /// Returns whether the server is on this machine, for which no proxy is used.
     pub(super) fn is_loopback(&self) -> bool {
         is_loopback(&self.0)
     }
 
-    /// Whether it is reached without TLS.
+    /// Returns whether the connection is without TLS.
     pub(super) fn is_plain(&self) -> bool {
         self.0.scheme() == "http"
     }
@@ -103,7 +103,7 @@ impl fmt::Debug for StreamUrl {
     }
 }
 
-/// An address as it may be told: without user name, password, query and fragment.
+/// Returns an address without user name, password, query and fragment, to be shown.
 pub(super) fn shown(url: &Url) -> String {
     let mut url = url.clone();
     let _ = url.set_username("");

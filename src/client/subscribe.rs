@@ -39,48 +39,48 @@ use translate::Translator;
 
 /// The shortest and the longest wait before a try.
 const DELAYS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
-/// How many batches may wait for a reader before the stream is no longer read.
+/// Upper bound of the batches that wait for a reader before the stream is no longer read.
 const BATCHES: usize = 2;
 
-/// How any server's stream is read.
+/// How to read any server's stream.
 #[derive(Clone, Debug, Default)]
 pub struct StreamOptions {
-    /// Go on trying where nothing answers at the very first try; default is to give up.
+    /// Whether to go on trying if nothing answers at the very first try, rather than give up.
     pub wait: bool,
-    /// Go on after this event of an earlier reading.
+    /// The event of an earlier reading after which to continue.
     pub last_event_id: Option<String>,
-    /// End with the response, rather than ask again.
+    /// Whether to end with the response, rather than ask again.
     pub once: bool,
-    /// What asks for the connection to be made again; a request other than a GET is not sent again.
+    /// Requests to reconnect; a request other than a GET is not repeated.
     pub reconnect: Reconnect,
 }
 
-/// How a client's stream is read.
+/// How to read a client's stream.
 #[derive(Clone, Debug, Default)]
 pub struct SubscribeOptions {
-    /// What to ask the server for. A server that is not codechat's sends text all the same.
+    /// The format to request. A server that is not codechat's sends text anyway.
     pub format: Format,
-    /// Replay only so many of the messages that the channel holds; default all.
+    /// Upper bound of the held messages to replay; default all.
     pub tail: Option<u64>,
-    /// Go on trying where nothing answers at the very first try; default is to give up.
+    /// Whether to go on trying if nothing answers at the very first try, rather than give up.
     pub wait: bool,
-    /// Go on after this event of an earlier reading.
+    /// The event of an earlier reading after which to continue.
     pub last_event_id: Option<String>,
-    /// What asks for the connection to be made again.
+    /// Requests to reconnect.
     pub reconnect: Reconnect,
-    /// Note what the server knows of the client: for an ID that somebody has typed, which may be the wrong one.
+    /// Whether to note what the server knows of the client, for an ID that was typed and may be wrong.
     pub notes_past: bool,
-    /// Note that the server is inside somebody else's watcher, and when it ends with that.
+    /// Whether to note that the server is inside another program's watcher, and when it ends with that.
     pub notes_owner: bool,
 }
 
-/// Asks for a connection to be made again now, whether there is one or the next try is waited for.
-/// What was read is kept, and the next connection goes on after it. Clones ask the same feed.
+/// Requests to reconnect at once, whether there is a connection or a wait for the next try. What was read is kept, and
+/// the next connection continues after it. Clones are for the same feed.
 #[derive(Clone, Debug, Default)]
 pub struct Reconnect(Arc<Notify>);
 
 impl Reconnect {
-    /// Asks.
+    /// Requests to reconnect.
     pub fn ask(&self) {
         self.0.notify_one();
     }
@@ -90,19 +90,19 @@ impl Reconnect {
     }
 }
 
-/// Why a feed gives up.
+/// Why a feed has failed.
 #[derive(Clone, Debug, Error)]
 pub enum FeedError {
     /// Nothing answers at the first try, or the server refuses for good.
     #[error(transparent)]
     Client(Box<ClientError>),
-    /// Something answers that is no event stream.
+    /// The answer is not an event stream.
     #[error(transparent)]
     NotAStream(Box<NotAStream>),
-    /// The stream was cut, and is not asked for again.
+    /// The stream broke off, and is not requested again.
     #[error("{0}")]
     Cut(String),
-    /// It cannot be decoded, or one line or one event is beyond what can be held.
+    /// It cannot be decoded, or a line or an event is too long.
     #[error("the stream cannot be read: {0}")]
     Unreadable(String),
     /// A recording that is made of the stream cannot be written, or one that stands in for it cannot be
@@ -117,15 +117,15 @@ impl From<ClientError> for FeedError {
     }
 }
 
-/// An answer that is no event stream.
+/// An answer that is not an event stream.
 #[derive(Clone, Debug, Error)]
 #[error("{url} answers with {kind} instead of an event stream, beginning with {start:?}{advice}")]
 pub struct NotAStream {
-    /// What was asked for.
+    /// The requested URL.
     pub url: String,
     /// The answer's content type.
     pub kind: String,
-    /// The start of its body, made short.
+    /// The start of its body, shortened.
     pub start: String,
     /// What to do instead, if that is known.
     pub advice: String,
@@ -136,7 +136,7 @@ pub struct NotAStream {
 pub struct Feed {
     batches: mpsc::Receiver<Vec<Piece>>,
     batch: std::vec::IntoIter<Piece>,
-    /// The plain events that come before the rest of the batch.
+    /// The plain events before the rest of the batch.
     run: Run,
     translator: Translator,
     /// The update that follows the newest [`Update::Connected`].
@@ -227,7 +227,7 @@ impl Stream for Feed {
     }
 }
 
-/// Connects and reads, again and again, until the stream is over or nobody listens.
+/// Connects and reads, repeatedly, until the stream has ended or the feed was dropped.
 async fn run(target: Target, out: mpsc::Sender<Vec<Piece>>) {
     let mut connection = Connection::new(target);
     let mut backoff = Backoff::new(DELAYS.0, DELAYS.1);

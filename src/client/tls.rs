@@ -1,4 +1,4 @@
-//! How a client's connections speak TLS.
+//! The TLS settings of a client's connections.
 //!
 //! The HTTP library would take the cryptography that is installed for the whole process, and ours is only a part of one. So it
 //! gets a configuration that is made here, from what is given alone.
@@ -12,21 +12,21 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
 use crate::trust;
 
-/// Whose certificates are trusted.
+/// Which certificates are trusted.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Trust<'a> {
     /// Those that the system trusts.
     System,
-    /// These, and who is certified by them.
+    /// These, and those that they have signed.
     Only(&'a [CertificateDer<'static>]),
     /// All.
     Anyone,
 }
 
-/// The configuration of a client that speaks HTTP/2, or else HTTP/1.1.
+/// Returns the configuration of a client that speaks HTTP/2, or else HTTP/1.1.
 ///
 /// # Errors
-/// If the system trusts nobody, or a certificate is malformed.
+/// If the system trusts no certificate, or one is malformed.
 pub(super) fn config(trust: Trust) -> Result<ClientConfig, Error> {
     let builder = match trust {
         Trust::System => trust::authorities(None)?,
@@ -44,7 +44,7 @@ pub(super) fn config(trust: Trust) -> Result<ClientConfig, Error> {
     Ok(config)
 }
 
-/// Trusts whoever is there.
+/// Trusts every certificate.
 #[derive(Debug)]
 struct Unverified(Arc<CryptoProvider>);
 

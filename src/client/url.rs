@@ -1,4 +1,4 @@
-//! Where a server is: an address that the rest of the client can put paths behind.
+//! The address of a server, to which the client appends paths.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +12,7 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServerUrl(Url);
 
-/// Why a text is no server's address. Each says what to write instead.
+/// Why a text is not the address of a server. Each text says what to write instead.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum BadServerUrl {
     /// No scheme, which is what everybody forgets; a server on this machine needs none.
@@ -21,12 +21,12 @@ pub enum BadServerUrl {
     /// Not HTTP.
     #[error("a server is reached by http:// or https://, not by {0}://")]
     Scheme(String),
-    /// Credentials have their own place.
+    /// Credentials must be given separately.
     #[error(
         "a server's address takes no user name and no password; give a token with --token-file or CODECHAT_TOKEN"
     )]
     UserInfo,
-    /// A `?…` part, which is not quoted: it may be where somebody has put a token.
+    /// A `?…` part, which is not quoted because it may contain a token.
     #[error(
         "a server's address takes no query; leave out the ? and what follows, and give a token with --token-file or CODECHAT_TOKEN"
     )]
@@ -34,10 +34,10 @@ pub enum BadServerUrl {
     /// A `#…` part.
     #[error("a server's address takes no fragment; leave out {0:?}")]
     Fragment(String),
-    /// No address at all; the cause is the parser's.
+    /// Invalid; the cause is the parser's.
     #[error("{text:?} is no server's address ({why}); write one such as \"http://127.0.0.1:2428\"")]
     Malformed {
-        /// What was given.
+        /// The given text.
         text: String,
         /// What is wrong with it.
         why: String,
@@ -97,7 +97,7 @@ fn on_this_machine(text: &str) -> Option<Cow<'static, str>> {
 }
 
 impl ServerUrl {
-    /// The address of a path on this server; `path` begins with a slash and may have a query.
+    /// Returns the URL of a path on this server; `path` begins with a slash and may have a query.
     pub(crate) fn join(&self, path: &str) -> Url {
         let mut url = self.0.clone();
         let (path, query) = match path.split_once('?') {
@@ -110,18 +110,18 @@ impl ServerUrl {
         url
     }
 
-    /// Whether the server is on this very machine, where no proxy can help to reach it.
+    /// Returns whether the server is on this machine, for which no proxy is used.
     pub(crate) fn is_loopback(&self) -> bool {
         is_loopback(&self.0)
     }
 
-    /// Whether it is reached without TLS.
+    /// Returns whether the connection is without TLS.
     pub(crate) fn is_plain(&self) -> bool {
         self.0.scheme() == "http"
     }
 }
 
-/// Whether an address is on this very machine.
+/// Returns whether an address is on this machine.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']');

@@ -1,29 +1,29 @@
-//! Signs of life on a stream of a server that is not codechat: comments, or events called `ping`, at even distances.
+//! Heartbeats of a server that is not codechat's: comments, or events called `ping`, at regular intervals.
 //!
-//! A server may be silent for as long as it likes, so silence says nothing until it has shown how often it beats.
+//! A server may be silent for as long as it likes, so silence means nothing until it has shown its interval.
 
 use std::time::{Duration, Instant};
 
-/// The shortest distance: what comes faster is no beat.
+/// Lower bound of the interval.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// Distances are even if the longer one is no longer than this many times the shorter one.
+/// Upper bound of the ratio of two intervals that count as regular.
 const EVEN: f64 = 1.5;
-/// How many times the longest distance a silence may last, and the least time that it may.
+/// The permitted silence as a multiple of the longest interval, and its lower bound.
 const DISTANCES: f64 = 2.5;
 const SILENCE_MIN: Duration = Duration::from_secs(10);
 
-/// The beats of one connection.
+/// The heartbeats of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Beats {
     last: Option<Instant>,
-    /// Between the last two.
+    /// The interval between the last two.
     distance: Option<Duration>,
-    /// The longest of those that are even; `None` before two are.
+    /// The longest of the regular intervals; `None` before there are two.
     longest: Option<Duration>,
 }
 
 impl Beats {
-    /// Notes a beat.
+    /// Notes a heartbeat.
     pub(super) fn beat(&mut self, now: Instant) {
         let distance = self.last.replace(now).map(|it| now - it);
         let before = std::mem::replace(&mut self.distance, distance);
@@ -36,7 +36,7 @@ impl Beats {
         }
     }
 
-    /// After how long in silence the connection is dead; `None` if that is not known.
+    /// Returns after how long in silence the connection counts as dead; `None` if that is not known.
     pub(super) fn silence(&self) -> Option<Duration> {
         self.longest
             .map(|it| it.mul_f64(DISTANCES).max(SILENCE_MIN))
@@ -47,7 +47,7 @@ impl Beats {
 mod tests {
     use super::*;
 
-    /// The silence after beats at these times, in seconds.
+    /// Returns the permitted silence after heartbeats at these times, in seconds.
     fn silence(times: &[f64]) -> Option<f64> {
         let (mut beats, start) = (Beats::default(), Instant::now());
         for time in times {

@@ -17,10 +17,10 @@ use crate::client::retry::Backoff;
 use crate::client::sse_repair::bypass::Runs;
 use crate::client::transport::{NoStream, Transport};
 
-/// A server that has not answered for so long is said to be slow.
+/// Time without an answer after which a note says that the server is slow.
 const NO_ANSWER: Duration = Duration::from_secs(5);
 
-/// Asks for a stream, each time from where the last reading ended.
+/// Requests for a stream, each of which continues where the last reading ended.
 pub(super) struct Connection {
     pub(super) target: Target,
     transport: Transport,
@@ -39,19 +39,19 @@ impl Connection {
         }
     }
 
-    /// What is to be noted of how a connection ended.
+    /// Returns the note on how a connection ended, if there is one.
     pub(super) fn note_on(&mut self, ended: &Ended) -> Option<Update> {
         let is_gone = matches!(ended, Ended::NoAnswer(lost) if !lost.is_connected());
         let note = is_gone.then(|| self.notes.of_gone()).flatten();
         note.map(|it| Update::Note(it.into()))
     }
 
-    /// The least time to wait that the stream has asked for.
+    /// Returns the shortest wait that the stream has asked for.
     pub(super) fn floor(&self) -> Option<Duration> {
         self.transport.memory.recall().retry
     }
 
-    /// Connects once and reads to the connection's end; `None` where it is to be made anew.
+    /// Connects once and reads to the connection's end; returns `None` if a reconnect is requested.
     pub(super) async fn read(
         &mut self,
         backoff: &mut Backoff,
@@ -81,8 +81,8 @@ impl Connection {
             let silent = reader.silent();
             let silent_at = silent.map(|it| reader.last_read + it);
             let end = tokio::select! {
-                // First: only where nothing is left to be read may the connection be given up, and what
-                // was read is handed on, for the next one goes on after what came on this one.
+                // First: the connection may be given up only if nothing is left to read, and what was read is passed
+                // on, because the next one continues after it.
                 biased;
                 error = poll_fn(|cx| reader.poll_batch(cx)) => error.map(|it| reader.ended(&it, &place)),
                 () = reconnect.asked(), if may_repeat => {
@@ -115,7 +115,7 @@ impl Connection {
     }
 }
 
-/// Says why a server that takes no longer head refuses a request, where that is so.
+/// Adds the reason if a server refuses a request because its head is too long.
 fn explained(ended: Ended, cursor_bytes: usize) -> Ended {
     const TOO_LARGE: u16 = 431;
     let is_too_large = |error: &FeedError| match error {
@@ -137,12 +137,12 @@ fn explained(ended: Ended, cursor_bytes: usize) -> Ended {
     }
 }
 
-/// Asks for a stream, once.
+/// Sends a request for a stream once.
 pub(in crate::client) fn open(
     transport: &Transport,
 ) -> Result<BoxStream<Result<SSE, Error>>, Error> {
     let once = ReconnectOptions::reconnect(false).retry_initial(false);
-    // The transport has a request of its own.
+    // The transport replaces this URL by its own request.
     let client = ClientBuilder::for_url("http://localhost/")?
         .redirect_limit(0)
         .reconnect(once.build())

@@ -11,13 +11,13 @@ use crate::wire;
 
 /// How a connection ended.
 pub(in crate::client) enum Ended {
-    /// For good, or nobody listens any more.
+    /// For good, or the feed was dropped.
     Over,
     /// For good, with an error.
     Failed(FeedError),
-    /// Nothing took the request, or nothing answered, which is an error at the first try.
+    /// There was no connection or no answer, which is an error at the first try.
     NoAnswer(Lost),
-    /// For good: the next try would fare as this one did.
+    /// For good: the next try would fail in the same way.
     Lasting(Lost),
     /// The connection was lost before the answer began.
     Unanswered(Lost),
@@ -29,7 +29,7 @@ pub(in crate::client) enum Ended {
     Cut { reason: String, events: u64 },
 }
 
-/// What an error means for the feed of a stream at `place`.
+/// Returns what an error means for the feed of a stream at `place`.
 pub(in crate::client) fn ended_by(error: &Error, place: &str) -> Ended {
     if matches!(error, Error::Eof | Error::UnexpectedEof) {
         let reason = "the server closed the stream".into();
@@ -68,7 +68,7 @@ pub(in crate::client) fn ended_by(error: &Error, place: &str) -> Ended {
     }
 }
 
-/// What to do about an answer that is no stream, as far as its start tells.
+/// Returns what to do about an answer that is not a stream, judged by its start.
 fn advice(start: &str, url: &str) -> String {
     if start.contains("\"clientId\"") {
         "; this server issues client IDs: name it with --server, and codechat watch asks for one"
@@ -83,7 +83,7 @@ fn advice(start: &str, url: &str) -> String {
     }
 }
 
-/// Why there is no stream, where our transport says so.
+/// Returns why there is no stream, if our transport reported it.
 pub(in crate::client) fn no_stream(error: &Error) -> Option<&NoStream> {
     match error {
         Error::Transport(transport) => transport.inner().downcast_ref(),

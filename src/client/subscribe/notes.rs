@@ -1,4 +1,4 @@
-//! What a reader should know of a connection, each told once.
+//! Notes for the reader of a stream, each given once.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ const SAME_AGES: usize = 3;
 const SAME_AGE: f64 = 0.05;
 const SAME_AGE_MIN: Duration = Duration::from_secs(1);
 
-/// The most notes on one stream: their texts come from its server.
+/// Upper bound of the notes on one stream: their texts come from its server.
 const NOTES_MAX: usize = 32;
 const NO_ANSWER: &str = "no answer yet";
 
-/// A limit on silence that a proxy may have is no shorter.
+/// Lower bound of a proxy's timeout.
 const SHORTEST_LIMIT: Duration = Duration::from_secs(2);
 
 /// How a stream closed.
@@ -28,12 +28,12 @@ pub(super) enum Close {
     Cut,
 }
 
-/// What is still to be noted of the connection.
+/// The notes on a stream that may still be given.
 pub(super) struct Notes {
     is_url: bool,
-    /// Whether it is asked for again when it ends.
+    /// Whether the stream is requested again when it ends.
     is_repeated: bool,
-    /// What was noted.
+    /// The notes given so far.
     noted: Vec<String>,
     past: bool,
     owner: OwnerNote,
@@ -41,10 +41,10 @@ pub(super) struct Notes {
     ages: Option<Vec<(Close, Duration)>>,
 }
 
-/// What is still to be noted of a watcher that the server is inside of.
+/// The notes on a watcher that contains the server.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OwnerNote {
-    /// That it is there.
+    /// That it exists.
     There,
     /// Its end.
     End,
@@ -71,19 +71,19 @@ impl Notes {
         }
     }
 
-    /// Whether it is of a stream that is read by its URL.
+    /// Returns whether the stream is read by its URL.
     pub(super) fn is_url(&self) -> bool {
         self.is_url
     }
 
-    /// That a stream ended soon, which may be its end; once.
+    /// Returns, once, that a stream ended soon, which may be its end.
     pub(super) fn of_quick_end(&mut self) -> Option<String> {
         let text = "the server ended the stream, and it is asked for again; --once ends here";
         let text = Some(text).filter(|_| self.is_repeated);
         text.and_then(|it| self.once(it.into()))
     }
 
-    /// A note, unless it was there before, or there were too many.
+    /// Returns a note, unless it was given before, or there were too many.
     fn once(&mut self, note: String) -> Option<String> {
         let is_new = !self.noted.contains(&note) && self.noted.len() < NOTES_MAX;
         is_new.then(|| {
@@ -92,17 +92,17 @@ impl Notes {
         })
     }
 
-    /// Whether it is still to be noted that there is no answer.
+    /// Returns whether a note on a missing answer may still be given.
     pub(super) fn awaits_answer(&self) -> bool {
         !self.noted.iter().any(|it| it == NO_ANSWER)
     }
 
-    /// That there is no answer yet; once.
+    /// Returns, once, that there is no answer yet.
     pub(super) fn of_no_answer(&mut self) -> Option<String> {
         self.once(NO_ANSWER.into())
     }
 
-    /// That a stream closed at this age, if the ones before it did too; once.
+    /// Returns, once, that a stream closed at this age, if the ones before it did too.
     pub(super) fn of_age(&mut self, age: Duration, close: Close) -> Option<String> {
         let ages = self.ages.as_mut()?;
         ages.push((close, age));
@@ -111,7 +111,7 @@ impl Notes {
         }
         let tolerance = age.mul_f64(SAME_AGE).max(SAME_AGE_MIN);
         let is_same = |it: &(Close, Duration)| it.0 == close && it.1.abs_diff(age) <= tolerance;
-        // Connections that fail at once are no limit of anybody's.
+        // Connections that fail at once are not due to a limit.
         let is_limit = close == Close::Proper || age >= SHORTEST_LIMIT;
         if !is_limit || ages.len() < SAME_AGES || !ages.iter().all(is_same) {
             return None;
@@ -130,7 +130,7 @@ impl Notes {
         Some(note)
     }
 
-    /// That nothing is there any more, if a watcher was the server; once.
+    /// Returns, once, that the watcher that contained the server has ended.
     pub(super) fn of_gone(&mut self) -> Option<String> {
         if self.owner != OwnerNote::End {
             return None;
@@ -140,7 +140,7 @@ impl Notes {
         Some(text.into())
     }
 
-    /// What the head of a stream tells, and its answer besides.
+    /// Returns the notes on the head of a stream and its answer.
     pub(super) fn of(
         &mut self,
         header: impl Fn(&str) -> Option<String>,
@@ -177,7 +177,7 @@ impl Notes {
     }
 }
 
-/// A time of day here, or a day if it was another one.
+/// Formats a local time of day, or a date if it was another day.
 fn local_time(at: UnixMillis) -> String {
     let at = i64::try_from(at).ok();
     let at = at.and_then(|it| jiff::Timestamp::from_millisecond(it).ok());
@@ -189,9 +189,9 @@ fn local_time(at: UnixMillis) -> String {
     at.strftime(format).to_string()
 }
 
-/// How long something lasted, as people say it: `30 s`, `15 min`.
+/// Formats a duration: `30 s`, `15 min`.
 pub(super) fn written(time: Duration) -> String {
-    // A timer fires a little late.
+    // A timer may fire slightly late.
     let seconds = (time + Duration::from_millis(500)).as_secs();
     match seconds {
         0..120 => format!("{seconds} s"),

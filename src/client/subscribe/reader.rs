@@ -1,4 +1,4 @@
-//! What is read of one connection, in batches.
+//! Reads one connection in batches.
 
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -21,29 +21,29 @@ use crate::wire::{self, sse};
 /// Upper bounds of one batch: pieces, and bytes.
 const BATCH: usize = 64;
 const BATCH_BYTES: usize = 256 << 10;
-/// A stream that ends properly before it is this old may be one that has said all.
+/// Age below which a stream that ends properly may be complete.
 const QUICK_END: Duration = Duration::from_secs(10);
-/// The data by which streams of language models say that they have said all.
+/// The data by which streams of language models mark their end.
 const DONE: &str = "[DONE]";
-/// How many comments are read before others have their turn: a stream of nothing else never waits.
+/// Upper bound of the comments read before yielding: a stream of nothing else never waits.
 const COMMENTS: usize = 1024;
 
-/// What is read, in the order of the stream.
+/// A part of a stream, in its order.
 #[derive(Debug)]
 pub(super) enum Piece {
-    /// A connection was made, and what comes next is on it.
+    /// A new connection, to which the following parts belong.
     Connected {
         sender: Sender,
         is_resuming: bool,
     },
     Plain(Run),
     Event(Event<'static>),
-    /// One of a server that is not codechat's, and when its last byte came.
+    /// An event of a server that is not codechat's, and when its last byte arrived.
     Foreign {
         event: Event<'static>,
         at: UnixMillis,
     },
-    /// Not of the stream.
+    /// Not from the stream.
     Item(Item),
 }
 
@@ -54,19 +54,19 @@ pub(super) struct Reader<'a> {
     memory: &'a Memory,
     pub(super) notes: &'a mut Notes,
     backoff: &'a mut Backoff,
-    /// The last event ID at the connection's beginning, which holds until the stream sets another.
+    /// The last event ID at the start of the connection, which holds until the stream sets another.
     last_id: String,
-    /// When the head of the stream came.
+    /// When the head of the stream arrived.
     pub(super) connected: Option<Instant>,
     beats: Beats,
-    /// When something was last read of a server that is not codechat's.
+    /// When something was last read from a server that is not codechat's.
     pub(super) last_read: Instant,
     sender: Sender,
-    /// How many events came of a server that is not codechat's.
+    /// The number of events from a server that is not codechat's.
     events: u64,
-    /// Whether the stream has said that it is over.
+    /// Whether the stream has announced its end.
     pub(super) is_over: bool,
-    /// Whether others had their turn since something was read.
+    /// Whether the task has yielded since something was read.
     has_yielded: bool,
     batch: Vec<Piece>,
     bytes: usize,
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What was gathered; the next batch begins.
+    /// Takes the current batch; the next one begins.
     pub(super) fn take_batch(&mut self) -> Vec<Piece> {
         self.bytes = 0;
         // The next batch will be about as long as this one.
@@ -108,7 +108,7 @@ impl<'a> Reader<'a> {
         std::mem::replace(&mut self.batch, next)
     }
 
-    /// After how long in silence the connection is dead. A codechat server's is watched by the transport.
+    /// Returns after how long in silence the connection counts as dead. The transport checks that of a codechat server.
     pub(super) fn silent(&self) -> Option<Duration> {
         self.beats
             .silence()
@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
         self.batch.extend(note);
     }
 
-    /// How the connection ended, and at what age.
+    /// Returns how the connection ended, and notes its age.
     pub(super) fn ended(&mut self, error: &Error, place: &str) -> Ended {
         let Some(connected) = self.connected else {
             return ended_by(error, place);
@@ -148,7 +148,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// That the stream broke off.
+    /// Returns that the stream broke off.
     pub(super) fn cut(&mut self, reason: String) -> Ended {
         let age = self.connected.map(|it| it.elapsed());
         self.reset_backoff(age.unwrap_or_default());
@@ -156,14 +156,14 @@ impl<'a> Reader<'a> {
         Ended::Cut { reason, events }
     }
 
-    /// Whoever has read something, or was connected for a while, begins anew with its tries.
+    /// Resets the backoff if something was read, or the connection lasted.
     fn reset_backoff(&mut self, age: Duration) {
         if self.events > 0 || age >= QUICK_END {
             self.backoff.reset();
         }
     }
 
-    /// Is ready once the batch has something that should not wait, or with what ends the stream.
+    /// Ready once the batch has something that should not wait, or with the error that ends the stream.
     pub(super) fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Error>> {
         let mut comments = 0;
         while self.batch.len() < BATCH && self.bytes < BATCH_BYTES && !self.is_over {
@@ -175,8 +175,8 @@ impl<'a> Reader<'a> {
                 if self.batch.is_empty() {
                     return Poll::Pending;
                 }
-                // Whoever has the next chunk may only wait for its turn, and a batch of one event costs
-                // its reader a write.
+                // The sender of the next chunk may only be waiting for its turn, and a batch of one event costs its
+                // reader a write.
                 if !std::mem::replace(&mut self.has_yielded, true) {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
@@ -196,7 +196,7 @@ impl<'a> Reader<'a> {
         Poll::Ready(None)
     }
 
-    /// Takes the head of the stream.
+    /// Processes the head of the stream.
     fn connect(&mut self, head: &Response) {
         let header = |name: &str| {
             let value = head.get_header_value(name).ok()??;
@@ -254,7 +254,7 @@ impl<'a> Reader<'a> {
         self.batch.push(piece);
     }
 
-    /// Takes an event of a server that is not codechat's.
+    /// Processes an event of a server that is not codechat's.
     fn foreign(&mut self, event: Event<'static>) -> Piece {
         self.events += 1;
         if !self.notes.is_url() {
@@ -268,12 +268,12 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Whether this may be a sign of life that comes at even distances.
+/// Returns whether this may be a heartbeat.
 fn is_beat(read: &SSE) -> bool {
     is_comment(read) || matches!(read, SSE::Event(event) if event.event_type == "ping")
 }
 
-/// Whether this is a server's comment, and no mark of ours.
+/// Returns whether this is a server's comment rather than one of our marks.
 fn is_comment(read: &SSE) -> bool {
     matches!(read, SSE::Comment(text) if text != MARK)
 }

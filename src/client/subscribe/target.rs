@@ -1,4 +1,4 @@
-//! What a feed reads: a client's stream on a server, or any stream by its URL; how each is asked for, and what follows
+//! What a feed reads: a client's stream on a server, or any stream by its URL; how each is requested, and what follows
 //! the end of a connection.
 
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::client::{Client, ClientError, UrlStream};
 use crate::event::{ClientId, Format};
 use crate::wire::{self, Route};
 
-/// What is read.
+/// The source of a feed.
 pub(super) enum Target {
     Channel {
         client: Client,
@@ -41,7 +41,7 @@ pub(super) enum Next {
         reason: String,
         retry_after: Option<Duration>,
     },
-    /// Nothing but this.
+    /// This, and nothing more.
     Last(Item),
     Nothing,
 }
@@ -66,7 +66,7 @@ impl Target {
         }
     }
 
-    /// The last event ID of an earlier reading, or nothing.
+    /// Returns the last event ID of an earlier reading, or an empty text.
     pub(super) fn cursor(&self) -> &str {
         let cursor = match self {
             Self::Channel { options, .. } => &options.last_event_id,
@@ -82,7 +82,7 @@ impl Target {
         }
     }
 
-    /// Whether it may be asked for again.
+    /// Returns whether the request may be repeated.
     pub(super) fn may_repeat(&self) -> bool {
         match self {
             Self::Channel { .. } => true,
@@ -90,12 +90,12 @@ impl Target {
         }
     }
 
-    /// Whether it is read by its URL.
+    /// Returns whether it is read by its URL.
     pub(super) fn is_url(&self) -> bool {
         matches!(self, Self::Url { .. })
     }
 
-    /// What is read, as it may be told.
+    /// Returns its address without secrets.
     pub(super) fn place(&self) -> String {
         match self {
             Self::Channel { client, id, .. } => {
@@ -105,7 +105,7 @@ impl Target {
         }
     }
 
-    /// Whether it is asked for again when it ends.
+    /// Returns whether it is requested again when it ends.
     pub(super) fn is_repeated(&self) -> bool {
         match self {
             Self::Channel { .. } => true,
@@ -113,7 +113,7 @@ impl Target {
         }
     }
 
-    /// What its requests go through. Plain events are left out of the stream and wait in `runs`.
+    /// Returns the transport for its requests. Plain events are left out of the stream and wait in `runs`.
     pub(super) fn transport(&self, runs: Runs) -> Transport {
         let (request, cursor) = (self.request(self.cursor()), self.cursor().into());
         let transport = match self {
@@ -129,7 +129,7 @@ impl Target {
         transport.with_runs(runs)
     }
 
-    /// The next request, after the event with the ID `cursor`.
+    /// Returns the next request, after the event with the ID `cursor`.
     pub(super) fn request(&self, cursor: &str) -> ClientRequest {
         match self {
             Self::Channel {
@@ -156,14 +156,14 @@ impl Target {
         }
     }
 
-    /// Notes that there was an answer. From then on the stream tells where it goes on, and no header of the user's.
+    /// Notes that there was an answer. From then on the stream's own ID is the cursor, rather than the user's header.
     pub(super) fn note_answer(&mut self) {
         if let Self::Url { stream, .. } = self {
             stream.request.headers.remove(wire::LAST_EVENT_ID_HEADER);
         }
     }
 
-    /// What follows a connection that ended so.
+    /// Returns what follows the end of a connection.
     pub(super) fn after(&mut self, ended: Ended) -> Next {
         let is_repeated = self.is_repeated();
         match self {
@@ -182,7 +182,7 @@ impl Target {
                     return after(ended, is_first, error);
                 }
                 match ended {
-                    // Nothing was sent, unless to a server that redirects.
+                    // Nothing was sent, except to a server that redirects.
                     Ended::NoAnswer(lost)
                         if matches!(lost.cause, Cause::NotConnected(_))
                             && lost.redirect.is_none() =>
@@ -196,7 +196,7 @@ impl Target {
     }
 }
 
-/// What follows where the request may be sent again.
+/// Returns what follows if the request may be repeated.
 fn after(ended: Ended, is_first: bool, error: impl Fn(Lost) -> ClientError) -> Next {
     let (reason, retry_after) = match ended {
         Ended::Over => return Next::Nothing,
@@ -215,7 +215,7 @@ fn after(ended: Ended, is_first: bool, error: impl Fn(Lost) -> ClientError) -> N
     }
 }
 
-/// What follows the only request that is sent.
+/// Returns what follows a request that is not repeated.
 fn after_only(ended: Ended, method: &Method, error: impl Fn(Lost) -> ClientError) -> Next {
     let advice = if method == Method::GET {
         String::new()
@@ -239,7 +239,7 @@ fn after_only(ended: Ended, method: &Method, error: impl Fn(Lost) -> ClientError
     }
 }
 
-/// A request for a stream on a codechat server, or one that speaks as the original does.
+/// Returns a request for a stream on a codechat server, or one with the original protocol.
 pub(in crate::client) fn stream_request(
     client: &Client,
     id: ClientId,

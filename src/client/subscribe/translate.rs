@@ -1,5 +1,4 @@
-//! What an event of a stream means: a message, a repeat of one, or one of the things that a codechat
-//! server says besides.
+//! The meaning of a stream's events: a message, a repetition of one, or something else that a codechat server sends.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use crate::event::{End, EventId, Format, Gap, UnixMillis};
 use crate::message::{DEFAULT_EVENT, Message};
 use crate::wire::{json, sse};
 
-/// Who sends, and how.
+/// The kind of sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sender {
     Codechat(Format),
@@ -18,15 +17,15 @@ pub(super) enum Sender {
     Foreign,
 }
 
-/// Reads events, and knows which of them were read before.
+/// Translates events, and detects repetitions.
 #[derive(Debug)]
 pub(super) struct Translator {
     sender: Sender,
-    /// The last message's place in its channel; outlives connections.
+    /// The ID of the last message; kept across connections.
     seen: Option<EventId>,
     /// Whether the greeting may still come on this connection.
     greeting_due: bool,
-    /// How many connections there were, and whether anything came on them that has a number.
+    /// The number of connections, and whether anything with a number was read on them.
     connections: u64,
     has_read: bool,
     /// The ID and the data of the last event of a server that is not codechat's.
@@ -36,7 +35,7 @@ pub(super) struct Translator {
 }
 
 impl Translator {
-    /// `cursor` is the last event ID of an earlier reading.
+    /// Returns a translator. `cursor` is the last event ID of an earlier reading.
     pub(super) fn new(cursor: &str) -> Self {
         Self {
             sender: Sender::Foreign,
@@ -49,21 +48,21 @@ impl Translator {
         }
     }
 
-    /// Begins a connection, which was asked to resume or not; what is told of it.
+    /// Begins a connection, which was to resume or not; returns its updates.
     pub(super) fn begin(&mut self, sender: Sender, resuming: bool) -> (Update, Option<Update>) {
         self.sender = sender;
         self.connections += 1;
         self.greeting_due = !resuming;
         self.may_repeat = resuming;
         if !resuming {
-            // A fresh stream tells all it has, whatever was read before.
+            // A fresh stream sends everything, whatever was read before.
             self.seen = None;
         }
         let (format, is_codechat) = match sender {
             Sender::Codechat(format) => (format, true),
             Sender::Foreign => (Format::Text, false),
         };
-        // A server without IDs keeps nothing for those who were away.
+        // A server without IDs keeps nothing for clients that were disconnected.
         let may_miss = sender == Sender::Foreign && !resuming && self.connections > 1;
         let gap = may_miss.then_some(Update::Gap(Gap::Possible));
         (
@@ -75,7 +74,7 @@ impl Translator {
         )
     }
 
-    /// What the event says; `None` where it was read before.
+    /// Translates an event; returns `None` if it is a repetition.
     pub(super) fn read(&mut self, event: Event<'_>) -> Option<Update> {
         let format = match self.sender {
             Sender::Codechat(format) => format,
@@ -112,9 +111,8 @@ impl Translator {
         Some(received(event, id, message))
     }
 
-    /// Reads an event of a server that is not codechat's, which came at this time: any event is a message. IDs may be
-    /// anything and come more than once, so that only the repeat of the very last event right after a resume is left
-    /// out.
+    /// Translates an event of a server that is not codechat's, which arrived at this time. Any event is a message. IDs
+    /// may be anything and may recur, so only a repetition of the very last event right after a resume is left out.
     pub(super) fn read_foreign(&mut self, event: Event<'_>, at: UnixMillis) -> Option<Update> {
         let mut message = Message::text(&*event.data);
         message.event = other_than_default(&event.name);
@@ -139,15 +137,14 @@ impl Translator {
         })))
     }
 
-    /// Whether it is what a server of the original protocol says of its own: a greeting as a connection's first event,
-    /// or a farewell.
+    /// Returns whether the event is an original server's own: a greeting as a connection's first event, or a farewell.
     fn is_servers_own(&self, event: &Event<'_>) -> bool {
         let is_greeting = self.greeting_due && event.data == sse::GREETING;
         event.name == DEFAULT_EVENT && (is_greeting || event.data == sse::FAREWELL)
     }
 
-    /// A message of which only the text is known. Whether the server itself says it can then only
-    /// be told by what it says and where.
+    /// Returns a message of which only the text is known. Whether the server itself sent it can then only be inferred
+    /// from its text and place.
     fn text(&self, event: &Event<'_>, id: Option<EventId>) -> Message {
         let greeting = self.greeting_due && event.data == sse::GREETING;
         let not_beyond = |id: EventId| self.seen.is_some_and(|seen| id.seq <= seen.seq);
@@ -159,7 +156,7 @@ impl Translator {
         message
     }
 
-    /// Whether the message was read before; if not, it is the last read one from now on.
+    /// Returns whether the message was read before; if not, it is now the last one.
     ///
     /// Numbers rise by one in a channel, and a channel's successor under the same ID starts again
     /// at 1, later. So a message is a repeat if neither its number nor its time is beyond the last
@@ -183,7 +180,7 @@ fn other_than_default(name: &str) -> Option<crate::message::EventName> {
     }
 }
 
-/// The names that nearly all events have are not copied.
+/// Copies a name, except for those of nearly all events.
 fn name(name: &str) -> Cow<'static, str> {
     match name {
         DEFAULT_EVENT => Cow::Borrowed(DEFAULT_EVENT),
