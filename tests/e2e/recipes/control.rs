@@ -85,12 +85,13 @@ pub(super) async fn cancel(recipe: Recipe) {
     let Some(app) = recipe.start(&server.url, &[]).await else {
         return;
     };
-    let mut watched = Watched::new(server.http).await;
-    let id = watched.id.clone();
     for (gate, what) in [
         ("a", r#"{"cancel":true}"#),
         ("b", r#"{"cancel":true,"operation":"GET /ticks/b"}"#),
     ] {
+        // A client of its own: the application may learn only after its watcher that the other is over.
+        let mut watched = Watched::new(server.http).await;
+        let id = watched.id.clone();
         let path = format!("/ticks/{gate}");
         let request = app.asked(&path, &id);
         let watching = async {
