@@ -14,7 +14,7 @@ mod support {
     pub(crate) mod server;
     pub(crate) mod waiting;
 
-    pub(crate) use waiting::soon;
+    pub(crate) use waiting::{becomes, soon};
 }
 
 use std::sync::LazyLock;
