@@ -4,10 +4,17 @@
 
 mod bare;
 mod parts;
+mod servers;
 mod several;
 mod store;
 
 use crate::{Scale, process::Machine, table::number};
+
+const TEXT_BYTES: usize = 120;
+const CHANNELS: usize = 200;
+const PUBLISHERS: usize = 32;
+/// Bodies that fill a log.
+const FULL: u64 = 3;
 
 /// One ratio.
 #[derive(Clone, Debug)]
@@ -26,7 +33,7 @@ enum Bound {
     AtLeast(f64),
     /// Of what was measured, less the reference.
     More(f64),
-    /// None: it is told beside another row, which it explains.
+    /// No bound: the row explains another one.
     None,
 }
 

@@ -3,7 +3,7 @@
 
 use anyhow::ensure;
 
-use super::store::{Answer, Client, Store, command};
+use super::store::{Answer, Client, Store, command, spent};
 
 /// Keeps about as many messages as a node's log, for as long as a channel may be idle, and tells who listens.
 const SCRIPT: &str =
@@ -47,6 +47,24 @@ impl Bare {
             client: store.client()?,
             commands: commands.into_iter().collect(),
         })
+    }
+
+    /// The store's CPU of one of `messages` publishes, with `at_once` in a request, in microseconds.
+    pub(super) fn cost(
+        &mut self,
+        store: &Store,
+        messages: u64,
+        at_once: f64,
+    ) -> anyhow::Result<f64> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a small positive number"
+        )]
+        let at_once = at_once.round().max(1.0) as u64;
+        let before = store.spent()?;
+        self.publish(messages, at_once)?;
+        Ok(spent(before, store.spent()?, messages).0)
     }
 
     /// Sends `count` commands, for all channels in turn, `at_once` in a request.

@@ -6,26 +6,22 @@ use anyhow::ensure;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
 use super::{
-    Bound, Row,
+    Bound, CHANNELS, FULL, PUBLISHERS, Row, TEXT_BYTES,
     bare::Bare,
+    servers::{beside_store, node, plain},
     several,
-    store::{Spent, Store},
+    store::{Store, each_took, spent},
 };
 use crate::{
     Scale,
     connections::each,
     http::{self, Connection},
-    process::{self, Cores, Machine, Server},
+    process::{Cores, Machine, Server},
     publishing::{self, FANOUT_PUBLISHERS, Readers, in_batches, singly},
     table::{Figure, float},
     tally::{MARK, text},
 };
 
-pub(super) const TEXT_BYTES: usize = 120;
-pub(super) const CHANNELS: usize = 200;
-pub(super) const PUBLISHERS: usize = 32;
-/// Bodies that fill a log.
-pub(super) const FULL: u64 = 3;
 /// What a publish may take beside two questions to the store, and one without it.
 const ON_THE_WAY: Duration = Duration::from_micros(60);
 /// Messages that are sent before those that are measured.
@@ -120,67 +116,6 @@ impl Part {
     }
 }
 
-/// A server.
-pub(super) fn node(
-    machine: &Machine,
-    cores: Cores,
-    store: Option<&Store>,
-) -> anyhow::Result<Server> {
-    let mut command = machine.command_on(&machine.codechat, cores);
-    process::serve(&mut command);
-    if let Some(store) = store {
-        command.args(["--store", &store.url()]);
-    }
-    Server::listening(command)
-}
-
-/// A server that leaves all requests to the HTTP library, as one with a store does.
-fn plain_node(machine: &Machine, cores: Cores) -> anyhow::Result<Server> {
-    let mut command = machine.command_on(&machine.codechat, cores);
-    process::serve(&mut command);
-    command.env("CODECHAT_PLAIN_STREAMS", "true");
-    Server::listening(command)
-}
-
-/// A server that leaves requests to the HTTP library, as one with a store does, and writes streams as that does: pages of
-/// another origin are let in, which the fast path does not look at.
-fn server_beside_store(machine: &Machine) -> anyhow::Result<Server> {
-    let mut command = machine.command_on(&machine.codechat, Cores::Its);
-    process::serve(&mut command);
-    command.args(["--cors-origin", "https://example.org"]);
-    Server::listening(command)
-}
-
-/// The CPU of one of `count`, in microseconds.
-fn each_took(cpu: Duration, count: u64) -> f64 {
-    cpu.as_secs_f64() * 1e6 / float(count)
-}
-
-/// The store's CPU for each of `messages` between two moments, in microseconds, and how many messages it read at a time.
-pub(super) fn spent(before: Spent, after: Spent, messages: u64) -> (f64, f64) {
-    let reads = (after.reads - before.reads).max(1);
-    let took = each_took(after.cpu.saturating_sub(before.cpu), messages);
-    (took, float(messages) / float(reads))
-}
-
-/// The store's CPU of a publish by the bare client, with `at_once` in a request.
-pub(super) fn bare(
-    store: &Store,
-    bare: &mut Bare,
-    messages: u64,
-    at_once: f64,
-) -> anyhow::Result<f64> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a small positive number"
-    )]
-    let at_once = at_once.round().max(1.0) as u64;
-    let before = store.spent()?;
-    bare.publish(messages, at_once)?;
-    Ok(spent(before, store.spent()?, messages).0)
-}
-
 async fn singles(machine: &Machine, scale: Scale) -> anyhow::Result<Vec<Row>> {
     let store = Store::start(machine, Cores::Its)?;
     let node = node(machine, Cores::Ours, Some(&store))?;
@@ -203,7 +138,7 @@ async fn singles(machine: &Machine, scale: Scale) -> anyhow::Result<Vec<Row>> {
             name,
             unit: "µs",
             ours,
-            reference: bare(&store, &mut client, messages, at_once)?,
+            reference: client.cost(&store, messages, at_once)?,
             bound: Bound::AtMost(bound),
         });
     }
@@ -226,12 +161,7 @@ async fn batches(machine: &Machine, scale: Scale) -> anyhow::Result<Vec<Row>> {
         unit: "µs",
         ours,
         // One at a time would be dearer; this is the bare script at its best but for batches.
-        reference: bare(
-            &store,
-            &mut client,
-            scale.of(100_000),
-            float(PUBLISHERS as u64),
-        )?,
+        reference: client.cost(&store, scale.of(100_000), float(PUBLISHERS as u64))?,
         bound: Bound::AtMost(0.35),
     }])
 }
@@ -243,7 +173,7 @@ async fn server(machine: &Machine, scale: Scale) -> anyhow::Result<Vec<Row>> {
     for (store, took) in [Some(&store), None].into_iter().zip(&mut took) {
         let server = match store {
             Some(store) => node(machine, Cores::Its, Some(store))?,
-            None => plain_node(machine, Cores::Its)?,
+            None => plain(machine)?,
         };
         let readers = Readers::open(&server, CHANNELS, 0).await?;
         let meter = server.meter()?;
@@ -359,7 +289,7 @@ async fn memory(machine: &Machine, scale: Scale) -> anyhow::Result<Vec<Row>> {
     for (by, in_server) in [Some(&store), None].into_iter().zip(&mut in_server) {
         let server = match by {
             Some(store) => node(machine, Cores::Its, Some(store))?,
-            None => server_beside_store(machine)?,
+            None => beside_store(machine)?,
         };
         let (before, keys) = (server.memory()?, store.memory()?);
         let mut streams = Vec::new();

@@ -8,10 +8,10 @@ use anyhow::{Context, ensure};
 use tokio::time::Instant;
 
 use super::{
-    Bound, Row,
+    Bound, CHANNELS, FULL, PUBLISHERS, Row, TEXT_BYTES,
     bare::Bare,
-    parts::{CHANNELS, FULL, PUBLISHERS, TEXT_BYTES, bare, node, spent},
-    store::{Store, command},
+    servers::node,
+    store::{Store, command, spent},
 };
 use crate::{
     Scale,
@@ -177,7 +177,7 @@ async fn singles(machine: &Machine, scale: Scale) -> anyhow::Result<Row> {
         let (took, at_once) = spent(before, several.store.spent()?, messages);
         rate += float(messages) / begun.elapsed().as_secs_f64();
         ours += took;
-        theirs += bare(&several.store, &mut client, messages, at_once)?;
+        theirs += client.cost(&several.store, messages, at_once)?;
     }
     let turns = float(TURNS);
     eprintln!(

@@ -12,7 +12,10 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 
-use crate::process::{Cores, Machine};
+use crate::{
+    process::{Cores, Machine},
+    table::float,
+};
 
 /// How long it may take to start.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,6 +36,18 @@ pub(crate) struct Spent {
     pub(crate) cpu: Duration,
     /// How often it read from a connection.
     pub(crate) reads: u64,
+}
+
+/// The CPU of one of `count`, in microseconds.
+pub(super) fn each_took(cpu: Duration, count: u64) -> f64 {
+    cpu.as_secs_f64() * 1e6 / float(count)
+}
+
+/// The store's CPU for each of `messages` between two moments, in microseconds, and how many messages it read at a time.
+pub(super) fn spent(before: Spent, after: Spent, messages: u64) -> (f64, f64) {
+    let reads = (after.reads - before.reads).max(1);
+    let took = each_took(after.cpu.saturating_sub(before.cpu), messages);
+    (took, float(messages) / float(reads))
 }
 
 impl Store {
