@@ -37,7 +37,7 @@ pub use self::control_stream::ControlStream;
 use self::eviction::Candidates;
 pub use self::held::Held;
 pub use self::idempotency::KEYS;
-pub use self::image::{Image, MirrorChange, Missing};
+pub use self::image::{Image, Loss, MirrorChange, Missing};
 pub use self::limits::{Limits, Refusal};
 pub use self::log::LogLimits;
 pub use self::mirror::Mirror;

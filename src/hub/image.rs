@@ -15,8 +15,19 @@ pub struct Image {
     pub before: EventId,
     /// The messages, without holes, with the times when the store accepted them.
     pub events: Vec<(UnixMillis, Message)>,
+    /// The newest place at which the store is known to have lost messages: see [`Loss::Before`].
+    pub lost: Option<u64>,
     /// Subscribers at all nodes, and the control requests.
     pub control: ControlState,
+}
+
+/// What a store has lost of what a mirror had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Everything: the channel is another one.
+    All,
+    /// An unknown number of messages right before the one that has this number now.
+    Before(u64),
 }
 
 impl Image {

@@ -356,6 +356,7 @@ fn image() -> Image {
         held_from: 1,
         before: EventId { seq: 0, time: 1 },
         events: Vec::new(),
+        lost: None,
         control: ControlState::default(),
     }
 }

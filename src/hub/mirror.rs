@@ -4,7 +4,7 @@
 //! mirror is an ordinary channel: replay, live delivery, gaps and slow readers are the same code.
 
 use super::channel::Channel;
-use super::image::{Image, MirrorChange, Missing};
+use super::image::{Image, Loss, MirrorChange, Missing};
 use super::subscription::opened;
 use super::sync::{Arc, Ordering};
 use super::{ControlStream, Hub, Position, Refusal, Subscription};
@@ -65,11 +65,17 @@ impl Mirror {
 
     /// Replaces the mirror's content by what the store holds. A reader that has read what the store does not have gets
     /// [`Gap::Unknown`](crate::Gap::Unknown), and continues with what the store has. `is_sure` means that the store has
-    /// lost nothing since the mirror's last update, even if both can no longer be compared. Returns whether the store
-    /// lacks something that was here.
+    /// lost nothing since the mirror's last update, even if both can no longer be compared. Returns what the store lacks
+    /// of what was here, if anything.
     #[must_use]
-    pub fn renew(&self, image: Image, is_sure: bool) -> bool {
+    pub fn renew(&self, image: Image, is_sure: bool) -> Option<Loss> {
         self.channel.renew(image, is_sure)
+    }
+
+    /// Notes that the store has lost messages right before this number, as another mirror has noticed. Readers get
+    /// [`Gap::Unknown`](crate::Gap::Unknown) there, or now if they are beyond it.
+    pub fn note_loss(&self, place: u64) {
+        self.channel.note_loss(place);
     }
 
     /// Sets the number of subscribers at all nodes, and the control requests.

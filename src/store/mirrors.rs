@@ -42,6 +42,7 @@ struct State {
 
 enum Early {
     Published(Published),
+    Lost(u64),
     Ended(End, EventId),
 }
 
@@ -128,6 +129,12 @@ impl Slot {
         self.state().take(Early::Published(published))
     }
 
+    /// Notes that the store has lost messages right before this number.
+    pub(super) fn note_loss(&self, place: u64) {
+        // It needs no earlier notices.
+        let _ = self.state().take(Early::Lost(place));
+    }
+
     /// Ends the channel here.
     pub(super) fn end(&self, end: End, last: EventId) {
         // An end needs no earlier notices.
@@ -161,7 +168,7 @@ impl State {
     fn take(&mut self, news: Early) -> Result<(), Missing> {
         if let Some(early) = &mut self.early {
             // The lack of a dropped notice shows when the next one is appended.
-            if early.len() < EARLY || matches!(news, Early::Ended(..)) {
+            if early.len() < EARLY || !matches!(news, Early::Published(_)) {
                 early.push(news);
             }
             return Ok(());
@@ -169,6 +176,10 @@ impl State {
         match (&self.mirror, news) {
             (None, _) => Ok(()),
             (Some(mirror), Early::Published(it)) => mirror.append(it.held_from, it.from, it.events),
+            (Some(mirror), Early::Lost(place)) => {
+                mirror.note_loss(place);
+                Ok(())
+            }
             (Some(mirror), Early::Ended(end, last)) => {
                 mirror.end(end, last);
                 self.mirror = None;

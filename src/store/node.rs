@@ -14,7 +14,7 @@ use super::mirrors::Slot;
 use super::notice::Notice;
 use super::scripts::{Join, Joining};
 use crate::event::{ClientId, ClientPast};
-use crate::hub::{self, BROKEN_OFF, Mirror, Missing};
+use crate::hub::{self, BROKEN_OFF, Loss, Mirror, Missing};
 use crate::message::{Level, Message};
 use crate::refusal::Refusal;
 
@@ -115,6 +115,11 @@ impl Inner {
                     slot.set_audience(control);
                 }
             }
+            Some(Notice::Lost(id, place)) => {
+                if let Some(slot) = self.mirrors.get(id) {
+                    slot.note_loss(place);
+                }
+            }
             Some(Notice::Report(id)) => {
                 if let Some(slot) = self.mirrors.get(id) {
                     slot.note_awaited();
@@ -179,8 +184,11 @@ impl Inner {
             (Ok(Join::Joined(image, past)), Some(mirror)) => {
                 let metrics = self.scripts.link().metrics();
                 metrics.rejoins.add(1);
-                let is_rewound = mirror.renew(image, !slot.is_unsure());
-                metrics.rewinds.add(usize::from(is_rewound));
+                let loss = mirror.renew(image, !slot.is_unsure());
+                metrics.rewinds.add(usize::from(loss.is_some()));
+                if let Some(Loss::Before(place)) = loss {
+                    tokio::spawn(Arc::clone(self).note_loss(id, place));
+                }
                 (Ok((mirror.clone(), past)), slot.joined(mirror))
             }
             (Ok(Join::Joined(image, past)), None) => match self.hub.mirror(id, image) {
@@ -198,6 +206,15 @@ impl Inner {
             self.renew_later(id);
         }
         joined
+    }
+
+    /// Has the store note a loss, for readers that come to other nodes; repeats that until it answers.
+    async fn note_loss(self: Arc<Self>, id: ClientId, place: u64) {
+        let mut tries = 0;
+        while let Err(Refusal::StoreAway) = self.scripts.note_loss(id, place).await {
+            pause(tries).await;
+            tries += 1;
+        }
     }
 
     /// Reports every mirror whose readers or listeners have changed.

@@ -18,6 +18,8 @@ pub(super) enum Notice {
     Ended(ClientId, End, EventId),
     /// The number of subscribers or the control requests have changed.
     Audience(ClientId, ControlState),
+    /// A mirror at some node has noticed that the store lost messages right before this number.
+    Lost(ClientId, u64),
     /// A publisher waits for readers at this node, which should report their positions.
     Report(ClientId),
     /// A publisher at this node need not wait any longer.
@@ -71,6 +73,7 @@ impl Notice {
                 let (subscribers, requested) = line.split_once(' ')?;
                 Self::Audience(id, control_state(subscribers, requested)?)
             }
+            "lost" => Self::Lost(id, line.parse().ok()?),
             "report" => Self::Report(id),
             "room" => Self::Room(id),
             _ => return None,
@@ -161,6 +164,7 @@ mod tests {
                 "audience ID 2 ",
                 Notice::Audience(id, state(Requested::default())),
             ),
+            ("lost ID 7", Notice::Lost(id, 7)),
             ("report ID", Notice::Report(id)),
             ("room ID", Notice::Room(id)),
             ("beat 12", Notice::Beat(12)),
@@ -182,6 +186,7 @@ mod tests {
             "published ID 3 7\n4:5 Xa",
             "ended ID burnt 9 17",
             "audience ID many ",
+            "lost ID",
             "audience ID 2 loud -",
             "elsewhere ID",
         ] {

@@ -33,6 +33,7 @@ pub(super) struct Scripts {
     publish_plain: Timed,
     join: Timed,
     report: Timed,
+    lost: Timed,
     finish: Timed,
     request: Timed,
     begin: Timed,
@@ -92,6 +93,7 @@ impl Scripts {
             publish_plain: plain("publish_plain", include_str!("scripts/publish_plain.lua")),
             join: always("join", include_str!("scripts/join.lua")),
             report: always("report", include_str!("scripts/report.lua")),
+            lost: always("lost", include_str!("scripts/lost.lua")),
             finish: always("finish", include_str!("scripts/finish.lua")),
             request: always("request", include_str!("scripts/request.lua")),
             begin: always("begin", include_str!("scripts/begin.lua")),
@@ -119,13 +121,14 @@ impl Scripts {
     }
 
     /// Returns all scripts, for their timings.
-    pub(super) fn all(&self) -> [&Timed; 11] {
+    pub(super) fn all(&self) -> [&Timed; 12] {
         [
             &self.open,
             &self.publish,
             &self.publish_plain,
             &self.join,
             &self.report,
+            &self.lost,
             &self.finish,
             &self.request,
             &self.begin,
@@ -237,6 +240,7 @@ impl Scripts {
         let held_from = answer.number()?;
         let before = answer.id()?;
         let control = answer.control()?;
+        let lost = answer.number()?;
         let events = answer.0.iter().map(|it| entry::decode(it));
         let events = events
             .collect::<Option<Vec<_>>>()
@@ -246,6 +250,7 @@ impl Scripts {
             held_from,
             before,
             events,
+            lost: (lost > 0).then_some(lost),
             control,
         };
         Ok(Join::Joined(image, past))
@@ -269,6 +274,14 @@ impl Scripts {
             .call(&self.report, id, &arguments.map(str::as_bytes))
             .await?;
         answer.control()
+    }
+
+    /// Notes that the store has lost messages right before this number.
+    pub(super) async fn note_loss(&self, id: ClientId, place: u64) -> Result<(), Refusal> {
+        let place = place.to_string();
+        self.call(&self.lost, id, &[place.as_bytes()])
+            .await
+            .map(drop)
     }
 
     /// Ends a channel.

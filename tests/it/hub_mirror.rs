@@ -12,7 +12,7 @@ use codechat::internal::{
     control::{ControlState, Requested},
     event::{ClientId, ClientPast, End, EventId, Format, Gap},
     hub::{
-        ControlEvent, Delivery, Frames, Hub, Image, Limits, LogLimits, Mirror, MirrorChange,
+        ControlEvent, Delivery, Frames, Hub, Image, Limits, LogLimits, Loss, Mirror, MirrorChange,
         Missing, Position, Start, Subscription,
     },
     message::{Level, Message, Operation},
@@ -104,6 +104,7 @@ impl Store {
             held_from: self.held_from(),
             before: self.id(from - 1),
             events: self.events(from),
+            lost: None,
             control: ControlState::default(),
         }
     }
@@ -133,7 +134,10 @@ fn a_slow_reader_is_told_a_loss_where_it_comes_to_it() {
     assert_eq!(told(&mut quick), "1-11 11;2-12 12;3-13 13;4-14 14;5-15 15;");
     store.taken.truncate(3);
     store.publish(1);
-    assert!(mirror.renew(store.image_from(mirror.last()), false));
+    assert_eq!(
+        mirror.renew(store.image_from(mirror.last()), false),
+        Some(Loss::Before(4))
+    );
 
     assert_eq!(told(&mut quick), "lost after 3-13;4-16 16;");
     let all = "1-11 11;2-12 12;3-13 13;lost after 3-13;4-16 16;";
@@ -155,6 +159,34 @@ fn a_slow_reader_is_told_a_loss_where_it_comes_to_it() {
     assert_eq!(told(&mut slow), format!("lost after 5-17;{end}"));
     let mut later = open(Position::After(store.id(4)));
     assert_eq!(told(&mut later), format!("lost 5 to 5;{end}"));
+}
+
+#[test]
+fn a_loss_that_another_mirror_noticed_is_told_once_to_each_reader_from_before_it() {
+    let hub = hub();
+    let mut store = Store::new(10);
+    store.publish(5);
+    let noted = Image {
+        lost: Some(4),
+        ..store.image(1)
+    };
+    let anew = hub.mirror(ClientId::random(), noted.clone()).unwrap();
+    let behind = hub.mirror(ClientId::random(), store.image(1)).unwrap();
+    let open = |mirror: &Mirror, seq| {
+        let from = Position::After(store.id(seq));
+        mirror.subscribe(Format::Text, from, None).unwrap().unwrap()
+    };
+    let (mut before, mut beyond) = (open(&behind, 1), open(&behind, 1));
+    assert_eq!(told(&mut beyond), "2-12 12;3-13 13;4-14 14;5-15 15;");
+    behind.note_loss(4);
+    assert_eq!(told(&mut beyond), "lost after 5-15;");
+    behind.note_loss(4);
+    assert_eq!(behind.renew(noted, true), None);
+    let across = "2-12 12;3-13 13;lost after 3-13;4-14 14;5-15 15;";
+    assert_eq!(told(&mut before), across);
+    assert_eq!(told(&mut beyond), "", "told before");
+    assert_eq!(told(&mut open(&anew, 1)), across);
+    assert_eq!(told(&mut open(&anew, 4)), "5-15 15;");
 }
 
 /// Returns everything that a reader gets now: events, and notices of losses.

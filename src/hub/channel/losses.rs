@@ -19,9 +19,18 @@ impl Losses {
     /// Adds a place. Later places are removed: all messages there are lost.
     pub(super) fn rewind(&mut self, place: u64) {
         self.places.retain(|it| *it < place);
-        self.places.push(place);
+        self.add(place);
+    }
+
+    /// Adds a place that is known to another mirror. Returns false if it is here already.
+    pub(super) fn add(&mut self, place: u64) -> bool {
+        let Err(index) = self.places.binary_search(&place) else {
+            return false;
+        };
+        self.places.insert(index, place);
         let oldest = self.places.len().saturating_sub(PLACES_MAX);
         self.places.drain(..oldest);
+        true
     }
 
     /// Removes all places, because the channel is another one.

@@ -6,7 +6,7 @@ use super::losses::Losses;
 use super::{Channel, Position, Reader, State, wake_all, wake_readers};
 use crate::control::{ControlState, Requested};
 use crate::event::{End, EventId, UnixMillis};
-use crate::hub::image::{Image, MirrorChange, Missing};
+use crate::hub::image::{Image, Loss, MirrorChange, Missing};
 use crate::hub::log::Log;
 use crate::hub::sync::{MutexGuard, Ordering, PoisonError};
 use crate::message::{Message, Operation};
@@ -79,7 +79,7 @@ impl Channel {
         state.mirrored = Some(Box::new(Mirrored::new()));
         state.created = image.created;
         state.log = Log::after(image.before);
-        self.renew(image, true);
+        let _ = self.renew(image, true);
         self
     }
 
@@ -130,8 +130,8 @@ impl Channel {
 
     /// Replaces the content by what the store holds, which may be more than is here, or less, or other messages with
     /// the same numbers. If it lacks something that was here, each reader gets a gap of unknown size before it
-    /// continues. Returns whether it does.
-    pub(in crate::hub) fn renew(&self, image: Image, is_sure: bool) -> bool {
+    /// continues. Returns what it lacks.
+    pub(in crate::hub) fn renew(&self, image: Image, is_sure: bool) -> Option<Loss> {
         let mut state = self.lock();
         let (memory, here) = (state.log.memory(), state.log.last().seq);
         let is_same = state.created == image.created;
@@ -150,8 +150,9 @@ impl Channel {
             self.push_taken(&mut state, time, message);
         }
         state.created = image.created;
-        if has_lost {
-            state.rewind(agreed.unwrap_or(0), image.held_from, !is_same);
+        let loss = has_lost.then(|| state.rewind(agreed.unwrap_or(0), image.held_from, !is_same));
+        if let Some(place) = image.lost {
+            state.note_loss(place);
         }
         if let Some(mirrored) = &mut state.mirrored {
             mirrored.held_from = image.held_from;
@@ -160,7 +161,14 @@ impl Channel {
         self.charge(memory, state.log.memory());
         state.set_audience(image.control);
         wake_readers(state);
-        has_lost
+        loss
+    }
+
+    /// Notes that the store has lost messages right before this number.
+    pub(in crate::hub) fn note_loss(&self, place: u64) {
+        let mut state = self.lock();
+        state.note_loss(place);
+        wake_readers(state);
     }
 
     /// Sets the number of subscribers at all nodes, and the requests.
@@ -336,7 +344,7 @@ impl State {
     /// Notes that the store has lost what was here after the number `agreed`. Readers that are beyond it return to it
     /// and get a gap now, the others once they arrive there; all get it now if the store has also dropped what comes
     /// next, so that the place is not known. With `all`, every reader is moved: the channel is another one.
-    fn rewind(&mut self, agreed: u64, held_from: u64, all: bool) {
+    fn rewind(&mut self, agreed: u64, held_from: u64, all: bool) -> Loss {
         let place = (agreed + 1).max(held_from);
         let is_exact = place == agreed + 1;
         for reader in self.readers.iter_mut().flatten() {
@@ -351,6 +359,19 @@ impl State {
                 mirrored.losses.clear();
             }
             mirrored.losses.rewind(place);
+        }
+        if all { Loss::All } else { Loss::Before(place) }
+    }
+
+    /// Notes a place at which the store has lost messages. Readers beyond it have passed it unnoticed: they get a gap
+    /// now.
+    fn note_loss(&mut self, place: u64) {
+        let mirrored = self.mirrored.as_mut();
+        if !mirrored.is_some_and(|it| it.losses.add(place)) {
+            return;
+        }
+        for reader in self.readers.iter_mut().flatten() {
+            reader.is_at_loss |= reader.next >= place;
         }
     }
 }

@@ -51,7 +51,7 @@ if skipped > 0 then
 end
 local answer = {
     'ok', integer(channel.created), past[1], past[2], integer(first), integer(before_seq), integer(before_time),
-    integer(channel.subscribers), channel.requested,
+    integer(channel.subscribers), channel.requested, redis.call('HGET', CHANNEL, 'lost') or '0',
 }
 for _, entry in ipairs(redis.call('LRANGE', LOG, skipped, -1)) do
     answer[#answer + 1] = entry

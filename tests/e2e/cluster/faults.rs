@@ -269,6 +269,36 @@ async fn a_slow_watcher_is_told_what_was_lost_before_it_had_read_so_far() {
 }
 
 #[tokio::test]
+async fn what_was_lost_is_told_to_a_watcher_that_resumes_at_a_server_without_others() {
+    let Some(mut store) = Replicated::start(&[]).await else {
+        return;
+    };
+    let one = &store.cluster.nodes[0].http;
+    let id = one.connect().await;
+    let mut stays = one.watch(&id).await;
+    let mut leaves = one.watch(&id).await;
+    for text in ["1", "2", "3"] {
+        one.publish(&id, text).await;
+    }
+    let read = leaves.event().await;
+    drop(leaves);
+    store.cut_at(&id, 3).await;
+    one.publish(&id, "4").await;
+    assert_eq!(texts(&mut stays, 1, 4).await, ["1", "2", "3", "4"]);
+    store.promote();
+    unknown_gap(&mut stays).await;
+    let [one, other] = [&store.cluster.nodes[0].http, &store.cluster.nodes[1].http];
+    ready(one).await;
+    ready(other).await;
+    one.publish(&id, "another").await;
+    let resume = format!("Last-Event-ID: {}", read.id);
+    let mut resumed = other.stream(&stream_of(&id), &[&resume]).await;
+    assert_eq!(texts(&mut resumed, 2, 2).await, ["2", "3"]);
+    unknown_gap(&mut resumed).await;
+    assert_eq!(texts(&mut resumed, 4, 1).await, ["another"]);
+}
+
+#[tokio::test]
 async fn a_store_whose_memory_is_spent_refuses_and_can_still_be_read() {
     let bounds = ["--maxmemory", "8mb", "--maxmemory-policy", "noeviction"];
     let Some(redis) = Redis::with(&bounds) else {

@@ -219,6 +219,27 @@ async fn a_node_that_was_taken_for_dead_has_to_join_anew() {
 }
 
 #[tokio::test]
+async fn the_newest_place_of_a_loss_is_kept_for_who_joins_and_told_to_who_has_joined() {
+    let Some(stage) = Stage::new() else {
+        return;
+    };
+    let id = stage.opened().await;
+    let mut inbox = stage.inbox("1").await;
+    assert_eq!(stage.join(id, "1", 1).await.lost, None);
+    for _ in 0..5 {
+        stage.say(id, "a").await;
+        inbox.told().await;
+    }
+    // The last one is of a time when there was more.
+    for (place, kept) in [(4, 4), (4, 4), (2, 4), (6, 6), (7, 6)] {
+        stage.scripts.note_loss(id, place).await.unwrap();
+        assert_eq!(stage.join(id, "2", 1).await.lost, Some(kept));
+    }
+    let told = [4, 6].map(|place| Notice::Lost(id, place));
+    assert_eq!(inbox.told().await, told);
+}
+
+#[tokio::test]
 async fn a_join_gets_what_comes_after_its_cursor() {
     let Some(stage) = Stage::new() else {
         return;
