@@ -91,6 +91,7 @@ struct Inner {
     /// The number of nodes at the last count.
     nodes: AtomicUsize,
     patience: Duration,
+    stall_timeout: Duration,
 }
 
 /// Upper bound of the channels that a broadcast publishes to, or a list asks about, at the same time.
@@ -129,6 +130,7 @@ impl Store {
             counted: AtomicUsize::new(0),
             nodes: AtomicUsize::new(1),
             patience: options.patience,
+            stall_timeout: options.stall_timeout,
         });
         let mut is_fed = inner.is_fed.subscribe();
         tokio::spawn(Arc::clone(&inner).follow());
@@ -264,7 +266,7 @@ impl Store {
         Ok(clients)
     }
 
-    /// Removes this server from all channels' audiences, and from the nodes that live.
+    /// Reports that this server's readers have left, and removes it from the nodes that live.
     pub async fn leave(&self) {
         let reports = stream::iter(self.inner.mirrors.clients());
         let report = |id| Arc::clone(&self.inner).report(id);

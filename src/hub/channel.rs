@@ -55,6 +55,8 @@ struct State {
 struct Reader {
     /// The number of the next message to read.
     next: u64,
+    /// `next` before the last messages were read. They may not have been written to the socket.
+    before: u64,
     /// Whether the store lost messages at this position, which the reader does not know yet.
     is_at_loss: bool,
     /// Set while the reader waits for more.

@@ -56,8 +56,10 @@ pub struct MirrorChange {
     pub readers: usize,
     /// The number of publishers that listen for control requests.
     pub listeners: usize,
-    /// The number that the slowest reader reads next; that of the next message if there are no readers.
+    /// The oldest number that a reader still needs; that of the next message if there are no readers.
     pub slowest: u64,
+    /// Whether readers have left because this hub closes: they are about to resume elsewhere from `slowest` on.
+    pub is_closing: bool,
     /// Whether there are no readers and no listeners, and no listener may reconnect.
     pub is_unused: bool,
     /// The tickets of closed control streams, with the operations that they accompanied.

@@ -24,6 +24,8 @@ const BEAT: Duration = Duration::from_secs(2);
 const BEATS_MISSED: u64 = 3;
 /// The age of a node's newest beat from which it counts as dead, in milliseconds.
 const DEAD_AFTER: u64 = 10_000;
+/// The time that is noted as the newest beat of a node that has shut down.
+const LEFT: UnixMillis = 0;
 /// Notes the time of a node's beat.
 const ALIVE: &str = "#!lua flags=allow-oom\nreturn redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])";
 /// How long the publishers of a dead node may take to reconnect to another one.
@@ -191,7 +193,7 @@ impl Inner {
     /// reconnected elsewhere, and removes it.
     pub(super) async fn end_beats(&self) {
         self.is_leaving.store(true, Ordering::Relaxed);
-        if let Err(refusal) = self.note_alive(0).await {
+        if let Err(refusal) = self.note_alive(LEFT).await {
             tracing::debug!(%refusal, "the store is not told that this server leaves");
         }
     }
@@ -203,10 +205,23 @@ impl Inner {
         }
     }
 
+    /// Returns the time of a node's newest beat.
+    async fn last_beat(&self, node: &str) -> Result<Option<UnixMillis>, Refusal> {
+        let nodes = self.scripts.key("nodes");
+        let score = redis::cmd("ZSCORE").arg(nodes).arg(node).to_owned();
+        self.scripts.link().query(&score).await
+    }
+
     /// Removes a dead node from all channels, and later reports the loss of those of its publishers that have not
     /// reconnected.
     async fn try_bury(&self, node: &str) -> Result<(), Refusal> {
         let link = self.scripts.link();
+        // Until then, publishers wait for its readers, which it has told to resume elsewhere.
+        let wait = match self.last_beat(node).await? {
+            Some(LEFT) => self.stall_timeout,
+            _ => Duration::ZERO,
+        };
+        sleep(wait).await;
         let mut work = Vec::new();
         for bucket in 0..BUCKETS {
             let key = self.scripts.bucket_key(bucket, &format!("at:{node}"));
@@ -221,11 +236,12 @@ impl Inner {
                 }
             }
         }
-        sleep(GRACE).await;
-        let nodes = self.scripts.key("nodes");
-        let score = redis::cmd("ZSCORE").arg(&nodes).arg(node).to_owned();
-        let seen: Option<u64> = link.query(&score).await?;
-        if seen.is_none_or(|it| it > self.dead_before()) {
+        sleep(GRACE.saturating_sub(wait)).await;
+        if self
+            .last_beat(node)
+            .await?
+            .is_none_or(|it| it > self.dead_before())
+        {
             // Another server was quicker, or the node lives after all: then it joins again, and its work continues.
             return Ok(());
         }
@@ -239,7 +255,8 @@ impl Inner {
                 Err(refusal) => return Err(refusal),
             }
         }
-        let remove = redis::cmd("ZREM").arg(&nodes).arg(node).to_owned();
+        let nodes = self.scripts.key("nodes");
+        let remove = redis::cmd("ZREM").arg(nodes).arg(node).to_owned();
         link.query::<i64>(&remove).await.map(drop)
     }
 

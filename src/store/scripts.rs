@@ -269,6 +269,11 @@ impl Scripts {
             &change.listeners.to_string(),
             &change.slowest.to_string(),
             if change.is_unused { "leaves" } else { "" },
+            if change.is_closing && change.readers == 0 {
+                "away"
+            } else {
+                ""
+            },
         ];
         let mut answer = self
             .call(&self.report, id, &arguments.map(str::as_bytes))

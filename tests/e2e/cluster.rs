@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::io::AsyncReadExt;
+
 use crate::support::{
     becomes,
     cluster::Cluster,
@@ -256,6 +258,62 @@ async fn a_slow_watcher_at_another_server_loses_nothing_and_holds_its_publisher(
             let event = slow.event().await;
             assert_eq!((event.name.as_str(), event.seq()), ("debug", number));
         }
+    };
+    tokio::time::timeout(LONG, async { tokio::join!(publishing, reading) })
+        .await
+        .unwrap();
+}
+
+/// Reads a stream until its connection breaks. Returns the ID of the last whole one.
+async fn last_of_broken(mut stream: Connection) -> String {
+    let mut bytes = Vec::new();
+    // It may end with an error.
+    let _ = soon(stream.socket.read_to_end(&mut bytes)).await;
+    let text = String::from_utf8_lossy(&bytes);
+    let (whole, _cut) = text.rsplit_once("\n\n").expect("no event");
+    let mut ids = whole.lines().filter_map(|it| it.strip_prefix("id: "));
+    ids.next_back().expect("no ID").to_owned()
+}
+
+#[tokio::test]
+async fn a_slow_watcher_of_a_server_that_shuts_down_comes_back_elsewhere_without_a_gap() {
+    const COUNT: u64 = 600;
+    let flags = [
+        "--log-messages",
+        "10",
+        "--stall-timeout",
+        "10s",
+        "--grace",
+        "1s",
+    ];
+    let Some(mut cluster) = Cluster::start(3, &flags).await else {
+        return;
+    };
+    let left = cluster.nodes.remove(0);
+    let [one, other] = [&cluster.nodes[0].http, &cluster.nodes[1].http];
+    let id = one.connect().await;
+    // It asks and reads nothing.
+    let mut slow = Connection::open(left.http.address).await;
+    slow.ask("GET", &stream_of(&id), &[]).await;
+    assert!(soon(subscribed(one, &id)).await);
+    let publisher = one.publisher(&id, &[]).await;
+    let (held_back, mut held) = tokio::sync::mpsc::channel(1);
+    let publishing = async move {
+        let lines = (1..=COUNT).map(|number| format!("\"{number} {}\"\n", "x".repeat(60_000)));
+        let answer = publisher.say_lines(lines, held_back).await;
+        assert_eq!(answer.json()["accepted"], COUNT);
+    };
+    let reading = async {
+        soon(held.recv()).await.expect("the publisher is held back");
+        left.process.signal("TERM").await;
+        assert_eq!(left.process.end().await.code, Some(0));
+        let last = last_of_broken(slow).await;
+        let (seq, _time) = last.split_once('-').unwrap();
+        let seq: u64 = seq.parse().unwrap();
+        assert!(seq < COUNT);
+        let resume = format!("Last-Event-ID: {last}");
+        let mut stream = other.stream(&stream_of(&id), &[&resume]).await;
+        texts(&mut stream, seq + 1, COUNT - seq).await;
     };
     tokio::time::timeout(LONG, async { tokio::join!(publishing, reading) })
         .await

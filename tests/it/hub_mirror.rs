@@ -211,12 +211,39 @@ fn ids(subscription: &mut Subscription) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// Returns the report of `readers`, the slowest of which reads this number next.
+#[tokio::test]
+async fn a_reader_that_leaves_because_the_hub_closes_keeps_its_place() {
+    let hub = hub();
+    let mut store = Store::new(10);
+    store.publish(5);
+    let mirror = hub.mirror(ClientId::random(), store.image(1)).unwrap();
+    let open = || mirror.subscribe(Format::Text, Position::Start, None);
+    let [mut quick, mut slow] = [open(), open()].map(|it| it.unwrap().unwrap());
+    let mut cx = Context::from_waker(Waker::noop());
+    // An event has 8 bytes.
+    for bytes in [8, 8] {
+        assert!(slow.poll_read(&mut Vec::new(), bytes, &mut cx).is_ready());
+    }
+    assert!(quick.poll_read(&mut Vec::new(), 100, &mut cx).is_ready());
+    drop(quick);
+    // What it read last may not have been written.
+    assert_eq!(mirror.take_change(), Some(change(1, 2)));
+    hub.close();
+    drop(slow);
+    let left = MirrorChange {
+        is_closing: true,
+        ..change(0, 2)
+    };
+    assert_eq!(mirror.take_change(), Some(left));
+}
+
+/// Returns the report of `readers`, which need this number next at the earliest.
 fn change(readers: usize, slowest: u64) -> MirrorChange {
     MirrorChange {
         readers,
         listeners: 0,
         slowest,
+        is_closing: false,
         is_unused: readers == 0,
         gone: Vec::new(),
     }

@@ -5,6 +5,9 @@
 
 use std::ops::{Range, RangeInclusive};
 
+use super::State;
+use crate::hub::image::Loss;
+
 /// Upper bound of the places; the newest are kept. Places before the start of the log are kept, too, because a store
 /// that goes back may hold older messages again.
 const PLACES_MAX: usize = 64;
@@ -47,5 +50,43 @@ impl Losses {
     pub(super) fn next_stretch(&self, from: u64) -> Range<u64> {
         let next = self.places.iter().find(|it| **it > from);
         from..next.copied().unwrap_or(u64::MAX)
+    }
+}
+
+impl State {
+    /// Notes that the store has lost what was here after the number `agreed`. Readers that are beyond it return to it
+    /// and get a gap now, the others once they arrive there; all get it now if the store has also dropped what comes
+    /// next, so that the place is not known. With `all`, every reader is moved: the channel is another one.
+    pub(super) fn rewind(&mut self, agreed: u64, held_from: u64, all: bool) -> Loss {
+        let place = (agreed + 1).max(held_from);
+        let is_exact = place == agreed + 1;
+        for reader in self.readers.iter_mut().flatten() {
+            let is_beyond = all || reader.next >= place;
+            reader.is_at_loss |= is_beyond || !is_exact;
+            if is_beyond {
+                reader.next = place.max(self.log.first());
+                reader.before = reader.next;
+            }
+        }
+        if let Some(mirrored) = &mut self.mirrored {
+            let losses = mirrored.losses_mut();
+            if all {
+                losses.clear();
+            }
+            losses.rewind(place);
+        }
+        if all { Loss::All } else { Loss::Before(place) }
+    }
+
+    /// Notes a place at which the store has lost messages. Readers beyond it have passed it unnoticed: they get a gap
+    /// now.
+    pub(super) fn note_loss(&mut self, place: u64) {
+        let mirrored = self.mirrored.as_mut();
+        if !mirrored.is_some_and(|it| it.losses_mut().add(place)) {
+            return;
+        }
+        for reader in self.readers.iter_mut().flatten() {
+            reader.is_at_loss |= reader.next >= place;
+        }
     }
 }

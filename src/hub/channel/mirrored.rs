@@ -27,6 +27,8 @@ pub(super) struct Mirrored {
     is_awaited: bool,
     /// The number that the slowest reader had to read next at the last report.
     reported: u64,
+    /// The slowest position of the readers that left because the hub closes.
+    left: Option<u64>,
     /// The place of a reader that had not read far enough at the last check, so that it is checked first.
     behind: usize,
     /// The closed control streams, with the operations that they accompanied.
@@ -45,6 +47,7 @@ impl Mirrored {
             is_queued: false,
             is_awaited: false,
             reported: 0,
+            left: None,
             behind: 0,
             gone: Vec::new(),
             losses: Losses::default(),
@@ -60,9 +63,18 @@ impl Mirrored {
         &self.losses
     }
 
+    pub(super) fn losses_mut(&mut self) -> &mut Losses {
+        &mut self.losses
+    }
+
     /// Returns the last event if the channel has ended: it may not have arrived here.
     pub(super) fn last(&self) -> Option<EventId> {
         self.last
+    }
+
+    /// Notes the position of a reader that left because the hub closes.
+    pub(super) fn note_left(&mut self, before: u64) {
+        self.left = Some(self.left.unwrap_or(before).min(before));
     }
 
     /// Notes that a control stream which accompanied an operation was closed.
@@ -247,8 +259,10 @@ impl Channel {
         let is_unused = state.is_unused();
         let (readers, listeners) = (state.reader_count(), state.listeners());
         let next = state.log.next();
-        let slowest = state.slowest().unwrap_or(next);
+        let slowest = state.slowest();
         let mirrored = state.mirrored.as_mut()?;
+        let slowest = slowest.into_iter().chain(mirrored.left).min();
+        let slowest = slowest.unwrap_or(next);
         if !mem::take(&mut mirrored.is_queued) {
             return None;
         }
@@ -258,6 +272,7 @@ impl Channel {
             readers,
             listeners,
             slowest,
+            is_closing: mirrored.left.is_some(),
             is_unused,
             gone: mem::take(&mut mirrored.gone),
         })
@@ -290,9 +305,12 @@ impl State {
         self.reader_count() == 0 && !self.has_control_streams()
     }
 
-    /// Returns the number that the slowest reader reads next; `None` without readers.
-    pub(super) fn slowest(&self) -> Option<u64> {
-        self.readers.iter().flatten().map(|it| it.next).min()
+    /// Returns the oldest number that a reader still needs; `None` without readers. One that has more to read comes back
+    /// for it once what it read last is written: if this server ends before that, it needs that again elsewhere.
+    fn slowest(&self) -> Option<u64> {
+        let next = self.log.next();
+        let needed = |it: &Reader| if it.next < next { it.before } else { next };
+        self.readers.iter().flatten().map(needed).min()
     }
 
     /// Returns whether the slowest reader, if any, has read so far that it should be reported.
@@ -338,40 +356,6 @@ impl State {
             if is_news {
                 control.change();
             }
-        }
-    }
-
-    /// Notes that the store has lost what was here after the number `agreed`. Readers that are beyond it return to it
-    /// and get a gap now, the others once they arrive there; all get it now if the store has also dropped what comes
-    /// next, so that the place is not known. With `all`, every reader is moved: the channel is another one.
-    fn rewind(&mut self, agreed: u64, held_from: u64, all: bool) -> Loss {
-        let place = (agreed + 1).max(held_from);
-        let is_exact = place == agreed + 1;
-        for reader in self.readers.iter_mut().flatten() {
-            let is_beyond = all || reader.next >= place;
-            reader.is_at_loss |= is_beyond || !is_exact;
-            if is_beyond {
-                reader.next = place.max(self.log.first());
-            }
-        }
-        if let Some(mirrored) = &mut self.mirrored {
-            if all {
-                mirrored.losses.clear();
-            }
-            mirrored.losses.rewind(place);
-        }
-        if all { Loss::All } else { Loss::Before(place) }
-    }
-
-    /// Notes a place at which the store has lost messages. Readers beyond it have passed it unnoticed: they get a gap
-    /// now.
-    fn note_loss(&mut self, place: u64) {
-        let mirrored = self.mirrored.as_mut();
-        if !mirrored.is_some_and(|it| it.losses.add(place)) {
-            return;
-        }
-        for reader in self.readers.iter_mut().flatten() {
-            reader.is_at_loss |= reader.next >= place;
         }
     }
 }

@@ -77,6 +77,7 @@ impl Channel {
         };
         let reader = Some(Reader {
             next,
+            before: next,
             // A reader that gets a gap for that reason needs no second one.
             is_at_loss: !foreign && state.has_loss_at(next),
             waker: None,
@@ -127,6 +128,7 @@ impl Channel {
         if reader.next < log.next() {
             let memory = log.memory();
             let from = reader.next;
+            reader.before = from;
             let stretch = losses.map_or(from..u64::MAX, |it| it.next_stretch(from));
             reader.next = log.read(stretch, format, self.shared.frames, out, max);
             reader.is_at_loss = losses.is_some_and(|it| it.are_in(reader.next..=reader.next));
@@ -169,7 +171,12 @@ impl Channel {
     /// Removes a reader and its waker, which would keep its whole task alive.
     pub(in crate::hub) fn leave(&self, place: usize) {
         let mut state = self.lock();
-        state.readers[place] = None;
+        let reader = state.readers[place].take();
+        if self.shared.is_closing()
+            && let Some((mirrored, reader)) = state.mirrored.as_mut().zip(reader)
+        {
+            mirrored.note_left(reader.before);
+        }
         while let Some(None) = state.readers.last() {
             state.readers.pop();
         }

@@ -42,7 +42,7 @@ impl Inner {
     async fn seems_dead(&self, node: &str) {
         let set = redis::cmd("ZADD")
             .arg(self.scripts.key("nodes"))
-            .arg(0)
+            .arg(1)
             .arg(node)
             .to_owned();
         let _: i64 = self.scripts.link().query(&set).await.unwrap();

@@ -310,9 +310,8 @@ local function enter(channel, node)
     if not is_told(channel, node) then channel.nodes = channel.nodes .. ' ' .. node end
 end
 
--- Removes a node from the audience.
-local function leave(channel, node)
-    redis.call('HDEL', AUDIENCE, node)
+-- Removes a node from those that get notices.
+local function stop_telling(channel, node)
     channel.nodes = (channel.nodes .. ' '):gsub(' ' .. node .. ' ', ' ', 1):gsub(' $', '')
 end
 

@@ -7,7 +7,8 @@ if not channel then
     redis.call('SREM', AT .. node, ID)
     return missing()
 end
-leave(channel, node)
+redis.call('HDEL', AUDIENCE, node)
+stop_telling(channel, node)
 local nodes = audience()
 if set_subscribers(channel, count_subscribers(nodes), false, clock()) then tell_listeners(channel, nodes) end
 make_room(channel)

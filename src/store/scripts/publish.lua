@@ -30,8 +30,10 @@ local nodes, low = nil, nil
 if flow then
     nodes = audience()
     for _, part in pairs(nodes) do
-        local is_overdue = part.asked > part.reported and now - part.asked > STALL
-        if part.subscribers > 0 and not is_overdue then
+        -- If a node without subscribers owes an answer, they are on their way to another one.
+        local owes_answer = part.asked > part.reported
+        local is_overdue = owes_answer and now - part.asked > STALL
+        if (part.subscribers > 0 or owes_answer) and not is_overdue then
             low = math.min(low or part.slowest, part.slowest)
         end
     end

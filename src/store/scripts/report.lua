@@ -1,6 +1,7 @@
 -- Notes a node's report of its readers. ARGV: node, its subscribers, its publishers that listen, the slowest unread
--- number, 'leaves' if it needs no more notices.
-local node, subscribers, listeners, leaves = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[5] == 'leaves'
+-- number, 'leaves' if it needs no more notices, 'away' if its subscribers are about to resume at other nodes.
+local node, subscribers, listeners = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local leaves, away = ARGV[5] == 'leaves', ARGV[6] == 'away'
 local channel = read()
 if not channel then return missing() end
 local now, nodes = clock(), audience()
@@ -18,9 +19,12 @@ local count = count_subscribers(nodes)
 if comes and count > MAX_SUBSCRIBERS then return { 'subscribers' } end
 if listens and count_listeners(nodes) > MAX_LISTENERS then return { 'listeners' } end
 
-if leaves then
+-- Publishers wait for its readers as for those of a node that was asked and is silent.
+if away then part.asked = part.reported + 1 end
+if leaves then stop_telling(channel, node) end
+if leaves and not away then
     nodes[node] = nil
-    leave(channel, node)
+    redis.call('HDEL', AUDIENCE, node)
     forget(node)
 else
     write_audience(node, part)

@@ -114,6 +114,7 @@ impl Stage {
             listeners,
             slowest,
             gone: Vec::new(),
+            is_closing: false,
             is_unused: readers + listeners == 0,
         };
         self.scripts.report(id, node, &change).await

@@ -168,6 +168,36 @@ async fn a_node_that_does_not_answer_is_waited_for_no_longer_than_the_stall_time
 }
 
 #[tokio::test]
+async fn the_readers_of_a_node_that_leaves_are_waited_for_but_not_counted() {
+    for stall in [Duration::from_mins(1), Duration::ZERO] {
+        let Some(stage) = Stage::with(&[], stall) else {
+            return;
+        };
+        let id = stage.opened().await;
+        let mut inbox = stage.inbox("1").await;
+        stage.join(id, "1", 1).await;
+        let away = MirrorChange {
+            readers: 0,
+            listeners: 0,
+            slowest: 1,
+            is_closing: true,
+            is_unused: true,
+            gone: Vec::new(),
+        };
+        stage.scripts.report(id, "1", &away).await.unwrap();
+        for _ in 0..HELD {
+            assert_eq!(stage.say(id, "a").await.subscribers, 0);
+        }
+        while stage.is_held(id, "2", ("2:1", None, 0), &["b"]).await {
+            if !stall.is_zero() {
+                stage.scripts.drop_node(id, "1").await.unwrap();
+            }
+        }
+        assert_eq!(inbox.told().await, NONE);
+    }
+}
+
+#[tokio::test]
 async fn a_reader_may_be_anywhere_until_its_node_reports() {
     let Some(stage) = Stage::new() else {
         return;
