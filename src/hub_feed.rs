@@ -110,7 +110,7 @@ impl Stream for HubFeed {
                     this.is_over = true;
                     return Poll::Ready(Some(Update::End(end)));
                 }
-                Delivery::Closing => this.is_over = true,
+                Delivery::Closing | Delivery::Cut => this.is_over = true,
             }
         }
     }

@@ -141,6 +141,7 @@ impl Store {
         }
         tokio::spawn(Arc::clone(&inner).report_changes());
         tokio::spawn(Arc::clone(&inner).report_awaited());
+        tokio::spawn(Arc::clone(&inner).cut_streams());
         tokio::spawn(Arc::clone(&inner).beat());
         tokio::spawn(Arc::clone(&inner).sweep());
         Ok(Self { inner })
@@ -158,7 +159,7 @@ impl Store {
     /// [`Refusal::StoreAway`] if not; [`Closing`](crate::hub::Refusal::Closing).
     pub fn ready(&self) -> Result<(), Refusal> {
         self.inner.hub.admit()?;
-        self.is_up().then_some(()).ok_or(Refusal::StoreAway)
+        self.inner.is_up().then_some(()).ok_or(Refusal::StoreAway)
     }
 
     /// See [`Hub::connect`].
@@ -287,6 +288,12 @@ impl Store {
 }
 
 impl Inner {
+    /// Returns whether the store answers and its notices arrive.
+    fn is_up(&self) -> bool {
+        let answers = self.scripts.link().origin().is_some();
+        *self.is_fed.borrow() && answers && self.beats.are_back()
+    }
+
     /// Asks the store, and repeats that for at most `patience` while it cannot be reached.
     async fn patiently<T, F>(&self, ask: impl Fn() -> F) -> Result<T, Refusal>
     where

@@ -155,6 +155,18 @@ impl Mirror {
         }
     }
 
+    /// Ends all subscriptions with [`Delivery::Cut`](super::Delivery::Cut), and all control streams, because the store
+    /// is out of reach. The mirror continues once it is renewed.
+    pub fn cut(&self) {
+        self.channel.cut();
+    }
+
+    /// Returns whether it was cut, and not renewed since.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.channel.is_cut()
+    }
+
     /// Removes the mirror if it has no readers or listeners; returns false otherwise.
     #[must_use]
     pub fn let_go(&self) -> bool {

@@ -18,6 +18,8 @@ pub enum Delivery {
     End(End),
     /// The hub closes, but the channel does not end; nothing comes after this.
     Closing,
+    /// What the channel holds can be read elsewhere only; nothing comes after this. See [`Mirror::cut`](super::Mirror::cut).
+    Cut,
 }
 
 /// How a subscription began.
@@ -201,6 +203,7 @@ impl Subscription {
                 }
                 Read::End(end) => Delivery::End(end),
                 Read::Closing => Delivery::Closing,
+                Read::Cut => Delivery::Cut,
             })
     }
 

@@ -175,7 +175,7 @@ fn poll_append(
     let delivery = ready!(subscription.poll_read(out, WRITE_BYTES, cx));
     let last = subscription.last();
     match delivery {
-        Delivery::Events => {}
+        Delivery::Events | Delivery::Cut => {}
         Delivery::Gap(gap, id) => {
             tracing::debug!(client = subscription.client_id().short(), %gap, "gap");
             metrics.gaps.add(1);
@@ -188,7 +188,10 @@ fn poll_append(
             out.extend(sse::farewell(last, unix_millis(), retry, format));
         }
     }
-    Poll::Ready(matches!(delivery, Delivery::End(_) | Delivery::Closing))
+    Poll::Ready(matches!(
+        delivery,
+        Delivery::End(_) | Delivery::Closing | Delivery::Cut
+    ))
 }
 
 /// A stream on its way from the handler to the connection, which alone knows whether it can be taken over.
@@ -274,6 +277,7 @@ impl ControlEvents {
         match &event {
             ControlEvent::State(state) => out.extend(sse::control(state)),
             ControlEvent::End(end) => out.extend(sse::end(None, *end)),
+            ControlEvent::Closing if stream.is_cut() => {}
             ControlEvent::Closing => {
                 let retry = spread_retry(stream.client_id());
                 out.extend(sse::control_farewell(retry));

@@ -41,13 +41,6 @@ impl Store {
         inner.counted.load(Relaxed)
     }
 
-    /// Returns whether the store answers and its notices arrive.
-    pub(super) fn is_up(&self) -> bool {
-        let inner = &self.inner;
-        let answers = inner.scripts.link().origin().is_some();
-        *inner.is_fed.borrow() && answers && inner.beats.are_back()
-    }
-
     /// Appends the store's metrics. [`Store::count`] updates those that are not this node's own.
     pub fn write_metrics(&self, out: &mut String) {
         let inner = &self.inner;
@@ -59,7 +52,7 @@ impl Store {
                 "store_up",
                 "gauge",
                 "Whether the store answers, and what it tells arrives.",
-                u64::from(self.is_up()).to_string(),
+                u64::from(inner.is_up()).to_string(),
             ),
             (
                 "store_in_flight",

@@ -20,6 +20,8 @@ use crate::refusal::Refusal;
 
 /// Upper bound of the mirrors that are renewed at the same time.
 const RENEWED_AT_ONCE: usize = 100;
+/// How long streams stay open while the store is away, in patiences.
+const CUT_AFTER: u32 = 10;
 /// Interval of the reports of readers that a publisher waits for and that do not read on.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
@@ -222,6 +224,32 @@ impl Inner {
         loop {
             let id = self.hub.changed_mirror().await;
             tokio::spawn(Arc::clone(&self).report(id));
+        }
+    }
+
+    /// Closes all streams if the store is away for long: another node may reach it.
+    pub(super) async fn cut_streams(self: Arc<Self>) {
+        let mut ticks = interval(self.patience);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut away = 0;
+        loop {
+            ticks.tick().await;
+            away = if self.is_up() { 0 } else { away + 1 };
+            if away <= CUT_AFTER {
+                continue;
+            }
+            let clients = self.mirrors.clients();
+            let mirrors = clients
+                .into_iter()
+                .filter_map(|id| self.mirrors.get(id)?.mirror());
+            let open: Vec<_> = mirrors.filter(|it| it.users() != (0, 0)).collect();
+            if !open.is_empty() {
+                tracing::warn!(
+                    clients = open.len(),
+                    "the store is away for too long; closing streams"
+                );
+            }
+            open.iter().for_each(Mirror::cut);
         }
     }
 

@@ -161,8 +161,8 @@ impl Store {
 /// The ID before all messages: a join from there on gets all that is held.
 pub(super) const BEGINNING: EventId = EventId { seq: 0, time: 0 };
 
-/// Returns whether the mirror holds what a reader wants. Messages up to its cursor may not have arrived here yet.
+/// Returns whether the mirror holds what a reader wants, and gets what comes after it. Messages up to its cursor may not have arrived here yet.
 fn reaches(mirror: &Mirror, from: Position) -> bool {
     let is_ahead = matches!(from, Position::After(cursor) if cursor.seq > mirror.last().seq);
-    !is_ahead && mirror.covers(from)
+    !is_ahead && mirror.covers(from) && !mirror.is_cut()
 }

@@ -23,7 +23,7 @@ pub enum ControlEvent {
     State(ControlState),
     /// The channel has ended; nothing comes after this.
     End(End),
-    /// The hub closes, but the channel does not end; nothing comes after this.
+    /// The hub closes, or is cut off from the channel, which does not end; nothing comes after this.
     Closing,
 }
 
@@ -67,7 +67,7 @@ impl Channel {
         if let Some(end) = state.end {
             return Poll::Ready(ControlEvent::End(end));
         }
-        if self.shared.is_closing() {
+        if self.shared.is_closing() || state.mirrored.as_ref().is_some_and(|it| it.is_cut()) {
             return Poll::Ready(ControlEvent::Closing);
         }
         let control = state.control.get_or_insert_default();

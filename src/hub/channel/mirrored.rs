@@ -35,6 +35,8 @@ pub(super) struct Mirrored {
     gone: Vec<(u64, Operation)>,
     /// The places at which the store has lost messages.
     losses: Losses,
+    /// Whether its store is out of reach for so long that readers should look for another hub.
+    is_cut: bool,
     /// The channel's last event, once it has ended.
     last: Option<EventId>,
 }
@@ -51,12 +53,17 @@ impl Mirrored {
             behind: 0,
             gone: Vec::new(),
             losses: Losses::default(),
+            is_cut: false,
             last: None,
         }
     }
 
     pub(super) fn subscribers(&self) -> usize {
         self.subscribers
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     pub(super) fn losses(&self) -> &Losses {
@@ -169,6 +176,7 @@ impl Channel {
         if let Some(mirrored) = &mut state.mirrored {
             mirrored.held_from = image.held_from;
             mirrored.reported = 0;
+            mirrored.is_cut = false;
         }
         self.charge(memory, state.log.memory());
         state.set_audience(image.control);
@@ -203,6 +211,21 @@ impl Channel {
         state.end = Some(end);
         wake_all(state);
         true
+    }
+
+    /// Ends all subscriptions and control streams, but not the channel, until the mirror is renewed.
+    pub(in crate::hub) fn cut(&self) {
+        let mut state = self.lock();
+        if let Some(mirrored) = &mut state.mirrored {
+            mirrored.is_cut = true;
+        }
+        wake_all(state);
+    }
+
+    /// Returns whether it was cut, and not renewed since.
+    pub(in crate::hub) fn is_cut(&self) -> bool {
+        let state = self.lock();
+        state.mirrored.as_ref().is_some_and(|it| it.is_cut)
     }
 
     /// Ends the mirror if it has no readers or listeners; the channel continues in the store.

@@ -18,6 +18,7 @@ pub(in crate::hub) enum Read {
     Gap(Gap, EventId),
     End(End),
     Closing,
+    Cut,
 }
 
 /// The position of a new reader.
@@ -160,6 +161,9 @@ impl Channel {
         }
         if self.shared.is_closing() {
             return Poll::Ready(Read::Closing);
+        }
+        if mirrored.as_ref().is_some_and(|it| it.is_cut()) {
+            return Poll::Ready(Read::Cut);
         }
         match &mut reader.waker {
             Some(waker) => waker.clone_from(cx.waker()),

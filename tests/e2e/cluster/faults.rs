@@ -117,6 +117,32 @@ async fn while_the_store_is_silent_publishing_is_refused_and_streams_stay_open()
     );
 }
 
+#[tokio::test]
+async fn a_server_that_is_cut_off_for_long_closes_its_streams_so_that_others_are_found() {
+    let Some(mut cluster) = Cluster::start(1, &["--store-patience", "1s"]).await else {
+        return;
+    };
+    let id = cluster.nodes[0].http.connect().await;
+    let mut stream = cluster.nodes[0].http.watch(&id).await;
+    let control = format!("/api/v1/sse/debug/control/{id}");
+    let mut listening = cluster.nodes[0].http.stream(&control, &[]).await;
+    assert_eq!(listening.event().await.json()["subscribers"], 1);
+    cluster.nodes[0].http.publish(&id, "1").await;
+    assert_eq!(texts(&mut stream, 1, 1).await, ["1"]);
+    cluster.redis.kill();
+    let closed = async { tokio::join!(stream.next_event(), listening.next_event()) };
+    assert_eq!(soon(closed).await, (None, None), "no end");
+    let one = &cluster.nodes[0].http;
+    let refused = one.request("GET", &stream_of(&id), &[], "").await;
+    assert!(refused.detail(503).contains("the store"));
+    cluster.redis.restart();
+    let one = &cluster.nodes[0].http;
+    ready(one).await;
+    let mut stream = one.watch(&id).await;
+    one.publish(&id, "2").await;
+    assert_eq!(texts(&mut stream, 1, 1).await, ["2"]);
+}
+
 /// Waits until a server can use the store.
 async fn ready(at: &Http) {
     soon(async { while at.get("/readyz").await.status != 200 {} }).await;
