@@ -2,6 +2,7 @@
 
 mod faults;
 mod metrics;
+mod outages;
 mod store;
 
 use std::{

@@ -12,7 +12,7 @@ use crate::support::{
     soon,
 };
 
-const STORE: [&str; 4] = ["--store-timeout", "1s", "--store-patience", "20s"];
+pub(super) const STORE: [&str; 4] = ["--store-timeout", "1s", "--store-patience", "20s"];
 
 /// Waits for a gap of unknown size.
 pub(super) async fn unknown_gap(stream: &mut Stream) {
@@ -144,7 +144,7 @@ async fn a_server_that_is_cut_off_for_long_closes_its_streams_so_that_others_are
 }
 
 /// Waits until a server can use the store.
-async fn ready(at: &Http) {
+pub(super) async fn ready(at: &Http) {
     soon(async { while at.get("/readyz").await.status != 200 {} }).await;
 }
 
@@ -175,14 +175,14 @@ async fn a_store_that_keeps_all_on_disk_is_restarted_without_loss_or_gap() {
 }
 
 /// Two servers on a store that has a replica.
-struct Replicated {
-    cluster: Cluster,
+pub(super) struct Replicated {
+    pub(super) cluster: Cluster,
     replica: Redis,
     _port: Port,
 }
 
 impl Replicated {
-    async fn start(more: &[&str]) -> Option<Self> {
+    pub(super) async fn start(more: &[&str]) -> Option<Self> {
         let port = Port::keep();
         let number = port.address.port().to_string();
         let primary = Redis::with(&["--bind", "127.0.0.1", "--port", &number])?;
@@ -196,7 +196,7 @@ impl Replicated {
     }
 
     /// Waits until the replica has `count` of a client's messages, and cuts it off.
-    async fn cut_at(&self, id: &str, count: usize) {
+    pub(super) async fn cut_at(&self, id: &str, count: usize) {
         let log = format!("LLEN codechat:{{{}}}:{id}:log", &id[..2]);
         let has_all = || self.replica.ask(&log) == format!(":{count}");
         assert!(becomes(has_all).await, "no replication");
@@ -207,10 +207,15 @@ impl Replicated {
     }
 
     /// Puts the replica in the store's place.
-    fn promote(&mut self) {
+    pub(super) fn promote(&mut self) {
+        self.take_over();
+        self.cluster.redis.kill();
+    }
+
+    /// Has the replica take the store's place for those who connect from now on.
+    pub(super) fn take_over(&self) {
         assert_eq!(self.replica.ask("REPLICAOF NO ONE"), "+OK");
         self.replica.take_over(&self.cluster.redis);
-        self.cluster.redis.kill();
     }
 }
 
