@@ -73,6 +73,8 @@ pub(super) struct Stream {
     /// What is sent before the first frame.
     first: Vec<u8>,
     heartbeat: Duration,
+    /// When to reconnect after a shutdown, in milliseconds.
+    retry: u64,
     metrics: Arc<Metrics>,
 }
 
@@ -97,21 +99,19 @@ impl Stream {
             source: Some(Source::Messages(subscription)),
             first,
             heartbeat: app.options.heartbeat,
+            retry: spread_retry(client, app),
             metrics: Arc::clone(&app.metrics),
         }
     }
 
     /// Opens a control stream, which says nothing before its first event.
-    pub(super) fn of_control(
-        events: ControlEvents,
-        heartbeat: Duration,
-        metrics: Arc<Metrics>,
-    ) -> Self {
+    pub(super) fn of_control(events: ControlEvents, id: ClientId, app: &App) -> Self {
         Self {
             source: Some(Source::Control(events)),
             first: Vec::new(),
-            heartbeat,
-            metrics,
+            heartbeat: app.options.heartbeat,
+            retry: spread_retry(id, app),
+            metrics: Arc::clone(&app.metrics),
         }
     }
 
@@ -152,8 +152,10 @@ impl Stream {
                 return true;
             }
             let appended = match source {
-                Source::Messages(subscription) => poll_append(subscription, &self.metrics, out, cx),
-                Source::Control(events) => events.poll_append(out, cx),
+                Source::Messages(subscription) => {
+                    poll_append(subscription, self.retry, &self.metrics, out, cx)
+                }
+                Source::Control(events) => events.poll_append(self.retry, out, cx),
             };
             match appended {
                 Poll::Pending => return false,
@@ -168,6 +170,7 @@ impl Stream {
 /// Appends what is due of a channel's messages; ready with true after the last one.
 fn poll_append(
     subscription: &mut Subscription,
+    retry: u64,
     metrics: &Metrics,
     out: &mut Vec<u8>,
     cx: &mut Context<'_>,
@@ -183,7 +186,6 @@ fn poll_append(
         }
         Delivery::End(end) => out.extend(sse::end(Some(last), end)),
         Delivery::Closing => {
-            let retry = spread_retry(subscription.client_id());
             let format = subscription.format();
             out.extend(sse::farewell(last, unix_millis(), retry, format));
         }
@@ -253,11 +255,16 @@ impl http_body::Body for StreamBody {
     }
 }
 
-/// Returns a retry time that spreads the clients' reconnects after a shutdown over 1 to 5 s. A client's random ID
-/// serves as the random number.
-pub(super) fn spread_retry(id: ClientId) -> u64 {
+/// Returns a retry time that spreads the clients' reconnects after a shutdown over 1 to 5 s; to 2 s if there are other
+/// servers, which keep the readers' places for a while only. A client's random ID serves as the random number.
+fn spread_retry(id: ClientId, app: &App) -> u64 {
     let bytes = id.as_bytes();
-    1000 + u64::from(u16::from_be_bytes([bytes[0], bytes[1]])) * 4000 / u64::from(u16::MAX)
+    let spread = if app.channels.own().is_some() {
+        4000
+    } else {
+        1000
+    };
+    1000 + u64::from(u16::from_be_bytes([bytes[0], bytes[1]])) * spread / u64::from(u16::MAX)
 }
 
 /// The content of a control stream.
@@ -269,7 +276,7 @@ impl ControlEvents {
     }
 
     /// Appends what has changed; ready with true after the last event.
-    pub(super) fn poll_append(&mut self, out: &mut Vec<u8>, cx: &mut Context<'_>) -> Poll<bool> {
+    fn poll_append(&mut self, retry: u64, out: &mut Vec<u8>, cx: &mut Context<'_>) -> Poll<bool> {
         let Some(stream) = &mut self.0 else {
             return Poll::Ready(true);
         };
@@ -279,7 +286,6 @@ impl ControlEvents {
             ControlEvent::End(end) => out.extend(sse::end(None, *end)),
             ControlEvent::Closing if stream.is_cut() => {}
             ControlEvent::Closing => {
-                let retry = spread_retry(stream.client_id());
                 out.extend(sse::control_farewell(retry));
             }
         }

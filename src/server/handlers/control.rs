@@ -62,6 +62,6 @@ pub(in crate::server) async fn listen(
     let operation = optional(&parameters, "operation")?;
     let events = ControlEvents::new(app.channels.listen(id, operation).await?);
     tracing::debug!(client = id.short(), "a publisher listens");
-    let stream = Stream::of_control(events, app.options.heartbeat, app.metrics);
+    let stream = Stream::of_control(events, id, &app);
     Ok(answer(common_head(id), stream))
 }

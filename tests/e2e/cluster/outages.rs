@@ -126,6 +126,26 @@ async fn a_server_that_is_too_slow_for_the_stores_output_limit_catches_up() {
 }
 
 #[tokio::test]
+async fn watchers_of_a_server_that_shuts_down_come_back_while_their_places_are_kept() {
+    let Some(cluster) = Cluster::start(1, &STORE).await else {
+        return;
+    };
+    let one = &cluster.nodes[0];
+    let mut streams = Vec::new();
+    for _ in 0..16 {
+        let id = one.http.connect().await;
+        streams.push(one.http.watch(&id).await);
+    }
+    one.process.signal("TERM").await;
+    for stream in &mut streams {
+        let farewell = soon(stream.block()).await.expect("no farewell");
+        let retry = farewell.lines().find_map(|it| it.strip_prefix("retry: "));
+        let retry: u64 = retry.expect("no retry").parse().unwrap();
+        assert!((1000..=2000).contains(&retry), "{retry}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_is_stopped_while_the_feed_is_down_ends_after_the_gap_of_what_was_missed() {
     let Some(cluster) = Cluster::start(2, &STORE).await else {
         return;
