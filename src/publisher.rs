@@ -72,9 +72,9 @@ impl Publisher {
 
     /// Publishes to this server. Nothing is sent yet, and a server that is away is no error.
     ///
-    /// Whoever sends a message puts it into a queue of at most 8,192 messages and 8 MiB (1,024 and 1 MiB for one client), from
-    /// which a thread sends that starts with the first message. If the queue is full, or the server is away for more than 30 s,
-    /// the oldest messages are dropped, and the next one is preceded by their number. Before the application ends, call
+    /// Messages go into a queue of at most 8,192 messages and 8 MiB (1,024 and 1 MiB for one client). A thread, started when the
+    /// first scope or message needs it, sends them. If the queue is full, or the server is away for more than 30 s, the oldest
+    /// messages are dropped, and the next one is preceded by their number. Before the application ends, call
     /// [`Publisher::flush`].
     ///
     /// ```no_run
@@ -85,7 +85,9 @@ impl Publisher {
     /// # async fn run(id: codechat::ClientId) -> Result<(), Box<dyn std::error::Error>> {
     /// let publisher = Publisher::http("http://127.0.0.1:2428".parse()?, HttpOptions::new())?;
     /// publisher.scope(id).info("Processed file 3 of 120");
-    /// publisher.flush(Duration::from_secs(2)).await?;
+    /// if let Err(unflushed) = publisher.flush(Duration::from_secs(2)).await {
+    ///     eprintln!("{unflushed}");
+    /// }
     /// # Ok(())
     /// # }
     /// ```

@@ -10,7 +10,7 @@ use std::{error::Error, io, time::Duration};
 
 use codechat::{Outcome, Publisher};
 use tokio::time::sleep;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 use tracing_subscriber::{filter::LevelFilter, fmt, prelude::*, registry};
 
 #[tokio::main]
@@ -31,7 +31,9 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
         let outcome = work.await;
         import.finish(outcome);
     }
-    publisher.flush(Duration::from_secs(2)).await?;
+    if let Err(unflushed) = publisher.flush(Duration::from_secs(2)).await {
+        warn!("{unflushed}"); // the jobs are done all the same
+    }
     Ok(())
 }
 

@@ -3,11 +3,11 @@
 mod queue;
 mod sender;
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock, Weak, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::queue::Controlled;
@@ -37,7 +37,7 @@ impl ToServer {
 
     pub(super) fn publish(&self, id: ClientId, message: Message, is_kept: bool) {
         self.sender.queue.push(id, message, is_kept);
-        // Not earlier: a process may fork before it works on requests.
+        // Not when the publisher is made: a process may fork before it works on requests.
         self.thread();
     }
 
@@ -95,14 +95,21 @@ impl Drop for ToServer {
 
 /// Starts the thread that sends, with a runtime of its own.
 fn start(sender: &Arc<Sender>, over: CancellationToken) -> Option<Handle> {
-    let runtime = Builder::new_current_thread().enable_all().build();
-    let started = runtime.and_then(|runtime| {
+    let (give, take) = mpsc::sync_channel::<Runtime>(1);
+    let run = move || {
+        if let Ok(runtime) = take.recv() {
+            runtime.block_on(over.cancelled());
+        }
+    };
+    // The thread comes first: a runtime for which there is none would be dropped here, which panics in async code.
+    let started = thread::Builder::new().name("codechat".into()).spawn(run);
+    let started = started.and_then(|_| {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         for _ in 0..REQUESTS {
             handle.spawn(Arc::clone(sender).run());
         }
-        let run = move || runtime.block_on(over.cancelled());
-        thread::Builder::new().name("codechat".into()).spawn(run)?;
+        give.send(runtime).expect("the thread waits for it");
         Ok(handle)
     });
     if let Err(error) = &started {

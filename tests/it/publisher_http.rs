@@ -130,6 +130,23 @@ async fn a_quiet_operation_learns_what_a_watcher_asks_for() {
 }
 
 #[tokio::test]
+async fn a_scope_that_comes_later_knows_what_is_asked_for_already() {
+    let server = Server::start().await;
+    let id = id(&server).await;
+    let publisher = publisher(&url(&server));
+    let first = publisher.scope(id);
+    let asks = ControlRequest {
+        level: Change::Set(Level::Debug),
+        cancel: Change::Keep,
+    };
+    let watcher = client(&url(&server));
+    watcher.request_control(id, &asks).await.unwrap();
+    first.info("its answer says what is asked for");
+    assert!(becomes(|| first.wants(Level::Debug)).await);
+    assert!(publisher.scope(id).wants(Level::Debug));
+}
+
+#[tokio::test]
 async fn what_is_said_while_the_server_is_away_comes_once_it_is_back() {
     let port = Port::keep();
     let publisher = publisher(&port.url());

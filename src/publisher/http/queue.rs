@@ -5,7 +5,7 @@ mod client;
 
 use std::collections::{HashMap, VecDeque};
 use std::mem;
-use std::sync::{Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Instant;
 
 use tokio::sync::Notify;
@@ -170,6 +170,7 @@ impl Queue {
         };
         client.progress = Sending::Dormant;
         client.was_known = false;
+        client.known = None;
         client.misses += 1;
         client.dropped = 0;
         client.waiting.clear();
@@ -238,11 +239,24 @@ impl Queue {
             client.listener = Some(over.clone().drop_guard());
             return Some(over);
         }
-        if client.progress == Sending::Dormant {
-            drop(state);
-            scope.upgrade()?.set_dormant(true);
+        let is_dormant = client.progress == Sending::Dormant;
+        drop(state);
+        let scope = scope.upgrade()?;
+        if is_dormant {
+            scope.set_dormant(true);
         }
+        self.tell_known(id, &scope);
         None
+    }
+
+    /// Tells a scope that came later what is known, and again if that changes meanwhile.
+    fn tell_known(&self, id: ClientId, scope: &Arc<dyn Controlled>) {
+        let known = || lock(&self.state).clients.get(&id)?.known.clone();
+        let mut told = None;
+        while let Some(news) = known().filter(|it| told.as_ref() != Some(it)) {
+            Arc::clone(scope).set_control(news.clone());
+            told = Some(news);
+        }
     }
 
     /// Takes note that a scope of a client is gone.
@@ -274,6 +288,7 @@ impl Queue {
         if client.has_control_stream != is_stream {
             return;
         }
+        client.known = Some(known.clone());
         let scopes = client.scopes();
         drop(state);
         for scope in scopes {

@@ -87,6 +87,7 @@ impl Sender {
                     detail,
                     ..
                 }) => {
+                    let detail = without_id(&detail, batch.id);
                     tracing::error!(target: "codechat", "nothing is published any more, since the server refuses: {detail}");
                     self.queue.turn_off();
                     break;
@@ -104,13 +105,14 @@ impl Sender {
                     detail,
                     ..
                 }) => {
+                    let detail = without_id(&detail, batch.id);
                     tracing::warn!(target: "codechat", "a message was refused: {detail}");
                     self.is_back();
                     accepted += before;
                     body.skip(before + 1);
                 }
                 Err(error @ (PublishError::Client(_) | PublishError::GivenUp { .. })) => {
-                    self.is_away(&error.to_string());
+                    self.is_away(&error.to_string(), batch.id);
                     sleep(Duration::from_secs(1)).await;
                     break;
                 }
@@ -125,7 +127,7 @@ impl Sender {
         body: &Body,
         batch: &Batch,
     ) -> Result<Published, PublishError> {
-        let report = |retry: Retry| self.is_away(&retry.reason);
+        let report = |retry: Retry| self.is_away(&retry.reason, batch.id);
         match (body.lines(), batch.waiting.last()) {
             // The server may hold ndjson back for its readers' sake, but not a single message.
             (1, Some(last)) => http.publish(&last.message, report).await,
@@ -133,12 +135,12 @@ impl Sender {
         }
     }
 
-    fn is_away(&self, reason: &str) {
+    fn is_away(&self, reason: &str, id: ClientId) {
         let mut absence = lock(&self.absence);
         if absence.since.is_none() {
             absence.since = Some(Instant::now());
             drop(absence);
-            let server = self.client.server();
+            let (server, reason) = (self.client.server(), without_id(reason, id));
             tracing::warn!(target: "codechat", %server, "messages wait for the server, for up to 30 s: {reason}");
         }
     }
@@ -263,7 +265,37 @@ impl Body {
     }
 }
 
+/// A text for the application's log, without the client's whole ID: a redirect's address has it, and whoever knows it can watch.
+fn without_id(text: &str, id: ClientId) -> String {
+    text.replace(&id.to_string(), &id.short())
+}
+
 fn dropped_by_the_application(count: u64) -> Message {
     let noun = if count == 1 { "message" } else { "messages" };
     Message::text(format!("{count} {noun} dropped by the application")).level(Level::Warn)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Read};
+
+    use super::*;
+    use crate::client::ClientOptions;
+
+    #[test]
+    fn the_log_never_has_a_whole_client_id() {
+        let (mut log, writer) = io::pipe().unwrap();
+        let subscriber = tracing_subscriber::fmt().with_writer(Mutex::new(writer));
+        let server = "http://127.0.0.1:2428".parse().unwrap();
+        let client = Client::new(server, ClientOptions::default()).unwrap();
+        let id = ClientId::random();
+        tracing::subscriber::with_default(subscriber.finish(), || {
+            let reason = format!("cannot connect to http://elsewhere/api/v1/sse/debug/{id}");
+            Sender::new(client).is_away(&reason, id);
+        });
+        let mut text = String::new();
+        log.read_to_string(&mut text).unwrap();
+        assert!(text.contains(&format!("debug/{}", id.short())), "{text}");
+        assert!(!text.contains(&id.to_string()), "{text}");
+    }
 }

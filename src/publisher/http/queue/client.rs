@@ -48,6 +48,8 @@ pub(super) struct Client {
     pub(super) misses: u32,
     /// Ends the task that listens to control requests.
     pub(super) listener: Option<DropGuard>,
+    /// What its scopes were told last.
+    pub(super) known: Option<ControlState>,
     /// Whether that task has a stream, which knows more than the answers do.
     pub(super) has_control_stream: bool,
 }
