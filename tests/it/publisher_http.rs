@@ -309,3 +309,24 @@ async fn a_server_that_refuses_for_a_while_is_as_good_as_one_that_is_away() {
     );
     assert_eq!(publisher.stats().accepted, 1);
 }
+
+#[tokio::test]
+async fn a_control_stream_stands_for_the_operation_that_runs() {
+    let body =
+        r#"{"id":"2-9","accepted":1,"subscribers":1,"level":null,"cancel":false,"operation":null}"#;
+    let accepted = || Reply::answer("202 Accepted", &["Content-Type: application/json"], body);
+    let silence = || Reply::default().hold();
+    let replies = [accepted(), silence(), accepted(), accepted(), silence()];
+    let mut server = Scripted::start(replies).await;
+    let publisher = publisher(&server.url);
+    let scope = publisher.scope(ClientId::random());
+    let first = scope.operation("first");
+    assert!(server.asked().await.body.contains("Started first"));
+    assert!(server.asked().await.line.ends_with("?operation=first"));
+    first.finish(Outcome::Ok);
+    assert!(server.asked().await.body.contains(r#""outcome":"ok""#));
+    flush(&publisher).await;
+    let _second = scope.operation("second");
+    assert!(server.asked().await.body.contains("Started second"));
+    assert!(server.asked().await.line.ends_with("?operation=second"));
+}

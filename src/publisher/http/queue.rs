@@ -8,7 +8,7 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Instant;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 pub(super) use self::client::Batch;
@@ -69,6 +69,7 @@ impl Queue {
         let is_refused = state.is_off || state.is_full_of_clients(id);
         let client = state.clients.entry(id).or_default();
         if is_refused || client.progress == Sending::Dormant {
+            client.is_done_with(&message);
             state.counts.dropped += 1;
             state.forget_unused(id);
             return;
@@ -140,6 +141,9 @@ impl Queue {
             client.used.remove(batch.used());
             client.dropped += dropped + if is_told { 0 } else { batch.dropped };
             client.was_known |= lines > 0;
+            for it in &batch.waiting {
+                client.is_done_with(&it.message);
+            }
             client.misses = 0;
         }
         self.resume(state, batch.id);
@@ -173,7 +177,10 @@ impl Queue {
         client.known = None;
         client.misses += 1;
         client.dropped = 0;
-        client.waiting.clear();
+        let waiting = mem::take(&mut client.waiting);
+        for it in batch.waiting.iter().chain(&waiting) {
+            client.is_done_with(&it.message);
+        }
         let (misses, scopes) = (client.misses, client.scopes());
         let used = mem::take(&mut client.used);
         state.used.remove(used);
@@ -264,17 +271,20 @@ impl Queue {
         lock(&self.state).forget_unused(id);
     }
 
-    /// Takes note of an operation that began: the first one names the client's control stream.
+    /// Takes note of an operation that began.
     pub(super) fn began(&self, id: ClientId, operation: &Operation) {
         if let Some(client) = lock(&self.state).clients.get_mut(&id) {
-            client.operation.get_or_insert_with(|| operation.clone());
+            client.began(operation);
         }
     }
 
-    /// The first operation of a client that began.
-    pub(super) fn operation(&self, id: ClientId) -> Option<Operation> {
+    /// The operation that a client's control stream is to stand for: the first that runs.
+    pub(super) fn first_operation(
+        &self,
+        id: ClientId,
+    ) -> Option<watch::Receiver<Option<Operation>>> {
         let state = lock(&self.state);
-        state.clients.get(&id)?.operation.clone()
+        Some(state.clients.get(&id)?.first_operation.subscribe())
     }
 
     /// Tells a client's scopes how many watch, and what they ask for: what a control stream says, or, as long as there is none,
@@ -380,6 +390,7 @@ impl State {
         };
         let freed = Room::of(&dropped);
         client.used.remove(freed);
+        client.is_done_with(&dropped.message);
         client.dropped += 1;
         self.used.remove(freed);
         self.counts.dropped += 1;

@@ -1,8 +1,10 @@
 //! What runs in the publisher's own thread: sending what waits, and listening to control requests.
 
+use std::future::pending;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +16,7 @@ use crate::client::publish::{HttpPublisher, PublishError, Retry};
 use crate::control::ControlState;
 use crate::event::ClientId;
 use crate::lock::lock;
-use crate::message::{Level, Message};
+use crate::message::{Level, Message, Operation};
 use crate::wire::answer::Published;
 use crate::wire::json;
 
@@ -32,6 +34,8 @@ const LISTEN_AFTER: Duration = Duration::from_millis(250);
 const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 struct Pauses(Duration, Duration);
+
+type FirstOperation = watch::Receiver<Option<Operation>>;
 
 /// Sends the messages of a queue to a server.
 pub(super) struct Sender {
@@ -187,17 +191,15 @@ impl Sender {
     pub(super) async fn listen(self: Arc<Self>, id: ClientId, over: CancellationToken) {
         let listen = async {
             sleep(LISTEN_AFTER).await;
+            let Some(mut first) = self.queue.first_operation(id) else {
+                return;
+            };
             loop {
-                let operation = self.queue.operation(id);
-                let mut feed = self.client.listen(id, operation.as_ref());
-                while let Some(Ok(update)) = feed.next().await {
-                    if let ControlUpdate::State(state) = update {
-                        self.queue.wake(id);
-                        self.queue.set_control(id, &state, true);
-                    }
-                }
+                let is_outdated = self.read_control(id, &mut first).await;
                 self.queue.lost_control_stream(id);
-                sleep(LISTEN_AGAIN_AFTER).await;
+                if !is_outdated {
+                    sleep(LISTEN_AGAIN_AFTER).await;
+                }
             }
         };
         tokio::select! {
@@ -205,6 +207,45 @@ impl Sender {
             () = over.cancelled() => {}
         }
     }
+
+    /// Reads a control stream to its end. Returns whether it stands for an operation that is over, so that another stream
+    /// is needed: opened again, this one would have watchers told that the operation lost its publisher.
+    async fn read_control(&self, id: ClientId, first: &mut FirstOperation) -> bool {
+        let operation = first.borrow_and_update().clone();
+        let mut feed = self.client.listen(id, operation.as_ref());
+        loop {
+            let update = tokio::select! {
+                update = feed.next() => update,
+                () = another(first, operation.as_ref()) => return true,
+            };
+            match update {
+                Some(Ok(ControlUpdate::State(state))) => {
+                    self.queue.wake(id);
+                    self.queue.set_control(id, &state, true);
+                }
+                Some(Ok(ControlUpdate::Lost)) => {
+                    self.queue.lost_control_stream(id);
+                    if *first.borrow() != operation {
+                        return true;
+                    }
+                }
+                Some(Err(_)) | None => return false,
+            }
+        }
+    }
+}
+
+/// Waits until another operation than this one is the first, and not only for a moment: most are short.
+async fn another(first: &mut FirstOperation, operation: Option<&Operation>) {
+    let is_another = |it: &Option<Operation>| it.is_some() && it.as_ref() != operation;
+    while first.wait_for(is_another).await.is_ok() {
+        sleep(LISTEN_AFTER).await;
+        if is_another(&first.borrow()) {
+            return;
+        }
+    }
+    // The client is forgotten, which ends its listener.
+    pending().await
 }
 
 impl Pauses {

@@ -5,6 +5,7 @@ use std::mem;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
 use tokio_util::sync::DropGuard;
 
 use crate::control::ControlState;
@@ -40,8 +41,10 @@ pub(super) struct Client {
     pub(super) dropped: u64,
     pub(super) progress: Sending,
     pub(super) scopes: Vec<Weak<dyn Controlled>>,
-    /// The first operation that began.
-    pub(super) operation: Option<Operation>,
+    /// Operations that began and whose outcome is in the queue at most, in their order.
+    pub(super) operations: Vec<Operation>,
+    /// The first of them: the one that the control stream stands for.
+    pub(super) first_operation: watch::Sender<Option<Operation>>,
     /// Whether the server knew it once.
     pub(super) was_known: bool,
     /// How often in a row the server did not know it.
@@ -102,6 +105,35 @@ impl Client {
             dropped: mem::take(&mut self.dropped),
             was_known: self.was_known,
         })
+    }
+
+    pub(super) fn began(&mut self, operation: &Operation) {
+        self.operations.push(operation.clone());
+        self.name_first_operation();
+    }
+
+    /// Takes note of a message that has left the queue, sent or not: an outcome ends its operation.
+    pub(super) fn is_done_with(&mut self, message: &Message) {
+        let Some(operation) = message
+            .operation
+            .as_ref()
+            .filter(|_| message.outcome.is_some())
+        else {
+            return;
+        };
+        if let Some(at) = self.operations.iter().position(|it| it == operation) {
+            self.operations.remove(at);
+            self.name_first_operation();
+        }
+    }
+
+    fn name_first_operation(&self) {
+        let first = self.operations.first();
+        self.first_operation.send_if_modified(|it| {
+            let is_new = it.as_ref() != first;
+            *it = first.cloned();
+            is_new
+        });
     }
 
     /// Where the message is that is dropped next, if one has to be.
