@@ -236,6 +236,7 @@ async fn publish_bodies(
                 Err(PublishError::Refused {
                     status, accepted, ..
                 }) if is_passing(status) => {
+                    let accepted = accepted.unwrap_or_default();
                     lines.drain(..usize::try_from(accepted).expect("small"));
                 }
                 Err(error) => panic!("{error}"),

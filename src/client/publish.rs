@@ -64,14 +64,14 @@ pub enum PublishError {
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The server refused for good.
-    #[error("the server {} ({status}): {detail}", refused(*accepted, *lines))]
+    #[error("the server {} ({status}): {detail}", refused(accepted.unwrap_or(0), *lines))]
     Refused {
         /// The HTTP status.
         status: u16,
         /// The server's reason.
         detail: String,
-        /// How many lines of the body were accepted.
-        accepted: u64,
+        /// How many lines of the body were accepted; `None` if that is not said, as where a proxy refuses the whole request.
+        accepted: Option<u64>,
         /// How many there were.
         lines: u64,
         /// Whether the client's stream has ended for good.
@@ -113,7 +113,7 @@ impl PublishError {
     pub fn accepted(&self) -> u64 {
         match self {
             Self::Client(_) | Self::GivenUp { .. } => 0,
-            Self::Refused { accepted, .. } => *accepted,
+            Self::Refused { accepted, .. } => accepted.unwrap_or(0),
         }
     }
 }
@@ -350,7 +350,7 @@ impl HttpPublisher {
         Tried::Failed(PublishError::Refused {
             status: refusal.status,
             detail: refusal.detail,
-            accepted: refusal.accepted.unwrap_or(0),
+            accepted: refusal.accepted,
             lines,
             is_over: refusal.ended,
         })

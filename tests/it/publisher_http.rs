@@ -330,3 +330,29 @@ async fn a_control_stream_stands_for_the_operation_that_runs() {
     assert!(server.asked().await.body.contains("Started second"));
     assert!(server.asked().await.line.ends_with("?operation=second"));
 }
+
+#[tokio::test]
+async fn a_request_that_is_refused_as_a_whole_is_not_tried_line_by_line() {
+    let port = Port::keep();
+    let publisher = publisher(&port.url());
+    let scope = publisher.scope(ClientId::random());
+    scope.info("alone");
+    assert!(becomes(|| publisher.stats().away.is_some()).await);
+    for number in 0..10 {
+        scope.info(number);
+    }
+    let refusal = Reply::answer("413 Payload Too Large", &[], "as a proxy says it");
+    let mut server = Scripted::start_at(port.address, vec![refusal; 20]).await;
+    flush(&publisher).await;
+    assert_eq!(publisher.stats().dropped, 11);
+    scope.info("last");
+    let mut requests = 0;
+    loop {
+        let request = server.asked().await;
+        requests += usize::from(request.line.starts_with("POST"));
+        if request.body.contains("last") {
+            break;
+        }
+    }
+    assert_eq!(requests, 3);
+}

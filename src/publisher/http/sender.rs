@@ -103,15 +103,20 @@ impl Sender {
                 }) => {
                     return self.is_unknown(batch, is_over);
                 }
-                // One line is refused; those after it may be as good as those before.
                 Err(PublishError::Refused {
                     accepted: before,
                     detail,
                     ..
                 }) => {
-                    let detail = without_id(&detail, batch.id);
-                    tracing::warn!(target: "codechat", "a message was refused: {detail}");
                     self.is_back();
+                    let detail = without_id(&detail, batch.id);
+                    // Without a number, it is the whole request that is refused, such as by a proxy.
+                    let Some(before) = before.filter(|_| body.lines() > 1) else {
+                        tracing::warn!(target: "codechat", "{} refused: {detail}", messages(body.lines()));
+                        break;
+                    };
+                    // One line is refused; those after it may be as good as those before.
+                    tracing::warn!(target: "codechat", "1 message refused: {detail}");
                     accepted += before;
                     body.skip(before + 1);
                 }
@@ -245,7 +250,7 @@ async fn another(first: &mut FirstOperation, operation: Option<&Operation>) {
         }
     }
     // The client is forgotten, which ends its listener.
-    pending().await
+    pending::<()>().await;
 }
 
 impl Pauses {
@@ -312,8 +317,13 @@ fn without_id(text: &str, id: ClientId) -> String {
 }
 
 fn dropped_by_the_application(count: u64) -> Message {
+    let text = format!("{} dropped by the application", messages(count));
+    Message::text(text).level(Level::Warn)
+}
+
+fn messages(count: u64) -> String {
     let noun = if count == 1 { "message" } else { "messages" };
-    Message::text(format!("{count} {noun} dropped by the application")).level(Level::Warn)
+    format!("{count} {noun}")
 }
 
 #[cfg(test)]
