@@ -12,7 +12,7 @@ mod local;
 pub mod publish;
 mod request;
 mod response;
-mod retry;
+pub(crate) mod retry;
 mod sniff;
 mod sse_repair;
 mod stream_url;

@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use self::destination::Destination;
 #[cfg(feature = "client")]
-use self::http::ToServer;
+use self::http::HttpDestination;
 #[cfg(feature = "client")]
 pub use self::setup::{HttpOptions, SetupError};
 #[cfg(feature = "client")]
@@ -97,7 +97,7 @@ impl Publisher {
     #[cfg(feature = "client")]
     pub fn http(server: ServerUrl, options: HttpOptions) -> Result<Self, SetupError> {
         let client = setup::client(server, options)?;
-        Ok(Self::to(Destination::server(ToServer::new(client))))
+        Ok(Self::to(Destination::http(HttpDestination::new(client))))
     }
 
     /// Publishes to the server in `CODECHAT_SERVER`, by default `http://127.0.0.1:2428`, as [`Publisher::http`] does. Its token
@@ -109,7 +109,7 @@ impl Publisher {
     #[cfg(feature = "client")]
     pub fn from_env() -> Result<Self, SetupError> {
         let client = setup::client_from_env()?;
-        let server = |client| Self::to(Destination::server(ToServer::new(client)));
+        let server = |client| Self::to(Destination::http(HttpDestination::new(client)));
         Ok(client.map_or_else(Self::none, server))
     }
 
@@ -146,7 +146,7 @@ impl Publisher {
     /// [`Unflushed`] if something is left.
     pub async fn flush(&self, within: Duration) -> Result<(), Unflushed> {
         #[cfg(feature = "client")]
-        if let Some(server) = self.0.as_ref().and_then(|it| it.as_server()) {
+        if let Some(server) = self.0.as_ref().and_then(|it| it.as_http()) {
             server.flush(within).await;
         }
         #[cfg(not(feature = "client"))]

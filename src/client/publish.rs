@@ -173,7 +173,7 @@ impl HttpPublisher {
         }
     }
 
-    /// Sends one ndjson body of `lines` messages, each a `wire::json::push_publication` and an LF, until it is
+    /// Sends one ndjson body of `lines` messages, each a `wire::json::push_line`, until it is
     /// acknowledged; calls `report` after every failed try.
     ///
     /// Neither one try nor all together have a time limit before the input's end: the server may hold back the request

@@ -37,14 +37,18 @@ impl Backoff {
         floor: Option<Duration>,
         retry_after: Option<Duration>,
     ) -> (u32, Duration) {
-        let doublings = self.tries.min(16);
+        let half = doubled(self.shortest, self.longest, self.tries) / 2;
         self.tries = self.tries.saturating_add(1);
-        let half = self.longest.min(self.shortest * (1 << doublings)) / 2;
         let floor = floor.unwrap_or_default().clamp(self.shortest, self.longest);
         let delay = (half.max(floor) + half.mul_f64(random_share())).min(self.longest);
         let asked = retry_after.unwrap_or_default().min(RETRY_AFTER_MAX);
         (self.tries, delay.max(asked))
     }
+}
+
+/// Returns the shortest wait, doubled so many times, but at most the longest.
+pub(crate) fn doubled(shortest: Duration, longest: Duration, times: u32) -> Duration {
+    longest.min(shortest * (1 << times.min(16)))
 }
 
 /// Returns a random number from 0 to 1.

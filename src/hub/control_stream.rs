@@ -79,12 +79,6 @@ impl ControlStream {
         self.stands
     }
 
-    /// Returns whether it is over because the hub is cut off from the channel, rather than closing.
-    #[must_use]
-    pub fn is_cut(&self) -> bool {
-        self.channel.is_cut()
-    }
-
     /// Notes that the listener has disconnected, although it may reconnect before this is dropped.
     pub fn gone(&self) {
         self.channel.listener_is_gone(self.ticket);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::PublisherStats;
 #[cfg(feature = "client")]
-use super::http::ToServer;
+use super::http::HttpDestination;
 use crate::event::ClientId;
 use crate::hub::{ControlStream, Hub};
 use crate::lock::lock;
@@ -21,16 +21,16 @@ pub(crate) struct Destination {
 }
 
 enum To {
-    Hub(ToHub),
+    Hub(HubDestination),
     #[cfg(feature = "client")]
-    Server(ToServer),
+    Http(HttpDestination),
 }
 
 /// A panic elsewhere leaves all of it whole, whichever features there are.
 impl std::panic::RefUnwindSafe for Destination {}
 
 /// A hub in the same process.
-struct ToHub {
+struct HubDestination {
     hub: Hub,
     accepted: AtomicU64,
     dropped: AtomicU64,
@@ -38,7 +38,7 @@ struct ToHub {
 
 impl Destination {
     pub(super) fn hub(hub: Hub) -> Self {
-        Self::new(To::Hub(ToHub {
+        Self::new(To::Hub(HubDestination {
             hub,
             accepted: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
@@ -46,8 +46,8 @@ impl Destination {
     }
 
     #[cfg(feature = "client")]
-    pub(super) fn server(server: ToServer) -> Self {
-        Self::new(To::Server(server))
+    pub(super) fn http(http: HttpDestination) -> Self {
+        Self::new(To::Http(http))
     }
 
     fn new(to: To) -> Self {
@@ -65,16 +65,16 @@ impl Destination {
                 ..PublisherStats::default()
             },
             #[cfg(feature = "client")]
-            To::Server(it) => it.stats(),
+            To::Http(it) => it.stats(),
         }
     }
 
     /// The server that takes the messages; `None` if a hub does.
     #[cfg(feature = "client")]
-    pub(crate) fn as_server(&self) -> Option<&ToServer> {
+    pub(crate) fn as_http(&self) -> Option<&HttpDestination> {
         match &self.to {
             To::Hub(_) => None,
-            To::Server(it) => Some(it),
+            To::Http(it) => Some(it),
         }
     }
 
@@ -88,7 +88,7 @@ impl Destination {
         match &self.to {
             To::Hub(it) => it.publish(id, message),
             #[cfg(feature = "client")]
-            To::Server(it) => {
+            To::Http(it) => {
                 it.publish(id, message, is_kept);
                 false
             }
@@ -96,7 +96,7 @@ impl Destination {
     }
 
     /// Listens to a hub's control requests; `None` if the client is not known there, or too many listen. A server's come by
-    /// `ToServer::enter`.
+    /// `HttpDestination::enter`.
     pub(crate) fn listen(
         &self,
         id: ClientId,
@@ -105,7 +105,7 @@ impl Destination {
         match &self.to {
             To::Hub(it) => it.hub.listen(id, operation).ok(),
             #[cfg(feature = "client")]
-            To::Server(_) => None,
+            To::Http(_) => None,
         }
     }
 
@@ -118,7 +118,7 @@ impl Destination {
             .expect("some number is free");
         drop(running);
         #[cfg(feature = "client")]
-        if let To::Server(it) = &self.to {
+        if let To::Http(it) = &self.to {
             it.began(id, &name);
         }
         name
@@ -131,7 +131,7 @@ impl Destination {
     }
 }
 
-impl ToHub {
+impl HubDestination {
     fn publish(&self, id: ClientId, message: Message) -> bool {
         let is_taken = self.hub.publish(id, message, None).is_ok();
         let count = if is_taken {

@@ -18,7 +18,7 @@ use crate::event::ClientId;
 use crate::message::{Message, Operation};
 
 /// A server that takes the messages.
-pub(crate) struct ToServer {
+pub(crate) struct HttpDestination {
     sender: Arc<Sender>,
     /// Where the thread's tasks are spawned, once there is one; `None` if the system has no room for it.
     thread: OnceLock<Option<Handle>>,
@@ -26,7 +26,7 @@ pub(crate) struct ToServer {
     over: CancellationToken,
 }
 
-impl ToServer {
+impl HttpDestination {
     pub(super) fn new(client: Client) -> Self {
         Self {
             sender: Arc::new(Sender::new(client)),
@@ -58,12 +58,9 @@ impl ToServer {
     }
 
     pub(super) fn stats(&self) -> PublisherStats {
-        let counts = self.sender.queue.counts();
         PublisherStats {
-            accepted: counts.accepted,
-            dropped: counts.dropped,
-            pending: counts.pending,
             away: self.sender.away(),
+            ..self.sender.queue.stats()
         }
     }
 
@@ -87,7 +84,7 @@ impl ToServer {
     }
 }
 
-impl Drop for ToServer {
+impl Drop for HttpDestination {
     fn drop(&mut self) {
         self.over.cancel();
     }

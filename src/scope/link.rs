@@ -81,7 +81,7 @@ impl Link {
         levels::change(None, Some(Level::Info));
         link.listen();
         #[cfg(feature = "client")]
-        if let Some(server) = link.destination.as_server() {
+        if let Some(server) = link.destination.as_http() {
             let this: Weak<dyn Controlled> = Arc::<Self>::downgrade(&link);
             server.enter(id, &this);
         }
@@ -210,7 +210,7 @@ impl Link {
                     drop(control);
                     self.follow(consequences);
                 }
-                Poll::Ready(ControlEvent::End(_) | ControlEvent::Closing) => {
+                Poll::Ready(ControlEvent::End(_) | ControlEvent::Closing | ControlEvent::Cut) => {
                     let over = control.take();
                     let consequences = self.set_known(ControlState::default());
                     drop(control);
@@ -286,7 +286,7 @@ impl Drop for Link {
     fn drop(&mut self) {
         levels::change(levels::at(self.finest.load(Relaxed)), None);
         #[cfg(feature = "client")]
-        if let Some(server) = self.destination.as_server() {
+        if let Some(server) = self.destination.as_http() {
             server.leave(self.id);
         }
     }

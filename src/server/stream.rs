@@ -284,10 +284,8 @@ impl ControlEvents {
         match &event {
             ControlEvent::State(state) => out.extend(sse::control(state)),
             ControlEvent::End(end) => out.extend(sse::end(None, *end)),
-            ControlEvent::Closing if stream.is_cut() => {}
-            ControlEvent::Closing => {
-                out.extend(sse::control_farewell(retry));
-            }
+            ControlEvent::Closing => out.extend(sse::control_farewell(retry)),
+            ControlEvent::Cut => {}
         }
         Poll::Ready(!matches!(event, ControlEvent::State(_)))
     }

@@ -82,6 +82,12 @@ pub fn push_publication(line: &mut Vec<u8>, message: &Message) {
     written.expect(WRITABLE);
 }
 
+/// Appends a message as a line of NDJSON.
+pub(crate) fn push_line(lines: &mut Vec<u8>, message: &Message) {
+    push_publication(lines, message);
+    lines.push(b'\n');
+}
+
 /// Returns a message as a publisher writes it.
 #[must_use]
 pub fn publication(message: &Message) -> Vec<u8> {

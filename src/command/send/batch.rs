@@ -24,8 +24,7 @@ impl Batch {
     }
 
     fn push(&mut self, message: &Message) {
-        json::push_publication(&mut self.body, message);
-        self.body.push(b'\n');
+        json::push_line(&mut self.body, message);
         self.lines += 1;
     }
 

@@ -23,8 +23,10 @@ pub enum ControlEvent {
     State(ControlState),
     /// The channel has ended; nothing comes after this.
     End(End),
-    /// The hub closes, or is cut off from the channel, which does not end; nothing comes after this.
+    /// The hub closes, but the channel does not end; nothing comes after this.
     Closing,
+    /// Others reach the channel, but this hub does not; nothing comes after this. See [`Mirror::cut`](crate::hub::Mirror::cut).
+    Cut,
 }
 
 impl Channel {
@@ -67,8 +69,11 @@ impl Channel {
         if let Some(end) = state.end {
             return Poll::Ready(ControlEvent::End(end));
         }
-        if self.shared.is_closing() || state.mirrored.as_ref().is_some_and(|it| it.is_cut()) {
+        if self.shared.is_closing() {
             return Poll::Ready(ControlEvent::Closing);
+        }
+        if state.mirrored.as_ref().is_some_and(|it| it.is_cut()) {
+            return Poll::Ready(ControlEvent::Cut);
         }
         let control = state.control.get_or_insert_default();
         if control.poll_news(ticket, seen, cx) {

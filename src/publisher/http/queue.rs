@@ -2,6 +2,8 @@
 //! counts them.
 
 mod client;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::mem;
@@ -19,6 +21,7 @@ use crate::control::ControlState;
 use crate::event::ClientId;
 use crate::lock::lock;
 use crate::message::{Message, Operation};
+use crate::publisher::PublisherStats;
 
 /// Upper bounds of what waits or is being sent: messages and their bytes, for all clients and for one.
 const ALL: Room = Room {
@@ -48,17 +51,9 @@ struct State {
     ready: VecDeque<ClientId>,
     /// What waits or is being sent.
     used: Room,
-    counts: Counts,
+    counts: PublisherStats,
     /// Whether nothing is published any more.
     is_off: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) accepted: u64,
-    pub(super) dropped: u64,
-    /// Messages that wait or are being sent.
-    pub(super) pending: u64,
 }
 
 impl Queue {
@@ -68,13 +63,13 @@ impl Queue {
         let bytes = size_of::<Waiting>() + size_of::<Message>() + message.heap_size();
         let is_refused = state.is_off || state.is_full_of_clients(id);
         let client = state.clients.entry(id).or_default();
-        if is_refused || client.progress == Sending::Dormant {
+        if is_refused || client.sending == Sending::Dormant {
             client.is_done_with(&message);
             state.counts.dropped += 1;
             state.forget_unused(id);
             return;
         }
-        let is_first = client.waiting.is_empty() && client.progress == Sending::Possible;
+        let is_first = client.waiting.is_empty() && client.sending == Sending::Possible;
         client.waiting.push_back(Waiting {
             message: Box::new(message),
             bytes,
@@ -156,7 +151,7 @@ impl Queue {
         let Some(client) = state.clients.get_mut(&batch.id) else {
             return 1;
         };
-        client.progress = Sending::Paused;
+        client.sending = Sending::Paused;
         client.dropped += batch.dropped;
         client.misses += 1;
         for it in batch.waiting.into_iter().rev() {
@@ -172,7 +167,7 @@ impl Queue {
         let Some(client) = state.clients.get_mut(&batch.id) else {
             return 1;
         };
-        client.progress = Sending::Dormant;
+        client.sending = Sending::Dormant;
         client.was_known = false;
         client.known = None;
         client.misses += 1;
@@ -199,7 +194,7 @@ impl Queue {
         let Some(client) = state.clients.get_mut(&id) else {
             return;
         };
-        let scopes = match client.progress {
+        let scopes = match client.sending {
             Sending::Possible | Sending::UnderWay => return,
             Sending::Paused => Vec::new(),
             Sending::Dormant => client.scopes(),
@@ -246,7 +241,7 @@ impl Queue {
             client.listener = Some(over.clone().drop_guard());
             return Some(over);
         }
-        let is_dormant = client.progress == Sending::Dormant;
+        let is_dormant = client.sending == Sending::Dormant;
         drop(state);
         let scope = scope.upgrade()?;
         if is_dormant {
@@ -256,7 +251,7 @@ impl Queue {
         None
     }
 
-    /// Tells a scope that came later what is known, and again if that changes meanwhile.
+    /// Tells a new scope what its client's others were told last. Repeats that if they are told something else meanwhile.
     fn tell_known(&self, id: ClientId, scope: &Arc<dyn Controlled>) {
         let known = || lock(&self.state).clients.get(&id)?.known.clone();
         let mut told = None;
@@ -312,9 +307,10 @@ impl Queue {
         }
     }
 
-    pub(super) fn counts(&self) -> Counts {
+    /// What became of the messages; it does not know whether the server is away.
+    pub(super) fn stats(&self) -> PublisherStats {
         let state = lock(&self.state);
-        Counts {
+        PublisherStats {
             pending: state.used.messages as u64,
             ..state.counts
         }
@@ -335,7 +331,7 @@ impl Queue {
         let Some(client) = state.clients.get_mut(&id) else {
             return self.tell_if_empty(&state);
         };
-        client.progress = Sending::Possible;
+        client.sending = Sending::Possible;
         if client.waiting.is_empty() {
             state.forget_unused(id);
             self.tell_if_empty(&state);
@@ -394,70 +390,5 @@ impl State {
         client.dropped += 1;
         self.used.remove(freed);
         self.counts.dropped += 1;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::client::BATCH;
-    use super::*;
-
-    fn texts(batch: &Batch) -> Vec<&str> {
-        let texts = batch.waiting.iter().map(|it| it.message.text.as_str());
-        texts.collect()
-    }
-
-    #[test]
-    fn a_full_queue_drops_the_oldest_message_of_all_clients() {
-        let queue = Queue::default();
-        let clients: Vec<_> = (0..10).map(|_| ClientId::random()).collect();
-        queue.push(clients[0], Message::text("start"), true);
-        for number in 0..ALL.messages {
-            let id = clients[number % clients.len()];
-            queue.push(id, Message::text(number.to_string()), false);
-        }
-        let counts = queue.counts();
-        assert_eq!((counts.pending, counts.dropped), (ALL.messages as u64, 1));
-        let batch = queue.take().unwrap();
-        assert_eq!((batch.id, batch.dropped), (clients[0], 1));
-        assert_eq!(texts(&batch)[..2], ["start", "10"]);
-    }
-
-    #[test]
-    fn one_client_has_an_eighth_of_it_and_keeps_how_operations_end() {
-        let queue = Queue::default();
-        let id = ClientId::random();
-        queue.push(id, Message::text("end"), true);
-        for number in 0..2 * ONE.messages {
-            queue.push(id, Message::text(number.to_string()), false);
-        }
-        let batch = queue.take().unwrap();
-        assert_eq!(batch.waiting.len(), BATCH.messages);
-        assert_eq!(batch.dropped, ONE.messages as u64 + 1);
-        assert_eq!(texts(&batch)[..2], ["end", "1025"]);
-        assert!(
-            queue.take().is_none(),
-            "one request at a time for one client"
-        );
-        queue.done(&batch, 1 + BATCH.messages as u64);
-        let rest = queue.take().unwrap();
-        assert_eq!((rest.waiting.len(), rest.dropped), (24, 0));
-        queue.done(&rest, 24);
-        assert_eq!(queue.counts().accepted, ONE.messages as u64);
-        assert!(
-            lock(&queue.state).clients.is_empty(),
-            "nothing is left of it"
-        );
-    }
-
-    #[test]
-    fn bytes_are_bounded_too() {
-        let queue = Queue::default();
-        let id = ClientId::random();
-        for _ in 0..100 {
-            queue.push(id, Message::text("x".repeat(64 << 10)), false);
-        }
-        assert_eq!(queue.counts().pending, 15);
-        assert_eq!(queue.take().unwrap().waiting.len(), 3);
     }
 }

@@ -13,6 +13,7 @@ use crate::client::Client;
 use crate::client::control_feed::ControlUpdate;
 use crate::client::give_up::GiveUp;
 use crate::client::publish::{HttpPublisher, PublishError, Retry};
+use crate::client::retry::doubled;
 use crate::control::ControlState;
 use crate::event::ClientId;
 use crate::lock::lock;
@@ -25,15 +26,15 @@ pub(super) const REQUESTS: usize = 4;
 /// For how long a message is kept that cannot be sent.
 const KEPT: Duration = Duration::from_secs(30);
 /// The shortest and the longest pause after which the server is asked for a client again that it does not know.
-const UNKNOWN: Pauses = Pauses(Duration::from_secs(2), Duration::from_secs(30));
+const UNKNOWN: Pauses = (Duration::from_secs(2), Duration::from_secs(30));
 /// The same if the server was away, so that the client's watcher is probably about to come back.
-const RETURNING: Pauses = Pauses(Duration::from_millis(250), Duration::from_secs(5));
+const RETURNING: Pauses = (Duration::from_millis(250), Duration::from_secs(5));
 /// A scope that is older than this has its client's control requests listened to; those of younger ones come with the answers.
 const LISTEN_AFTER: Duration = Duration::from_millis(250);
 /// The pause after a control stream that ended.
 const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
-struct Pauses(Duration, Duration);
+type Pauses = (Duration, Duration);
 
 type FirstOperation = watch::Receiver<Option<Operation>>;
 
@@ -172,9 +173,9 @@ impl Sender {
         let id = batch.id;
         let may_return = !is_over && (batch.was_known || self.was_away());
         let pause = if may_return && batch.age() < KEPT {
-            RETURNING.after(self.queue.put_back(batch))
+            after(RETURNING, self.queue.put_back(batch))
         } else {
-            UNKNOWN.after(self.queue.make_dormant(&batch))
+            after(UNKNOWN, self.queue.make_dormant(&batch))
         };
         let sender = Arc::clone(self);
         tokio::spawn(async move {
@@ -253,12 +254,9 @@ async fn another(first: &mut FirstOperation, operation: Option<&Operation>) {
     pending::<()>().await;
 }
 
-impl Pauses {
-    /// The pause after so many times, from 1.
-    fn after(&self, times: u32) -> Duration {
-        let doublings = times.saturating_sub(1).min(16);
-        self.1.min(self.0 * (1 << doublings))
-    }
+/// The pause after so many times in a row, from 1.
+fn after((shortest, longest): Pauses, times: u32) -> Duration {
+    doubled(shortest, longest, times.saturating_sub(1))
 }
 
 /// The lines of a batch as ndjson, and which of them are still to be sent.
@@ -275,8 +273,7 @@ impl Body {
         let mut bytes = Vec::new();
         let mut ends = Vec::new();
         let mut push = |message: &Message| {
-            json::push_publication(&mut bytes, message);
-            bytes.push(b'\n');
+            json::push_line(&mut bytes, message);
             ends.push(bytes.len());
         };
         if batch.dropped > 0 {
@@ -311,7 +308,8 @@ impl Body {
     }
 }
 
-/// A text for the application's log, without the client's whole ID: a redirect's address has it, and whoever knows it can watch.
+/// Shortens the client's ID in a text for the application's log. An error may name an address that contains it, and
+/// everybody who knows the ID can watch the client.
 fn without_id(text: &str, id: ClientId) -> String {
     text.replace(&id.to_string(), &id.short())
 }

@@ -12,7 +12,7 @@ use crate::control::ControlState;
 use crate::event::ClientId;
 use crate::message::{Message, Operation};
 
-/// The scopes of one client, as far as the queue is concerned.
+/// A scope, as far as the queue is concerned.
 pub(crate) trait Controlled: Send + Sync {
     /// Takes note of how many watch, and what they ask for.
     fn set_control(self: Arc<Self>, state: ControlState);
@@ -39,7 +39,7 @@ pub(super) struct Client {
     pub(super) used: Room,
     /// Messages that were dropped since the last batch.
     pub(super) dropped: u64,
-    pub(super) progress: Sending,
+    pub(super) sending: Sending,
     pub(super) scopes: Vec<Weak<dyn Controlled>>,
     /// Operations that began and whose outcome is in the queue at most, in their order.
     pub(super) operations: Vec<Operation>,
@@ -89,10 +89,10 @@ pub(in crate::publisher::http) struct Batch {
 
 impl Client {
     pub(super) fn take(&mut self, id: ClientId) -> Option<Batch> {
-        if self.progress != Sending::Possible || self.waiting.is_empty() {
+        if self.sending != Sending::Possible || self.waiting.is_empty() {
             return None;
         }
-        self.progress = Sending::UnderWay;
+        self.sending = Sending::UnderWay;
         let mut used = Room::default();
         let fits = |it: &&Waiting| {
             used.add(it.bytes);
@@ -144,7 +144,7 @@ impl Client {
 
     pub(super) fn is_used(&self) -> bool {
         let has_scopes = self.scopes.iter().any(|it| it.strong_count() > 0);
-        has_scopes || !self.waiting.is_empty() || self.progress != Sending::Possible
+        has_scopes || !self.waiting.is_empty() || self.sending != Sending::Possible
     }
 
     pub(super) fn scopes(&self) -> Vec<Arc<dyn Controlled>> {
