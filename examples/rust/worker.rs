@@ -6,15 +6,16 @@
 //! codechat watch --until-done -- sh -c 'echo {id} demo 120 | target/debug/examples/worker'
 //! ```
 
-use std::{error::Error, io, time::Duration};
+use std::{io, time::Duration};
 
+use anyhow::bail;
 use codechat::{Outcome, Publisher};
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
 use tracing_subscriber::{filter::LevelFilter, fmt, prelude::*, registry};
 
 #[tokio::main]
-pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> anyhow::Result<()> {
     let log = fmt::layer().with_writer(io::stderr);
     let log = log.with_filter(LevelFilter::INFO);
     registry().with(codechat::tracing_layer()).with(log).init();
@@ -23,7 +24,7 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
         let job = job?;
         let words: Vec<_> = job.split_whitespace().collect();
         let [id, name, files] = words[..] else {
-            return Err("a job is a client ID, a name and a number of files".into());
+            bail!("a job is a client ID, a name and a number of files");
         };
         let scope = publisher.scope(id.parse()?);
         let import = scope.operation("import");

@@ -7,15 +7,16 @@ mod store;
 
 use std::{
     fs::{self, File},
+    net::SocketAddr,
     time::Duration,
 };
 
-use tokio::io::AsyncReadExt;
+use tokio::{io::AsyncReadExt, sync::mpsc};
 
 use crate::support::{
     becomes,
     cluster::Cluster,
-    http::{Connection, Stream, stream_of},
+    http::{Connection, Http, Stream, stream_of},
     nginx::Nginx,
     process::{CODECHAT, Running, Scratch, clean, codechat, opened},
     soon,
@@ -54,7 +55,7 @@ async fn whoever_publishes_where_all_watchers_see_the_same_in_one_order() {
     let [one, other] = [&cluster.nodes[0].http, &cluster.nodes[1].http];
     let id = one.connect().await;
     let (mut here, mut there) = (one.watch(&id).await, other.watch(&id).await);
-    let publish = async |at: &crate::support::http::Http, name: &str| {
+    let publish = async |at: &Http, name: &str| {
         for number in 0..EACH {
             at.publish(&id, format!("{name} {number}")).await;
         }
@@ -231,26 +232,36 @@ async fn what_is_requested_at_one_server_reaches_the_publisher_at_another() {
     assert_eq!(listening.event().await.json()["subscribers"], 0);
 }
 
+/// The lines that a slow watcher is given: more than sockets hold.
+const COUNT: u64 = 600;
+
+/// Opens a stream that nobody reads.
+async fn slow_watcher(at: SocketAddr, one: &Http, id: &str) -> Connection {
+    let mut slow = Connection::open(at).await;
+    slow.ask("GET", &stream_of(id), &[]).await;
+    assert!(soon(subscribed(one, id)).await);
+    slow
+}
+
+/// Publishes the lines, and says when they are held back.
+async fn publish_lines(publisher: Connection, held_back: mpsc::Sender<()>) {
+    let lines = (1..=COUNT).map(|number| format!("\"{number} {}\"\n", "x".repeat(60_000)));
+    let answer = publisher.say_lines(lines, held_back).await;
+    assert_eq!(answer.json()["accepted"], COUNT);
+}
+
 #[tokio::test]
 async fn a_slow_watcher_at_another_server_loses_nothing_and_holds_its_publisher() {
-    const COUNT: u64 = 600;
     let Some(cluster) = Cluster::start(2, &["--log-messages", "10", "--stall-timeout", "1m"]).await
     else {
         return;
     };
     let [one, other] = [&cluster.nodes[0].http, &cluster.nodes[1].http];
     let id = one.connect().await;
-    // It asks and reads nothing.
-    let mut slow = Connection::open(other.address).await;
-    slow.ask("GET", &stream_of(&id), &[]).await;
-    assert!(soon(subscribed(one, &id)).await);
+    let slow = slow_watcher(other.address, one, &id).await;
     let publisher = one.publisher(&id, &[]).await;
-    let (held_back, mut held) = tokio::sync::mpsc::channel(1);
-    let publishing = async move {
-        let lines = (1..=COUNT).map(|number| format!("\"{number} {}\"\n", "x".repeat(60_000)));
-        let answer = publisher.say_lines(lines, held_back).await;
-        assert_eq!(answer.json()["accepted"], COUNT);
-    };
+    let (held_back, mut held) = mpsc::channel(1);
+    let publishing = publish_lines(publisher, held_back);
     let reading = async move {
         soon(held.recv()).await.expect("the publisher is held back");
         let mut slow = slow.into_stream().await;
@@ -278,7 +289,6 @@ async fn last_of_broken(mut stream: Connection) -> String {
 
 #[tokio::test]
 async fn a_slow_watcher_of_a_server_that_shuts_down_comes_back_elsewhere_without_a_gap() {
-    const COUNT: u64 = 600;
     let flags = [
         "--log-messages",
         "10",
@@ -293,17 +303,10 @@ async fn a_slow_watcher_of_a_server_that_shuts_down_comes_back_elsewhere_without
     let left = cluster.nodes.remove(0);
     let [one, other] = [&cluster.nodes[0].http, &cluster.nodes[1].http];
     let id = one.connect().await;
-    // It asks and reads nothing.
-    let mut slow = Connection::open(left.http.address).await;
-    slow.ask("GET", &stream_of(&id), &[]).await;
-    assert!(soon(subscribed(one, &id)).await);
+    let slow = slow_watcher(left.http.address, one, &id).await;
     let publisher = one.publisher(&id, &[]).await;
-    let (held_back, mut held) = tokio::sync::mpsc::channel(1);
-    let publishing = async move {
-        let lines = (1..=COUNT).map(|number| format!("\"{number} {}\"\n", "x".repeat(60_000)));
-        let answer = publisher.say_lines(lines, held_back).await;
-        assert_eq!(answer.json()["accepted"], COUNT);
-    };
+    let (held_back, mut held) = mpsc::channel(1);
+    let publishing = publish_lines(publisher, held_back);
     let reading = async {
         soon(held.recv()).await.expect("the publisher is held back");
         left.process.signal("TERM").await;
@@ -322,7 +325,7 @@ async fn a_slow_watcher_of_a_server_that_shuts_down_comes_back_elsewhere_without
 }
 
 /// Waits until a client has a subscriber.
-async fn subscribed(at: &crate::support::http::Http, id: &str) -> bool {
+async fn subscribed(at: &Http, id: &str) -> bool {
     loop {
         let receipt = at
             .request(

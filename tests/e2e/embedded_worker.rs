@@ -1,34 +1,37 @@
-//! An application that publishes to a server, as `examples/rust/worker.rs` is: the program itself, and what its watcher sees.
+//! An application that publishes to a server: `examples/rust/worker.rs`, and what its watcher sees.
 
-use std::{env, process::Stdio};
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Once,
+};
 
 use serde_json::Value;
 
 use crate::support::{
     port::Port,
-    process::{Ended, Running, Scratch, Serve, clean},
+    process::{CODECHAT, Ended, Running, Scratch, Serve, clean},
 };
 
-#[path = "../../examples/rust/worker.rs"]
-mod example;
-
-#[test]
-#[ignore = "it is the worker that the other tests start"]
-fn worker() {
-    if let Err(error) = example::main() {
-        panic!("{error}");
-    }
+/// Returns the example's path. Builds it, since `cargo test --test e2e` builds no examples.
+fn example() -> PathBuf {
+    static BUILT: Once = Once::new();
+    let profile = Path::new(CODECHAT).parent().unwrap();
+    BUILT.call_once(|| {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--locked", "--quiet", "--example", "worker"]);
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        build.arg("--target-dir").arg(profile.parent().unwrap());
+        assert!(build.status().unwrap().success(), "it is not built");
+    });
+    profile.join("examples/worker")
 }
 
 /// A worker of these jobs, with these variables in its environment.
 async fn work(jobs: &str, environment: &[(&str, &str)]) -> Running {
-    let mut command = clean(env::current_exe().unwrap());
-    command.args([
-        "--ignored",
-        "--exact",
-        "embedded_worker::worker",
-        "--nocapture",
-    ]);
+    let mut command = clean(example());
     command.envs(environment.iter().copied());
     let mut worker = Running::start(command.stdout(Stdio::piped()));
     worker.write(jobs).await;
