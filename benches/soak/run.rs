@@ -223,8 +223,7 @@ async fn publish_bodies(
             .map(|number| {
                 let mut line = Vec::new();
                 let message = Message::text(text("bodies", number, &mut chance));
-                json::push_publication(&mut line, &message);
-                line.push(b'\n');
+                json::push_line(&mut line, &message);
                 line
             })
             .collect();

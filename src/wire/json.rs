@@ -83,7 +83,7 @@ pub fn push_publication(line: &mut Vec<u8>, message: &Message) {
 }
 
 /// Appends a message as a line of NDJSON.
-pub(crate) fn push_line(lines: &mut Vec<u8>, message: &Message) {
+pub fn push_line(lines: &mut Vec<u8>, message: &Message) {
     push_publication(lines, message);
     lines.push(b'\n');
 }

@@ -107,8 +107,7 @@ impl Party {
             let texts = self.texts(name, sent.len(), count);
             let mut body = Vec::new();
             for text in &texts {
-                json::push_publication(&mut body, &Message::text(text));
-                body.push(b'\n');
+                json::push_line(&mut body, &Message::text(text));
             }
             let (body, lines) = (Bytes::from(body), count as u64);
             let accepted = loop {
