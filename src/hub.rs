@@ -36,7 +36,7 @@ pub use self::channel::{BROKEN_OFF, CONTROL_STREAMS, ControlEvent, Position};
 pub use self::control_stream::ControlStream;
 use self::eviction::Candidates;
 pub use self::held::Held;
-pub use self::idempotency::KEYS;
+pub use self::idempotency::{FINISHED_KEYS, UNFINISHED_KEYS};
 pub use self::image::{Image, Loss, MirrorChange, Missing};
 pub use self::limits::{Limits, Refusal};
 pub use self::log::LogLimits;
@@ -95,7 +95,7 @@ struct Shared {
     limits: Limits,
     frames: Frames,
     started: Instant,
-    /// The size of all logs, in bytes.
+    /// The size of all logs and idempotency keys, in bytes.
     memory: AtomicUsize,
     /// The size of all unfinished requests, in bytes.
     held: AtomicUsize,

@@ -11,7 +11,7 @@ pub struct Stats {
     pub channels: usize,
     /// Open subscriptions.
     pub subscribers: usize,
-    /// Size of all logs, in bytes.
+    /// Size of all logs and idempotency keys, in bytes.
     pub memory: usize,
     /// Messages ever appended to a log.
     pub published: u64,
