@@ -65,17 +65,18 @@ impl Mirror {
 
     /// Replaces the mirror's content by what the store holds. A reader that has read what the store does not have gets
     /// [`Gap::Unknown`](crate::Gap::Unknown), and continues with what the store has. `is_sure` means that the store has
-    /// lost nothing since the mirror's last update, even if both can no longer be compared. Returns what the store lacks
-    /// of what was here, if anything.
+    /// lost nothing since the mirror's last update, even if both can no longer be compared. So does one that has
+    /// passed a place at which another mirror has noticed a loss. Returns what the store lacks of what was here, if
+    /// anything.
     #[must_use]
     pub fn renew(&self, image: Image, is_sure: bool) -> Option<Loss> {
         self.channel.renew(image, is_sure)
     }
 
-    /// Notes that the store has lost messages right before this number, as another mirror has noticed. Readers get
-    /// [`Gap::Unknown`](crate::Gap::Unknown) there, or now if they are beyond it.
-    pub fn note_loss(&self, place: u64) {
-        self.channel.note_loss(place);
+    /// Returns whether the mirror knows that the store has lost messages right before this number.
+    #[must_use]
+    pub fn knows_loss(&self, place: u64) -> bool {
+        self.channel.knows_loss(place)
     }
 
     /// Sets the number of subscribers at all nodes, and the control requests.

@@ -178,9 +178,10 @@ fn a_loss_that_another_mirror_noticed_is_told_once_to_each_reader_from_before_it
     };
     let (mut before, mut beyond) = (open(&behind, 1), open(&behind, 1));
     assert_eq!(told(&mut beyond), "2-12 12;3-13 13;4-14 14;5-15 15;");
-    behind.note_loss(4);
+    assert!(!behind.knows_loss(4));
+    assert_eq!(behind.renew(noted.clone(), true), None);
+    assert!(behind.knows_loss(4));
     assert_eq!(told(&mut beyond), "lost after 5-15;");
-    behind.note_loss(4);
     assert_eq!(behind.renew(noted, true), None);
     let across = "2-12 12;3-13 13;lost after 3-13;4-14 14;5-15 15;";
     assert_eq!(told(&mut before), across);

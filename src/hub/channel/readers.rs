@@ -223,7 +223,7 @@ impl Reader {
 }
 
 impl State {
-    fn has_loss_at(&self, next: u64) -> bool {
+    pub(super) fn has_loss_at(&self, next: u64) -> bool {
         let mirrored = self.mirrored.as_ref();
         mirrored.is_some_and(|it| it.losses().are_in(next..=next))
     }
