@@ -9,6 +9,7 @@ pub mod control_feed;
 mod error;
 pub mod give_up;
 mod local;
+mod lost;
 pub mod publish;
 mod request;
 mod response;
@@ -42,7 +43,7 @@ pub use stream_url::{BadStreamUrl, StreamUrl};
 pub use url::{BadServerUrl, ServerUrl};
 pub use url_stream::{StreamRequest, TlsOptions, UrlStream};
 
-use error::{Cause, Lost};
+use lost::{Cause, Lost};
 use request::ClientRequest;
 use response::{Expected, Refusal};
 use tls::Trust;

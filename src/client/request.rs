@@ -8,8 +8,9 @@ use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, LOCATION};
 use reqwest::{Method, Response, StatusCode, Url};
 
-use super::error::{Cause, Lost, Redirect};
+use super::error::Redirect;
 use super::local;
+use super::lost::{Cause, Lost};
 use crate::wire;
 
 /// Upper bound of the redirects, similar to that of browsers and curl.
@@ -90,7 +91,7 @@ impl ClientRequest {
 
     async fn once(&self, http: &reqwest::Client) -> Result<Response, Lost> {
         let is_bare = self.method == Method::GET && self.body.is_none();
-        if self.may_be_local && is_bare && local::reaches(&self.url) {
+        if self.may_be_local && is_bare && local::supports(&self.url) {
             return local::get(&self.url, &self.headers).await;
         }
         let mut request = http

@@ -9,7 +9,8 @@ use reqwest::{Response, StatusCode, header};
 
 use super::ServerUrl;
 use super::coding::{Coding, Decoded};
-use super::error::{ClientError, Lost, Place, Redirect, short};
+use super::error::{ClientError, Place, Redirect, short};
+use super::lost::Lost;
 use super::stream_url::shown;
 use crate::wire;
 use crate::wire::answer::{ENDED, Problem};

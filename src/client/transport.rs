@@ -1,10 +1,13 @@
 //! The HTTP under `eventsource-client`: requests go through our own [`ClientRequest`], answers that are no
 //! event stream come back as a [`NoStream`], and the bytes of those that are one pass a [`SseRepair`].
 
+mod memory;
+mod no_stream;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,106 +20,24 @@ use launchdarkly_sdk_transport::{
 };
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
-use thiserror::Error;
 use tokio::time::{Instant, Sleep};
 
 use super::HEARTBEAT;
 use super::coding::{Coding, DecodeError, Decoded};
-use super::error::{Cause, Lost, Redirect, root_cause, short};
+use super::error::{Redirect, root_cause, short};
+use super::lost::{Cause, Lost};
 use super::request::ClientRequest;
 use super::response::{Expected, Refusal, content_type, has_type, start_of_body};
 use super::sniff::{Sniffed, sniffed};
+use super::sse_repair::SseRepair;
 use super::sse_repair::bypass::Runs;
-use super::sse_repair::{LONGEST, SseRepair};
 use crate::wire;
+
+pub(crate) use memory::Memory;
+pub(crate) use no_stream::NoStream;
 
 /// How much is read of an answer that is no event stream, in bytes.
 const START: usize = 512;
-
-/// Why a request was not answered with an event stream, or why the stream broke.
-#[derive(Clone, Debug, Error)]
-pub(crate) enum NoStream {
-    /// No answer.
-    #[error("{0}")]
-    Lost(Lost),
-    /// An error for an answer.
-    #[error("{0}")]
-    Refused(Refusal),
-    /// 204: the stream is over, and the client shall not ask again.
-    #[error("over")]
-    Over,
-    /// An answer, but of another kind.
-    #[error("{kind} instead of an event stream")]
-    Other {
-        kind: String,
-        start: String,
-        redirect: Option<Box<Redirect>>,
-    },
-    /// Not a byte for so long.
-    #[error("nothing came for {:.1} s", .0.as_secs_f64())]
-    Silent(Duration),
-    /// A coding that cannot be decoded.
-    #[error("the stream is coded as {0}, which is not known; identity, gzip and deflate are")]
-    UnknownCoding(String),
-    /// Bytes that are not of the coding that was named.
-    #[error("the stream's {coding} coding is broken after {after} bytes")]
-    BrokenCoding { coding: Coding, after: u64 },
-    /// A line or an event beyond what can be held.
-    #[error("a line or an event is longer than {} MiB", LONGEST >> 20)]
-    TooLong,
-}
-
-/// What outlives a connection: where its successor goes on, and how soon.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Remembered {
-    pub(crate) last_id: String,
-    pub(crate) retry: Option<Duration>,
-    /// What is to be told of the newest answer.
-    notes: Vec<String>,
-}
-
-/// What a stream has told besides its events, shared by the transport and the feed.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Memory(
-    /// Held for a copy only, never across an await.
-    Arc<Mutex<Remembered>>,
-);
-
-impl Memory {
-    pub(crate) fn new(last_id: String) -> Self {
-        let heard = Remembered {
-            last_id,
-            ..Remembered::default()
-        };
-        Self(Arc::new(Mutex::new(heard)))
-    }
-
-    /// Takes what is to be told of the newest answer.
-    pub(crate) fn take_notes(&self) -> Vec<String> {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut heard.notes)
-    }
-
-    fn add_note(&self, note: String) {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.notes.push(note);
-    }
-
-    pub(crate) fn recall(&self) -> Remembered {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    fn note(&self, repair: &SseRepair) {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if heard.last_id != repair.last_id() {
-            repair.last_id().clone_into(&mut heard.last_id);
-        }
-        heard.retry = repair.retry().or(heard.retry);
-    }
-}
 
 /// Makes one stream's requests, each of which resumes where the one before it ended.
 #[derive(Clone)]
