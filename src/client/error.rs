@@ -88,7 +88,7 @@ pub enum ClientError {
         why: String,
     },
     /// The server accepts the connection, but does not answer.
-    #[error("{place} takes the connection, but gives no answer in {} s", .after.as_secs())]
+    #[error("{place} accepts the connection, but does not answer within {} s", .after.as_secs())]
     NoAnswer {
         /// The address.
         place: Place,
@@ -119,8 +119,8 @@ pub enum ClientError {
     },
     /// A message was answered with a success, but not as codechat acknowledges one.
     #[error(
-        "{place} answered {status} without an acknowledgement, so it is no codechat server; what became of the message is \
-         not known"
+        "{place} answered {status} without an acknowledgement, so it is not a codechat server; whether the \
+         message was published is unknown"
     )]
     Unacknowledged {
         /// The address.
@@ -139,7 +139,7 @@ pub enum ClientError {
     /// The token cannot be sent in an HTTP header.
     #[error("the token has characters that no HTTP header can carry")]
     BadToken,
-    /// The HTTP library does not start, as without root certificates.
+    /// The HTTP library does not start, for example without root certificates.
     #[error("cannot set up HTTP: {0}")]
     Setup(String),
 }

@@ -22,11 +22,11 @@ pub(crate) struct Lost {
 /// Why there is no answer.
 #[derive(Clone, Debug)]
 pub(crate) enum Cause {
-    /// There was no connection.
+    /// The connection could not be made.
     NotConnected(String),
-    /// There was one.
+    /// The connection failed.
     Broken(String),
-    /// There was one, without a byte for this time.
+    /// The server sent nothing for this time.
     Silent(Duration),
     /// The other side does not speak TLS.
     NotTls,
@@ -63,14 +63,14 @@ impl Lost {
         self.at_place(place, server.join(""))
     }
 
-    /// Returns the error of a request for any stream.
+    /// Returns the error of a request for a stream by its URL.
     pub(crate) fn at_stream(self, url: &StreamUrl) -> ClientError {
         let place = Place::of_stream(url, self.redirect.as_deref());
         self.at_place(place, url.bare())
     }
 
-    fn at_place(self, place: Place, asked: Url) -> ClientError {
-        let reached = self.redirect.map_or(asked, |it| it.to);
+    fn at_place(self, place: Place, requested: Url) -> ClientError {
+        let reached = self.redirect.map_or(requested, |it| it.to);
         let instead = |scheme| with_scheme(scheme, reached);
         match self.cause {
             Cause::NotConnected(why) => ClientError::NotThere { place, why },
@@ -117,9 +117,9 @@ fn with_scheme(scheme: &str, mut url: Url) -> Box<str> {
 impl From<reqwest::Error> for Lost {
     fn from(error: reqwest::Error) -> Self {
         let is_http = error.url().is_some_and(|it| it.scheme() == "http");
-        Self::new(if has_cause(&error, is_no_tls) {
+        Self::new(if has_cause(&error, is_not_tls) {
             Cause::NotTls
-        } else if is_http && has_cause(&error, is_no_http) {
+        } else if is_http && has_cause(&error, is_not_http) {
             Cause::NotPlain
         } else if error.is_connect() {
             Cause::NotConnected(root_cause(&error))
@@ -141,13 +141,13 @@ fn has_cause(error: &reqwest::Error, is_it: fn(&(dyn Error + 'static)) -> bool) 
 }
 
 /// Returns whether an answer is not HTTP.
-fn is_no_http(error: &(dyn Error + 'static)) -> bool {
+fn is_not_http(error: &(dyn Error + 'static)) -> bool {
     let error = error.downcast_ref::<hyper::Error>();
     error.is_some_and(hyper::Error::is_parse)
 }
 
 /// Returns whether TLS failed because the other side's first bytes are not TLS.
-fn is_no_tls(mut error: &(dyn Error + 'static)) -> bool {
+fn is_not_tls(mut error: &(dyn Error + 'static)) -> bool {
     while let Some(inner) = error.downcast_ref().and_then(io::Error::get_ref) {
         error = inner;
     }
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_server_is_told_with_what_to_do() {
+    fn the_error_of_a_missing_server_says_what_to_do() {
         let lost = Lost::new(Cause::NotConnected("connection refused".into()));
         let error = lost.at(&"http://127.0.0.1:2428".parse().unwrap());
         assert!(error.is_not_there());
@@ -189,14 +189,14 @@ mod tests {
     }
 
     #[test]
-    fn the_other_scheme_is_told_with_the_port_that_was_asked() {
-        for (server, cause, told) in [
+    fn the_advice_to_use_the_other_scheme_keeps_the_port() {
+        for (server, cause, advice) in [
             ("https://h", Cause::NotTls, "write http://h:443"),
             ("https://h:8443", Cause::NotTls, "write http://h:8443"),
             ("http://h:443", Cause::NotPlain, "write https://h"),
         ] {
             let error = Lost::new(cause).at(&server.parse().unwrap());
-            assert!(error.to_string().ends_with(told), "{error}");
+            assert!(error.to_string().ends_with(advice), "{error}");
         }
     }
 }

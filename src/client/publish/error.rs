@@ -9,7 +9,7 @@ use crate::client::ClientError;
 /// Why a body was not accepted.
 #[derive(Clone, Debug, Error)]
 pub enum PublishError {
-    /// Nothing answers at the first try, or the answer is not valid.
+    /// Nothing answers at the first try, or the answer is invalid.
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The server refused for good.
@@ -19,30 +19,31 @@ pub enum PublishError {
         status: u16,
         /// The server's reason.
         detail: String,
-        /// How many lines of the body were accepted; `None` if that is not said, as where a proxy refuses the whole request.
+        /// How many lines of the body were accepted; `None` if the answer does not say, for example one from a proxy.
         accepted: Option<u64>,
-        /// How many there were.
+        /// How many lines the body has.
         lines: u64,
         /// Whether the client's stream has ended for good.
         is_over: bool,
     },
     /// The publisher gave up.
     #[error(
-        "the server took nothing for {}: {why}; try again when it is back, or wait longer with --give-up-after",
+        "the server accepted nothing for {}: {why}; try again when it is back, or wait longer with --give-up-after",
         humantime::format_duration(*after)
     )]
     GivenUp {
-        /// How long it tried after the input's end.
+        /// How long it tried after the end of the input.
         after: Duration,
         /// The outcome of the last try.
         why: String,
     },
 }
 
+/// Returns what the server did with the body.
 fn refused(accepted: u64, lines: u64) -> String {
     match (accepted, lines) {
         (0, 1) => "refused".into(),
-        _ => format!("took {accepted} of {lines} lines and refused the rest"),
+        _ => format!("accepted {accepted} of {lines} lines and refused the rest"),
     }
 }
 

@@ -5,42 +5,43 @@ use std::time::Duration;
 
 use crate::client::sse_repair::SseRepair;
 
-/// What outlives a connection: where its successor goes on, and how soon.
+/// What a connection leaves to the next one: where to resume, and how soon.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Remembered {
     pub(crate) last_id: String,
     pub(crate) retry: Option<Duration>,
-    /// What is to be told of the newest answer.
+    /// Notes on the newest answer.
     notes: Vec<String>,
 }
 
-/// What a stream has told besides its events, shared by the transport and the feed.
+/// The state of a stream besides its events, shared by the transport and the feed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory(
-    /// Held for a copy only, never across an await.
+    /// Never locked across an await.
     Arc<Mutex<Remembered>>,
 );
 
 impl Memory {
     pub(crate) fn new(last_id: String) -> Self {
-        let heard = Remembered {
+        let remembered = Remembered {
             last_id,
             ..Remembered::default()
         };
-        Self(Arc::new(Mutex::new(heard)))
+        Self(Arc::new(Mutex::new(remembered)))
     }
 
-    /// Takes what is to be told of the newest answer.
+    /// Takes the notes on the newest answer.
     pub(crate) fn take_notes(&self) -> Vec<String> {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut heard.notes)
+        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut remembered.notes)
     }
 
     pub(super) fn add_note(&self, note: String) {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.notes.push(note);
+        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        remembered.notes.push(note);
     }
 
+    /// Returns a copy of the state.
     pub(crate) fn recall(&self) -> Remembered {
         self.0
             .lock()
@@ -48,11 +49,12 @@ impl Memory {
             .clone()
     }
 
+    /// Updates the state from the repair's.
     pub(super) fn note(&self, repair: &SseRepair) {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if heard.last_id != repair.last_id() {
-            repair.last_id().clone_into(&mut heard.last_id);
+        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if remembered.last_id != repair.last_id() {
+            repair.last_id().clone_into(&mut remembered.last_id);
         }
-        heard.retry = repair.retry().or(heard.retry);
+        remembered.retry = repair.retry().or(remembered.retry);
     }
 }

@@ -16,29 +16,31 @@ pub(crate) enum NoStream {
     /// No answer.
     #[error("{0}")]
     Lost(Lost),
-    /// An error for an answer.
+    /// An answer with an error status.
     #[error("{0}")]
     Refused(Refusal),
-    /// 204: the stream is over, and the client shall not ask again.
+    /// 204: the stream has ended, and must not be requested again.
     #[error("over")]
     Over,
-    /// An answer, but of another kind.
+    /// An answer of another kind.
     #[error("{kind} instead of an event stream")]
     Other {
         kind: String,
         start: String,
         redirect: Option<Box<Redirect>>,
     },
-    /// Not a byte for so long.
+    /// Not a byte for this time.
     #[error("nothing came for {:.1} s", .0.as_secs_f64())]
     Silent(Duration),
-    /// A coding that cannot be decoded.
-    #[error("the stream is coded as {0}, which is not known; identity, gzip and deflate are")]
+    /// A content coding that is not supported.
+    #[error(
+        "the stream has the content coding {0}, which is not supported; identity, gzip and deflate are"
+    )]
     UnknownCoding(String),
-    /// Bytes that are not of the coding that was named.
-    #[error("the stream's {coding} coding is broken after {after} bytes")]
+    /// Bytes that are invalid in the content coding.
+    #[error("the stream's {coding} data is invalid after {after} bytes")]
     BrokenCoding { coding: Coding, after: u64 },
-    /// A line or an event beyond what can be held.
+    /// A line or an event above the limit.
     #[error("a line or an event is longer than {} MiB", LONGEST >> 20)]
     TooLong,
 }
