@@ -185,7 +185,7 @@ impl HttpPublisher {
     ) -> Result<T, PublishError> {
         let mut backoff = Backoff::new(SHORTEST, LONGEST);
         let (client, give_up, since) = (self.client.clone(), self.give_up.clone(), Instant::now());
-        let given_up = |why| PublishError::GivenUp {
+        let timed_out = |why| PublishError::GivenUp {
             after: give_up.limit(),
             why,
         };
@@ -199,7 +199,7 @@ impl HttpPublisher {
                     let lost = Lost::new(Cause::Silent(ANSWER_TIMEOUT));
                     return Err(lost.at(client.server()).into());
                 }
-                () = give_up.over_without_answer(since, &client) => return Err(given_up(newest)),
+                () = give_up.over_without_answer(since, &client) => return Err(timed_out(newest)),
             };
             let (reason, retry_after) = match tried {
                 Tried::Accepted(published) => {
@@ -221,7 +221,7 @@ impl HttpPublisher {
             });
             tokio::select! {
                 () = sleep(delay) => {}
-                () = give_up.over(since) => return Err(given_up(newest)),
+                () = give_up.over(since) => return Err(timed_out(newest)),
             }
         }
     }

@@ -106,7 +106,7 @@ async fn an_error_behind_a_redirect_names_both_addresses() {
     let server = Scripted::start([redirect(), redirect()]).await;
     for error in errors(&server.url).await {
         let expected = format!("nothing answers at {there}, to which {}/", server.url);
-        assert!(error.starts_with(&told), "{error}");
+        assert!(error.starts_with(&expected), "{error}");
         assert!(error.ends_with(" redirects: connection refused"), "{error}");
     }
 
