@@ -1,6 +1,6 @@
 //! HTTP/1.1 and event streams read by hand, so that nothing of codechat's own is trusted about bytes.
 
-mod stream;
+pub(crate) mod stream;
 
 use std::{net::SocketAddr, pin::pin, time::Duration};
 
@@ -14,7 +14,7 @@ use tokio::{
 
 use super::soon;
 
-pub(crate) use stream::{Event, Stream};
+pub(crate) use stream::Stream;
 
 /// A server's address, and what can be asked there.
 #[derive(Clone, Copy, Debug)]
