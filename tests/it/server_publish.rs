@@ -19,7 +19,7 @@ async fn json_stream(server: &Server, id: &str) -> Stream {
 }
 
 /// Returns a message without the members that the server adds.
-fn unstamped(event: &crate::support::http::Event) -> Value {
+fn unstamped(event: &crate::support::http::stream::Event) -> Value {
     let mut object = event.json();
     let members = object.as_object_mut().unwrap();
     members.remove("id").unwrap();
