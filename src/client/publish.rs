@@ -128,11 +128,13 @@ enum Hold {
 }
 
 /// The outcome of one try.
-enum Tried<T> {
+pub(crate) enum Tried<T> {
     Accepted(T),
     Failed(PublishError),
+    /// The same request may succeed later.
     Again {
         reason: String,
+        /// How long the server asks to wait.
         retry_after: Option<Duration>,
     },
 }
@@ -188,8 +190,33 @@ impl HttpPublisher {
         lines: u64,
         report: impl FnMut(Retry),
     ) -> Result<Published, PublishError> {
-        let request = self.request(wire::NDJSON, body);
+        let request = self.request(wire::NDJSON, body, &new_key());
         self.deliver(request, lines, Hold::Readers, report).await
+    }
+
+    /// Tries once to send so many lines of ndjson, for a caller that tries again by itself, with the same key. Gives up if the
+    /// server does not answer at all and the patience is over.
+    pub(crate) async fn try_lines(
+        &mut self,
+        body: Bytes,
+        lines: u64,
+        key: &str,
+    ) -> Tried<Published> {
+        // The server may hold ndjson back for its readers' sake, but not a single message.
+        let (kind, hold) = match lines {
+            1 => (wire::JSON, Hold::Never),
+            _ => (wire::NDJSON, Hold::Readers),
+        };
+        let request = self.request(kind, body, key);
+        let (client, patience) = (self.client.clone(), self.patience.clone());
+        tokio::select! {
+            biased;
+            tried = self.attempt(request, lines, hold) => tried,
+            () = patience.over_without_answer(Instant::now(), &client) => Tried::Again {
+                reason: "no answer".into(),
+                retry_after: None,
+            },
+        }
     }
 
     /// Sends one message until it is acknowledged; calls `report` after every failed try.
@@ -229,7 +256,7 @@ impl HttpPublisher {
         report: impl FnMut(Retry),
     ) -> Result<T, PublishError> {
         let body = wire::json::publication(message).into();
-        let request = self.request(wire::JSON, body);
+        let request = self.request(wire::JSON, body, &new_key());
         self.deliver(request, 1, Hold::Never, report).await
     }
 
@@ -284,7 +311,7 @@ impl HttpPublisher {
         }
     }
 
-    fn request(&self, kind: &'static str, body: Bytes) -> ClientRequest {
+    fn request(&self, kind: &'static str, body: Bytes, key: &str) -> ClientRequest {
         let path = self.id.map_or_else(
             || Route::Broadcast.path().into(),
             |id| Route::Client.path_for(id),
@@ -294,8 +321,7 @@ impl HttpPublisher {
             .headers
             .insert(ACCEPT, HeaderValue::from_static(wire::JSON));
         request.carry(kind, body);
-        let key = Uuid::new_v4().to_string();
-        request.name(&key).expect("a UUID is visible ASCII");
+        request.name(key).expect("a UUID is visible ASCII");
         request
     }
 
@@ -372,6 +398,10 @@ impl HttpPublisher {
             retry_after: None,
         }
     }
+}
+
+fn new_key() -> String {
+    Uuid::new_v4().to_string()
 }
 
 /// Waits until a server that has not answered yet does not answer a check either.

@@ -19,7 +19,7 @@ use crate::lock::lock;
 use crate::message::{Level, Message, Operation, Progress};
 use crate::publisher::destination::Destination;
 #[cfg(feature = "client")]
-use crate::publisher::http::Controlled;
+use crate::publisher::http::{Controlled, Standing};
 
 /// A progress without text is sent at most once in this.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(100);
@@ -294,17 +294,10 @@ impl Drop for Link {
 
 #[cfg(feature = "client")]
 impl Controlled for Link {
-    fn set_control(self: Arc<Self>, known: ControlState) {
-        let consequences = self.set_known(known);
+    fn set_standing(self: Arc<Self>, standing: Standing) {
+        lock(&self.state).is_dormant = standing.is_dormant;
+        let consequences = self.set_known(standing.control);
         self.follow(consequences);
-    }
-
-    fn set_dormant(&self, is_dormant: bool) {
-        let mut state = lock(&self.state);
-        state.is_dormant = is_dormant;
-        let (before, after) = self.set_finest(&state);
-        drop(state);
-        levels::change(before, after);
     }
 }
 

@@ -1,4 +1,5 @@
 use super::client::BATCH;
+use super::state::{ALL, COUNTED_MAX, ONE};
 use super::*;
 
 fn texts(batch: &Batch) -> Vec<&str> {
@@ -30,7 +31,7 @@ fn one_client_has_an_eighth_of_it_and_keeps_how_operations_end() {
     for number in 0..2 * ONE.messages {
         queue.push(id, Message::text(number.to_string()), false);
     }
-    let batch = queue.take().unwrap();
+    let mut batch = queue.take().unwrap();
     assert_eq!(batch.waiting.len(), BATCH.messages);
     assert_eq!(batch.dropped, ONE.messages as u64 + 1);
     assert_eq!(texts(&batch)[..2], ["end", "1025"]);
@@ -38,10 +39,12 @@ fn one_client_has_an_eighth_of_it_and_keeps_how_operations_end() {
         queue.take().is_none(),
         "one request at a time for one client"
     );
-    queue.done(&batch, 1 + BATCH.messages as u64);
-    let rest = queue.take().unwrap();
+    batch.accept(1 + BATCH.messages as u64);
+    queue.done(&batch);
+    let mut rest = queue.take().unwrap();
     assert_eq!((rest.waiting.len(), rest.dropped), (24, 0));
-    queue.done(&rest, 24);
+    rest.accept(24);
+    queue.done(&rest);
     assert_eq!(queue.stats().accepted, ONE.messages as u64);
     assert!(
         lock(&queue.state).clients.is_empty(),
@@ -58,4 +61,106 @@ fn bytes_are_bounded_too() {
     }
     assert_eq!(queue.stats().pending, 15);
     assert_eq!(queue.take().unwrap().waiting.len(), 3);
+}
+
+#[test]
+fn a_long_message_drops_as_many_short_ones_as_it_needs() {
+    let queue = Queue::default();
+    let id = ClientId::random();
+    for _ in 0..900 {
+        queue.push(id, Message::text("x".repeat(900)), false);
+    }
+    for _ in 0..10 {
+        queue.push(id, Message::text("x".repeat(64 << 10)), false);
+    }
+    let used = lock(&queue.state).clients[&id].used;
+    assert!(used.fits(ONE), "{used:?}");
+}
+
+#[test]
+fn a_text_holds_no_more_memory_than_it_has_characters() {
+    let queue = Queue::default();
+    let mut text = String::with_capacity(1 << 20);
+    text.push_str("short");
+    queue.push(ClientId::random(), Message::text(text), false);
+    let batch = queue.take().unwrap();
+    let text = &batch.waiting[0].message.text;
+    assert_eq!(text.capacity(), text.len());
+}
+
+#[test]
+fn a_client_whose_messages_were_all_dropped_is_nobodys_work() {
+    let queue = Queue::default();
+    let clients: Vec<_> = (0..8).map(|_| ClientId::random()).collect();
+    for number in 0..ALL.messages {
+        let id = clients[number % clients.len()];
+        queue.push(id, Message::text("end"), true);
+    }
+    let id = ClientId::random();
+    for _ in 0..100 {
+        queue.push(id, Message::text("no room"), false);
+    }
+    let state = lock(&queue.state);
+    let lists = [&state.ready, &state.counted].map(|it| it.len());
+    assert_eq!((lists, state.counts.dropped), ([clients.len(), 1], 100));
+}
+
+#[test]
+fn how_many_messages_were_dropped_is_said_even_if_nothing_else_is_left_of_a_client() {
+    let queue = Queue::default();
+    let clients: Vec<_> = (0..=COUNTED_MAX).map(|_| ClientId::random()).collect();
+    for id in &clients {
+        queue.push(*id, Message::text("given up"), false);
+        queue.done(&queue.take().unwrap());
+    }
+    assert_eq!(lock(&queue.state).clients.len(), COUNTED_MAX);
+    // So many are kept, and the first of them is forgotten.
+    for (id, dropped) in [(clients[0], 0), (clients[1], 1)] {
+        queue.push(id, Message::text("next"), false);
+        let batch = queue.take().unwrap();
+        assert_eq!((batch.id, batch.dropped), (id, dropped));
+    }
+}
+
+#[test]
+fn a_batch_that_pauses_is_sent_again_as_it_was_and_before_what_came_later() {
+    let queue = Queue::default();
+    let (id, other) = (ClientId::random(), ClientId::random());
+    for text in ["a", "b", "c"] {
+        queue.push(id, Message::text(text), false);
+    }
+    let mut batch = queue.take().unwrap();
+    batch.accept(1);
+    let (key, lines) = (batch.key, batch.lines());
+    queue.pause(batch);
+    queue.push(id, Message::text("d"), false);
+    queue.push(other, Message::text("x"), false);
+    assert_eq!(texts(&queue.take().unwrap()), ["x"]);
+    assert!(queue.take().is_none());
+    queue.wake(id);
+    let mut again = queue.take().unwrap();
+    assert_eq!((again.key, again.lines()), (key, lines));
+    again.skip_one();
+    assert_ne!(again.key, key, "the rest is another request");
+    again.accept(100);
+    queue.done(&again);
+    let stats = queue.stats();
+    assert_eq!((stats.accepted, stats.dropped), (2, 1));
+    assert_eq!(texts(&queue.take().unwrap()), ["d"]);
+}
+
+#[test]
+fn nothing_is_counted_twice_if_the_server_turns_out_to_take_nothing() {
+    let queue = Queue::default();
+    let (id, other) = (ClientId::random(), ClientId::random());
+    queue.push(id, Message::text("pauses"), false);
+    queue.pause(queue.take().unwrap());
+    queue.push(other, Message::text("under way"), false);
+    let batch = queue.take().unwrap();
+    queue.push(other, Message::text("waits"), true);
+    queue.turn_off();
+    queue.pause(batch);
+    queue.push(id, Message::text("late"), false);
+    let stats = queue.stats();
+    assert_eq!((stats.dropped, stats.pending), (4, 0));
 }
