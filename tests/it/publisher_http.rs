@@ -376,7 +376,7 @@ async fn a_request_that_the_server_holds_back_holds_no_other_client_up() {
     for _ in 0..20 {
         publisher.scope(ClientId::random()).info("x");
     }
-    published(&mut server, 20).await;
+    soon(published(&mut server, 20)).await;
 }
 
 #[tokio::test]
@@ -387,7 +387,7 @@ async fn a_client_that_has_to_wait_holds_no_other_up() {
     for _ in 0..100 {
         publisher.scope(ClientId::random()).info("x");
     }
-    published(&mut server, 100).await;
+    soon(published(&mut server, 100)).await;
     assert_eq!(publisher.stats().pending, 100, "they are kept");
 }
 
