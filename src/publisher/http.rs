@@ -52,8 +52,8 @@ impl HttpDestination {
         }
     }
 
-    pub(super) fn publish(&self, id: ClientId, message: Message, is_kept: bool) {
-        self.sender.queue.push(id, message, is_kept);
+    pub(super) fn publish(&self, id: ClientId, message: Message) {
+        self.sender.queue.push(id, message);
         // Not when the publisher is made: a process may fork before it works on requests.
         self.thread();
     }
@@ -171,7 +171,7 @@ mod tests {
     #[tokio::test]
     async fn a_flush_in_another_process_than_the_thread_returns_at_once() {
         let destination = destination();
-        destination.publish(ClientId::random(), Message::text("x"), false);
+        destination.publish(ClientId::random(), Message::text("x"));
         let thread = destination.thread().unwrap();
         let forked = HttpDestination {
             sender: Arc::clone(&destination.sender),
@@ -217,7 +217,7 @@ mod tests {
         queue(&destination).set_control(id, asked, false);
         assert!(scope.wants(Level::Trace) && scope.cancelled().is_cancelled());
         let other = queue::Queue::default();
-        other.push(id, Message::text("x"), false);
+        other.push(id, Message::text("x"));
         let batch = other.next().now_or_never().unwrap();
         queue(&destination).make_dormant(&batch);
         assert!(!scope.wants(Level::Error));
@@ -233,7 +233,7 @@ mod tests {
         let id = ClientId::random();
         let _first = Scope::new(Arc::clone(&destination), id);
         let other = queue::Queue::default();
-        other.push(id, Message::text("x"), false);
+        other.push(id, Message::text("x"));
         let batch = other.next().now_or_never().unwrap();
         for round in 0..2000 {
             queue(&destination).make_dormant(&batch);

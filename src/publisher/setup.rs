@@ -75,12 +75,11 @@ pub(super) fn client_from_env() -> Result<Option<Client>, SetupError> {
         return Ok(None);
     }
     let server = text("CODECHAT_SERVER").unwrap_or_else(|| format!("http://{DEFAULT_LISTEN}"));
-    let token = match env::var_os("CODECHAT_TOKEN_FILE").filter(|it| !it.is_empty()) {
-        Some(path) => Some(token_in(Path::new(&path))?),
-        None => {
-            let token = env::var_os("CODECHAT_TOKEN").map(|it| Token::from_bytes(it.as_bytes()));
-            token.filter(|it| !it.is_empty())
-        }
+    let token = if let Some(path) = env::var_os("CODECHAT_TOKEN_FILE").filter(|it| !it.is_empty()) {
+        Some(token_in(Path::new(&path))?)
+    } else {
+        let token = env::var_os("CODECHAT_TOKEN").map(|it| Token::from_bytes(it.as_bytes()));
+        token.filter(|it| !it.is_empty())
     };
     let server = server.parse().map_err(SetupError::Server)?;
     client(server, HttpOptions { token }).map(Some)

@@ -36,7 +36,7 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Adds a message. If the queue is full, the oldest one that neither starts nor ends an operation is dropped.
-    pub(super) fn push(&self, id: ClientId, mut message: Message, is_kept: bool) {
+    pub(super) fn push(&self, id: ClientId, mut message: Message) {
         // What it may grow into counts for nothing, so that there must be none of it.
         message.text.shrink_to_fit();
         let mut state = lock(&self.state);
@@ -51,7 +51,7 @@ impl Queue {
             client.is_done_with(&message);
             state.counts.dropped += 1;
         } else {
-            state.add(id, message, number, is_kept);
+            state.add(id, message, number);
         }
         self.settle(state, id);
         if ends_cancel {

@@ -67,13 +67,13 @@ impl State {
     }
 
     /// Adds a message of a client that is known, and drops others for which there is no room any more.
-    pub(super) fn add(&mut self, id: ClientId, message: Message, number: u64, is_kept: bool) {
+    pub(super) fn add(&mut self, id: ClientId, message: Message, number: u64) {
         let bytes = size_of::<Waiting>() + size_of::<Message>() + message.heap_size();
         let waiting = Waiting {
+            is_kept: message.is_start() || message.outcome.is_some(),
             message: Box::new(message),
             bytes,
             number,
-            is_kept,
             since: Instant::now(),
         };
         self.used.add(bytes);
