@@ -44,15 +44,7 @@ impl Queue {
             state.counts.dropped += 1;
             return;
         }
-        let number = state.next_number();
-        let client = state.clients.entry(id).or_default();
-        let ends_cancel = client.ends_cancel(&message, number);
-        if client.sending == Sending::Dormant {
-            client.is_done_with(&message);
-            state.counts.dropped += 1;
-        } else {
-            state.add(id, message, number);
-        }
+        let ends_cancel = state.push(id, message);
         self.settle(state, id);
         if ends_cancel {
             self.tell(id);

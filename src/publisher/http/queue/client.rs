@@ -94,6 +94,19 @@ impl Client {
         })
     }
 
+    /// Drops a message, if there is one that waits. Returns what that frees.
+    pub(super) fn drop_one(&mut self) -> Option<Room> {
+        let dropped = self.backlog.drop_one()?;
+        let freed = Room {
+            messages: 1,
+            bytes: dropped.bytes,
+        };
+        self.used.remove(freed);
+        self.is_done_with(&dropped.message);
+        self.dropped += 1;
+        Some(freed)
+    }
+
     /// Whether it has messages that nobody sends yet.
     pub(super) fn is_ready(&self) -> bool {
         self.sending == Sending::Possible && self.is_waiting()

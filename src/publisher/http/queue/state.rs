@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::backlog::{Rank, Waiting};
 use super::batch::Batch;
-use super::client::{Client, Standing};
+use super::client::{Client, Sending, Standing};
 use super::room::Room;
 use crate::event::ClientId;
 use crate::message::Message;
@@ -66,53 +66,50 @@ impl State {
         self.number
     }
 
-    /// Adds a message of a client that is known, and drops others for which there is no room any more.
-    pub(super) fn add(&mut self, id: ClientId, message: Message, number: u64) {
+    /// Adds a message, and drops others for which there is no room any more. Returns whether it ends a cancel.
+    pub(super) fn push(&mut self, id: ClientId, message: Message) -> bool {
+        let number = self.next_number();
+        let client = self.clients.entry(id).or_default();
+        let ends_cancel = client.ends_cancel(&message, number);
+        if client.sending == Sending::Dormant {
+            client.is_done_with(&message);
+            self.counts.dropped += 1;
+            return ends_cancel;
+        }
         let bytes = size_of::<Waiting>() + size_of::<Message>() + message.heap_size();
-        let waiting = Waiting {
-            is_kept: message.is_start() || message.outcome.is_some(),
-            message: Box::new(message),
+        self.used.add(bytes);
+        client.used.add(bytes);
+        client.backlog.push(Waiting {
             bytes,
             number,
+            is_kept: message.is_start() || message.outcome.is_some(),
+            message: Box::new(message),
             since: Instant::now(),
-        };
-        self.used.add(bytes);
-        if let Some(client) = self.clients.get_mut(&id) {
-            client.used.add(bytes);
-            client.backlog.push(waiting);
+        });
+        while !client.used.fits(ONE)
+            && let Some(freed) = client.drop_one()
+        {
+            self.used.remove(freed);
+            self.counts.dropped += 1;
         }
-        while self.clients.get(&id).is_some_and(|it| !it.used.fits(ONE)) && self.drop_one_of(id) {}
-        if self.used.fits(ALL) {
-            return;
+        if !self.used.fits(ALL) {
+            self.settle(id);
+            self.drop_oldest();
         }
-        self.settle(id);
+        ends_cancel
+    }
+
+    /// Drops the oldest messages of all clients until there is room.
+    fn drop_oldest(&mut self) {
         while !self.used.fits(ALL)
             && let Some((_, id)) = self.to_drop.first_key_value()
         {
             let id = *id;
-            self.drop_one_of(id);
+            let freed = self.clients.get_mut(&id).and_then(Client::drop_one);
+            self.used.remove(freed.unwrap_or_default());
+            self.counts.dropped += u64::from(freed.is_some());
             self.settle(id);
         }
-    }
-
-    /// Drops a message of a client, if it has one that waits.
-    fn drop_one_of(&mut self, id: ClientId) -> bool {
-        let client = self.clients.get_mut(&id);
-        let Some((client, dropped)) =
-            client.and_then(|it| it.backlog.drop_one().map(|of| (it, of)))
-        else {
-            return false;
-        };
-        let freed = Room {
-            messages: 1,
-            bytes: dropped.bytes,
-        };
-        client.used.remove(freed);
-        client.is_done_with(&dropped.message);
-        client.dropped += 1;
-        self.used.remove(freed);
-        self.counts.dropped += 1;
-        true
     }
 
     /// Takes the messages of the client that is next.
