@@ -282,10 +282,11 @@ impl Queue {
 
     /// Ends a change of a client.
     fn settle(&self, mut state: MutexGuard<'_, State>, id: ClientId) {
-        let is_ready = state.settle(id);
+        state.settle(id);
         self.tell_if_empty(&state);
+        let is_news = mem::take(&mut state.became_ready);
         drop(state);
-        if is_ready {
+        if is_news {
             self.ready.notify_one();
         }
     }

@@ -40,6 +40,8 @@ pub(super) struct State {
     /// What waits or is being sent.
     pub(super) used: Room,
     pub(super) counts: PublisherStats,
+    /// Whether a client became ready since a sender was woken.
+    pub(super) became_ready: bool,
     /// Whether nothing is published any more.
     is_off: bool,
 }
@@ -121,16 +123,15 @@ impl State {
     }
 
     /// Puts a client that has changed where it belongs in the lists, and forgets one for whom nothing is to be done any more.
-    /// Returns whether it is ready now and was not before.
-    pub(super) fn settle(&mut self, id: ClientId) -> bool {
+    pub(super) fn settle(&mut self, id: ClientId) {
         let number = self.next_number();
         let Some(client) = self.clients.get_mut(&id) else {
-            return false;
+            return;
         };
         let place = |belongs: bool, now: Option<u64>| belongs.then(|| now.unwrap_or(number));
         let (is_used, is_ready) = (client.is_used(), client.is_ready());
         let places = &mut client.places;
-        let was_ready = places.ready.is_some();
+        self.became_ready |= is_ready && places.ready.is_none();
         let ready = place(is_ready, places.ready);
         let counted = place(!is_used && client.dropped > 0, places.counted);
         list(&mut self.ready, id, &mut places.ready, ready);
@@ -145,7 +146,6 @@ impl State {
         {
             self.clients.remove(&id);
         }
-        is_ready && !was_ready
     }
 
     /// Drops all that waits, and takes nothing from now on. Returns the clients that there were.

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::client::BATCH;
 use super::state::{ALL, COUNTED_MAX, ONE};
@@ -174,4 +175,23 @@ fn nothing_is_counted_twice_if_the_server_turns_out_to_take_nothing() {
     queue.push(id, Message::text("late"));
     let stats = queue.stats();
     assert_eq!((stats.dropped, stats.pending), (4, 0));
+}
+
+#[tokio::test]
+async fn a_client_that_finds_the_queue_full_is_sent_all_the_same() {
+    let queue = Arc::new(Queue::default());
+    for _ in 0..8 {
+        let id = ClientId::random();
+        for _ in 0..ONE.messages {
+            queue.push(id, end());
+        }
+        queue.pause(queue.take().unwrap());
+    }
+    let sender = Arc::clone(&queue);
+    let next = tokio::spawn(async move { sender.next().await.id });
+    tokio::task::yield_now().await;
+    let id = ClientId::random();
+    queue.push(id, end());
+    let next = tokio::time::timeout(Duration::from_secs(20), next).await;
+    assert_eq!(next.unwrap().unwrap(), id);
 }
