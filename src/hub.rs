@@ -64,6 +64,7 @@ pub struct Frames {
 
 /// The outcome of a publish request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Receipt {
     /// The ID of the last message; `None` if there was none.
     pub last: Option<EventId>,

@@ -46,6 +46,7 @@ impl fmt::Display for Redirect {
 
 /// Why a request failed.
 #[derive(Clone, Debug, Error)]
+#[non_exhaustive]
 pub enum ClientError {
     /// Nothing accepts connections there.
     #[error("nothing answers at {place}: {why}{}", advice(.place))]

@@ -71,11 +71,13 @@ enum Hold {
 }
 
 /// The outcome of one try.
-enum Tried<T> {
+pub(crate) enum Tried<T> {
     Accepted(T),
     Failed(PublishError),
+    /// The same request may succeed later.
     Again {
         reason: String,
+        /// How long the server asks to wait.
         retry_after: Option<Duration>,
     },
 }
@@ -131,8 +133,33 @@ impl HttpPublisher {
         lines: u64,
         report: impl FnMut(Retry),
     ) -> Result<Published, PublishError> {
-        let request = self.request(wire::NDJSON, body);
+        let request = self.request(wire::NDJSON, body, &new_key());
         self.deliver(request, lines, Hold::Readers, report).await
+    }
+
+    /// Tries once to send so many lines of ndjson, for a caller that tries again by itself, with the same key. Gives up if the
+    /// server does not answer at all and the time to give up is over.
+    pub(crate) async fn try_lines(
+        &mut self,
+        body: Bytes,
+        lines: u64,
+        key: &str,
+    ) -> Tried<Published> {
+        // The server may hold ndjson back for its readers' sake, but not a single message.
+        let (kind, hold) = match lines {
+            1 => (wire::JSON, Hold::Never),
+            _ => (wire::NDJSON, Hold::Readers),
+        };
+        let request = self.request(kind, body, key);
+        let (client, give_up) = (self.client.clone(), self.give_up.clone());
+        tokio::select! {
+            biased;
+            tried = self.attempt(request, lines, hold) => tried,
+            () = give_up.over_without_answer(Instant::now(), &client) => Tried::Again {
+                reason: "no answer".into(),
+                retry_after: None,
+            },
+        }
     }
 
     /// Sends one message until it is acknowledged; calls `report` after every failed try.
@@ -172,7 +199,7 @@ impl HttpPublisher {
         report: impl FnMut(Retry),
     ) -> Result<T, PublishError> {
         let body = wire::json::publication(message).into();
-        let request = self.request(wire::JSON, body);
+        let request = self.request(wire::JSON, body, &new_key());
         self.deliver(request, 1, Hold::Never, report).await
     }
 
@@ -226,7 +253,7 @@ impl HttpPublisher {
         }
     }
 
-    fn request(&self, kind: &'static str, body: Bytes) -> ClientRequest {
+    fn request(&self, kind: &'static str, body: Bytes, key: &str) -> ClientRequest {
         let path = self.id.map_or_else(
             || Route::Broadcast.path().into(),
             |id| Route::Client.path_for(id),
@@ -236,9 +263,8 @@ impl HttpPublisher {
             .headers
             .insert(ACCEPT, HeaderValue::from_static(wire::JSON));
         request.set_body(kind, body);
-        let key = Uuid::new_v4().to_string();
         request
-            .set_idempotency_key(&key)
+            .set_idempotency_key(key)
             .expect("a UUID is visible ASCII");
         request
     }
@@ -316,6 +342,10 @@ impl HttpPublisher {
             retry_after: None,
         }
     }
+}
+
+fn new_key() -> String {
+    Uuid::new_v4().to_string()
 }
 
 /// Waits until the server also fails to answer a health check in time.

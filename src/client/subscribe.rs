@@ -89,6 +89,7 @@ impl Reconnect {
 
 /// Why a feed has failed.
 #[derive(Clone, Debug, Error)]
+#[non_exhaustive]
 pub enum FeedError {
     /// Nothing answers at the first try, or the server refuses for good.
     #[error(transparent)]
@@ -116,6 +117,7 @@ impl From<ClientError> for FeedError {
 /// An answer that is not an event stream.
 #[derive(Clone, Debug, Error)]
 #[error("{url} answers with {kind} instead of an event stream, beginning with {start:?}{advice}")]
+#[non_exhaustive]
 pub struct NotAStream {
     /// The requested URL.
     pub url: String,

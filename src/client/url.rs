@@ -14,6 +14,7 @@ pub struct ServerUrl(Url);
 
 /// Why a text is not the address of a server. Each text says what to write instead.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BadServerUrl {
     /// No scheme. Only a server on this machine needs none.
     #[error("{0:?} has no scheme; write \"http://{0}\"")]

@@ -10,6 +10,7 @@ const STEP: usize = 1000;
 
 /// A message on its way to every channel that exists from the beginning to the end. One that is opened meanwhile may or
 /// may not get it.
+#[non_exhaustive]
 pub struct Broadcast {
     hub: Hub,
     message: Message,

@@ -39,6 +39,7 @@ impl Default for Limits {
 /// Why the hub refuses something.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[cfg_attr(test, derive(strum::EnumIter))]
+#[non_exhaustive]
 pub enum Refusal {
     /// There is no such channel.
     #[error(

@@ -6,6 +6,7 @@ use crate::event::{ClientId, UnixMillis, unix_millis};
 
 /// Current numbers and totals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stats {
     /// Channels that have not ended.
     pub channels: usize,
@@ -21,6 +22,7 @@ pub struct Stats {
 
 /// Summary of one channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ClientInfo {
     /// Its ID.
     pub id: ClientId,

@@ -10,7 +10,7 @@ use std::{
 };
 
 use codechat::internal::{
-    control::{ControlState, Requested},
+    control::ControlState,
     event::{ClientId, ClientPast, End, Format, Gap},
     hub::{
         ControlEvent, Delivery, Hub, Image, Limits, LogLimits, Loss, Mirror, MirrorChange,
@@ -200,25 +200,16 @@ async fn publishers_that_listen_at_a_mirror_are_told_the_audience_of_all_nodes()
     let build: Operation = "build".parse().unwrap();
     let (mut stream, ticket) = mirror.listen(Some(build.clone())).unwrap();
     let mut next = async || poll_fn(|cx| stream.poll_event(cx)).await;
-    let told = |subscribers, level| {
-        ControlEvent::State(ControlState {
-            subscribers,
-            requested: Requested {
-                level,
-                cancel: None,
-            },
-        })
+    let state = |subscribers, level| {
+        let mut state = ControlState::default();
+        state.subscribers = subscribers;
+        state.requested.level = level;
+        state
     };
+    let told = |subscribers, level| ControlEvent::State(state(subscribers, level));
     assert_eq!(next().await, told(0, None));
     let reader = mirror.subscribe(Format::Text, Position::Start, None);
-    let state = ControlState {
-        subscribers: 3,
-        requested: Requested {
-            level: Some(Level::Debug),
-            cancel: None,
-        },
-    };
-    mirror.set_audience(state);
+    mirror.set_audience(state(3, Some(Level::Debug)));
     assert_eq!(next().await, told(3, Some(Level::Debug)));
     drop(reader);
 

@@ -34,6 +34,7 @@ pub(in crate::hub) struct Entrance {
 
 /// The position at which a reader wants to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Position {
     /// At the oldest message; a gap reports what the log has dropped.
     Start,
