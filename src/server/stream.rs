@@ -294,7 +294,7 @@ impl ControlEvents {
 impl Drop for ControlEvents {
     fn drop(&mut self) {
         if let Some(stream) = self.0.take()
-            && stream.stands_for_an_operation()
+            && stream.accompanies_an_operation()
         {
             stream.gone();
             drop_later(stream);

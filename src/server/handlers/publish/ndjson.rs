@@ -149,7 +149,7 @@ impl Unfinished {
 impl Drop for Unfinished {
     fn drop(&mut self) {
         if let Some(publisher) = self.0.take()
-            && publisher.may_come_back()
+            && publisher.may_be_resumed()
         {
             drop_later(publisher);
         }
