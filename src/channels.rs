@@ -1,7 +1,7 @@
-//! Every client's channel, wherever it is: what the server's handlers ask, and who answers.
+//! The channels of all clients, as the server's handlers use them.
 //!
-//! Channels are this process's own, in its [`Hub`], which answers at once; or several servers share them in a [`Store`],
-//! which is asked over a connection. Either way subscriptions are read in this process.
+//! Channels are either this process's own, in its [`Hub`], which answers at once, or shared by several servers in a
+//! [`Store`], which is queried over a connection. In both cases, subscriptions are read in this process.
 
 use std::collections::VecDeque;
 use std::panic::resume_unwind;
@@ -20,12 +20,12 @@ pub use crate::refusal::Refusal;
 #[cfg(feature = "store")]
 use crate::store::{self, Store};
 
-/// The channels that a server serves. Cloning it gives another handle to the same ones.
+/// The channels that a server serves. Clones are handles to the same ones.
 #[derive(Clone)]
 pub enum Channels {
-    /// This process's alone.
+    /// Channels of this process alone.
     Own(Hub),
-    /// Those that it shares with others.
+    /// Channels that several servers share.
     #[cfg(feature = "store")]
     Shared(Store),
 }
@@ -49,9 +49,9 @@ impl From<Store> for Channels {
     }
 }
 
-/// The verbs are the hub's: each is documented there.
+/// Most methods are those of [`Hub`] with the same name, and are documented there.
 impl Channels {
-    /// The hub whose subscriptions are read in this process, and which bounds what it holds.
+    /// Returns the hub of this process: it holds the subscriptions that are read here.
     #[must_use]
     pub fn hub(&self) -> &Hub {
         match self {
@@ -61,7 +61,7 @@ impl Channels {
         }
     }
 
-    /// The hub, where all channels are its own: it answers without being awaited.
+    /// Returns the hub if it holds all channels: it answers without being awaited.
     #[must_use]
     pub fn own(&self) -> Option<&Hub> {
         match self {
@@ -71,7 +71,7 @@ impl Channels {
         }
     }
 
-    /// Whether clients can be served now.
+    /// Checks that clients can be served now.
     ///
     /// # Errors
     /// [`Closing`](crate::hub::Refusal::Closing), [`Refusal::StoreAway`].
@@ -83,7 +83,7 @@ impl Channels {
         }
     }
 
-    /// Says farewell to whom the channels are shared with, after the last request.
+    /// Tells the other servers, after the last request, that this one leaves. Does nothing without a store.
     pub async fn leave(&self) {
         match self {
             Self::Own(_) => {}
@@ -172,10 +172,10 @@ impl Channels {
         }
     }
 
-    /// [`Hub::broadcast`], to its end: how many channels took the message.
+    /// [`Hub::broadcast`], run to its end. Returns how many channels accepted the message.
     ///
     /// # Errors
-    /// As there, and why not a single channel could take it.
+    /// As there, and the reason if no channel could accept it.
     pub async fn broadcast(&self, message: Message, key: Option<&str>) -> Result<usize, Refusal> {
         let hub = match self {
             Self::Own(hub) => hub,
@@ -241,7 +241,7 @@ impl Channels {
     /// The store's.
     pub async fn clients(&self) -> Result<Vec<ClientInfo>, Refusal> {
         match self {
-            // There may be very many, which would hold the other requests of this thread up.
+            // A long list would hold up the other requests of this thread.
             Self::Own(hub) => {
                 let hub = hub.clone();
                 let clients = task::spawn_blocking(move || hub.clients());
@@ -253,10 +253,10 @@ impl Channels {
         }
     }
 
-    /// Appends what metrics tell of a store, with what [`Channels::stats`] last asked it.
+    /// Appends the metrics of the store, if there is one. [`Channels::stats`] updates those that the store counts.
     #[cfg_attr(
         not(feature = "store"),
-        expect(unused_variables, reason = "a hub tells none")
+        expect(unused_variables, reason = "a hub has none")
     )]
     pub fn write_metrics(&self, out: &mut String) {
         match self {
@@ -266,7 +266,7 @@ impl Channels {
         }
     }
 
-    /// [`Hub::stats`]: of this process, but for the number of channels, which are all there are.
+    /// [`Hub::stats`] of this process, except that the number of channels includes all that are shared.
     pub async fn stats(&self) -> Stats {
         match self {
             Self::Own(hub) => hub.stats(),
@@ -301,7 +301,8 @@ impl Publisher {
         }
     }
 
-    /// How many messages are published at once, at the most, where each time takes a while; `None` where it takes none.
+    /// Returns the upper bound of the messages to publish in one call, because each call of a store takes time; `None`
+    /// if there is no bound.
     #[must_use]
     pub fn batch(&self) -> Option<usize> {
         match self {
@@ -321,13 +322,13 @@ impl Publisher {
         }
     }
 
-    /// [`PublishStream::may_come_back`].
+    /// [`PublishStream::may_be_resumed`].
     #[must_use]
-    pub fn may_come_back(&self) -> bool {
+    pub fn may_be_resumed(&self) -> bool {
         match self {
-            Self::Own(publisher) => publisher.may_come_back(),
+            Self::Own(publisher) => publisher.may_be_resumed(),
             #[cfg(feature = "store")]
-            Self::Shared(publisher) => publisher.may_come_back(),
+            Self::Shared(publisher) => publisher.may_be_resumed(),
         }
     }
 

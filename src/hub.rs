@@ -1,4 +1,4 @@
-//! The hub: every client's channel, and who may write to it and read it.
+//! The hub: the channels of all clients, their publishers and their readers.
 //!
 //! A channel is a bounded log and a subscriber is a position in it. The hub receives messages and returns bytes,
 //! encoded by [`Frames`]; it knows no HTTP, JSON or terminal, and does no I/O. Its locks are short and never held
@@ -91,7 +91,7 @@ struct Registry {
     candidates: Mutex<Candidates>,
 }
 
-/// What every channel needs of the hub.
+/// The part of the hub that every channel uses.
 struct Shared {
     limits: Limits,
     frames: Frames,
@@ -167,7 +167,8 @@ impl Hub {
         Ok(id)
     }
 
-    /// Publishes one message. Never waits: a slow reader that has not read what the log drops gets a gap.
+    /// Publishes one message. Never waits: if the log drops messages that a slow reader has not read, that reader gets
+    /// a gap.
     ///
     /// # Errors
     /// [`Refusal::Unknown`], [`Refusal::Ended`], [`Refusal::OutOfMemory`], [`Refusal::Closing`].
@@ -305,7 +306,7 @@ impl Hub {
         self.shard(id).get(&id).cloned()
     }
 
-    /// Returns what is known of an ID that has ended.
+    /// Returns when and why an ID has ended, if it is remembered.
     fn ended(&self, id: ClientId) -> Option<ClientPast> {
         let (ago, end) = lock(&self.registry.tombstones).get(id, Instant::now())?;
         let ago = u64::try_from(ago.as_millis()).unwrap_or(u64::MAX);
@@ -352,7 +353,7 @@ impl Hub {
         let removed = self.shard(channel.id).remove(&channel.id);
         debug_assert!(
             removed.is_some_and(|it| Arc::ptr_eq(&it, channel)),
-            "only its end takes it out"
+            "a channel leaves the registry only when it ends"
         );
         self.registry.clients.fetch_sub(1, Ordering::Relaxed);
         true

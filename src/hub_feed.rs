@@ -1,4 +1,4 @@
-//! A client's messages, read in the process of the hub.
+//! Reading a client's messages in the process of the hub.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -14,7 +14,7 @@ use crate::wire::json;
 const READ_BYTES: usize = 64 * 1024;
 
 impl Hub {
-    /// Reads a client's messages, as a watcher does over HTTP. A client that is not known is opened. Ends after [`Update::End`], and
+    /// Reads a client's messages, as a watcher does over HTTP. An unknown client is opened. The feed ends after [`Update::End`], and
     /// when the hub is closed.
     ///
     /// # Errors
@@ -47,9 +47,9 @@ impl Hub {
     }
 }
 
-/// What happens on a client's stream: see [`Hub::feed`]. Nothing can go wrong in one process, so there are no errors.
+/// The updates of a client's stream: see [`Hub::feed`]. There are no errors, because no connection is involved.
 ///
-/// Streaming publishers wait for it to be read, so whoever no longer reads must drop it.
+/// Streaming publishers wait until it is read, so drop it if you no longer read it.
 pub struct HubFeed {
     subscription: Subscription,
     frames: Vec<u8>,
@@ -59,7 +59,7 @@ pub struct HubFeed {
 }
 
 impl HubFeed {
-    /// The next message in the frames.
+    /// Returns the next message in the frames.
     fn next_message(&mut self) -> Option<Update> {
         let frame = &self.frames[self.read..];
         let length = memchr::memmem::find(frame, b"\n\n")?;
@@ -69,7 +69,7 @@ impl HubFeed {
     }
 }
 
-/// Reads a frame of JSON, which has a line each of ID, name and data.
+/// Parses a JSON frame: one line each with the ID, the name and the data.
 fn message(frame: &[u8]) -> Option<Update> {
     let frame = std::str::from_utf8(frame).ok()?;
     let value = |name: &str| {

@@ -1,14 +1,14 @@
-//! Why channels refuse something: what the hub refuses, and what only a store does.
+//! The refusals of channels: those of the hub, and those of a store.
 
 use thiserror::Error;
 
 use crate::hub;
 
-/// Why channels refuse something: what a hub refuses, and what a store does.
+/// Why channels refuse a request.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[cfg_attr(test, derive(strum::EnumIter))]
 pub enum Refusal {
-    /// A rule that holds wherever channels are kept.
+    /// A refusal that does not depend on where channels are kept.
     #[error(transparent)]
     #[cfg_attr(test, strum(disabled))]
     Hub(#[from] hub::Refusal),
@@ -19,7 +19,7 @@ pub enum Refusal {
     StoreAway,
     /// The store has no memory left.
     #[error(
-        "the memory of the store that servers share is spent (its maxmemory); stop a client, or give the store more"
+        "the memory of the store that servers share is used up (its maxmemory); stop a client, or give the store more"
     )]
     StoreFull,
 }

@@ -2,8 +2,8 @@
 //!
 //! `axum::serve` would set no `TCP_NODELAY`, have no header timeout and take twice the memory per idle stream; axum's
 //! `Sse` cannot carry frames that are encoded already. So `connection` serves HTTP with hyper, `stream` writes frames,
-//! and axum routes. Two shortcuts bypass them, for reasons given there: `fast_path` answers the most common requests,
-//! and `stream::takeover` writes streams.
+//! and axum routes. Two shortcuts bypass hyper and axum: `fast_path` answers the most common requests, and
+//! `stream::takeover` writes streams. These modules give the reasons.
 
 mod access;
 mod body_rest;
@@ -59,19 +59,19 @@ const BUFFER_BYTES: usize = 16 * 1024;
 /// Timeouts and limits of the server, and who may use it.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
-    /// Time without content after which a stream sends a comment.
+    /// Interval of comments on a stream without content.
     pub heartbeat: Duration,
-    /// Time without taking any of the bytes that are waiting, after which a subscriber's connection is closed.
+    /// How long a subscriber may take none of the bytes that wait for it, before its connection is closed.
     pub stall_timeout: Duration,
     /// Time limit for a request's head.
     pub header_timeout: Duration,
     /// Time limit for the body of a request that is not a stream.
     pub body_timeout: Duration,
-    /// Time limit on shutdown for clients to take the last bytes of their streams.
+    /// Time limit at shutdown for clients to read the end of their streams.
     pub grace: Duration,
     /// Upper bound of a message's text, in bytes of UTF-8.
     pub max_message: usize,
-    /// Whether hyper answers every request, for comparison.
+    /// Whether hyper answers every request, for comparisons.
     pub plain_requests: bool,
     /// Whether hyper also writes every stream. Implies [`ServerOptions::plain_requests`].
     pub plain_streams: bool,
@@ -79,7 +79,7 @@ pub struct ServerOptions {
     pub access: Access,
     /// The certificate for HTTPS; `None` for HTTP.
     pub tls: Option<Tls>,
-    /// Whether the server runs inside a watch, and ends with it.
+    /// Whether the server was started by `codechat watch`, and ends with it.
     pub is_watchers: bool,
 }
 
@@ -112,7 +112,7 @@ struct App {
 }
 
 impl App {
-    /// Creates the state of a server that is reached by these addresses.
+    /// Creates the state of a server that listens on these addresses.
     fn new(channels: Channels, options: ServerOptions, listening: &[SocketAddr]) -> Self {
         Self {
             channels,
@@ -166,7 +166,7 @@ pub async fn serve(
     }
 
     shutdown.await;
-    // The hub first: an open stream would keep its connection open for ever.
+    // The hub is closed first, because an open stream would keep its connection open for ever.
     channels.hub().close();
     closing.cancel();
     connections.close();
@@ -180,7 +180,7 @@ pub async fn serve(
     background.shutdown().await;
 }
 
-/// Ends idle channels, so often that none exceeds the idle timeout by more than an eighth.
+/// Ends idle channels, often enough that none exceeds the idle timeout by more than an eighth.
 async fn sweep(hub: Hub) {
     const OFTEN: Duration = Duration::from_millis(10);
     const SELDOM: Duration = Duration::from_secs(30);
@@ -239,7 +239,7 @@ fn handlers(route: Route) -> MethodRouter<App> {
         let refused = ProblemKind::MethodNotAllowed(method, route.methods().join(", "));
         (allow, Problem::from(refused))
     };
-    // Otherwise axum would answer HEAD with the handler for GET.
+    // Without this, axum would answer HEAD with the handler for GET.
     let handlers = if route.methods().contains(&"GET") && !route.methods().contains(&"HEAD") {
         handlers.head(refuse)
     } else {

@@ -1,8 +1,8 @@
 //! Channels that several servers share, in Redis or Valkey.
 //!
-//! Writing is remote: each change of a channel is one script in the store, which numbers, bounds and keeps the
-//! messages. Reading is replicated: a node mirrors each channel that somebody reads there ([`crate::hub::Mirror`]), fed
-//! by notices from the store. `docs/deployment.md` describes the keys, the scripts and what happens on failures.
+//! Writes go to the store: each change of a channel is one script there, which numbers, bounds and keeps the messages.
+//! Reads are local: a node has a mirror ([`crate::hub::Mirror`]) of each channel that somebody reads there, updated by
+//! notices from the store. `docs/deployment.md` describes the keys, the scripts and what happens on failures.
 
 mod address;
 mod entry;
@@ -56,13 +56,14 @@ pub struct StoreOptions {
     pub prefix: String,
     /// How long to wait for one answer.
     pub timeout: Duration,
-    /// How long streaming publishers, subscriptions and the start of the server wait while the store cannot be reached.
+    /// How long streaming publishers, subscriptions and the start of the server wait for a store that cannot be
+    /// reached.
     pub patience: Duration,
     /// How long a publisher waits for a node that does not report its readers.
     pub stall_timeout: Duration,
 }
 
-/// The store does not answer, or refuses. The reason has been logged.
+/// The error if the store does not answer, or refuses. The reason has been logged.
 #[derive(Debug, thiserror::Error)]
 #[error("the store could not be used within {0:?}: {1}")]
 pub struct StoreUnusable(Duration, String);
@@ -94,17 +95,17 @@ struct Inner {
     stall_timeout: Duration,
 }
 
-/// Upper bound of the channels that a broadcast publishes to, or a list asks about, at the same time.
+/// Upper bound of the concurrent requests of a broadcast or of a list of clients.
 const AT_ONCE: usize = 64;
 
-/// How long a server that ends may take to leave the store.
+/// Time limit for leaving the store when the server ends.
 const LEAVING: Duration = Duration::from_secs(1);
 
 impl Store {
     /// Connects to the store.
     ///
     /// # Errors
-    /// If the store cannot be used within its patience.
+    /// If the store cannot be used within [`StoreOptions::patience`].
     pub async fn connect(
         options: StoreOptions,
         limits: Limits,
@@ -200,7 +201,7 @@ impl Store {
         Publisher::begin(Arc::clone(&self.inner), id, key).await
     }
 
-    /// See [`Hub::broadcast`]. Returns how many channels took the message.
+    /// See [`Hub::broadcast`]. Returns how many channels accepted the message.
     ///
     /// # Errors
     /// As there, and the store's.
@@ -267,7 +268,7 @@ impl Store {
         Ok(clients)
     }
 
-    /// Reports that this server's readers have left, and removes it from the nodes that live.
+    /// Reports that this server's readers have left, and removes it from the live nodes.
     pub async fn leave(&self) {
         let reports = stream::iter(self.inner.mirrors.clients());
         let report = |id| Arc::clone(&self.inner).report(id);
@@ -294,8 +295,8 @@ impl Inner {
         *self.is_fed.borrow() && answers && self.beats.are_back()
     }
 
-    /// Asks the store, and repeats that for at most `patience` while it cannot be reached.
-    async fn patiently<T, F>(&self, ask: impl Fn() -> F) -> Result<T, Refusal>
+    /// Calls `ask`, and repeats it for up to `patience` while the store cannot be reached.
+    async fn retry_while_away<T, F>(&self, ask: impl Fn() -> F) -> Result<T, Refusal>
     where
         F: Future<Output = Result<T, Refusal>>,
     {
@@ -313,7 +314,7 @@ impl Inner {
     }
 
     fn next_ticket(&self) -> u64 {
-        // Control streams have small tickets.
+        // Control streams have smaller tickets.
         const FIRST: u64 = 1 << 32;
         FIRST + self.tickets.fetch_add(1, Ordering::Relaxed)
     }

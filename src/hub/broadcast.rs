@@ -8,8 +8,8 @@ use crate::message::Message;
 /// The number of channels in one step.
 const STEP: usize = 1000;
 
-/// A message on its way to every channel that exists from the beginning to the end. One that is opened meanwhile may or
-/// may not get it.
+/// A broadcast in progress: it reaches every channel that exists from its beginning to its end. A channel that is
+/// opened meanwhile may or may not get the message.
 #[non_exhaustive]
 pub struct Broadcast {
     hub: Hub,

@@ -1,4 +1,4 @@
-//! The mirrors whose readers or listeners have changed, for the store that keeps the channels.
+//! The queue of mirrors whose readers or listeners have changed, to be reported to the store.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use super::lock;
 use super::sync::Mutex;
 use crate::event::ClientId;
 
-/// The queue of such mirrors. Each is in it at most once.
+/// The queue. It holds each mirror at most once.
 #[derive(Default)]
 pub(super) struct Changes {
     waiting: Mutex<VecDeque<ClientId>>,

@@ -39,7 +39,7 @@ pub(super) struct Channel {
 struct State {
     created: UnixMillis,
     log: Log,
-    /// A reader keeps its place in the list until it leaves; free places are reused.
+    /// A reader keeps its index until it leaves; free places are reused.
     readers: Vec<Option<Reader>>,
     /// Streaming publishers that wait for readers, by ticket.
     writers: Vec<(u64, Waker)>,
@@ -57,8 +57,8 @@ struct Reader {
     next: u64,
     /// `next` before the last messages were read. They may not have been written to the socket.
     before: u64,
-    /// Whether the store lost messages at this position, which the reader does not know yet.
-    is_at_loss: bool,
+    /// Whether the store lost messages at this position, and the reader has not got a gap for it yet.
+    owes_a_gap: bool,
     /// Set while the reader waits for more.
     waker: Option<Waker>,
 }
@@ -100,7 +100,7 @@ impl Channel {
     }
 
     /// Returns whether there are messages in the log and no readers.
-    pub(super) fn holds_messages_for_nobody(&self) -> bool {
+    pub(super) fn has_messages_but_no_readers(&self) -> bool {
         let state = self.lock();
         state.reader_count() == 0 && state.log.memory() > 0
     }
@@ -117,8 +117,8 @@ impl Channel {
         (state.reader_count(), state.listeners())
     }
 
-    /// Appends one message without waiting. A repetition with the same key adds nothing and gets the first one's
-    /// receipt. If there is no room, the message is accepted only if the log does not grow.
+    /// Appends one message without waiting. A repeated request with the same key adds nothing and returns the receipt
+    /// of the first one. If there is no room, the message is accepted only if the log does not grow.
     pub(super) fn publish(
         &self,
         message: Message,
@@ -163,9 +163,9 @@ impl Channel {
         })
     }
 
-    /// Appends from the front of `messages` as long as no attached reader would lose messages and, if there is no room,
-    /// the log does not grow. Ready when all are appended, or with the refusal of the rest; pending, with the waker
-    /// stored, while a reader is behind.
+    /// Appends messages from the front of `messages` until an attached reader would lose some or, if there is no room,
+    /// the log would grow. Ready if all are appended, or with the refusal of the rest; pending, with the waker stored,
+    /// while a reader is behind.
     pub(super) fn poll_publish(
         &self,
         messages: &mut VecDeque<Message>,
@@ -179,7 +179,7 @@ impl Channel {
         if state.end.is_some() {
             return Poll::Ready(Err(Refusal::Ended));
         }
-        // Under the lock: the writers are woken after the flag is set, so none begins to wait unnoticed.
+        // Checked under the lock: writers are woken after the flag is set, so none can begin to wait after that.
         if self.shared.is_closing() {
             return Poll::Ready(Err(Refusal::Closing));
         }
@@ -191,7 +191,7 @@ impl Channel {
             if let Some(already) = &already
                 && already.accepted > receipt.accepted
             {
-                // An earlier try of this request got further.
+                // An earlier try of this request has published this message.
                 receipt.accepted += 1;
                 receipt.last = already.last;
                 continue;
@@ -260,10 +260,10 @@ impl Channel {
     }
 
     /// Ends the channel if its last activity is not after `deadline`, on the hub's clock, and no operation is under
-    /// way, which may be silent for long.
+    /// way, because one may be silent for long.
     pub(super) fn end_if_idle(&self, deadline: u64) -> bool {
         self.end_if(End::Idle, |state| {
-            self.active() <= deadline && !state.is_worked_for()
+            self.active() <= deadline && !state.has_open_operation()
         })
     }
 

@@ -13,8 +13,8 @@ use crate::control::{ControlRequest, ControlState};
 use crate::event::ClientId;
 use crate::message::Operation;
 
-/// A publisher that listens. If the last one of an operation without outcome is dropped, the channel gets the message
-/// that its publisher has disconnected.
+/// A publisher's control stream. When the last one of an operation without an outcome is dropped, the channel gets a
+/// message that the publisher has disconnected.
 pub struct ControlStream {
     channel: Arc<Channel>,
     ticket: u64,
@@ -24,7 +24,7 @@ pub struct ControlStream {
 }
 
 impl Hub {
-    /// Adds a request to a channel's publishers, and returns the new state.
+    /// Adds a request to a channel's publishers and returns the new state.
     ///
     /// # Errors
     /// [`Refusal::Unknown`], [`Refusal::Ended`], [`Refusal::Closing`].
@@ -75,11 +75,11 @@ impl ControlStream {
 
     /// Returns whether it accompanies an operation's publisher.
     #[must_use]
-    pub fn stands_for_an_operation(&self) -> bool {
+    pub fn accompanies_an_operation(&self) -> bool {
         self.stands
     }
 
-    /// Notes that the listener has disconnected, although it may reconnect before this is dropped.
+    /// Notes that the publisher has disconnected. It may reconnect before this is dropped.
     pub fn gone(&self) {
         self.channel.listener_is_gone(self.ticket);
     }

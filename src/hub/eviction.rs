@@ -1,4 +1,4 @@
-//! Which channels end when the memory budget is used up.
+//! Eviction: which channels end when the memory budget is used up.
 
 use std::collections::VecDeque;
 
@@ -8,13 +8,13 @@ use super::sync::{Arc, Ordering};
 use super::{Hub, Refusal, lock};
 use crate::event::{ClientId, End};
 
-/// Interval after a scan that found too little, in milliseconds.
+/// Pause after a scan that found too little, in milliseconds.
 const SCAN_PAUSE: u64 = 100;
 
-/// Unwatched channels that hold messages, longest idle first, as one scan over all channels found them.
+/// The unwatched channels that hold messages, longest idle first, at the time of the last scan of all channels.
 ///
-/// A scan costs as much as there are channels, so its result is used up before the next one. A candidate that was
-/// active since is skipped; a channel that lost its last reader since waits for the next scan. After one that found too
+/// A scan visits every channel, so its result is used up before the next one. A candidate that has been active since is
+/// skipped; a channel that has lost its last reader since is found by the next scan. After a scan that found too
 /// little, [`SCAN_PAUSE`] must pass, so that not every refused message costs a scan.
 #[derive(Default)]
 pub(super) struct Candidates {
@@ -40,7 +40,7 @@ impl Candidates {
     }
 
     /// Notes that a scan found too little.
-    pub(super) fn scanned_in_vain(&mut self, now: u64) {
+    pub(super) fn note_failed_scan(&mut self, now: u64) {
         self.next_scan = now + SCAN_PAUSE;
     }
 }
@@ -62,13 +62,13 @@ impl Hub {
                     self.remove_ended(&channel, End::Idle, || channel.end_if_unwatched(active));
                 }
             } else if scanned {
-                lock(&self.registry.candidates).scanned_in_vain(self.shared.now());
+                lock(&self.registry.candidates).note_failed_scan(self.shared.now());
                 return Err(Refusal::OutOfMemory(budget));
             } else if !lock(&self.registry.candidates).may_scan(self.shared.now()) {
                 return Err(Refusal::OutOfMemory(budget));
             } else {
                 scanned = true;
-                let idle = self.channels_where(Channel::holds_messages_for_nobody);
+                let idle = self.channels_where(Channel::has_messages_but_no_readers);
                 lock(&self.registry.candidates).refill(
                     idle.iter()
                         .map(|channel| (channel.active(), channel.id))

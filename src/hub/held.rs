@@ -5,7 +5,7 @@ use super::{Hub, Refusal, Shared};
 
 /// Divisor of the budget: unfinished requests may hold this part of it even if logs use up the rest.
 const RESERVE_DIVISOR: usize = 8;
-/// Lower bound of that part, in bytes, so that a server with a small budget can accept messages.
+/// Lower bound of that part, in bytes, so that even a server with a small budget can accept messages.
 const RESERVE_MIN: usize = 1 << 20;
 
 /// The bytes that one request holds before it is a message. Dropping this frees them.
@@ -63,7 +63,7 @@ mod tests {
     use crate::hub::{Frames, Limits};
 
     #[test]
-    fn what_requests_hold_is_bounded_by_the_budget_and_given_back() {
+    fn memory_of_requests_is_bounded_by_the_budget_and_released() {
         let frames = Frames {
             text: |_| Vec::new(),
             json: |_| Vec::new(),

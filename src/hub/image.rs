@@ -1,4 +1,4 @@
-//! What a mirror and its store exchange.
+//! The values that a mirror and its store exchange.
 
 use crate::control::ControlState;
 use crate::event::{EventId, UnixMillis};
@@ -21,10 +21,10 @@ pub struct Image {
     pub control: ControlState,
 }
 
-/// What a store has lost of what a mirror had.
+/// The messages of a mirror that its store has lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
-    /// Everything: the channel is another one.
+    /// All messages: the channel was replaced by another one.
     All,
     /// An unknown number of messages right before the one that has this number now.
     Before(u64),
@@ -66,6 +66,6 @@ pub struct MirrorChange {
     pub gone: Vec<(u64, Operation)>,
 }
 
-/// The mirror lacks messages before those that it was given: it has to be renewed.
+/// The error that a mirror lacks earlier messages, and has to be renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Missing;

@@ -5,8 +5,8 @@
 //! RUSTFLAGS="--cfg codechat_loom" CARGO_TARGET_DIR=target/loom cargo test --lib interleavings
 //! ```
 //!
-//! The hub itself runs here. Only `Notify`, which notifies a streaming publisher of the close between two messages, is
-//! tokio's own: each of its calls is one step.
+//! The hub itself runs here. Only `Notify`, by which a streaming publisher learns of a close between two messages, is
+//! tokio's own: loom treats each of its calls as one step.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -73,7 +73,7 @@ fn publish(hub: &Hub, id: ClientId, text: &str) -> Result<u64, Refusal> {
     Ok(receipt.last.unwrap().seq)
 }
 
-/// Reads until something other than messages comes; returns all that was read, and that.
+/// Reads until a delivery other than messages; returns the text that was read, and that delivery.
 fn read_on(subscription: &mut Subscription) -> (String, Delivery) {
     let mut read = Vec::new();
     loop {
@@ -85,7 +85,7 @@ fn read_on(subscription: &mut Subscription) -> (String, Delivery) {
 }
 
 #[test]
-fn a_waiting_reader_gets_all_in_order_once_and_then_the_end() {
+fn a_waiting_reader_gets_every_message_once_in_order_and_then_the_end() {
     in_every_order(|| {
         let (hub, id, mut reader) = watched(10);
         let writing = thread::spawn(move || {
@@ -100,7 +100,7 @@ fn a_waiting_reader_gets_all_in_order_once_and_then_the_end() {
 }
 
 #[test]
-fn two_publishers_get_a_number_each_and_the_reader_their_order() {
+fn two_publishers_get_different_numbers_and_the_reader_reads_in_that_order() {
     in_every_order(|| {
         let (hub, id, mut reader) = watched(10);
         let (first, second) = (hub.clone(), hub);
@@ -121,7 +121,7 @@ fn two_publishers_get_a_number_each_and_the_reader_their_order() {
 }
 
 #[test]
-fn what_is_accepted_beside_a_stop_is_delivered_and_what_is_not_is_told_so() {
+fn a_message_published_during_a_stop_is_delivered_or_refused() {
     in_every_order(|| {
         let (hub, id, mut reader) = watched(10);
         let publisher = hub.clone();
@@ -141,7 +141,7 @@ fn what_is_accepted_beside_a_stop_is_delivered_and_what_is_not_is_told_so() {
 }
 
 #[test]
-fn who_subscribes_beside_an_expiry_is_told_of_it_or_has_a_channel_that_lives() {
+fn a_subscription_during_an_expiry_gets_the_end_or_an_open_channel() {
     in_every_order(|| {
         let hub = hub(10);
         let id = hub.connect().unwrap();
@@ -168,7 +168,7 @@ fn who_subscribes_beside_an_expiry_is_told_of_it_or_has_a_channel_that_lives() {
 }
 
 #[test]
-fn who_begins_an_operation_beside_an_expiry_is_refused_or_has_a_channel_that_lives() {
+fn an_operation_begun_during_an_expiry_is_refused_or_keeps_its_channel_open() {
     in_every_order(|| {
         let hub = hub(10);
         let id = hub.connect().unwrap();
@@ -184,7 +184,7 @@ fn who_begins_an_operation_beside_an_expiry_is_refused_or_has_a_channel_that_liv
 }
 
 #[test]
-fn two_who_open_an_unknown_client_are_on_one_channel() {
+fn two_subscribers_of_an_unknown_client_share_one_channel() {
     in_every_order(|| {
         let hub = hub(10);
         let id = ClientId::random();
@@ -209,7 +209,7 @@ impl Wake for Task {
 }
 
 #[test]
-fn a_reader_that_leaves_takes_its_waker_along() {
+fn a_reader_that_leaves_drops_its_waker() {
     in_every_order(|| {
         let (hub, id, mut reader) = watched(10);
         let publisher = hub.clone();
@@ -241,7 +241,7 @@ fn a_streaming_publisher_waits_for_its_reader_and_is_woken() {
         });
         let mut publisher = hub.publish_stream(id, None).unwrap();
         let mut queue: VecDeque<_> = ["a", "b", "c"].map(Message::text).into();
-        // The reader takes two messages and leaves, which frees the publisher like reading on.
+        // The reader takes two messages and leaves, which frees the publisher just as reading on would.
         assert_eq!(block_on(publisher.send(&mut queue)), Ok(()));
         assert_eq!(publisher.finish().accepted, 3);
         assert_eq!(reading.join().unwrap()[..2], *b"ab");
@@ -249,7 +249,7 @@ fn a_streaming_publisher_waits_for_its_reader_and_is_woken() {
 }
 
 #[test]
-fn a_control_stream_that_waits_hears_of_each_subscriber_and_each_request() {
+fn a_waiting_control_stream_gets_each_subscriber_and_each_request() {
     in_every_order(|| {
         let hub = hub(10);
         let id = hub.connect().unwrap();
@@ -324,7 +324,7 @@ fn a_close_reaches_a_streaming_publisher_wherever_it_waits() {
 }
 
 #[test]
-fn a_mirror_loses_no_change_that_its_store_should_hear_of() {
+fn every_change_of_a_mirror_is_reported_to_its_store() {
     in_every_order(|| {
         let hub = hub(4);
         let id = ClientId::random();
@@ -346,7 +346,7 @@ fn a_mirror_loses_no_change_that_its_store_should_hear_of() {
         assert_eq!(block_on(hub.changed_mirror()), id);
         assert_eq!(mirror.take_change().unwrap().readers, 0);
         assert_eq!(mirror.last(), end);
-        assert!(mirror.let_go());
+        assert!(mirror.remove_if_unused());
     });
 }
 

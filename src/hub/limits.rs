@@ -64,7 +64,7 @@ pub enum Refusal {
     TooManyControlStreams(usize),
     /// [`Limits::memory`] is used up, every channel is being watched, and the message would make a log larger.
     #[error(
-        "the memory budget of {0} bytes for all logs, idempotency keys and unfinished requests is spent; stop a client, or start the server with a higher --max-memory"
+        "the memory budget of {0} bytes for all logs, idempotency keys and unfinished requests is used up; stop a client, or start the server with a higher --max-memory"
     )]
     OutOfMemory(usize),
     /// The hub is closing.
@@ -72,5 +72,5 @@ pub enum Refusal {
     Closing,
 }
 
-/// Whether logs may grow; if not, the refusal of a message that would make one grow.
+/// Whether logs may grow; `Err` is the refusal for a message that would make a log grow.
 pub(super) type Room = Result<(), Refusal>;

@@ -1,8 +1,7 @@
 //! A channel's log: the newest messages, bounded by count and by bytes.
 //!
-//! It is kept as the bytes that are sent: all text frames in a row, so that reading any part of them is one copy, and a
-//! plain message costs an allocation only now and then. The fields of a message are kept only if its frame does not
-//! contain them.
+//! The log keeps the bytes that are sent: all text frames in a row. So reading any part of them is one copy, and a
+//! plain message rarely costs an allocation. The fields of a message are kept only if its frame does not contain them.
 //!
 //! Positions are sequence numbers. Reading is the same for replay and for live delivery, and a reader below
 //! [`Log::first`] has lost messages. No locks, no async, no clock.
@@ -121,8 +120,8 @@ impl Log {
         first
     }
 
-    /// Returns whether appending this message takes more memory than it frees. Frames encoded for readers are not
-    /// counted on either side.
+    /// Returns whether appending this message takes more memory than it frees. JSON frames, which are encoded for
+    /// readers, are not counted on either side.
     pub(super) fn would_grow(&self, prepared: &Prepared) -> bool {
         let dropped = self.first_after(prepared) - self.first();
         let dropped = usize::try_from(dropped).unwrap_or(usize::MAX);
@@ -141,7 +140,7 @@ impl Log {
             self.drop_oldest();
         }
         let id = prepared.event.id;
-        debug_assert_eq!(id.seq, self.next, "prepared for another place");
+        debug_assert_eq!(id.seq, self.next, "prepared with another number");
         self.next += 1;
         self.newest_at = id.time;
         self.bytes += prepared.bytes();
@@ -193,7 +192,7 @@ impl Log {
         let Range { start, mut end } = entries;
         let begin = self.start_of(start);
         let room = max.saturating_sub(out.len());
-        // Usually there is room for all, so that no entry needs to be looked at.
+        // Usually there is room for all of them, and no entry needs to be examined.
         if length(begin, self.start_of(end)) > room {
             let fills = |it: &Entry| it.end > begin && length(begin, it.end) >= room;
             end = self.entries.partition_point(|it| !fills(it)) + 1;

@@ -1,7 +1,7 @@
 //! Mirrors: channels of this hub that replicate channels of a store, for their readers at this node.
 //!
-//! The store numbers and bounds the messages, and gets reports of the readers and listeners here. For its readers, a
-//! mirror is an ordinary channel: replay, live delivery, gaps and slow readers are the same code.
+//! The store numbers the messages and applies the limits; the node reports its readers and listeners to the store. For
+//! its readers, a mirror is an ordinary channel: replay, live delivery, gaps and slow readers are the same code.
 
 use super::channel::Channel;
 use super::image::{Image, Loss, MirrorChange, Missing};
@@ -20,13 +20,13 @@ pub struct Mirror {
 }
 
 impl Hub {
-    /// Makes a mirror of a channel that nobody has read here. Its log is bounded by the memory budget alone.
+    /// Creates the mirror of a channel that has none yet. Its log is bounded by the memory budget alone.
     ///
     /// # Errors
     /// [`Refusal::OutOfMemory`], [`Refusal::Closing`].
     ///
     /// # Panics
-    /// If there is already one.
+    /// If the channel already has a mirror.
     #[doc(hidden)]
     pub fn mirror(&self, id: ClientId, image: Image) -> Result<Mirror, Refusal> {
         self.admit()?;
@@ -37,7 +37,7 @@ impl Hub {
         let channel = Channel::new(id, Arc::clone(&self.shared)).mirroring(image);
         let channel = Arc::new(channel);
         let before = self.shard(id).insert(id, Arc::clone(&channel));
-        assert!(before.is_none(), "a client has one mirror at the most");
+        assert!(before.is_none(), "a client has at most one mirror");
         self.registry.clients.fetch_add(1, Ordering::Relaxed);
         let hub = self.clone();
         Ok(Mirror { hub, channel })
@@ -53,7 +53,7 @@ impl Mirror {
     /// Appends messages that the store has accepted, numbered from `from` on; it holds none older than `held_from`.
     ///
     /// # Errors
-    /// [`Missing`] if messages before them are lacking. Then none is appended.
+    /// [`Missing`] if the mirror lacks messages before these. Then none is appended.
     pub fn append(
         &self,
         held_from: u64,
@@ -63,11 +63,11 @@ impl Mirror {
         self.channel.append_taken(held_from, from, events)
     }
 
-    /// Replaces the mirror's content by what the store holds. A reader that has read what the store does not have gets
-    /// [`Gap::Unknown`](crate::Gap::Unknown), and continues with what the store has. `is_sure` means that the store has
-    /// lost nothing since the mirror's last update, even if both can no longer be compared. So does one that has
-    /// passed a place at which another mirror has noticed a loss. Returns what the store lacks of what was here, if
-    /// anything.
+    /// Replaces the mirror's content by what the store holds. A reader that has read messages which the store lacks gets
+    /// [`Gap::Unknown`](crate::Gap::Unknown), and continues with what the store has. So does one that
+    /// has passed a place at which another mirror noticed a loss. `is_sure` means that the store is
+    /// known to have lost nothing since the mirror's last update, even if the two have no message in common to compare.
+    /// Returns which messages the store lacks, if any.
     #[must_use]
     pub fn renew(&self, image: Image, is_sure: bool) -> Option<Loss> {
         self.channel.renew(image, is_sure)
@@ -90,14 +90,14 @@ impl Mirror {
         self.channel.last()
     }
 
-    /// Returns whether the mirror holds all that the store holds for a reader that begins there.
+    /// Returns whether the mirror holds everything that the store holds from this position on.
     #[must_use]
     pub fn covers(&self, from: Position) -> bool {
         self.channel.covers(from)
     }
 
-    /// Opens a subscription; `None` if the mirror has ended. `past` is what the store knew of the client when it opened
-    /// the channel for this.
+    /// Opens a subscription; `None` if the mirror has ended. `past` is what the store remembered of the client when it
+    /// opened the channel for this subscription.
     #[must_use]
     pub fn subscribe(
         &self,
@@ -110,7 +110,7 @@ impl Mirror {
         Some(entrance.map(opened))
     }
 
-    /// Opens a control stream, and returns its ticket, too.
+    /// Opens a control stream, and returns it with its ticket.
     ///
     /// # Errors
     /// [`Refusal::Ended`], [`Refusal::TooManyControlStreams`].
@@ -121,7 +121,8 @@ impl Mirror {
         Ok((ControlStream::new(channel, ticket, stands), ticket))
     }
 
-    /// Notes that a publisher waits for the readers: their change is queued, now and as they read on.
+    /// Notes that a publisher waits for the readers: their positions are queued to be reported, now and as they read
+    /// on.
     pub fn note_awaited(&self) {
         self.channel.note_awaited();
     }
@@ -138,9 +139,9 @@ impl Mirror {
         self.channel.users()
     }
 
-    /// Returns a change that could not be reported: it is queued again.
-    pub fn give_back(&self, change: MirrorChange) {
-        self.channel.give_back(change);
+    /// Queues a change again that could not be reported.
+    pub fn requeue(&self, change: MirrorChange) {
+        self.channel.requeue(change);
     }
 
     /// Takes the change of readers and listeners; `None` if it was taken already. The next change is queued again.
@@ -149,7 +150,8 @@ impl Mirror {
         self.channel.take_change()
     }
 
-    /// Ends the channel. Readers get what is here first; what is missing up to `last` is reported to them as a gap.
+    /// Ends the channel. Readers first get the messages that are here, then a gap for those that are missing up to
+    /// `last`.
     pub fn end(&self, end: End, last: EventId) {
         if self.channel.end_at(end, last) {
             self.remove();
@@ -162,7 +164,7 @@ impl Mirror {
         self.channel.cut();
     }
 
-    /// Returns whether it was cut, and not renewed since.
+    /// Returns whether it was cut and has not been renewed since.
     #[must_use]
     pub fn is_cut(&self) -> bool {
         self.channel.is_cut()
@@ -170,7 +172,7 @@ impl Mirror {
 
     /// Removes the mirror if it has no readers or listeners; returns false otherwise.
     #[must_use]
-    pub fn let_go(&self) -> bool {
+    pub fn remove_if_unused(&self) -> bool {
         let is_unused = self.channel.end_unused();
         if is_unused {
             self.remove();

@@ -1,4 +1,4 @@
-//! A streaming publisher: many messages in one request, which waits while a reader would lose some.
+//! Streaming publishers: many messages in one request, which waits while a reader would lose some.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -10,8 +10,8 @@ use super::{Hub, Receipt, Refusal};
 use crate::message::{Message, Operation};
 
 /// One streaming publish request. Dropping it unfinished publishes [`BROKEN_OFF`](super::BROKEN_OFF), so that a watcher
-/// can distinguish a slow publisher from a dead one; unless a later try of the same request has begun, or a control
-/// stream accompanies its operation and reports that itself.
+/// can distinguish a slow publisher from a dead one. It does not if a later try of the same request has begun, or if a
+/// control stream accompanies its operation and reports the loss itself.
 pub struct PublishStream {
     hub: Hub,
     channel: Arc<Channel>,
@@ -65,27 +65,27 @@ impl PublishStream {
                     .poll_publish(messages, key, room, receipt, ticket, cx)
             });
             match sent.await {
-                // There may be room again since then.
+                // Some messages were published, and there may be room again.
                 Err(Refusal::OutOfMemory(_)) if messages.len() < waiting => {}
                 sent => return sent,
             }
         }
     }
 
-    /// Waits until the hub closes, for a publisher that waits for its next message.
+    /// Waits until the hub closes, so that a publisher without a message to send can stop waiting.
     pub fn closed(&self) -> impl Future<Output = ()> + use<> {
         self.hub.closed()
     }
 
-    /// Returns whether an interrupted request may be resumed before the channel gets a message about it.
+    /// Returns whether an interrupted request can be resumed, so that the message about it should be delayed.
     #[must_use]
-    pub fn may_come_back(&self) -> bool {
-        self.key.is_some() && !self.is_stood_for()
+    pub fn may_be_resumed(&self) -> bool {
+        self.key.is_some() && !self.is_accompanied()
     }
 
-    fn is_stood_for(&self) -> bool {
+    fn is_accompanied(&self) -> bool {
         let operation = self.operation.as_ref();
-        operation.is_some_and(|it| self.channel.stands_for(it))
+        operation.is_some_and(|it| self.channel.accompanies(it))
     }
 
     /// Returns how many messages of this request were accepted.
@@ -94,7 +94,7 @@ impl PublishStream {
         self.receipt.accepted
     }
 
-    /// Ends the request regularly.
+    /// Finishes the request.
     #[must_use]
     pub fn finish(mut self) -> Receipt {
         self.finished = true;
@@ -115,8 +115,8 @@ impl Drop for PublishStream {
         }
         let tries = self.key.as_deref().and_then(|key| self.channel.tries(key));
         let is_back = tries.is_some_and(|tries| tries > self.try_number);
-        if !self.finished && !is_back && !self.is_stood_for() {
-            self.channel.tell_broken_off(None);
+        if !self.finished && !is_back && !self.is_accompanied() {
+            self.channel.publish_broken_off(None);
         }
     }
 }

@@ -16,7 +16,7 @@ pub struct Stats {
     pub memory: usize,
     /// Messages ever appended to a log.
     pub published: u64,
-    /// Messages ever read, counted once for each subscriber.
+    /// Messages ever read, each counted once per subscriber.
     pub delivered: u64,
 }
 

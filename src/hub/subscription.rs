@@ -12,13 +12,14 @@ use crate::event::{ClientId, ClientPast, End, EventId, Format, Gap};
 pub enum Delivery {
     /// Frames were appended to the buffer.
     Events,
-    /// Messages are lost for this reader; delivery continues after them. The ID is that of the last lost one.
+    /// This reader has missed messages; delivery continues after them. The ID is that of the last missed one.
     Gap(Gap, EventId),
     /// The channel has ended; nothing comes after this.
     End(End),
     /// The hub closes, but the channel does not end; nothing comes after this.
     Closing,
-    /// What the channel holds can be read elsewhere only; nothing comes after this. See [`Mirror::cut`](super::Mirror::cut).
+    /// This hub cannot reach the channel, but other servers may; nothing comes after this. See
+    /// [`Mirror::cut`](super::Mirror::cut).
     Cut,
 }
 
@@ -29,7 +30,7 @@ pub enum Start {
     Fresh,
     /// Right after the reader's cursor.
     Resumed,
-    /// The reader's cursor is from before this channel: a gap of unknown size comes first.
+    /// From the beginning, because the reader's cursor is from an earlier channel: a gap of unknown size comes first.
     Restarted,
 }
 
@@ -47,8 +48,8 @@ pub struct Subscription {
 }
 
 impl Hub {
-    /// Opens a subscription. An unknown ID gets a new channel; so does one that has ended, unless the reader has a
-    /// cursor: it has seen that end, or missed it.
+    /// Opens a subscription. An unknown ID gets a new channel. So does an ID that has ended, unless the reader has a
+    /// cursor, which shows that it was reading the ended channel.
     ///
     /// # Errors
     /// [`Refusal::Ended`] (with a cursor only), the limits' refusals, [`Refusal::Closing`].
@@ -92,7 +93,7 @@ impl Hub {
             let ended = known.is_none().then(|| self.ended(id)).flatten();
             let channel = known.map_or_else(&missing, Ok)?;
             let Some(entrance) = channel.enter(from) else {
-                // The channel has ended since the lookup, and is about to leave the registry.
+                // The channel has ended since the lookup, and will leave the registry in a moment.
                 sync::yield_now();
                 continue;
             };
@@ -102,7 +103,8 @@ impl Hub {
     }
 }
 
-/// Returns the subscription of a reader that has entered. `ended` is what was known of an earlier channel with its ID.
+/// Returns the subscription of a reader that has entered. `ended` is what was remembered of an earlier channel with the
+/// same ID.
 pub(super) fn opened(
     channel: &Arc<Channel>,
     entrance: &Entrance,
@@ -155,7 +157,7 @@ impl Subscription {
         self.start
     }
 
-    /// Returns what was known of the client when it began.
+    /// Returns what was known of the client when the subscription began.
     #[must_use]
     pub fn past(&self) -> ClientPast {
         self.past
@@ -167,7 +169,7 @@ impl Subscription {
         self.format
     }
 
-    /// Returns the ID of the last event read, which the server's own events in this stream repeat.
+    /// Returns the ID of the last event read. The server's own events in this stream carry the same ID.
     #[must_use]
     pub fn last(&self) -> EventId {
         self.last

@@ -1,8 +1,8 @@
-//! The synchronization primitives of the hub: the standard library's, or loom's, with which `interleavings` runs every
-//! order of the threads' steps.
+//! The synchronization primitives of the hub: those of the standard library, or loom's, with which the tests in
+//! `interleavings` run every order of the threads' steps.
 //!
-//! The hub imports them from here only. `codechat_loom` is a name of our own, because tokio and others change under
-//! loom's usual one.
+//! The hub imports them from here only. The flag is `codechat_loom` rather than loom's usual `loom`, which would also
+//! change tokio and other crates.
 
 #[cfg(codechat_loom)]
 pub(super) use loom::{
@@ -24,11 +24,11 @@ pub(super) use std::{
 
 use tokio::time::Instant;
 
-/// Number of the registry's shards: a power of two, enough that two cores rarely meet. One with loom, where each is
-/// another lock to take in every order.
+/// Number of the registry's shards: a power of two, large enough that two cores rarely use the same one. One shard with
+/// loom, where each additional lock multiplies the orders to test.
 pub(super) const SHARDS: usize = if cfg!(codechat_loom) { 1 } else { 64 };
 
-/// Returns the milliseconds since `then`. With loom no time passes: outcomes must depend on the order alone.
+/// Returns the milliseconds since `then`; 0 with loom, so that outcomes depend on the order alone.
 pub(super) fn millis_since(then: Instant) -> u64 {
     if cfg!(codechat_loom) {
         return 0;

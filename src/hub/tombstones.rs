@@ -1,4 +1,4 @@
-//! What is remembered of channels that have ended.
+//! Tombstones: what is remembered of channels that have ended.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -12,7 +12,7 @@ pub const TOMBSTONE_AGE: Duration = Duration::from_hours(24);
 /// Upper bound of the remembered IDs; the newest are kept.
 pub const TOMBSTONES: usize = 100_000;
 
-/// The IDs that have ended, so that a reader that reconnects stops rather than waits.
+/// The IDs that have ended, so that a reader that reconnects can be told to stop.
 #[derive(Default)]
 pub(super) struct Tombstones {
     ended: HashMap<ClientId, (Instant, End)>,

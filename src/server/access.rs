@@ -23,7 +23,7 @@ pub struct Access {
 }
 
 impl Access {
-    /// Creates rules that let everybody in: for a server on loopback, or behind the application's own login.
+    /// Creates rules that allow everybody: for a server on loopback, or behind the application's own login.
     #[must_use]
     pub fn open() -> Self {
         Self::default()
@@ -72,7 +72,7 @@ impl FromStr for AllowedHost {
     type Err = NotAHost;
 
     fn from_str(text: &str) -> Result<Self, NotAHost> {
-        // An IPv6 address may come without the brackets that a URL needs.
+        // An IPv6 address may be given without the brackets that a URL needs.
         let known = match text.parse::<Ipv6Addr>() {
             Ok(address) => Known::Address(address.into()),
             Err(_) => Authority::parse(text).ok_or(NotAHost)?.host.known(),

@@ -1,8 +1,7 @@
-//! The rest of a request's body that no handler reads.
+//! Discarding the rest of a request's body that no handler has read.
 //!
-//! Many clients send a whole body before they read the answer: if the rest of a refused one were left unread, they
-//! would see a connection reset instead of the reason. So it is read and discarded, while the answer is already on its
-//! way.
+//! Many clients send the whole body before they read the answer. If the rest of a refused body were left unread, they
+//! would see a connection reset instead of the reason. So the rest is read and discarded while the answer is sent.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -26,8 +25,8 @@ pub(super) struct WholeBody {
     /// `None` after it is dropped.
     body: Option<Incoming>,
     app: App,
-    /// Whether the client waits for 100 Continue before it sends the body (RFC 9110, 10.1.1). Without it, it sends
-    /// nothing.
+    /// Whether the client waits for 100 Continue before it sends the body (RFC 9110, 10.1.1). Until then, there is
+    /// nothing to read.
     waits: bool,
     has_ended: bool,
 }
@@ -78,7 +77,7 @@ impl Drop for WholeBody {
     fn drop(&mut self) {
         let Some(body) = self.body.take() else { return };
         let is_whole = self.has_ended || body.is_end_stream();
-        // Without a runtime, its connection is gone too.
+        // Without a runtime, the connection is gone too.
         if !is_whole
             && !self.waits
             && let Ok(runtime) = Handle::try_current()
@@ -102,7 +101,7 @@ async fn drop_rest(mut body: Incoming, app: App) {
         app.channels.hub().closed().await;
         sleep(CLOSING_TIME).await;
     };
-    // Each of these ends the wait, and the connection continues or closes.
+    // Whichever comes first ends the wait; the connection then continues or closes.
     tokio::select! {
         _ = timeout(app.options.body_timeout, rest) => {}
         () = closing => {}

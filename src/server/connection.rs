@@ -29,7 +29,7 @@ use super::{App, BUFFER_BYTES, ServerOptions, tls};
 /// Pause before accepting again after an error, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepts connections until the task is aborted; also during the shutdown, when they get 503.
+/// Accepts connections until the task is aborted. During the shutdown, they are answered with 503.
 pub(super) async fn accept(
     listener: TcpListener,
     app: App,
@@ -47,7 +47,7 @@ pub(super) async fn accept(
             Err(error) if is_about_one_connection(&error) => continue,
             Err(error) => {
                 if !troubled {
-                    tracing::warn!(%error, "cannot accept connections for now; those that are open go on");
+                    tracing::warn!(%error, "cannot accept connections for now; open connections continue");
                 }
                 troubled = true;
                 sleep(ACCEPT_PAUSE).await;
@@ -67,7 +67,7 @@ pub(super) async fn accept(
     }
 }
 
-/// Returns whether an error concerns only one connection, whose client left before it was accepted.
+/// Returns whether an error concerns only one connection: its client left before it was accepted.
 fn is_about_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(
@@ -78,7 +78,7 @@ fn is_about_one_connection(error: &io::Error) -> bool {
 
 /// Serves one connection until it ends.
 async fn serve_connection(socket: TcpStream, service: HttpService, closing: CancellationToken) {
-    // Boxed, so that everything but the stream is freed by the time that it begins.
+    // Boxed, so that everything but the stream is freed when the stream begins.
     if let Some(writer) = Box::pin(until_stream(socket, service, closing)).await
         && let Err(error) = writer.await
     {
@@ -112,11 +112,11 @@ async fn until_stream(
         }
         Next::Hyper(early) => early,
     };
-    // Boxed, so that the connections that never need it stay small.
+    // Boxed, so that connections that never need it stay small.
     Box::pin(through_hyper(socket, early, service, closing)).await
 }
 
-/// Does so with hyper, for everything that `fast_path` leaves to it.
+/// Does the same with hyper, for everything that `fast_path` does not answer.
 async fn through_hyper(
     socket: WriteTimeout,
     early: Vec<u8>,
@@ -175,11 +175,10 @@ async fn through_hyper(
 /// Sets the options that accepted sockets inherit.
 fn prepare(listener: &TcpListener, options: &ServerOptions) -> io::Result<()> {
     let socket = SockRef::from(listener);
-    // On Linux, accepted sockets inherit these, which saves two calls for each.
+    // On Linux, accepted sockets inherit these options, which saves two system calls per connection.
     socket.set_tcp_nodelay(true)?;
-    // A peer that vanished acknowledges nothing. The kernel then closes the connection one heartbeat after the first
-    // heartbeat that it could not deliver. A paused reader looks the same, so the kernel's timeout must be longer than
-    // the stall timeout.
+    // If a peer has vanished, the kernel closes the connection one heartbeat after the first heartbeat that was not
+    // acknowledged. A paused reader looks the same, so this timeout must be longer than the stall timeout.
     let timeout = options.heartbeat.max(options.stall_timeout * 2);
     #[cfg(any(target_os = "linux", target_os = "android"))]
     socket.set_tcp_user_timeout(Some(timeout))?;
@@ -188,7 +187,7 @@ fn prepare(listener: &TcpListener, options: &ServerOptions) -> io::Result<()> {
     Ok(())
 }
 
-/// A socket for hyper: first returns the bytes read before; reports flushes to `takeover`.
+/// A socket for hyper. It first returns the bytes that were read before, and reports flushes to `takeover`.
 struct HyperSocket {
     early: Bytes,
     socket: WriteTimeout,

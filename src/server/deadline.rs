@@ -5,7 +5,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A timer for a moving deadline. Moving it later costs only a store: the timer is set again if it fires too early.
+/// A timer for a moving deadline. Moving it later only stores the new time: the timer is set again if it fires too
+/// early.
 pub(super) struct Deadline {
     timer: Pin<Box<Sleep>>,
     due: Instant,

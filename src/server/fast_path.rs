@@ -1,18 +1,19 @@
 //! The fast path: the most common requests, answered without hyper and axum. It issues an ID, publishes a message, or
 //! begins a stream.
 //!
-//! The reason is cost. Through hyper and axum a message takes 36,000 instructions besides the three system calls that
-//! it needs, here 10,000: 8.8 µs in all rather than 13.0 for a plain axum server, of which the kernel has 6.5. (A bare
-//! loop around epoll that checks and keeps nothing takes 7.1 on the same machine.) `serve --plain-streams` turns it
-//! off, and `benches/load` compares.
+//! The reason is cost. Besides its three system calls, a message takes 36,000 instructions through hyper and axum, and
+//! 10,000 here. In all, that is 8.8 µs, of which 6.5 are spent in the kernel; a plain axum server needs 13.0, and a
+//! bare loop around epoll that neither checks nor keeps anything 7.1, on the same machine. `serve --plain-streams`
+//! turns it off, and `benches/load` compares.
 //!
-//! Every connection begins here. It stays as long as it brings requests that [`request`] accepts and that succeed, each
-//! in one piece, or its body in a second one. The first other request hands the connection to hyper for good, with the
-//! bytes that were read: a body in more pieces, an unknown header, a message that is refused or has to wait, a wrong
-//! token, an unknown client. So nothing is refused here, every rule and every error has one place, and a test checks
-//! that both ways send the same bytes.
+//! Every connection begins here. It stays here while its requests are accepted by [`request`] and succeed. Each must
+//! arrive in one piece, or with its body in a second piece. Any other request hands the connection to hyper for good,
+//! with the bytes that were read: for example a body in more pieces, an unknown header, a message that is refused or
+//! has to wait, a wrong token, or an unknown client. So nothing is refused here, and every rule and every error is in
+//! one place. A test checks that both ways send the same bytes.
 //!
-//! Requests are parsed in a buffer that all connections of a worker share: an idle connection holds no memory for it.
+//! Requests are parsed in a buffer that all connections of a worker thread share, so an idle connection needs no
+//! buffer.
 
 mod answer;
 mod request;
@@ -47,11 +48,11 @@ use crate::hub::{Hub, Position, Receipt};
 use crate::message::Message;
 use crate::wire::answer::Connected;
 
-/// Time limit for the second part of a request, whose body many clients write separately.
+/// Time limit for a body that arrives after its head: many clients write the two separately.
 const BODY_TIME: Duration = Duration::from_millis(100);
 
 thread_local! {
-    /// What was read from a connection, while it is answered.
+    /// The bytes read from a connection, while they are answered.
     static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER_BYTES].into());
     /// The answers to it.
     static ANSWERS: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -61,9 +62,9 @@ thread_local! {
 pub(super) enum Next {
     /// It ends.
     Over,
-    /// As a stream, whose head and first bytes are sent. `unexpected` bytes came after its request.
+    /// As a stream, whose head and first bytes have been sent. `unexpected` bytes came after the request.
     Stream { stream: Stream, unexpected: usize },
-    /// With hyper, which has to read these bytes first.
+    /// With hyper, which must read these bytes first.
     Hyper(Vec<u8>),
 }
 
@@ -96,7 +97,7 @@ pub(super) async fn serve_connection(
     poll_fn(|cx| fast_path.poll(closing.as_mut(), cx)).await
 }
 
-/// Returns whether any requests can be answered here: not if pages of other origins are to read the answers.
+/// Returns whether any request can be answered here. None can if pages of other origins may read the answers.
 fn serves(options: &ServerOptions) -> bool {
     let is_plain = options.plain_requests || options.plain_streams;
     !is_plain && options.access.origins.is_empty()
@@ -106,7 +107,7 @@ struct FastPath<'a> {
     socket: &'a mut WriteTimeout,
     service: &'a HttpService,
     hub: &'a Hub,
-    /// What the socket has not taken yet. No further request is read before that is sent.
+    /// Bytes that the socket has not taken yet. No further request is read before they are sent.
     unsent: Vec<u8>,
     /// A request whose body is still to come.
     incomplete: Vec<u8>,
@@ -155,13 +156,13 @@ impl FastPath<'_> {
                 return Poll::Ready(self.end());
             }
         } else if asks && self.incomplete.is_empty() && self.deadline.is_armed(Instant::now()) {
-            // Both will wake this task: a moment ago the server was open and the timer not due.
+            // Both were polled a moment ago without being due, and will wake this task.
             return Poll::Pending;
         }
         self.deadline.poll(cx).map(|()| self.end())
     }
 
-    /// Returns how the connection continues if no more is read here: an incomplete request is hyper's.
+    /// Returns how the connection continues if no more is read here. An incomplete request is left to hyper.
     fn end(&mut self) -> Next {
         if self.incomplete.is_empty() {
             Next::Over
@@ -204,7 +205,7 @@ impl FastPath<'_> {
         })
     }
 
-    /// Answers one request after the other. The rest is for hyper.
+    /// Answers one request after the other. Those that cannot be answered here are left to hyper.
     fn answer(&mut self, mut requests: &[u8], answers: &mut Vec<u8>, cx: &mut Context<'_>) {
         let mut begun = Instant::now();
         self.deadline
@@ -214,7 +215,7 @@ impl FastPath<'_> {
             let before = answers.len();
             self.has_effect = false;
             let parsed = request::parse(requests)
-                // A client that sends many requests and reads no answers must not fill the memory.
+                // A client that sends many requests and reads no answers must not fill up memory.
                 .filter(|_| before < BUFFER_BYTES);
             if let Some(Plain {
                 body: None, length, ..
@@ -261,7 +262,7 @@ impl FastPath<'_> {
         }
     }
 
-    /// Answers a request; `None` if the ordinary handler would refuse it.
+    /// Answers a request; `None` if the ordinary handler has to, for example because it would refuse it.
     fn answer_one(
         &mut self,
         request: &Plain,
@@ -276,7 +277,7 @@ impl FastPath<'_> {
             }
             self.host = Some(request.host.into());
         }
-        // A stream may be opened without a token, but only that of a client that is known.
+        // Without a token, only the stream of a known client may be opened; the handlers decide that.
         Authorized::by(request.authorization.into_iter(), app).ok()?;
         let mut answered = if request.closes {
             Answered::Last

@@ -1,9 +1,9 @@
 //! Answers over HTTP/2, with a stall timeout for each.
 //!
-//! The socket does not show whether an HTTP/2 client makes progress: it carries other answers too, and a client may
-//! acknowledge pings while it grants an answer no window. So each answer runs in a future that notices if hyper does
-//! not ask the body for more, which means that the window is used up. After the stall timeout that future is dropped:
-//! the stream is reset, and the subscriber leaves its channel.
+//! The socket does not show whether an HTTP/2 client reads an answer: it carries other answers too, and a client may
+//! acknowledge pings while it does not open the answer's flow control window. So each answer runs in a future that
+//! notices when hyper stops asking the body for more, which means that the window is used up. After the stall timeout,
+//! that future is dropped: the stream is reset, and the subscriber leaves its channel.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -89,7 +89,7 @@ async fn run(answer: impl Future<Output = ()>, stall_timeout: Duration) -> Resul
     .await
 }
 
-/// What hyper did with an answer's body when it was last polled: one of the constants below.
+/// What hyper did with an answer's body when the answer was last polled: one of the constants below.
 #[derive(Default)]
 struct Progress(AtomicU8);
 

@@ -1,6 +1,6 @@
 //! `GET /metrics`: counters, in Prometheus's text format.
 //!
-//! There is no label by client or path, so that the answer neither grows nor reveals anybody.
+//! There are no labels for clients or paths, so that the answer neither grows nor reveals IDs.
 
 use axum::extract::State;
 use axum::http::header;
@@ -19,7 +19,7 @@ pub(super) struct Metrics {
     pub(super) bytes: Counter,
     /// Gaps that streams reported.
     pub(super) gaps: Counter,
-    /// Connections, mostly of subscribers, that were closed because they took no bytes.
+    /// Connections, mostly those of subscribers, that were closed because they took no bytes.
     pub(super) stalled: Counter,
     /// Durations of single messages, from the request's head to its answer.
     pub(super) publish: Histogram,
@@ -60,19 +60,19 @@ impl Metrics {
             (
                 "messages_received_total",
                 "counter",
-                "Messages taken from publishers.",
+                "Messages accepted from publishers.",
                 stats.published,
             ),
             (
                 "messages_sent_total",
                 "counter",
-                "Messages put into streams, each time counted.",
+                "Messages written to streams, counted once per stream.",
                 stats.delivered,
             ),
             (
                 "stream_bytes_total",
                 "counter",
-                "Bytes put into streams.",
+                "Bytes written to streams.",
                 self.bytes.get(),
             ),
             (
@@ -84,7 +84,7 @@ impl Metrics {
             (
                 "stalled_connections_closed_total",
                 "counter",
-                "Slow subscribers and other connections closed since they took no bytes.",
+                "Connections closed because they took no bytes, mostly those of slow subscribers.",
                 self.stalled.get(),
             ),
         ] {

@@ -1,5 +1,4 @@
-//! The grace time for publishers whose connection broke: they may reconnect before their channel is told that they are
-//! gone.
+//! The grace period for publishers whose connection broke: they can reconnect before their loss is published.
 
 use tokio::time::sleep;
 

@@ -1,4 +1,4 @@
-//! What handlers read from a request: its client, its token, its query, and its body.
+//! The parts of a request that handlers read: its client, its token, its query, and its body.
 
 pub(super) mod body;
 pub(super) mod client_id;

@@ -1,5 +1,5 @@
-//! The API as part of an application's own axum server: what `service` and `connection` do for every request, as far
-//! as that is possible in another accept loop.
+//! The API as part of an application's own axum server. It does what `service` and `connection` do for every request,
+//! as far as that is possible in another accept loop.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -139,10 +139,10 @@ async fn around(
     app.gate.around(request, answer).await
 }
 
-/// Starts the background tasks, at the first request: only then is the application's runtime certain to be there.
+/// Starts the background tasks. Called at the first request, when the application's runtime is certain to exist.
 fn begin(app: &App) {
     tracing::info!(
-        "the API is served by the application; what that costs beside codechat's own server is in the documentation of `router`"
+        "the API is served by the application; the documentation of `router` compares this with codechat's own server"
     );
     let Some(hub) = app.channels.own().cloned() else {
         return;

@@ -30,7 +30,7 @@ pub(super) struct HttpService {
 }
 
 impl HttpService {
-    /// Answers one request. `handoff` is set if the connection can be taken over.
+    /// Answers one request. `handoff` is given if the connection can be taken over.
     pub(super) async fn answer(
         &self,
         request: Request<Incoming>,
@@ -58,8 +58,8 @@ impl HttpService {
         })
     }
 
-    /// Passes the request to its handler. An answer that is a stream gets its body here, where it is known whether the
-    /// connection can be taken over.
+    /// Passes the request to its handler. If the answer is a stream, its body is added here, where it is known whether
+    /// the connection can be taken over.
     async fn route(
         &self,
         request: Request<WholeBody>,
@@ -101,7 +101,7 @@ impl HttpService {
             begun,
         } = seen;
         let (peer, client) = (self.peer, client.as_deref());
-        // Those of a shutdown are many, and expected.
+        // The answers of a shutdown are many, and expected.
         if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
             tracing::info!(%method, route, status = status.as_u16(), took = ?begun.elapsed(), %peer, client, "answered");
         } else {
@@ -132,7 +132,7 @@ impl Seen {
     }
 }
 
-/// Returns the method for the log: a client may invent one.
+/// Returns the method for the log. A client may invent methods, so unknown ones are not logged.
 fn shown(method: &Method) -> Method {
     const OTHER: &[u8] = b"OTHER";
     match *method {

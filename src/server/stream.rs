@@ -1,4 +1,4 @@
-//! What all streams have in common, whether they carry messages or control events.
+//! Streams: what those of messages and those of control events have in common.
 
 mod stall_body;
 pub(super) mod takeover;
@@ -36,14 +36,14 @@ pub(super) fn answer(head: impl IntoResponseParts, stream: Stream) -> Response {
     (head, Extension(OpenStream::new(stream))).into_response()
 }
 
-/// Gives an answer that is a stream its body, made by `body`; removes a wrong `Content-Length`.
+/// Adds the body, made by `body`, if the answer is a stream; removes a wrong `Content-Length`.
 pub(super) fn fill(response: &mut Response, body: impl FnOnce(Stream, &mut HeaderMap) -> Body) {
     let (is_unmodified, stream) = (
         response.status() == StatusCode::NOT_MODIFIED,
         response.extensions_mut().remove::<OpenStream>(),
     );
     let stream = stream.and_then(|it| it.take());
-    // The router has counted the placeholder's empty body, or the body of an answer that is not sent (RFC 9110, 8.6).
+    // The router has computed it from the placeholder's empty body, or from a body that is not sent (RFC 9110, 8.6).
     if stream.is_some() || is_unmodified {
         response.headers_mut().remove(header::CONTENT_LENGTH);
     }
@@ -104,7 +104,7 @@ impl Stream {
         }
     }
 
-    /// Opens a control stream, which says nothing before its first event.
+    /// Opens a control stream, which sends nothing before its first event.
     pub(super) fn of_control(events: ControlEvents, id: ClientId, app: &App) -> Self {
         Self {
             source: Some(Source::Control(events)),
@@ -120,19 +120,19 @@ impl Stream {
         self.source.is_none() && self.first.is_empty()
     }
 
-    /// Returns after how long without content a comment is due.
+    /// Returns the interval of comments on a stream without content.
     pub(super) fn heartbeat(&self) -> Duration {
         self.heartbeat
     }
 
-    /// Appends that comment.
+    /// Appends such a comment.
     #[expect(clippy::unused_self, reason = "a stream has one kind of heartbeat")]
     pub(super) fn beat(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(sse::HEARTBEAT);
     }
 
     /// Appends everything that is due, up to [`WRITE_BYTES`]. Returns true if there may be more; otherwise the task is
-    /// woken when more comes.
+    /// woken when there is.
     pub(super) fn gather(&mut self, out: &mut Vec<u8>, cx: &mut Context<'_>) -> bool {
         let before = out.len();
         let more = self.append(out, cx);
@@ -140,7 +140,7 @@ impl Stream {
         more
     }
 
-    /// Counts that its reader is closed because it takes no bytes.
+    /// Counts a reader that is closed because it takes no bytes.
     pub(super) fn stalled(&self) {
         self.metrics.stalled.add(1);
     }
@@ -167,7 +167,7 @@ impl Stream {
     }
 }
 
-/// Appends what is due of a channel's messages; ready with true after the last one.
+/// Appends a channel's messages that are due; ready with true after the last one.
 fn poll_append(
     subscription: &mut Subscription,
     retry: u64,
@@ -196,8 +196,8 @@ fn poll_append(
     ))
 }
 
-/// A stream on its way from the handler to the connection, which alone knows whether it can be taken over.
-/// (Extensions must be cloneable; a stream is not.)
+/// Passes a stream from the handler to the connection, which knows whether it can be taken over. (Extensions must be
+/// cloneable, and a stream is not.)
 #[derive(Clone)]
 pub(super) struct OpenStream(Arc<Mutex<Option<Stream>>>);
 
@@ -206,14 +206,14 @@ impl OpenStream {
         Self(Arc::new(Mutex::new(Some(stream))))
     }
 
-    /// Returns the stream, the first time.
+    /// Returns the stream at the first call.
     pub(super) fn take(&self) -> Option<Stream> {
         lock(&self.0).take()
     }
 }
 
-/// A stream as an ordinary body: all frames that are due go into one write, and a comment is sent if nothing was
-/// due for a heartbeat.
+/// A stream as an ordinary body: all frames that are due go into one write, and a comment is sent if there were none
+/// for the time of a heartbeat.
 pub(super) struct StreamBody {
     stream: Stream,
     /// The next heartbeat.
@@ -255,8 +255,9 @@ impl http_body::Body for StreamBody {
     }
 }
 
-/// Returns a retry time that spreads the clients' reconnects after a shutdown over 1 to 5 s; to 2 s if there are other
-/// servers, which keep the readers' places for a while only. A client's random ID serves as the random number.
+/// Returns a retry time that spreads the clients' reconnects after a shutdown over 1 to 5 s, or 1 to 2 s if there are
+/// other servers, because these keep the readers' positions only for a short time. The client's random ID serves as the
+/// random number.
 fn spread_retry(id: ClientId, app: &App) -> u64 {
     let bytes = id.as_bytes();
     let spread = if app.channels.own().is_some() {
@@ -275,7 +276,7 @@ impl ControlEvents {
         Self(Some(stream))
     }
 
-    /// Appends what has changed; ready with true after the last event.
+    /// Appends the changed state; ready with true after the last event.
     fn poll_append(&mut self, retry: u64, out: &mut Vec<u8>, cx: &mut Context<'_>) -> Poll<bool> {
         let Some(stream) = &mut self.0 else {
             return Poll::Ready(true);
@@ -294,7 +295,7 @@ impl ControlEvents {
 impl Drop for ControlEvents {
     fn drop(&mut self) {
         if let Some(stream) = self.0.take()
-            && stream.stands_for_an_operation()
+            && stream.accompanies_an_operation()
         {
             stream.gone();
             drop_later(stream);

@@ -1,7 +1,6 @@
 //! HTTPS: the certificate and its key, and TLS connections, with HTTP/2 for clients that ask for it (ALPN, RFC 7301).
 //!
-//! Streams go through the ordinary body here: their bytes must be encrypted and framed, so the socket cannot be taken
-//! over.
+//! Streams use the ordinary body here: their bytes must be encrypted and framed, so the socket cannot be taken over.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -33,7 +32,7 @@ use crate::pem_file::{self, PemFileError};
 
 const HTTP_2: &[u8] = b"h2";
 const HTTP_1: &[u8] = b"http/1.1";
-/// Concurrent requests on one HTTP/2 connection.
+/// Upper bound of the concurrent requests on one HTTP/2 connection.
 const CONCURRENT: u32 = 256;
 
 /// A server's certificate and key.
@@ -44,10 +43,10 @@ pub struct Tls(Arc<ServerConfig>);
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// A file cannot be read, or holds something else.
+    /// A file cannot be read, or has other content.
     #[error(transparent)]
     File(#[from] PemFileError),
-    /// They do not match, or their kind is not supported.
+    /// The two do not match, or their kind is not supported.
     #[error("the certificate in {} and the key in {} do not go together: {why}", .cert.display(), .key.display())]
     Pair {
         /// The certificate's file.
@@ -60,7 +59,7 @@ pub enum TlsError {
 }
 
 impl Tls {
-    /// Loads a certificate with its chain, its own first, and its key, both in PEM.
+    /// Loads a certificate and its key from PEM files. The chain follows the server's own certificate in the same file.
     ///
     /// # Errors
     /// If a file cannot be read, or the two do not match.
@@ -213,8 +212,8 @@ async fn finish(
     }
 }
 
-/// Waits until no request has been open for `period`: hyper does that itself for HTTP/1, but pings HTTP/2 clients for
-/// ever.
+/// Waits until no request has been open for `period`. Hyper has such a timeout for HTTP/1, but keeps HTTP/2 connections
+/// open for ever.
 async fn idle(open: &mut watch::Receiver<usize>, period: Duration) {
     while open.wait_for(|open| *open == 0).await.is_ok() {
         if timeout(period, open.changed()).await.is_err() {

@@ -1,5 +1,5 @@
-//! Where a request ends. If a proxy and this server disagreed about it, one client could smuggle a request into another
-//! one's connection.
+//! The end of a request. If a proxy and this server disagreed about where it is, one client could smuggle a request
+//! into another client's connection.
 
 use axum::http::{HeaderMap, HeaderValue, Response, header};
 
@@ -8,8 +8,8 @@ use super::problem::{Problem, ProblemKind};
 /// Returns whether the body is chunked.
 ///
 /// # Errors
-/// If it has any other coding than `chunked` alone: hyper looks at the last one only, and would take the encoded bytes
-/// for the message.
+/// If it has any other coding than `chunked` alone: hyper checks only the last coding, and would treat the encoded
+/// bytes as the message.
 pub(super) fn is_chunked(headers: &HeaderMap) -> Result<bool, Problem> {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
@@ -19,7 +19,7 @@ pub(super) fn is_chunked(headers: &HeaderMap) -> Result<bool, Problem> {
     }
 }
 
-/// Closes the connection after this answer. A chunked request is the last one on its connection: it may have had a
+/// Closes the connection after this answer. This is done for chunked requests, because they may have had a
 /// `Content-Length` too, which hyper hides (RFC 9112, 6.1).
 pub(super) fn end<B>(mut answer: Response<B>) -> Response<B> {
     let close = HeaderValue::from_static("close");

@@ -1,8 +1,8 @@
 //! The viewer: the web page at `/`, which shows a client's messages in a browser, and the files that it is made of.
 //!
-//! They are the same for everybody: the page gets all else through the API, as every client does. So they need no token, and
-//! nothing here knows the hub. The address of a file has the build in it, a hash of all files, so that a page never runs with
-//! files of another version, and browsers may keep them for good.
+//! The files are the same for everybody: the page gets its data through the API, as every client does. So the files need no
+//! token, and this module does not use the hub. The address of a file contains the build, a hash of all files, so that a page
+//! never runs with files of another version, and browsers can cache them for ever.
 
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
@@ -14,26 +14,26 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri, 
 use super::problem::{Problem, ProblemKind};
 use crate::wire::Route;
 
-/// A file of the page, as it is served.
+/// A file of the page in the form in which it is served.
 struct File {
     name: &'static str,
     content: &'static [u8],
 }
 
-/// Takes files from the folder `viewer`, and leaves their comments out while the program is compiled.
+/// Includes files from the folder `viewer`, without their comments, at compile time.
 macro_rules! files {
     ($($name:literal),+ $(,)?) => {
         &[$(File { name: $name, content: {
             const SOURCE: &[u8] = include_bytes!(concat!("viewer/", $name));
             const KEPT: ([u8; SOURCE.len()], usize) = without_comments(SOURCE);
-            // Of this size, so that nothing else of the source is in the program.
+            // Copied to an array of this size, so that the rest of the source is not in the program.
             const CONTENT: [u8; KEPT.1] = *KEPT.0.first_chunk().unwrap();
             &CONTENT
         } }),+]
     };
 }
 
-/// The files that the page loads. For each module (`.js`), the page gets a link that loads it ahead of its first use.
+/// The files that the page loads. For each module (`.js`), the page has a link that preloads it.
 const FILES: &[File] = files![
     "viewer.css",
     "icon.svg",
@@ -52,12 +52,12 @@ const FILES: &[File] = files![
     "view.js",
     "viewport.js",
 ];
-/// The type of a module.
+/// The content type of a module.
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 /// The page, before `{modules}`, `{build}`, `{version}` and `{heartbeat}` are filled in.
 const TEMPLATE: &str = include_str!("viewer/index.html");
 
-/// The hash of all files, in the address of each of them.
+/// The hash of all files, which is part of their addresses.
 static BUILD: LazyLock<String> = LazyLock::new(|| {
     let names = FILES.iter().map(|it| it.name.as_bytes());
     let contents = FILES.iter().map(|it| it.content);
@@ -69,8 +69,8 @@ static BUILD: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Leaves out empty lines and the comments that have lines of their own: they are a third of a module, and no browser reads
-/// them. Returns what is left, and its length; zeros follow. `SIZE` is the length of `source`.
+/// Removes empty lines, and comments on lines of their own: they are a third of a module, and browsers do not need them.
+/// Returns the rest, padded with zeros, and its length. `SIZE` is the length of `source`.
 const fn without_comments<const SIZE: usize>(source: &[u8]) -> ([u8; SIZE], usize) {
     let (mut kept, mut length) = ([0; SIZE], 0);
     let (mut rest, mut is_comment) = (source, false);
@@ -81,7 +81,7 @@ const fn without_comments<const SIZE: usize>(source: &[u8]) -> ([u8; SIZE], usiz
         let is_code = if is_comment || matches!(text, [b'/', b'*', ..]) {
             let behind = behind_comment(text);
             is_comment = behind.is_none();
-            // A comment with code behind it stays: most often, it is a type.
+            // A comment followed by code is kept; most are types.
             matches!(behind, Some([_, ..]))
         } else {
             !matches!(text, [] | [b'/', b'/', ..])
@@ -95,7 +95,7 @@ const fn without_comments<const SIZE: usize>(source: &[u8]) -> ([u8; SIZE], usiz
     (kept, length)
 }
 
-/// Returns the length of the first line, with its end. Where the compiler runs it, patterns take half the time of an index.
+/// Returns the length of the first line, with its end. At compile time, patterns take half as long as indexing.
 const fn line_length(text: &[u8]) -> usize {
     let mut rest = text;
     while let [first, behind @ ..] = rest {
@@ -107,7 +107,7 @@ const fn line_length(text: &[u8]) -> usize {
     text.len() - rest.len()
 }
 
-/// Returns what stands behind the end of a comment, if that is in the text.
+/// Returns the text after the end of a comment; `None` if the comment does not end in `text`.
 const fn behind_comment(mut text: &[u8]) -> Option<&[u8]> {
     while let [_, rest @ ..] = text {
         if let [b'*', b'/', behind @ ..] = text {
@@ -118,7 +118,7 @@ const fn behind_comment(mut text: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// What the page may load, from where, and who may show it: nothing but this origin.
+/// The content security policy of the page: it may load and be embedded from this origin only.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
                       require-trusted-types-for 'script'; trusted-types worker";
@@ -142,20 +142,20 @@ const HEADERS: [(HeaderName, &str); 7] = [
     ),
 ];
 
-/// The page of one server, which is made when it is first asked for: most servers show it to nobody.
+/// The page of one server. It is built at the first request, because most servers never get one.
 pub(super) struct Viewer {
     heartbeat: Duration,
     page: OnceLock<Page>,
 }
 
-/// The page as a server gives it out.
+/// The page with its `ETag`.
 struct Page {
     content: Bytes,
     tag: HeaderValue,
 }
 
 impl Viewer {
-    /// `heartbeat` is how often the server says something on a quiet stream.
+    /// Creates the page of a server. `heartbeat` is the interval of its comments on a quiet stream.
     pub(super) fn new(heartbeat: Duration) -> Self {
         let page = OnceLock::new();
         Self { heartbeat, page }
@@ -180,8 +180,8 @@ impl Viewer {
     }
 }
 
-/// Returns the line that has a browser load a module ahead of its first use. Its address is relative: a proxy may put a path
-/// before it.
+/// Returns the line that makes a browser preload a module. The address is relative, because a proxy may serve the page below
+/// another path.
 fn preload(module: &str) -> String {
     let path = Route::path_for_file(&BUILD, module);
     let path = path.trim_start_matches('/');
@@ -219,7 +219,7 @@ fn response(name: &str, content: Bytes) -> Response<Body> {
     response
 }
 
-/// Adds what the page and all its files say, and for how long a browser may keep the answer.
+/// Adds the headers of the page and its files, and `keep`, the header `Cache-Control`.
 fn finish(mut response: Response<Body>, keep: &'static str) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
@@ -239,7 +239,8 @@ fn content_type(name: &str) -> &'static str {
     }
 }
 
-/// Whether a client has what the tag names (RFC 9110, 13.1.2). A proxy that compresses makes a strong tag a weak one.
+/// Returns whether the client has the version with this tag (RFC 9110, 13.1.2). The tag may be weak, because a proxy
+/// that compresses turns a strong tag into a weak one.
 fn is_known(asked: &HeaderMap, tag: &HeaderValue) -> bool {
     let values = asked.get_all(header::IF_NONE_MATCH).iter();
     values
@@ -248,14 +249,14 @@ fn is_known(asked: &HeaderMap, tag: &HeaderValue) -> bool {
         .any(|it| it == b"*" || it.strip_prefix(b"W/").unwrap_or(it) == tag.as_bytes())
 }
 
-/// Returns the same 16 digits for the same texts (FNV-1a, RFC 9923). It tells versions apart, and keeps nobody from making two
-/// that look alike: only who builds the program could.
+/// Returns 16 digits that depend on the texts (FNV-1a, RFC 9923). They distinguish versions. The hash is not cryptographic,
+/// and need not be: only the person who builds the program chooses the texts.
 fn hash<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> String {
     const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0000_0100_0000_01b3;
     let mut hash = OFFSET;
     for text in texts {
-        // What ends one text cannot begin the next.
+        // The length, so that text cannot move from the end of one to the start of the next.
         let length = (text.len() as u64).to_le_bytes();
         for byte in length.iter().chain(text) {
             hash = (hash ^ u64::from(*byte)).wrapping_mul(PRIME);

@@ -1,8 +1,7 @@
 //! A socket whose writes fail once the peer has taken no bytes for the stall timeout.
 //!
-//! It distinguishes a slow reader, which takes a byte now and then, from one that takes none. The latter is closed,
-//! leaves its channel, and so no longer holds back a streaming publisher. (Streams that were taken over have their own
-//! check: `takeover`.)
+//! A slow reader, which takes a byte now and then, is kept. One that takes none is closed: it leaves its channel, and
+//! no longer holds back a streaming publisher. (Streams that were taken over have their own check, in `takeover`.)
 
 use std::io;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! The address of a store and its credentials, which are never shown.
+//! The address of a store and its credentials, which are never printed.
 
 use std::fmt;
 use std::io;
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_refused_with_what_to_do() {
+    fn malformed_addresses_are_refused_with_a_hint() {
         for text in [
             "",
             "redis://",
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leaves_this_machine_is_known() {
+    fn an_address_beyond_this_machine_is_remote() {
         for (text, is_remote) in [
             ("redis://localhost", false),
             ("redis://127.0.0.1", false),

@@ -1,5 +1,5 @@
-//! A message in the store's log: the time when it was accepted, then `T` and its text if that is all, `J` and a JSON
-//! object, or `S` and a JSON object if the server itself is the publisher.
+//! A message in the store's log: the time when it was accepted, then `T` and the text of a message without other
+//! fields, `J` and a JSON object, or `S` and a JSON object if the server itself is the publisher.
 
 use crate::event::UnixMillis;
 use crate::message::Message;
@@ -13,7 +13,7 @@ pub(super) fn encode(message: &Message) -> Vec<u8> {
         entry.extend_from_slice(message.text.as_bytes());
     } else if message.system {
         entry.push(b'S');
-        // The parser of publications refuses the server's own name.
+        // The parser of published messages refuses the event name that the server uses.
         let said = Message {
             system: false,
             ..message.clone()
@@ -26,8 +26,8 @@ pub(super) fn encode(message: &Message) -> Vec<u8> {
     entry
 }
 
-/// Decodes an entry of the log, or of a notice: when the message was accepted, and the message. Returns `None` if it is
-/// not an entry.
+/// Decodes an entry of the log or of a notice into the time when the message was accepted, and the message. Returns
+/// `None` if it is not an entry.
 pub(super) fn decode(stamped: &[u8]) -> Option<(UnixMillis, Message)> {
     let stamped = str::from_utf8(stamped).ok()?;
     let (time, entry) = stamped.split_once(' ')?;
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_message_is_its_text() {
+    fn a_message_without_other_fields_is_stored_as_its_text() {
         assert_eq!(stamped(&Message::text("hello")), b"1732262400123 Thello");
     }
 }

@@ -1,7 +1,7 @@
 //! The connection that is subscribed to this node's inbox in the store.
 //!
-//! It is read no faster than its notices are used, so the store bounds what waits: it disconnects a reader that is too
-//! slow (`client-output-buffer-limit pubsub`), after which the mirrors are renewed.
+//! Notices are read only as fast as they are applied, so the store bounds how many wait: it disconnects a reader that
+//! is too slow (`client-output-buffer-limit pubsub`), after which the mirrors are renewed.
 
 use std::io::{self, ErrorKind};
 use std::str::FromStr;
@@ -56,7 +56,7 @@ impl Feed {
         self.bulk().await?;
         match (&*kind, parts) {
             (b"message", 3) => self.bulk().await,
-            _ => Err(malformed("another push than a message")),
+            _ => Err(malformed("a push that is not a message")),
         }
     }
 
@@ -74,17 +74,17 @@ impl Feed {
         match line.strip_suffix("\r\n") {
             Some(error) if error.starts_with('-') => Err(io::Error::other(error[1..].to_owned())),
             Some(line) => Ok(line.to_owned()),
-            None => Err(malformed("a line without its end")),
+            None => Err(malformed("a line without a line end")),
         }
     }
 
-    /// Reads the number that follows the mark of a type.
+    /// Reads the number after a type's mark.
     async fn head(&mut self, mark: u8) -> io::Result<usize> {
         let line = self.line().await?;
         let number = line.strip_prefix(char::from(mark)).map(usize::from_str);
         match number {
             Some(Ok(number)) => Ok(number),
-            _ => Err(malformed("another type than was due")),
+            _ => Err(malformed("an unexpected type")),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What every node does on behalf of all: it sends beats, cleans up after nodes that are dead, and ends idle channels.
+//! Tasks that every node does on behalf of all: sending beats, cleaning up after dead nodes, and ending idle channels.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::Ordering;
@@ -20,15 +20,15 @@ use crate::refusal::Refusal;
 
 /// Interval of a node's beats.
 const BEAT: Duration = Duration::from_secs(2);
-/// The number of beats without return after which the feed counts as dead, although its connection is open.
+/// The number of beats that may be missing before the feed counts as broken although its connection is open.
 const BEATS_MISSED: u64 = 3;
-/// The age of a node's newest beat from which it counts as dead, in milliseconds.
+/// The age of its newest beat at which a node counts as dead, in milliseconds.
 const DEAD_AFTER: u64 = 10_000;
-/// The time that is noted as the newest beat of a node that has shut down.
+/// The time that is stored as the newest beat of a node that has shut down.
 const LEFT: UnixMillis = 0;
-/// Notes the time of a node's beat.
+/// The script that stores the time of a node's beat.
 const ALIVE: &str = "#!lua flags=allow-oom\nreturn redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])";
-/// How long the publishers of a dead node may take to reconnect to another one.
+/// How long the publishers of a dead node have to reconnect to another one.
 const GRACE: Duration = Duration::from_secs(10);
 /// Upper bound of the clients in a bucket that one sweep checks.
 const SWEPT_AT_ONCE: usize = 100;
@@ -54,12 +54,12 @@ struct State {
     delay: Duration,
 }
 
-/// The store's answer to a beat: the time of the previous one, the dataset ID, the store's time, and the dead nodes.
-type Told = (Option<u64>, Option<String>, (u64, u64), Vec<String>);
+/// The store's answer to a beat: the time of the previous beat, the dataset ID, the store's time, and the dead nodes.
+type BeatAnswer = (Option<u64>, Option<String>, (u64, u64), Vec<String>);
 
 /// The outcome of a beat.
 struct Pulse {
-    /// Whether the previous beat is so old that other nodes may have taken this one for dead.
+    /// Whether the previous beat is so old that other nodes may have considered this node dead.
     is_back: bool,
     dead: Vec<String>,
 }
@@ -69,7 +69,7 @@ impl Beats {
     fn next(&self) -> Option<u64> {
         let mut state = lock(&self.state);
         if state.sent - state.came >= BEATS_MISSED {
-            // The count begins anew.
+            // The counting restarts.
             state.came = state.sent;
             state.under_way.clear();
             self.missed.notify_one();
@@ -111,11 +111,11 @@ impl Inner {
     pub(super) async fn beat(self: Arc<Self>) {
         let mut ticks = interval(BEAT);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut burials: HashMap<String, JoinHandle<()>> = HashMap::new();
+        let mut cleanups: HashMap<String, JoinHandle<()>> = HashMap::new();
         loop {
             ticks.tick().await;
             let Some(number) = self.beats.next() else {
-                tracing::warn!("what the store tells this server does not arrive; connecting anew");
+                tracing::warn!("notices from the store do not arrive; reconnecting");
                 self.scripts.link().reconnect();
                 continue;
             };
@@ -124,19 +124,20 @@ impl Inner {
                     if pulse.is_back && number > 1 {
                         tokio::spawn(Arc::clone(&self).renew_all());
                     }
-                    // A failed removal is tried again, and a node that revived may die again.
-                    burials.retain(|_, it| !it.is_finished());
+                    // A cleanup that failed is tried again, and a node that came back may die again.
+                    cleanups.retain(|_, it| !it.is_finished());
                     for node in pulse.dead.into_iter().filter(|it| *it != self.node) {
-                        let bury = || tokio::spawn(Arc::clone(&self).bury(node.clone()));
-                        burials.entry(node.clone()).or_insert_with(bury);
+                        let clean_up =
+                            || tokio::spawn(Arc::clone(&self).clean_up_after(node.clone()));
+                        cleanups.entry(node.clone()).or_insert_with(clean_up);
                     }
                 }
-                Err(refusal) => tracing::debug!(%refusal, "no beat"),
+                Err(refusal) => tracing::debug!(%refusal, "cannot send a beat to the store"),
             }
         }
     }
 
-    /// Returns the time up to which the newest beat of a dead node was.
+    /// Returns the newest possible time of a dead node's last beat.
     pub(super) fn dead_before(&self) -> UnixMillis {
         self.scripts.link().now().saturating_sub(DEAD_AFTER)
     }
@@ -162,13 +163,14 @@ impl Inner {
             .arg(&nodes)
             .arg("-inf")
             .arg(long_ago);
-        let (before, dataset, (seconds, micros), dead): Told = link.query_all(&commands).await?;
+        let (before, dataset, (seconds, micros), dead): BeatAnswer =
+            link.query_all(&commands).await?;
         if !self.is_leaving.load(Ordering::Relaxed) {
             self.note_alive(now).await?;
         }
         link.set_time(seconds * 1000 + micros / 1000);
         if !link.has_dataset(dataset.as_deref()) {
-            // The store was flushed, which breaks no connection.
+            // The store was flushed, which does not break connections.
             link.reconnect();
         }
         Ok(Pulse {
@@ -177,9 +179,9 @@ impl Inner {
         })
     }
 
-    /// Notes the time of this node's beat.
+    /// Stores the time of this node's beat.
     async fn note_alive(&self, at: UnixMillis) -> Result<(), Refusal> {
-        // A script, because a store whose memory is full refuses the command alone.
+        // As a script, because a store whose memory is full refuses the plain command.
         let alive = Script::new(ALIVE);
         let mut alive = alive.key(self.scripts.key("nodes"));
         alive.arg(at).arg(&self.node);
@@ -189,19 +191,19 @@ impl Inner {
             .map(drop)
     }
 
-    /// Makes this node count as dead at once. Its entry stays: the node that notices waits until its publishers have
-    /// reconnected elsewhere, and removes it.
+    /// Makes this node count as dead at once. Its entry stays in the store until another node has given its publishers
+    /// time to reconnect, and removes it.
     pub(super) async fn end_beats(&self) {
         self.is_leaving.store(true, Ordering::Relaxed);
         if let Err(refusal) = self.note_alive(LEFT).await {
-            tracing::debug!(%refusal, "the store is not told that this server leaves");
+            tracing::debug!(%refusal, "cannot tell the store that this server leaves");
         }
     }
 
-    async fn bury(self: Arc<Self>, node: String) {
-        tracing::info!(node, "another server is gone");
-        if let Err(refusal) = self.try_bury(&node).await {
-            tracing::debug!(%refusal, node, "what it left behind stays for now");
+    async fn clean_up_after(self: Arc<Self>, node: String) {
+        tracing::info!(node, "another server has ended, or does not respond");
+        if let Err(refusal) = self.try_clean_up_after(&node).await {
+            tracing::debug!(%refusal, node, "cannot clean up after the other server yet");
         }
     }
 
@@ -212,11 +214,10 @@ impl Inner {
         self.scripts.link().query(&score).await
     }
 
-    /// Removes a dead node from all channels, and later reports the loss of those of its publishers that have not
-    /// reconnected.
-    async fn try_bury(&self, node: &str) -> Result<(), Refusal> {
+    /// Removes a dead node from all channels. Later, reports the loss of its publishers that have not reconnected.
+    async fn try_clean_up_after(&self, node: &str) -> Result<(), Refusal> {
         let link = self.scripts.link();
-        // Until then, publishers wait for its readers, which it has told to resume elsewhere.
+        // If it has shut down, publishers wait meanwhile for its readers, which resume at other nodes.
         let wait = match self.last_beat(node).await? {
             Some(LEFT) => self.stall_timeout,
             _ => Duration::ZERO,
@@ -242,7 +243,8 @@ impl Inner {
             .await?
             .is_none_or(|it| it > self.dead_before())
         {
-            // Another server was quicker, or the node lives after all: then it joins again, and its work continues.
+            // Another server has cleaned up already, or the node is alive after all: then it joins again, and its work
+            // continues.
             return Ok(());
         }
         for (id, (name, operation)) in work {
@@ -271,7 +273,7 @@ impl Inner {
             ticks.tick().await;
             let since = self.scripts.link().now().saturating_sub(timeout);
             if let Err(refusal) = self.sweep_once(since).await {
-                tracing::debug!(%refusal, "no sweep");
+                tracing::debug!(%refusal, "cannot check the store for idle clients");
             }
         }
     }

@@ -1,4 +1,5 @@
-//! The connection that carries a node's requests to the store: one, pipelined, opened again whenever it breaks.
+//! The link: the one pipelined connection that carries a node's requests to the store. It is reopened whenever it
+//! breaks.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +22,7 @@ use crate::token::Token;
 
 /// Upper bound of the requests under way. Further ones are refused.
 pub(super) const IN_FLIGHT: usize = 4096;
-/// First and longest upper bound of the random pause before another try to connect.
+/// Upper bound of the random pause before the first retry of a connection; it doubles up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// The oldest Redis version that supports the scripts.
@@ -59,7 +60,7 @@ struct Connection {
     origin: Origin,
 }
 
-/// Identifies the store behind the connection. If it changes, data may be lost.
+/// The identity of the store behind the connection. If it changes, data may have been lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Origin {
     /// Redis's `run_id`, new after each restart.
@@ -99,7 +100,7 @@ impl Link {
         IN_FLIGHT - self.slots.available_permits()
     }
 
-    /// Returns which store answers now; `None` while there is no connection.
+    /// Returns the store that answers now; `None` without a connection.
     pub(super) fn origin(&self) -> Option<Origin> {
         self.current.borrow().as_ref().map(|it| it.origin.clone())
     }
@@ -111,25 +112,24 @@ impl Link {
         }
     }
 
-    /// Opens the connection anew, after an answer that shows that it leads to a replica, or to a store that was
-    /// flushed.
+    /// Reopens the connection, after an answer that shows that it leads to a replica or to a store that was flushed.
     pub(super) fn reconnect(&self) {
         self.broken.notify_one();
     }
 
-    /// Returns the store's time, as far as is known.
+    /// Returns an estimate of the store's time.
     pub(super) fn now(&self) -> u64 {
         unix_millis().saturating_add_signed(self.ahead.load(Ordering::Relaxed))
     }
 
-    /// Notes the store's time.
+    /// Sets the estimate of the store's time.
     pub(super) fn set_time(&self, time: u64) {
         let ahead = time.cast_signed() - unix_millis().cast_signed();
         self.ahead.store(ahead, Ordering::Relaxed);
     }
 
-    /// Returns whether `name`, the value of `PREFIX:store`, has the dataset ID that this connection found; true if there is no
-    /// connection.
+    /// Returns whether `name`, the value of `PREFIX:store`, has the dataset ID that was read when this connection was opened;
+    /// true without a connection.
     pub(super) fn has_dataset(&self, name: Option<&str>) -> bool {
         let current = self.current.borrow();
         let dataset = current.as_ref().map(|it| &*it.origin.dataset);
@@ -144,7 +144,7 @@ impl Link {
             .clone()
     }
 
-    /// Returns the deadline, in the store's time, for the answer to a request that is sent now.
+    /// Returns the deadline of a request that is sent now, in the store's time.
     pub(super) fn deadline(&self) -> u64 {
         let timeout = u64::try_from(self.options.timeout.as_millis()).unwrap_or(u64::MAX);
         self.now().saturating_add(timeout)
@@ -194,7 +194,7 @@ impl Link {
         })
     }
 
-    /// Keeps a connection open as long as the process lives.
+    /// Keeps a connection open until the process exits.
     async fn keep(self, current: watch::Sender<Option<Connection>>) {
         let (mut tries, mut was_open) = (0, false);
         loop {
@@ -230,7 +230,7 @@ impl Link {
         *self.why.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
-    /// Returns the reason to report while a connection is being opened.
+    /// Returns the reason to report until a connection attempt has ended.
     fn unanswered(&self) -> String {
         let LinkOptions { address, .. } = &*self.options;
         let advice = if address.is_encrypted() { IF_PLAIN } else { "" };
@@ -256,7 +256,8 @@ fn described(error: &RedisError) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-/// Waits for a random time before another try. Its upper bound doubles with each, so that servers spread their tries.
+/// Waits for a random time before another try. Its upper bound doubles with each try. The randomness spreads the tries
+/// of several servers.
 pub(super) async fn pause(tries: u32) {
     let longest = PAUSE.saturating_mul(1 << tries.min(10)).min(LONGEST_PAUSE);
     sleep(longest.mul_f64(random_fraction())).await;
@@ -289,7 +290,8 @@ pub(super) enum Unusable {
     Format(String, String),
 }
 
-/// Opens a connection, and finds out which store answers. Returns its time, and a future that is ready once it breaks.
+/// Opens a connection and finds out which store answers. Also returns the store's time, and a future that is ready when
+/// the connection breaks.
 async fn open(
     options: &LinkOptions,
 ) -> Result<(Connection, u64, impl Future<Output = ()> + use<>), Unusable> {
@@ -368,7 +370,7 @@ async fn dataset(redis: &mut MultiplexedConnection, prefix: &str) -> RedisResult
         commands.query_async(redis).await?;
     let time = seconds * 1000 + micros / 1000;
     if let Some(found) = found {
-        // Without writing, which a store whose memory is full would refuse.
+        // Not written again: a store whose memory is full would refuse that.
         return Ok((found, time));
     }
     let new = format!("{} {FORMAT}", uuid::Uuid::new_v4().simple());

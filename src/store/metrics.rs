@@ -5,20 +5,20 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::Store;
 use crate::metrics::{Counter, head, single};
 
-/// Counters of rare events that indicate trouble.
+/// Counters of rare events that may indicate problems.
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
     /// Requests that were not answered in time.
     pub(super) timeouts: Counter,
-    /// Connections that were opened anew, of both kinds.
+    /// Connections that were reopened: for requests, and for notices.
     pub(super) reconnects: Counter,
     /// Mirrors that joined again.
     pub(super) rejoins: Counter,
-    /// Mirrors that had messages which the store had lost.
+    /// Mirrors that held messages which the store had lost.
     pub(super) rewinds: Counter,
 }
 
-/// The store's answer: the number of clients, and the nodes that live.
+/// The store's answer: the number of clients, and the live nodes.
 type Counted = (Option<usize>, Vec<String>);
 
 impl Store {
@@ -51,13 +51,13 @@ impl Store {
             (
                 "store_up",
                 "gauge",
-                "Whether the store answers, and what it tells arrives.",
+                "Whether the store answers and its notices arrive.",
                 u64::from(inner.is_up()).to_string(),
             ),
             (
                 "store_in_flight",
                 "gauge",
-                "Requests that the store has yet to answer.",
+                "Requests that the store has not answered yet.",
                 link.in_flight().to_string(),
             ),
             (
@@ -69,31 +69,31 @@ impl Store {
             (
                 "store_reconnects_total",
                 "counter",
-                "Connections to the store that were opened again.",
+                "Connections to the store that were reopened.",
                 metrics.reconnects.get().to_string(),
             ),
             (
                 "store_rejoins_total",
                 "counter",
-                "Mirrors that were brought up to date from the store once more.",
+                "Mirrors that were reloaded from the store.",
                 metrics.rejoins.get().to_string(),
             ),
             (
                 "store_rewinds_total",
                 "counter",
-                "Mirrors that had messages which the store had lost.",
+                "Mirrors that held messages which the store had lost.",
                 metrics.rewinds.get().to_string(),
             ),
             (
                 "store_feed_delay_seconds",
                 "gauge",
-                "How long the newest word to itself took through the store.",
+                "How long this server's latest heartbeat took through the store and back.",
                 delay.to_string(),
             ),
             (
                 "mirrors",
                 "gauge",
-                "Clients of the store that somebody reads or listens to at this server.",
+                "Clients of the store that have a subscriber or a control stream at this server.",
                 inner.mirrors.count().to_string(),
             ),
             (

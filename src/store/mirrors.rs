@@ -1,7 +1,7 @@
 //! The mirrors of one node, and how notices from the feed reach them.
 //!
-//! A node's requests for one channel are made in turn, so that no report overtakes a later one and nobody uses a mirror
-//! that is being removed. Notices that arrive during a join wait for its answer.
+//! A node makes its requests for one channel one after the other, so that reports arrive in order and no mirror is used
+//! while it is being removed. Notices that arrive during a join wait for its answer.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,7 +14,7 @@ use crate::event::{ClientId, End, EventId};
 use crate::hub::{Mirror, Missing};
 use crate::lock::lock;
 
-/// Upper bound of the notices that wait for a join. If more come, the mirror joins again.
+/// Upper bound of the notices that wait for a join. If more arrive, the mirror joins again.
 const EARLY: usize = 1024;
 
 /// All mirrors of this node, by client.
@@ -72,7 +72,7 @@ impl Mirrors {
         }
     }
 
-    /// Removes a slot. The caller has its turn.
+    /// Removes a slot. The caller holds its turn.
     pub(super) fn remove(&self, id: ClientId, slot: &Arc<Slot>) {
         slot.state().is_gone = true;
         let mut slots = lock(&self.0);
@@ -96,15 +96,15 @@ impl Slot {
         self.state().mirror.clone()
     }
 
-    /// Begins a join: from now on, notices wait.
+    /// Begins a join: from now on, notices are kept until it ends.
     pub(super) fn begin_join(&self) {
         self.state().early.get_or_insert_default();
     }
 
-    /// Ends a join with the mirror that it made or renewed, and applies the notices that waited.
+    /// Ends a join with the mirror that it created or renewed, and applies the kept notices.
     ///
     /// # Errors
-    /// [`Missing`] if some of them are lacking.
+    /// [`Missing`] if some notices are missing.
     pub(super) fn joined(&self, mirror: Mirror) -> Result<(), Missing> {
         let mut state = self.state();
         state.is_unsure = false;
@@ -115,7 +115,7 @@ impl Slot {
     /// Ends a join that failed. The mirror, if any, stays as it was.
     ///
     /// # Errors
-    /// [`Missing`] if the mirror lacks some of the notices that waited.
+    /// [`Missing`] if some notices are missing.
     pub(super) fn not_joined(&self) -> Result<(), Missing> {
         self.state().catch_up()
     }
@@ -123,7 +123,7 @@ impl Slot {
     /// Appends messages that the store has accepted.
     ///
     /// # Errors
-    /// [`Missing`] if earlier ones are lacking.
+    /// [`Missing`] if earlier messages are missing.
     pub(super) fn take(&self, published: Published) -> Result<(), Missing> {
         self.state().take(Early::Published(published))
     }
@@ -138,7 +138,7 @@ impl Slot {
 
     /// Ends the channel here.
     pub(super) fn end(&self, end: End, last: EventId) {
-        // An end needs no earlier notices.
+        // An end is applied even if earlier notices are missing.
         let _ = self.state().take(Early::Ended(end, last));
     }
 
@@ -168,7 +168,7 @@ impl State {
 
     fn take(&mut self, news: Early) -> Result<(), Missing> {
         if let Some(early) = &mut self.early {
-            // The lack of a dropped notice shows when the next one is appended.
+            // If a notice is dropped here, appending the next one fails with `Missing`.
             if early.len() < EARLY || !matches!(news, Early::Published(_)) {
                 early.push(news);
             }

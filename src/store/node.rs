@@ -1,4 +1,4 @@
-//! What a node does for itself: it keeps its mirrors fed, and reports their readers to the store.
+//! Tasks of one node for its own mirrors: it updates them, and reports their readers to the store.
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -20,13 +20,13 @@ use crate::refusal::Refusal;
 
 /// Upper bound of the mirrors that are renewed at the same time.
 const RENEWED_AT_ONCE: usize = 100;
-/// How long streams stay open while the store is away, in patiences.
+/// How long streams stay open while the store is away, as a multiple of the store's patience.
 const CUT_AFTER: u32 = 10;
-/// Interval of the reports of readers that a publisher waits for and that do not read on.
+/// Interval of the reports of readers that hold back a publisher.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 impl Inner {
-    /// Reads the feed as long as the process lives. After each break all mirrors join again.
+    /// Reads the feed until the process exits. After each break, all mirrors join again.
     pub(super) async fn follow(self: Arc<Self>) {
         let mut tries = 0;
         let mut known: Option<Origin> = None;
@@ -36,9 +36,7 @@ impl Inner {
                     tries = 0;
                     let origin = self.origin().await;
                     if known.as_ref().is_some_and(|it| *it != origin) {
-                        tracing::warn!(
-                            "the store was replaced or emptied; comparing what it holds"
-                        );
+                        tracing::warn!("the store was replaced or emptied; renewing all clients");
                         self.mirrors.note_unsure();
                     }
                     let is_start = known.replace(origin).is_none();
@@ -49,13 +47,13 @@ impl Inner {
                     let node = Arc::clone(&self);
                     tokio::spawn(async move { node.compare_limits(is_start).await });
                     tokio::select! {
-                        error = self.read(&mut feed) => tracing::warn!(%error, "the feed from the store broke"),
+                        error = self.read(&mut feed) => tracing::warn!(%error, "the connection for notices from the store broke"),
                         () = self.other_origin(known.as_ref()) => {}
                         () = self.beats.missed() => {}
                     }
                     self.is_fed.send_replace(false);
                 }
-                Err(error) => tracing::warn!(%error, "cannot follow the store"),
+                Err(error) => tracing::warn!(%error, "cannot receive notices from the store"),
             }
             pause(tries).await;
             tries += 1;
@@ -70,7 +68,7 @@ impl Inner {
         opened.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
     }
 
-    /// Waits until a store answers requests, and returns which.
+    /// Waits until a store answers requests, and returns its identity.
     async fn origin(&self) -> Origin {
         let mut link = self.scripts.link().clone();
         loop {
@@ -92,13 +90,13 @@ impl Inner {
     async fn read(self: &Arc<Self>, feed: &mut Feed) -> io::Error {
         loop {
             match feed.next().await {
-                Ok(notice) => self.hear(&notice),
+                Ok(notice) => self.handle_notice(&notice),
                 Err(error) => return error,
             }
         }
     }
 
-    fn hear(self: &Arc<Self>, notice: &[u8]) {
+    fn handle_notice(self: &Arc<Self>, notice: &[u8]) {
         match Notice::parse(notice) {
             Some(Notice::Published(id, published)) => {
                 if let Some(slot) = self.mirrors.get(id)
@@ -175,8 +173,8 @@ impl Inner {
         }
     }
 
-    /// Joins a channel to make or renew its mirror. The caller has the slot's turn. Returns the mirror with what was
-    /// known of an earlier channel.
+    /// Joins a channel, and creates or renews its mirror. The caller holds the slot's turn. Also returns what was known
+    /// of an earlier channel with the same ID.
     pub(super) async fn join(
         self: &Arc<Self>,
         slot: &Arc<Slot>,
@@ -213,7 +211,7 @@ impl Inner {
         joined
     }
 
-    /// Has the store note a loss, for readers that come to other nodes; repeats that until it answers.
+    /// Stores the place of a loss, for readers at other nodes; repeats that until the store answers.
     async fn note_loss(self: Arc<Self>, id: ClientId, place: u64) {
         let mut tries = 0;
         while let Err(Refusal::StoreAway) = self.scripts.note_loss(id, place).await {
@@ -230,7 +228,7 @@ impl Inner {
         }
     }
 
-    /// Closes all streams if the store is away for long: another node may reach it.
+    /// Closes all streams if the store has been away for long, because another node may still reach it.
     pub(super) async fn cut_streams(self: Arc<Self>) {
         let mut ticks = interval(self.patience);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -256,7 +254,8 @@ impl Inner {
         }
     }
 
-    /// Reports readers that a publisher waits for at intervals, because it does not wait for a node that is silent.
+    /// Regularly reports the readers that a publisher waits for, because publishers do not wait for a node that is
+    /// silent.
     pub(super) async fn report_awaited(self: Arc<Self>) {
         let mut ticks = interval(REPORT_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -285,7 +284,7 @@ impl Inner {
             };
             match self.report_in_turn(id, &mirror).await {
                 Ok(is_unused) => {
-                    if is_unused && mirror.let_go() {
+                    if is_unused && mirror.remove_if_unused() {
                         self.mirrors.remove(id, &slot);
                     }
                     return;
@@ -316,11 +315,11 @@ impl Inner {
                 ..Message::system(Some(Level::Error), BROKEN_OFF)
             };
             let work = self.work(*ticket);
-            let told = self.scripts.gone(id, &work, &message).await;
-            match told {
+            let published = self.scripts.gone(id, &work, &message).await;
+            match published {
                 Ok(()) | Err(Refusal::Hub(_)) => drop(change.gone.pop()),
                 Err(refusal) => {
-                    mirror.give_back(change);
+                    mirror.requeue(change);
                     return Err(refusal);
                 }
             }
@@ -331,7 +330,7 @@ impl Inner {
                 Ok(change.is_unused)
             }
             Err(refusal) => {
-                mirror.give_back(change);
+                mirror.requeue(change);
                 Err(refusal)
             }
         }

@@ -1,5 +1,5 @@
-//! The limits of all nodes, kept in the store. The scripts apply those of the node that calls them, so nodes with
-//! different limits undo each other's work.
+//! The limits of all nodes, kept in the store to compare them. A script applies the limits of the node that calls it,
+//! so nodes must have the same limits.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,10 @@ use super::Inner;
 use crate::hub::Limits;
 use crate::refusal::Refusal;
 
-/// The store's answer: every node's limits, and the inboxes that are read.
-type Told = (BTreeMap<String, String>, BTreeSet<String>);
+/// The store's answer: the limits by node, and the inboxes that have a reader.
+type LimitsAnswer = (BTreeMap<String, String>, BTreeSet<String>);
 
-/// Returns the flags with their values, as they are kept in the store: `--log-messages=1024 …`.
+/// Returns the flags with their values in the form of the store: `--log-messages=1024 …`.
 fn described(limits: &Limits) -> String {
     format!(
         "--log-messages={} --log-bytes={} --max-subscribers={} --max-clients={} --idle-timeout={:?}",
@@ -34,35 +34,39 @@ fn differing<'a>(here: &'a str, there: &'a str) -> Vec<(&'a str, &'a str, &'a st
 }
 
 impl Inner {
-    /// Notes this node's limits in the store, and removes those of nodes that no longer live. At the `start`, warns of
-    /// nodes with other limits.
+    /// Writes this node's limits to the store, and removes those of dead nodes. At the `start`, warns about nodes with
+    /// other limits.
     pub(super) async fn compare_limits(&self, start: bool) {
-        match self.others_limits().await {
+        match self.limits_of_others().await {
             Ok(others) if start => {
                 let here = described(self.hub.limits());
                 let differing: BTreeSet<_> =
                     others.iter().flat_map(|it| differing(&here, it)).collect();
-                tracing::debug!(differing = differing.len(), "limits are compared");
+                tracing::debug!(
+                    differing = differing.len(),
+                    "compared the limits of the servers"
+                );
                 for (limit, here, elsewhere) in differing {
                     tracing::warn!(
                         limit,
                         here,
                         elsewhere,
-                        "another server that uses this store has another limit; start all with the same"
+                        "another server that uses this store has a different limit; start all servers with the same one"
                     );
                 }
             }
             Ok(_) => {}
-            Err(refusal) => tracing::debug!(%refusal, "limits are not compared"),
+            Err(refusal) => tracing::debug!(%refusal, "cannot compare the limits of the servers"),
         }
     }
 
-    /// Returns the limits of the other nodes that live: those whose inboxes are read.
-    async fn others_limits(&self) -> Result<Vec<String>, Refusal> {
+    /// Returns the limits of the other live nodes: those whose inboxes have a reader.
+    async fn limits_of_others(&self) -> Result<Vec<String>, Refusal> {
         let key = self.scripts.key("limits");
         let inbox = self.scripts.key("to:");
         let mut commands = redis::pipe();
-        // Before reading the others': of two nodes that start at once, one sees the other.
+        // Written before the others are read, so that of two nodes that start at the same time, at least one sees the
+        // other.
         commands
             .cmd("HSET")
             .arg(&key)
@@ -75,7 +79,7 @@ impl Inner {
             .arg("CHANNELS")
             .arg(format!("{inbox}*"));
         let link = self.scripts.link();
-        let (mut limits, inboxes): Told = link.query_all(&commands).await?;
+        let (mut limits, inboxes): LimitsAnswer = link.query_all(&commands).await?;
         limits.remove(&self.node);
         let lives = |node: &String| inboxes.contains(&format!("{inbox}{node}"));
         let (alive, gone): (Vec<_>, Vec<_>) = limits.into_iter().partition(|it| lives(&it.0));

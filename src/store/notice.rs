@@ -1,5 +1,5 @@
-//! The notices that the store's scripts send to a node: one line, followed by the messages if some were published.
-//! `scripts/channel.lua` writes them.
+//! Notices: what the store's scripts send to a node. A notice is one line, followed by the messages if some were
+//! published. `scripts/channel.lua` writes them.
 
 use std::str::{self, FromStr};
 
@@ -18,7 +18,7 @@ pub(super) enum Notice {
     Ended(ClientId, End, EventId),
     /// The number of subscribers or the control requests have changed.
     Audience(ClientId, ControlState),
-    /// A mirror at some node has noticed that the store lost messages right before this number.
+    /// The mirror of some node has found that the store lost messages right before this number.
     Lost(ClientId, u64),
     /// A publisher waits for readers at this node, which should report their positions.
     Report(ClientId),
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn notices_are_read() {
+    fn notices_are_parsed() {
         let id: ClientId = ID.parse().unwrap();
         let events = vec![(5, Message::text("a\nb")), (6, Message::text(""))];
         let published = Published {
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_notice_is_none() {
+    fn malformed_notices_are_none() {
         for text in [
             "",
             "beat",

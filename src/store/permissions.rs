@@ -1,5 +1,4 @@
-//! Checks at the start whether the store lets this user run what scripts and servers use, rather than at the first
-//! request.
+//! Checks at the start that this user may run the commands that scripts and servers use.
 
 use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Script};
@@ -28,7 +27,7 @@ mod tests {
     const FIRST: [&str; 4] = ["info", "role", "evalsha", "script|load"];
 
     #[test]
-    fn the_documented_rule_permits_what_is_asked_for_and_no_more() {
+    fn the_documented_rule_permits_exactly_the_checked_commands() {
         let rule = DOCUMENT.lines().find(|it| it.starts_with("ACL SETUSER"));
         let permitted: BTreeSet<_> = rule
             .unwrap()
@@ -42,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn every_command_of_a_script_is_asked_for() {
+    fn every_command_of_a_script_is_checked() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/scripts");
         for file in std::fs::read_dir(folder).unwrap() {
             let path = file.unwrap().path();

@@ -1,4 +1,4 @@
-//! A streaming publisher on a store: it sends batches, and waits while a reader at any node would lose messages.
+//! Streaming publishers on a store: they send batches, and wait while a reader at any node would lose messages.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -15,15 +15,15 @@ use crate::hub::{BROKEN_OFF, Receipt};
 use crate::message::{Level, Message};
 use crate::refusal::Refusal;
 
-/// Upper bound of the messages in one call of a script, so that other clients need not wait long.
+/// Upper bound of the messages in one call of a script, so that it does not hold up other requests for long.
 pub const BATCH_MESSAGES: usize = 500;
 /// Upper bound of the text in one call of a script, in bytes.
 const BATCH_BYTES: usize = 256 * 1024;
 /// Interval at which a waiting publisher asks again, because a notice may be lost.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
-/// One streaming publish request. If it is dropped unfinished, the channel gets a notice of that, unless it is not
-/// missed.
+/// One streaming publish request. Dropping it unfinished publishes a message about that, under the same conditions as
+/// for [`PublishStream`](crate::hub::PublishStream).
 pub struct Publisher {
     inner: Arc<Inner>,
     id: ClientId,
@@ -43,7 +43,7 @@ impl Publisher {
         let work = inner.work(inner.next_ticket());
         let (scripts, node) = (&inner.scripts, &*inner.node);
         let begin = || scripts.begin(id, node, &work, key.as_deref());
-        let subscribers = inner.patiently(begin).await?;
+        let subscribers = inner.retry_while_away(begin).await?;
         let receipt = Receipt {
             subscribers,
             ..Receipt::default()
@@ -63,14 +63,14 @@ impl Publisher {
     ///
     /// # Errors
     /// [`Ended`](crate::Refusal::Ended) when the channel ends, [`Closing`](crate::Refusal::Closing) when this server closes,
-    /// [`Refusal::StoreFull`], and [`Refusal::StoreAway`] after the store's patience. What is still queued then was not
-    /// published, as far as is known.
+    /// [`Refusal::StoreFull`], and [`Refusal::StoreAway`] after the store's patience. The messages that are still queued
+    /// then are not known to be published.
     pub async fn send(&mut self, messages: &mut VecDeque<Message>) -> Result<(), Refusal> {
         let (mut away_since, mut tries) = (None, 0);
         while !messages.is_empty() {
             self.inner.hub.admit()?;
             let room = self.inner.rooms.of(self.id);
-            // Created before the request, so that no notice is missed in between.
+            // Created before the request, so that no notice is losses.
             let mut room = std::pin::pin!(room.notified());
             room.as_mut().enable();
             match self.send_batch(messages).await {
@@ -97,7 +97,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// Publishes the first messages. Returns whether a reader holds back the rest.
+    /// Publishes one batch from the front. Returns whether a reader holds back the rest.
     async fn send_batch(&mut self, messages: &mut VecDeque<Message>) -> Result<bool, Refusal> {
         let mut bytes = 0;
         let fits = |message: &&Message| {
@@ -135,9 +135,9 @@ impl Publisher {
         self.inner.hub.closed()
     }
 
-    /// Returns whether a broken request can be resumed, before the channel gets a notice of it.
+    /// Returns whether an interrupted request can be resumed, so that the message about it should be delayed.
     #[must_use]
-    pub fn may_come_back(&self) -> bool {
+    pub fn may_be_resumed(&self) -> bool {
         self.key.is_some()
     }
 
@@ -147,7 +147,7 @@ impl Publisher {
         self.receipt.accepted
     }
 
-    /// Ends the request regularly.
+    /// Finishes the request.
     pub async fn finish(mut self) -> Receipt {
         self.finished = true;
         let (inner, receipt) = (Arc::clone(&self.inner), mem::take(&mut self.receipt));
@@ -165,7 +165,7 @@ impl Publisher {
                 Err(_) => receipt,
             }
         };
-        // A task of its own, which ends the request even if the publisher is dropped.
+        // In a task of its own, so that the request is finished even if this future is dropped.
         tokio::spawn(done).await.unwrap_or_default()
     }
 }
@@ -180,8 +180,8 @@ impl Drop for Publisher {
             let message = Message::system(Some(Level::Error), BROKEN_OFF);
             let begun = Instant::now();
             loop {
-                let told = inner.scripts.gone(id, &work, &message).await;
-                if !matches!(told, Err(Refusal::StoreAway)) || begun.elapsed() > inner.patience {
+                let notices = inner.scripts.gone(id, &work, &message).await;
+                if !matches!(notices, Err(Refusal::StoreAway)) || begun.elapsed() > inner.patience {
                     return;
                 }
                 sleep(ASK_AGAIN).await;

@@ -1,4 +1,4 @@
-//! Reading and listening at this node: it joins a channel if its mirror is missing, or lacks what is wanted.
+//! Reading and listening at this node. It joins a channel if the mirror is missing, or lacks the wanted messages.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ impl Store {
                 }
             }
         };
-        self.inner.patiently(subscribe).await
+        self.inner.retry_while_away(subscribe).await
     }
 
     async fn try_subscribe(
@@ -65,7 +65,7 @@ impl Store {
                 };
                 let joined = self.join(&slot, id, &joining).await;
                 let (mirror, past) = match joined {
-                    // A reader that comes without a cursor cannot have seen this channel.
+                    // A reader without a cursor cannot have read the ended channel, and gets a new one.
                     Err(Refusal::Hub(hub::Refusal::Ended)) if !joining.resumes => {
                         return Err(hub::Refusal::Unknown.into());
                     }
@@ -84,12 +84,13 @@ impl Store {
         let subscription = subscription?;
         match inner.report_in_turn(id, &mirror).await {
             Err(refusal @ Refusal::Hub(hub::Refusal::TooManySubscribers(_))) => Err(refusal),
-            // The feed reports the end of the channel; the report follows if the store cannot be reached.
+            // A notice tells the mirror if the channel has ended. If the store cannot be reached, the change is
+            // reported later.
             _ => Ok(Some(subscription)),
         }
     }
 
-    /// Joins a channel. The caller has the slot's turn. A slot without a mirror is removed.
+    /// Joins a channel. The caller holds the slot's turn. If there is no mirror afterwards, the slot is removed.
     async fn join(
         &self,
         slot: &Arc<Slot>,
@@ -158,10 +159,11 @@ impl Store {
     }
 }
 
-/// The ID before all messages: a join from there on gets all that is held.
+/// The ID before all messages: a join from here gets everything that the store holds.
 pub(super) const BEGINNING: EventId = EventId { seq: 0, time: 0 };
 
-/// Returns whether the mirror holds what a reader wants, and gets what comes after it. Messages up to its cursor may not have arrived here yet.
+/// Returns whether the mirror can serve a reader that begins at this position. It cannot if messages up to the reader's cursor may not have
+/// arrived here yet.
 fn reaches(mirror: &Mirror, from: Position) -> bool {
     let is_ahead = matches!(from, Position::After(cursor) if cursor.seq > mirror.last().seq);
     !is_ahead && mirror.covers(from) && !mirror.is_cut()

@@ -1,5 +1,5 @@
-//! Control requests as the scripts pack them: a level or `-`, a space, then what to cancel: `-`, `*` for any operation,
-//! or `=` and an operation's name.
+//! Control requests in the form of the scripts: a level or `-`, a space, then what to cancel: `-` for nothing, `*` for
+//! any operation, or `=` and an operation's name.
 
 use crate::control::{Cancel, Change, ControlRequest, Requested};
 use crate::message::Level;
@@ -8,7 +8,7 @@ const NONE: &str = "-";
 /// The argument that leaves a part unchanged.
 const KEEP: &str = "keep";
 
-/// Parses what a script has packed.
+/// Parses the form of the scripts.
 pub(super) fn unpack(packed: &str) -> Option<Requested> {
     let (level, cancel) = packed.split_once(' ')?;
     let level = match level {

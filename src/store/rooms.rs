@@ -1,4 +1,4 @@
-//! The publishers of this node that wait for readers at any node.
+//! Notifications for the publishers of this node that wait for readers at any node.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use crate::event::ClientId;
 use crate::lock::lock;
 
-/// Notifies publishers when there is room in a client's log.
+/// The publishers that wait for room in a log, by client.
 #[derive(Default)]
 pub(super) struct Rooms(Mutex<HashMap<ClientId, Weak<Notify>>>);
 
@@ -19,7 +19,7 @@ impl Rooms {
         if let Some(room) = rooms.get(&id).and_then(Weak::upgrade) {
             return room;
         }
-        // The publishers of the others have been dropped.
+        // The other entries belong to publishers that have been dropped.
         rooms.retain(|_, it| it.strong_count() > 0);
         let room = Arc::new(Notify::new());
         rooms.insert(id, Arc::downgrade(&room));

@@ -1,4 +1,4 @@
-//! The scripts that change a channel in the store, each in one step, and their answers as values.
+//! The scripts that change a channel in the store, each as one atomic step, and their answers as values.
 
 mod answer;
 mod publishing;
@@ -24,7 +24,7 @@ use crate::refusal::Refusal;
 /// The number of buckets. The first two digits of an ID are the number of its bucket.
 pub(super) const BUCKETS: usize = 256;
 
-/// The scripts of one installation, whose texts contain its limits.
+/// The scripts, with the limits of this node in their text.
 pub(super) struct Scripts {
     link: Link,
     prefix: String,
@@ -47,9 +47,9 @@ pub(super) struct Scripts {
 pub(super) struct Joining {
     pub(super) subscribers: usize,
     pub(super) listeners: usize,
-    /// Whether to make a missing channel.
+    /// Whether to create the channel if it is missing.
     pub(super) makes: bool,
-    /// The first message that is wanted; all are if there is no such message, none if `None`.
+    /// The first message that is wanted. If the log does not hold it, all messages are; if `None`, none.
     pub(super) from: Option<EventId>,
     /// Whether the reader has a cursor.
     pub(super) resumes: bool,
@@ -57,7 +57,7 @@ pub(super) struct Joining {
 
 /// The outcome of a join.
 pub(super) enum Join {
-    /// What the channel holds, and what was known of an earlier one if this one was just made.
+    /// What the channel holds, and, if it was created just now, what was known of an earlier one.
     Joined(Image, Option<ClientPast>),
     /// The channel has ended; this was its last event.
     Ended(End, EventId),
@@ -84,7 +84,7 @@ impl Scripts {
         let plain = |name, body: &str| Timed::new(name, &[&constants, body].concat());
         let channel = include_str!("scripts/channel.lua");
         let script = |name, body: &str| Timed::new(name, &[&constants, channel, body].concat());
-        // A store whose memory is full runs the scripts that read, or that free memory.
+        // The scripts that read or free memory run even if the store's memory is full.
         let always = |name, body: &str| {
             let text = ["#!lua flags=allow-oom\n", &constants, channel, body];
             Timed::new(name, &text.concat())
@@ -112,12 +112,12 @@ impl Scripts {
         &self.link
     }
 
-    /// Returns a key of one bucket. Its braces put all keys of a script into the same slot of a cluster.
+    /// Returns a key of one bucket. The braces put all keys of one script into the same slot of a cluster.
     pub(super) fn bucket_key(&self, bucket: usize, name: &str) -> String {
         format!("{}:{{{bucket:02x}}}:{name}", self.prefix)
     }
 
-    /// Returns a key that belongs to no bucket.
+    /// Returns a key outside of the buckets.
     pub(super) fn key(&self, name: &str) -> String {
         format!("{}:{name}", self.prefix)
     }
@@ -166,7 +166,7 @@ impl Scripts {
         arguments: &[&[u8]],
     ) -> Result<Answer, Refusal> {
         let answer = self.ask(script, id, arguments).await?;
-        self.understand(answer)
+        self.checked(answer)
     }
 
     async fn ask(
@@ -188,7 +188,7 @@ impl Scripts {
     }
 
     /// Converts a script's refusal to an error; returns the rest of any other answer.
-    fn understand(&self, mut answer: Answer) -> Result<Answer, Refusal> {
+    fn checked(&self, mut answer: Answer) -> Result<Answer, Refusal> {
         let refusal = match &*answer.text()? {
             "ok" | "active" => return Ok(answer),
             "unknown" => hub::Refusal::Unknown,
@@ -206,8 +206,8 @@ impl Scripts {
         self.call(&self.open, id, &[]).await.map(drop)
     }
 
-    /// Adds a node to a channel's audience. Returns what the log holds from the requested message on, or all if that is
-    /// no longer held.
+    /// Adds a node to a channel's audience. Returns the log from the requested message on, or all of it if that message
+    /// is no longer held.
     pub(super) async fn join(
         &self,
         id: ClientId,
@@ -231,7 +231,7 @@ impl Scripts {
             let end = End::from_name(&reason).unwrap_or(End::Idle);
             return Ok(Join::Ended(end, answer.id()?));
         }
-        let mut answer = self.understand(answer)?;
+        let mut answer = self.checked(answer)?;
         let created = answer.number()?;
         let (reason, at) = (answer.text()?, answer.text()?);
         let ended = End::from_name(&reason).zip(at.parse::<f64>().ok());
@@ -297,7 +297,7 @@ impl Scripts {
         self.call(&self.finish, id, &[reason]).await.map(drop)
     }
 
-    /// Ends a channel that has not been active since then.
+    /// Ends a channel if it has not been active since this time.
     pub(super) async fn end_if_idle(&self, id: ClientId, since: UnixMillis) -> Result<(), Refusal> {
         let arguments = [End::Idle.as_str(), &since.to_string()];
         self.call(&self.finish, id, &arguments.map(str::as_bytes))
@@ -338,7 +338,7 @@ impl Scripts {
     }
 }
 
-/// Returns an operation in the scripts' form: `=` and its name; empty if there is none.
+/// Returns an operation in the form of the scripts: `=` and its name; empty if there is none.
 fn named(operation: Option<&Operation>) -> String {
     operation.map_or_else(String::new, |it| format!("={}", it.as_str()))
 }

@@ -1,4 +1,4 @@
-//! TLS to a store: whom to trust, and which certificate to present.
+//! TLS to a store: the authorities to trust, and the certificate to present.
 
 use std::error;
 use std::fmt;
@@ -40,7 +40,7 @@ pub enum StoreTlsError {
         /// What is wrong with it.
         why: rustls::Error,
     },
-    /// The system has no usable certificates.
+    /// The system's trusted certificates cannot be used.
     #[error(
         "the certificates that the system trusts cannot be used: {0}; give the authority of the store's certificate with --store-ca"
     )]
@@ -58,8 +58,8 @@ pub enum StoreTlsError {
 }
 
 impl StoreTls {
-    /// Trusts the authorities in a file, in PEM, or those that the system trusts. A store that asks for a certificate
-    /// gets the one in the first file of `identity`, whose key is in the second.
+    /// Loads the authorities to trust from a PEM file, or uses those that the system trusts. If the store requires a
+    /// certificate, it gets the one in the first file of `identity`, whose key is in the second.
     ///
     /// # Errors
     /// [`StoreTlsError`] if a file cannot be read, or cannot be used.
@@ -93,7 +93,7 @@ impl StoreTls {
         Ok(Self(Arc::new(config)))
     }
 
-    /// Encrypts a connection to this host, a name or an IP address. Its certificate must be valid for it.
+    /// Encrypts a connection to this host, a name or an IP address, for which the certificate must be valid.
     pub(super) async fn encrypt<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         host: &str,
@@ -106,7 +106,7 @@ impl StoreTls {
     }
 }
 
-/// Returns what to do about a failed connection, to be appended to the reason; empty if that says it.
+/// Returns a hint to append to the reason of a failed connection; empty if there is none.
 pub(super) fn advice(is_encrypted: bool, error: &(dyn error::Error + 'static)) -> &'static str {
     let Some(error) = io_error(error) else {
         return "";
@@ -133,14 +133,14 @@ pub(super) fn advice(is_encrypted: bool, error: &(dyn error::Error + 'static)) -
             | Alert::CertificateUnknown
             | Alert::UnknownCA,
         )) => {
-            "; it wants a certificate of an authority that it trusts: give one with --store-cert and --store-key"
+            "; it requires a certificate from an authority that it trusts: give one with --store-cert and --store-key"
         }
         Some(rustls::Error::InvalidMessage(_)) => IF_PLAIN,
         _ => "",
     }
 }
 
-/// Returns the I/O error within a library's error.
+/// Returns the I/O error inside another error.
 fn io_error<'a>(error: &'a (dyn error::Error + 'static)) -> Option<&'a io::Error> {
     if let Some(shared) = error.downcast_ref::<Arc<dyn error::Error + Send + Sync>>() {
         return shared.downcast_ref();

@@ -176,11 +176,11 @@ async fn a_mirror_says_who_reads_and_how_far_when_that_changes() {
     assert_eq!(mirror.take_change(), Some(change(1, 5)));
     assert!(!mirror.is_awaited());
 
-    assert!(!mirror.let_go(), "somebody reads it");
+    assert!(!mirror.remove_if_unused(), "somebody reads it");
     drop(reader);
     assert_eq!(hub.changed_mirror().await, id);
     assert_eq!(mirror.take_change(), Some(change(0, 5)));
-    assert!(mirror.let_go());
+    assert!(mirror.remove_if_unused());
     assert_eq!(
         (hub.stats().channels, hub.stats().memory),
         (0, hub.stats().memory)

@@ -25,12 +25,13 @@ pub enum ControlEvent {
     End(End),
     /// The hub closes, but the channel does not end; nothing comes after this.
     Closing,
-    /// Others reach the channel, but this hub does not; nothing comes after this. See [`Mirror::cut`](crate::hub::Mirror::cut).
+    /// This hub cannot reach the channel, but other servers may; nothing comes after this. See
+    /// [`Mirror::cut`](crate::hub::Mirror::cut).
     Cut,
 }
 
 impl Channel {
-    /// Adds a watcher's request, and returns the new state.
+    /// Adds a watcher's request and returns the new state.
     pub(in crate::hub) fn ask(&self, request: ControlRequest) -> Result<ControlState, Refusal> {
         let mut state = self.lock();
         if state.end.is_some() {
@@ -76,7 +77,7 @@ impl Channel {
             return Poll::Ready(ControlEvent::Cut);
         }
         let control = state.control.get_or_insert_default();
-        if control.poll_news(ticket, seen, cx) {
+        if control.poll_change(ticket, seen, cx) {
             Poll::Ready(ControlEvent::State(state.control_state()))
         } else {
             Poll::Pending
@@ -95,7 +96,7 @@ impl Channel {
     /// Removes a control stream. Publishes that an operation has lost its publisher, unless the hub is closing.
     pub(in crate::hub) fn stop_listening(&self, ticket: u64) {
         let mut state = self.lock();
-        if state.is_worked_for() {
+        if state.has_open_operation() {
             // Idleness counts from the end of the work.
             self.touch();
         }
@@ -107,19 +108,19 @@ impl Channel {
         let lost = control.and_then(|it| it.stop_listening(ticket));
         wake_control(state);
         if lost.is_some() && !self.shared.is_closing() {
-            self.tell_broken_off(lost);
+            self.publish_broken_off(lost);
         }
     }
 
     /// Returns whether a control stream accompanies this operation's publisher.
-    pub(in crate::hub) fn stands_for(&self, operation: &Operation) -> bool {
+    pub(in crate::hub) fn accompanies(&self, operation: &Operation) -> bool {
         let state = self.lock();
         let control = state.control.as_ref();
-        control.is_some_and(|it| it.stands_for(operation))
+        control.is_some_and(|it| it.accompanies(operation))
     }
 
-    /// Publishes that a publisher has disconnected. If the channel has ended, nobody needs to know.
-    pub(in crate::hub) fn tell_broken_off(&self, operation: Option<Operation>) {
+    /// Publishes that a publisher has disconnected, unless the channel has ended.
+    pub(in crate::hub) fn publish_broken_off(&self, operation: Option<Operation>) {
         let message = Message {
             operation,
             ..Message::system(Some(Level::Error), BROKEN_OFF)
@@ -130,9 +131,9 @@ impl Channel {
 
 impl State {
     /// Returns whether a control stream accompanies an operation.
-    pub(super) fn is_worked_for(&self) -> bool {
+    pub(super) fn has_open_operation(&self) -> bool {
         let control = self.control.as_ref();
-        control.is_some_and(|it| it.stands_for_any())
+        control.is_some_and(|it| it.accompanies_any())
     }
 
     /// Returns the number of publishers that listen.
@@ -163,7 +164,7 @@ impl State {
         control.is_some_and(|it| !it.streams.is_empty())
     }
 
-    /// Removes a control stream of a mirror: the store knows who else accompanies its operation.
+    /// Removes a control stream of a mirror. The store decides whether its operation has lost its publisher.
     fn remove_listener(&mut self, ticket: u64) {
         let control = self.control.as_mut();
         let operation = control.and_then(|it| it.remove(ticket)?.operation);
@@ -200,10 +201,10 @@ pub(super) fn wake_control(mut state: MutexGuard<'_, State>) {
 /// The requests to a channel's publishers, and the open control streams.
 pub(in crate::hub) struct Control {
     requested: Requested,
-    /// Counts the changes; a new stream has seen none.
+    /// The number of changes so far; a new stream has seen none.
     version: u64,
-    /// Whether the streams have not been woken yet for the newest version.
-    is_news: bool,
+    /// Whether the streams have yet to be woken for the newest version.
+    is_unannounced: bool,
     streams: Vec<Listener>,
     next_ticket: u64,
 }
@@ -224,7 +225,7 @@ impl Default for Control {
         Self {
             requested: Requested::default(),
             version: 1,
-            is_news: false,
+            is_unannounced: false,
             streams: Vec::new(),
             next_ticket: 0,
         }
@@ -245,13 +246,13 @@ impl Control {
     /// Notes that the state has changed.
     pub(in crate::hub) fn change(&mut self) {
         self.version += 1;
-        self.is_news = true;
+        self.is_unannounced = true;
     }
 
     /// Adds a stream; returns `None` if there are already [`CONTROL_STREAMS`].
     pub(in crate::hub) fn listen(&mut self, operation: Option<Operation>) -> Option<u64> {
         if self.streams.len() >= CONTROL_STREAMS {
-            // Otherwise many short operations in a row would reach the limit.
+            // Otherwise a series of short operations would reach the limit.
             self.streams.retain(|it| !(it.is_gone && it.is_over));
         }
         if self.streams.len() >= CONTROL_STREAMS {
@@ -269,7 +270,7 @@ impl Control {
     }
 
     /// Returns whether a stream that has seen this version has unseen changes; if not, stores its waker.
-    pub(in crate::hub) fn poll_news(
+    pub(in crate::hub) fn poll_change(
         &mut self,
         ticket: u64,
         seen: &mut u64,
@@ -318,24 +319,25 @@ impl Control {
         Some(operation)
     }
 
-    /// Returns how many streams have their publisher.
+    /// Returns the number of streams whose publisher is connected.
     fn listeners(&self) -> usize {
         self.streams.iter().filter(|it| !it.is_gone).count()
     }
 
     /// Returns whether a stream accompanies any operation that is under way.
-    pub(in crate::hub) fn stands_for_any(&self) -> bool {
+    pub(in crate::hub) fn accompanies_any(&self) -> bool {
         self.streams.iter().any(|it| it.operation.is_some())
     }
 
     /// Returns whether a stream accompanies this operation's publisher, or did a moment ago.
-    pub(in crate::hub) fn stands_for(&self, operation: &Operation) -> bool {
+    pub(in crate::hub) fn accompanies(&self, operation: &Operation) -> bool {
         self.streams
             .iter()
             .any(|it| it.operation.as_ref() == Some(operation))
     }
 
-    /// Notes that an operation has ended: its publishers are not missed any more, and it need not be cancelled.
+    /// Notes that an operation has ended: the end of its control streams is no longer reported, and a request to cancel
+    /// it is done.
     pub(in crate::hub) fn operation_is_over(&mut self, operation: Option<&Operation>) {
         for stream in &mut self.streams {
             stream.is_over |= operation.is_some() && stream.operation.as_ref() == operation;
@@ -347,7 +349,7 @@ impl Control {
 
     /// Takes the wakers of streams with unseen changes.
     pub(in crate::hub) fn take_wakers(&mut self) -> Vec<Waker> {
-        if mem::take(&mut self.is_news) {
+        if mem::take(&mut self.is_unannounced) {
             let streams = self.streams.iter_mut();
             streams.filter_map(|it| it.waker.take()).collect()
         } else {
@@ -361,7 +363,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_operation_that_is_over_keeps_no_place_from_the_next() {
+    fn an_ended_operation_frees_its_place_for_the_next() {
         let mut control = Control::default();
         let operation = "a".parse::<Operation>().unwrap();
         let tickets: Vec<_> = (0..CONTROL_STREAMS)
@@ -369,13 +371,13 @@ mod tests {
             .collect();
         let (first, last) = (tickets[0], tickets[CONTROL_STREAMS - 1]);
         control.note_gone(first);
-        assert_eq!(control.listen(None), None, "it may come back");
+        assert_eq!(control.listen(None), None, "it may reconnect");
         control.operation_is_over(Some(&operation));
         let next = control.listen(None);
         assert!(next.is_some());
-        assert_eq!(control.listen(None), None, "the others are there");
+        assert_eq!(control.listen(None), None, "the other places are taken");
         assert_eq!(control.stop_listening(first), None);
-        assert!(control.stands_for(&operation));
+        assert!(control.accompanies(&operation));
         control.note_gone(last);
         assert!(control.listen(None).is_some());
     }

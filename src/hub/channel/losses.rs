@@ -1,20 +1,21 @@
-//! The places at which a mirror's log lacks messages that the store lost, as by a failover to a replica that lags.
+//! The places at which a mirror's log lacks messages that the store lost, for example by a failover to a replica that
+//! lagged.
 //!
 //! Each place is a number: an unknown number of messages is missing right before the message that has it now. Every
-//! reader that crosses one gets a gap, whether it was reading at that time or comes later.
+//! reader that passes such a place gets a gap, whether it was reading at the time of the loss or comes later.
 
 use std::ops::{Range, RangeInclusive};
 
 use super::State;
 use crate::hub::image::Loss;
 
-/// Upper bound of the places; the newest are kept. Places before the start of the log are kept, too, because a store
-/// that goes back may hold older messages again.
+/// Upper bound of the places; the newest are kept. Places before the start of the log are kept too, because a store
+/// that is set back may hold older messages again.
 const PLACES_MAX: usize = 64;
 
 #[derive(Default)]
 pub(super) struct Losses {
-    /// In ascending order. Few channels ever have one.
+    /// In ascending order. Most channels have none.
     places: Vec<u64>,
 }
 
@@ -36,7 +37,7 @@ impl Losses {
         true
     }
 
-    /// Removes all places, because the channel is another one.
+    /// Removes all places, because the channel was replaced by another one.
     pub(super) fn clear(&mut self) {
         self.places.clear();
     }
@@ -46,7 +47,7 @@ impl Losses {
         self.places.iter().any(|it| numbers.contains(it))
     }
 
-    /// Returns the numbers from this one on up to the next place.
+    /// Returns the numbers from this one to the next place.
     pub(super) fn next_stretch(&self, from: u64) -> Range<u64> {
         let next = self.places.iter().find(|it| **it > from);
         from..next.copied().unwrap_or(u64::MAX)
@@ -54,15 +55,16 @@ impl Losses {
 }
 
 impl State {
-    /// Notes that the store has lost what was here after the number `agreed`. Readers that are beyond it return to it
-    /// and get a gap now, the others once they arrive there; all get it now if the store has also dropped what comes
-    /// next, so that the place is not known. With `all`, every reader is moved: the channel is another one.
+    /// Notes that the store has lost the messages after the number `agreed`. Readers that are beyond it return to it
+    /// and get a gap now; the others get one when they arrive there. If the store has also dropped the messages that
+    /// follow, the place is not known, and all get it now. With `all`, the channel was replaced by another one, and
+    /// every reader is moved.
     pub(super) fn rewind(&mut self, agreed: u64, held_from: u64, all: bool) -> Loss {
         let place = (agreed + 1).max(held_from);
         let is_exact = place == agreed + 1;
         for reader in self.readers.iter_mut().flatten() {
             let is_beyond = all || reader.next >= place;
-            reader.is_at_loss |= is_beyond || !is_exact;
+            reader.owes_a_gap |= is_beyond || !is_exact;
             if is_beyond {
                 reader.next = place.max(self.log.first());
                 reader.before = reader.next;
@@ -78,15 +80,14 @@ impl State {
         if all { Loss::All } else { Loss::Before(place) }
     }
 
-    /// Notes a place at which the store has lost messages. Readers beyond it have passed it unnoticed: they get a gap
-    /// now.
+    /// Notes a place at which the store has lost messages. Readers that have already passed it get a gap now.
     pub(super) fn note_loss(&mut self, place: u64) {
         let mirrored = self.mirrored.as_mut();
         if !mirrored.is_some_and(|it| it.losses_mut().add(place)) {
             return;
         }
         for reader in self.readers.iter_mut().flatten() {
-            reader.is_at_loss |= reader.next >= place;
+            reader.owes_a_gap |= reader.next >= place;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A channel that mirrors one in a store: the store's updates, and the reports to the store.
+//! A channel that mirrors a channel in a store: updates from the store, and reports to it.
 
 use std::mem;
 
@@ -11,8 +11,8 @@ use crate::hub::log::Log;
 use crate::hub::sync::{MutexGuard, Ordering, PoisonError};
 use crate::message::{Message, Operation};
 
-/// The slowest reader's position is reported each time it has read another one of this many equal parts of what the
-/// store holds.
+/// Divides the messages that the store holds into this many equal parts; the slowest reader's position is reported
+/// after each part that it has read.
 const REPORTED_PART: u64 = 4;
 
 /// The additional state of such a channel.
@@ -29,15 +29,15 @@ pub(super) struct Mirrored {
     reported: u64,
     /// The slowest position of the readers that left because the hub closes.
     left: Option<u64>,
-    /// The place of a reader that had not read far enough at the last check, so that it is checked first.
+    /// The index of a reader that had not read far enough at the last check. It is checked first.
     behind: usize,
     /// The closed control streams, with the operations that they accompanied.
     gone: Vec<(u64, Operation)>,
     /// The places at which the store has lost messages.
     losses: Losses,
-    /// Whether its store is out of reach for so long that readers should look for another hub.
+    /// Whether the store has been out of reach for so long that readers should try another server.
     is_cut: bool,
-    /// The channel's last event, once it has ended.
+    /// The last event of the channel, set when the channel has ended.
     last: Option<EventId>,
 }
 
@@ -74,7 +74,7 @@ impl Mirrored {
         &mut self.losses
     }
 
-    /// Returns the last event if the channel has ended: it may not have arrived here.
+    /// Returns the last event if the channel has ended. That event may not have arrived here.
     pub(super) fn last(&self) -> Option<EventId> {
         self.last
     }
@@ -91,7 +91,7 @@ impl Mirrored {
 }
 
 impl Channel {
-    /// Makes a mirror of the image.
+    /// Turns a new channel into a mirror with this content.
     pub(in crate::hub) fn mirroring(mut self, image: Image) -> Self {
         let state = self.state.get_mut();
         let state = state.unwrap_or_else(PoisonError::into_inner);
@@ -147,9 +147,9 @@ impl Channel {
         }
     }
 
-    /// Replaces the content by what the store holds, which may be more than is here, or less, or other messages with
-    /// the same numbers. If it lacks something that was here, each reader gets a gap of unknown size before it
-    /// continues. Returns what it lacks.
+    /// Replaces the content by what the store holds: it may have more messages, fewer, or others with the same numbers.
+    /// If it lacks messages that were here, each reader gets a gap of unknown size before it continues. Returns what
+    /// the store lacks.
     pub(in crate::hub) fn renew(&self, image: Image, is_sure: bool) -> Option<Loss> {
         let mut state = self.lock();
         let (memory, here) = (state.log.memory(), state.log.last().seq);
@@ -196,7 +196,7 @@ impl Channel {
         wake_readers(state);
     }
 
-    /// Ends the channel; its readers get what is here, and a gap for what is missing. Returns false if it had already
+    /// Ends the channel. Its readers get the messages that are here, and a gap for those that are missing. Returns false if it had already
     /// ended.
     pub(in crate::hub) fn end_at(&self, end: End, last: EventId) -> bool {
         let mut state = self.lock();
@@ -220,7 +220,7 @@ impl Channel {
         wake_all(state);
     }
 
-    /// Returns whether it was cut, and not renewed since.
+    /// Returns whether it was cut and has not been renewed since.
     pub(in crate::hub) fn is_cut(&self) -> bool {
         let state = self.lock();
         state.mirrored.as_ref().is_some_and(|it| it.is_cut)
@@ -236,7 +236,7 @@ impl Channel {
         true
     }
 
-    /// Returns whether the mirror holds all that the store holds for a reader that begins there.
+    /// Returns whether the mirror holds everything that the store holds from this position on.
     pub(in crate::hub) fn covers(&self, from: Position) -> bool {
         let state = self.lock();
         let first = state.log.first();
@@ -258,7 +258,8 @@ impl Channel {
         self.lock().log.last()
     }
 
-    /// Notes that a publisher waits for its readers: they are reported, now and as they read on.
+    /// Notes that a publisher waits for the readers of this mirror: their positions are reported now, and as they read
+    /// on.
     pub(in crate::hub) fn note_awaited(&self) {
         let mut state = self.lock();
         if let Some(mirrored) = &mut state.mirrored {
@@ -274,7 +275,7 @@ impl Channel {
         is_awaited && state.slowest().is_some_and(|next| next < state.log.next())
     }
 
-    /// Takes what the store should know. The mirror is no longer queued.
+    /// Takes the change to report to the store. The mirror is no longer queued.
     pub(in crate::hub) fn take_change(&self) -> Option<MirrorChange> {
         let mut state = self.lock();
         let is_unused = state.is_unused();
@@ -299,8 +300,8 @@ impl Channel {
         })
     }
 
-    /// Queues a change again, with the closed control streams.
-    pub(in crate::hub) fn give_back(&self, change: MirrorChange) {
+    /// Queues a change that could not be reported.
+    pub(in crate::hub) fn requeue(&self, change: MirrorChange) {
         let mut state = self.lock();
         if let Some(mirrored) = &mut state.mirrored {
             mirrored.gone.extend(change.gone);
@@ -310,12 +311,12 @@ impl Channel {
 
     /// Releases the lock, and queues the mirror unless it is queued already.
     pub(super) fn queue_change(&self, mut state: MutexGuard<'_, State>) {
-        let is_news = state
+        let is_changed = state
             .mirrored
             .as_mut()
             .is_some_and(|it| !mem::replace(&mut it.is_queued, true));
         drop(state);
-        if is_news {
+        if is_changed {
             self.shared.changes.push(self.id);
         }
     }
@@ -326,8 +327,9 @@ impl State {
         self.reader_count() == 0 && !self.has_control_streams()
     }
 
-    /// Returns the oldest number that a reader still needs; `None` without readers. One that has more to read comes back
-    /// for it once what it read last is written: if this server ends before that, it needs that again elsewhere.
+    /// Returns the oldest number that a reader still needs; `None` without readers. A reader that is not at the end
+    /// needs the messages that it read last, until it reads again: they may not be written yet, and if this server ends,
+    /// the reader has to get them from another one.
     fn slowest(&self) -> Option<u64> {
         let next = self.log.next();
         let needed = |it: &Reader| if it.next < next { it.before } else { next };
@@ -347,7 +349,7 @@ impl State {
         };
         let mark = mirrored.reported + part.max(1);
         let is_behind = |it: &Option<Reader>| it.as_ref().is_some_and(|it| it.next < mark);
-        // Each of many readers calls this at each message, so it must not look at all of them.
+        // Every reader calls this for every message, so it must not scan all readers each time.
         if self.readers.get(mirrored.behind).is_some_and(is_behind) {
             return false;
         }
@@ -370,11 +372,11 @@ impl State {
         let Some(mirrored) = &mut self.mirrored else {
             return;
         };
-        let is_news = mem::replace(&mut mirrored.subscribers, subscribers) != subscribers;
+        let is_changed = mem::replace(&mut mirrored.subscribers, subscribers) != subscribers;
         if self.control.is_some() || requested != Requested::default() {
             let control = self.control.get_or_insert_default();
             control.set_requested(requested);
-            if is_news {
+            if is_changed {
                 control.change();
             }
         }
@@ -385,7 +387,7 @@ impl State {
 fn agreement(log: &Log, image: &Image, is_sure: bool) -> Option<u64> {
     let (here, there) = (log.last(), image.before);
     if there.seq > here.seq {
-        // The store has dropped all that is here since.
+        // The store has dropped all messages that are here.
         return (is_sure && there.time >= here.time).then_some(here.seq);
     }
     let oldest = there.seq.max(log.first() - 1);

@@ -26,7 +26,7 @@ pub(in crate::hub) struct Entrance {
     pub(in crate::hub) place: usize,
     /// The ID before its first message.
     pub(in crate::hub) before: EventId,
-    /// Whether its cursor is from before this channel.
+    /// Whether its cursor is from an earlier channel.
     pub(in crate::hub) foreign: bool,
     /// Whether nothing has been published yet.
     pub(in crate::hub) is_new: bool,
@@ -80,8 +80,8 @@ impl Channel {
         let reader = Some(Reader {
             next,
             before: next,
-            // A reader that gets a gap for that reason needs no second one.
-            is_at_loss: !foreign && state.has_loss_at(next),
+            // A reader with a foreign cursor gets a gap anyway, and needs no second one.
+            owes_a_gap: !foreign && state.has_loss_at(next),
             waker: None,
         });
         let place = if let Some(free) = state.readers.iter().position(Option::is_none) {
@@ -92,7 +92,7 @@ impl Channel {
             state.readers.len() - 1
         };
         let is_new = state.log.next() == 1;
-        self.tell_news(state);
+        self.report_subscribers(state);
         Some(Ok(Entrance {
             place,
             before,
@@ -133,7 +133,7 @@ impl Channel {
             reader.before = from;
             let stretch = losses.map_or(from..u64::MAX, |it| it.next_stretch(from));
             reader.next = log.read(stretch, format, self.shared.frames, out, max);
-            reader.is_at_loss = losses.is_some_and(|it| it.are_in(reader.next..=reader.next));
+            reader.owes_a_gap = losses.is_some_and(|it| it.are_in(reader.next..=reader.next));
             let read = Read::Frames(log.id_before(reader.next));
             self.shared
                 .memory
@@ -186,13 +186,13 @@ impl Channel {
             state.readers.pop();
         }
         let waiting = mem::take(&mut state.writers);
-        self.tell_news(state);
+        self.report_subscribers(state);
         wake_writers(waiting);
     }
 
     /// Reports that the number of subscribers has changed: to the publishers that listen, or to the store, which
     /// notifies them.
-    fn tell_news(&self, mut state: MutexGuard<'_, State>) {
+    fn report_subscribers(&self, mut state: MutexGuard<'_, State>) {
         if state.mirrored.is_some() {
             self.queue_change(state);
         } else {
@@ -203,12 +203,12 @@ impl Channel {
 }
 
 impl Reader {
-    /// Returns what is lost at the reader's position, in a log that begins with `first`, and moves the reader behind
+    /// Returns the gap at the reader's position, if any, in a log that begins with `first`, and moves the reader past
     /// it.
     fn gap_before(&mut self, first: u64, losses: Option<&Losses>) -> Option<Gap> {
         let next = self.next;
         self.next = next.max(first);
-        if mem::take(&mut self.is_at_loss) {
+        if mem::take(&mut self.owes_a_gap) {
             return Some(Gap::Unknown);
         }
         if next >= first {
@@ -239,7 +239,7 @@ fn owns(State { log, created, .. }: &State, cursor: EventId) -> bool {
     if let Some(id) = log.id_of(cursor.seq) {
         return id == cursor;
     }
-    // It was dropped: accepted between the channel's creation and the newest dropped one.
+    // The log has dropped it: it was accepted between the channel's creation and the newest dropped message.
     let newest_dropped = log.id_before(log.first());
     cursor.seq <= newest_dropped.seq && (*created..=newest_dropped.time).contains(&cursor.time)
 }

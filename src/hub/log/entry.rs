@@ -1,4 +1,4 @@
-//! What a log keeps of a message besides its text frame, and messages that are about to be appended.
+//! The entries of a log: what it keeps of a message besides the text frame. And messages that are about to be appended.
 
 use crate::event::{Event, UnixMillis};
 use crate::message::Message;
@@ -12,9 +12,9 @@ pub(super) struct Entry {
     pub(super) json: Option<Box<[u8]>>,
 }
 
-/// The content of a message, from which JSON is made.
+/// The content of a message, from which its JSON is encoded.
 pub(super) enum Said {
-    /// A text and nothing else, which is in the frame unchanged, `after` bytes before the end.
+    /// A text without other fields. The frame contains it unchanged, `after` bytes before its end.
     Text { length: u32, after: u32 },
     /// All other messages.
     More(Box<Event>),
@@ -84,13 +84,13 @@ impl Prepared {
         self.frame.len() + extra(&self.event.message)
     }
 
-    /// Returns what is kept besides the frame.
+    /// Returns the content to keep besides the frame.
     pub(super) fn said(self) -> Said {
         let in_frame = Said::in_frame(&self.frame, &self.event.message);
         in_frame.unwrap_or_else(|| Said::More(Box::new(self.event)))
     }
 
-    /// Returns the bytes of that on the heap.
+    /// Returns the heap memory of that content, in bytes.
     pub(super) fn heap_size(&self) -> usize {
         let in_frame = Said::in_frame(&self.frame, &self.event.message);
         in_frame.map_or_else(|| boxed_size(&self.event), |it| it.heap_size())

@@ -1,4 +1,4 @@
-//! The additional operations of a mirror's log: it begins anywhere, and drops messages on request.
+//! The additional operations of a mirror's log: it can begin at any number, and drops messages on request.
 
 use super::Log;
 use super::ring::length;
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_begins_anywhere_and_forgets_at_both_ends() {
+    fn a_log_begins_anywhere_and_drops_at_both_ends() {
         let before = EventId { seq: 7, time: 70 };
         let mut log = Log::after(before);
         assert_eq!((log.first(), log.next(), log.last()), (8, 8, before));

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// Capacity up to which memory is not freed, in bytes: it would soon be needed again.
+/// Capacity up to which memory is not freed, in bytes, because it would soon be needed again.
 const KEPT: usize = 16 * 1024;
 
 #[derive(Default)]
@@ -58,7 +58,7 @@ impl Ring {
     }
 }
 
-/// Returns the number of bytes between two positions that are held, which fits into memory.
+/// Returns the number of bytes between two positions that the ring holds.
 pub(super) fn length(start: u64, end: u64) -> usize {
     usize::try_from(end - start).unwrap_or(usize::MAX)
 }
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_burst_took_is_given_back() {
+    fn memory_of_a_burst_is_freed() {
         let mut ring = Ring::default();
         ring.push(&vec![b'x'; 64 * KEPT]);
         let capacity = ring.capacity();

@@ -1,4 +1,4 @@
-//! The log compared with a simple model, and its byte counts.
+//! Compares the log with a simple model, and checks its byte counts.
 
 use proptest::prelude::*;
 
@@ -18,7 +18,11 @@ fn append(log: &mut Log, text: &str, now: UnixMillis) -> EventId {
     let prepared = log.prepare(Message::text(text), now, FRAMES);
     let first_after = log.first_after(&prepared);
     let id = log.append(prepared);
-    assert_eq!(log.first(), first_after, "it foretells what append does");
+    assert_eq!(
+        log.first(),
+        first_after,
+        "first_after predicts what append does"
+    );
     id
 }
 
@@ -45,7 +49,7 @@ impl Model {
 
 proptest! {
     #[test]
-    fn the_log_holds_what_the_simple_model_holds(
+    fn the_log_holds_what_the_model_holds(
         texts in prop::collection::vec("[a-z\n]{0,12}", 0..60),
         messages in 1usize..10,
         bytes in 1usize..60,
@@ -81,7 +85,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_counted_is_what_the_entries_hold(texts in prop::collection::vec("[a-z\n]{0,40}", 1..50)) {
+    fn the_byte_counts_match_the_entries(texts in prop::collection::vec("[a-z\n]{0,40}", 1..50)) {
         let mut log = Log::new(LogLimits { messages: 8, bytes: 100 }, 0);
         for text in &texts {
             append(&mut log, text, 0);
@@ -114,7 +118,7 @@ fn fields_count_towards_the_bytes() {
 }
 
 #[test]
-fn json_is_encoded_once_somebody_asks() {
+fn json_is_encoded_when_first_read() {
     let mut log = Log::new(
         LogLimits {
             messages: 4,

@@ -1,9 +1,9 @@
 //! The gate: checks the `Host` and the `Origin` of every request, and answers pages of other origins.
 //!
 //! The server runs on machines where a browser may show hostile pages. Such a page can send requests to loopback, but
-//! it cannot choose two headers: `Origin` tells whose page it is, and `Host` the name by which the server was reached,
-//! which reveals a DNS name that was rebound to this address. The common request, with a loopback `Host` and no
-//! `Origin`, costs three look-ups and no memory.
+//! it cannot choose two headers: `Origin`, which names the site of the page, and `Host`, the name by which the server
+//! was reached. `Host` reveals a DNS name that was rebound to this address. The common request, with a loopback `Host`
+//! and no `Origin`, costs three look-ups and no allocation.
 
 use std::net::SocketAddr;
 
@@ -16,11 +16,11 @@ use axum::response::IntoResponse;
 use super::{Access, Authority, Host, Known, default_port};
 use crate::server::problem::{Problem, ProblemKind};
 
-/// What a page of an allowed origin may send.
+/// The methods and headers that a page of an allowed origin may send.
 const METHODS: &str = "GET, POST, PUT, DELETE";
 const HEADERS: &str =
     "Sse-Client-ID, Content-Type, Authorization, Last-Event-ID, Idempotency-Key, Cache-Control";
-/// What such a page may read of an answer, beyond what every page may.
+/// The headers of an answer that such a page may read, besides those that every page may.
 const EXPOSED: &str = "Sse-Client-ID, Sse-Client-Past, Sse-Format, Sse-Server-Owner";
 /// How long a browser may cache a preflight's answer, in seconds.
 const PREFLIGHT_AGE: &str = "600";
@@ -29,8 +29,8 @@ const PREFLIGHT_AGE: &str = "600";
 #[derive(Debug)]
 pub(in crate::server) struct Gate {
     hosts: Vec<Known>,
-    /// Whether a listener takes every address of the machine. A `Host` that is an address cannot be a rebound name, so
-    /// any address is accepted then.
+    /// Whether a listener is bound to every address of the machine. Any address is then accepted as `Host`, because an
+    /// address cannot be a rebound name.
     any_address: bool,
     origins: Vec<HeaderValue>,
 }
@@ -47,7 +47,7 @@ impl Gate {
         }
     }
 
-    /// Answers a request: with a refusal, as a preflight, or else by `answer`.
+    /// Answers a request: with a refusal, with the answer to a preflight, or with the result of `answer`.
     pub(in crate::server) async fn around<B>(
         &self,
         request: Request<B>,
@@ -80,7 +80,7 @@ impl Gate {
             return Err(ProblemKind::HostTwice.into());
         }
         // The target's authority overrides the header (RFC 9112, 3.2.2), and is the only one in HTTP/2. Both are
-        // checked, since something behind the gate might trust the wrong one.
+        // checked, because code behind the gate might use the other one.
         let target = request.uri().authority().map(uri::Authority::as_str);
         let mut host = None;
         for given in [field, target].into_iter().flatten() {
@@ -93,7 +93,7 @@ impl Gate {
         Ok(host)
     }
 
-    /// Returns whether this value of the header `Host` means this server.
+    /// Returns whether this value of the header `Host` names this server.
     pub(in crate::server) fn knows(&self, host: &str) -> bool {
         Authority::parse(host).is_some_and(|it| self.is_own(it.host))
     }
@@ -136,7 +136,7 @@ impl Gate {
         }
     }
 
-    /// Lets the page of an allowed origin read the answer.
+    /// Adds the headers that let a page of an allowed origin read the answer.
     fn release(&self, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
         if self.origins.is_empty() {
             return;
@@ -152,7 +152,7 @@ impl Gate {
     }
 }
 
-/// Returns the answer to a preflight: a browser's question whether a page may send a request.
+/// Returns the answer if the request is a preflight, by which a browser asks whether a page may send a request.
 fn preflight<B>(request: &Request<B>) -> Option<Response<Body>> {
     let asked = request.headers();
     let is_preflight = request.method() == Method::OPTIONS
@@ -182,8 +182,9 @@ fn preflight<B>(request: &Request<B>) -> Option<Response<Body>> {
     })
 }
 
-/// Returns whether a browser says that the request is embedded in a page elsewhere that cannot read the answer, as an
-/// `<img>` is: it has no `Origin`, but could issue or stop a client (W3C Fetch Metadata). Following a link is allowed.
+/// Returns whether, according to the browser (W3C Fetch Metadata), the request is embedded in a page of another site,
+/// as an `<img>` is. Such a page cannot read the answer and sends no `Origin`, but could issue or stop a client.
+/// Following a link is allowed.
 fn is_embedded_elsewhere(headers: &HeaderMap) -> bool {
     let says = |name, value| headers.get(name).is_some_and(|it| it == value);
     (says("sec-fetch-site", "cross-site") || says("sec-fetch-site", "same-site"))
@@ -199,8 +200,8 @@ pub(in crate::server) fn refuse_prefetch(headers: &HeaderMap) -> Result<(), Prob
     }
 }
 
-/// Returns whether a browser prefetches, for a page that may never be shown (`Sec-Purpose`, and what older browsers
-/// send instead).
+/// Returns whether this is a browser's prefetch, for a page that may never be shown (`Sec-Purpose`, and the headers of
+/// older browsers).
 fn is_prefetch(headers: &HeaderMap) -> bool {
     ["sec-purpose", "purpose", "x-moz"].into_iter().any(|name| {
         let values = headers.get_all(name).iter();
@@ -223,7 +224,7 @@ fn is_same(origin: &HeaderValue, host: Authority) -> bool {
     })
 }
 
-/// Returns a foreign text as an error quotes it.
+/// Returns a client's text in the form in which an error quotes it.
 fn shown(text: &str) -> String {
     text.chars().take(100).collect()
 }

@@ -1,4 +1,4 @@
-//! Answers byte for byte like hyper's: the same headers in the same order.
+//! Answers that are equal to hyper's byte for byte: the same headers in the same order.
 
 use std::cell::RefCell;
 use std::time::{Duration, UNIX_EPOCH};
@@ -17,12 +17,12 @@ thread_local! {
     static BODY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Appends the answer to a published message. It is one constant text, since it is sent for every message. `closes` is
-/// whether the connection ends after it.
+/// Appends the answer to a published message. Most of it is one constant, since it is sent for every message. `closes`
+/// is whether the connection ends after it.
 pub(super) fn accepted(answer: &Published, closes: bool, out: &mut Vec<u8>) {
     const BEGINNING: &[u8] =
         b"HTTP/1.1 202 Accepted\r\ncontent-type: application/json\r\ncontent-length: ";
-    // The message was accepted just now: its time saves another look at the clock.
+    // The message was accepted just now, so its time is also the current time.
     let now = answer.id.map_or_else(unix_millis, |it| it.time);
     BODY.with_borrow_mut(|body| {
         body.clear();
@@ -68,7 +68,7 @@ pub(super) fn stream(headers: &[(&str, String)], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends a part of a stream; nothing if it is empty, since an empty chunk would end the stream.
+/// Appends a part of a stream. Appends nothing if it is empty, since an empty chunk would end the stream.
 pub(super) fn chunk(bytes: &[u8], out: &mut Vec<u8>) {
     if !bytes.is_empty() {
         out.extend_from_slice(format!("{:X}\r\n", bytes.len()).as_bytes());

@@ -1,8 +1,8 @@
-//! Which requests the fast path takes: those whose meaning is clear from the head alone, and which want nothing but the
-//! ordinary answer.
+//! The requests that the fast path answers: those that are fully understood from their head, and ask for nothing but
+//! the ordinary answer.
 //!
-//! A header that is not known here may matter to a handler, to the gate or to hyper; such a request is left to hyper.
-//! What the handlers read of the head is parsed by the same functions.
+//! A request with a header that is not known here is left to hyper, because the header may matter to a handler, to the
+//! gate or to hyper. Headers that the handlers read are parsed by the same functions.
 
 use encoding_rs::UTF_8;
 
@@ -14,7 +14,7 @@ use crate::wire::{self, Route};
 
 /// Upper bound of the headers of such a request.
 const HEADERS: usize = 16;
-/// Headers that change nothing. (Of the others that begin with `Sec-Fetch`, the gate reads some.)
+/// Headers that have no effect. (Other `Sec-Fetch` headers are not in the list, because the gate reads some of them.)
 const HARMLESS: [&str; 5] = [
     "user-agent",
     "accept-encoding",
@@ -23,7 +23,7 @@ const HARMLESS: [&str; 5] = [
     "http2-settings",
 ];
 
-/// A request whose head has come.
+/// A request whose head has arrived.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Plain<'a> {
     pub(super) route: Route,
@@ -32,13 +32,13 @@ pub(super) struct Plain<'a> {
     pub(super) authorization: Option<&'a [u8]>,
     /// Whether the connection is to end after the answer.
     pub(super) closes: bool,
-    /// `None` if it has not come whole.
+    /// `None` if it has not arrived completely.
     pub(super) body: Option<&'a [u8]>,
-    /// Its length with its head, in bytes.
+    /// The length of the head and the body, in bytes.
     pub(super) length: usize,
 }
 
-/// What it asks for.
+/// What the request asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Action<'a> {
     /// Issue an ID; the answer is JSON.
@@ -47,11 +47,11 @@ pub(super) enum Action<'a> {
     Subscribe(ClientId),
     /// Publish the body as one message, under its idempotency key if it has one.
     Publish(ClientId, BodyKind, Option<&'a str>),
-    /// Publish each line of the body.
+    /// Publish each line of the body, under this idempotency key.
     PublishLines(ClientId, &'a str),
 }
 
-/// Parses the request that these bytes begin with, if the fast path takes it.
+/// Parses the request at the start of these bytes; `None` if the fast path cannot answer it.
 pub(super) fn parse(bytes: &[u8]) -> Option<Plain<'_>> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
     let mut request = httparse::Request::new(&mut headers);
@@ -125,7 +125,7 @@ impl<'a> Headers<'a> {
             } else if is("connection") {
                 found.connection.replace(value).is_some()
             } else if is("upgrade") {
-                // Java offers HTTP/2, which the server does not take.
+                // Java's client offers HTTP/2, which the server ignores.
                 !value.eq_ignore_ascii_case(b"h2c")
             } else {
                 !HARMLESS.into_iter().any(is)
@@ -148,8 +148,8 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// Returns how the body is to be published, if it is in UTF-8. Lines need a key, so that hyper can continue with
-    /// them if a part has to wait.
+    /// Returns how the body is to be published, if it is in UTF-8. Lines need a key, so that the ordinary handler can
+    /// continue if some of them have to wait.
     fn publication(&self, id: ClientId) -> Option<Action<'a>> {
         let Content { kind, charset } = Content::of_type(self.kind).ok()?;
         let key = publish::key(self.key).ok()?;

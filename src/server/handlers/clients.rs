@@ -1,5 +1,5 @@
-//! `GET /sse/clients`: lists all clients. A client's ID gives access, so the list needs the token, and a server without
-//! one has no list.
+//! `GET /sse/clients`: lists all clients. A client ID gives access to the client, so the list requires the token, and a
+//! server without a token has no list.
 
 use std::panic::resume_unwind;
 

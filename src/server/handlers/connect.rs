@@ -29,7 +29,7 @@ pub(in crate::server) async fn connect(
         (head, format!("{id}\n")).into_response()
     } else {
         let idle_timeout = app.channels.hub().limits().idle_timeout;
-        // A nested router does not know its own prefix.
+        // The prefix of a nested router is known only from the request.
         let prefix = uri.path().strip_suffix(Route::Connect.path());
         let answer = Connected::new(id, idle_timeout).below(prefix.unwrap_or_default());
         (head, Json(answer)).into_response()

@@ -57,11 +57,11 @@ pub(in crate::server) async fn listen(
     Query(parameters): Parameters,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    // A prefetch that opens a stream for an operation and drops it would look like a lost publisher.
+    // A prefetch that opens and drops a stream for an operation would look like a lost publisher.
     refuse_prefetch(&headers)?;
     let operation = optional(&parameters, "operation")?;
     let events = ControlEvents::new(app.channels.listen(id, operation).await?);
-    tracing::debug!(client = id.short(), "a publisher listens");
+    tracing::debug!(client = id.short(), "control stream opened");
     let stream = Stream::of_control(events, id, &app);
     Ok(answer(common_head(id), stream))
 }

@@ -49,7 +49,7 @@ pub(in crate::server) async fn broadcast(
     let message = read_broadcast(&app, &parts, &mut body).await?;
     let key = idempotency_key(&parts.headers)?;
     let (channels, key) = (app.channels, key.map(str::to_owned));
-    // A task of its own, so that it completes even if its publisher disconnects.
+    // In a task of its own, so that it completes even if the publisher disconnects.
     let clients = tokio::spawn(async move { channels.broadcast(message, key.as_deref()).await });
     let clients = match clients.await {
         Ok(clients) => clients?,
@@ -118,7 +118,7 @@ async fn read_message(
     message(kind, text, &parameters, max)
 }
 
-/// Parses a body as a message. For a text, `parameters` give the other members.
+/// Parses a body as a message. The other fields of a text come from the query `parameters`.
 pub(in crate::server) fn message(
     kind: BodyKind,
     text: String,

@@ -8,7 +8,7 @@ use crate::server::access::gate::refuse_prefetch;
 use crate::server::problem::Problem;
 use crate::server::request::client_id::NamedClient;
 
-/// Answers a repeated request, and one for an unknown ID, the same way: the client is stopped.
+/// Gives the same answer to a repeated request and to one for an unknown ID: in either case, the client is stopped.
 pub(in crate::server) async fn stop(
     State(app): State<App>,
     NamedClient(id): NamedClient,

@@ -28,7 +28,7 @@ pub(in crate::server) async fn subscribe(
     let access = refuse_prefetch(&headers).and_then(|()| Authorized::of(&headers, &app));
     let subscribed = match access {
         Ok(Authorized) => app.channels.subscribe(id, format, position).await,
-        // An existing client is known by its ID alone, without the token.
+        // Without the token, only an existing client can be read.
         Err(_) => app.channels.attach(id, format, position).await,
     };
     let subscription = match subscribed {
@@ -65,7 +65,7 @@ pub(in crate::server) fn head(
     head
 }
 
-/// Returns where the reader wants to begin: its cursor overrides `tail`, which counts only the first time.
+/// Returns where the reader wants to begin. Its cursor overrides `tail`, which applies only to the first request.
 fn position(parameters: &[(String, String)], headers: &HeaderMap) -> Result<Position, Problem> {
     let header = headers
         .get(wire::LAST_EVENT_ID_HEADER)

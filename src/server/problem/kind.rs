@@ -40,7 +40,7 @@ pub(in crate::server) enum ProblemKind {
         "this server's page has no such file; if the page was open before the server was replaced, reload it"
     )]
     ViewerFileUnknown,
-    #[error("{0} is not for this path, which takes {1}")]
+    #[error("the method {0} is not supported for this path; use {1}")]
     MethodNotAllowed(Method, String),
     #[error(
         "this server asks for its token; codechat reads it from --token-file or CODECHAT_TOKEN, other clients send it as in: Authorization: Bearer TOKEN"
@@ -99,7 +99,7 @@ pub(in crate::server) enum ProblemKind {
     )]
     Multipart,
     #[error(
-        "the charset {0} is not understood; send UTF-8, or another charset of the WHATWG Encoding Standard"
+        "the charset {0} is not supported; send UTF-8, or another charset of the WHATWG Encoding Standard"
     )]
     CharsetUnknown(String),
     #[error("NDJSON is UTF-8 only, not {0}")]
@@ -114,7 +114,7 @@ pub(in crate::server) enum ProblemKind {
     LineLate(Duration),
     #[error("the body was cut short: {0}")]
     BodyCutShort(String),
-    #[error("the body broke off: {0}")]
+    #[error("the body cannot be read: {0}")]
     BodyInvalid(String),
     #[error(
         "{0} is over the limit of {1} bytes; send it in pieces, or start the server with a higher --max-message"

@@ -13,11 +13,11 @@ use crate::server::request::content::BodyKind;
 
 /// How much larger than its text a message's JSON may be, in bytes.
 const JSON_EXTRA: usize = 4 * 1024;
-/// The name of a text in an error.
+/// What an error calls the text.
 const TEXT: &str = "the message's text";
 /// Longest form of one byte of text in JSON, in bytes (`\u0001`).
 const JSON_ESCAPE_MAX: usize = 6;
-/// Longest line end, in bytes; the last one is not part of the text.
+/// Longest line end, in bytes. A line end at the end of a body is not part of the text.
 const LINE_END_BYTES: usize = 2;
 
 impl BodyKind {
@@ -34,8 +34,8 @@ impl BodyKind {
     }
 }
 
-/// Reads a whole body as text, unless `check` rejects the length so far. Bytes are converted as they come, so that
-/// memory is bounded by `check`.
+/// Reads a whole body as text. Fails if `check` rejects the length read so far. Bytes are converted as they arrive, so
+/// that `check` bounds the memory.
 pub(in crate::server) async fn read_text(
     app: &App,
     charset: &'static Encoding,
@@ -86,7 +86,7 @@ impl Text {
     }
 
     fn convert(&mut self, bytes: &[u8], is_last: bool) -> Result<(), Problem> {
-        // The decoder holds back only a few bytes, so that no size overflows.
+        // The decoder holds back only a few bytes, so the size cannot overflow.
         let room = self
             .decoder
             .max_utf8_buffer_length_without_replacement(bytes.len());
@@ -141,7 +141,7 @@ pub(in crate::server) async fn next_chunk(body: &mut Body) -> Result<Option<Byte
     Ok(None)
 }
 
-/// Returns the error for a body that ended too early: the network's fault, so its status says to try again.
+/// Returns the error for a body that ended too early. The network is the likely cause, so its status allows a retry.
 fn broken_off(error: &axum::Error) -> Problem {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     let mut is_cut_short = false;

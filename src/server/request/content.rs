@@ -107,7 +107,7 @@ fn parameter_value(text: &str) -> (String, &str) {
     (value, "")
 }
 
-/// Returns the charset with this name. Those that the standard decodes to U+FFFD, for safety, count as unknown.
+/// Returns the charset with this name. Charsets that the standard decodes to U+FFFD for safety count as unknown.
 fn known_charset(label: &str) -> Result<&'static Encoding, Problem> {
     Encoding::for_label(label.as_bytes())
         .filter(|it| *it != REPLACEMENT)
@@ -117,7 +117,7 @@ fn known_charset(label: &str) -> Result<&'static Encoding, Problem> {
         })
 }
 
-/// Checks that the body is not compressed; `identity` says that too (RFC 9110, 8.4).
+/// Checks that the body is not compressed; `identity` means that it is not (RFC 9110, 8.4).
 fn check_coding(headers: &HeaderMap) -> Result<(), Problem> {
     let codings = headers.get_all(header::CONTENT_ENCODING).iter();
     let mut codings = codings.flat_map(|it| it.as_bytes().split(|byte| *byte == b','));

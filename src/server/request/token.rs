@@ -11,7 +11,7 @@ use crate::server::App;
 use crate::server::problem::{Problem, ProblemKind};
 use crate::token::Token;
 
-/// Proof that the request has the server's token, or that the server has none.
+/// Proof that the request has the server's token, or that the server requires none.
 pub(in crate::server) struct Authorized;
 
 impl FromRequestParts<App> for Authorized {

@@ -1,7 +1,7 @@
-//! A stream's body in another accept loop: ends by itself if its reader takes no bytes.
+//! The body of a stream in another accept loop, which ends the stream if its reader takes no bytes.
 //!
-//! The socket is not accessible, so the sign is whether hyper asks for more after it was given something. While it does
-//! not, nobody polls the body; so a task checks regularly, and drops the subscription, which publishers wait for.
+//! The socket is not accessible. If the reader stalls, hyper stops asking for more, and the body is not polled. So a
+//! task checks at intervals, and drops the subscription, because publishers wait for it.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -21,7 +21,7 @@ pub(in crate::server) struct StallTimeoutBody(Arc<Mutex<State>>);
 struct State {
     /// `None` after its reader has stalled.
     body: Option<StreamBody>,
-    /// Since when hyper has had something that it may not have written yet.
+    /// Since when hyper has had bytes that it may not have written yet.
     given: Option<Instant>,
 }
 

@@ -1,9 +1,9 @@
-//! Streams without hyper: hyper reads the request and writes the answer's head, then the socket is taken back, and a
-//! small task writes ready-made frames.
+//! Streams without hyper: hyper reads the request and writes the answer's head. Then the socket is taken back, and a
+//! small task writes the encoded frames.
 //!
 //! The reason is cost. Hyper keeps a connection's buffers and state machine as long as the stream is open, and copies
-//! every frame twice; `benches/load` compares (`serve --plain-streams` turns the takeover off). Only HTTP/1.1 can be
-//! taken over, where chunks are the only framing. The content of streams comes from [`Stream`] either way.
+//! every frame twice. `benches/load` measures the difference; `serve --plain-streams` turns the takeover off. Only
+//! HTTP/1.1 can be taken over, where chunks are the only framing. In both cases, [`Stream`] provides the content.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -33,7 +33,7 @@ pub(in crate::server) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 const SCRATCH_BYTES: usize = 256 * 1024;
 
 thread_local! {
-    /// Where writes are gathered: one per worker, rather than one for each of thousands of streams.
+    /// The buffer in which writes are gathered: one per worker thread, rather than one per stream.
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -49,7 +49,7 @@ struct State {
     stream: Mutex<Option<Stream>>,
 }
 
-/// Hyper has buffered the head and the first bytes, since it asks for more.
+/// Hyper has buffered the head and the first bytes: it asks for more.
 const BUFFERED: u8 = 1;
 /// Hyper has written its buffer.
 const WRITTEN: u8 = 2;
@@ -64,7 +64,7 @@ impl Handoff {
         }
     }
 
-    /// Notes that hyper flushes the socket, which it does when its own buffer is empty.
+    /// Notes that hyper flushes the socket. It does so when its own buffer is empty.
     pub(in crate::server) fn flushed(&self) {
         let steps = (BUFFERED, WRITTEN);
         let _ = self
@@ -73,7 +73,7 @@ impl Handoff {
             .compare_exchange(steps.0, steps.1, Ordering::AcqRel, Ordering::Relaxed);
     }
 
-    /// Returns the stream after its first bytes are sent, when hyper buffers nothing.
+    /// Returns the stream if its first bytes have been sent and hyper buffers nothing.
     pub(in crate::server) fn take(&self) -> Option<Stream> {
         if self.0.step.load(Ordering::Acquire) == WRITTEN {
             lock(&self.0.stream).take()
@@ -83,8 +83,8 @@ impl Handoff {
     }
 }
 
-/// The body that hyper sees: what is due at once, which so goes into one write with the head, and then
-/// nothing more.
+/// The body that hyper gets. It returns the first bytes, so that they go into one write with the head, and then nothing
+/// more.
 pub(in crate::server) struct HandoffBody {
     handoff: Handoff,
     /// `None` after the first bytes were asked for.
@@ -131,7 +131,7 @@ impl http_body::Body for HandoffBody {
 pub(in crate::server) struct Writer {
     socket: TcpStream,
     stream: Stream,
-    /// What the socket has not taken yet, from `sent` on. It holds no memory while the socket takes everything.
+    /// The bytes from `sent` on have not been taken by the socket. Allocates nothing while the socket takes everything.
     waiting: Vec<u8>,
     sent: usize,
     stall_timeout: Duration,
@@ -171,7 +171,8 @@ impl Writer {
         let more =
             SCRATCH.with_borrow_mut(|scratch| self.write_slice(scratch, Stream::gather, cx))?;
         if more {
-            // One slice at a time: other tasks get their turn, and what is published meanwhile joins the next slice.
+            // One slice at a time, so that other tasks get their turn. Messages that are published meanwhile go into
+            // the next slice.
             cx.waker().wake_by_ref();
         }
         Poll::Pending
@@ -252,7 +253,7 @@ impl Writer {
                 Err(error) => return Poll::Ready(error),
             }
             if self.unexpected > UNEXPECTED_BYTES {
-                return Poll::Ready(io::Error::other("the client sends data on a stream"));
+                return Poll::Ready(io::Error::other("the client sent data during a stream"));
             }
         }
         Poll::Pending
@@ -271,7 +272,7 @@ impl Writer {
                 false
             };
             match SCRATCH.with_borrow_mut(|scratch| self.write_slice(scratch, heartbeat, cx)) {
-                // The waiting bytes need the socket's waker.
+                // The waiting bytes need the waker of the socket.
                 Ok(true) => cx.waker().wake_by_ref(),
                 Ok(false) => {}
                 Err(error) => return Poll::Ready(error),

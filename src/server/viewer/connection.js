@@ -1,5 +1,5 @@
-// What the page speaks with: the server, whose stream is resumed after every loss, and the worker that searches and
-// filters.
+// The page's two connections: to the server, whose stream is resumed after every loss, and to the worker that searches
+// and filters.
 
 import { isFiltered, pass, receive } from "./model.js";
 import { levelOf } from "./records.js";
@@ -7,12 +7,12 @@ import { createBackoff, createParser, createTranslator } from "./stream.js";
 import { safeLine } from "./text.js";
 
 export const API = "api/v1/sse";
-/** How long a chunk may be parsed before others have their turn, in ms. */
+/** How long a chunk may be parsed before other tasks run, in ms. */
 const SLICE = 8;
-/** The most characters of a refusal's reason. */
+/** Upper bound of a refusal's reason, in characters. */
 const DETAIL_MAX = 500;
 
-/** After so long without a byte a connection is dead, in ms. */
+/** Time without a byte after which a connection counts as lost, in ms. */
 const PATIENCE = 2.5 * (Number(document.documentElement.dataset.heartbeat) || 15_000);
 
 /** @typedef {import("./model.js").Model} Model */
@@ -20,8 +20,8 @@ const PATIENCE = 2.5 * (Number(document.documentElement.dataset.heartbeat) || 15
  * @typedef {{
  *   model: Model, token: string, came(): void, changed(): void,
  *   tell(text: string): void, named(id: string): void, askToken(reason: string, isInPlace: boolean): Promise<boolean>,
- * }} Page
- * `named` takes note of the client ID that the server has issued, `came` of what has come; `askToken` returns whether there is a token then.
+ * }} Page `named` is called when the server has issued a client ID, `came` when something has arrived; `askToken` returns whether a token
+ * was given.
  */
 /** @typedef {"over" | "idle" | { reason: string, retryAfter: number }} Ended */
 
@@ -37,10 +37,10 @@ export function request(page, path, more = {}) {
   return fetch(path, { ...more, cache: "no-store", redirect: "manual", credentials: "same-origin", headers });
 }
 
-/** Whether it is an answer of the server's own. @param {Response} response @param {string} type */
+/** Returns whether this is a successful answer of this type. @param {Response} response @param {string} type */
 const isOf = (response, type) => response.ok && !!response.headers.get("Content-Type")?.startsWith(type);
 
-/** Why an answer is not what was asked for, and what to do about it. @param {Response} response */
+/** Returns why a request was refused, and what to do about it. @param {Response} response */
 async function reasonOf(response) {
   if (response.ok || response.type === "opaqueredirect") return "something between answers instead (a login?)";
   const { status } = response;
@@ -51,7 +51,7 @@ async function reasonOf(response) {
 }
 
 /**
- * Posts what is wished, tells what came of it, and returns whether it was done.
+ * Posts a request, shows the result as a notice, and returns whether it succeeded.
  * @param {Page} page
  * @param {"control" | "stop"} what
  * @param {object} wish
@@ -77,7 +77,7 @@ export async function post(page, what, wish, words) {
   return false;
 }
 
-/** Lets others have their turn; timers would be late in hidden tabs. */
+/** Lets other tasks run. (A timer would be delayed in hidden tabs.) */
 const yielded = () =>
   new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
@@ -86,7 +86,7 @@ const yielded = () =>
   });
 
 /**
- * Reads one client's stream until it is over; gets an ID first if there is none.
+ * Reads one client's stream until it ends; first gets an ID if there is none.
  * @param {Page} page
  * @param {() => void} again begins anew, with a token
  * @param {{ lastId: string, translator: ReturnType<typeof createTranslator> }} [state] of an earlier reading
@@ -98,7 +98,7 @@ export function createConnection(page, again, state = { lastId: "", translator: 
   let parser = createParser(state.lastId);
   let { translator } = state;
   const backoff = createBackoff();
-  /** @type {() => void} Ends the wait for the next try. */
+  /** @type {() => void} Ends the wait before the next try. */
   let hurry = () => {};
 
   /** @param {Model["connection"]} state */
@@ -113,7 +113,7 @@ export function createConnection(page, again, state = { lastId: "", translator: 
       const ended = await read();
       if (ended === "over" || signal.aborted) return;
       if (ended === "idle") {
-        // The next channel by this ID is a fresh one.
+        // The next channel with this ID is a new one.
         parser = createParser("");
         translator = createTranslator("");
         become({ kind: "connecting" });
@@ -133,7 +133,7 @@ export function createConnection(page, again, state = { lastId: "", translator: 
     }
   }
 
-  /** Connects once, and reads to the connection's end. @returns {Promise<Ended>} */
+  /** Connects once, and reads until the connection ends. @returns {Promise<Ended>} */
   async function read() {
     const silence = new AbortController();
     let timer = setTimeout(() => silence.abort(), PATIENCE);
@@ -176,16 +176,16 @@ export function createConnection(page, again, state = { lastId: "", translator: 
     const refused = await refusal(response, "application/json");
     if (refused) return refused;
     const { clientId } = await response.json();
-    // Another address may have been asked for meanwhile.
+    // The user may have gone to another address meanwhile.
     if (page.model !== model) return "over";
     page.named(String(clientId));
     return undefined;
   }
 
-  /** Takes what the parser has, a slice of time after the other. @returns {Promise<Ended | undefined>} */
+  /** Takes the parser's events, in slices of time. @returns {Promise<Ended | undefined>} */
   async function take() {
     let since = performance.now();
-    // What is taken out of the parser counts as read, so that nothing is taken once the connection is given up.
+    // Events count as read when they are taken, so none may be taken after the connection was given up.
     while (!signal.aborted) {
       const event = parser.next();
       if (event === undefined) break;
@@ -210,7 +210,7 @@ export function createConnection(page, again, state = { lastId: "", translator: 
   }
 
   /**
-   * What follows an answer of another type.
+   * Returns how to continue after an answer of another type.
    * @param {Response} response
    * @param {string} type
    * @returns {Promise<Ended | undefined>}
@@ -236,7 +236,7 @@ export function createConnection(page, again, state = { lastId: "", translator: 
   run();
   return {
     hurry: () => hurry(),
-    /** Where another connection goes on. */
+    /** The position from which another connection continues. */
     state: () => ({ lastId: parser.lastId(), translator }),
     stop() {
       stopping.abort();
@@ -245,11 +245,11 @@ export function createConnection(page, again, state = { lastId: "", translator: 
   };
 }
 
-/** A worker that is silent for so long hangs in a pattern, in ms. */
+/** Time without an answer after which the worker is assumed to hang in a pattern, in ms. */
 const SILENT = 1000;
-/** So long records are gathered before the worker gets them, in ms. */
+/** How long records are gathered before they are sent to the worker, in ms. */
 const GATHER = 50;
-/** The most records that the worker gets at once: about what is copied in some ms. */
+/** Upper bound of the records in one message to the worker: copying them takes a few ms. */
 const PORTION = 10_000;
 
 const place = new URL("seek.js", import.meta.url).href;
@@ -257,14 +257,14 @@ const place = new URL("seek.js", import.meta.url).href;
 const policy = /** @type {any} */ (globalThis).trustedTypes?.createPolicy("worker", { createScriptURL: () => place });
 
 /**
- * Returns what asks the worker, which is started when it is first needed.
+ * Returns the interface to the worker, which is started when it is first needed.
  * @param {{ model: import("./model.js").Model, changed(): void }} page
  * @param {() => void} hung is called when a pattern takes too long, or is too large
  */
 export function createSearch(page, hung) {
   /** @type {Worker | undefined} */
   let running;
-  /** The ID of the next record that the worker gets. */
+  /** The ID of the next record to send to the worker. */
   let next = 0;
   let isFlushDue = false;
   let heardAt = 0;
@@ -280,15 +280,15 @@ export function createSearch(page, hung) {
     if (generation !== page.model.generation) return;
     for (const [id, ranges] of marks ?? []) page.model.marks.set(id, ranges);
     if (isFiltered(page.model)) pass(page.model, shown);
-    // What is read is to be found again before anything moves.
+    // The list stays as it is until the worker has found the records on screen.
     if (done || until > (page.model.anchor?.id ?? -1)) page.model.isWaiting = false;
     page.model.hits.push(...hits);
-    // It may have got more since, and hang in that.
+    // It may have got more records since, and hang in those.
     if (until === next && !isMarking) isBusy = false;
     page.changed();
   }
 
-  /** Hands the worker a portion of the records that it does not have yet, and the others in tasks that follow. */
+  /** Sends the worker a portion of the records that it does not have yet; later tasks send the rest. */
   function flush() {
     isFlushDue = false;
     const { records } = page.model;
@@ -313,7 +313,7 @@ export function createSearch(page, hung) {
     isFlushDue = true;
   }
 
-  /** Waits for the worker's answer, for so long from now, or from its last one if that is waited for already. */
+  /** Expects an answer of the worker within SILENT from now, or from its last answer if one is expected already. */
   function expect() {
     if (!isBusy) heardAt = performance.now();
     isBusy = true;
@@ -324,12 +324,12 @@ export function createSearch(page, hung) {
     if (isWanted()) hung();
   }
 
-  /** Starts the worker and hands it what there is: before the first pattern, since that takes longer than a search. */
+  /** Starts the worker and sends it all records, before there is a pattern, because that takes longer than a search. */
   function prepare() {
     if (running) return;
     running = new Worker(policy ? policy.createScriptURL("") : place, { type: "module" });
     running.onmessage = heard;
-    // That a pattern is too large shows when it is first used.
+    // Whether a pattern is too large is known only when it is first used.
     running.onerror = (event) => {
       event.preventDefault();
       fail();
@@ -347,22 +347,22 @@ export function createSearch(page, hung) {
   }
 
   return {
-    /** Asks where the hits in these records are, unless it is asked already. @param {number[]} ids */
+    /** Asks the worker for the hits in these records, unless it was asked already. @param {number[]} ids */
     mark(ids) {
       if (!running || isMarking || ids.length === 0) return;
       isMarking = true;
       running.postMessage({ type: "mark", ids });
       expect();
     },
-    /** Hands on soon what has come. */
+    /** Sends the records that have arrived soon. */
     push() {
       if (running && !isFlushDue) later(new Promise((resolve) => setTimeout(resolve, GATHER)));
     },
-    /** Asks anew for what is shown and for hits. */
+    /** Asks again which records are shown and which have hits. */
     ask() {
       const nothing = { hits: [], marks: new Map(), sought: undefined };
       const model = Object.assign(page.model, { generation: page.model.generation + 1, ...nothing });
-      // A pattern that it is at may take for ever: the next one gets another worker.
+      // The current pattern may take for ever, so the next one gets another worker.
       if (!isWanted()) return isAsked && end();
       prepare();
       isAsked = true;
@@ -371,7 +371,7 @@ export function createSearch(page, hung) {
       expect();
     },
     prepare, end,
-    /** Ends the worker that was prepared for nothing. */
+    /** Ends the worker if it was prepared but is not used. */
     release: () => isWanted() || end(),
   };
 }

@@ -1,4 +1,4 @@
-// How the page finds and makes its elements, and how a message's text becomes some. Foreign text meets text nodes alone.
+// Finding and creating elements, and elements for a message's text. Foreign text is put into text nodes only.
 
 import { countOf } from "./format.js";
 import { isReadable } from "./text.js";
@@ -17,7 +17,7 @@ export const element = (id) => /** @type {HTMLElement} */ (document.getElementBy
  */
 export const make = (name, properties = {}) => Object.assign(document.createElement(name), properties);
 
-/** Makes what a template has, and returns it with its parts. @param {string} id @returns {HTMLElement[]} */
+/** Copies a template; returns its element followed by that one's children. @param {string} id @returns {HTMLElement[]} */
 export function fromTemplate(id) {
   const template = /** @type {HTMLTemplateElement} */ (element(id));
   const made = /** @type {HTMLElement} */ (template.content.firstElementChild?.cloneNode(true));
@@ -38,7 +38,7 @@ export function fill(text, { plain, spans }, end, breaks = []) {
   const put = (where, until) => {
     for (; broken < breaks.length && breaks[broken][0] < until; broken += 1) {
       const [cut, next] = breaks[broken];
-      // The line feed of a break is the style sheet's, and no part of the text that is selected.
+      // The style sheet adds the line feed of a break, so it is not part of selected text.
       const mark = next > cut ? { className: "more", textContent: `… ${countOf(next - cut)} more` } : { className: "break" };
       where.append(plain.slice(at, cut), make("span", mark));
       at = next;
@@ -48,7 +48,7 @@ export function fill(text, { plain, spans }, end, breaks = []) {
   };
   for (const span of spans) {
     if (span.start >= end) break;
-    // Of what is cut off, no style is shown.
+    // The styles of text that is cut off are not shown.
     if (span.end <= at) continue;
     if (span.start > at) put(text, span.start);
     const part = make("span");
@@ -72,9 +72,9 @@ function decorate(part, span) {
   const [one, other] = [colour(span.foreground), colour(span.background)];
   const [wanted, back] = span.inverse ? [other, one] : [one, other];
   const own = getComputedStyle(document.documentElement);
-  // Of what stands behind a row, the focus is nearest to its text.
+  // Of the backgrounds that a row can have, that of the focus is closest to the text colour.
   const front = wanted && isReadable(wanted, back || own.getPropertyValue("--focus")) ? wanted : "";
-  // What could not be read has the page's own colours.
+  // Text that would not be readable gets the page's own colours.
   const hasBack = back !== "" && isReadable(front || own.getPropertyValue("--front"), back);
   if (hasBack) part.style.backgroundColor = back;
   part.style.color = front || (hasBack ? "var(--front)" : "");

@@ -1,7 +1,7 @@
-// Numbers and times as the page shows them: `src/watch/format.rs` and `pane/state/timestamps.rs` in
-// JavaScript, compared with them by `tests/viewer/vectors/figures.json`. Times are in milliseconds.
-// Must know no clock and no time zone. Differs from the pane in -0, which is 0 here. What `count`
-// returns has a publisher's unit in it, and is made safe by whoever shows it.
+// Numbers and times as the page shows them: `src/watch/format.rs` and `pane/state/timestamps.rs` in JavaScript,
+// compared with them by `tests/viewer/vectors/figures.json`. Times are in milliseconds. Must know no clock and no time
+// zone. Differs from the pane in -0, which is 0 here. The result of `count` contains a publisher's unit; the caller
+// must make it safe to show.
 
 /** @typedef {{current: number, total: number | undefined, unit: string | undefined}} Progress */
 
@@ -54,7 +54,7 @@ export function seconds(ms) {
 const wholeSeconds = (ms) => Math.floor(Math.max(ms, 0) / 1000);
 
 /**
- * Returns how far an operation is: `12/40 files`, `45 %`, `3 files`; `undefined` if not known.
+ * Returns the progress of an operation: `12/40 files`, `45 %`, `3 files`; `undefined` if not known.
  * @param {{progress: Progress | undefined}} state
  */
 export function count({ progress }) {
@@ -67,7 +67,7 @@ export function count({ progress }) {
 }
 
 /**
- * Returns a rate: `3.2/s`, or by the minute where that is easier to read.
+ * Returns a rate: `3.2/s`, or per minute if that is easier to read.
  * @param {number} perSecond
  */
 export function rate(perSecond) {

@@ -1,4 +1,4 @@
-// The page's keys: the pane's table, but for what a browser keeps to itself, and what keys do to the list alone. Knows no DOM.
+// The page's keys: those of the pane, except those that a browser uses itself; and what keys do to the list. Knows no DOM.
 
 import { nextTimes } from "./model.js";
 import { levelOf } from "./records.js";
@@ -61,7 +61,7 @@ const byKey = new Map(TABLE.flatMap((it) => it.keys.map((key) => [key, it.action
 export const action = (key) => byKey.get(key);
 
 /**
- * Returns what goes to the record that is found, or tells that there is none.
+ * Returns a move to the record that `find` returns; if there is none, the move returns the notice of `none`.
  * @param {(model: Model) => number | undefined} find
  * @param {(model: Model) => string} none
  * @returns {Move}
@@ -82,7 +82,7 @@ const operation = (down) =>
   to((model) => seek(model, down, beginning(model)), () => "no operation begins there");
 
 /**
- * What an action does to the list, with so many lines on screen. Returns what is to be told, if anything is.
+ * What an action does to a list with this many lines on screen. Returns the text of a notice, if there is one.
  * @typedef {(model: Model, height: number) => string | void} Move
  */
 /** @type {Record<string, Move>} */

@@ -1,5 +1,5 @@
-// The list of messages: rows for what is on screen, and no others. What is on screen hangs on a record, so that nothing
-// that comes, falls off or is filtered elsewhere moves it.
+// The list of messages. It has rows only for the records on screen. The scroll position is tied to a record, so that
+// the screen does not move if records elsewhere are added, dropped or filtered.
 
 import { element, fill, fromTemplate, make } from "./elements.js";
 import { timeText } from "./model.js";
@@ -12,50 +12,50 @@ import {
 
 /** The height of a line, in pixels, as the style sheet has it. */
 const LINE = 20;
-/** The longest that the scrolled area may be, in pixels: browsers lay out no more. */
+/** Upper bound of the scrolled area's height, in pixels: browsers do not lay out more. */
 const LONGEST = 16_000_000;
-/** So many lines above and below the screen have rows too. */
+/** Number of lines above and below the screen that have rows too. */
 const BEYOND = 20;
-/** Below this width, in pixels, the text stands below its time. */
+/** Width below which a text is shown below its time, in pixels. */
 const NARROW = 600;
-/** How long nobody scrolls before the position may be put right, in ms. */
+/** Time without scrolling after which the position may be corrected, in ms. */
 const IDLE = 150;
-/** The most hits that are marked: a browser takes some µs for each in every frame. */
+/** Upper bound of the marked hits: each costs a browser some µs per frame. */
 const MARKS_MAX = 2000;
-/** The most characters of a line that is not broken: a browser lays all of it out. */
+/** Upper bound of a line that is not wrapped, in characters: a browser lays out all of it. */
 const CUT = 4000;
-/** The most columns of an operation's name. */
+/** Upper bound of an operation's name, in columns. */
 const LABEL_MAX = 14;
 
 /**
- * Makes the list work.
+ * Creates the list.
  * @param {() => void} changed is called when the user has scrolled, pointed or selected
  * @param {() => void} open shows the message in focus whole
  */
 export function createList(changed, open) {
-  // The buttons of a row stand beside the list, since an option has no buttons.
+  // The buttons of a row are outside the list, because an `option` must not contain buttons.
   const [list, spacer, rows, tools] = ["list", "spacer", "rows", "row-tools"].map(element);
   /** In the order of the records. @type {Map<number, HTMLElement>} */
   const drawn = new Map();
-  /** The position that was set last: a scroll to it is ours. */
+  /** The position that was set last: a scroll event at this position is not the user's. */
   let expected = -1;
   let scrolledAt = -Infinity;
   /** @type {Model | undefined} */
   let current;
   let look = "";
-  /** What room there was, and how many columns that were: to measure costs a layout. */
+  /** The last measured size, in columns: measuring costs a layout. */
   let measured = { asked: "", label: 0, columns: 80 };
-  /** Where the list stands in the window. */
+  /** The list's position in the window. */
   let place = 0;
   let wasSelected = false;
-  /** Whether a press has paused. */
+  /** Whether pressing has paused the list. */
   let isHeld = false;
-  /** The record that the mouse is at. @type {number | undefined} */
+  /** The record under the mouse. @type {number | undefined} */
   let hovered;
   /** @type {number | undefined} */
   let focus;
 
-  /** How many lines there is room for; the last may be cut. */
+  /** The number of lines that fit; the last may be cut off. */
   const height = () => Math.max(1, list.clientHeight / LINE);
 
   list.addEventListener("scroll", () => {
@@ -64,7 +64,7 @@ export function createList(changed, open) {
     scrolledAt = performance.now();
     expected = list.scrollTop;
     const lines = current.viewport.total();
-    // What is longer than a browser can scroll is gone through by steps, wherever the position is; only a leap goes by that.
+    // A list that is too long to be scrolled moves by steps relative to the screen; only a leap uses the scroll position.
     const isStep = lines * LINE > LONGEST && Math.abs(by) < 2 * height();
     if (isFollowing(current)) current.anchor = current.drawn;
     const line = isStep ? topLine(current, height()) + by : list.scrollTop / LINE;
@@ -75,7 +75,7 @@ export function createList(changed, open) {
     changed();
   });
 
-  /** Puts a record in focus, since somebody points at it. @param {number | undefined} id */
+  /** Focuses the record that the user points at. @param {number | undefined} id */
   const choose = (id) => {
     if (!current || id === undefined) return;
     pause(current, height());
@@ -91,7 +91,7 @@ export function createList(changed, open) {
     isHeld = !!current && isFollowing(current) && idAt(event) !== undefined;
     if (current && isHeld) pause(current, height());
   });
-  // A finger that scrolls presses nothing.
+  // A finger that scrolls does not press.
   list.addEventListener("pointercancel", () => isHeld && current && follow(current));
   list.addEventListener("click", (event) => choose(idAt(event)));
   for (const type of ["pointerdown", "click"]) tools.addEventListener(type, () => choose(Number(tools.dataset.id)));
@@ -106,11 +106,11 @@ export function createList(changed, open) {
     changed();
   });
   tools.addEventListener("wheel", ({ deltaY }) => list.scrollBy(0, deltaY), { passive: true });
-  // A press leaves the focus where it is, so that keys do not press the button again.
+  // A press does not move the focus, so that keys do not press the button again.
   tools.addEventListener("mousedown", (event) => event.preventDefault());
   list.addEventListener("copy", copyRows);
   document.addEventListener("selectionchange", changed);
-  // Which colours of messages can be read is another question then.
+  // Another theme changes which colours of messages are readable.
   const lightTheme = matchMedia("(prefers-color-scheme: light)");
   lightTheme.addEventListener("change", changed);
 
@@ -127,19 +127,19 @@ export function createList(changed, open) {
     text.classList.toggle("odd", !isOrdinary);
     const ends = lineEnds(record.plain, wrapColumns(model));
     const seen = ends.slice(0, LINES_MAX);
-    // The browser breaks where the height says, not where it would itself.
+    // Line breaks are those from which the height was computed, not the browser's own.
     const broken = isOrdinary ? seen.filter((it) => record.plain[it - 1] !== "\n") : [];
     const breaks = wrapColumns(model) === 0 ? cutsOf(record.plain, seen) : broken.map((it) => /** @type {[number, number]} */ ([it, it]));
     fill(text, record, seen[seen.length - 1], breaks);
     const more = `… ${ends.length - LINES_MAX} more, Enter opens`;
     if (ends.length > LINES_MAX) text.append(make("span", { className: "more", textContent: more }));
-    // Nobody wants to hear milliseconds.
+    // Milliseconds are left out for screen readers.
     const spoken = [level, time.textContent?.replace(/(:\d\d)\.\d+/, "$1"), record.operation, record.plain.slice(0, 500)];
     row.ariaLabel = spoken.filter(Boolean).join(", ");
     return row;
   }
 
-  /** How many characters a line of the list has. @param {Model} model @param {number} label columns of the names */
+  /** Returns the number of characters that fit into a line of the list. @param {Model} model @param {number} label columns of the names */
   function columns(model, label) {
     rows.style.setProperty("--label", `${label}ch`);
     const [probe, , time, , text] = fromTemplate("row");
@@ -154,10 +154,10 @@ export function createList(changed, open) {
     return Math.max(10, Math.floor(width / (letter || 8)));
   }
 
-  /** The text of a record that is shown whole, and of its row. @param {number} id */
+  /** Returns the elements with a record's text: in the dialog, and in its row. @param {number} id */
   const textsOf = (id) => [document.querySelector(`[open] #whole${id}`), drawn.get(id)?.lastElementChild].filter((it) => !!it);
 
-  /** Marks what the search has found on screen. @param {Model} model */
+  /** Marks the hits on screen. @param {Model} model */
   function highlight({ marks }) {
     /** @type {StaticRange[]} */
     const marked = [];
@@ -167,7 +167,7 @@ export function createList(changed, open) {
     CSS.highlights.set("hit", new Highlight(...marked));
   }
 
-  /** Has the hit on screen that somebody has gone to, once it is known where it is. @param {Model} model */
+  /** Scrolls to the hit that the user has gone to, once its place is known. @param {Model} model */
   function showHit(model) {
     const id = model.sought ?? -1;
     const found = model.marks.get(id);
@@ -179,7 +179,7 @@ export function createList(changed, open) {
     const [hit] = rangesIn(text, found.slice(0, 1));
     const { top, bottom, left } = hit ? boxOf(hit) : { top: 0, bottom: 0, left: Infinity };
     if (dialog) dialog.scrollTop += top - dialog.clientHeight / 2;
-    // What its row does not show is beyond the last line, or beyond the right edge.
+    // A hit that the row does not show is beyond its last line, or beyond the right edge.
     else if (left > list.clientWidth) open();
     else if (top < place || bottom > place + list.clientHeight) {
       placeTop(model, topLine(model, height()) + (top - place) / LINE - height() / 2);
@@ -187,10 +187,11 @@ export function createList(changed, open) {
     }
   }
 
-  /** Scrolls to where the model is, and returns the line at the top. @param {Model} model */
+  /** Scrolls to the model's position, and returns the line at the top. @param {Model} model */
   function moveTo(model) {
     const screen = height();
-    // Where the list itself has moved, as an operation's line does it, what is read stays where it is.
+    // If the list itself has moved, for example because of an operation's line, its content stays where it was on
+    // screen.
     const moved = list.getBoundingClientRect().top - place;
     place += moved;
     if (moved !== 0 && !isFollowing(model)) placeTop(model, topLine(model, screen) + moved / LINE);
@@ -199,27 +200,25 @@ export function createList(changed, open) {
     const total = Math.min(length, LONGEST);
     spacer.style.height = `${total}px`;
     const isIdle = performance.now() - scrolledAt > IDLE;
-    // Beyond what can be scrolled there is always room for some more steps.
+    // If the list is too long to be scrolled, there is always room for some more steps.
     const room = length > LONGEST ? 3 * list.clientHeight : 0;
     const wanted = isFollowing(model) ? Math.max(0, total - list.clientHeight) : Math.min(top * LINE, LONGEST - room);
     if ((isIdle || isFollowing(model)) && Math.abs(list.scrollTop - wanted) >= 1) list.scrollTop = wanted;
     expected = list.scrollTop;
     const drawnNow = anchorAt(model, top);
-    // The rows have gone on under a mouse that rests.
+    // New rows have moved under a resting mouse.
     if (isFollowing(model) && drawnNow?.id !== model.drawn?.id) hovered = undefined;
     model.drawn = drawnNow;
     return top;
   }
 
   /**
-   * Makes the rows around a line, and takes the others away. Returns whether one of them is of another height than was
-   * computed.
-   * @param {Model} model
-   * @param {number} top
+   * Creates the rows around a line and removes the others. Returns whether the height of one differs from the computed
+   * height. @param {Model} model @param {number} top
    */
   function drawRows(model, top) {
     const { viewport, records } = model;
-    // Rows stand where the screen is, whatever the position says.
+    // Rows are placed where the screen is, independent of the scroll position.
     const origin = list.scrollTop - top * LINE;
     const count = viewport.count();
     const from = count > 0 ? viewport.at(Math.max(0, top - BEYOND)) : 0;
@@ -242,7 +241,7 @@ export function createList(changed, open) {
       else {
         row = makeRow(model, id, record, index > 0 ? records.get(viewport.idAt(index - 1)) : undefined);
         drawn.set(id, row);
-        // In their order, so that a selection goes through them as they are read.
+        // In their order, so that a selection contains them in that order.
         rows.insertBefore(row, next);
         const lines = isPlain(record.plain) ? 0 : Math.max(1, Math.round(row.offsetHeight / LINE));
         if (lines > 0 && lines !== viewport.lines(index)) {
@@ -257,7 +256,7 @@ export function createList(changed, open) {
     return isMeasured;
   }
 
-  /** Shows what is in focus, and puts the buttons on that row, or where the mouse is. @param {Model} model */
+  /** Shows the focus, and puts the buttons on the focused row, or on the one under the mouse. @param {Model} model */
   function drawFocus(model) {
     const inFocus = isFollowing(model) ? -1 : meant(model);
     for (const [id, row] of drawn) {
@@ -267,7 +266,7 @@ export function createList(changed, open) {
     const focused = drawn.get(inFocus);
     if (focused) list.setAttribute("aria-activedescendant", focused.id);
     else list.removeAttribute("aria-activedescendant");
-    // Whoever goes on by keys has left the mouse where it is.
+    // The user has moved the focus by keys, so the mouse no longer counts.
     if (model.focus !== focus) hovered = undefined;
     focus = model.focus;
     const owner = drawn.get(hovered ?? -1) ?? focused;
@@ -280,10 +279,10 @@ export function createList(changed, open) {
 
   return {
     height,
-    /** Takes note of how much room there is, and returns whether it was another. @param {Model} model */
+    /** Measures the list, and returns whether the size has changed. @param {Model} model */
     measure(model) {
       const narrow = innerWidth <= NARROW;
-      // A selection stays in its rows: they are not made anew for a name that is longer.
+      // While text is selected, rows are not created again for a longer name.
       const label = isSelected(rows) ? measured.label : labelWidth(model);
       const asked = [list.clientWidth, model.times, narrow, label].join();
       if (asked !== measured.asked) measured = { asked, label, columns: columns(model, label) };
@@ -292,7 +291,7 @@ export function createList(changed, open) {
       return isOther;
     },
     /**
-     * Draws what is on screen, and returns the records whose hits are to be marked, if the worker tells where they are.
+     * Draws the records on screen, and returns those whose hits should be marked once the worker has found them.
      * @param {Model} model
      */
     draw(model) {
@@ -306,12 +305,12 @@ export function createList(changed, open) {
       current = model;
       const isNow = isSelected(rows);
       if (isNow && isFollowing(model)) {
-        // Selecting pauses; who follows again wants no selection any more.
+        // Selecting pauses the list, so following again removes the selection.
         if (wasSelected) getSelection()?.removeAllRanges();
         else pause(model, height());
       }
       wasSelected = isNow && !isFollowing(model);
-      // What is read stays on screen when it falls off, until somebody moves.
+      // A record on screen stays there after it was dropped, until the user moves.
       const isHeld = model.anchor && model.anchor.id < model.records.first() && drawn.has(model.anchor.id);
       if (!isHeld && !model.isWaiting) while (drawRows(model, moveTo(model)));
       drawFocus(model);
@@ -323,13 +322,13 @@ export function createList(changed, open) {
   };
 }
 
-/** Whether any of this is selected. @param {HTMLElement} element */
+/** Returns whether any of this is selected. @param {HTMLElement} element */
 function isSelected(element) {
   const selection = getSelection();
   return !!selection && !selection.isCollapsed && selection.containsNode(element, true);
 }
 
-/** Copies rows as lines; a browser would give each part of a row a line. @param {ClipboardEvent} event */
+/** Copies rows as lines; a browser would put each part of a row on its own line. @param {ClipboardEvent} event */
 function copyRows(event) {
   const selected = /** @type {Selection} */ (getSelection()).getRangeAt(0).cloneContents();
   if (!selected.querySelector(".text")) return;
@@ -342,7 +341,7 @@ function copyRows(event) {
 }
 
 /**
- * Returns where lines that are not broken are cut, with where their next line begins.
+ * Returns where lines that are not wrapped are cut, each with the beginning of the next line.
  * @param {string} plain
  * @param {number[]} ends of its lines
  * @returns {[cut: number, next: number][]}
@@ -350,7 +349,7 @@ function copyRows(event) {
 function cutsOf(plain, ends) {
   return ends.flatMap((end, at) => {
     const start = (ends[at - 1] ?? 0) + CUT;
-    // No half of a surrogate pair stays behind.
+    // A surrogate pair is not cut in two.
     const cut = start + Number((plain.codePointAt(start - 1) ?? 0) > 0xffff);
     const next = plain[end - 1] === "\n" ? end - 1 : end;
     return cut < next ? [[cut, next]] : [];
@@ -358,7 +357,7 @@ function cutsOf(plain, ends) {
 }
 
 /**
- * Returns these places of a text, as far as an element shows it.
+ * Returns the ranges of these places of a text in an element, as far as it shows them.
  * @param {Element} text
  * @param {[start: number, end: number][]} places in their order
  */
@@ -373,7 +372,7 @@ function rangesIn(text, places) {
     for (; next < places.length && places[next][0] < to; next += 1) {
       const [startOffset, endOffset] = [Math.max(places[next][0], from) - from, Math.min(places[next][1], to) - from];
       ranges.push(new StaticRange({ startContainer: part, startOffset, endContainer: part, endOffset }));
-      // What goes on in the next part is there, too.
+      // A place that continues in the next part is handled there too.
       if (places[next][1] > to) break;
     }
     from = to;
@@ -381,7 +380,7 @@ function rangesIn(text, places) {
   return ranges;
 }
 
-/** Returns where a range is in the window. @param {StaticRange} range */
+/** Returns the position of a range in the window. @param {StaticRange} range */
 function boxOf({ startContainer, startOffset, endContainer, endOffset }) {
   const range = new Range();
   range.setStart(startContainer, startOffset);
@@ -389,7 +388,7 @@ function boxOf({ startContainer, startOffset, endContainer, endOffset }) {
   return range.getBoundingClientRect();
 }
 
-/** The columns of operations' names, which stand beside messages if there are several. @param {Model} model */
+/** Returns the columns for operations' names, which are shown if there are several operations. @param {Model} model */
 function labelWidth(model) {
   const names = model.operations.all().map((it) => it.name?.length ?? 0);
   return names.length < 2 ? 0 : Math.min(LABEL_MAX, Math.max(...names)) + 1;

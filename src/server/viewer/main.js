@@ -1,4 +1,4 @@
-// The page: its address, and what keys, buttons and the menu have it do. It draws with the next frame, and only if
+// The page: its address, and the actions of keys, buttons and the menu. It draws at most once per frame, and only if
 // something has changed.
 
 import { createConnection, createSearch, post } from "./connection.js";
@@ -12,9 +12,9 @@ import * as viewport from "./viewport.js";
 
 /** @typedef {import("./model.js").Model} Model */
 
-/** How long a notice stands, in ms: it covers the newest message. */
+/** How long a notice is shown, in ms: it covers the newest message. */
 const NOTICE = 6000;
-/** So many other pages may be looked at before a hidden one gives its connection up. */
+/** Number of other pages that may be looked at before a hidden page gives up its connection. */
 const OTHERS = 5;
 const FIELDS = /** @type {const} */ (["search", "filter"]);
 
@@ -24,7 +24,7 @@ const now = () => performance.now();
 
 const page = {
   model: create(""),
-  /** The server's token, in this tab's memory alone. */
+  /** The server's token, kept in the memory of this tab only. */
   token: "",
   came,
   changed,
@@ -34,7 +34,7 @@ const page = {
     page.model.id = id;
     history.replaceState(history.state, "", `#${id}`);
   },
-  /** @param {string} reason @param {boolean} isInPlace whether all else stays */
+  /** @param {string} reason @param {boolean} isInPlace whether the stream continues */
   async askToken(reason, isInPlace) {
     const token = await view.token(reason, isInPlace ? undefined : watch);
     page.token = token || page.token;
@@ -57,7 +57,7 @@ function create(id) {
   return models.createModel({ id, began: Date.now() - performance.now(), offset });
 }
 
-/** Draws with the next frame; none while nobody looks. */
+/** Draws with the next frame, unless the page is hidden. */
 function changed() {
   if (isDue) return;
   isDue = true;
@@ -70,13 +70,13 @@ function changed() {
   });
 }
 
-/** Takes note of what has come. */
+/** Called when something has arrived. */
 function came() {
   search.push();
   changed();
 }
 
-/** Takes the notice away. */
+/** The timer that removes the notice. */
 let fading = 0;
 
 /** @param {string} text */
@@ -92,7 +92,7 @@ function tell(text) {
   }, NOTICE);
 }
 
-/** Makes the list and the hits anew. */
+/** Computes the list and the hits again. */
 function relist() {
   models.relist(page.model);
   search.ask();
@@ -142,7 +142,7 @@ function openDetail(by) {
   changed();
 }
 
-/** Goes to a field, which is seen on a narrow screen while it is open alone. @param {string} which "" closes it */
+/** Focuses a field, which on a narrow screen is visible only while it is open. @param {string} which "" closes it */
 function openTools(which) {
   element("tools").dataset.open = which;
   for (const it of FIELDS) element(`find-${it}`).setAttribute("aria-expanded", String(it === which));
@@ -150,7 +150,7 @@ function openTools(which) {
   changed();
 }
 
-/** Empties fields, and forgets what they had. @param {...("search" | "filter" | "level")} fields */
+/** Empties fields, and removes their effect. @param {...("search" | "filter" | "level")} fields */
 function empty(...fields) {
   for (const it of fields) {
     page.model[it] = "";
@@ -231,7 +231,7 @@ document.addEventListener("keydown", (event) => {
   const isTyping = target.matches("input, select, textarea");
   const isSearch = event.ctrlKey && event.key === "f" && !isTyping;
   if (isTyping && !view.isOpen() && ["Escape", "Enter"].includes(event.key)) {
-    // A browser would empty the field at Escape.
+    // By default, Escape would empty the field.
     event.preventDefault();
     if (event.key === "Escape") openTools("");
     else element("list").focus();
@@ -254,7 +254,7 @@ document.addEventListener("click", ({ target }) => {
 });
 
 element("list").addEventListener("dblclick", ({ target }) => {
-  // It has selected a word, too.
+  // The double click has also selected a word.
   getSelection()?.removeAllRanges();
   if (/** @type {HTMLElement} */ (target).closest(".row")) openDetail(0);
 });
@@ -279,8 +279,8 @@ for (const what of FIELDS) {
 }
 
 /**
- * Begins anew with what an address names: a client, perhaps one of its messages; without either, with a new client.
- * @param {ReturnType<typeof models.readAddress>} address
+ * Starts again with the client that an address names, and perhaps one of its messages; without a client, with a new
+ * one. @param {ReturnType<typeof models.readAddress>} address
  */
 function begin({ id = "", seq = 0, time = 0, failure }) {
   connection?.stop();
@@ -295,13 +295,13 @@ function begin({ id = "", seq = 0, time = 0, failure }) {
     if (page.model === model) connection = createConnection(page, resume);
   };
   if (failure) model.connection = { kind: "malformed", text: failure };
-  // A page that nobody looks at yet needs no ID.
+  // A page that has not been visible yet needs no ID.
   else if (id === "" && document.hidden) document.addEventListener("visibilitychange", connect, { once: true });
   else connect();
   changed();
 }
 
-/** Makes the connection again, and goes on where it was. */
+/** Reconnects, and continues at the last position. */
 function resume() {
   if (!connection || page.model.connection.kind === "ended") return;
   connection.stop();
@@ -312,10 +312,10 @@ function resume() {
 
 /** Watches what the address names. */
 const start = () => begin(models.readAddress(location.hash.slice(1)));
-/** Watches a client, also the one that is watched already. @param {string} id */
+/** Watches a client, even if it is watched already. @param {string} id */
 const watch = (id) => (location.hash === `#${id}` ? start() : (location.hash = id));
 
-/** Gives the connection up for a while. */
+/** Closes the connection until `resume`. */
 function sleep() {
   if (!["live", "retrying", "connecting"].includes(page.model.connection.kind)) return;
   connection?.stop();
@@ -326,8 +326,8 @@ const isAsleep = () => page.model.connection.kind === "asleep";
 const wake = () => isAsleep() && resume();
 
 /**
- * Gives a hidden page's connection up once others need it, and takes it up again when it is looked at: a browser opens
- * six connections to a server, and each page that watches holds one.
+ * Closes a hidden page's connection when other pages need it, and reopens it when the page is visible again: a browser
+ * opens six connections to a server, and each page that watches uses one.
  */
 function keepFew() {
   const [navigation] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
@@ -335,7 +335,7 @@ function keepFew() {
   if (/^h[23]/.test(navigation.nextHopProtocol)) return;
   /** @type {BroadcastChannel | undefined} */
   let pages;
-  /** The tab's name, which stands in its history: a page that is loaded again is no other one. @type {string} */
+  /** The tab's name, which is kept in its history, so that a page keeps its name when it is reloaded. @type {string} */
   let own = history.state;
   const keepName = () => history.replaceState(own, "");
   const rename = () => {
@@ -343,7 +343,7 @@ function keepFew() {
     keepName();
   };
   if (!own) rename();
-  /** Those that were looked at since this one was. @type {Set<string>} */
+  /** The pages that were visible since this one was. @type {Set<string>} */
   const others = new Set();
   const look = () => {
     if (document.hidden) return;
@@ -352,19 +352,19 @@ function keepFew() {
     wake();
   };
   document.addEventListener("visibilitychange", look);
-  // Another address has a history of its own.
+  // Another address has a history entry of its own.
   addEventListener("hashchange", keepName);
   addEventListener("pageshow", () => {
     pages = new BroadcastChannel("codechat");
     pages.onmessage = ({ data }) => {
       others.add(data);
-      // A tab that was made of this one has its name, too.
+      // A duplicated tab has the same name.
       if (data === own) rename();
       if (document.hidden && others.size >= OTHERS) sleep();
     };
     look();
   });
-  // A browser keeps no page to come back to that hears of others.
+  // A page that is open to messages of others is not kept in the back/forward cache.
   addEventListener("pagehide", () => {
     pages?.close();
     pages = undefined;
@@ -372,10 +372,10 @@ function keepFew() {
 }
 
 keepFew();
-// A page to which one can come back is kept only if it has no connection.
+// A page is kept in the back/forward cache only if it has no connection.
 addEventListener("pagehide", sleep);
 addEventListener("pageshow", wake);
-// What a stream has had to hold back while the page was frozen, Chromium never hands out.
+// Chromium never delivers the bytes of a stream that arrived while the page was frozen.
 document.addEventListener("resume", () => isAsleep() || resume());
 addEventListener("hashchange", start);
 addEventListener("resize", changed);

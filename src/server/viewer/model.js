@@ -1,5 +1,5 @@
-// What the page has seen and what it shows: the model. Knows no DOM, no clock and no network: what happens comes in
-// with its time, in milliseconds since the page began.
+// The model: what the page has received and what it shows. Knows no DOM, no clock and no network: events are passed in
+// with their time, in milliseconds since the page began.
 
 import { age, clock, countOf, counted, sinceText } from "./format.js";
 import { createOperations } from "./operations.js";
@@ -10,25 +10,25 @@ import { LINES_MAX, createViewport, isFollowing, lineEnds, meant, shown, wrapCol
 
 /** @typedef {import("./records.js").Entry} Record */
 
-/** After so long without a connection the page asks whether there is a server, in ms. */
+/** Time without a connection after which the page asks whether the server is running, in ms. */
 const LOST_LONG = 30_000;
-/** The most characters of one message that are shown. */
+/** Upper bound of the shown text of one message, in characters. */
 const TEXT_MAX = 4 << 20;
-/** Shared by all that have no style of their own. @type {import("./text.js").Span[]} */
+/** Shared by all texts without styles. @type {import("./text.js").Span[]} */
 const NO_SPANS = [];
-/** What stands in the list where a quiet stream has ended, which is then subscribed to again. */
+/** The line in the list if a stream has ended for idleness; the page then subscribes again. */
 const IDLE = "ended: nothing happened for the idle timeout";
 const QUIT = "ended by its owner, whose watch was the server; `codechat serve` starts one that stays";
-/** What is told of a stream's end. */
+/** The texts for the end of a stream. */
 const ENDS = { stopped: "stopped", idle: IDLE, quit: QUIT };
-/** A screen reader is told of so many things in a sentence at most. */
+/** Upper bound of the announcements in one sentence for a screen reader. */
 const UNSAID_MAX = 3;
 const [LOST, FOUND] = ["lost the connection", "connected again"];
 const ADDRESS = /^([0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})(?:\/([1-9]\d{0,15})(?:-(\d{1,15}))?)?$/i;
 const TIMES = ["clock", "since the start", "since the previous message", "off"];
 
 /**
- * Returns a model that has seen nothing.
+ * Returns an empty model.
  * @param {{ id: string, began: number, offset: number }} options `began` in ms since 1970, `offset` from UTC in minutes
  */
 export function createModel({ id, began, offset }) {
@@ -36,52 +36,52 @@ export function createModel({ id, began, offset }) {
     id, began, offset,
     /** @type {{ kind: string, text?: string, attempt?: number, due?: number, since?: number }} */
     connection: { kind: "connecting" },
-    /** When the last message came, and when anything did; -1 for never. */
+    /** When the last message arrived, and when anything did; -1 for never. */
     lastMessage: -1,
     lastSign: -1,
     records: createRecords(),
     viewport: createViewport(),
     operations: createOperations(true),
-    /** Messages, those that were lost, how often it is not known how many, and errors. */
+    /** Counts: messages, lost messages, losses of an unknown number, and errors. */
     received: 0, lost: 0, uncounted: 0, errors: 0,
-    /** What has come since the list stands still. */
+    /** What has arrived since the list was paused. */
     behind: { new: 0, errors: 0 },
-    /** What is looked for, and what is shown. */
+    /** The search, the filter, and the lowest level shown. */
     search: "", filter: "", level: "",
     /** @type {number[]} */
     hits: [],
-    /** The record whose first hit is to be seen. @type {number | undefined} */
+    /** The record whose first hit should be visible. @type {number | undefined} */
     sought: undefined,
-    /** Where hits on screen are, as far as the worker has told. @type {Map<number, [start: number, end: number][]>} */
+    /** The places of the hits on screen that the worker has found so far. @type {Map<number, [start: number, end: number][]>} */
     marks: new Map(),
-    /** Counts what was asked of the worker, so that late answers are known. */
+    /** The number of the newest question to the worker, to recognise late answers. */
     generation: 0,
     /** @type {number | undefined} The record in focus; none while following. */
     focus: undefined,
-    /** @type {import("./viewport.js").Anchor | undefined} What stands at the top; none while following. */
+    /** @type {import("./viewport.js").Anchor | undefined} What is at the top of the screen; none while following. */
     anchor: undefined,
-    /** What stood there when the list was drawn last. @type {import("./viewport.js").Anchor | undefined} */
+    /** What was at the top when the list was last drawn. @type {import("./viewport.js").Anchor | undefined} */
     drawn: undefined,
-    /** Whether what is drawn stays, since the worker has not told yet what is shown instead. */
+    /** Whether the list stays as drawn until the worker has found what to show instead. */
     isWaiting: false,
     /** How the list is laid out. */
     times: 0, wraps: true, columns: 80, narrow: false,
-    /** How often the list was made anew. */
+    /** How often the list was computed again. */
     lists: 0,
-    /** Records before this one are no news. */
+    /** The first record that counts in `behind`. */
     counted: 0,
     /** Whether all operations are shown. */
     unfolds: false,
     wantsDebug: false,
-    /** What the address leads to, `time`: of the message, 0 if not known, `next`: where to look for it.
+    /** The message that the address names. `time`: of the message, 0 if not known; `next`: the record from which to look for it.
      * @type {{ seq: number, time: number, next: number, isGone: boolean } | undefined} */
     link: undefined,
     notice: "",
-    /** What operations were asked to be cancelled; it is shown until they end. @type {Set<string | undefined>} */
+    /** The operations that were asked to cancel, which is shown until they end. @type {Set<string | undefined>} */
     cancelled: new Set(),
-    /** What a screen reader is yet to be told, by what it is about. @type {Map<string | undefined, string>} */
+    /** The announcements for a screen reader that are due, by their subject. @type {Map<string | undefined, string>} */
     unsaid: new Map(),
-    /** What it was told last of what goes on. */
+    /** The last announcement of what is running. */
     said: ["", ""],
   };
 }
@@ -89,10 +89,9 @@ export function createModel({ id, began, offset }) {
 /** @typedef {ReturnType<typeof createModel>} Model */
 
 /**
- * Reads what stands behind `#` in the page's address: nothing, a client ID, or one with the number of a message, which may
- * have its time behind it.
- * @param {string} fragment
- * @returns {{ id?: string, seq?: number, time?: number, failure?: string }}
+ * Parses the part after `#` of the page's address: nothing, a client ID, or a client ID and the number of a message,
+ * perhaps followed by its time. @param {string} fragment @returns {{ id?: string, seq?: number, time?: number, failure?:
+ * string }}
  */
 export function readAddress(fragment) {
   if (fragment === "") return {};
@@ -124,7 +123,7 @@ function show(model, id) {
   if (record.level === "error") model.behind.errors += 1;
 }
 
-/** Puts a record at the end of the list, if it is still kept, and returns it. @param {Model} model @param {number} id */
+/** Appends a record to the list, if it is still kept, and returns it. @param {Model} model @param {number} id */
 function place(model, id) {
   const record = model.records.get(id);
   if (!record) return undefined;
@@ -134,7 +133,7 @@ function place(model, id) {
 }
 
 /**
- * Takes what a stream told. Where nothing happens, streams that end and begin are told once.
+ * Applies an update of the stream. If nothing else happens, streams that end and begin again are shown once.
  * @param {Model} model
  * @param {import("./stream.js").Told} update
  * @param {number} now
@@ -177,13 +176,13 @@ function receiveGap(model, { from, to, missed, joining }, now) {
   note(model, joining ? older : `${counted(missed, "message")} lost (${from}–${to})`, now, "warn");
 }
 
-/** Whether the newest record says that nothing happens. @param {Model} model */
+/** Returns whether the newest record says that the stream ended for idleness. @param {Model} model */
 function isIdle({ records }) {
   const newest = records.get(records.end() - 1);
   return newest?.kind === "note" && newest.plain === `-- ${IDLE} --`;
 }
 
-/** What a message without text says. @param {import("./stream.js").Message} message */
+/** Returns the text for a message without text. @param {import("./stream.js").Message} message */
 function withoutWords(message) {
   if (message.outcome) return `(${message.outcome})`;
   if (!message.progress) return "";
@@ -192,7 +191,7 @@ function withoutWords(message) {
 }
 
 /**
- * Makes a record of the page's own.
+ * Creates a record of the page itself.
  * @param {"note" | "ruler"} kind
  * @param {string} plain
  * @param {number} arrived
@@ -204,7 +203,7 @@ function own(kind, plain, arrived, level) {
 }
 
 /**
- * Appends what the page itself has to tell.
+ * Appends a line of the page itself.
  * @param {Model} model
  * @param {string} text
  * @param {number} now
@@ -212,7 +211,7 @@ function own(kind, plain, arrived, level) {
  */
 const note = (model, text, now, level) => append(model, own("note", `-- ${safeLine(text)} --`, now, level));
 
-/** Makes the list anew of what it has, since lines are broken elsewhere. @param {Model} model */
+/** Computes the list again from its records, because the line breaks have changed. @param {Model} model */
 export function rewrap(model) {
   const ids = model.viewport.ids();
   model.viewport.clear();
@@ -220,7 +219,7 @@ export function rewrap(model) {
 }
 
 /**
- * Makes the list anew, after the filter or the level has changed. What is filtered, the worker says.
+ * Computes the list again after the filter or the level has changed. The worker does the filtering.
  * @param {Model} model
  */
 export function relist(model) {
@@ -233,7 +232,7 @@ export function relist(model) {
 }
 
 /**
- * Takes the records that pass the filter, as the worker finds them.
+ * Appends the records that pass the filter, as the worker finds them.
  * @param {Model} model
  * @param {Iterable<number>} ids
  */
@@ -244,7 +243,7 @@ export function pass(model, ids) {
 /** Draws a line with the time. @param {Model} model @param {number} now */
 export const ruler = (model, now) => append(model, own("ruler", clock(model.began + now, model.offset), now));
 
-/** All that is shown, as text. @param {Model} model */
+/** Returns everything that is shown, as text. @param {Model} model */
 export function shownAsText(model) {
   const lines = [];
   let previous;
@@ -257,7 +256,7 @@ export function shownAsText(model) {
   return lines.join("");
 }
 
-/** Every message that is kept, as NDJSON. @param {Model} model */
+/** Returns every kept message, as NDJSON. @param {Model} model */
 export function allAsNdjson({ records }) {
   const lines = [];
   for (let id = records.first(); id < records.end(); id += 1) {
@@ -267,7 +266,7 @@ export function allAsNdjson({ records }) {
   return lines.join("");
 }
 
-/** The operation to be cancelled: the one in focus, or the only one; all if there is none. @param {Model} model */
+/** Returns the operation to cancel: the one in focus, or the only one; all if there is none. @param {Model} model */
 export function toCancel(model) {
   const running = model.operations.running().map((it) => it.name);
   const focused = model.focus === undefined ? undefined : model.records.get(meant(model))?.message?.operation;
@@ -275,16 +274,16 @@ export function toCancel(model) {
   return running.length === 1 ? running[0] : undefined;
 }
 
-/** Takes note of how an operation has ended. @param {Model} model @param {import("./stream.js").Message} message */
+/** Announces how an operation has ended. @param {Model} model @param {import("./stream.js").Message} message */
 function tellOutcome(model, { system, level, text, operation, outcome }) {
   if (outcome) say(model, operation, `${safeLine(operation ?? "progress")} ${outcome === "ok" ? "done" : outcome}`);
-  // So the server tells that a publisher is gone.
+  // This is the server's message that a publisher is gone.
   else if (system && level === "error") say(model, operation, safeLine(text));
   if (outcome) model.cancelled.delete(operation);
 }
 
 /**
- * Has a screen reader told something soon; of what is about the same, the newest alone.
+ * Queues an announcement for a screen reader. It replaces an earlier one about the same subject.
  * @param {Model} model
  * @param {string | undefined} about an operation, or "" for what the page itself has to tell
  * @param {string} text
@@ -295,7 +294,7 @@ export function say({ unsaid }, about, text) {
   if (unsaid.size > UNSAID_MAX) unsaid.delete(unsaid.keys().next().value);
 }
 
-/** Returns what a screen reader is to be told now, "" if nothing, and takes note that it was. @param {Model} model */
+/** Takes the announcement for a screen reader; "" if there is none. @param {Model} model */
 export function spoken(model) {
   const { behind, connection, said, unsaid } = model;
   const wasLost = said[0] === LOST || said[0] === FOUND;
@@ -307,27 +306,27 @@ export function spoken(model) {
   return told.filter(Boolean).join("; ");
 }
 
-/** What has come since the list stands still. @param {Model} model */
+/** What has arrived since the list was paused. @param {Model} model */
 export function news({ behind }) {
   const errors = behind.errors > 0 ? `, ${counted(behind.errors, "error")}` : "";
   return `${countOf(behind.new)} new${errors}`;
 }
 
-/** Moves the level that is shown. @param {Model} model @param {number} by */
+/** Changes the lowest level that is shown. @param {Model} model @param {number} by */
 export function levelBy(model, by) {
   const at = model.level === "" ? 0 : LEVELS.indexOf(model.level);
   const next = Math.min(LEVELS.length - 1, Math.max(0, at + by));
   return next === 0 ? "" : LEVELS[next];
 }
 
-/** Goes on to the next way of showing times, and returns what is to be told. @param {Model} model */
+/** Switches to the next way of showing times, and returns the notice. @param {Model} model */
 export function nextTimes(model) {
   model.times = (model.times + 1) % TIMES.length;
   return `times: ${TIMES[model.times]}`;
 }
 
 /**
- * Returns what the time column says of a record, with the one above it.
+ * Returns the text in the time column of a record. `previous` is the record above it.
  * @param {Model} model
  * @param {Record} record
  * @param {Record | undefined} previous
@@ -341,7 +340,7 @@ export function timeText(model, record, previous) {
   return sinceText(at(record) - at(before ?? record));
 }
 
-/** Returns what is told of the connection. @param {Model} model @param {number} now */
+/** Returns the text about the connection. @param {Model} model @param {number} now */
 export function stateText(model, now) {
   const { kind, text, due = now, since = now, attempt } = model.connection;
   if (kind === "live") {
@@ -360,7 +359,7 @@ export function stateText(model, now) {
   return text ? `■ ${text}` : "◌ connecting";
 }
 
-/** Whether the list stands still; else, what became of the message that the address leads to. @param {Model} model */
+/** Returns whether the list is paused; else, what happened to the message that the address names. @param {Model} model */
 export function pausedText(model) {
   const { connection, link } = model;
   if (!isFollowing(model)) return model.narrow ? "paused ·" : "paused,";
@@ -369,7 +368,7 @@ export function pausedText(model) {
   return `message ${link.seq} ${link.isGone ? "is gone" : waits}`;
 }
 
-/** The counts in the footer. @param {Model} model */
+/** Returns the counts for the footer. @param {Model} model */
 export function countsText(model) {
   const errors = model.errors > 0 ? ` · ${counted(model.errors, "error")}` : "";
   const received = `received ${countOf(model.received)}${errors}`;

@@ -1,26 +1,25 @@
-// What is being worked on, as messages tell: how far each operation is, how fast it goes, how it
-// ended. `src/watch/operations.rs`, `guess.rs` and `rate.rs` in JavaScript, compared with them by
-// `tests/viewer/vectors/operations.json`. Must know no clock; every call is told the time since the
-// page began. Times are in milliseconds, and not rounded. Nothing here is made safe to show.
+// Operations, as far as messages report them: their progress, their rate, and their outcome. `src/watch/operations.rs`,
+// `guess.rs` and `rate.rs` in JavaScript, compared with them by `tests/viewer/vectors/operations.json`. Must know no
+// clock; each call gets the time since the page began. Times are in milliseconds, and not rounded. Texts are not made
+// safe here.
 //
-// Differs from the pane where a text counts in digits of another script, too: here they are no
-// numbers, there they make it no guess.
+// Differs from the pane for a text that also has digits of another script: here they are not read as numbers; the pane
+// guesses nothing from such a text.
 
 import { utf8Length } from "./records.js";
 import { safe } from "./text.js";
 
 /** @typedef {import("./format.js").Progress} Progress */
 /**
- * What an operation is told by; a `Message` of `stream.js` has all of it.
+ * The parts of a message that matter here; a `Message` of `stream.js` has all of them.
  * @typedef {{
  *   time: number, text: string, level: string | undefined, operation: string | undefined,
  *   progress: Progress | undefined, outcome: string | undefined, system: boolean,
  * }} Told
  */
 /**
- * What is known of one operation. It may have no name. It is `lost` if the server said that its
- * publisher is gone and nothing came from it since.
- * @typedef {{
+ * What is known of one operation. It may have no name. It is `lost` if the server reported that its publisher is gone
+ * and no message came from it since. @typedef {{
  *   readonly name: string | undefined, readonly messages: number, readonly errors: number,
  *   readonly progress: Progress | undefined, readonly outcome: string | undefined,
  *   readonly lost: boolean, readonly endedAt: number | undefined,
@@ -31,17 +30,17 @@ import { safe } from "./text.js";
  */
 /** @typedef {{progress: Progress & {total: number}, words: string}} Guess */
 
-/** How many operations are remembered. Beyond it the oldest that has ended goes, or the oldest. */
+/** Upper bound of the remembered operations. Beyond it, the oldest ended one is dropped, or else the oldest. */
 const OPERATIONS_MAX = 100;
-/** How long an operation says nothing until that is told. */
+/** Time without a message after which an operation is shown as stalled. */
 const STALLED_AFTER = 10_000;
-/** While its last guess is younger, an operation is not taken to count something else. */
+/** Age of an operation's last guess up to which texts with another count are ignored. */
 const GUESS_HOLDS = 3000;
-/** An estimate of this much or more is none. */
+/** Estimates of this much or more are not shown. */
 const ETA_MAX = 365 * 24 * 60 * 60 * 1000;
 
 /**
- * Returns every operation that messages speak of, none yet.
+ * Returns an empty set of operations.
  * @param {boolean} guess whether a progress may also be read from plain text
  */
 export function createOperations(guess) {
@@ -65,9 +64,8 @@ export function createOperations(guess) {
   }
 
   /**
-   * A publisher is gone: its operation's, where the server names one. Where it does not, it is that
-   * of the messages without a name, or of the only operation there is.
-   * @param {string | undefined} name @param {number} now
+   * Notes that a publisher is gone: that of the operation which the server names. If it names none, the one of the
+   * messages without a name, or of the only operation. @param {string | undefined} name @param {number} now
    */
   function lose(name, now) {
     const running = known.filter((it) => it.endedAt === undefined);
@@ -78,7 +76,7 @@ export function createOperations(guess) {
 
   return {
     /**
-     * Takes note of a message, a publisher's or the server's.
+     * Applies a message of a publisher or of the server.
      * @param {Told} message @param {number} now
      */
     update(message, now) {
@@ -91,7 +89,7 @@ export function createOperations(guess) {
       const guessedProgress = found && confirmed(name, found);
       let state = newest.get(name);
       if (!state || state.outcome !== undefined) {
-        // What is complete when it is first heard of is a result, not a progress.
+        // A count that is complete when it is first seen is a result, not progress.
         const goesOn = guessedProgress && guessedProgress.current < guessedProgress.total;
         if (name === undefined && !progress && outcome === undefined && !goesOn) return;
         state = begin(message, now);
@@ -107,15 +105,15 @@ export function createOperations(guess) {
 }
 
 /**
- * Returns an operation that begins. How long it takes is told by the times at which the server took
- * its messages (0 if not known): those that it held when the page began arrive all at once.
- * @param {string | undefined} name @param {number} firstTime @param {number} beganAt
+ * Returns a new operation. Its duration is computed from the times at which the server accepted its messages (0 if not
+ * known), because messages that were published before the page began arrive all at once. @param {string | undefined}
+ * name @param {number} firstTime @param {number} beganAt
  */
 function createState(name, firstTime, beganAt) {
   let rate = createRate();
-  // `span` is how long after its first message its last one was published.
+  // `span` is the time between the first and the last message.
   let [lastSign, span] = [beganAt, 0];
-  /** @type {number | undefined} when the progress was last guessed; undefined if it was told */
+  /** @type {number | undefined} when the progress was last guessed; undefined if it was reported */
   let guessedAt;
   /** @param {Progress} progress */
   const advance = (progress) => {
@@ -140,7 +138,7 @@ function createState(name, firstTime, beganAt) {
       state.errors += level === "error" ? 1 : 0;
       span = Math.max(firstTime && time ? time - firstTime : now - beganAt, 0);
       lastSign = now;
-      // A publisher that speaks is not gone.
+      // A publisher that sends messages is not gone.
       state.lost = false;
       state.outcome = outcome;
       state.endedAt = outcome === undefined ? undefined : now;
@@ -150,9 +148,8 @@ function createState(name, firstTime, beganAt) {
       }
     },
     /**
-     * Takes a guess, where it goes on from the one before. Texts may count two things in turns
-     * (files, and the parts of each); one gauge can show one of them.
-     * @param {Progress} guess
+     * Applies a guess if it continues the previous one. Texts may count two things alternately (files, and the parts of
+     * each), but a gauge can show only one. @param {Progress} guess
      */
     guess(guess) {
       if (state.progress) {
@@ -191,13 +188,13 @@ function createState(name, firstTime, beganAt) {
 /** @param {Progress} one @param {Progress} other */
 const isSameCount = (one, other) => one.total === other.total && one.unit === other.unit;
 
-/** What comes within so long of its sample's begin belongs to it: messages come in bursts. */
+/** How long values belong to the same sample: messages come in bursts. */
 const TOGETHER = 250;
-/** Samples older than this count no more, unless there are no more than `SAMPLES_MIN`. */
+/** Age up to which samples count, if there are more than `SAMPLES_MIN`. */
 const WINDOW = 30_000;
 const SAMPLES_MIN = 6;
 
-/** Returns how fast a number grows, as of late. */
+/** Returns a meter for the recent rate at which a number grows. */
 function createRate() {
   /** @type {{begin: number, at: number, value: number}[]} */
   const samples = [];
@@ -210,9 +207,8 @@ function createRate() {
       while (samples.length > SAMPLES_MIN && now - samples[1].at >= WINDOW) samples.shift();
     },
     /**
-     * The time since the last sample counts from when the next is overdue: the rate stands still
-     * between two steps, and sinks while none comes.
-     * @param {number} now
+     * The time since the last sample counts only once the next one is overdue: the rate is constant between two steps,
+     * and decreases if none comes. @param {number} now
      */
     perSecond(now) {
       const [first, last] = [samples[0], samples.at(-1)];
@@ -226,14 +222,14 @@ function createRate() {
   };
 }
 
-/** Longer texts are no progress lines, in bytes of UTF-8. */
+/** Upper bound of a text that may be a progress line, in bytes of UTF-8. */
 const TEXT_MAX = 500;
-/** How many texts with the same words and rising numbers make a progress: a load may rise once. */
+/** Number of texts with the same words and rising numbers that count as progress: other numbers may rise once by chance. */
 const RISES = 3;
-/** How many counts are followed that are no progress yet. */
+/** Upper bound of the counts that are followed but do not count as progress yet. */
 const CANDIDATES_MAX = 16;
 
-/** Returns what tells the progress that a guess makes after those before it, if they are enough. */
+/** Returns a function that turns a guess into progress if enough earlier guesses precede it. */
 function createCandidates() {
   /** @type {{operation: string | undefined, newest: Guess, rises: number}[]} */
   const candidates = [];
@@ -251,9 +247,9 @@ function createCandidates() {
   };
 }
 
-/** What a text must hold to be looked at; a tab or a sequence that is dropped may hide it. */
+/** A text without any of these has no progress. (A tab or an escape sequence may hide the other two.) */
 const MAY_COUNT = /[/%\t\x1b]| of /;
-/** Before a number stands a blank, a bracket or a bar; behind it the end of a phrase, too. */
+/** What may precede a number: a blank, a bracket or a bar. The end of a phrase may follow it too. */
 const BEFORE = "(^|[\\s(\\[|])";
 const BEHIND = "(?=$|[\\s)\\]|,;:]|\\.+(?:\\s|$)|…)";
 const NUMBER = "(\\d{1,3}(?:,\\d{3})+|\\d{1,15})";
@@ -261,13 +257,12 @@ const COUNT = new RegExp(`${BEFORE}${NUMBER}(?:\\s?/\\s?|\\s+of\\s+)${NUMBER}${B
 const PERCENT = new RegExp(`${BEFORE}(\\d{1,3}(?:\\.\\d+)?)\\s?%${BEHIND}`);
 
 /**
- * Returns the progress that a text tells plainly: `12 of 40`, `12/40`, `30 %`. A wrong gauge is
- * worse than none: dates, versions, paths, ranges and fractions beyond their total are left alone.
- * @param {string} text @returns {Guess | undefined}
+ * Returns the progress that a text clearly states: `12 of 40`, `12/40`, `30 %`. A wrong gauge is worse than none, so
+ * dates, versions, paths, ranges and fractions above 1 are ignored. @param {string} text @returns {Guess | undefined}
  */
 function guessed(text) {
   if (!MAY_COUNT.test(text)) return undefined;
-  // What a terminal would show in the end of a line that is overwritten.
+  // The last version of a line that overwrites itself, as a terminal would show it.
   const line = safe(text).plain.trimEnd().split("␍").at(-1) ?? "";
   const isLong = line.length > TEXT_MAX || utf8Length(line) > TEXT_MAX;
   if (isLong || line.includes("\n") || !/[/%]| of /.test(line)) return undefined;

@@ -1,7 +1,6 @@
-// What has come, in a ring: so many records or so many bytes of text, and what fell off is counted.
+// The records, in a ring that is bounded in their number and in bytes of text; dropped records are counted.
 //
-// Does what src/watch/pane/state/records.rs does. Knows neither where records come from nor how
-// they are shown.
+// Corresponds to src/watch/pane/state/records.rs. Knows neither where records come from nor how they are shown.
 
 /** @typedef {{
  *   kind: "message"|"system"|"note"|"ruler",
@@ -10,16 +9,16 @@
  *   plain: string, spans: import("./text.js").Span[],
  *   message?: import("./stream.js").Message
  * }} Entry
- * A record: what it is, when the server took it and when it came (ms), and what is shown of it. */
+ * A record: its kind, when the server accepted it and when it arrived (ms), and the text to show. */
 
-/** The most records that are kept. */
+/** Upper bound of the records. */
 export const RECORDS_MAX = 200_000;
-/** The most bytes that their text takes. The newest record stays whatever it takes. */
+/** Upper bound of their text, in bytes. The newest record is kept even if it is larger. */
 export const BYTES_MAX = 64 * 1024 * 1024;
-/** What a span of another style counts for: about its size in memory. */
+/** The bytes that a styled span counts for: about its size in memory. */
 const SPAN_BYTES = 64;
 
-/** What a message counts as: one that tells a failure, and no level, as an error.
+/** The level of a message. One without a level that reports a failure counts as an error.
  * @param {Entry} record */
 export const levelOf = ({ level, message }) => level ?? (message?.outcome === "failed" ? "error" : undefined);
 
@@ -33,7 +32,7 @@ export function createRecords() {
   let bytes = 0;
 
   return {
-    /** Appends a record, lets the oldest go if there are too many, and returns its number.
+    /** Appends a record, drops the oldest ones if there are too many, and returns its number.
      * @param {Entry} record */
     push(record) {
       if (end - first === RECORDS_MAX) letGo();
@@ -48,13 +47,13 @@ export function createRecords() {
      * @param {number} id */
     get: (id) => (id >= first && id < end ? slots[id % RECORDS_MAX] : undefined),
 
-    /** The number of the oldest one that is kept: so many fell off. */
+    /** The number of the oldest kept record, which is also the number of dropped ones. */
     first: () => first,
 
-    /** One beyond the newest one's number. */
+    /** The number after that of the newest record. */
     end: () => end,
 
-    /** What all that are kept count for. */
+    /** The bytes that all kept records count for. */
     bytes: () => bytes,
   };
 
@@ -65,8 +64,8 @@ export function createRecords() {
   }
 }
 
-/** Returns what a record counts for: the bytes of its text in UTF-8, as it came (with names and
- * fields, in JSON) or as it is shown, whichever is longer, and its styles.
+/** Returns the bytes that a record counts for: its text in UTF-8, as it arrived (in JSON, with names
+ * and fields) or as it is shown, whichever is longer, and its styles.
  * @param {Entry} record */
 function size({ plain, spans, message }) {
   const data = message ? utf8Length(message.data) : 0;

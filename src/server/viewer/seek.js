@@ -1,42 +1,38 @@
 // The worker that searches and filters.
 //
-// A user's pattern on a stranger's text may take for ever: the page ends a worker that is silent
-// for too long, starts another one and sends it everything again. So nothing is known here that the
-// page has not sent. Knows no record but by its text, its level and its kind.
+// A user's pattern may take for ever on a publisher's text: the page ends a worker that does not answer in time, starts
+// another one and sends it everything again. So the worker has only what the page has sent: of each record, the text,
+// the level and the kind.
 
 import { compile } from "./text.js";
 
 /** @typedef {{type: "push", first: number, plains: string[], levels: (string|undefined)[]}} Push
- * The texts and levels of records that come after all others; `first` is the number of the first of
- * them. The level of what is always shown is "always". Lists of texts are copied several times as
- * fast as objects. */
+ * The texts and levels of records that come after all others; `first` is the number of the first of them. The level of
+ * records that are always shown is "always". Lists of texts are copied several times as fast as objects. */
 /** @typedef {{type: "drop", first: number}} Drop
- * The records before this one fell off. */
+ * The records before this one were dropped. */
 /** @typedef {{
  *   type: "set", search: string, filter: string, level: string|undefined, generation: number
- * }} Set
- * What is looked for, what is shown, and the least level that is shown. All records are gone
- * through again. */
+ * }} Set The search, the filter, and the lowest level that is shown. All records are processed again. */
 
 /** @typedef {{
  *   generation: number, shown: Uint32Array, hits: Uint32Array, marks?: Marks, until: number, done: boolean
- * }} Found
- * The numbers of further records that are shown, and of those among them that have what is looked
- * for, in order; where it is in the records that were asked for. Records before `until` are gone
- * through. `done`: these are all that have come; what is pushed later follows. */
+ * }} Found The numbers of further records that are shown, and of those with a hit, in order; and the hits in the
+ * records that were asked for. Records before `until` are processed. `done`: these are all records so far; results for
+ * later ones follow. */
 /** @typedef {{type: "mark", ids: number[]}} Mark
- * Where in these records is what is looked for? */
+ * Asks where the hits in these records are. */
 /** @typedef {[id: number, ranges: [start: number, end: number][]][]} Marks
- * Where it is, in those of them that have come by then and are kept. */
+ * The hits in those records that have arrived and are still kept. */
 
-/** The most records between two signs of life, and about the longest time, in ms. */
+/** Upper bounds of the records between two answers, and roughly of the time, in ms. */
 const BATCH = 10_000;
 const SLICE = 10;
-/** The clock is read once in so many records. */
+/** Number of records between two readings of the clock. */
 const STRIDE = 16;
 
 const LEVELS = ["trace", "debug", "info", "warn", "error", "always"];
-/** What is not filtered: all but publishers' messages. */
+/** The level of records that are not filtered: all but publishers' messages. */
 const ALWAYS = LEVELS.indexOf("always");
 const NONE = new Uint32Array();
 
@@ -46,14 +42,14 @@ const plains = [];
 const ranks = [];
 /** The number of the oldest record. */
 let first = 0;
-/** The number of the next record that is gone through. */
+/** The number of the next record to process. */
 let at = 0;
 
 /** @type {{search: Wanted, filter: Wanted, least: number, generation: number}|undefined} */
 let wanted;
 /** @typedef {import("./text.js").Query|undefined} Wanted */
 
-/** What is posted here comes after the page's messages that have come by then. */
+/** A message posted here is handled after the page's messages that have already arrived. */
 const turn = new MessageChannel();
 let isTurnDue = false;
 turn.port1.onmessage = () => {
@@ -103,7 +99,7 @@ function mark(ids) {
   self.postMessage({ generation: wanted?.generation ?? 0, shown: NONE, hits: NONE, marks, until: at, done: false });
 }
 
-/** Reads a pattern; one that is broken, which the page does not send, is none.
+/** Parses a pattern; a malformed one, which the page never sends, counts as none.
  * @param {string} text
  * @param {boolean} negatable
  * @returns {Wanted} */
@@ -112,7 +108,7 @@ function query(text, negatable) {
   return read && "test" in read ? read : undefined;
 }
 
-/** Goes through the next batch of records, and asks for another turn if there are more. */
+/** Processes the next batch of records, and schedules the next one if there are more. */
 function goThrough() {
   if (!wanted) return;
   const { search, filter, least, generation } = wanted;

@@ -1,8 +1,8 @@
-// A stream's bytes to its events, its events to messages, and the wait before the next connection.
+// Parsing a stream into events, translating events to messages, and the wait before the next connection.
 //
-// Says the same of any stream as src/client/sse_repair.rs, src/client/subscribe/translate.rs and
-// src/client/retry.rs, and is tested with the same vectors. Knows no network, no clock and no page:
-// whoever uses it brings the bytes, and the chance.
+// Gives the same results as src/client/sse_repair.rs, src/client/subscribe/translate.rs and src/client/retry.rs, and is
+// tested with the same vectors. Knows no network, no clock and no page: the caller passes in the bytes, and random
+// numbers.
 
 /** @typedef {{id: string, name: string, data: string}} StreamEvent */
 
@@ -14,17 +14,15 @@
  *   outcome: string|undefined, event: string|undefined,
  *   fields: object|undefined, system: boolean,
  *   data: string
- * }} Message
- * A message: its event ID, the ID's number (0 if the server says it in this stream only) and time
- * (in ms since 1970, 0 if unknown), what was published, and the event's data exactly as it came. */
+ * }} Message A message: its event ID, the ID's number (0 if the server sends it in this stream only) and time (in ms
+ * since 1970, 0 if unknown), the published content, and the event's data exactly as it arrived. */
 
 /** @typedef {{from?: number, to?: number, missed?: number, joining: boolean}} Gap
- * Messages that are gone: numbers and count if known. `joining`: they are older than the first
- * connection. */
+ * Missed messages: numbers and count if known. `joining`: they are older than the first connection. */
 
 /** @typedef {{message: Message} | {gap: Gap} | {end: "stopped"|"idle"|"quit"}} Told */
 
-/** The longest line, and the longest event, in bytes. */
+/** Upper bound of a line and of an event, in bytes. */
 const LONGEST = 64 * 1024 * 1024;
 const LF = 10;
 const CR = 13;
@@ -33,18 +31,18 @@ const COLON = 58;
 const BOM = [0xef, 0xbb, 0xbf];
 const NOTHING = new Uint8Array(0);
 
-/** The one global that is used here, which the language's own library does not declare.
+/** The only global used here that is not part of the language.
  * @typedef {{
  *   TextDecoder: new (label: string, options: object) => {decode(bytes: Uint8Array): string}
  * }} Globals */
 const { TextDecoder } = /** @type {Globals} */ (/** @type {unknown} */ (globalThis));
 
 
-/** A line or an event is longer than 64 MiB. */
+/** The error that a line or an event is longer than 64 MiB. */
 export class TooLong extends Error {}
 
 
-/** Parses one response as WHATWG HTML 9.2.6 says. Bytes wait as they came until `next` reads them.
+/** Returns a parser of one response (WHATWG HTML 9.2.6). Bytes are kept unparsed until `next` reads them.
  * @param {string} lastId the last event ID of the response before, or "" */
 export function createParser(lastId) {
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -53,13 +51,13 @@ export function createParser(lastId) {
   /** @type {Uint8Array} */
   let chunk = NOTHING;
   let at = 0;
-  // The first `length` bytes of it are the line whose end has not come.
+  // Its first `length` bytes are the incomplete line.
   let line = new Uint8Array(0);
   let length = 0;
   let isFirst = true;
   let isAfterCr = false;
   let hasBeat = false;
-  // The event at hand, and how many bytes its lines have.
+  // The current event, and the bytes of its lines.
   let id = lastId;
   let name = "";
   /** @type {string|undefined} */
@@ -69,13 +67,13 @@ export function createParser(lastId) {
   let retry;
 
   return {
-    /** Takes the next bytes, which nobody may change afterwards. @param {Uint8Array} bytes */
+    /** Appends bytes. The caller must not change them afterwards. @param {Uint8Array} bytes */
     push(bytes) {
       if (bytes.length > 0) waiting.push(bytes);
     },
 
-    /** Returns what comes next in the bytes at hand, undefined if nothing does. Of comments without
-     * an event between them, the first is told.
+    /** Returns the next event or comment; undefined if no more is complete. Of several comments without
+   * an event between them, only the first is returned.
      * @returns {StreamEvent|"heartbeat"|undefined}
      * @throws {TooLong} */
     next() {
@@ -96,7 +94,7 @@ export function createParser(lastId) {
       return undefined;
     },
 
-    /** The last event ID that a finished block has set, even one without data. */
+    /** The last event ID that a complete block has set, even one without data. */
     lastId: () => lastId,
 
     /** The reconnection time that the stream has set, in ms. */
@@ -109,7 +107,7 @@ export function createParser(lastId) {
     return chunk.length > 0;
   }
 
-  /** Appends to the line whose end has not come. @param {Uint8Array} part */
+  /** Appends to the incomplete line. @param {Uint8Array} part */
   function keep(part) {
     const needed = within(length + part.length);
     if (needed > line.length) {
@@ -121,7 +119,7 @@ export function createParser(lastId) {
     length = needed;
   }
 
-  /** Reads a line without its end. @param {Uint8Array} bytes */
+  /** Parses a line, given without its end. @param {Uint8Array} bytes */
   function read(bytes) {
     const hasMark = isFirst && BOM.every((byte, index) => bytes[index] === byte);
     isFirst = false;
@@ -133,7 +131,7 @@ export function createParser(lastId) {
       hasBeat = true;
       return isNew ? "heartbeat" : undefined;
     }
-    // Strings of their own: a part of a string would keep all of it.
+    // Decoded separately, because a substring would keep the whole string in memory.
     const field = decoder.decode(colon < 0 ? rest : rest.subarray(0, colon));
     const start = colon + (rest[colon + 1] === SPACE ? 2 : 1);
     const value = colon < 0 ? "" : decoder.decode(rest.subarray(start));
@@ -164,7 +162,7 @@ function within(bytes) {
   return bytes;
 }
 
-/** Returns where the first CR or LF stands, the end if there is none.
+/** Returns the position of the first CR or LF; the end if there is none.
  * @param {Uint8Array} bytes @param {number} at */
 function lineEnd(bytes, at) {
   while (at < bytes.length && bytes[at] !== LF && bytes[at] !== CR) at += 1;
@@ -181,26 +179,26 @@ const OUTCOMES = ["ok", "failed", "cancelled"];
 const OPERATION_MAX = 128;
 const UNIT_MAX = 32;
 
-/** Translates the events of a stream with `?format=json`, over all its connections.
+/** Returns a translator for the events of a stream with `?format=json`, across its connections.
  * @param {string} lastId the last event ID of an earlier reading, or "" */
 export function createTranslator(lastId) {
-  // The last message's place in its channel; outlives connections.
+  // The place of the last message in its channel, kept across connections.
   let seen = place(lastId);
   let connections = 0;
   let hasRead = lastId !== "";
   let greetingDue = false;
 
   return {
-    /** Begins a connection, which was asked to resume or not.
+    /** Begins a connection. `resuming`: whether it was asked to resume.
      * @param {boolean} resuming */
     begin(resuming) {
       connections += 1;
       greetingDue = !resuming;
-      // A fresh stream has all that the server holds, whatever was read before.
+      // A fresh stream begins with everything that the server holds, including what was read before.
       if (!resuming) seen = undefined;
     },
 
-    /** Returns what an event says; undefined if it was read before.
+    /** Returns the update of an event; undefined if it was read before.
      * @param {StreamEvent} event @returns {Told|undefined} */
     read(event) {
       const at = place(event.id);
@@ -219,11 +217,11 @@ export function createTranslator(lastId) {
       greetingDue = false;
       hasRead ||= !said.system;
       // Numbers rise by one in a channel, and a channel's successor under the same ID begins again
-      // at 1, later: what is beyond the last message neither in number nor in time is a repeat.
+      // at 1, later: an event with neither a higher number nor a later time than the last message is a repetition.
       const isNew = !seen || !at || at.seq > seen.seq || at.time > seen.time;
       if (at && isNew) seen = at;
       if (!isNew && !said.system) return undefined;
-      // What the server says in this stream only has the ID of the message before it.
+      // A message that the server sends in this stream only has the ID of the message before it.
       const seq = isNew ? (at?.seq ?? 0) : 0;
       const { id, data } = event;
       const text = shared(said.text, data);
@@ -231,7 +229,7 @@ export function createTranslator(lastId) {
     },
   };
 
-  /** A message of which only the text is known: what it says and where tells if the server does.
+  /** Returns a message of which only the text is known.
    * @param {StreamEvent} event @param {Place|undefined} at */
   function textOnly({ name, data }, at) {
     const isGreeting = greetingDue && data === GREETING;
@@ -243,7 +241,7 @@ export function createTranslator(lastId) {
 
 /** @typedef {{seq: number, time: number}} Place */
 
-/** Reads an event ID. Numbers beyond 2^53, which no server comes to, are none.
+/** Parses an event ID. IDs with numbers above 2^53, which no server reaches, are not recognised.
  * @param {string} id @returns {Place|undefined} */
 function place(id) {
   const found = /^([0-9]+)-([0-9]+)$/.exec(id);
@@ -251,7 +249,7 @@ function place(id) {
   return Number.isSafeInteger(seq) && Number.isSafeInteger(time) ? { seq, time } : undefined;
 }
 
-/** Reads a gap; one that cannot be read is of unknown size.
+/** Parses a gap; a malformed one is of unknown size.
  * @param {string} data @param {boolean} isJoining if nothing was read before @returns {Gap} */
 function gap(data, isJoining) {
   const { from, to } = objectOf(json(data)) ?? {};
@@ -259,8 +257,8 @@ function gap(data, isJoining) {
   return { from, to, missed: to - from + 1, joining: isJoining && from === 1 };
 }
 
-/** Reads a message object leniently, as src/wire/json/streamed.rs: unknown members and broken
- * optional ones are passed over. @param {Record<string, unknown>} said */
+/** Parses a message object leniently, like src/wire/json/streamed.rs: unknown members and malformed
+ * optional ones are ignored. @param {Record<string, unknown>} said */
 function parts(said) {
   return {
     text: String(said.message),
@@ -274,7 +272,7 @@ function parts(said) {
   };
 }
 
-/** Returns the text as a part of the data, if it stands there as it is: both take memory once then.
+/** Returns the text as a substring of the data, if the data contains it unchanged, so that both share memory.
  * @param {string} text @param {string} data */
 function shared(text, data) {
   const member = '"message":"';
@@ -301,7 +299,7 @@ function eventName(name) {
 /** @param {string[]} names @param {unknown} name */
 const oneOf = (names, name) => names.find((it) => it === name);
 
-/** Whether it is text without control characters, of so many code points.
+/** Returns whether it is text without control characters, with this many code points.
  * @param {unknown} text @param {number} least @param {number} most @returns {text is string} */
 function isLine(text, least, most) {
   if (typeof text !== "string" || text.length < least || text.length > 2 * most) return false;
@@ -317,7 +315,7 @@ function objectOf(value) {
   return isObject ? /** @type {Record<string, unknown>} */ (value) : undefined;
 }
 
-/** Reads JSON. Half a surrogate pair becomes U+FFFD.
+/** Parses JSON. A lone surrogate becomes U+FFFD.
  * @param {string} data @returns {unknown} */
 function json(data) {
   const escapes = /\\(?:ud[89ab]..\\ud[c-f]..|ud[89a-f]..|.)/gis;
@@ -330,17 +328,17 @@ function json(data) {
 }
 
 
-/** The shortest and the longest wait, and the longest `Retry-After` that is heeded, in ms. */
+/** The shortest and the longest wait, and the longest `Retry-After` that is respected, in ms. */
 const SHORTEST = 250;
 const LONGEST_WAIT = 30_000;
 const RETRY_AFTER_MAX = 60_000;
 
-/** Counts the tries since the last success. */
+/** Returns a backoff, which counts the tries since the last success. */
 export function createBackoff() {
   let tries = 0;
   return {
-    /** Counts a failed try. Returns its number, from 1, and the wait: not below `floor`, which is
-     * brought within the bounds, and not before `retryAfter`, up to a minute. `chance`: 0 to 1.
+    /** Counts a failed try. Returns its number, from 1, and the wait: at least `floor`, limited to the
+     * bounds, and at least `retryAfter`, up to a minute. `chance`: a random number from 0 to 1.
      * @param {{floor?: number, retryAfter?: number, chance: number}} given */
     next({ floor = 0, retryAfter = 0, chance }) {
       const half = Math.min(LONGEST_WAIT, SHORTEST * 2 ** Math.min(tries, 16)) / 2;
@@ -350,7 +348,7 @@ export function createBackoff() {
       return { attempt: tries, delay: Math.max(delay, Math.min(retryAfter, RETRY_AFTER_MAX)) };
     },
 
-    /** Starts anew after a success. */
+    /** Starts again after a success. */
     reset: () => void (tries = 0),
   };
 }

@@ -1,8 +1,8 @@
-// Foreign text, made safe to show: `src/terminal/safe_text.rs` and `sgr.rs` in JavaScript, compared
-// with them by `tests/viewer/vectors/text.json`; and the patterns that are looked for in it, at the end:
-// `src/watch/pane/state/query.rs`. Must know no message and no DOM.
+// Makes foreign text safe to show: `src/terminal/safe_text.rs` and `sgr.rs` in JavaScript, compared with them by
+// `tests/viewer/vectors/text.json`. At the end, search patterns: `src/watch/pane/state/query.rs`. Must know no message
+// and no DOM.
 //
-// What comes out holds visible characters and line feeds alone: it hides and reorders no text. SGR
+// The result contains only visible characters and line feeds, and hides or reorders no text. SGR
 // sequences (colours and attributes) become spans beside it. Differences from the pane: blinking is
 // not shown; a lone surrogate, which Rust's text never has, is `<U+D800>`; tab stops count columns
 // by Unicode's properties and blocks, which differ from the pane's tables for rare characters.
@@ -47,7 +47,7 @@ for (let index = 0; index < 16; index++) {
 const NO_SPANS = [];
 const NOT_ASCII_LINES = /[^\n -~]/;
 const NOT_ASCII = /[^ -~]/;
-/** Control characters, what is invisible or moves others about, and lone surrogates. */
+/** Control characters, characters that are invisible or reorder others, and lone surrogates. */
 const UNSAFE = new RegExp(
   "[\\0-\\x1f\\x7f-\\x9f\\xad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f" +
     "\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ud800-\\udfff\\ufe00-\\ufe0f\\ufeff" +
@@ -55,7 +55,7 @@ const UNSAFE = new RegExp(
     "\\u{e0000}-\\u{e0fff}]",
   "gu",
 );
-/** An SGR sequence, of 63 bytes and 24 numbers at most. */
+/** An SGR sequence of at most 63 bytes and 24 numbers. */
 const SGR = /\x1b\[([0-9;:]{0,63})m/y;
 /** EL, or the beginning or the end of a link (OSC 8) if the group is absent or has a semicolon. */
 const UNSEEN = /\x1b\[[012]?K|\x1b\]8;([ -~]*)(?:\x07|\x1b\\)/y;
@@ -71,7 +71,7 @@ const WIDE = new RegExp(
 );
 
 /**
- * Returns a text made safe, its lines joined by LF, and its styles, which go on in the next line.
+ * Returns a text made safe, with LF between lines, and its styles, which continue on the next line.
  * @param {string} text @returns {{plain: string, spans: Span[]}}
  */
 export function safe(text) {
@@ -103,7 +103,7 @@ function luminance(colour) {
 }
 
 /**
- * Reads a text once, from unsafe character to unsafe character; linear in its length.
+ * Processes a text from one unsafe character to the next, in linear time.
  * @param {string} text @param {boolean} oneLine whether a line feed is shown as `␊`
  */
 function read(text, oneLine) {
@@ -112,7 +112,7 @@ function read(text, oneLine) {
   /** @type {Span[]} */
   const spans = [];
   let length = 0;
-  // Columns of the pieces of this line before `measured`; only tabs need them.
+  // The columns of this line's pieces before `measured`, which only tabs need.
   let [column, measured] = [0, 0];
   let [style, start] = [PLAIN, 0];
   /** @param {string} piece */
@@ -166,7 +166,7 @@ function read(text, oneLine) {
   return { plain: pieces.join(""), spans: spans.length > 0 ? spans : NO_SPANS };
 }
 
-/** Returns what stands for a character that must not be shown. @param {string} char */
+/** Returns the replacement of a character that must not be shown. @param {string} char */
 function picture(char) {
   const code = char.codePointAt(0) ?? 0;
   if (code < 0x20) return String.fromCharCode(0x2400 + code);
@@ -174,9 +174,8 @@ function picture(char) {
 }
 
 /**
- * Returns whether an invisible character does what it is for between its neighbours: a joiner in an
- * emoji or in a word that is spelled with it, a variation selector in an emoji.
- * @param {string} char @param {string} text @param {number} at
+ * Returns whether an invisible character has a purpose between its neighbours: a joiner in an emoji or in a word that
+ * is spelled with it, or a variation selector in an emoji. @param {string} char @param {string} text @param {number} at
  */
 function belongs(char, text, at) {
   if (char < "\u200c" || char > "\ufe0f") return false;
@@ -193,7 +192,7 @@ function belongs(char, text, at) {
   return /[\ufe0e\ufe0f]/.test(char) && (PICTOGRAPH.test(before) || isKeycap);
 }
 
-/** Returns how many columns a text takes in a monospaced font, or nearly. @param {string} text */
+/** Returns approximately how many columns a text takes in a monospaced font. @param {string} text */
 function columns(text) {
   if (!NOT_ASCII.test(text)) return text.length;
   let [sum, last, joined] = [0, 0, false];
@@ -211,9 +210,9 @@ function columns(text) {
 }
 
 /**
- * Returns the style after an SGR sequence; `undefined` if the sequence is not to be read: it would
- * hide text, a reset does not undo it, or terminals disagree on what it means.
- * @param {Style} style @param {string} params @returns {Style | undefined}
+ * Returns the style after an SGR sequence; `undefined` if the sequence is to be ignored, because it would hide text, is
+ * not undone by a reset, or differs in meaning between terminals. @param {Style} style @param {string} params @returns
+ * {Style | undefined}
  */
 function after(style, params) {
   const change = params.length <= 3 ? CHANGES.get(Number(params)) : undefined;
@@ -233,7 +232,7 @@ function after(style, params) {
 }
 
 /**
- * Sets what one parameter says, and returns whether it may. Only a colour has several parts.
+ * Applies one parameter; returns false if it is not allowed. Only a colour has several parts.
  * @param {Style} style @param {string[]} parts
  */
 function set(style, parts) {
@@ -279,7 +278,7 @@ function indexed(index) {
 const hex = (parts) => `#${parts.map((it) => it.toString(16).padStart(2, "0")).join("")}`;
 
 /**
- * Returns a number of 0 to 255 in at most three digits, where nothing stands for 0, or NaN.
+ * Returns a number from 0 to 255 in at most three digits (none means 0), or NaN.
  * @param {string} digits
  */
 const number = (digits) => digits.length <= 3 && Number(digits) <= 255 ? Number(digits) : NaN;
@@ -287,21 +286,20 @@ const number = (digits) => digits.length <= 3 && Number(digits) <= 255 ? Number(
 /** @param {Style} one @param {Style} other */
 const isSame = (one, other) => KEYS.every((key) => one[key] === other[key]);
 
-// A pattern as a user types it: a regular expression in JavaScript's syntax, in any case unless it has capitals. A pattern
-// may take for ever on some texts, and cannot be interrupted: who tests many texts does so in a worker (seek.js).
+// A search pattern: a regular expression in JavaScript's syntax, which ignores case unless it has capitals. A pattern may
+// take for ever on some texts, and cannot be interrupted, so many texts are tested in a worker (seek.js).
 
 /** @typedef {{
  *   test(plain: string): boolean,
  *   ranges(plain: string): [start: number, end: number][],
  *   not: boolean
- * }} Query
- * A pattern: whether it matches, where (UTF-16 offsets, without empty matches), and whether what
- * does *not* match is wanted. */
+ * }} Query A pattern: whether it matches, where (UTF-16 offsets, without empty matches), and whether texts that do
+ * *not* match are wanted. */
 
-/** The most places in one text that are told. */
+/** Upper bound of the places in one text. */
 const RANGES_MAX = 1000;
 
-/** Reads a pattern: undefined if it is empty, what is wrong with it if it is broken.
+/** Parses a pattern: undefined if it is empty; what is wrong if it is malformed.
  * @param {string} text
  * @param {{negatable?: boolean}} [options] `negatable`: a leading `!` is not part of the pattern
  * @returns {Query|{error: string}|undefined} */
@@ -330,7 +328,7 @@ function ranges(pattern, plain) {
   return found;
 }
 
-/** Whether a pattern has a capital letter that stands for itself: not that of a class like `\S`.
+/** Returns whether a pattern has a capital letter, other than that of a class like `\S`.
  * @param {string} pattern */
 const hasCapital = (pattern) => /\p{Uppercase}/u.test(pattern.replace(/\\./gsu, ""));
 

@@ -1,5 +1,5 @@
-// Everything on the page but the list: what stands around it, dialogs, the menu, copies and files, and what a screen
-// reader is told.
+// Everything on the page but the list: header and footer, dialogs, the menu, copying, files, and announcements for
+// screen readers.
 
 import { API } from "./connection.js";
 import { element, fill, fromTemplate, make } from "./elements.js";
@@ -13,13 +13,13 @@ import { isFollowing, keptHits, meant } from "./viewport.js";
 /** @typedef {import("./operations.js").State} State */
 /** @typedef {import("./records.js").Entry} Record */
 
-/** What a screen reader is told at most once in this time, in ms. */
+/** Shortest time between two announcements for a screen reader, in ms. */
 const SPOKEN = 5000;
-/** The most characters that are put on the clipboard. */
+/** Upper bound of a copied text, in characters. */
 const COPY_MAX = 1 << 20;
-/** The most operations that are shown folded. */
+/** Number of operations that are shown while the others are folded. */
 const SHOWN = 4;
-/** For so long a file that is saved can be read, in ms: a browser may ask first where to. */
+/** How long a saved file stays available, in ms: a browser may first ask where to save it. */
 const SAVED = 60_000;
 const NAMES = new Map([
   [" ", "Space"], ["ArrowDown", "↓"], ["ArrowUp", "↑"], ["PageDown", "PgDn"], ["PageUp", "PgUp"], ["Escape", "Esc"],
@@ -49,19 +49,19 @@ function open(title, entries, buttons) {
   }
   element("dialog-buttons").replaceChildren(...buttons);
   if (!where.open) where.showModal();
-  // Whoever goes on to the next message stays on the button for that.
+  // After a step to the next message, the focus stays on the same button.
   buttons.find((it) => it.textContent === pressed)?.focus();
 }
 
 /** @type {() => HTMLDialogElement[]} */
 const openDialogs = () => [...document.querySelectorAll("dialog")].filter((it) => it.open);
 export const isOpen = () => openDialogs().length > 0;
-/** Closes whatever is open. */
+/** Closes the open dialog or menu. */
 export function close() {
   for (const it of openDialogs()) it.close();
 }
 
-/** Tells an error of the page's own, without all that may have broken. @param {unknown} what */
+/** Reports an error of the page itself, without using code that may be broken. @param {unknown} what */
 export function broken(what) {
   element("broken").hidden = false;
   element("failure").textContent = safeLine(String(what));
@@ -82,7 +82,7 @@ function exactly({ current, total, unit }) {
 }
 
 /**
- * Shows one message whole.
+ * Shows one whole message.
  * @param {Model} model
  * @param {Record} record
  * @param {string} address of the page
@@ -118,7 +118,7 @@ export function detail(model, record, address, copy, move) {
 }
 
 /**
- * Asks before something is asked of publishers, with the way out in focus.
+ * Asks for confirmation before a request to publishers; the button to decline is focused.
  * @param {string} question
  * @param {string} yes
  * @param {string} no
@@ -156,7 +156,7 @@ export function token(reason, watch) {
   });
 }
 
-/** Says on each button what it does and by which key, and has the menu take the focus once it opens. */
+/** Sets the title of each button: what it does, and its key. Focuses the menu when it opens. */
 export function explain() {
   for (const { keys, action, does } of TABLE) {
     const buttons = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(`[data-does="${action}"]`));
@@ -184,20 +184,20 @@ export function moveInMenu(event) {
   entries.at(to % entries.length)?.focus();
 }
 
-/** When a screen reader was told something last. */
+/** When the last announcement for a screen reader was made. */
 let toldAt = -Infinity;
 
-/** Tells a screen reader a sentence now and then. @param {Model} model @param {number} now */
+/** Announces a sentence to a screen reader, at intervals. @param {Model} model @param {number} now */
 export function announce(model, now) {
   const text = now - toldAt < SPOKEN ? "" : spoken(model);
   if (text === "") return;
   toldAt = now;
-  // The same once more is told, too.
+  // A repeated text is announced again.
   element("announce").textContent = text;
 }
 
 /**
- * Puts a text on the clipboard, and returns what is to be told of it.
+ * Puts a text on the clipboard, and returns the notice about it.
  * @param {string} text
  * @param {string} what
  */
@@ -207,7 +207,7 @@ export async function copy(text, what) {
   try {
     await navigator.clipboard.writeText(part);
   } catch {
-    // Beyond loopback, only pages by HTTPS have the clipboard.
+    // Beyond loopback, only HTTPS pages have access to the clipboard.
     const field = make("textarea", { value: part });
     const focused = /** @type {HTMLElement | null} */ (document.activeElement);
     (openDialogs().at(-1) ?? document.body).append(field);
@@ -244,7 +244,7 @@ function set(where, text) {
 /** The line that sends a client's ID along with a request. @param {Model} model */
 export const sending = ({ id }) => `curl -H 'Sse-Client-ID: ${id}' http://localhost:8000/`;
 
-/** Writes the lines to paste while nothing has come. @param {Model} model @param {boolean} hasToken */
+/** Writes the lines to paste, shown until something has arrived. @param {Model} model @param {boolean} hasToken */
 function lines(model, hasToken) {
   const server = `${location.origin}${location.pathname}`.replace(/\/$/, "");
   const authorization = hasToken ? '-H "Authorization: Bearer $CODECHAT_TOKEN" ' : "";
@@ -261,7 +261,7 @@ function lines(model, hasToken) {
  * @param {boolean} hasToken whether the page has the server's token
  */
 export function draw(model, now, hasToken) {
-  // The style sheet has the colour of a state, and the button for what can be done about it.
+  // The style sheet uses this for the colour of the state, and for the button that fits it.
   element("app").dataset.kind = model.connection.kind;
   set(element("state"), stateText(model, now));
   const id = model.id.slice(0, 8);
@@ -283,13 +283,13 @@ export function draw(model, now, hasToken) {
   entitle(model);
 }
 
-/** Sets the title, which is seen of a hidden page too. @param {Model} model */
+/** Sets the title, which is visible even if the page is hidden. @param {Model} model */
 export function entitle(model) {
   const news = title(model);
   write("title", news ? `${safeLine(news)} · codechat` : "codechat");
 }
 
-/** The operation that is told where there is room for one. @param {State[]} running */
+/** Returns the operation to show if there is room for only one. @param {State[]} running */
 const foremost = (running) => running.find((it) => it.fraction() !== undefined) ?? running[0];
 
 /** @param {Model} model */
@@ -310,7 +310,7 @@ function operations(model, now) {
   const running = model.operations.running();
   const ended = model.operations.all().toSorted((one, other) => (one.endedAt ?? 0) - (other.endedAt ?? 0));
   const all = running.length > 0 ? running : ended.slice(-1);
-  // What was asked to end is seen until it does.
+  // An operation that was asked to cancel stays visible until it ends.
   const asked = all.filter(({ name }) => model.cancelled.has(name));
   const first = asked.at(-1) ?? foremost(all);
   const few = all.filter((it, at) => (model.narrow ? it === first : at >= all.length - SHOWN || asked.includes(it)));
@@ -343,7 +343,7 @@ function operation({ narrow, unfolds, cancelled }, line, state, now) {
   cancel.dataset.operation = state.name ?? "";
 }
 
-/** A text that reorders nothing around it, as a unit that is written from right to left would. @param {string} text */
+/** Returns a text that does not reorder the text around it, as a right-to-left unit would. @param {string} text */
 const isolated = (text) => (/[^ -~]/.test(text) ? `\u2066${text}\u2069` : text);
 
 /** @param {State} state @param {number} now */

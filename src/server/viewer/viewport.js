@@ -1,19 +1,16 @@
-// Where the records that are shown stand, in lines from the first of them, and which of them are on screen. Knows no
-// DOM: how many lines a text takes is computed from its characters, and put right where a browser has measured another
-// number.
+// The positions of the shown records, in lines from the first one, and which are on screen. Knows no DOM: the number of
+// lines of a text is computed from its characters, and corrected if a browser has measured another number.
 
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./records.js").Entry} Record */
 
-/** The most lines of one message that stand in the list, before the one that says how many more there are. */
+/** Upper bound of one message's lines in the list, before the line that says how many more there are. */
 export const LINES_MAX = 100;
 
 /**
- * Returns where each line of a text ends: behind a line feed, behind the spaces before a word that does not fit, or
- * within a word that is longer than a line. Spaces that do not fit, either, stand beyond the line's end.
- * @param {string} text
- * @param {number} columns 0 if lines are not broken
- * @param {number} [most] of them
+ * Returns where each line of a text ends: after a line feed, after the spaces before a word that does not fit, or
+ * within a word that is longer than a line. Spaces that do not fit hang over the line's end. @param {string} text
+ * @param {number} columns 0 if lines are not broken @param {number} [most] of them
  */
 export function lineEnds(text, columns, most = Infinity) {
   const ends = [];
@@ -29,7 +26,7 @@ export function lineEnds(text, columns, most = Infinity) {
 }
 
 /**
- * Returns where a text breaks that does not fit.
+ * Returns where to break a text that does not fit.
  * @param {string} text
  * @param {number} start
  * @param {number} limit the place of the first character that does not fit
@@ -37,17 +34,15 @@ export function lineEnds(text, columns, most = Infinity) {
 function breakOf(text, start, limit) {
   let end = limit;
   while (end > start && text[end] !== " ") end -= 1;
-  // No half of a surrogate pair stays behind.
+  // A surrogate pair is not cut in two.
   if (end === start) return /[\udc00-\udfff]/.test(text[limit]) ? limit + 1 : limit;
   while (text[end] === " ") end += 1;
   return end;
 }
 
 /**
- * Returns the first number from `low` that a condition holds for, as it does for all after it; `high` if for none.
- * @param {number} low
- * @param {number} high
- * @param {(at: number) => boolean} holds
+ * Returns the first number from `low` for which a condition holds, given that it holds for all later ones; `high` if
+ * there is none. @param {number} low @param {number} high @param {(at: number) => boolean} holds
  */
 function firstOf(low, high, holds) {
   while (low < high) {
@@ -62,11 +57,11 @@ function firstOf(low, high, holds) {
 export function createViewport() {
   /** @type {number[]} */
   let ids = [];
-  /** The line behind each record, from a beginning that does not move. @type {number[]} */
+  /** The line after each record, counted from a fixed origin. @type {number[]} */
   let ends = [];
-  /** How many messages there are up to each record. @type {number[]} */
+  /** The number of messages up to each record. @type {number[]} */
   let sums = [];
-  /** The index of the first one that is still there. */
+  /** The index of the first record that is still in the list. */
   let first = 0;
   let base = 0;
 
@@ -83,7 +78,7 @@ export function createViewport() {
     clear() {
       [ids, ends, sums, first, base] = [[], [], [], 0, 0];
     },
-    /** Takes away the records before `id`. @param {number} id */
+    /** Removes the records before `id`. @param {number} id */
     drop(id) {
       while (first < ids.length && ids[first] < id) base = ends[first++];
       if (first > 65536) {
@@ -120,7 +115,7 @@ export function createViewport() {
       return Math.min(found, Math.max(ids.length - 1, first)) - first;
     },
     /**
-     * Puts the number of a record's lines right.
+     * Corrects the number of a record's lines.
      * @param {number} index
      * @param {number} lines
      */
@@ -133,18 +128,18 @@ export function createViewport() {
 
 /** @typedef {ReturnType<typeof createViewport>} Viewport */
 
-/** At how many columns lines are broken; 0 if they are not. @param {Model} model */
+/** Returns the number of columns at which lines are wrapped; 0 if they are not. @param {Model} model */
 export const wrapColumns = ({ wraps, narrow, columns }) => (wraps || narrow ? columns : 0);
 
 /** @param {Model} model */
 export const isFollowing = (model) => model.anchor === undefined;
-/** Follows what comes. @param {Model} model */
+/** Follows new records. @param {Model} model */
 export function follow(model) {
   Object.assign(model, { anchor: undefined, focus: undefined, behind: { new: 0, errors: 0 } });
 }
 
 /**
- * Stops following, with this many lines of the list on screen: what was drawn last, though more may have come since.
+ * Stops following, with this many lines on screen: those drawn last, even if more records have arrived since.
  * @param {Model} model
  * @param {number} height
  */
@@ -160,11 +155,11 @@ export function placeTop(model, line) {
   model.anchor = anchorAt(model, line) ?? model.anchor;
 }
 
-/** Whether a text takes as many columns as it has characters. @param {string} text */
+/** Returns whether a text takes as many columns as it has characters. @param {string} text */
 export const isPlain = (text) => /^[\x20-\x7e\n]*$/.test(text);
 
 /**
- * A place in the list: a record, how many of its lines are above, how many it had, and how they were broken.
+ * A place in the list: a record, how many of its lines are above, how many lines it had, and how they were wrapped.
  * @typedef {{ id: number, line: number, lines: number, columns: number, narrow: boolean }} Anchor
  */
 
@@ -178,18 +173,15 @@ export function anchorAt(model, line) {
 }
 
 /**
- * Returns how many of an anchor's lines are above now. If lines are broken elsewhere by now, it is where the text that
- * stood at the top stands.
- * @param {Model} model
- * @param {Anchor} anchor
- * @param {number} lines of its record
+ * Returns how many of an anchor's lines are above now. If the line breaks have changed, the text that was at the top
+ * stays there. @param {Model} model @param {Anchor} anchor @param {number} lines of its record
  */
 function lineOf(model, anchor, lines) {
   const isSame = anchor.columns === wrapColumns(model) && anchor.narrow === model.narrow && anchor.lines === lines;
-  // The first line begins with the text, wherever it ends.
+  // The first line begins with the text, however it is wrapped.
   if (isSame || anchor.line < 1) return anchor.line;
   const plain = model.records.get(anchor.id)?.plain ?? "";
-  // Where the browser breaks other text is not known.
+  // For other text, the browser's line breaks are not known.
   if (!isPlain(plain)) return (anchor.line * lines) / anchor.lines;
   const [whole, part] = [Math.floor(anchor.line) - Number(anchor.narrow), anchor.line % 1];
   const start = lineEnds(plain, anchor.columns, LINES_MAX)[whole - 1] ?? 0;
@@ -197,7 +189,7 @@ function lineOf(model, anchor, lines) {
   return (found < 0 ? lines - 1 : found + Number(model.narrow)) + part;
 }
 
-/** The line at the top of the screen. @param {Model} model @param {number} height */
+/** Returns the line at the top of the screen. @param {Model} model @param {number} height */
 export function topLine(model, height) {
   const { viewport, anchor } = model;
   const last = Math.max(0, viewport.total() - height);
@@ -209,7 +201,7 @@ export function topLine(model, height) {
 }
 
 /**
- * Puts a record in focus, and on screen.
+ * Focuses a record, and scrolls it into view.
  * @param {Model} model
  * @param {number} id
  * @param {number} height
@@ -225,23 +217,23 @@ export function reveal(model, id, height) {
 }
 
 /**
- * The number of the record that is meant: the one in focus, or the next that is shown, if a filter hides it; the last
- * one that is shown while following. What fell off is meant until somebody moves.
- * @param {Model} model
+ * Returns the number of the record to act on: the focused one, or the next one that is shown if a filter hides it;
+ * while following, the last one that is shown. A dropped record remains the one to act on until the user moves. @param
+ * {Model} model
  */
 export function meant({ viewport, records, focus = Infinity }) {
   if (focus < records.first()) return focus;
   return viewport.idAt(Math.min(viewport.indexOf(focus), viewport.count() - 1));
 }
 
-/** Where the focus stands; if it is not shown, beside the next that is. @param {Model} model @param {boolean} down */
+/** Returns the index of the focus; if it is not shown, one next to the next shown record. @param {Model} model @param {boolean} down */
 function focusIndex({ viewport, focus = 0 }, down) {
   const index = viewport.indexOf(focus);
   return down && viewport.idAt(index) !== focus ? index - 1 : index;
 }
 
 /**
- * Moves the focus by so many records.
+ * Moves the focus by this many records.
  * @param {Model} model
  * @param {number} by
  * @param {number} height
@@ -258,7 +250,7 @@ export function step(model, by, height, isRead) {
 }
 
 /**
- * Moves the list by so many lines.
+ * Scrolls the list by this many lines.
  * @param {Model} model
  * @param {number} by
  * @param {number} height
@@ -274,10 +266,10 @@ export function scroll(model, by, height) {
   model.focus = Math.min(Math.max(model.focus ?? Infinity, viewport.idAt(top)), viewport.idAt(bottom));
 }
 
-/** The records that are shown, in their order. @param {Model} model */
+/** Returns the shown records, in their order. @param {Model} model */
 export const shown = ({ viewport, records }) => viewport.ids().flatMap((id) => records.get(id) ?? []);
 
-/** Returns what tells whether a record is the first one that is shown of its operation. @param {Model} model */
+/** Returns a function that tells whether a record is the first shown one of its operation. @param {Model} model */
 export function beginning(model) {
   /** @type {Map<string | undefined, Record>} */
   const firsts = new Map();
@@ -286,7 +278,7 @@ export function beginning(model) {
 }
 
 /**
- * Finds the next record that is wanted, from the focus on and in a circle.
+ * Finds the next wanted record, starting at the focus and wrapping around.
  * @param {Model} model
  * @param {boolean} down
  * @param {(record: Record) => boolean} wanted
@@ -305,7 +297,7 @@ export function seek(model, down, wanted) {
 }
 
 /**
- * Stops at the message that the address leads to, once it has come; not while another is read.
+ * Pauses at the message that the address names, when it arrives, unless the list is already paused.
  * @param {Model} model
  * @param {number} height
  */
@@ -314,7 +306,7 @@ export function openLink(model, height) {
   if (!link || link.isGone || !isFollowing(model)) return;
   for (link.next = Math.max(link.next, records.first()); link.next < records.end(); link.next += 1) {
     const { seq = 0, time = 0 } = records.get(link.next)?.message ?? {};
-    // Where the numbers have begun again, it is the time that tells.
+    // If the numbers have started again, only the time shows which message is later.
     const isLater = link.time > 0 && seq > 0 && time > link.time;
     if (seq < link.seq && !isLater) continue;
     link.isGone = seq > link.seq || isLater;
@@ -326,14 +318,14 @@ export function openLink(model, height) {
   }
 }
 
-/** The hits that are still kept. @param {Model} model */
+/** Returns the hits that are still kept. @param {Model} model */
 export function keptHits(model) {
   const first = model.records.first();
   if (model.hits[0] < first) model.hits = model.hits.filter((it) => it >= first);
   return model.hits;
 }
 
-/** The hit next to the focus, in a circle. @param {Model} model @param {boolean} down */
+/** Returns the hit next to the focus, wrapping around. @param {Model} model @param {boolean} down */
 export function nextHit(model, down) {
   const hits = keptHits(model);
   const focus = model.focus ?? (down ? -1 : Infinity);

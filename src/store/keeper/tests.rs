@@ -1,4 +1,4 @@
-//! Servers that seem to be dead, temporarily or for good.
+//! Servers that appear dead, temporarily or permanently.
 
 use tokio::time::timeout;
 
@@ -38,7 +38,7 @@ async fn publish(store: &Store, id: ClientId) -> usize {
 }
 
 impl Inner {
-    /// Makes a node seem to be dead.
+    /// Makes a node appear dead.
     async fn seems_dead(&self, node: &str) {
         let set = redis::cmd("ZADD")
             .arg(self.scripts.key("nodes"))
@@ -50,7 +50,7 @@ impl Inner {
 }
 
 #[tokio::test]
-async fn a_node_that_was_taken_for_dead_gets_what_it_was_not_told() {
+async fn a_node_that_was_considered_dead_gets_the_messages_that_it_missed() {
     let Some(redis) = Redis::start() else { return };
     let store = node(&redis).await;
     let id = store.open().await.unwrap();
@@ -65,7 +65,7 @@ async fn a_node_that_was_taken_for_dead_gets_what_it_was_not_told() {
     let mut text = Vec::new();
     let read = timeout(PATIENCE, subscription.read(&mut text, usize::MAX)).await;
     assert_eq!(
-        (read.expect("it was not told"), &*text),
+        (read.expect("the message has not arrived"), &*text),
         (Delivery::Events, &b"a"[..])
     );
     assert_eq!(publish(&store, id).await, 1);
@@ -92,5 +92,7 @@ async fn the_readers_of_a_dead_node_do_not_count() {
             sleep(LOOK).await;
         }
     };
-    timeout(PATIENCE, gone).await.expect("it is not found dead");
+    timeout(PATIENCE, gone)
+        .await
+        .expect("the dead node still counts");
 }

@@ -18,7 +18,7 @@ pub(super) fn millis(score: f64) -> UnixMillis {
     score as UnixMillis
 }
 
-/// Parses the plain script's answer: the position, as scripts keep it, and the control requests.
+/// Parses the answer of `publish_plain.lua`: the position in the form of the scripts, and the control requests.
 pub(super) fn plain_receipt(answer: &[u8]) -> Option<Receipt> {
     let mut parts = str::from_utf8(answer).ok()?.splitn(7, ' ');
     let mut next = || parts.next();
@@ -36,7 +36,7 @@ pub(super) fn plain_receipt(answer: &[u8]) -> Option<Receipt> {
     })
 }
 
-/// The parts of a script's answer. A store that answers in another form was not written by these scripts.
+/// The parts of a script's answer. Parsing fails only if the store's data was not written by these scripts.
 pub(super) struct Answer(pub(super) VecDeque<Vec<u8>>);
 
 impl Answer {

@@ -1,4 +1,4 @@
--- Begins a streaming request, or a control stream. ARGV: node, work (the node and a ticket), 'streams' or 'listens',
+-- Begins a streaming request or a control stream. ARGV: node, work (the node and a ticket), 'streams' or 'listens',
 -- then the request's key (or ''), or '=' and the operation that the control stream accompanies.
 local node, work, kind, name = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local channel = read()

@@ -1,11 +1,11 @@
--- Shared by all scripts that work on one channel. KEYS are the same in each, in this order.
+-- Shared by all scripts that work on one channel. They all have the same KEYS in the same order.
 local CHANNEL, LOG, AUDIENCE, WORK = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local KEYED, FINISHED, UNFINISHED = KEYS[5], KEYS[6], KEYS[7]
 local OPEN, ENDED, REASONS = KEYS[8], KEYS[9], KEYS[10]
 local CLIENTS = KEYS[11]
 
 local ID = CHANNEL:sub(-36)
--- Followed by a node's name: the channels with the node in their audience, or at which it works.
+-- With a node's name appended: the key of the set of channels that the node reads, or publishes to.
 local AT = CHANNEL:sub(1, -37) .. 'at:'
 
 -- Returns the store's time, in milliseconds.
@@ -76,8 +76,8 @@ local function tell_nodes(nodes, notice)
     for node in nodes:gmatch('%S+') do tell(node, notice) end
 end
 
--- Returns the nodes' parts of the audience, packed as: subscribers, publishers that listen, the slowest unread number,
--- when that was reported, when it was asked for.
+-- Returns the audience by node. An entry is packed as: subscribers, publishers that listen, the slowest unread number,
+-- when that was reported, when the node was last asked for it.
 local function audience()
     local flat, nodes = redis.call('HGETALL', AUDIENCE), {}
     for index = 1, #flat, 2 do
@@ -128,12 +128,12 @@ local function make_room(channel)
     channel.held = ''
 end
 
--- Returns the oldest number that is held.
+-- Returns the number of the oldest message in the log.
 local function first_held(channel)
     return channel.seq - channel.count + 1
 end
 
--- Notes that the log is empty: the store may have evicted it.
+-- Updates the channel after its log was found to be empty: the store may have evicted it.
 local function is_empty(channel)
     channel.count, channel.bytes, channel.dropped = 0, 0, channel.time
 end
@@ -159,9 +159,9 @@ local function push(channel, stamped, first, last)
     channel.bytes = bytes
 end
 
--- Returns how many of these messages can be appended without dropping number `low` or a later one. Each replaces as
--- many old ones as the bounds require, while others are held. Old ones are dropped first, so that a full store accepts
--- what only replaces: it refuses no write of a script that has already written.
+-- Appends these messages until one would drop number `low` or a later one; returns how many were appended. Old messages
+-- are dropped as the bounds require, before the new one is added. This order lets a full store accept a message that
+-- only replaces others: a store refuses no write of a script that has already written.
 local function push_one_by_one(channel, stamped, low)
     for index, entry in ipairs(stamped) do
         while channel.count > 0 and (channel.count >= MAX_MESSAGES or channel.bytes + #entry > MAX_BYTES) do
@@ -174,7 +174,7 @@ local function push_one_by_one(channel, stamped, low)
     return #stamped
 end
 
--- The same if only the number of messages bounds them, so that the result is known beforehand.
+-- Does the same if only the number of messages can reach its bound: the result is then known beforehand.
 local function push_at_once(channel, stamped, low)
     local count = #stamped
     if low then count = math.max(0, math.min(count, low + MAX_MESSAGES - 1 - channel.seq)) end
@@ -187,7 +187,7 @@ local function push_at_once(channel, stamped, low)
     return count
 end
 
--- Appends as many entries as may be (see above). Returns them with the time before each.
+-- Appends as many entries as possible (see above). Returns them, each with the time before it.
 local function append(channel, entries, low, now)
     local time = math.max(now, channel.time)
     local stamp, stamped, bytes = integer(time) .. ' ', {}, channel.bytes
@@ -199,13 +199,13 @@ local function append(channel, entries, low, now)
     local count = (bytes > MAX_BYTES and push_one_by_one or push_at_once)(channel, stamped, low)
     for index = #stamped, count + 1, -1 do stamped[index] = nil end
     if count > 0 then channel.time = time end
-    -- Some of the new messages were dropped at once.
+    -- Some of the new messages were dropped again at once.
     if channel.count < count then channel.dropped = time end
     return stamped
 end
 
 -- Returns the notice of messages numbered from `from` on, each preceded by its length. Formatting numbers is slow and
--- lengths recur, so the text before a message is made once for each length.
+-- many messages have the same length, so the text before a message is formatted once per length.
 local function published(channel, from, stamped)
     local parts = { 'published ', ID, ' ', integer(first_held(channel)), ' ', integer(from) }
     local length, heads = #parts, {}
@@ -223,8 +223,8 @@ local function published(channel, from, stamped)
     return table.concat(parts)
 end
 
--- Returns the control requests, packed as: a level or '-', then '-', '*' (cancel any operation) or '=' and the name of
--- the operation to cancel. Empty if there are none.
+-- Returns the control requests: a level or '-', and what to cancel: '-', '*' for any operation, or '=' and an
+-- operation's name. Packed, they are separated by a space; the packed form is empty if there are none.
 local function requested(channel)
     local level, cancel = channel.requested:match('^(%S+) (.*)$')
     return level or '-', cancel or '-'
@@ -238,8 +238,8 @@ local function request(channel, level, cancel)
     return is_news
 end
 
--- Notes that an operation has ended: a request to cancel it is done, and its publishers are not missed. `operation` is
--- '=' and its name, or '' for none.
+-- Notes that an operation has ended: a request to cancel it is done, and the end of its control streams is no longer
+-- reported. `operation` is '=' and its name, or '' for none.
 local function end_operation(channel, operation)
     local level, cancel = requested(channel)
     if cancel == '*' or (cancel == operation and operation ~= '') then
@@ -269,8 +269,8 @@ local function receipt(key)
     }
 end
 
--- Notes what was accepted of a request as the newest of the finished or of the unfinished; `known` is what was noted so
--- far. A try that got less far than an earlier one changes nothing.
+-- Stores what was accepted of a request, as the newest entry of `order`: FINISHED or UNFINISHED. `known` is the
+-- previous entry. A try that got less far than an earlier one does not change the entry.
 local function note(key, known, new, tries, order)
     if known and known.accepted >= new.accepted then new = known end
     redis.call('HSET', KEYED, key, string.format('%d %d %d %d %d', new.accepted, new.seq, new.time, new.subscribers,
@@ -288,8 +288,8 @@ local function was_active(now)
     redis.call('HSET', CHANNEL, 'active', integer(now))
 end
 
--- Sets the number of subscribers. The arrival of one counts as activity, and so does a message while there is one; the
--- latter is noted when the last one leaves. Returns whether the number has changed.
+-- Sets the number of subscribers; returns whether it has changed. A new subscriber counts as activity, and so does each
+-- message while there are subscribers; the time of the newest message is stored when the last subscriber leaves.
 local function set_subscribers(channel, count, comes, now)
     local before = channel.subscribers
     channel.subscribers = count
@@ -320,7 +320,7 @@ local function node_of(work)
     return work:match('^(.*):')
 end
 
--- Removes the note that a node takes part in this channel, if it no longer does.
+-- Removes this channel from the node's set of channels, if the node no longer reads or publishes here.
 local function forget(node)
     if redis.call('HEXISTS', AUDIENCE, node) == 1 then return end
     for _, work in ipairs(redis.call('HKEYS', WORK)) do
@@ -329,8 +329,8 @@ local function forget(node)
     redis.call('SREM', AT .. node, ID)
 end
 
--- Returns the state of a streaming request under way, packed as: accepted messages, number and time of the last, the
--- number of the try, length of '=' and the operation, that, the key.
+-- Returns the state of an unfinished streaming request, packed as: accepted messages, number and time of the last, the
+-- number of the try, the length of '=' and the operation, then that itself, followed by the key.
 local function stream_state(state)
     local accepted, seq, time, try, length, names = (state or ''):match('^streams (%d+) (%d+) (%d+) (%d+) (%d+) (.*)$')
     if not accepted then return nil end
@@ -352,7 +352,7 @@ local function write_stream_state(work, stream)
     expire(WORK)
 end
 
--- Makes the channel. Returns {'ok'}, or {'clients'} if there are too many.
+-- Creates the channel. Returns {'ok'}, or {'clients'} if there are too many.
 local function create(now)
     if tonumber(redis.call('GET', CLIENTS) or '0') >= MAX_CLIENTS then return { 'clients' } end
     redis.call('INCR', CLIENTS)
@@ -365,7 +365,7 @@ local function create(now)
     return { 'ok' }
 end
 
--- Ends the channel, and keeps a note of its end.
+-- Ends the channel, and stores when and why.
 local function finish(channel, reason, now)
     for _, node in ipairs(redis.call('HKEYS', AUDIENCE)) do redis.call('SREM', AT .. node, ID) end
     for _, work in ipairs(redis.call('HKEYS', WORK)) do redis.call('SREM', AT .. node_of(work), ID) end

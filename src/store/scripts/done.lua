@@ -1,5 +1,5 @@
--- Ends a streaming request regularly. ARGV: work, key (or ''), then what was accepted of it: messages, number and time
--- of the last, subscribers.
+-- Finishes a streaming request. ARGV: work, key (or ''), then what was accepted: messages, number and time of the last,
+-- subscribers.
 local channel = read()
 if not channel then return missing() end
 if redis.call('HDEL', WORK, ARGV[1]) == 1 then forget(node_of(ARGV[1])) end

@@ -1,6 +1,5 @@
--- Removes a dead node from the audience. Answers its work that is still under way, each with '=' and the operation that
--- a control stream accompanies, or ''.
--- ARGV: node.
+-- Removes a dead node from the audience. Returns its unfinished work, each with '=' and the operation that a control
+-- stream accompanies, or ''. ARGV: node.
 local node = ARGV[1]
 local channel = read()
 if not channel then

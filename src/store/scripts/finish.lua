@@ -1,4 +1,4 @@
--- Ends the channel. ARGV: reason, or 'idle' and a time: then only if it has not been active since.
+-- Ends the channel. ARGV: the reason; or 'idle' and a time, to end it only if it has not been active since then.
 local channel = read()
 if not channel then
     -- The store may have evicted it, or it has expired.

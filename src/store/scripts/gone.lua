@@ -1,12 +1,11 @@
--- Publishes that a publisher has disconnected, unless it has reconnected, another accompanies its operation, or that
--- had its outcome. For a streaming request, the store notes all of this with its work, because the node that finds its
--- node dead does not know it.
--- ARGV: work, the entry to publish.
+-- Publishes that a publisher has disconnected, unless it has reconnected, another control stream accompanies its
+-- operation, or the operation has had its outcome. The store keeps all of this with the work, because a node that
+-- cleans up after a dead one does not know it. ARGV: work, the entry to publish.
 local work, entry = ARGV[1], ARGV[2]
 local channel = read()
 if not channel then return missing() end
 local state = redis.call('HGET', WORK, work)
--- It was ended regularly, or this was published already.
+-- It was finished, or its loss was published already.
 if not state then return { 'ok' } end
 redis.call('HDEL', WORK, work)
 forget(node_of(work))
@@ -14,7 +13,7 @@ local stream = stream_state(state)
 local operation = stream and stream.operation or state:match('^%a+ (=.*)$')
 local stands = false
 for _, other in ipairs(redis.call('HVALS', WORK)) do
-    -- A control stream accompanies a streaming request of its operation to its own end, another one to the outcome.
+    -- A control stream accompanies other control streams until the outcome, and streaming requests even after it.
     stands = stands or other == 'listens ' .. operation or (stream and other == 'over ' .. operation)
 end
 if stream then

@@ -1,7 +1,6 @@
--- Adds a node to those that get notices, and answers what the log holds, in one step, so that no message is missed in
--- between. ARGV: node, its subscribers, its publishers that listen, 'make' to make a missing channel, the ID of the
--- first message that is wanted (all are if there is no such message, none if it is empty), 'resumes' if the reader has
--- a cursor.
+-- Adds a node to those that get notices, and returns what the log holds. Doing both in one step misses no message.
+-- ARGV: node, its subscribers, its publishers that listen, 'make' to create a missing channel, the ID of the first
+-- message that is wanted (if the log does not hold it, all are; if empty, none), 'resumes' if the reader has a cursor.
 local node, subscribers, listeners = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local make, from, resumes = ARGV[4] == 'make', ARGV[5], ARGV[6] == 'resumes'
 
@@ -21,7 +20,7 @@ local nodes = audience()
 local first = first_held(channel)
 local part = nodes[node] or { subscribers = 0, listeners = 0, asked = 0 }
 local comes, listens = subscribers > part.subscribers, listeners > part.listeners
--- Until the node reports its readers' positions, these are unknown.
+-- The positions of the node's readers are unknown until it reports them.
 if part.subscribers == 0 then part.slowest = first end
 part.subscribers, part.listeners, part.reported = subscribers, listeners, math.max(now, part.asked)
 nodes[node] = part

@@ -1,7 +1,6 @@
--- Notes the place at which a mirror has noticed that the store lost messages: right before the one with this number.
--- The newest place is enough, because who comes from before it gets a gap of unknown size either way. A store that has
--- gone back to before a place has lost the note of it, too.
--- ARGV: number.
+-- Stores the place at which a mirror has found that the store lost messages: right before the message with this number.
+-- The newest place is enough: a reader that begins before it gets a gap of unknown size, whether there is one loss or
+-- several. A store that is set back to before a place has lost this entry too. ARGV: number.
 local place = tonumber(ARGV[1])
 local channel = read()
 if not channel then return missing() end

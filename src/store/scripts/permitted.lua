@@ -1,4 +1,4 @@
--- Answers which of the commands of scripts and servers this user may not run. KEYS: any key. ARGV: an inbox.
+-- Returns which of the commands that scripts and servers use this user may not run. KEYS: any key. ARGV: an inbox.
 local COMMANDS = {
     { 'decr', KEYS[1] }, { 'del', KEYS[1] }, { 'exists', KEYS[1] }, { 'get', KEYS[1] }, { 'hdel', KEYS[1], 'a' },
     { 'hexists', KEYS[1], 'a' }, { 'hget', KEYS[1], 'a' }, { 'hgetall', KEYS[1] }, { 'hkeys', KEYS[1] },

@@ -1,6 +1,5 @@
 -- Publishes one message that has no key and ends no operation. This is the most frequent case, so it reads and writes
--- little. channel.lua explains its decisions.
--- KEYS: channel, log. ARGV: deadline, entry.
+-- as little as possible. channel.lua explains the steps. KEYS: channel, log. ARGV: deadline, entry.
 local found = redis.call('HMGET', KEYS[1], 'position', 'nodes', 'requested')
 if not found[1] then return 'missing' end
 local time = redis.call('TIME')
@@ -26,7 +25,7 @@ local position = string.format('%d %d %d %s %s %d', seq, now, bytes, subscribers
 redis.call('HSET', KEYS[1], 'position', position)
 local nodes = found[2]
 if nodes and nodes ~= '' then
-    -- The entry may have a byte 0, which ends string.format.
+    -- Appended, because the entry may have a byte 0, at which string.format would stop.
     local notice = string.format('published %s %d %d\n%d:', KEYS[1]:sub(-36), seq - count + 1, seq, #entry) .. entry
     for node in nodes:gmatch('%S+') do
         redis.call('PUBLISH', PREFIX .. ':to:' .. node, notice)

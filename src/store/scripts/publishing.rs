@@ -12,7 +12,7 @@ use crate::store::entry;
 pub(in crate::store) struct Publication<'a> {
     /// The node and the ticket of a streaming request.
     pub(in crate::store) work: Option<&'a str>,
-    /// How many of the request's messages are known to be accepted.
+    /// How many messages of the request are known to be accepted.
     pub(in crate::store) done: u64,
     pub(in crate::store) key: Option<&'a str>,
     /// Whether to stop before a reader would lose messages.
@@ -22,7 +22,7 @@ pub(in crate::store) struct Publication<'a> {
 /// The outcome of such a call.
 pub(in crate::store) struct Taken {
     pub(in crate::store) receipt: Receipt,
-    /// Whether a reader made it stop.
+    /// Whether it stopped for a reader.
     pub(in crate::store) is_held: bool,
 }
 
@@ -54,7 +54,7 @@ impl Scripts {
         let answer: Vec<u8> = asked.await?;
         match &*answer {
             b"late" => Err(Refusal::StoreAway),
-            // The general script answers why.
+            // The general script returns the reason.
             b"missing" => Err(self.why_missing(id).await?),
             answer => plain_receipt(answer).ok_or(Refusal::StoreAway),
         }

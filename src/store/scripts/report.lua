@@ -1,4 +1,4 @@
--- Notes a node's report of its readers. ARGV: node, its subscribers, its publishers that listen, the slowest unread
+-- Stores a node's report of its readers. ARGV: node, its subscribers, its publishers that listen, the slowest unread
 -- number, 'leaves' if it needs no more notices, 'away' if its subscribers are about to resume at other nodes.
 local node, subscribers, listeners = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local leaves, away = ARGV[5] == 'leaves', ARGV[6] == 'away'
@@ -7,7 +7,7 @@ if not channel then return missing() end
 local now, nodes = clock(), audience()
 local part = nodes[node]
 if not part then
-    -- The node was taken for dead, and has missed notices since: it has to join again.
+    -- Other nodes considered the node dead, and it has losses notices since: it has to join again.
     if not leaves then return { 'unknown' } end
     return { 'ok', integer(channel.subscribers), channel.requested }
 end
@@ -19,7 +19,7 @@ local count = count_subscribers(nodes)
 if comes and count > MAX_SUBSCRIBERS then return { 'subscribers' } end
 if listens and count_listeners(nodes) > MAX_LISTENERS then return { 'listeners' } end
 
--- Publishers wait for its readers as for those of a node that was asked and is silent.
+-- Publishers wait for its readers as for those of a node that has not answered yet.
 if away then part.asked = part.reported + 1 end
 if leaves then stop_telling(channel, node) end
 if leaves and not away then

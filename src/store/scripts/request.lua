@@ -1,4 +1,5 @@
--- Notes a watcher's control request. ARGV: 'keep' or the level or '-', 'keep' or what to cancel or '-'.
+-- Stores a watcher's control request. ARGV: the level, '-' for none, or 'keep'; what to cancel, '-' for nothing, or
+-- 'keep'.
 local channel = read()
 if not channel then return missing() end
 local level, cancel = requested(channel)

@@ -1,4 +1,4 @@
-//! The scripts in a store: each decision alone, and in any order compared with a hub (`model`).
+//! Tests of the scripts in a store: each rule alone, and any sequence of steps compared with a hub (`model`).
 
 mod audience;
 mod ending;
@@ -151,7 +151,7 @@ impl Stage {
         self.stream(id, node, part, texts).await.unwrap().is_held
     }
 
-    /// Runs a command in the store that is no server's.
+    /// Runs a command that no server would run.
     async fn run<T: FromRedisValue>(&self, command: &mut Cmd) -> T {
         self.scripts.link.query(command).await.unwrap()
     }
@@ -206,11 +206,11 @@ impl Inbox {
     /// Waits for the next notice.
     async fn next(&mut self) -> Notice {
         let bytes = tokio::time::timeout(Duration::from_secs(20), self.feed.next()).await;
-        Notice::parse(&bytes.expect("no notice").unwrap()).expect("a notice is not understood")
+        Notice::parse(&bytes.expect("no notice").unwrap()).expect("an unknown notice")
     }
 
     /// Returns all notices up to now.
-    async fn told(&mut self) -> Vec<Notice> {
+    async fn notices(&mut self) -> Vec<Notice> {
         let mark: i64 = self
             .link
             .query(redis::cmd("PUBLISH").arg(&self.name).arg("beat 0"))
@@ -218,11 +218,11 @@ impl Inbox {
             .unwrap();
         // An earlier connection to the inbox may still be open.
         assert!(mark >= 1);
-        let mut told = Vec::new();
+        let mut notices = Vec::new();
         loop {
             match self.next().await {
-                Notice::Beat(0) => return told,
-                notice => told.push(notice),
+                Notice::Beat(0) => return notices,
+                notice => notices.push(notice),
             }
         }
     }

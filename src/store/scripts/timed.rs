@@ -11,7 +11,7 @@ pub(in crate::store) struct Timed {
     /// Its name in the metrics.
     pub(in crate::store) name: &'static str,
     script: Script,
-    /// Durations from the request to its answer, or until the wait was given up.
+    /// Durations from the request to its answer, or to the timeout.
     pub(in crate::store) took: Histogram,
 }
 

@@ -1,4 +1,4 @@
-//! Publishers under way: what the store notes of them, and what happens once they have disconnected.
+//! Connected publishers: what the store keeps of them, and what happens when they disconnect.
 
 use super::{Scripts, named};
 use crate::control::ControlState;
@@ -9,7 +9,7 @@ use crate::refusal::Refusal;
 use crate::store::entry;
 
 impl Scripts {
-    /// Begins a try at a streaming request. Returns the number of subscribers.
+    /// Begins a try of a streaming request. Returns the number of subscribers.
     pub(in crate::store) async fn begin(
         &self,
         id: ClientId,
@@ -38,7 +38,7 @@ impl Scripts {
             .map(drop)
     }
 
-    /// Ends a streaming request regularly.
+    /// Finishes a streaming request.
     pub(in crate::store) async fn done(
         &self,
         id: ClientId,
@@ -59,7 +59,7 @@ impl Scripts {
         self.call(&self.done, id, &arguments).await?.control()
     }
 
-    /// Publishes that a publisher has disconnected, unless it is not missed.
+    /// Publishes that a publisher has disconnected, if that has to be reported (see `gone.lua`).
     pub(in crate::store) async fn gone(
         &self,
         id: ClientId,
@@ -70,7 +70,7 @@ impl Scripts {
         self.call(&self.gone, id, &arguments).await.map(drop)
     }
 
-    /// Removes a dead node from a channel. Returns its work, each with the operation that it accompanied.
+    /// Removes a dead node from a channel. Returns its unfinished work, each with the operation that it accompanied.
     pub(in crate::store) async fn drop_node(
         &self,
         id: ClientId,

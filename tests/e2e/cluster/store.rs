@@ -98,7 +98,7 @@ async fn a_server_with_other_limits_than_those_that_run_says_which() {
     cluster.replace(0).await;
     let debug = ["--log", "debug", "--log-messages", "10"];
     let mut like = Running::codechat([&serve[..], &debug].concat());
-    let said = like.says("limits are compared").await;
+    let said = like.says("compared the limits of the servers").await;
     assert!(said.contains("differing=0"), "{said}");
 }
 

@@ -1,4 +1,4 @@
-//! Streaming publishers: one message per line, published as it arrives, at the pace that the hub allows.
+//! Streaming publishers: one message per line, published as it arrives, as fast as readers allow.
 //!
 //! With a store, lines are sent in batches: those that arrive while one batch is being sent form the next one. A single
 //! line never waits for others.
@@ -38,7 +38,7 @@ pub(in crate::server) async fn publish(
     let mut publisher = Unfinished(Some(publisher));
     let mut lines = Lines::new(app.options.max_message);
     let mut held = app.channels.hub().hold();
-    // When the current line must have ended.
+    // When the end of the current line must have arrived.
     let mut line_due = None;
     let mut queue = VecDeque::new();
     let mut ahead = Ahead::default();
@@ -80,7 +80,7 @@ pub(in crate::server) async fn publish(
             return Ok(publisher.finish().await);
         }
         held.set(lines.held() + ahead.bytes)?;
-        // While the hub holds the publisher back, its line cannot come.
+        // While the hub holds back the publisher, its line is not read, so the time does not count.
         line_due = match line_due {
             _ if lines.partial.is_empty() => None,
             Some(due) if is_same_line => Some(due + sending.elapsed()),
@@ -89,10 +89,10 @@ pub(in crate::server) async fn publish(
     }
 }
 
-/// Publishes a body that has come whole, if that does not have to wait and nothing of it is refused.
+/// Publishes a body that has arrived completely, if nothing has to wait and nothing is refused.
 ///
-/// If it returns `None`, a part may be published already. The same request can then be passed to [`publish`], which
-/// skips that part by the request's `key`.
+/// If it returns `None`, some lines may have been published. The same request can then be passed to [`publish`], which
+/// skips them by the request's `key`.
 pub(in crate::server) fn publish_at_once(
     hub: &Hub,
     id: ClientId,
@@ -109,7 +109,7 @@ pub(in crate::server) fn publish_at_once(
     matches!(sent, Some(Ok(()))).then_some(receipt)
 }
 
-/// Publishes the queue; meanwhile, reads on as far as there is room.
+/// Publishes the queue; meanwhile, reads ahead as far as there is room.
 async fn send(
     publisher: &mut Publisher,
     queue: &mut VecDeque<Message>,
@@ -149,7 +149,7 @@ impl Unfinished {
 impl Drop for Unfinished {
     fn drop(&mut self) {
         if let Some(publisher) = self.0.take()
-            && publisher.may_come_back()
+            && publisher.may_be_resumed()
         {
             drop_later(publisher);
         }
@@ -174,8 +174,8 @@ impl Lines {
         }
     }
 
-    /// Appends the messages of all lines that end in `chunk`, or of the rest at the body's end; then those of further
-    /// chunks that have come, up to one `batch`.
+    /// Appends the messages of all lines that end in `chunk`, or of the rest at the body's end. Then appends those of
+    /// further chunks that have arrived, up to one `batch`.
     fn parse_more(
         &mut self,
         chunk: Option<&Bytes>,

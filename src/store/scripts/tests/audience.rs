@@ -1,4 +1,4 @@
-//! Who reads and listens where: limits, flow control, and what a node gets that joins.
+//! Readers and listeners at several nodes: limits, flow control, and what a node gets when it joins.
 
 use super::*;
 
@@ -19,13 +19,13 @@ async fn subscribers_of_all_nodes_are_counted_and_bounded() {
     assert_eq!(stage.report(id, "1", 0, 0, 1).await.unwrap().subscribers, 1);
     stage.join(id, "3", 2).await;
     assert_eq!(stage.say(id, "b").await.subscribers, 3);
-    // What a node says once more changes nothing.
+    // A repeated report changes nothing.
     stage.report(id, "3", 2, 0, 3).await.unwrap();
     assert_eq!(stage.say(id, "c").await.subscribers, 3);
 }
 
 #[tokio::test]
-async fn publishers_that_listen_are_bounded_and_told_who_reads() {
+async fn listeners_are_bounded_and_get_the_number_of_subscribers() {
     let Some(stage) = Stage::new() else {
         return;
     };
@@ -33,29 +33,29 @@ async fn publishers_that_listen_are_bounded_and_told_who_reads() {
     let mut inbox = stage.inbox("1").await;
     stage.join(id, "1", 0).await;
     stage.report(id, "1", 0, CONTROL_STREAMS, 1).await.unwrap();
-    assert_eq!(inbox.told().await.len(), 1);
+    assert_eq!(inbox.notices().await.len(), 1);
     let refused = stage.report(id, "1", 0, CONTROL_STREAMS + 1, 1).await;
     assert!(is_hub(
         &refused,
         hub::Refusal::TooManyControlStreams(CONTROL_STREAMS)
     ));
     stage.join(id, "2", 2).await;
-    let subscribers = |told: Vec<Notice>| -> Vec<_> {
-        let counts = told.into_iter().map(|notice| match notice {
-            Notice::Audience(of, told) if of == id => told.subscribers,
+    let subscribers = |notices: Vec<Notice>| -> Vec<_> {
+        let counts = notices.into_iter().map(|notice| match notice {
+            Notice::Audience(of, control) if of == id => control.subscribers,
             other => panic!("{other:?}"),
         });
         counts.collect()
     };
-    assert_eq!(subscribers(inbox.told().await), [2]);
+    assert_eq!(subscribers(inbox.notices().await), [2]);
     stage.report(id, "2", 2, 0, 1).await.unwrap();
-    assert_eq!(inbox.told().await, NONE);
+    assert_eq!(inbox.notices().await, NONE);
     stage.scripts.drop_node(id, "2").await.unwrap();
-    assert_eq!(subscribers(inbox.told().await), [0]);
+    assert_eq!(subscribers(inbox.notices().await), [0]);
 }
 
 #[tokio::test]
-async fn clients_are_bounded_and_those_that_ended_make_room() {
+async fn clients_are_bounded_and_an_ended_client_frees_its_place() {
     let Some(stage) = Stage::new() else {
         return;
     };
@@ -72,7 +72,7 @@ async fn clients_are_bounded_and_those_that_ended_make_room() {
     stage.join(ids[0], "1", 1).await;
     stage.scripts.open(ids[0]).await.unwrap();
     stage.scripts.end(ids[0], End::Stopped).await.unwrap();
-    // One that the store evicted makes room once it is missed.
+    // A channel that the store evicted frees its place when a sweep finds it missing.
     let _: i64 = stage
         .run(redis::cmd("DEL").arg(stage.channel_key(ids[1], "")))
         .await;
@@ -110,37 +110,41 @@ async fn a_streaming_publisher_waits_for_the_slowest_reader_of_all_nodes() {
     assert!(taken.is_held);
     assert_eq!(taken.receipt.accepted, HELD as u64);
     for inbox in [&mut slow, &mut fast] {
-        let told = inbox.told().await;
+        let notices = inbox.notices().await;
         assert!(
-            matches!(&told[..], [Notice::Published(..), Notice::Report(of)] if *of == id),
-            "{told:?}"
+            matches!(&notices[..], [Notice::Published(..), Notice::Report(of)] if *of == id),
+            "{notices:?}"
         );
     }
-    // Who was asked is not asked again before it answers.
+    // A node that was asked is not asked again before it answers.
     let again = stage
         .stream(id, "3", ("3:1", None, 4), &texts[4..])
         .await
         .unwrap();
     assert!(again.is_held);
     assert_eq!(
-        [slow.told().await, fast.told().await, sender.told().await],
+        [
+            slow.notices().await,
+            fast.notices().await,
+            sender.notices().await
+        ],
         [NONE; 3]
     );
 
     stage.report(id, "2", 1, 0, 5).await.unwrap();
-    assert_eq!(sender.told().await, [Notice::Room(id)]);
+    assert_eq!(sender.notices().await, [Notice::Room(id)]);
     assert!(stage.is_held(id, "3", ("3:1", None, 4), &texts[4..]).await);
     stage.report(id, "1", 1, 0, 2).await.unwrap();
-    assert_eq!(sender.told().await, [Notice::Room(id)]);
+    assert_eq!(sender.notices().await, [Notice::Room(id)]);
     let taken = stage
         .stream(id, "3", ("3:1", None, 4), &texts[4..])
         .await
         .unwrap();
     assert_eq!((taken.receipt.accepted, taken.is_held), (5, true));
-    // A single message waits for nobody.
+    // A single message does not wait for readers.
     assert_eq!(stage.say(id, "single").await.last.unwrap().seq, 6);
     stage.report(id, "1", 0, 0, 2).await.unwrap();
-    assert_eq!(sender.told().await, [Notice::Room(id)]);
+    assert_eq!(sender.notices().await, [Notice::Room(id)]);
     let taken = stage
         .stream(id, "3", ("3:1", None, 5), &texts[5..])
         .await
@@ -150,7 +154,7 @@ async fn a_streaming_publisher_waits_for_the_slowest_reader_of_all_nodes() {
 }
 
 #[tokio::test]
-async fn a_node_that_does_not_answer_is_waited_for_no_longer_than_the_stall_timeout() {
+async fn a_publisher_waits_for_a_silent_node_until_the_stall_timeout() {
     let Some(stage) = Stage::with(&[], Duration::ZERO) else {
         return;
     };
@@ -162,13 +166,13 @@ async fn a_node_that_does_not_answer_is_waited_for_no_longer_than_the_stall_time
     assert!(stage.is_held(id, "2", ("2:1", None, 0), &["b"]).await);
     while stage.is_held(id, "2", ("2:1", None, 0), &["b"]).await {}
     assert!(!stage.is_held(id, "2", ("2:1", None, 1), &["c"]).await);
-    // Once it says something, it counts again.
+    // Once it reports again, it counts again.
     stage.report(id, "1", 1, 0, 3).await.unwrap();
     assert!(stage.is_held(id, "2", ("2:1", None, 2), &["d"]).await);
 }
 
 #[tokio::test]
-async fn the_readers_of_a_node_that_leaves_are_waited_for_but_not_counted() {
+async fn a_publisher_waits_for_readers_of_a_node_that_leaves_but_does_not_count_them() {
     for stall in [Duration::from_mins(1), Duration::ZERO] {
         let Some(stage) = Stage::with(&[], stall) else {
             return;
@@ -193,12 +197,12 @@ async fn the_readers_of_a_node_that_leaves_are_waited_for_but_not_counted() {
                 stage.scripts.drop_node(id, "1").await.unwrap();
             }
         }
-        assert_eq!(inbox.told().await, NONE);
+        assert_eq!(inbox.notices().await, NONE);
     }
 }
 
 #[tokio::test]
-async fn a_reader_may_be_anywhere_until_its_node_reports() {
+async fn a_readers_position_is_unknown_until_its_node_reports() {
     let Some(stage) = Stage::new() else {
         return;
     };
@@ -206,7 +210,7 @@ async fn a_reader_may_be_anywhere_until_its_node_reports() {
     for _ in 0..=HELD {
         stage.say(id, "a").await;
     }
-    // It listens there, and has read nothing for long.
+    // The node has only a listener, and its last report is old.
     stage.join(id, "1", 0).await;
     stage.report(id, "1", 0, 1, 1).await.unwrap();
     stage.join(id, "1", 1).await;
@@ -216,7 +220,7 @@ async fn a_reader_may_be_anywhere_until_its_node_reports() {
 }
 
 #[tokio::test]
-async fn a_node_that_was_taken_for_dead_has_to_join_anew() {
+async fn a_node_that_was_considered_dead_has_to_join_again() {
     let Some(stage) = Stage::new() else {
         return;
     };
@@ -229,7 +233,7 @@ async fn a_node_that_was_taken_for_dead_has_to_join_anew() {
         &stage.report(id, "1", 1, 0, 1).await,
         hub::Refusal::Unknown
     ));
-    assert_eq!(inbox.told().await, NONE);
+    assert_eq!(inbox.notices().await, NONE);
     let joining = Joining {
         subscribers: 1,
         listeners: 0,
@@ -245,11 +249,11 @@ async fn a_node_that_was_taken_for_dead_has_to_join_anew() {
     stage
         .report(id, "1", 0, 0, 2)
         .await
-        .expect("who leaves need not have joined");
+        .expect("a node that leaves need not have joined");
 }
 
 #[tokio::test]
-async fn the_newest_place_of_a_loss_is_kept_for_who_joins_and_told_to_who_has_joined() {
+async fn the_newest_place_of_a_loss_is_stored_and_sent_to_joined_nodes() {
     let Some(stage) = Stage::new() else {
         return;
     };
@@ -258,15 +262,15 @@ async fn the_newest_place_of_a_loss_is_kept_for_who_joins_and_told_to_who_has_jo
     assert_eq!(stage.join(id, "1", 1).await.lost, None);
     for _ in 0..5 {
         stage.say(id, "a").await;
-        inbox.told().await;
+        inbox.notices().await;
     }
-    // The last one is of a time when there was more.
+    // The last place is beyond the log.
     for (place, kept) in [(4, 4), (4, 4), (2, 4), (6, 6), (7, 6)] {
         stage.scripts.note_loss(id, place).await.unwrap();
         assert_eq!(stage.join(id, "2", 1).await.lost, Some(kept));
     }
-    let told = [4, 6].map(|place| Notice::Lost(id, place));
-    assert_eq!(inbox.told().await, told);
+    let notices = [4, 6].map(|place| Notice::Lost(id, place));
+    assert_eq!(inbox.notices().await, notices);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! How a channel ends: by request, or idle; and what is left of it.
+//! How a channel ends, by request or when idle, and what is left of it.
 
 use super::*;
 use crate::event::unix_millis;
@@ -8,7 +8,7 @@ impl Stage {
         self.scripts.info(id).await.unwrap().unwrap().last_activity
     }
 
-    /// Has the channel's last activity, and its newest message, be at these times.
+    /// Sets the times of the channel's last activity and of its newest message.
     async fn set_times(&self, id: ClientId, active: u64, newest: u64) {
         let (key, mut script) = (self.channel_key(id, ""), redis::cmd("EVAL"));
         let lua = "local at = redis.call('HGET', KEYS[1], 'position'):gsub('^(%d+) %d+', '%1 ' .. ARGV[2]) \
@@ -25,7 +25,7 @@ impl Stage {
 }
 
 #[tokio::test]
-async fn an_ended_channel_is_remembered_for_a_day_and_made_anew_for_who_wants_it() {
+async fn an_ended_channel_is_remembered_for_a_day_and_can_be_created_again() {
     let Some(stage) = Stage::new() else {
         return;
     };
@@ -34,7 +34,7 @@ async fn an_ended_channel_is_remembered_for_a_day_and_made_anew_for_who_wants_it
     stage.join(id, "1", 1).await;
     let last = stage.say(id, "a").await.last.unwrap();
     stage.scripts.end(id, End::Quit).await.unwrap();
-    assert_eq!(inbox.told().await[1], Notice::Ended(id, End::Quit, last));
+    assert_eq!(inbox.notices().await[1], Notice::Ended(id, End::Quit, last));
     assert!(is_hub(
         &stage.scripts.end(id, End::Stopped).await,
         hub::Refusal::Ended
@@ -82,19 +82,23 @@ async fn idleness_counts_from_the_last_delivery_or_subscription() {
     let (id, now) = (stage.opened().await, unix_millis());
     let (old, older) = (now - 1000, now - 2000);
     stage.set_times(id, older, old).await;
-    assert_eq!(stage.active(id).await, older, "nobody read it");
+    assert_eq!(
+        stage.active(id).await,
+        older,
+        "a message without a reader is not activity"
+    );
     stage.join(id, "1", 1).await;
     assert!(stage.active(id).await >= now);
     stage.join(id, "2", 1).await;
     stage.set_times(id, older, old).await;
-    // Neither a report, nor a node that joins once more, nor one that goes is activity.
+    // A report, a repeated join or a node that leaves is not activity.
     stage.report(id, "1", 1, 0, 1).await.unwrap();
     stage.join(id, "2", 1).await;
     stage.report(id, "1", 0, 0, 1).await.unwrap();
     stage.report(id, "2", 0, 0, 1).await.unwrap();
-    assert_eq!(stage.active(id).await, old, "what was delivered");
+    assert_eq!(stage.active(id).await, old, "the last delivery");
     stage.say(id, "a").await;
-    assert_eq!(stage.active(id).await, old, "delivered to nobody");
+    assert_eq!(stage.active(id).await, old, "delivered to no reader");
     assert!(!stage.sweep(id, old - 1).await);
     let score: u64 = stage
         .run(
@@ -108,7 +112,7 @@ async fn idleness_counts_from_the_last_delivery_or_subscription() {
 }
 
 #[tokio::test]
-async fn a_node_that_died_keeps_no_channel_from_being_idle() {
+async fn a_dead_node_does_not_keep_a_channel_from_being_idle() {
     let Some(stage) = Stage::new() else {
         return;
     };
@@ -120,7 +124,7 @@ async fn a_node_that_died_keeps_no_channel_from_being_idle() {
 }
 
 #[tokio::test]
-async fn nothing_is_left_of_what_ended_but_that_it_did() {
+async fn only_the_tombstone_of_an_ended_channel_is_left() {
     let Some(stage) = Stage::new() else {
         return;
     };
@@ -148,7 +152,7 @@ async fn nothing_is_left_of_what_ended_but_that_it_did() {
     let keys = stage.keys_left().await;
     for key in keys.iter().filter(|it| it.contains(&id.to_string())) {
         let left: i64 = stage.run(redis::cmd("PTTL").arg(key)).await;
-        assert!(left > 0, "{key} stays if all nodes are gone");
+        assert!(left > 0, "{key} does not expire without nodes");
     }
     stage.scripts.end(id, End::Stopped).await.unwrap();
     let bucket = |name| stage.bucket_key(id, name);

@@ -1,4 +1,5 @@
-//! The scripts beside a hub: whatever nodes do in whatever order, the store decides what one process decides.
+//! Compares the scripts with a hub: for any sequence of steps at several nodes, the store must decide as one process
+//! would.
 
 mod both;
 mod workers;
@@ -20,8 +21,8 @@ const FRAMES: Frames = Frames {
     text: |event| format!("{} {}\n", event.id.seq, event.message.text).into_bytes(),
     json: |_| Vec::new(),
 };
-/// The node whose inbox is looked into.
-const HEARD: usize = 0;
+/// The node whose inbox is checked.
+const WATCHED_NODE: usize = 0;
 const NODES: [&str; 3] = ["0", "1", "2"];
 const CHANNELS: usize = 2;
 const NAMES: [&str; 2] = ["a", "b c"];
@@ -113,7 +114,7 @@ fn the_store_decides_what_a_hub_decides() {
             let mut both = Both {
                 stage: &stage,
                 hub: Hub::with_frames(limits, FRAMES),
-                inbox: stage.inbox(NODES[HEARD]).await,
+                inbox: stage.inbox(NODES[WATCHED_NODE]).await,
                 ids: [ClientId::random(), ClientId::random()],
                 readers: HashMap::new(),
                 workers: Vec::new(),

@@ -1,4 +1,4 @@
-//! What becomes of messages: numbers, bounds, keys, and what nodes are told.
+//! Publishing: numbers, bounds, keys, and the notices to nodes.
 
 use super::*;
 use crate::event::unix_millis;
@@ -48,7 +48,7 @@ async fn messages_are_numbered_without_holes_however_they_come() {
 }
 
 #[tokio::test]
-async fn a_message_for_nobody_says_why() {
+async fn a_message_to_a_missing_channel_is_refused_with_the_reason() {
     let Some(stage) = Stage::new() else {
         return;
     };
@@ -68,12 +68,12 @@ async fn a_message_for_nobody_says_why() {
 }
 
 #[tokio::test]
-async fn what_comes_too_late_is_not_taken() {
+async fn a_message_after_its_deadline_is_refused() {
     let Some(stage) = Stage::new() else {
         return;
     };
     let id = stage.opened().await;
-    // This node believes that the store's clock is an hour behind.
+    // This node assumes that the store's clock is an hour behind.
     stage.scripts.link.set_time(unix_millis() - 3_600_000);
     for message in [Message::text("a"), ends(None)] {
         let late = stage.scripts.publish(id, &message, None).await;
@@ -128,7 +128,7 @@ async fn a_log_keeps_its_bounds_and_at_least_one_message() {
 }
 
 #[tokio::test]
-async fn each_node_in_the_audience_is_told_and_no_other() {
+async fn each_node_in_the_audience_gets_notices_and_no_other() {
     let Some(stage) = Stage::new() else {
         return;
     };
@@ -156,12 +156,12 @@ async fn each_node_in_the_audience_is_told_and_no_other() {
         .await
         .unwrap();
     stage.say(id, "e\0f").await;
-    let told = one.told().await;
-    assert_eq!(two.told().await, told);
-    assert_eq!(three.told().await, []);
+    let notices = one.notices().await;
+    assert_eq!(two.notices().await, notices);
+    assert_eq!(three.notices().await, []);
     let mut next = 1;
     let mut heard = Vec::new();
-    for notice in told {
+    for notice in notices {
         let Notice::Published(of, published) = notice else {
             panic!("{notice:?}")
         };
@@ -179,7 +179,7 @@ async fn each_node_in_the_audience_is_told_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_repeated_request_gets_the_first_ones_answer_and_adds_nothing() {
+async fn a_repeated_request_returns_the_first_answer_and_adds_nothing() {
     let Some(stage) = Stage::new() else {
         return;
     };
@@ -201,7 +201,7 @@ async fn a_repeated_request_gets_the_first_ones_answer_and_adds_nothing() {
         .publish(id, &message, Some("k"))
         .await
         .unwrap();
-    // What is requested is as it is now.
+    // The requests are the current ones.
     assert_eq!(again.requested.level, Some(Level::Debug));
     let requested = first.requested.clone();
     assert_eq!(Receipt { requested, ..again }, first);
@@ -209,7 +209,7 @@ async fn a_repeated_request_gets_the_first_ones_answer_and_adds_nothing() {
 }
 
 #[tokio::test]
-async fn the_newest_keys_of_either_sort_are_remembered() {
+async fn the_newest_finished_and_unfinished_keys_are_remembered() {
     let Some(stage) = Stage::new() else {
         return;
     };
@@ -252,7 +252,7 @@ async fn the_newest_keys_of_either_sort_are_remembered() {
 }
 
 #[tokio::test]
-async fn a_full_store_takes_what_only_rolls_over_and_is_still_read() {
+async fn a_full_store_accepts_messages_that_only_replace_and_can_be_read() {
     let settings = ["--maxmemory-policy", "noeviction"];
     let Some(stage) = Stage::with(&settings, Duration::ZERO) else {
         return;
@@ -318,7 +318,7 @@ async fn a_full_store_takes_what_only_rolls_over_and_is_still_read() {
 }
 
 #[tokio::test]
-async fn a_log_that_the_store_evicted_is_missed() {
+async fn a_log_that_the_store_evicted_is_noticed() {
     let Some(stage) = Stage::new() else {
         return;
     };
@@ -326,7 +326,7 @@ async fn a_log_that_the_store_evicted_is_missed() {
         let id = stage.opened().await;
         stage.say(id, "a").await;
         let mut lost = stage.say(id, "b").await.last.unwrap();
-        // It was taken a while after the channel was made.
+        // As if it had been accepted some time after the channel was created.
         lost.time += 3_600_000;
         let position = format!("2 {} 30 0 {} 2", lost.time, lost.time - 3_600_000);
         let key = stage.channel_key(id, "");

@@ -1,4 +1,4 @@
-//! Publishers under way: tries, control streams that stand for operations, and who is missed.
+//! Connected publishers: tries, control streams that accompany operations, and which losses are reported.
 
 use super::*;
 use crate::control::{Cancel, Change};
@@ -22,8 +22,8 @@ impl Stage {
         self.scripts.gone(id, work, &message).await.unwrap();
     }
 
-    /// How often watchers were told that a publisher is gone.
-    async fn missed(&self, id: ClientId) -> usize {
+    /// Returns how many times the loss of a publisher was published.
+    async fn losses(&self, id: ClientId) -> usize {
         let image = self.join(id, "reader", 1).await;
         texts(&image).iter().filter(|it| **it == BROKEN_OFF).count()
     }
@@ -42,7 +42,7 @@ impl Stage {
 }
 
 #[tokio::test]
-async fn a_stream_that_breaks_off_is_told_once() {
+async fn the_loss_of_a_streaming_publisher_is_published_once() {
     let Some(stage) = Stage::new() else {
         return;
     };
@@ -56,17 +56,17 @@ async fn a_stream_that_breaks_off_is_told_once() {
         .unwrap();
     stage.gone(id, "1:1", None).await;
     stage.gone(id, "1:1", None).await;
-    assert_eq!(stage.missed(id).await, 1);
-    let told = inbox.told().await;
-    let Notice::Published(_, last) = told.last().unwrap() else {
-        panic!("{told:?}")
+    assert_eq!(stage.losses(id).await, 1);
+    let notices = inbox.notices().await;
+    let Notice::Published(_, last) = notices.last().unwrap() else {
+        panic!("{notices:?}")
     };
     assert_eq!((last.from, last.events[0].1.level), (2, Some(Level::Error)));
     assert!(last.events[0].1.system);
 }
 
 #[tokio::test]
-async fn a_stream_that_ends_as_it_should_is_not_missed() {
+async fn the_regular_end_of_a_stream_is_not_published_as_a_loss() {
     let Some(stage) = Stage::new() else {
         return;
     };
@@ -84,11 +84,11 @@ async fn a_stream_that_ends_as_it_should_is_not_missed() {
             .unwrap();
         stage.gone(id, "1:1", None).await;
     }
-    assert_eq!(stage.missed(id).await, 0);
+    assert_eq!(stage.losses(id).await, 0);
 }
 
 #[tokio::test]
-async fn a_call_that_is_repeated_adds_nothing() {
+async fn a_repeated_call_adds_nothing() {
     let Some(stage) = Stage::new() else {
         return;
     };
@@ -99,7 +99,7 @@ async fn a_call_that_is_repeated_adds_nothing() {
             .stream(id, "1", ("1:1", key, 0), &["a", "b"])
             .await
             .unwrap();
-        // Its answer was lost: the node knows of none that stands.
+        // As if the answer was lost: the node does not know that the message was accepted.
         let again = stage
             .stream(id, "1", ("1:1", key, 0), &["a", "b", "c"])
             .await
@@ -111,7 +111,7 @@ async fn a_call_that_is_repeated_adds_nothing() {
 }
 
 #[tokio::test]
-async fn a_request_that_comes_back_at_another_node_is_skipped_as_far_as_it_stands_and_not_missed() {
+async fn a_request_resumed_at_another_node_skips_accepted_messages_and_is_not_published_as_lost() {
     let Some(stage) = Stage::new() else {
         return;
     };
@@ -130,7 +130,7 @@ async fn a_request_that_comes_back_at_another_node_is_skipped_as_far_as_it_stand
         .begin(id, "2", "2:1", Some("k"))
         .await
         .unwrap();
-    // Node 1 is found dead; what it knew is gone with it.
+    // Node 1 is found dead; its own state is lost.
     let work = stage.scripts.drop_node(id, "1").await.unwrap();
     assert_eq!(work, [("1:1".to_owned(), None)]);
     stage.gone(id, "1:1", None).await;
@@ -149,18 +149,18 @@ async fn a_request_that_comes_back_at_another_node_is_skipped_as_far_as_it_stand
         .unwrap();
     assert_eq!(texts(&stage.join(id, "n", 1).await), ["a", "b", "c"]);
 
-    // The newest try that breaks off is missed, though an older one was not.
+    // The loss of the newest try is reported, although that of an older one was not.
     stage
         .scripts
         .begin(id, "2", "2:2", Some("k"))
         .await
         .unwrap();
     stage.gone(id, "2:2", None).await;
-    assert_eq!(stage.missed(id).await, 1);
+    assert_eq!(stage.losses(id).await, 1);
 }
 
 #[tokio::test]
-async fn an_operation_without_its_publisher_is_missed_unless_it_is_over_or_another_stands_for_it() {
+async fn the_loss_of_an_operation_is_published_unless_it_has_ended_or_another_accompanies_it() {
     let Some(stage) = Stage::new() else {
         return;
     };
@@ -171,9 +171,13 @@ async fn an_operation_without_its_publisher_is_missed_unless_it_is_over_or_anoth
     let work = stage.scripts.drop_node(id, "1").await.unwrap();
     assert_eq!(work, [("1:1".to_owned(), Some(a.clone()))]);
     stage.gone(id, "1:1", Some("a")).await;
-    assert_eq!(stage.missed(id).await, 0, "another stands for it");
+    assert_eq!(
+        stage.losses(id).await,
+        0,
+        "another control stream accompanies it"
+    );
     stage.gone(id, "2:1", Some("a")).await;
-    assert_eq!(stage.missed(id).await, 1);
+    assert_eq!(stage.losses(id).await, 1);
 
     stage.scripts.stand(id, "1", "1:2", &a).await.unwrap();
     stage
@@ -187,13 +191,13 @@ async fn an_operation_without_its_publisher_is_missed_unless_it_is_over_or_anoth
         .await
         .unwrap();
     stage.gone(id, "1:2", Some("a")).await;
-    assert_eq!(stage.missed(id).await, 1, "it is over");
+    assert_eq!(stage.losses(id).await, 1, "the operation has ended");
     stage.gone(id, "1:3", Some("b")).await;
-    assert_eq!(stage.missed(id).await, 2);
+    assert_eq!(stage.losses(id).await, 2);
 }
 
 #[tokio::test]
-async fn a_stream_whose_operation_another_stands_for_is_not_missed() {
+async fn the_loss_of_a_stream_is_not_published_if_a_control_stream_accompanies_its_operation() {
     let Some(stage) = Stage::new() else {
         return;
     };
@@ -202,7 +206,7 @@ async fn a_stream_whose_operation_another_stands_for_is_not_missed() {
         operation: Some(operation("a b")),
         ..Message::text("x")
     };
-    for (is_over, missed) in [(false, 0), (true, 0)] {
+    for (is_over, losses) in [(false, 0), (true, 0)] {
         stage
             .scripts
             .stand(id, "1", "1:1", &operation("a b"))
@@ -234,19 +238,19 @@ async fn a_stream_whose_operation_another_stands_for_is_not_missed() {
         }
         stage.scripts.drop_node(id, "2").await.unwrap();
         stage.gone(id, "2:1", None).await;
-        assert_eq!(stage.missed(id).await, missed);
+        assert_eq!(stage.losses(id).await, losses);
         stage
             .scripts
             .publish(id, &over(Some("a b")), None)
             .await
             .unwrap();
         stage.gone(id, "1:1", Some("a b")).await;
-        assert_eq!(stage.missed(id).await, missed);
+        assert_eq!(stage.losses(id).await, losses);
     }
 }
 
 #[tokio::test]
-async fn what_is_requested_is_kept_told_and_over_with_its_operation() {
+async fn requests_are_stored_sent_to_listeners_and_done_when_their_operation_ends() {
     let Some(stage) = Stage::new() else {
         return;
     };
@@ -254,23 +258,23 @@ async fn what_is_requested_is_kept_told_and_over_with_its_operation() {
     let mut inbox = stage.inbox("1").await;
     stage.join(id, "1", 0).await;
     stage.report(id, "1", 0, 1, 1).await.unwrap();
-    inbox.told().await;
+    inbox.notices().await;
     let cancel = Cancel {
         operation: Some(operation("a =b")),
     };
     let asked = stage
         .ask(id, Change::Set(Level::Debug), Change::Set(cancel.clone()))
         .await;
-    assert_eq!(inbox.told().await, [Notice::Audience(id, asked.clone())]);
+    assert_eq!(inbox.notices().await, [Notice::Audience(id, asked.clone())]);
     assert_eq!(stage.say(id, "x").await.requested, asked.requested);
     stage.ask(id, Change::Set(Level::Debug), Change::Keep).await;
     for other in [None, Some("a"), Some("a =c")] {
         stage.scripts.publish(id, &over(other), None).await.unwrap();
     }
-    let told = inbox.told().await;
+    let notices = inbox.notices().await;
     assert!(
-        told.iter().all(|it| matches!(it, Notice::Published(..))),
-        "{told:?}"
+        notices.iter().all(|it| matches!(it, Notice::Published(..))),
+        "{notices:?}"
     );
     let over_now = stage
         .scripts
@@ -283,7 +287,7 @@ async fn what_is_requested_is_kept_told_and_over_with_its_operation() {
     );
     assert!(
         inbox
-            .told()
+            .notices()
             .await
             .iter()
             .any(|it| matches!(it, Notice::Audience(..)))
@@ -300,7 +304,7 @@ async fn what_is_requested_is_kept_told_and_over_with_its_operation() {
 }
 
 #[tokio::test]
-async fn an_operation_at_work_keeps_its_channel_from_being_idle() {
+async fn a_running_operation_keeps_its_channel_from_being_idle() {
     let Some(stage) = Stage::new() else {
         return;
     };
@@ -343,7 +347,7 @@ async fn an_operation_at_work_keeps_its_channel_from_being_idle() {
     stage.scripts.end_if_idle(id, now).await.unwrap();
     assert!(
         stage.scripts.info(id).await.unwrap().is_some(),
-        "it counts from the end of the work on"
+        "idleness counts from the end of the work"
     );
     stage
         .scripts
@@ -354,7 +358,7 @@ async fn an_operation_at_work_keeps_its_channel_from_being_idle() {
 }
 
 #[tokio::test]
-async fn a_node_stands_only_where_it_reads_or_works() {
+async fn a_node_is_listed_only_where_it_reads_or_publishes() {
     let Some(stage) = Stage::new() else {
         return;
     };
@@ -389,7 +393,7 @@ async fn a_node_stands_only_where_it_reads_or_works() {
         .await
         .unwrap();
     stage.scripts.drop_node(id, "1").await.unwrap();
-    assert!(at().await, "its work is yet to be missed");
+    assert!(at().await, "the loss of its work has not been reported yet");
     stage.gone(id, "1:3", Some("a")).await;
     assert!(!at().await);
 }

@@ -24,19 +24,19 @@ pub(super) struct Ahead {
 type Chunk = Result<Option<Bytes>, Problem>;
 
 impl Ahead {
-    /// Reads what has come, without waiting.
+    /// Reads what has arrived, without waiting.
     pub(super) async fn read_ready(&mut self, body: &mut Body) {
         while self.bytes < AHEAD_BYTES && !self.is_over() {
             tokio::select! {
                 biased;
                 chunk = next_chunk(body) => self.push(chunk),
-                // The connection reads on only when this task is polled again.
+                // The connection reads more only when this task is polled again.
                 () = yield_now() => return,
             }
         }
     }
 
-    /// Waits for `sending`, and reads ahead meanwhile: `note` takes the number of bytes that are held, and returns
+    /// Waits for `sending`, and reads ahead meanwhile. `note` gets the number of bytes that are held, and returns
     /// whether there is room for more.
     pub(super) async fn read_during<T>(
         &mut self,
@@ -80,7 +80,7 @@ impl Ahead {
         }
     }
 
-    /// Returns the next bytes, if they have come and at most `room` lines end in them.
+    /// Returns the next bytes if they have arrived and at most `room` lines end in them.
     pub(super) fn pop_lines(&mut self, room: usize) -> Option<Bytes> {
         let fits = |chunk: &mut Chunk| match chunk {
             Ok(Some(bytes)) => memchr::memchr_iter(b'\n', bytes).count() <= room,

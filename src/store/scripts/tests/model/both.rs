@@ -1,4 +1,4 @@
-//! A hub, the same channels in a store, and what is done with both.
+//! A hub and the same channels in a store, and the steps that are run on both.
 
 use std::collections::HashMap;
 use std::task::{Context, Poll, Waker};
@@ -20,11 +20,11 @@ pub(super) struct Both<'a> {
     pub(super) workers: Vec<Worker>,
     pub(super) said: usize,
     pub(super) tickets: usize,
-    /// The number that the next message has that node [`HEARD`] is told of, in the channels that it joined.
+    /// By channel, the number of the next message that node [`WATCHED_NODE`] should get.
     pub(super) next: HashMap<ClientId, u64>,
 }
 
-/// What both must answer alike: times are their own.
+/// The parts of an answer that must be equal; times may differ.
 pub(super) type Answer = (Option<u64>, u64, usize, crate::control::Requested);
 
 pub(super) fn answer(receipt: &Receipt) -> Answer {
@@ -117,7 +117,7 @@ impl Both<'_> {
             let joined = refused(self.stage.try_join(id, NODES[node], 1, true).await);
             joined.map(|join| match join {
                 Join::Joined(image, _) => image.last().seq + 1,
-                Join::Ended(..) => panic!("nobody resumes"),
+                Join::Ended(..) => panic!("no reader resumes here"),
             })
         } else {
             let count = here.len() + 1;
@@ -126,7 +126,7 @@ impl Both<'_> {
         };
         assert_eq!(joined.as_ref().err(), own.as_ref().err());
         if let (Ok(own), Ok(next)) = (own, joined) {
-            if here.is_empty() && node == HEARD {
+            if here.is_empty() && node == WATCHED_NODE {
                 self.next.insert(id, next);
             }
             here.push(own);
@@ -155,7 +155,7 @@ impl Both<'_> {
         };
         let mut cx = Context::from_waker(Waker::noop());
         let _ = reader.poll_read(&mut Vec::new(), max, &mut cx);
-        // The others are ahead of it from time to time.
+        // So that other readers get ahead of it.
         readers.rotate_left(1);
         self.report(channel, node).await.unwrap();
     }
@@ -185,9 +185,9 @@ impl Both<'_> {
         }
     }
 
-    /// What a node is told follows on what it has, without holes.
+    /// Checks that the notices to a node continue what it has, without holes.
     async fn hear(&mut self) {
-        for notice in self.inbox.told().await {
+        for notice in self.inbox.notices().await {
             let Notice::Published(id, published) = notice else {
                 continue;
             };
@@ -202,7 +202,7 @@ impl Both<'_> {
         }
     }
 
-    /// Both hold the same messages.
+    /// Checks that both hold the same messages.
     pub(super) async fn compare_logs(&mut self) {
         for (channel, id) in self.ids.into_iter().enumerate() {
             self.readers.retain(|(of, _), _| *of != channel);
@@ -210,7 +210,7 @@ impl Both<'_> {
             for node in NODES {
                 let _ = self.stage.report(id, node, 0, 0, 1).await;
             }
-            let shared = refused(self.stage.try_join(id, NODES[HEARD], 1, false).await);
+            let shared = refused(self.stage.try_join(id, NODES[WATCHED_NODE], 1, false).await);
             let Ok(Join::Joined(image, _)) = shared else {
                 assert!(own.is_err());
                 continue;

@@ -1,4 +1,4 @@
-//! Publishers that have work in the hub and in the store.
+//! Publishers that are connected to the hub and to the store.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use super::*;
 use crate::hub::{BROKEN_OFF, ControlStream, PublishStream};
 use crate::message::Level;
 
-/// A publisher that the hub and the store both have.
+/// A publisher that is connected to both.
 pub(super) struct Worker {
     pub(super) channel: usize,
     /// Its name in the store.
@@ -58,7 +58,7 @@ impl Both<'_> {
         }
     }
 
-    /// One of those workers that are such.
+    /// Takes one of the workers that satisfy the condition.
     pub(super) fn take(
         &mut self,
         which: usize,
@@ -169,7 +169,7 @@ impl Both<'_> {
         }
     }
 
-    /// A publisher goes without having come to its end.
+    /// Disconnects a publisher that has not finished.
     pub(super) async fn lose(&mut self, worker: Worker) -> Result<(), Refusal> {
         let operation = match &worker.own {
             Own::Stream { .. } => None,
@@ -190,7 +190,7 @@ impl Both<'_> {
         for channel in 0..CHANNELS {
             self.readers.remove(&(channel, node));
             let id = self.ids[channel];
-            if node == HEARD {
+            if node == WATCHED_NODE {
                 self.next.remove(&id);
             }
             let Ok(work) = self.stage.scripts.drop_node(id, NODES[node]).await else {
@@ -199,7 +199,7 @@ impl Both<'_> {
             for (name, operation) in work {
                 let worker = self
                     .take(0, |it| it.work == name)
-                    .expect("a worker that nobody knows");
+                    .expect("an unknown worker");
                 let stands = match &worker.own {
                     Own::Stream { .. } => None,
                     Own::Stands { operation, .. } => Some(operation.clone()),
