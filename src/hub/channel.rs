@@ -55,7 +55,8 @@ struct State {
 struct Reader {
     /// The number of the next message to read.
     next: u64,
-    /// `next` before the last messages were read. They may not have been written to the socket.
+    /// The oldest number that the reader still needs: it has not written the messages that it read last until it reads
+    /// again.
     before: u64,
     /// Whether the store lost messages at this position, and the reader has not got a gap for it yet.
     owes_a_gap: bool,

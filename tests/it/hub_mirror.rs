@@ -136,6 +136,26 @@ async fn a_reader_that_leaves_because_the_hub_closes_keeps_its_place() {
     assert_eq!(mirror.take_change(), Some(left));
 }
 
+#[tokio::test]
+async fn a_reader_needs_what_it_read_last_until_it_reads_again() {
+    let hub = hub();
+    let mut store = Store::new(10);
+    store.publish(5);
+    let mirror = hub.mirror(ClientId::random(), store.image(1)).unwrap();
+    let opened = mirror.subscribe(Format::Text, Position::Start, None);
+    let mut reader = opened.unwrap().unwrap();
+    mirror.note_awaited();
+    assert_eq!(mirror.take_change(), Some(change(1, 1)));
+
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(reader.poll_read(&mut Vec::new(), 100, &mut cx).is_ready());
+    assert_eq!(mirror.take_change(), None, "it may not have written them");
+    assert!(mirror.is_awaited());
+    assert!(reader.poll_read(&mut Vec::new(), 100, &mut cx).is_pending());
+    assert_eq!(mirror.take_change(), Some(change(1, 6)));
+    assert!(!mirror.is_awaited());
+}
+
 /// Returns the report of `readers`, which need this number next at the earliest.
 fn change(readers: usize, slowest: u64) -> MirrorChange {
     MirrorChange {

@@ -327,13 +327,10 @@ impl State {
         self.reader_count() == 0 && !self.has_control_streams()
     }
 
-    /// Returns the oldest number that a reader still needs; `None` without readers. A reader that is not at the end
-    /// needs the messages that it read last, until it reads again: they may not be written yet, and if this server ends,
-    /// the reader has to get them from another one.
+    /// Returns the oldest number that a reader still needs; `None` without readers. If this server ends, the reader has
+    /// to get it from another one.
     fn slowest(&self) -> Option<u64> {
-        let next = self.log.next();
-        let needed = |it: &Reader| if it.next < next { it.before } else { next };
-        self.readers.iter().flatten().map(needed).min()
+        self.readers.iter().flatten().map(|it| it.before).min()
     }
 
     /// Returns whether the slowest reader, if any, has read so far that it should be reported.
@@ -348,7 +345,7 @@ impl State {
             held_from => self.log.next().saturating_sub(held_from) / REPORTED_PART,
         };
         let mark = mirrored.reported + part.max(1);
-        let is_behind = |it: &Option<Reader>| it.as_ref().is_some_and(|it| it.next < mark);
+        let is_behind = |it: &Option<Reader>| it.as_ref().is_some_and(|it| it.before < mark);
         // Every reader calls this for every message, so it must not scan all readers each time.
         if self.readers.get(mirrored.behind).is_some_and(is_behind) {
             return false;

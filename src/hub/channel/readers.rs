@@ -148,6 +148,7 @@ impl Channel {
             wake_writers(waiting);
             return Poll::Ready(read);
         }
+        let has_written = mem::replace(&mut reader.before, reader.next) != reader.next;
         if let Some(last) = mirrored.as_ref().and_then(|it| it.last())
             && last.seq >= reader.next
         {
@@ -169,6 +170,9 @@ impl Channel {
         match &mut reader.waker {
             Some(waker) => waker.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
+        }
+        if has_written && state.read_far(self.shared.limits.log.messages) {
+            self.queue_change(state);
         }
         Poll::Pending
     }
