@@ -36,6 +36,17 @@ test("whatever can be pressed does something", () => {
   }
 });
 
+test("an entry of the menu has the words of the key that does the same", () => {
+  const entries = [...page.matchAll(/role="menuitem"[^>]*data-does="(\w+)">([^<]*)</g)].map(([, name, label]) => [name, label]);
+  const does = new Map(TABLE.map((it) => [it.action, it.does]));
+  // What Open does depends on whether the list follows, and its two texts say so in another order.
+  const withKey = entries.filter(([name]) => does.has(name) && name !== "Open");
+  assert.ok(withKey.length > 15);
+  for (const [name, label] of withKey) {
+    assert.equal(label[0].toLowerCase() + label.slice(1), does.get(name), name);
+  }
+});
+
 test("no key has two uses", () => {
   const keys = TABLE.flatMap((it) => it.keys);
   assert.equal(new Set(keys).size, keys.length);
