@@ -1,5 +1,5 @@
 //! The HTTP client: [`Client`] for requests that have one answer, [`subscribe`] for reading a stream,
-//! [`publish`] for sending many messages safely.
+//! [`publish`] for sending messages until they are acknowledged.
 //!
 //! Everything goes through one HTTP stack; the formats are those of `wire`. Nothing here depends on a terminal, a
 //! command line or the server's code.
@@ -9,6 +9,7 @@ pub mod control_feed;
 mod error;
 pub mod give_up;
 mod local;
+mod lost;
 pub mod publish;
 mod request;
 mod response;
@@ -42,7 +43,7 @@ pub use stream_url::{BadStreamUrl, StreamUrl};
 pub use url::{BadServerUrl, ServerUrl};
 pub use url_stream::{StreamRequest, TlsOptions, UrlStream};
 
-use error::{Cause, Lost};
+use lost::{Cause, Lost};
 use request::ClientRequest;
 use response::{Expected, Refusal};
 use tls::Trust;
@@ -118,7 +119,7 @@ impl Client {
         self.authorization.is_some()
     }
 
-    /// Gets a new client ID, whose channel is open from then on.
+    /// Requests a new client ID, and opens its channel.
     ///
     /// # Errors
     /// [`ClientError`] if no server answers or it refuses.
@@ -146,7 +147,7 @@ impl Client {
             self.within(self.accepted(request)).await.map(drop)
         };
         match stop(Method::POST).await {
-            // As the original protocol has it.
+            // The original protocol stops with a GET.
             Err(error) if matches!(error.status(), Some(404 | 405 | 501)) => {
                 stop(Method::GET).await
             }
@@ -154,8 +155,8 @@ impl Client {
         }
     }
 
-    /// Publishes one message to one client. `key` identifies it, so that the repetition after a lost connection, of
-    /// which there is one, does not publish it twice.
+    /// Publishes one message to one client. If the connection is lost, sends it once more; the server recognizes it by
+    /// its idempotency `key`, and does not publish it twice.
     ///
     /// # Errors
     /// [`ClientError`] if no server answers, the connection is lost twice, or the server refuses.
@@ -166,8 +167,8 @@ impl Client {
         key: &str,
     ) -> Result<answer::Published, ClientError> {
         let mut request = self.request(Method::POST, &Route::Client.path_for(id), Some(id));
-        request.carry(wire::JSON, wire::json::publication(message).into());
-        request.name(key)?;
+        request.set_body(wire::JSON, wire::json::publication(message).into());
+        request.set_idempotency_key(key)?;
         match self.json(request.clone()).await {
             Err(ClientError::Lost { .. }) => self.json(request).await,
             answer => answer,
@@ -180,18 +181,18 @@ impl Client {
     /// [`ClientError`] if no server answers or it refuses.
     pub async fn broadcast(&self, message: &Message) -> Result<answer::Broadcast, ClientError> {
         let mut request = self.request(Method::POST, Route::Broadcast.path(), None);
-        request.carry(wire::JSON, wire::json::publication(message).into());
+        request.set_body(wire::JSON, wire::json::publication(message).into());
         self.json(request).await
     }
 
     /// Returns whether the server answers without a server error.
-    pub(crate) async fn is_well(&self) -> bool {
+    pub(crate) async fn is_healthy(&self) -> bool {
         let request = self.request(Method::GET, Route::Health.path(), None);
         let answer = request.send(&self.http).await;
         answer.is_ok_and(|it| !it.status().is_server_error())
     }
 
-    /// Adds a request to one client's publishers.
+    /// Sends a control request to one client's publishers.
     ///
     /// # Errors
     /// [`ClientError`], if no server answers or it refuses.
@@ -201,20 +202,19 @@ impl Client {
         control: &ControlRequest,
     ) -> Result<(), ClientError> {
         let mut request = self.request(Method::POST, &Route::Control.path_for(id), Some(id));
-        request.carry(wire::JSON, wire::control::request_object(control).into());
-        let asked = self.within(self.accepted(request)).await;
-        match asked {
+        request.set_body(wire::JSON, wire::control::request_object(control).into());
+        match self.within(self.accepted(request)).await {
             Err(ClientError::Refused {
                 status: 404 | 405 | 501,
                 is_problem: false,
                 ..
             }) => Err(ClientError::NoControl),
-            asked => asked.map(drop),
+            answer => answer.map(drop),
         }
     }
 
-    /// Reads the requests to one client's publishers, until the feed is dropped. A feed for an operation accompanies
-    /// that operation's publisher: the server notifies watchers if it ends without an outcome.
+    /// Reads the control requests to one client's publishers, until the feed is dropped. A feed with an operation stands
+    /// for that operation's publisher: if it ends before the outcome, the server tells the watchers.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -260,7 +260,7 @@ impl Client {
         self.json_from(request).await.map(|(answer, _)| answer)
     }
 
-    /// Returns an answer's JSON, and which server sent it.
+    /// Returns an answer's JSON, and the address that sent it.
     async fn json_from<T: serde::de::DeserializeOwned>(
         &self,
         request: ClientRequest,
@@ -273,7 +273,7 @@ impl Client {
         .await
     }
 
-    /// Sends a request; any answer but a success is an error.
+    /// Sends a request; an answer with an error status is an error.
     async fn accepted(&self, request: ClientRequest) -> Result<reqwest::Response, ClientError> {
         let sent = request.send(&self.http).await;
         let response = sent.map_err(|lost| lost.at(&self.server))?;
@@ -297,13 +297,13 @@ impl Client {
 }
 
 impl ClientRequest {
-    fn carry(&mut self, kind: &'static str, body: Bytes) {
+    fn set_body(&mut self, kind: &'static str, body: Bytes) {
         self.headers
             .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         self.body = Some(body);
     }
 
-    fn name(&mut self, key: &str) -> Result<(), ClientError> {
+    fn set_idempotency_key(&mut self, key: &str) -> Result<(), ClientError> {
         let value = HeaderValue::try_from(key)
             .map_err(|_| ClientError::Setup("an idempotency key must be visible ASCII".into()))?;
         let name = HeaderName::from_static(wire::IDEMPOTENCY_KEY_HEADER);
@@ -323,19 +323,19 @@ impl UrlStream {
     }
 }
 
-/// What the HTTP library must know of a server.
+/// What the setup of the HTTP library depends on.
 #[derive(Clone, Copy)]
 struct HttpOptions<'a> {
     /// Whether the server is on this machine.
     is_loopback: bool,
     /// Whether the connection is without TLS.
     is_plain: bool,
-    /// Whether the library may repeat a request that the server has not looked at, as it says.
+    /// Whether the library may repeat a request that the server reports as not processed.
     may_repeat: bool,
     trust: Trust<'a>,
 }
 
-/// Returns the HTTP library's client for this server.
+/// Sets up the HTTP library.
 fn http(options: HttpOptions) -> Result<reqwest::Client, ClientError> {
     let HttpOptions {
         is_loopback,
@@ -359,7 +359,7 @@ fn http(options: HttpOptions) -> Result<reqwest::Client, ClientError> {
             builder.retry(never).pool_max_idle_per_host(0)
         }
     };
-    // A proxy's loopback addresses are its own.
+    // A proxy would connect to its own loopback address.
     let direct = |builder: reqwest::ClientBuilder| {
         if is_loopback {
             builder.no_proxy()
@@ -367,14 +367,14 @@ fn http(options: HttpOptions) -> Result<reqwest::Client, ClientError> {
             builder
         }
     };
-    let nobody = || tls::config(Trust::Only(&[]));
-    // A codechat server on this machine redirects nowhere else, so the certificates need not be read.
+    let trust_none = || tls::config(Trust::Only(&[]));
+    // A codechat server on this machine redirects to no other server, so the system's certificates need not be read.
     let config = if is_loopback && is_plain && may_repeat {
-        nobody()
+        trust_none()
     } else {
         match tls::config(trust) {
             // A machine without root certificates can still use plain HTTP.
-            Err(_) if is_plain => nobody(),
+            Err(_) if is_plain => trust_none(),
             config => config,
         }
     };

@@ -7,6 +7,7 @@ use crate::message::{Level, Operation};
 
 /// What is requested of a channel's publishers: the newest request of each kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Requested {
     /// The level of detail that is requested.
     pub level: Option<Level>,
@@ -54,6 +55,7 @@ pub enum Change<T> {
 
 /// What publishers are told: how many watch, and what they request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ControlState {
     /// Open streams of the channel.
     pub subscribers: usize,

@@ -50,6 +50,7 @@ impl fmt::Display for ClientId {
     "a client ID is a version 4 UUID such as {example}",
     example = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b"
 )]
+#[non_exhaustive]
 pub struct NotAClientId;
 
 impl FromStr for ClientId {
@@ -93,6 +94,7 @@ impl fmt::Display for EventId {
 /// Why a text is not an event ID.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("an event ID is a number, a hyphen and a time in milliseconds, such as 17-1732262400123")]
+#[non_exhaustive]
 pub struct NotAnEventId;
 
 impl FromStr for EventId {
@@ -140,6 +142,7 @@ pub struct Event {
 
 /// The format of a stream's data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Format {
     /// The message's text alone, for simple clients.
     #[default]
@@ -178,6 +181,7 @@ pub struct NotAFormat;
 
 /// Messages that one subscriber lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Gap {
     /// The log dropped these before the subscriber had read them.
     Known {
@@ -232,6 +236,7 @@ impl fmt::Display for Gap {
 
 /// Why a stream has ended for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum End {
     /// Somebody stopped it.
     Stopped,

@@ -36,7 +36,7 @@ pub use self::channel::{BROKEN_OFF, CONTROL_STREAMS, ControlEvent, Position};
 pub use self::control_stream::ControlStream;
 use self::eviction::Candidates;
 pub use self::held::Held;
-pub use self::idempotency::KEYS;
+pub use self::idempotency::{FINISHED_KEYS, UNFINISHED_KEYS};
 pub use self::image::{Image, Loss, MirrorChange, Missing};
 pub use self::limits::{Limits, Refusal};
 pub use self::log::LogLimits;
@@ -64,6 +64,7 @@ pub struct Frames {
 
 /// The outcome of a publish request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Receipt {
     /// The ID of the last message; `None` if there was none.
     pub last: Option<EventId>,
@@ -95,7 +96,7 @@ struct Shared {
     limits: Limits,
     frames: Frames,
     started: Instant,
-    /// The size of all logs, in bytes.
+    /// The size of all logs and idempotency keys, in bytes.
     memory: AtomicUsize,
     /// The size of all unfinished requests, in bytes.
     held: AtomicUsize,

@@ -19,6 +19,8 @@ pub const OPERATION_MAX_CHARS: usize = 128;
 pub const EVENT_NAME_MAX: usize = 64;
 /// The event name of a message without one.
 pub const DEFAULT_EVENT: &str = "debug";
+/// What the text of a message begins with that says that its operation begins.
+pub(crate) const STARTED: &str = "Started ";
 /// Event names that only the server may use.
 pub const RESERVED_EVENTS: [&str; 3] = ["gap", "end", "control"];
 
@@ -80,6 +82,12 @@ impl Message {
         !(said || event.is_some() || fields.is_some() || *system)
     }
 
+    /// Returns whether it says that its operation begins.
+    #[cfg(feature = "client")]
+    pub(crate) fn is_start(&self) -> bool {
+        self.operation.is_some() && self.text.starts_with(STARTED)
+    }
+
     /// Returns its event name, or the default.
     #[must_use]
     pub fn event_name(&self) -> &str {
@@ -102,6 +110,7 @@ impl Message {
 
 /// Why a part of a message was refused. The text names the part, the rule and the value.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Invalid {
     /// Not one of the five levels.
     #[error("level must be trace, debug, info, warn or error, not {0:?}")]

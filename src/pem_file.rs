@@ -13,6 +13,7 @@ use crate::file_error;
 /// A file that cannot be read, or holds something else.
 #[derive(Debug, Error)]
 #[error("cannot read the {what} file {}: {why}", .path.display())]
+#[non_exhaustive]
 pub struct PemFileError {
     /// What the file is for: `certificate`, `store's key`.
     what: &'static str,

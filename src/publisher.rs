@@ -73,9 +73,11 @@ impl Publisher {
     /// Publishes to this server. Nothing is sent yet, and a server that is away is no error.
     ///
     /// Messages go into a queue of at most 8,192 messages and 8 MiB (1,024 and 1 MiB for one client). A thread, started when the
-    /// first scope or message needs it, sends them. If the queue is full, or the server is away for more than 30 s, the oldest
-    /// messages are dropped, and the next one is preceded by their number. Before the application ends, call
-    /// [`Publisher::flush`].
+    /// first scope or message needs it, sends them, up to 32 clients' at once. If the queue is full, or the server is away for
+    /// more than 30 s, the oldest messages are dropped, and the next one is preceded by their number. Before the application ends,
+    /// call [`Publisher::flush`].
+    ///
+    /// A fork does not take the thread along: a process that forks makes its publishers afterwards.
     ///
     /// ```no_run
     /// use std::time::Duration;
@@ -140,7 +142,7 @@ impl Publisher {
     }
 
     /// Waits until everything is sent, for at most this long: the last thing that an application does which publishes to a
-    /// server.
+    /// server. Does not wait in the child of a process that forked, since nothing is sent there.
     ///
     /// # Errors
     /// [`Unflushed`] if something is left.

@@ -137,8 +137,8 @@ impl Scope {
         link.send(message.repaired(), named.as_deref());
     }
 
-    /// Begins an operation, whose messages are grouped under this name. While one by this name runs for this client, the new
-    /// one is called `name #2`, and so on.
+    /// Begins an operation, whose messages are grouped under this name: with the text `Started name`, of the level info. While
+    /// one by this name runs for this client, the new one is called `name #2`, and so on.
     #[must_use = "dropping it ends the operation"]
     pub fn operation(&self, name: &str) -> OperationGuard {
         OperationGuard::begin(self, name)

@@ -1,8 +1,20 @@
 //! The secret between a server and its clients. It is shown nowhere: not in a log, not in an error.
 
 use std::fmt;
+#[cfg(feature = "client")]
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
 
+#[cfg(feature = "client")]
+use encoding_rs::UTF_8;
 use subtle::ConstantTimeEq;
+
+/// Upper bound of a file that holds one, in bytes.
+#[cfg(feature = "client")]
+const FILE_MAX: u64 = 4096;
 
 /// A secret that no log shows.
 #[derive(Clone)]
@@ -12,6 +24,29 @@ impl Token {
     /// Wraps it; white space around it, such as a file's last line end, is no part of it.
     pub fn new(token: impl AsRef<str>) -> Self {
         Self(token.as_ref().trim().into())
+    }
+
+    /// Reads it from bytes, without a byte order mark that an editor added. Invalid UTF-8 is replaced by characters that are not
+    /// ASCII, so that it is not sendable.
+    #[cfg(feature = "client")]
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
+        Self::new(UTF_8.decode(bytes).0)
+    }
+
+    /// Reads it from a file.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is too long to hold one.
+    #[cfg(feature = "client")]
+    pub(crate) fn from_file(path: &Path) -> io::Result<Self> {
+        let mut bytes = Vec::new();
+        let mut start = File::open(path)?.take(FILE_MAX + 1);
+        start.read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > FILE_MAX {
+            let text = format!("it is over the limit of {FILE_MAX} bytes; is that the right file?");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+        }
+        Ok(Self::from_bytes(&bytes))
     }
 
     /// Whether there is none after all.

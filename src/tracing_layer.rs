@@ -4,6 +4,7 @@ mod fields;
 mod filter;
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::thread;
 
 use tracing_core::{Event, Metadata, Subscriber, span};
@@ -13,7 +14,7 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use self::fields::Fields;
-use self::filter::ScopeFilter;
+use self::filter::{ScopeFilter, Targets};
 use crate::message::{Level, Message, Outcome};
 use crate::scope::{self, Key, OperationGuard, Scope, current, levels};
 
@@ -75,7 +76,7 @@ where
 /// What [`tracing_layer`] sends.
 #[derive(Clone, Debug, Default)]
 pub struct TracingOptions {
-    targets: Vec<(String, LevelFilter)>,
+    targets: Targets,
     spans: Spans,
 }
 
@@ -86,7 +87,8 @@ pub enum Spans {
     /// Those with a field `operation`.
     #[default]
     Marked,
-    /// Besides, all others of the level info or above, under their own names.
+    /// Besides, all others of the level info or above, under their own names: of a target in
+    /// [`TracingOptions::target`], those of its level or above.
     Info,
 }
 
@@ -100,7 +102,7 @@ impl TracingOptions {
     /// Sends events of targets that begin with `name` only down to `level`. Of several that fit, the last one counts.
     #[must_use]
     pub fn target(mut self, name: &str, level: LevelFilter) -> Self {
-        self.targets.push((name.into(), level));
+        self.targets.0.push((name.into(), level));
         self
     }
 
@@ -118,12 +120,17 @@ impl TracingOptions {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         levels::follow();
+        let targets = Arc::new(self.targets);
+        let filter = ScopeFilter {
+            targets: Arc::clone(&targets),
+        };
         let spans = self.spans;
-        ScopeEvents { spans }.with_filter(ScopeFilter::new(self.targets))
+        ScopeEvents { targets, spans }.with_filter(filter)
     }
 }
 
 struct ScopeEvents {
+    targets: Arc<Targets>,
     spans: Spans,
 }
 
@@ -169,7 +176,9 @@ where
             return;
         };
         let metadata = attributes.metadata();
-        let is_named = self.spans == Spans::Info && *metadata.level() <= tracing_core::Level::INFO;
+        let is_named = self.spans == Spans::Info
+            && *metadata.level() <= tracing_core::Level::INFO
+            && self.targets.may_send(metadata);
         let own_name = || is_named.then(|| metadata.name().to_owned());
         let name = fields.operation.or_else(own_name);
         let operation = name.map(|name| current().operation(&name));
@@ -299,15 +308,19 @@ mod tests {
 
     #[test]
     fn every_span_of_info_is_an_operation_if_that_is_wanted() {
-        let layer = TracingOptions::new().spans(Spans::Info).layer();
+        let layer = TracingOptions::new().spans(Spans::Info);
+        let layer = layer.target("quiet", LevelFilter::WARN).layer();
         let hub = Hub::new(Limits::default());
         let id = hub.connect().unwrap();
         let scope = Publisher::new(&hub).scope(id);
         with_default(registry().with(layer), || {
             scope.in_scope(|| {
-                tracing::info_span!("import").in_scope(|| tracing::info!(target: "app", "reading"));
+                tracing::info_span!(target: "app", "import")
+                    .in_scope(|| tracing::info!(target: "app", "reading"));
                 tracing::debug_span!("detail")
                     .in_scope(|| tracing::info!(target: "app", "in no operation"));
+                tracing::info_span!(target: "quiet::module", "query")
+                    .in_scope(|| tracing::info!(target: "app", "in none either"));
             });
         });
         let mut feed = hub.feed(id, Position::Start).unwrap();
@@ -326,6 +339,7 @@ mod tests {
             (&import, true)
         );
         assert_eq!(said[3], (None, "in no operation".into()));
+        assert_eq!(said[4], (None, "in none either".into()));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::message::Message;
 
 /// What happens on a stream.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Update {
     /// A connection was accepted; each time.
     Connected {

@@ -37,7 +37,9 @@ fn two_thousand() {
 
 /// What the first watched request costs, which every callsite is told of.
 fn arming() {
-    with_default(&layer(), two_thousand);
+    // It is told of the callsites for as long as it is there.
+    let layer = layer();
+    with_default(&layer, two_thousand);
     let times = (0..101).map(|_| {
         let start = Instant::now();
         tracing_core::callsite::rebuild_interest_cache();

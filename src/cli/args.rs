@@ -1,13 +1,11 @@
 //! Arguments that several commands share.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
-use encoding_rs::UTF_8;
 
 use super::shell;
 use super::values::default_address;
@@ -112,7 +110,7 @@ impl TokenArgs {
         let (token, place) = if let Some(path) = &self.token_file {
             (secret_in(path, "token")?, path.display().to_string())
         } else if let Some(value) = token_in_environment() {
-            (token_of(value.as_bytes()), VARIABLE.to_owned())
+            (Token::from_bytes(value.as_bytes()), VARIABLE.to_owned())
         } else {
             return Ok(None);
         };
@@ -131,32 +129,16 @@ impl TokenArgs {
 /// # Errors
 /// If it cannot be read, or is too long to be a secret.
 pub(crate) fn secret_in(path: &Path, what: &str) -> anyhow::Result<Token> {
-    const SECRET_BYTES: u64 = 4096;
-    let place = path.display();
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(SECRET_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|error| {
-            let reason = file_error::reason(&error);
-            anyhow!("cannot read the {what} file {place}: {reason}")
-        })?;
-    if bytes.len() as u64 > SECRET_BYTES {
-        bail!(
-            "the {what} in {place} is over the limit of {SECRET_BYTES} bytes; is that the right file?"
-        );
-    }
+    let secret = Token::from_file(path).map_err(|error| {
+        let reason = file_error::reason(&error);
+        anyhow!("cannot read the {what} file {}: {reason}", path.display())
+    })?;
     warn_where_exposed(what, path);
-    Ok(token_of(&bytes))
+    Ok(secret)
 }
 
 fn token_in_environment() -> Option<OsString> {
     std::env::var_os(VARIABLE).filter(|it| !it.is_empty())
-}
-
-/// Returns the token in these bytes, without a byte order mark that an editor added. Invalid UTF-8 is replaced by
-/// characters that are not ASCII, which are rejected later.
-fn token_of(bytes: &[u8]) -> Token {
-    Token::new(UTF_8.decode(bytes).0)
 }
 
 /// Warns if other users can read or write a file with a secret.

@@ -154,7 +154,7 @@ impl Decoder {
     /// Decodes these bytes, which must not be empty.
     fn decode(&mut self, coded: &[u8]) -> io::Result<Vec<u8>> {
         if matches!(self, Self::Undecided) {
-            // The method, deflate, and its window (RFC 1950, 2.2). A raw block that begins so is not made.
+            // The method, deflate, and its window (RFC 1950, 2.2). No encoder makes a raw block that begins like this.
             let is_zlib = coded[0] & 0x0f == 8 && coded[0] >> 4 <= 7;
             *self = if is_zlib {
                 Self::Zlib(ZlibDecoder::new(Vec::new()))
@@ -195,7 +195,7 @@ mod tests {
 
     const EVENTS: [&str; 3] = ["data: a\n\n", "data: b\n\n", "data: c\n\n"];
 
-    /// The events as a server codes them that flushes after each, a chunk an event.
+    /// Returns the events as a server encodes them that flushes after each, a chunk for each event.
     fn coded<W: Write>(mut encoder: W, coded: impl Fn(&mut W) -> &mut Vec<u8>) -> Vec<Vec<u8>> {
         let write = |event: &&str| {
             encoder.write_all(event.as_bytes()).unwrap();
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn each_event_is_there_with_its_last_byte() {
+    fn each_event_is_decoded_with_its_last_byte() {
         let level = Compression::default;
         for (coding, chunks) in [
             (
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_a_small_body_that_unpacks_to_much_little_is_held() {
+    async fn a_small_body_that_decodes_to_much_is_held_in_parts() {
         const LENGTH: usize = 64 << 20;
         let mut bomb = GzEncoder::new(Vec::new(), Compression::best());
         bomb.write_all(&vec![b'\n'; LENGTH]).unwrap();
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_of_the_coding_is_an_error() {
+    async fn invalid_data_is_an_error() {
         let body = stream::iter([Ok::<_, ()>(Bytes::from_static(b"data: no gzip\n\n"))]);
         let mut decoded = Decoded::new(body, Coding::Gzip);
         let error = decoded.next().await.unwrap().unwrap_err();

@@ -1,7 +1,6 @@
-//! Listening to what watchers ask of a publisher: [`ControlFeed`] connects, and connects again after
-//! every loss, for as long as somebody listens.
+//! Reading the control requests to a publisher: [`ControlFeed`] connects, and reconnects after each lost connection.
 //!
-//! There is nothing to resume: each connection begins with how things stand.
+//! There is nothing to resume, because each connection begins with the current state.
 
 use std::time::Duration;
 
@@ -44,13 +43,13 @@ pub enum ControlUpdate {
 /// closes the connection at once.
 #[derive(Debug)]
 pub struct ControlFeed {
-    heard: mpsc::Receiver<Result<ControlUpdate, FeedError>>,
+    updates: mpsc::Receiver<Result<ControlUpdate, FeedError>>,
     task: AbortHandle,
 }
 
 impl ControlFeed {
     pub(super) fn open(client: Client, id: ClientId, operation: Option<&Operation>) -> Self {
-        let (sender, heard) = mpsc::channel(WAITING);
+        let (sender, updates) = mpsc::channel(WAITING);
         let mut request = stream_request(&client, id, &Route::Control.path_for(id));
         let place = shown(&request.url);
         if let Some(operation) = operation {
@@ -67,11 +66,11 @@ impl ControlFeed {
             ),
             client,
             place,
-            was_there: false,
+            was_known: false,
             out: sender,
         };
         Self {
-            heard,
+            updates,
             task: tokio::spawn(listener.run()).abort_handle(),
         }
     }
@@ -81,7 +80,7 @@ impl ControlFeed {
     /// # Errors
     /// If nothing answers at the first try, or the server refuses for good; nothing comes after it.
     pub async fn next(&mut self) -> Option<Result<ControlUpdate, FeedError>> {
-        self.heard.recv().await
+        self.updates.recv().await
     }
 }
 
@@ -95,9 +94,8 @@ struct Listener {
     client: Client,
     place: String,
     transport: Transport,
-    /// Whether the client was known there once: if it no longer is, the server has restarted, and its watcher may
-    /// reconnect.
-    was_there: bool,
+    /// Whether the server has known the client. If it no longer does, it has restarted, and the watcher may reconnect.
+    was_known: bool,
     out: mpsc::Sender<Result<ControlUpdate, FeedError>>,
 }
 
@@ -111,7 +109,7 @@ impl Listener {
                     let _ = self.out.send(Err(error)).await;
                     return;
                 }
-                Ended::NoAnswer(_) if self.was_there => None,
+                Ended::NoAnswer(_) if self.was_known => None,
                 Ended::NoAnswer(lost) | Ended::Lasting(lost) => {
                     let error = lost.at(self.client.server()).into();
                     let _ = self.out.send(Err(error)).await;
@@ -139,7 +137,7 @@ impl Listener {
             match stream.next().await {
                 Some(Ok(SSE::Event(event))) if event.event_type == sse::END => return Ended::Over,
                 Some(Ok(SSE::Event(event))) if event.event_type == sse::CONTROL => {
-                    self.was_there = true;
+                    self.was_known = true;
                     backoff.reset();
                     if let Some(state) = parse_state(&event.data)
                         && self
@@ -161,7 +159,7 @@ impl Listener {
     fn ended(&self, error: &eventsource_client::Error) -> Ended {
         match no_stream(error) {
             Some(NoStream::Refused(refusal)) if refusal.ended => Ended::Over,
-            Some(NoStream::Refused(refusal)) if refusal.status == 404 && self.was_there => {
+            Some(NoStream::Refused(refusal)) if refusal.status == 404 && self.was_known => {
                 Ended::Refused(Refusal {
                     retry_after: None,
                     ..refusal.clone()

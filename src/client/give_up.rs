@@ -1,5 +1,5 @@
-//! How long a publisher tries. While there is input it never gives up, because the writer of the input waits; after its
-//! end only this program's caller waits, such as a CI job.
+//! When a publisher gives up. It never does before the end of the input, because it can make the writer of the input
+//! wait; after that, it would make only its own caller wait, such as a CI job.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Client;
 
-/// Lower and upper bound of how long a server that holds back a request has to answer a check.
-const SHORTEST_LOOK: Duration = Duration::from_secs(1);
-const LONGEST_LOOK: Duration = Duration::from_secs(30);
+/// Bounds of the time limit for a health check, and of the pause between two.
+const SHORTEST_CHECK: Duration = Duration::from_secs(1);
+const LONGEST_CHECK: Duration = Duration::from_secs(30);
 
 /// How long a publisher may fail after the end of its input.
 #[derive(Clone, Debug)]
@@ -20,13 +20,13 @@ pub struct GiveUp {
 }
 
 impl GiveUp {
-    /// `ended` is when the input ended; `None` while it has not.
+    /// Gives up `limit` after the end of the input. `ended` has the time of that end, or `None` before it.
     #[must_use]
     pub fn new(ended: watch::Receiver<Option<Instant>>, limit: Duration) -> Self {
         Self { ended, limit }
     }
 
-    /// For input that is complete.
+    /// Gives up after `limit`, because the input is complete.
     #[must_use]
     pub fn of(limit: Duration) -> Self {
         Self::new(watch::Sender::new(Some(Instant::now())).subscribe(), limit)
@@ -36,22 +36,22 @@ impl GiveUp {
         self.limit
     }
 
-    /// Waits until a body that has been sent since then is given up. May be called again.
+    /// Waits until a body whose first try was at `since` is given up. May be called again.
     pub(crate) async fn over(&self, since: Instant) {
         let mut ended = self.ended.clone();
-        // If its sender was dropped, the input has ended, too.
+        // If the sender was dropped, the input has ended as well.
         let ended = ended.wait_for(Option::is_some).await.ok();
         let ended = ended.and_then(|it| *it).unwrap_or(since);
         sleep_until(ended.max(since) + self.limit).await;
     }
 
-    /// Waits until the publisher gives up and the server does not answer. One that answers may hold back a request for
-    /// as long as its readers need.
+    /// Like [`GiveUp::over`], but goes on waiting as long as the server passes health checks: it may delay the answer
+    /// for as long as its readers need.
     pub(crate) async fn over_without_answer(&self, since: Instant, client: &Client) {
         self.over(since).await;
-        let look = self.limit.clamp(SHORTEST_LOOK, LONGEST_LOOK);
-        while let Ok(true) = timeout(look, client.is_well()).await {
-            tokio::time::sleep(look).await;
+        let limit = self.limit.clamp(SHORTEST_CHECK, LONGEST_CHECK);
+        while let Ok(true) = timeout(limit, client.is_healthy()).await {
+            tokio::time::sleep(limit).await;
         }
     }
 }

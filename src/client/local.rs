@@ -1,11 +1,9 @@
-//! Reading from a server on this machine: one GET over a connection of our own, whose answer
-//! may be an endless stream.
+//! A GET to a server on this machine, without the HTTP library.
 //!
-//! The HTTP library hands an answer on chunk by chunk, each from its task to ours, which costs 3 µs. Most
-//! servers make a chunk of each event, so under load that was nine tenths of what a watch cost. Here all
-//! chunks that one read brings become one piece ([`body`]), and an event costs 0.32 µs in all. Only plain
-//! HTTP without a proxy goes this way, to which a loopback address is always spoken; TLS, HTTP/2 and all
-//! else stay the library's, whose own type of answer comes out of both.
+//! The library passes on each chunk of an answer from its own task, and most servers send each event as a chunk. That
+//! costs 1.7 s of CPU for a million events; this reader, which passes on all chunks of one read at once ([`body`]), takes
+//! 0.5 s, and hyper's connection in the same task 0.64 s (`docs/benchmarks.md`). It is only for plain HTTP to a loopback
+//! address, which is never reached through a proxy. The answer has the library's type, so callers see no difference.
 
 mod body;
 
@@ -21,27 +19,28 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::error::{Cause, Lost, root_cause};
+use super::error::root_cause;
+use super::lost::{Cause, Lost};
 use super::url::is_loopback;
 use super::{CONNECT_TIMEOUT, KEEPALIVE, KEEPALIVE_RETRIES};
 
 use body::Body;
 
-/// The longest head of an answer, in bytes, and the most fields in it.
-const HEAD: usize = 64 << 10;
-const FIELDS: usize = 100;
+/// Upper bound of an answer's head, in bytes.
+const HEAD_MAX: usize = 64 << 10;
+/// Upper bound of the header fields of an answer.
+const FIELDS_MAX: usize = 100;
 
-/// Whether an address is one that this way leads to.
-pub(super) fn reaches(url: &Url) -> bool {
+/// Returns whether [`get`] may send a request to this address.
+pub(super) fn supports(url: &Url) -> bool {
     url.scheme() == "http" && is_loopback(url)
 }
 
-/// Asks, and waits for the head of the answer.
+/// Sends the request, and waits for the head of the answer.
 pub(super) async fn get(url: &Url, headers: &HeaderMap) -> Result<Response, Lost> {
     let stream = timeout(CONNECT_TIMEOUT, connect(url)).await;
-    let timed_out = |_| Err(io::ErrorKind::TimedOut.into());
     let stream = stream
-        .unwrap_or_else(timed_out)
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         .map_err(|error| Lost::new(Cause::NotConnected(root_cause(&error))))?;
     let answer = exchange(stream, url, headers).await;
     answer.map_err(|error| {
@@ -71,8 +70,8 @@ async fn exchange(mut stream: TcpStream, url: &Url, headers: &HeaderMap) -> io::
     stream.write_all(&request(url, headers)).await?;
     let mut bytes = BytesMut::new();
     loop {
-        if bytes.len() > HEAD {
-            return Err(invalid("its answer's head is too long"));
+        if bytes.len() > HEAD_MAX {
+            return Err(invalid("the head of the answer is too long"));
         }
         if stream.read_buf(&mut bytes).await? == 0 {
             let text = "connection closed before message completed";
@@ -107,12 +106,12 @@ fn request(url: &Url, headers: &HeaderMap) -> Vec<u8> {
     request
 }
 
-/// The head that `bytes` begin with, and its length; `None` while it is not whole.
+/// Parses the head at the start of `bytes`; returns it with its length, or `None` if it is incomplete.
 fn head(bytes: &[u8]) -> io::Result<Option<(response::Parts, usize)>> {
-    let mut fields = [httparse::EMPTY_HEADER; FIELDS];
+    let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
     let mut head = httparse::Response::new(&mut fields);
-    let no_http = |error| io::Error::new(io::ErrorKind::InvalidData, error);
-    let parsed = head.parse(bytes).map_err(no_http)?;
+    let not_http = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+    let parsed = head.parse(bytes).map_err(not_http)?;
     let Status::Complete(length) = parsed else {
         return Ok(None);
     };
@@ -124,8 +123,8 @@ fn head(bytes: &[u8]) -> io::Result<Option<(response::Parts, usize)>> {
     Ok(Some((answer.into_parts().0, length)))
 }
 
-fn invalid(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what)
+fn invalid(message: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
 #[cfg(test)]
@@ -133,19 +132,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_plain_http_to_this_machine_goes_this_way() {
-        for (url, goes) in [
+    fn only_plain_http_to_this_machine_is_supported() {
+        for (url, is_supported) in [
             ("http://localhost:2428/api", true),
             ("http://[::1]/", true),
             ("https://localhost/", false),
             ("http://10.0.0.1/", false),
         ] {
-            assert_eq!(reaches(&url.parse().unwrap()), goes, "{url}");
+            assert_eq!(supports(&url.parse().unwrap()), is_supported, "{url}");
         }
     }
 
     #[test]
-    fn a_request_has_the_address_and_all_fields() {
+    fn a_request_has_its_host_and_all_headers() {
         let mut headers = HeaderMap::new();
         headers.insert("last-event-id", "7-8".parse().unwrap());
         let url = "http://[::1]:8080/a/b?format=json".parse().unwrap();
@@ -155,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_is_read_once_it_is_whole() {
+    fn a_head_is_parsed_once_it_is_complete() {
         let whole = b"HTTP/1.1 404 No\r\nA: b\r\n\r\nrest";
         for end in 0..25 {
             assert!(head(&whole[..end]).unwrap().is_none(), "{end}");

@@ -1,18 +1,20 @@
 //! Sending messages reliably: what is not acknowledged is sent again, with the same idempotency key, until the
 //! publisher gives up.
 
+mod error;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, HeaderValue};
 use serde::de::DeserializeOwned;
-use thiserror::Error;
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
-use super::error::{Cause, Lost, Place};
+use super::error::Place;
 use super::give_up::GiveUp;
+use super::lost::{Cause, Lost};
 use super::request::ClientRequest;
 use super::response::{Expected, Refusal, has_type, read_json};
 use super::retry::Backoff;
@@ -22,11 +24,13 @@ use crate::message::Message;
 use crate::wire::answer::{Broadcast, Published};
 use crate::wire::{self, Route};
 
-/// Upper bound of the first waits after a loss, so that the tries are within [`wire::RECONNECT_GRACE`] and watchers see
-/// no lost publisher if the network fails for a moment.
+pub use error::PublishError;
+
+/// Shortest and longest wait before a try. The first tries are within [`wire::RECONNECT_GRACE`], so that watchers see no
+/// lost publisher if the network fails for a moment.
 const SHORTEST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(5);
-/// How long after a lost connection an unknown client ID means that the watcher has not reconnected yet.
+/// How long after a lost connection an unknown client ID is taken to mean that the watcher has not reconnected yet.
 const RETURN: Duration = Duration::from_secs(30);
 
 /// Publishes to one client, or to all of them.
@@ -35,14 +39,14 @@ pub struct HttpPublisher {
     client: Client,
     /// `None` for all.
     id: Option<ClientId>,
-    patience: GiveUp,
+    give_up: GiveUp,
     /// Whether the server has ever answered.
     reached: bool,
-    /// Whether to wait for an unknown client if it was known once, or may be reconnecting.
+    /// Whether to retry if the client is unknown but may be reconnecting.
     awaits_return: bool,
     /// Whether a message was ever accepted, so that the client was known.
     accepted: bool,
-    /// Since when the connection has been lost, or the client unknown. Reset by an accepted body.
+    /// When the connection was last lost, or the client became unknown; `None` after an accepted body.
     lost: Option<Instant>,
 }
 
@@ -57,82 +61,23 @@ pub struct Retry {
     pub reason: String,
 }
 
-/// Why a body was not accepted.
-#[derive(Clone, Debug, Error)]
-pub enum PublishError {
-    /// Nothing answers at the first try, or the answer is not valid.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    /// The server refused for good.
-    #[error("the server {} ({status}): {detail}", refused(accepted.unwrap_or(0), *lines))]
-    Refused {
-        /// The HTTP status.
-        status: u16,
-        /// The server's reason.
-        detail: String,
-        /// How many lines of the body were accepted; `None` if that is not said, as where a proxy refuses the whole request.
-        accepted: Option<u64>,
-        /// How many there were.
-        lines: u64,
-        /// Whether the client's stream has ended for good.
-        is_over: bool,
-    },
-    /// The publisher gave up.
-    #[error(
-        "the server took nothing for {}: {why}; try again when it is back, or wait longer with --give-up-after",
-        humantime::format_duration(*after)
-    )]
-    GivenUp {
-        /// How long it tried after the input's end.
-        after: Duration,
-        /// The outcome of the last try.
-        why: String,
-    },
-}
-
-fn refused(accepted: u64, lines: u64) -> String {
-    match (accepted, lines) {
-        (0, 1) => "refused".into(),
-        _ => format!("took {accepted} of {lines} lines and refused the rest"),
-    }
-}
-
-impl PublishError {
-    /// Returns whether nobody can read the messages: there is no server, or no such client.
-    #[must_use]
-    pub fn is_nobody_there(&self) -> bool {
-        match self {
-            Self::Client(error) => error.is_not_there(),
-            Self::Refused { status, .. } => matches!(status, 404 | 410),
-            Self::GivenUp { .. } => true,
-        }
-    }
-
-    /// Returns how many lines of the body were accepted nevertheless.
-    #[must_use]
-    pub fn accepted(&self) -> u64 {
-        match self {
-            Self::Client(_) | Self::GivenUp { .. } => 0,
-            Self::Refused { accepted, .. } => accepted.unwrap_or(0),
-        }
-    }
-}
-
-/// Whether the server may delay an answer.
+/// How long the server may delay an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hold {
-    /// As long as its readers need.
+    /// Until its readers have room.
     Readers,
-    /// It has no reason to.
+    /// Not at all.
     Never,
 }
 
 /// The outcome of one try.
-enum Tried<T> {
+pub(crate) enum Tried<T> {
     Accepted(T),
     Failed(PublishError),
+    /// The same request may succeed later.
     Again {
         reason: String,
+        /// How long the server asks to wait.
         retry_after: Option<Duration>,
     },
 }
@@ -140,32 +85,32 @@ enum Tried<T> {
 impl HttpPublisher {
     /// Returns a publisher for one client.
     #[must_use]
-    pub fn new(client: Client, id: ClientId, patience: GiveUp) -> Self {
-        Self::to(client, Some(id), patience)
+    pub fn new(client: Client, id: ClientId, give_up: GiveUp) -> Self {
+        Self::to(client, Some(id), give_up)
     }
 
     /// Returns a publisher for all clients of a server.
     #[must_use]
-    pub fn to_all(client: Client, patience: GiveUp) -> Self {
-        Self::to(client, None, patience)
+    pub fn to_all(client: Client, give_up: GiveUp) -> Self {
+        Self::to(client, None, give_up)
     }
 
-    /// A publisher for one client that takes a server which does not answer at the first try for one that is away, and is
-    /// told at once if the client is not known.
+    /// Returns a publisher for one client that retries even if the server does not answer at the first try, and fails at
+    /// once if the client is unknown.
     #[must_use]
-    pub(crate) fn in_background(client: Client, id: ClientId, patience: GiveUp) -> Self {
+    pub(crate) fn in_background(client: Client, id: ClientId, give_up: GiveUp) -> Self {
         Self {
             reached: true,
             awaits_return: false,
-            ..Self::new(client, id, patience)
+            ..Self::new(client, id, give_up)
         }
     }
 
-    fn to(client: Client, id: Option<ClientId>, patience: GiveUp) -> Self {
+    fn to(client: Client, id: Option<ClientId>, give_up: GiveUp) -> Self {
         Self {
             client,
             id,
-            patience,
+            give_up,
             reached: false,
             awaits_return: true,
             accepted: false,
@@ -176,8 +121,8 @@ impl HttpPublisher {
     /// Sends one ndjson body of `lines` messages, each a `wire::json::push_line`, until it is
     /// acknowledged; calls `report` after every failed try.
     ///
-    /// Neither one try nor all together have a time limit before the input's end: the server may hold back the request
-    /// for as long as its readers need.
+    /// Before the end of the input there is no time limit, neither for one try nor for all: the server may delay the
+    /// answer for as long as its readers need.
     ///
     /// # Errors
     /// [`PublishError`] if nothing answers at the very first try, the server refuses for good, or the publisher gives
@@ -188,8 +133,33 @@ impl HttpPublisher {
         lines: u64,
         report: impl FnMut(Retry),
     ) -> Result<Published, PublishError> {
-        let request = self.request(wire::NDJSON, body);
+        let request = self.request(wire::NDJSON, body, &new_key());
         self.deliver(request, lines, Hold::Readers, report).await
+    }
+
+    /// Tries once to send so many lines of ndjson, for a caller that tries again by itself, with the same key. Gives up if the
+    /// server does not answer at all and the time to give up is over.
+    pub(crate) async fn try_lines(
+        &mut self,
+        body: Bytes,
+        lines: u64,
+        key: &str,
+    ) -> Tried<Published> {
+        // The server may hold ndjson back for its readers' sake, but not a single message.
+        let (kind, hold) = match lines {
+            1 => (wire::JSON, Hold::Never),
+            _ => (wire::NDJSON, Hold::Readers),
+        };
+        let request = self.request(kind, body, key);
+        let (client, give_up) = (self.client.clone(), self.give_up.clone());
+        tokio::select! {
+            biased;
+            tried = self.attempt(request, lines, hold) => tried,
+            () = give_up.over_without_answer(Instant::now(), &client) => Tried::Again {
+                reason: "no answer".into(),
+                retry_after: None,
+            },
+        }
     }
 
     /// Sends one message until it is acknowledged; calls `report` after every failed try.
@@ -229,7 +199,7 @@ impl HttpPublisher {
         report: impl FnMut(Retry),
     ) -> Result<T, PublishError> {
         let body = wire::json::publication(message).into();
-        let request = self.request(wire::JSON, body);
+        let request = self.request(wire::JSON, body, &new_key());
         self.deliver(request, 1, Hold::Never, report).await
     }
 
@@ -241,10 +211,9 @@ impl HttpPublisher {
         mut report: impl FnMut(Retry),
     ) -> Result<T, PublishError> {
         let mut backoff = Backoff::new(SHORTEST, LONGEST);
-        let (client, patience, since) =
-            (self.client.clone(), self.patience.clone(), Instant::now());
-        let given_up = |why| PublishError::GivenUp {
-            after: patience.limit(),
+        let (client, give_up, since) = (self.client.clone(), self.give_up.clone(), Instant::now());
+        let timed_out = |why| PublishError::GivenUp {
+            after: give_up.limit(),
             why,
         };
         let mut newest = "no answer".to_owned();
@@ -253,11 +222,11 @@ impl HttpPublisher {
             let tried = tokio::select! {
                 biased;
                 tried = self.attempt(request.clone(), lines, hold) => tried,
-                () = mute(&client), if is_new && hold == Hold::Readers => {
+                () = is_silent(&client), if is_new && hold == Hold::Readers => {
                     let lost = Lost::new(Cause::Silent(ANSWER_TIMEOUT));
                     return Err(lost.at(client.server()).into());
                 }
-                () = patience.over_without_answer(since, &client) => return Err(given_up(newest)),
+                () = give_up.over_without_answer(since, &client) => return Err(timed_out(newest)),
             };
             let (reason, retry_after) = match tried {
                 Tried::Accepted(published) => {
@@ -279,12 +248,12 @@ impl HttpPublisher {
             });
             tokio::select! {
                 () = sleep(delay) => {}
-                () = patience.over(since) => return Err(given_up(newest)),
+                () = give_up.over(since) => return Err(timed_out(newest)),
             }
         }
     }
 
-    fn request(&self, kind: &'static str, body: Bytes) -> ClientRequest {
+    fn request(&self, kind: &'static str, body: Bytes, key: &str) -> ClientRequest {
         let path = self.id.map_or_else(
             || Route::Broadcast.path().into(),
             |id| Route::Client.path_for(id),
@@ -293,9 +262,10 @@ impl HttpPublisher {
         request
             .headers
             .insert(ACCEPT, HeaderValue::from_static(wire::JSON));
-        request.carry(kind, body);
-        let key = Uuid::new_v4().to_string();
-        request.name(&key).expect("a UUID is visible ASCII");
+        request.set_body(kind, body);
+        request
+            .set_idempotency_key(key)
+            .expect("a UUID is visible ASCII");
         request
     }
 
@@ -337,11 +307,11 @@ impl HttpPublisher {
         }
         let is_unknown = refusal.status == 404 && !refusal.ended;
         if is_unknown && self.accepted {
-            // The server restarted between two bodies; the watcher has to reconnect.
+            // The server has restarted, so the watcher has to reconnect.
             self.lost.get_or_insert_with(Instant::now);
         }
-        let coming_back = self.awaits_return && self.lost.is_some_and(|it| it.elapsed() < RETURN);
-        if refusal.is_passing() || is_unknown && coming_back {
+        let may_return = self.awaits_return && self.lost.is_some_and(|it| it.elapsed() < RETURN);
+        if refusal.is_passing() || is_unknown && may_return {
             return Tried::Again {
                 reason: format!("{} {}", refusal.status, refusal.detail),
                 retry_after: refusal.retry_after,
@@ -357,8 +327,8 @@ impl HttpPublisher {
     }
 
     fn after_loss<T>(&mut self, lost: Lost) -> Tried<T> {
-        let is_answerless = !lost.is_connected() || matches!(lost.cause, Cause::Silent(_));
-        if lost.is_lasting() || is_answerless && !self.reached {
+        let is_unanswered = !lost.is_connected() || matches!(lost.cause, Cause::Silent(_));
+        if lost.is_lasting() || is_unanswered && !self.reached {
             return Tried::Failed(lost.at(self.client.server()).into());
         }
         self.reached |= lost.is_connected();
@@ -374,12 +344,16 @@ impl HttpPublisher {
     }
 }
 
-/// Waits until a server that has not answered yet does not answer a check either.
-async fn mute(client: &Client) {
+fn new_key() -> String {
+    Uuid::new_v4().to_string()
+}
+
+/// Waits until the server also fails to answer a health check in time.
+async fn is_silent(client: &Client) {
     loop {
         sleep(ANSWER_TIMEOUT).await;
-        // A check that fails at once is no silence; the request will fail, too.
-        if timeout(ANSWER_TIMEOUT, client.is_well()).await.is_err() {
+        // If the check fails at once, so will the request.
+        if timeout(ANSWER_TIMEOUT, client.is_healthy()).await.is_err() {
             return;
         }
     }
@@ -390,7 +364,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_tries_after_a_loss_come_before_the_channel_is_told_of_it() {
+    fn the_first_three_tries_after_a_loss_are_within_the_reconnect_grace() {
         for _ in 0..1000 {
             let mut backoff = Backoff::new(SHORTEST, LONGEST);
             let tries = [(); 3].map(|()| backoff.next(None, None).1);

@@ -1,15 +1,15 @@
 //! One request and its answer, across redirects.
 //!
-//! Redirects are followed here and not by the HTTP library, for two reasons: the library turns a
-//! redirected POST into a GET, which for a stream's address would open the stream, and it keeps
-//! `Sse-Client-ID`, which is a capability, when it goes to another origin.
+//! Redirects are followed here and not by the HTTP library, which turns a redirected POST into a GET (that would open
+//! the stream) and sends `Sse-Client-ID`, which is a capability, to other origins.
 
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, LOCATION};
 use reqwest::{Method, Response, StatusCode, Url};
 
-use super::error::{Cause, Lost, Redirect};
+use super::error::Redirect;
 use super::local;
+use super::lost::{Cause, Lost};
 use crate::wire;
 
 /// Upper bound of the redirects, similar to that of browsers and curl.
@@ -21,10 +21,10 @@ pub(crate) struct ClientRequest {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
-    /// The headers for other origins; if it is not set, all that are not secret.
+    /// The headers for other origins; by default all but the secret ones.
     pub(crate) elsewhere: Option<HeaderMap>,
     pub(crate) body: Option<Bytes>,
-    /// Whether [`local`] may send it, if it is a GET without a body: no proxy is in use.
+    /// Whether [`local`] may send it if it is a GET without a body, because no proxy is in use.
     pub(crate) may_be_local: bool,
 }
 
@@ -43,21 +43,21 @@ impl ClientRequest {
     /// Sends the request, following redirects, and waits for the head of the answer. If there were any, the answer has
     /// a [`Redirect`] among its extensions.
     pub(crate) async fn send(mut self, http: &reqwest::Client) -> Result<Response, Lost> {
-        let (asked, mut leaves_origin) = (self.url.clone(), false);
+        let (first, mut leaves_origin) = (self.url.clone(), false);
         let redirect = |to: &Url, leaves_origin| {
             let redirect = || Redirect {
-                from: asked.clone(),
+                from: first.clone(),
                 to: to.clone(),
                 leaves_origin,
             };
-            (*to != asked || leaves_origin).then(redirect)
+            (*to != first || leaves_origin).then(redirect)
         };
         for _ in 0..=REDIRECTS_MAX {
             let mut response = self.once(http).await.map_err(|mut lost| {
                 lost.redirect = redirect(&self.url, leaves_origin).map(Box::new);
                 lost
             })?;
-            let Some(url) = self.onward(&response) else {
+            let Some(url) = self.redirect_target(&response) else {
                 if let Some(redirect) = redirect(&self.url, leaves_origin) {
                     response.extensions_mut().insert(redirect);
                 }
@@ -72,7 +72,7 @@ impl ClientRequest {
         Err(Lost::new(Cause::Redirects(REDIRECTS_MAX)))
     }
 
-    /// Returns whether there are headers for the first origin only.
+    /// Returns whether some headers or a body are for the first origin only.
     pub(crate) fn has_own_headers(&self) -> bool {
         let elsewhere = self.elsewhere.as_ref();
         elsewhere.is_some_and(|it| *it != self.headers) || self.body.is_some()
@@ -90,14 +90,14 @@ impl ClientRequest {
 
     async fn once(&self, http: &reqwest::Client) -> Result<Response, Lost> {
         let is_bare = self.method == Method::GET && self.body.is_none();
-        if self.may_be_local && is_bare && local::reaches(&self.url) {
+        if self.may_be_local && is_bare && local::supports(&self.url) {
             return local::get(&self.url, &self.headers).await;
         }
         let mut request = http
             .request(self.method.clone(), self.url.clone())
             .headers(self.headers.clone());
         if let Some(body) = self.body.clone() {
-            // An empty body has a length, too, which some servers require.
+            // Some servers require a length even for an empty body.
             if body.is_empty() {
                 request = request.header(CONTENT_LENGTH, 0);
             }
@@ -106,9 +106,9 @@ impl ClientRequest {
         Ok(request.send().await?)
     }
 
-    /// Returns where the answer redirects this request. A body is not sent to another origin, and only sent again if
-    /// the status keeps the method (RFC 9110, 15.4).
-    fn onward(&self, response: &Response) -> Option<Url> {
+    /// Returns the address to which the answer redirects this request. A request with a body is only redirected within
+    /// its origin, and only by a status that keeps the method (RFC 9110, 15.4).
+    fn redirect_target(&self, response: &Response) -> Option<Url> {
         let keeps_method = matches!(
             response.status(),
             StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT

@@ -9,7 +9,8 @@ use reqwest::{Response, StatusCode, header};
 
 use super::ServerUrl;
 use super::coding::{Coding, Decoded};
-use super::error::{ClientError, Lost, Place, Redirect, short};
+use super::error::{ClientError, Place, Redirect, short};
+use super::lost::Lost;
 use super::stream_url::shown;
 use crate::wire;
 use crate::wire::answer::{ENDED, Problem};
@@ -48,7 +49,7 @@ impl Refusal {
     pub(crate) async fn of(response: Response, expected: Expected) -> Self {
         let status = response.status();
         let retry_after = retry_after(response.headers());
-        let onward = onward(&response, expected);
+        let redirect_advice = redirect_advice(&response, expected);
         let is_page = has_type(&response, "text/html");
         let redirect = response.extensions().get::<Redirect>().cloned();
         let is_plain = response.url().scheme() == "http";
@@ -57,12 +58,12 @@ impl Refusal {
         let accepted = problem.as_ref().and_then(|it| it.accepted);
         let ended = problem.as_ref().is_some_and(|it| it.kind == ENDED);
         let is_problem = problem.is_some();
-        let said = problem.map(|it| it.detail).or_else(|| said(&body));
-        let mut detail = onward.or(said).unwrap_or_else(|| {
+        let text = problem.map(|it| it.detail).or_else(|| error_text(&body));
+        let mut detail = redirect_advice.or(text).unwrap_or_else(|| {
             let body = String::from_utf8_lossy(&body);
-            // The answer of nginx, Apache and Go to plain HTTP on a TLS port.
+            // nginx, Apache and Go answer so to plain HTTP on a TLS port.
             if is_plain && status == StatusCode::BAD_REQUEST && body.contains("HTTPS") {
-                "it does not take plain HTTP on this port, but TLS; write https://".into()
+                "this port takes TLS, not plain HTTP; write https://".into()
             } else if is_page {
                 page(&body, expected)
             } else {
@@ -73,7 +74,7 @@ impl Refusal {
             detail = reason(status);
         }
         if let Some(redirect) = redirect {
-            detail = format!("{detail}; says {redirect}");
+            detail = format!("{detail}, from {redirect}");
         }
         Self {
             status: status.as_u16(),
@@ -109,7 +110,7 @@ impl From<Refusal> for ClientError {
 
 /// Returns the text of another server's error object, in Spring's form: its message, or else its error, but never the
 /// stack trace.
-fn said(body: &[u8]) -> Option<String> {
+fn error_text(body: &[u8]) -> Option<String> {
     let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
     let text = |name| {
         let text = object.get(name)?.as_str()?;
@@ -128,8 +129,8 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
-/// Returns the target of a redirect that is not followed.
-fn onward(response: &Response, expected: Expected) -> Option<String> {
+/// Describes a redirect that is not followed.
+fn redirect_advice(response: &Response, expected: Expected) -> Option<String> {
     let to = response.headers().get(header::LOCATION)?.to_str().ok()?;
     let to = match to.parse() {
         Ok(url) => shown(&url),
@@ -137,12 +138,12 @@ fn onward(response: &Response, expected: Expected) -> Option<String> {
     };
     let to = short(&to);
     response.status().is_redirection().then(|| match expected {
-        Expected::Server => format!("it sends on to {to}; name that server with --server"),
-        Expected::Stream => format!("it sends on to {to}, where this request is not sent"),
+        Expected::Server => format!("it redirects to {to}; name that server with --server"),
+        Expected::Stream => format!("it redirects to {to}, where this request is not sent"),
     })
 }
 
-/// Returns the first bytes of a body, decoded, as far as they arrive soon.
+/// Returns the first bytes of a body, decoded: those that arrive within [`BODY_TIME`].
 pub(crate) async fn start_of_body(response: Response, most: usize) -> Vec<u8> {
     let coding = Coding::of(response.headers()).ok().flatten();
     let body = response.bytes_stream().boxed();
@@ -159,12 +160,12 @@ pub(crate) async fn start_of_body(response: Response, most: usize) -> Vec<u8> {
             start.extend_from_slice(&chunk[..chunk.len().min(room)]);
         }
     };
-    // What arrived before the timeout or the loss is worth quoting.
+    // Whatever arrived is worth quoting.
     let _ = tokio::time::timeout(BODY_TIME, reading).await;
     start
 }
 
-/// Appends a body's bytes, up to `most`, so that no server fills this program's memory. Returns whether that was all.
+/// Appends a body's bytes, up to `most`, which bounds the memory. Returns whether that was all.
 async fn read_body(
     response: &mut Response,
     body: &mut Vec<u8>,
@@ -180,7 +181,7 @@ async fn read_body(
     Ok(true)
 }
 
-/// Describes a web page, which shows that its sender is not a codechat server.
+/// Describes a web page: an answer that no codechat server gives.
 fn page(body: &str, expected: Expected) -> String {
     let title = body
         .split_once("<title>")
@@ -221,13 +222,13 @@ pub(crate) async fn read_json<T: serde::de::DeserializeOwned>(
 ) -> Result<T, ClientError> {
     let place = Place::of(&response, server);
     let redirect = response.extensions().get().cloned().map(Box::new);
-    let odd = |why: String| ClientError::NotCodechat {
+    let not_codechat = |why: String| ClientError::NotCodechat {
         place: place.clone(),
         why,
     };
     if let Some(coding) = response.headers().get(header::CONTENT_ENCODING) {
-        return Err(odd(format!(
-            "its answer is coded as {coding:?}, though it was asked for none"
+        return Err(not_codechat(format!(
+            "its answer has the content coding {coding:?}, which was not requested"
         )));
     }
     if !has_type(&response, wire::JSON) {
@@ -236,7 +237,7 @@ pub(crate) async fn read_json<T: serde::de::DeserializeOwned>(
             .to_owned();
         let body = start_of_body(response, BODY_MAX).await;
         let start = short(&String::from_utf8_lossy(&body));
-        return Err(odd(format!(
+        return Err(not_codechat(format!(
             "{kind} instead of JSON, beginning with {start:?}"
         )));
     }
@@ -245,7 +246,9 @@ pub(crate) async fn read_json<T: serde::de::DeserializeOwned>(
         Ok(true) => {}
         Ok(false) => {
             let limit = BODY_MAX >> 10;
-            return Err(odd(format!("its answer is longer than {limit} KiB")));
+            return Err(not_codechat(format!(
+                "its answer is longer than {limit} KiB"
+            )));
         }
         Err(error) => {
             let mut lost = Lost::from(error);
@@ -255,6 +258,6 @@ pub(crate) async fn read_json<T: serde::de::DeserializeOwned>(
     }
     serde_json::from_slice(&body).map_err(|error| {
         let start = short(&String::from_utf8_lossy(&body));
-        odd(format!("{error} in {start:?}"))
+        not_codechat(format!("{error} in {start:?}"))
     })
 }

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_heeded_up_to_a_minute() {
+    fn retry_after_is_respected_up_to_a_minute() {
         let asked = |seconds| {
             let after = Some(Duration::from_secs(seconds));
             Backoff::new(SHORTEST, LONGEST).next(None, after).1

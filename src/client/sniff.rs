@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_looked_at_comes_first() {
+    async fn the_bytes_that_were_inspected_come_first() {
         let chunks = ["da", "ta: 1\n", "\n"].map(|it| Ok::<_, ()>(Bytes::from(it)));
         let Ok(Sniffed::Stream(body)) = sniffed(stream::iter(chunks).boxed()).await else {
             panic!("no stream");

@@ -1,13 +1,11 @@
-//! Adapts any server's bytes to the event stream parser that reads them.
+//! Rewrites the bytes of an event stream so that the parser reads them as the standard says.
 //!
-//! `eventsource-client` deviates from WHATWG HTML 9.2.6: it drops the connection at invalid UTF-8
-//! and at a block that sets nothing, takes a field named `comment` for a comment, and tells of an
-//! `id` or `retry` only with an event. A [`SseRepair`] stands before it and hands it the same stream
-//! with only those lines that it reads as the standard says. What it would not tell, the repair
-//! keeps: the last event ID and the reconnection time. What it would only be slow at, the repair
-//! takes out of its way: [`bypass`].
+//! `eventsource-client` deviates from WHATWG HTML 9.2.6: it drops the connection at invalid UTF-8 and at a block without
+//! values, treats a field named `comment` as a comment, and reports an `id` or `retry` only with an event. [`SseRepair`]
+//! passes on only the lines that the parser reads correctly, and keeps the last event ID and the reconnection time itself.
+//! The events that the parser reads correctly but slowly go past it: see [`bypass`].
 //!
-//! Knows no sockets.
+//! Independent of sockets.
 
 pub(crate) mod bypass;
 mod line;
@@ -22,19 +20,17 @@ use memchr::{memchr, memchr2, memrchr2};
 use bypass::{MARK, Run, Runs};
 use line::{Verdict, judge, lines};
 
-/// Upper bound of a line, and of an event, in bytes. A longer one counts as an error, because nothing else bounds a
-/// reader's memory.
+/// Upper bound of a line, and of an event, in bytes. A longer one is an error, because nothing else bounds the memory.
 pub(crate) const LONGEST: usize = 64 << 20;
 
-/// Upper bound of what the parser gets at once, in bytes, if events end there: it splits a piece into all its lines
-/// before it looks at the first, and they should still be in the processor's cache.
+/// Size at which the parser's input is split after an event, in bytes. The parser first splits a piece into lines; they
+/// should still be in the processor's cache when it reads them.
 const PIECE: usize = 8 << 10;
 
 const BOM: &[u8] = b"\xEF\xBB\xBF";
-/// An empty `event` field means this name; written out, since the parser takes a block that sets
-/// only empty values for an error.
+/// What replaces an empty `event` field, which means the same: to the parser, a block with only empty values is an error.
 const NAMELESS: &[u8] = b"event: message\n";
-/// What nobody reads of a server's comment is left out, so that it cannot pass for a [`MARK`].
+/// What replaces a server's comment, so that it cannot be mistaken for a [`MARK`]. Nobody reads its text.
 const COMMENT: &[u8] = b":\n";
 
 /// A line or an event is longer than [`LONGEST`].
@@ -44,63 +40,63 @@ pub(crate) struct TooLong;
 /// The state of one response's repair.
 #[derive(Debug)]
 pub(crate) struct SseRepair {
-    /// What came so far of a byte order mark; `None` once the stream is past it.
-    mark: Option<Vec<u8>>,
-    /// The line whose end has not come.
+    /// The part of a byte order mark that has arrived; `None` after the start of the stream.
+    bom: Option<Vec<u8>>,
+    /// The line whose end has not arrived.
     line: Vec<u8>,
-    /// Whether an LF that comes next belongs to the CR before it.
+    /// Whether the last byte was a CR, to which a following LF belongs.
     after_cr: bool,
-    /// How many bytes of the event at hand were passed on; 0 where none is.
+    /// The number of bytes of the current event so far; 0 between events.
     event: usize,
-    /// The ID that the event at hand has set.
+    /// The ID that the current event has set.
     set_id: Option<String>,
     last_id: String,
-    /// Whether the parser does not know the last event ID, because a plain event has set it.
-    is_untold: bool,
+    /// Whether the parser does not know the last event ID, because a bypassed event has set it.
+    parser_lacks_id: bool,
     retry: Option<Duration>,
-    /// Where plain events go; without it, to the parser like all others.
+    /// The queue for plain events; without it, the parser gets them as well.
     runs: Option<Runs>,
 }
 
-/// What the parser gets of a line.
+/// What the parser gets for a line.
 enum Passed {
-    AsItIs,
-    Instead(&'static [u8]),
-    Nothing,
+    Unchanged,
+    Replaced(&'static [u8]),
+    Dropped,
 }
 
 impl SseRepair {
-    /// Begins a response; `last_id` is the last event ID of the one before it, or empty.
+    /// Returns the state at the start of a response. `last_id` is the last event ID before it, or empty.
     pub(crate) fn new(last_id: String, runs: Option<Runs>) -> Self {
         Self {
-            mark: Some(Vec::new()),
+            bom: Some(Vec::new()),
             line: Vec::new(),
             after_cr: false,
             event: 0,
             set_id: None,
             last_id,
-            is_untold: false,
+            parser_lacks_id: false,
             retry: None,
             runs,
         }
     }
 
-    /// The last event ID that a finished block has set, even one without data.
+    /// Returns the last event ID that a complete block has set, even one without data.
     pub(crate) fn last_id(&self) -> &str {
         &self.last_id
     }
 
-    /// The reconnection time that the stream has set, not yet bounded.
+    /// Returns the reconnection time that the stream has set, without bounds.
     pub(crate) fn retry(&self) -> Option<Duration> {
         self.retry
     }
 
-    /// Takes the next bytes and appends what the parser may see of them to `out`: whole lines only.
+    /// Processes the next bytes, and appends what the parser gets of them to `out`, in whole lines.
     ///
     /// # Errors
-    /// [`TooLong`]; what came before the line stands in `out` nevertheless.
+    /// [`TooLong`]; `out` has the lines before it nevertheless.
     pub(crate) fn push(&mut self, chunk: Bytes, out: &mut VecDeque<Bytes>) -> Result<(), TooLong> {
-        let Some(mut chunk) = self.past_mark(chunk) else {
+        let Some(mut chunk) = self.without_bom(chunk) else {
             return Ok(());
         };
         let mut start = 0;
@@ -114,7 +110,7 @@ impl SseRepair {
             };
             self.keep(&chunk[..length])?;
             let line = std::mem::take(&mut self.line);
-            self.repaired([line.as_slice()].into_iter(), out)?;
+            self.push_repaired([line.as_slice()].into_iter(), out)?;
             start = self.after_end(&chunk, length);
         }
         let Some(length) = memrchr2(b'\n', b'\r', &chunk[start..]) else {
@@ -124,30 +120,30 @@ impl SseRepair {
         let rest = self.after_end(&chunk, end);
         let kept = self.keep(&chunk[rest..]);
         chunk.truncate(end + 1);
-        // What nobody else holds becomes a string without a copy, if it does so from its beginning:
-        // what is done with there must be no half of a character.
+        // Bytes that nobody shares become a string without a copy, but only as a whole; the part that is processed already
+        // may begin within a character, so it is overwritten.
         let mut bytes = Vec::from(chunk);
         bytes[..start].fill(b'\n');
         match String::from_utf8(bytes) {
             Ok(text) if memchr2(b'\r', 0, text.as_bytes()).is_none() => {
-                self.clean(&Arc::new(text), start, out)?;
+                self.push_clean(&Arc::new(text), start, out)?;
             }
-            Ok(text) => self.repaired(lines(&text.as_bytes()[start..]), out)?,
-            Err(error) => self.repaired(lines(&error.as_bytes()[start..]), out)?,
+            Ok(text) => self.push_repaired(lines(&text.as_bytes()[start..]), out)?,
+            Err(error) => self.push_repaired(lines(&error.as_bytes()[start..]), out)?,
         }
         kept
     }
 
-    /// Drops the byte order mark that may begin a stream; `None` while it may still be one.
-    fn past_mark(&mut self, chunk: Bytes) -> Option<Bytes> {
-        let Some(mark) = &mut self.mark else {
+    /// Drops a byte order mark at the start of the stream; returns `None` until it is clear whether there is one.
+    fn without_bom(&mut self, chunk: Bytes) -> Option<Bytes> {
+        let Some(bom) = &mut self.bom else {
             return Some(chunk);
         };
-        mark.extend_from_slice(&chunk);
-        if mark.len() < BOM.len() && BOM.starts_with(mark) {
+        bom.extend_from_slice(&chunk);
+        if bom.len() < BOM.len() && BOM.starts_with(bom) {
             return None;
         }
-        let bytes = Bytes::from(self.mark.take()?);
+        let bytes = Bytes::from(self.bom.take()?);
         Some(if bytes.starts_with(BOM) {
             bytes.slice(BOM.len()..)
         } else {
@@ -155,7 +151,7 @@ impl SseRepair {
         })
     }
 
-    /// Keeps the beginning of a line until its end comes.
+    /// Keeps the beginning of a line until its end arrives.
     fn keep(&mut self, part: &[u8]) -> Result<(), TooLong> {
         if self.line.len() + part.len() > LONGEST {
             return Err(TooLong);
@@ -164,7 +160,7 @@ impl SseRepair {
         Ok(())
     }
 
-    /// Where what follows the line end at `end` begins, be it CR, LF or CRLF.
+    /// Returns the position after the line end at `end`, which may be CR, LF or CRLF.
     fn after_end(&mut self, chunk: &[u8], end: usize) -> usize {
         let next = end + 1;
         if chunk[end] == b'\r' {
@@ -177,9 +173,9 @@ impl SseRepair {
         next
     }
 
-    /// Lines in UTF-8 that have no NUL and end with LF, from `start` on: passes on whole stretches of
-    /// them, but for runs of plain events.
-    fn clean(
+    /// Processes lines, from `start` on, that are in UTF-8, have no NUL and end with LF. Passes on long stretches of them
+    /// unchanged, without the runs of plain events.
+    fn push_clean(
         &mut self,
         text: &Arc<String>,
         mut start: usize,
@@ -193,24 +189,24 @@ impl SseRepair {
                 && let Some((run, next)) = Run::at(text, start, &self.last_id)
             {
                 pass(&whole[stretch..start], out);
-                self.take(run, out);
+                self.queue(run, out);
                 (stretch, start) = (next, next);
             }
             let Some(length) = memchr(b'\n', &whole[start..]) else {
                 break;
             };
             let end = start + length;
-            let (id, told) = self.tell(&whole[start..end]).inspect_err(|_| {
+            let (id, passed) = self.note(&whole[start..end]).inspect_err(|_| {
                 pass(&whole[stretch..start], out);
             })?;
-            if id.is_some() || !matches!(told, Passed::AsItIs) {
+            if id.is_some() || !matches!(passed, Passed::Unchanged) {
                 pass(&whole[stretch..start], out);
                 out.extend(id.map(Bytes::from));
                 stretch = end + 1;
-                match told {
-                    Passed::AsItIs => stretch = start,
-                    Passed::Instead(line) => out.push_back(Bytes::from_static(line)),
-                    Passed::Nothing => {}
+                match passed {
+                    Passed::Unchanged => stretch = start,
+                    Passed::Replaced(line) => out.push_back(Bytes::from_static(line)),
+                    Passed::Dropped => {}
                 }
             }
             start = end + 1;
@@ -223,23 +219,23 @@ impl SseRepair {
         Ok(())
     }
 
-    /// Lines that may be anything: writes them anew, in UTF-8 and with LF.
-    fn repaired<'a>(
+    /// Processes any lines: writes them anew, in UTF-8 and with LF.
+    fn push_repaired<'a>(
         &mut self,
         mut lines: impl Iterator<Item = &'a [u8]>,
         out: &mut VecDeque<Bytes>,
     ) -> Result<(), TooLong> {
         let mut written = Vec::new();
         let repaired = lines.try_for_each(|line| {
-            let (id, told) = self.tell(line)?;
+            let (id, passed) = self.note(line)?;
             written.extend(id.into_iter().flatten());
-            match told {
-                Passed::AsItIs => {
+            match passed {
+                Passed::Unchanged => {
                     written.extend_from_slice(line);
                     written.push(b'\n');
                 }
-                Passed::Instead(line) => written.extend_from_slice(line),
-                Passed::Nothing => {}
+                Passed::Replaced(line) => written.extend_from_slice(line),
+                Passed::Dropped => {}
             }
             Ok(())
         });
@@ -247,24 +243,24 @@ impl SseRepair {
         repaired
     }
 
-    /// Takes note of a line, and decides what the parser gets of it, and whether it has to be told the
-    /// last event ID first, in a line of its own.
-    fn tell(&mut self, line: &[u8]) -> Result<(Option<Vec<u8>>, Passed), TooLong> {
+    /// Updates the state by a line. Returns what the parser gets for it, and the line that must come before it if the
+    /// parser does not know the last event ID.
+    fn note(&mut self, line: &[u8]) -> Result<(Option<Vec<u8>>, Passed), TooLong> {
         let begins = self.event == 0;
-        let told = match judge(line) {
-            Verdict::Drop => Passed::Nothing,
+        let passed = match judge(line) {
+            Verdict::Drop => Passed::Dropped,
             Verdict::Retry(time) => {
                 self.retry = Some(time);
-                Passed::Nothing
+                Passed::Dropped
             }
-            Verdict::Comment if line.len() + 1 == COMMENT.len() => Passed::AsItIs,
-            Verdict::Comment => Passed::Instead(COMMENT),
+            Verdict::Comment if line.len() + 1 == COMMENT.len() => Passed::Unchanged,
+            Verdict::Comment => Passed::Replaced(COMMENT),
             Verdict::Blank => {
                 self.event = 0;
                 if let Some(id) = self.set_id.take() {
                     self.last_id = id;
                 }
-                return Ok((None, Passed::AsItIs));
+                return Ok((None, Passed::Unchanged));
             }
             verdict @ (Verdict::Pass | Verdict::Nameless | Verdict::Id(_)) => {
                 self.event += line.len();
@@ -272,25 +268,25 @@ impl SseRepair {
                     self.set_id = Some(String::from_utf8_lossy(&line[value..]).into_owned());
                 }
                 if matches!(verdict, Verdict::Nameless) {
-                    Passed::Instead(NAMELESS)
+                    Passed::Replaced(NAMELESS)
                 } else {
-                    Passed::AsItIs
+                    Passed::Unchanged
                 }
             }
         };
         if self.event > LONGEST {
             return Err(TooLong);
         }
-        let is_due = begins && self.event > 0 && std::mem::take(&mut self.is_untold);
+        let is_due = begins && self.event > 0 && std::mem::take(&mut self.parser_lacks_id);
         let id = is_due.then(|| format!("id: {}\n", self.last_id).into_bytes());
-        Ok((id, told))
+        Ok((id, passed))
     }
 
-    /// Queues a run, and marks its place.
-    fn take(&mut self, run: Run, out: &mut VecDeque<Bytes>) {
+    /// Queues a run, and gives the parser its mark.
+    fn queue(&mut self, run: Run, out: &mut VecDeque<Bytes>) {
         if let Some(id) = run.last_id() {
             id.clone_into(&mut self.last_id);
-            self.is_untold = true;
+            self.parser_lacks_id = true;
         }
         if let Some(runs) = &self.runs {
             runs.push(run);
@@ -299,7 +295,7 @@ impl SseRepair {
     }
 }
 
-/// Hands whole lines on, where there are any.
+/// Appends lines, unless there are none.
 fn pass(lines: &[u8], out: &mut VecDeque<Bytes>) {
     if !lines.is_empty() {
         out.push_back(Bytes::copy_from_slice(lines));
@@ -323,15 +319,15 @@ mod tests {
     }
 
     #[test]
-    fn plain_events_wait_in_runs_and_a_mark_stands_for_each() {
+    fn each_run_of_plain_events_is_queued_and_replaced_by_a_mark() {
         let runs = Runs::default();
         let mut repair = SseRepair::new("seed".into(), Some(runs.clone()));
         let mut out = VecDeque::new();
         let stream = "\ndata: a\n\nid: 1\ndata: b\n\n:run\ndata: c\ndata: c\n\ndata: d\n\nid: 2";
         repair.push(stream.into(), &mut out).unwrap();
-        let told = out.make_contiguous().concat();
+        let passed = out.make_contiguous().concat();
         assert_eq!(
-            String::from_utf8(told).unwrap(),
+            String::from_utf8(passed).unwrap(),
             "\n:run\n:\nid: 1\ndata: c\ndata: c\n\n:run\n"
         );
         let mut events = Vec::new();
@@ -355,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_counts_once_its_block_has_ended() {
+    fn an_id_is_the_last_event_id_once_its_block_has_ended() {
         for split in 0..12 {
             let all = b"id: 7\n\nid: 8";
             let (_, repair) = repaired(&[&all[..split], &all[split..]]);
@@ -365,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn line_ends_and_split_sequences_come_out_the_same() {
+    fn line_ends_become_lf_and_split_characters_are_joined() {
         let all = "\u{feff}data: ä\r\ndata: b\rdata: \u{1F600}\r\n\r\n".as_bytes();
         for split in 0..all.len() {
             let (text, _) = repaired(&[&all[..split], &all[split..]]);
@@ -374,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_beyond_the_bound_is_an_error_and_what_came_before_it_is_not() {
+    fn a_line_that_is_too_long_is_an_error_and_the_lines_before_it_are_passed_on() {
         let mut repair = SseRepair::new(String::new(), None);
         let mut out = VecDeque::new();
         let start = Bytes::from_static(b"data: a\n\ndata: ");

@@ -19,14 +19,14 @@ pub enum BadStreamUrl {
     /// No scheme.
     #[error("{0:?} has no scheme; write \"http://{0}\"")]
     NoScheme(String),
-    /// A word that is not like an address.
-    #[error("{0:?} is no URL")]
+    /// A single word.
+    #[error("{0:?} is not a URL")]
     Word(String),
     /// Not HTTP.
     #[error("an event stream is reached by http:// or https://, not by {0}://")]
     Scheme(String),
     /// Invalid; the cause is the parser's.
-    #[error("this is no URL ({0}); write one such as \"http://127.0.0.1:8000/events\"")]
+    #[error("this is not a URL ({0}); write one such as \"http://127.0.0.1:8000/events\"")]
     Malformed(String),
 }
 
@@ -51,7 +51,7 @@ impl FromStr for StreamUrl {
     }
 }
 
-/// Returns a text that is not an address without a scheme-like start and its secret parts.
+/// Returns a text that is not a URL, without a scheme at its start and without parts that may be secret.
 fn without_secrets(text: &str) -> String {
     let scheme = ["http:", "https:"]
         .iter()
@@ -63,7 +63,7 @@ fn without_secrets(text: &str) -> String {
 }
 
 impl StreamUrl {
-    /// Returns the address to send: without the parts that are for the client only.
+    /// Returns the URL to request: without the parts that only the client uses.
     pub(super) fn bare(&self) -> Url {
         let mut url = self.0.clone();
         url.set_fragment(None);
@@ -103,7 +103,7 @@ impl fmt::Debug for StreamUrl {
     }
 }
 
-/// Returns an address without user name, password, query and fragment, to be shown.
+/// Returns a URL as it is printed: without user name, password, query and fragment.
 pub(super) fn shown(url: &Url) -> String {
     let mut url = url.clone();
     let _ = url.set_username("");
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_has_its_sentence() {
+    fn each_mistake_has_its_own_message() {
         for (given, says) in [
             (
                 "localhost:8000/x",
@@ -140,13 +140,13 @@ mod tests {
                 "u:p@h.org/x?token=t",
                 "\"h.org/x\" has no scheme; write \"http://h.org/x\"",
             ),
-            ("curl", "\"curl\" is no URL"),
+            ("curl", "\"curl\" is not a URL"),
             (
                 "ws://h",
                 "an event stream is reached by http:// or https://, not by ws://",
             ),
-            ("http://", "this is no URL (empty host)"),
-            ("", "this is no URL (it is empty)"),
+            ("http://", "this is not a URL (empty host)"),
+            ("", "this is not a URL (it is empty)"),
         ] {
             let error = given.parse::<StreamUrl>().unwrap_err().to_string();
             assert!(error.starts_with(says), "{given}: {error}");

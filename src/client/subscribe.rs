@@ -1,11 +1,8 @@
-//! Reading a stream for as long as it lives: [`Feed`] connects, resumes after every loss, tells of
-//! every try, and ends when the stream is over for good.
+//! Reading a stream to its end: [`Feed`] connects, resumes after each lost connection, and reports each try.
 //!
-//! `eventsource-client` parses each response; its reconnecting is switched off, since it retries in
-//! silence, by status alone, and forgets what a stream says between events. A task of its own reads
-//! and parses; the feed takes what it has read in batches, a bounded number of which wait, and makes an
-//! update of each event when it is asked for the next one: what is used up before another is made costs
-//! the allocator half.
+//! `eventsource-client` parses each response. Its reconnecting is switched off, because it does not report tries, decides
+//! by the status alone, and ignores what a stream says between events. A task reads and parses, and passes batches to the
+//! feed, of which only a few may wait. The feed makes one update at a time, which halves the cost of allocation.
 
 mod beats;
 pub(super) mod connection;
@@ -85,13 +82,14 @@ impl Reconnect {
         self.0.notify_one();
     }
 
-    async fn asked(&self) {
+    async fn requested(&self) {
         self.0.notified().await;
     }
 }
 
 /// Why a feed has failed.
 #[derive(Clone, Debug, Error)]
+#[non_exhaustive]
 pub enum FeedError {
     /// Nothing answers at the first try, or the server refuses for good.
     #[error(transparent)]
@@ -105,8 +103,7 @@ pub enum FeedError {
     /// It cannot be decoded, or a line or an event is too long.
     #[error("the stream cannot be read: {0}")]
     Unreadable(String),
-    /// A recording that is made of the stream cannot be written, or one that stands in for it cannot be
-    /// read.
+    /// A recording of the stream cannot be written, or a recording to replay cannot be read.
     #[error("{0}")]
     Recording(String),
 }
@@ -120,6 +117,7 @@ impl From<ClientError> for FeedError {
 /// An answer that is not an event stream.
 #[derive(Clone, Debug, Error)]
 #[error("{url} answers with {kind} instead of an event stream, beginning with {start:?}{advice}")]
+#[non_exhaustive]
 pub struct NotAStream {
     /// The requested URL.
     pub url: String,
@@ -262,7 +260,7 @@ async fn run(target: Target, out: mpsc::Sender<Vec<Piece>>) {
         }
         tokio::select! {
             () = tokio::time::sleep(delay) => {}
-            () = connection.target.reconnect().asked() => {}
+            () = connection.target.reconnect().requested() => {}
         }
     }
 }

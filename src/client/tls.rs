@@ -1,7 +1,7 @@
 //! The TLS settings of a client's connections.
 //!
-//! The HTTP library would take the cryptography that is installed for the whole process, and ours is only a part of one. So it
-//! gets a configuration that is made here, from what is given alone.
+//! By default the HTTP library uses the cryptography provider that is installed for the whole process, which a library must
+//! not decide. So it gets a complete configuration.
 
 use std::sync::Arc;
 
@@ -15,9 +15,9 @@ use crate::trust;
 /// Which certificates are trusted.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Trust<'a> {
-    /// Those that the system trusts.
+    /// The ones that the system trusts.
     System,
-    /// These, and those that they have signed.
+    /// These, and the ones that they have signed.
     Only(&'a [CertificateDer<'static>]),
     /// All.
     Anyone,

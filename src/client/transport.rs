@@ -1,10 +1,13 @@
-//! The HTTP under `eventsource-client`: requests go through our own [`ClientRequest`], answers that are no
-//! event stream come back as a [`NoStream`], and the bytes of those that are one pass a [`SseRepair`].
+//! The HTTP transport of `eventsource-client`: sends our own [`ClientRequest`], returns a [`NoStream`] for an answer that
+//! is not an event stream, and passes the bytes of a stream through a [`SseRepair`].
+
+mod memory;
+mod no_stream;
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,130 +20,48 @@ use launchdarkly_sdk_transport::{
 };
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
-use thiserror::Error;
 use tokio::time::{Instant, Sleep};
 
 use super::HEARTBEAT;
 use super::coding::{Coding, DecodeError, Decoded};
-use super::error::{Cause, Lost, Redirect, root_cause, short};
+use super::error::{Redirect, root_cause, short};
+use super::lost::{Cause, Lost};
 use super::request::ClientRequest;
 use super::response::{Expected, Refusal, content_type, has_type, start_of_body};
 use super::sniff::{Sniffed, sniffed};
+use super::sse_repair::SseRepair;
 use super::sse_repair::bypass::Runs;
-use super::sse_repair::{LONGEST, SseRepair};
 use crate::wire;
 
-/// How much is read of an answer that is no event stream, in bytes.
+pub(crate) use memory::Memory;
+pub(crate) use no_stream::NoStream;
+
+/// Upper bound of what is read of an answer that is not an event stream, in bytes.
 const START: usize = 512;
 
-/// Why a request was not answered with an event stream, or why the stream broke.
-#[derive(Clone, Debug, Error)]
-pub(crate) enum NoStream {
-    /// No answer.
-    #[error("{0}")]
-    Lost(Lost),
-    /// An error for an answer.
-    #[error("{0}")]
-    Refused(Refusal),
-    /// 204: the stream is over, and the client shall not ask again.
-    #[error("over")]
-    Over,
-    /// An answer, but of another kind.
-    #[error("{kind} instead of an event stream")]
-    Other {
-        kind: String,
-        start: String,
-        redirect: Option<Box<Redirect>>,
-    },
-    /// Not a byte for so long.
-    #[error("nothing came for {:.1} s", .0.as_secs_f64())]
-    Silent(Duration),
-    /// A coding that cannot be decoded.
-    #[error("the stream is coded as {0}, which is not known; identity, gzip and deflate are")]
-    UnknownCoding(String),
-    /// Bytes that are not of the coding that was named.
-    #[error("the stream's {coding} coding is broken after {after} bytes")]
-    BrokenCoding { coding: Coding, after: u64 },
-    /// A line or an event beyond what can be held.
-    #[error("a line or an event is longer than {} MiB", LONGEST >> 20)]
-    TooLong,
-}
-
-/// What outlives a connection: where its successor goes on, and how soon.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Remembered {
-    pub(crate) last_id: String,
-    pub(crate) retry: Option<Duration>,
-    /// What is to be told of the newest answer.
-    notes: Vec<String>,
-}
-
-/// What a stream has told besides its events, shared by the transport and the feed.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Memory(
-    /// Held for a copy only, never across an await.
-    Arc<Mutex<Remembered>>,
-);
-
-impl Memory {
-    pub(crate) fn new(last_id: String) -> Self {
-        let heard = Remembered {
-            last_id,
-            ..Remembered::default()
-        };
-        Self(Arc::new(Mutex::new(heard)))
-    }
-
-    /// Takes what is to be told of the newest answer.
-    pub(crate) fn take_notes(&self) -> Vec<String> {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut heard.notes)
-    }
-
-    fn add_note(&self, note: String) {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.notes.push(note);
-    }
-
-    pub(crate) fn recall(&self) -> Remembered {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    fn note(&self, repair: &SseRepair) {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if heard.last_id != repair.last_id() {
-            repair.last_id().clone_into(&mut heard.last_id);
-        }
-        heard.retry = repair.retry().or(heard.retry);
-    }
-}
-
-/// Makes one stream's requests, each of which resumes where the one before it ended.
+/// Sends one stream's requests, each of which resumes where the one before it ended.
 #[derive(Clone)]
 pub(crate) struct Transport {
     http: reqwest::Client,
-    /// What is sent next, but for the cursor.
+    /// The next request, without the last event ID.
     pub(crate) request: ClientRequest,
     expected: Expected,
     pub(crate) memory: Memory,
-    /// Where a codechat server's plain events go, past the parser; they go through it without this.
+    /// The queue for a codechat server's plain events; without it, the parser gets them as well.
     runs: Option<Runs>,
-    /// So long a connection may be silent.
-    patience: Duration,
-    /// Whether that holds for a server that is not codechat's too, which may be silent for as long as it likes.
-    watches_foreign: bool,
+    /// How long a connection may be silent.
+    silence_max: Duration,
+    /// Whether this also applies to servers other than codechat's, which need not send heartbeats.
+    limits_foreign: bool,
 }
 
-/// How many heartbeats are missed, in halves, before a connection is taken for dead.
+/// Time without a byte after which a connection counts as dead, in halves of the heartbeat's interval.
 const HALF_HEARTBEATS: u32 = 5;
-/// The shortest time that is waited for the head of an answer: a server is still there if it is only slow.
-const HEAD: Duration = Duration::from_secs(10);
+/// Lower bound of how long to wait for the head of an answer, because a slow server is not a dead one.
+const HEAD_TIMEOUT_MIN: Duration = Duration::from_secs(10);
 
 impl HttpTransport for Transport {
-    /// The parser's own request says less than ours, and is not sent.
+    /// Sends our own request in place of the parser's.
     fn request(&self, _: Request<Option<Bytes>>) -> ResponseFuture {
         let this = self.clone();
         let answer = async move { this.open().await.map_err(TransportError::new) };
@@ -149,7 +70,7 @@ impl HttpTransport for Transport {
 }
 
 impl Transport {
-    /// What one stream's requests go through, the first of them after the event `last_event_id`.
+    /// Returns the transport of one stream, whose first request asks for what follows the event `last_event_id`.
     pub(crate) fn new(
         http: reqwest::Client,
         request: ClientRequest,
@@ -163,12 +84,12 @@ impl Transport {
             expected,
             memory: Memory::new(last_event_id),
             runs: None,
-            patience: heartbeat.unwrap_or(HEARTBEAT) * HALF_HEARTBEATS / 2,
-            watches_foreign: heartbeat.is_some(),
+            silence_max: heartbeat.unwrap_or(HEARTBEAT) * HALF_HEARTBEATS / 2,
+            limits_foreign: heartbeat.is_some(),
         }
     }
 
-    /// The same, which leaves a codechat server's plain events out of the stream, to wait in `runs`.
+    /// Takes a codechat server's plain events out of the stream and queues them in `runs`.
     pub(crate) fn with_runs(self, runs: Runs) -> Self {
         Self {
             runs: Some(runs),
@@ -181,15 +102,15 @@ impl Transport {
         if response.status() == StatusCode::NO_CONTENT {
             return Err(NoStream::Over);
         }
-        let lacks_headers = self.headers_left_out(&response);
+        let left_out = self.headers_left_out(&response);
         if !response.status().is_success() {
             let mut refusal = Refusal::of(response, self.expected).await;
-            if let Some(note) = lacks_headers {
+            if let Some(note) = left_out {
                 refusal.detail = format!("{}; {note}", refusal.detail);
             }
             return Err(NoStream::Refused(refusal));
         }
-        if let Some(note) = lacks_headers {
+        if let Some(note) = left_out {
             self.memory.add_note(note);
         }
         let mut head = Response::builder().status(response.status());
@@ -211,24 +132,24 @@ impl Transport {
             memory: self.memory,
             body: Mutex::new(body),
             ready: VecDeque::new(),
-            broken: None,
-            silence: Box::pin(tokio::time::sleep(self.patience)),
-            listening: false,
-            patience: (is_codechat || self.watches_foreign).then_some(self.patience),
+            failed: None,
+            silence: Box::pin(tokio::time::sleep(self.silence_max)),
+            is_waiting: false,
+            silence_max: (is_codechat || self.limits_foreign).then_some(self.silence_max),
         });
         Ok(head
             .body(body)
             .expect("status and headers are an answer's own"))
     }
 
-    /// Asks, and waits for the head of the answer.
+    /// Sends the request, and waits for the head of the answer.
     async fn answer(&self) -> Result<reqwest::Response, NoStream> {
         let sent = self.request_with_cursor().send(&self.http);
         let sent = match self.expected {
             Expected::Server => {
-                let patience = self.patience.max(HEAD);
-                let silent = |_| Err(Lost::new(Cause::Silent(patience)));
-                tokio::time::timeout(patience, sent)
+                let limit = self.silence_max.max(HEAD_TIMEOUT_MIN);
+                let silent = |_| Err(Lost::new(Cause::Silent(limit)));
+                tokio::time::timeout(limit, sent)
                     .await
                     .unwrap_or_else(silent)
             }
@@ -238,7 +159,7 @@ impl Transport {
         sent.map_err(NoStream::Lost)
     }
 
-    /// The body of an answer that is an event stream, by its type or else by its beginning.
+    /// Returns the body of an event stream, which is recognized by its content type or else by its start.
     async fn event_stream(&self, response: reqwest::Response) -> Result<Body, NoStream> {
         if has_type(&response, wire::EVENT_STREAM) {
             return body(response);
@@ -284,19 +205,19 @@ impl Transport {
         request
     }
 
-    /// That the user's headers were left out, where a redirect led to another origin.
+    /// Returns a note if a redirect led to another origin, which does not get the user's headers.
     fn headers_left_out(&self, response: &reqwest::Response) -> Option<String> {
         let redirect = response.extensions().get::<Redirect>()?;
-        let is_told = redirect.leaves_origin && self.request.has_own_headers();
+        let has_left_out = redirect.leaves_origin && self.request.has_own_headers();
         let origin = redirect.to.origin().ascii_serialization();
-        is_told.then(|| {
+        has_left_out.then(|| {
             format!("redirected to {origin}, which gets neither your headers (-H, -u) nor a body")
         })
     }
 }
 
-/// The header that asks a server to go on after this event. Any text goes, not only ASCII; `None` if there is none, or no
-/// header can carry it, as with control characters.
+/// Returns the value of `Last-Event-ID`, which may have characters beyond ASCII. `None` if the ID is empty, or has control
+/// characters, which no header can carry.
 pub(crate) fn cursor(last_id: &str) -> Option<HeaderValue> {
     let cursor = HeaderValue::from_bytes(last_id.as_bytes()).ok();
     cursor.filter(|it| !it.is_empty())
@@ -304,10 +225,10 @@ pub(crate) fn cursor(last_id: &str) -> Option<HeaderValue> {
 
 type Body = BoxStream<'static, Result<Bytes, NoStream>>;
 
-/// A response's body, decoded.
+/// Decodes the body of a response.
 ///
 /// # Errors
-/// That of a coding that is not known.
+/// [`NoStream::UnknownCoding`].
 fn body(response: reqwest::Response) -> Result<Body, NoStream> {
     let coding = Coding::of(response.headers()).map_err(NoStream::UnknownCoding)?;
     let broken =
@@ -319,7 +240,7 @@ fn body(response: reqwest::Response) -> Result<Body, NoStream> {
             .map_err(move |error| match error {
                 DecodeError::Body(error) => broken(error),
                 DecodeError::Cut { coding } => {
-                    let why = format!("the stream's {coding} coding breaks off");
+                    let why = format!("the stream's {coding} data breaks off");
                     NoStream::Lost(Lost::new(Cause::Broken(why)))
                 }
                 DecodeError::Broken { coding, after } => NoStream::BrokenCoding { coding, after },
@@ -328,21 +249,21 @@ fn body(response: reqwest::Response) -> Result<Body, NoStream> {
     })
 }
 
-/// A response's body, repaired.
+/// The body of a response, after its repair.
 struct RepairedBody {
     body: Mutex<Body>,
     repair: SseRepair,
     memory: Memory,
-    /// What is repaired and not yet taken.
+    /// The repaired bytes that the parser has not read.
     ready: VecDeque<Bytes>,
-    /// What ends the stream once `ready` is empty.
-    broken: Option<NoStream>,
+    /// The error that follows `ready`.
+    failed: Option<NoStream>,
     silence: Pin<Box<Sleep>>,
-    /// Whether `silence` runs: it does so only while there is nothing to read, so that a reader
-    /// that was busy elsewhere does not take the connection for dead.
-    listening: bool,
-    /// How long it may last; `None` for as long as the connection does.
-    patience: Option<Duration>,
+    /// Whether `silence` runs. It only does while there is nothing to read: a reader that was busy must not count the
+    /// connection as dead.
+    is_waiting: bool,
+    /// How long the connection may be silent; `None` for no limit.
+    silence_max: Option<Duration>,
 }
 
 impl Stream for RepairedBody {
@@ -354,50 +275,50 @@ impl Stream for RepairedBody {
             if let Some(bytes) = this.ready.pop_front() {
                 return Poll::Ready(Some(Ok(bytes)));
             }
-            if let Some(broken) = this.broken.clone() {
-                return Poll::Ready(Some(Err(TransportError::new(broken))));
+            if let Some(error) = this.failed.clone() {
+                return Poll::Ready(Some(Err(TransportError::new(error))));
             }
             let body = this.body.get_mut().unwrap_or_else(PoisonError::into_inner);
             let Poll::Ready(chunk) = body.poll_next_unpin(cx) else {
                 return this.poll_silence(cx);
             };
-            this.listening = false;
+            this.is_waiting = false;
             match chunk {
                 None => return Poll::Ready(None),
-                Some(Ok(chunk)) => this.take(chunk),
-                Some(Err(error)) => this.broken = Some(error),
+                Some(Ok(chunk)) => this.push(chunk),
+                Some(Err(error)) => this.failed = Some(error),
             }
         }
     }
 }
 
 impl RepairedBody {
-    fn take(&mut self, chunk: Bytes) {
+    fn push(&mut self, chunk: Bytes) {
         let repaired = self.repair.push(chunk, &mut self.ready);
         self.memory.note(&self.repair);
         if repaired.is_err() {
-            self.broken = Some(NoStream::TooLong);
+            self.failed = Some(NoStream::TooLong);
         }
     }
 
     fn poll_silence<T>(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, TransportError>>> {
-        let Some(patience) = self.patience else {
+        let Some(silence_max) = self.silence_max else {
             return Poll::Pending;
         };
-        if !self.listening {
-            self.listening = true;
-            self.silence.as_mut().reset(Instant::now() + patience);
+        if !self.is_waiting {
+            self.is_waiting = true;
+            self.silence.as_mut().reset(Instant::now() + silence_max);
         }
         self.silence.poll_unpin(cx).map(|()| {
-            let silent = NoStream::Silent(patience);
-            self.broken = Some(silent.clone());
+            let silent = NoStream::Silent(silence_max);
+            self.failed = Some(silent.clone());
             Some(Err(TransportError::new(silent)))
         })
     }
 }
 
-/// Lends a future the `Sync` that the parser asks of its transport: it is only ever polled through
-/// an exclusive reference, so the lock is never taken.
+/// Makes a future `Sync`, which the parser requires of its transport. It is only polled through an exclusive reference, so
+/// the mutex is never locked.
 struct Exclusive<T>(Mutex<BoxFuture<'static, T>>);
 
 impl<T> Future for Exclusive<T> {

@@ -7,15 +7,16 @@ use std::str::FromStr;
 use reqwest::Url;
 use thiserror::Error;
 
-/// A server's address: `http` or `https`, a host, perhaps a port and a path that a reverse proxy
-/// puts before codechat's own. Printed without a trailing slash.
+/// A server's address: `http` or `https`, a host, and optionally a port and the path under which a reverse proxy has
+/// codechat. Printed without a trailing slash.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServerUrl(Url);
 
 /// Why a text is not the address of a server. Each text says what to write instead.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BadServerUrl {
-    /// No scheme, which is what everybody forgets; a server on this machine needs none.
+    /// No scheme. Only a server on this machine needs none.
     #[error("{0:?} has no scheme; write \"http://{0}\"")]
     NoScheme(String),
     /// Not HTTP.
@@ -35,7 +36,9 @@ pub enum BadServerUrl {
     #[error("a server's address takes no fragment; leave out {0:?}")]
     Fragment(String),
     /// Invalid; the cause is the parser's.
-    #[error("{text:?} is no server's address ({why}); write one such as \"http://127.0.0.1:2428\"")]
+    #[error(
+        "{text:?} is not a server's address ({why}); write one such as \"http://127.0.0.1:2428\""
+    )]
     Malformed {
         /// The given text.
         text: String,
@@ -81,8 +84,8 @@ impl FromStr for ServerUrl {
     }
 }
 
-/// Returns the address of a server on this machine that was given without a scheme: a port, or a host of
-/// loopback and a port. Another host may need `https`, which only its user knows.
+/// Returns the address of a server on this machine that was given without a scheme: a port, or a loopback host and a
+/// port. Other hosts may need `https`, so they need a scheme.
 fn on_this_machine(text: &str) -> Option<Cow<'static, str>> {
     let is_port = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit());
     let port = text.strip_prefix(':').unwrap_or(text);
@@ -162,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_goes_behind_the_base_path() {
+    fn a_path_is_appended_to_the_base_path() {
         let url: ServerUrl = "http://h/tools/".parse().unwrap();
         assert_eq!(url.join("/healthz").as_str(), "http://h/tools/healthz");
         assert_eq!(url.join("/a?b=c").as_str(), "http://h/tools/a?b=c");
@@ -171,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_has_its_sentence() {
+    fn each_mistake_has_its_own_message() {
         for (given, says) in [
             ("example.org:2428", "write \"http://example.org:2428\""),
             ("localhost", "write \"http://localhost\""),
@@ -193,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_is_known_by_its_names() {
+    fn loopback_addresses_are_recognized() {
         for (url, here) in [
             ("http://localhost", true),
             ("http://127.3.2.1:80", true),

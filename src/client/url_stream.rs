@@ -1,4 +1,4 @@
-//! One event stream of any server: [`StreamRequest`] asks for it, [`UrlStream`] reads it.
+//! An event stream of any server: [`StreamRequest`] is its request, [`UrlStream`] reads it.
 
 use std::time::Duration;
 
@@ -17,34 +17,35 @@ use super::tls::Trust;
 use super::{ClientError, HttpOptions, StreamUrl, http};
 use crate::wire;
 
-/// What asks for a stream. Whoever prints it sees no header and no body.
+/// A request for a stream.
 #[derive(Clone)]
 pub struct StreamRequest {
     url: StreamUrl,
     method: Method,
-    /// Those that every server gets.
-    ours: HeaderMap,
-    /// The user's, which are for the URL's own origin, and which of ours these leave out.
+    /// The headers that every server gets.
+    common: HeaderMap,
+    /// The user's headers, which only the URL's own origin gets.
     own: HeaderMap,
+    /// The common headers that the user's replace or remove.
     left_out: Vec<HeaderName>,
     body: Option<Bytes>,
 }
 
 impl StreamRequest {
-    /// Asks for the stream at `url`, with the user name and the password that it may have.
+    /// Returns a request for the stream at `url`, with the user name and password from the URL, if any.
     #[must_use]
     pub fn new(method: Method, url: StreamUrl) -> Self {
-        let ours = [
+        let common = [
             (ACCEPT, wire::EVENT_STREAM),
-            // What is not coded no coder holds back.
+            // A server or proxy that compresses would hold back parts of the stream.
             (ACCEPT_ENCODING, "identity"),
             (CACHE_CONTROL, "no-store"),
             (USER_AGENT, super::USER_AGENT),
         ];
-        let ours = ours.map(|(name, value)| (name, HeaderValue::from_static(value)));
+        let common = common.map(|(name, value)| (name, HeaderValue::from_static(value)));
         let mut request = Self {
             method,
-            ours: ours.into_iter().collect(),
+            common: common.into_iter().collect(),
             own: HeaderMap::new(),
             left_out: Vec::new(),
             body: None,
@@ -56,20 +57,20 @@ impl StreamRequest {
         request
     }
 
-    /// How it is asked.
+    /// Returns the method.
     #[must_use]
     pub fn method(&self) -> &Method {
         &self.method
     }
 
-    /// Sets a body, and its type.
+    /// Sets the body and its media type.
     pub fn set_body(&mut self, body: Bytes, kind: &'static str) {
         self.own
             .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         self.body = Some(body);
     }
 
-    /// Sets a user name and a password (RFC 7617).
+    /// Sets the user name and the password (RFC 7617).
     ///
     /// # Panics
     /// Never: base64 is visible ASCII.
@@ -81,8 +82,7 @@ impl StreamRequest {
         self.own.insert(AUTHORIZATION, value);
     }
 
-    /// Sets the user's headers, in the place of those by the same names that were there before; a name without a value
-    /// is left out of the request.
+    /// Sets the user's headers, which replace earlier ones of the same names. A name without a value removes the header.
     pub fn set_headers(&mut self, headers: Vec<(HeaderName, Option<HeaderValue>)>) {
         for (name, _) in &headers {
             self.own.remove(name);
@@ -97,25 +97,25 @@ impl StreamRequest {
     }
 
     fn into_request(self) -> ClientRequest {
-        let mut headers = self.ours.clone();
+        let mut headers = self.common.clone();
         for name in self.left_out.iter().chain(self.own.keys()) {
             headers.remove(name);
         }
         headers.extend(self.own);
         let mut request = ClientRequest::new(self.method, self.url.bare(), headers);
-        request.elsewhere = Some(self.ours);
+        request.elsewhere = Some(self.common);
         request.body = self.body;
         request.may_be_local = self.url.is_loopback();
         request
     }
 }
 
-/// How the server of a stream is to be known.
+/// How a stream's server is authenticated.
 #[derive(Clone, Debug, Default)]
 pub struct TlsOptions {
-    /// Trust these certificates alone; default those of the system.
+    /// The trusted root certificates; by default those of the system.
     pub roots: Option<Vec<CertificateDer<'static>>>,
-    /// Trust whatever is there.
+    /// Whether any certificate is accepted.
     pub is_unverified: bool,
 }
 
@@ -129,7 +129,7 @@ impl TlsOptions {
     }
 }
 
-/// Reads one stream. Cheap to clone.
+/// A stream to read. Cheap to clone.
 #[derive(Clone)]
 pub struct UrlStream {
     pub(super) url: StreamUrl,
@@ -139,8 +139,8 @@ pub struct UrlStream {
 }
 
 impl UrlStream {
-    /// Makes ready to read a stream; connects to nothing yet. `heartbeat` says how often the server says something on
-    /// a quiet stream; if it is not given, what the stream shows counts.
+    /// Prepares to read a stream, without connecting yet. `heartbeat` is the interval at which the server sends something
+    /// on a quiet stream; by default it is detected.
     ///
     /// # Errors
     /// [`ClientError::Setup`] if the HTTP library does not start.
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_users_header_takes_the_place_of_ours_and_stays_with_its_origin() {
+    fn a_users_header_replaces_ours_and_is_not_sent_to_other_origins() {
         let url = "https://user:pass@h/a?b#c".parse().unwrap();
         let mut request = StreamRequest::new(Method::GET, url);
         request.set_headers(vec![

@@ -10,6 +10,7 @@ const STEP: usize = 1000;
 
 /// A broadcast in progress: it reaches every channel that exists from its beginning to its end. A channel that is
 /// opened meanwhile may or may not get the message.
+#[non_exhaustive]
 pub struct Broadcast {
     hub: Hub,
     message: Message,

@@ -152,7 +152,7 @@ impl Channel {
             requested: Requested::default(),
         };
         if let Some(key) = key {
-            state.keys.finish(key, &receipt);
+            self.remember(&mut state, |keys| keys.finish(key, &receipt));
         }
         // Always the current requests, so keys need not remember them.
         let requested = state.requested();
@@ -216,7 +216,7 @@ impl Channel {
         }
         receipt.subscribers = state.reader_count();
         if let Some(key) = key {
-            state.keys.note(key, receipt);
+            self.remember(&mut state, |keys| keys.note(key, receipt));
         }
         if outcome.is_pending() {
             state.wait(ticket, cx.waker());
@@ -234,12 +234,12 @@ impl Channel {
     pub(super) fn begin_try(&self, key: &str) -> u32 {
         let mut state = self.lock();
         let subscribers = state.reader_count();
-        state.keys.begin_try(key, subscribers)
+        self.remember(&mut state, |keys| keys.begin_try(key, subscribers))
     }
 
     /// Notes that the request with this key has ended.
     pub(super) fn finish_try(&self, key: &str, receipt: &Receipt) {
-        self.lock().keys.finish(key, receipt);
+        self.remember(&mut self.lock(), |keys| keys.finish(key, receipt));
     }
 
     /// Returns the number of tries of the request with this key; `None` if the key is forgotten.
@@ -291,7 +291,14 @@ impl Channel {
         id
     }
 
-    /// Updates the hub's sum after the log's size has changed.
+    fn remember<T>(&self, state: &mut State, change: impl FnOnce(&mut Keys) -> T) -> T {
+        let before = state.keys.memory();
+        let changed = change(&mut state.keys);
+        self.charge(before, state.keys.memory());
+        changed
+    }
+
+    /// Updates the hub's sum after the size of the log or of the keys has changed.
     fn charge(&self, before: usize, after: usize) {
         if after >= before {
             self.shared
@@ -320,7 +327,7 @@ impl Drop for Channel {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         self.shared
             .memory
-            .fetch_sub(state.log.memory(), Ordering::Relaxed);
+            .fetch_sub(state.log.memory() + state.keys.memory(), Ordering::Relaxed);
     }
 }
 

@@ -4,31 +4,48 @@
 //! and meanwhile others may publish a lot. So each kind has its own list, and no finished request removes an unfinished
 //! one.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::mem::size_of;
+use std::sync::Arc;
 
 use super::Receipt;
 
-/// Upper bound of the remembered keys of either kind; the last used ones are kept.
-pub const KEYS: usize = 64;
+/// Upper bound of the remembered keys of finished requests; the last used ones are kept. A publisher may wait seconds
+/// before it repeats a request whose answer was lost, and meanwhile others publish.
+pub const FINISHED_KEYS: usize = 1024;
+/// The same for requests that are under way or were interrupted.
+pub const UNFINISHED_KEYS: usize = 64;
 
-#[derive(Default)]
 pub(super) struct Keys {
-    /// Finished requests.
     finished: Newest,
-    /// Streaming requests that are under way or were interrupted.
+    /// Streaming requests.
     unfinished: Newest,
 }
 
-/// The last used keys, longest unused first.
-#[derive(Default)]
-struct Newest(VecDeque<Keyed>);
+/// The last used keys.
+struct Newest {
+    max: usize,
+    entries: HashMap<Arc<str>, Keyed>,
+    /// Longest unused first.
+    order: VecDeque<Arc<str>>,
+    /// Sum of the keys' lengths.
+    key_bytes: usize,
+}
 
 struct Keyed {
-    key: Box<str>,
     /// What was accepted of the request so far.
     receipt: Receipt,
     /// The number of streaming tries; see [`super::PublishStream`].
     tries: u32,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self {
+            finished: Newest::new(FINISHED_KEYS),
+            unfinished: Newest::new(UNFINISHED_KEYS),
+        }
+    }
 }
 
 impl Keys {
@@ -45,9 +62,8 @@ impl Keys {
 
     /// Notes that the request with this key has finished, and what was accepted of it.
     pub(super) fn finish(&mut self, key: &str, receipt: &Receipt) {
-        let mut keyed = self.take(key, receipt);
-        keyed.reach(receipt);
-        self.finished.push(keyed);
+        let known = self.unfinished.remove(key);
+        self.finished.use_key(key, known, receipt).reach(receipt);
     }
 
     /// Begins a streaming try at the request with this key; returns its attempt number, from 1.
@@ -66,33 +82,24 @@ impl Keys {
         self.get(key).map(|it| it.tries)
     }
 
+    /// Returns the memory that the keys take, in bytes; approximate.
+    pub(super) fn memory(&self) -> usize {
+        self.finished.memory() + self.unfinished.memory()
+    }
+
     fn get(&self, key: &str) -> Option<&Keyed> {
-        let mut all = self.unfinished.0.iter().chain(&self.finished.0);
-        all.find(|it| *it.key == *key)
+        let unfinished = self.unfinished.entries.get(key);
+        unfinished.or_else(|| self.finished.entries.get(key))
     }
 
     /// Returns the entry of this key as one of a request under way.
     fn under_way(&mut self, key: &str, receipt: &Receipt) -> &mut Keyed {
-        let keyed = self.take(key, receipt);
-        self.unfinished.push(keyed)
-    }
-
-    fn take(&mut self, key: &str, receipt: &Receipt) -> Keyed {
-        let known = self.unfinished.take(key);
-        let known = known.or_else(|| self.finished.take(key));
-        known.unwrap_or_else(|| Keyed::new(key, receipt))
+        let known = self.finished.remove(key);
+        self.unfinished.use_key(key, known, receipt)
     }
 }
 
 impl Keyed {
-    fn new(key: &str, receipt: &Receipt) -> Self {
-        Self {
-            key: key.into(),
-            receipt: receipt.clone(),
-            tries: 0,
-        }
-    }
-
     fn reach(&mut self, receipt: &Receipt) {
         if self.receipt.accepted < receipt.accepted {
             self.receipt = receipt.clone();
@@ -101,18 +108,57 @@ impl Keyed {
 }
 
 impl Newest {
-    fn take(&mut self, key: &str) -> Option<Keyed> {
-        let index = self.0.iter().position(|it| *it.key == *key)?;
-        self.0.remove(index)
+    fn new(max: usize) -> Self {
+        Self {
+            max,
+            entries: HashMap::new(),
+            order: VecDeque::new(),
+            key_bytes: 0,
+        }
     }
 
-    fn push(&mut self, keyed: Keyed) -> &mut Keyed {
-        if self.0.len() >= KEYS {
-            self.0.pop_front();
+    fn memory(&self) -> usize {
+        /// Of one key: its entry, its place in the order, and the reference counts before its text.
+        const EACH: usize =
+            size_of::<(Arc<str>, Keyed)>() + size_of::<Arc<str>>() + 2 * size_of::<usize>();
+        self.key_bytes + self.order.len() * EACH
+    }
+
+    fn remove(&mut self, key: &str) -> Option<Keyed> {
+        let (key, keyed) = self.entries.remove_entry(key)?;
+        self.order.retain(|it| !Arc::ptr_eq(it, &key));
+        self.key_bytes -= key.len();
+        Some(keyed)
+    }
+
+    /// Returns the entry of this key, which is the last used one then. If it is not among them, it gets what is `known`
+    /// of it from elsewhere, or else this receipt.
+    fn use_key(&mut self, key: &str, known: Option<Keyed>, receipt: &Receipt) -> &mut Keyed {
+        let key = if let Some((key, _)) = self.entries.get_key_value(key) {
+            let key = Arc::clone(key);
+            self.order.retain(|it| !Arc::ptr_eq(it, &key));
+            key
+        } else {
+            self.make_room();
+            self.key_bytes += key.len();
+            key.into()
+        };
+        self.order.push_back(Arc::clone(&key));
+        self.entries.entry(key).or_insert_with(|| {
+            known.unwrap_or_else(|| Keyed {
+                receipt: receipt.clone(),
+                tries: 0,
+            })
+        })
+    }
+
+    fn make_room(&mut self) {
+        if self.order.len() >= self.max
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.entries.remove(&oldest);
+            self.key_bytes -= oldest.len();
         }
-        self.0.push_back(keyed);
-        let newest = self.0.len() - 1;
-        &mut self.0[newest]
     }
 }
 
@@ -134,14 +180,14 @@ mod tests {
     #[test]
     fn the_newest_keys_are_remembered() {
         let mut keys = Keys::default();
-        for index in 0..=KEYS {
+        for index in 0..=FINISHED_KEYS {
             end(&mut keys, &index.to_string());
         }
         assert_eq!(keys.receipt("0"), None);
         assert_eq!(keys.receipt("1"), Some(receipt(1)));
-        assert_eq!(keys.finished.0.len(), KEYS);
+        assert_eq!(keys.finished.order.len(), FINISHED_KEYS);
 
-        for index in 0..=KEYS {
+        for index in 0..=UNFINISHED_KEYS {
             keys.begin_try(&format!("broken {index}"), 0);
         }
         assert_eq!(
@@ -161,7 +207,7 @@ mod tests {
         let mut keys = Keys::default();
         keys.begin_try("broken", 0);
         keys.note("broken", &receipt(5));
-        for index in 0..2 * KEYS {
+        for index in 0..2 * FINISHED_KEYS {
             end(&mut keys, &index.to_string());
         }
         assert_eq!(keys.receipt("broken"), Some(receipt(5)));
@@ -170,7 +216,7 @@ mod tests {
 
         // Its answer was lost, and the next try was interrupted.
         keys.begin_try("broken", 0);
-        for index in 0..2 * KEYS {
+        for index in 0..2 * FINISHED_KEYS {
             end(&mut keys, &index.to_string());
         }
         assert_eq!(keys.receipt("broken"), Some(receipt(6)));
@@ -179,11 +225,14 @@ mod tests {
     #[test]
     fn a_key_in_use_is_not_pushed_out() {
         let mut keys = Keys::default();
-        for index in 0..2 * KEYS {
+        for index in 0..2 * FINISHED_KEYS {
             keys.note("held back", &receipt(1 + index as u64));
             end(&mut keys, &index.to_string());
         }
-        assert_eq!(keys.receipt("held back"), Some(receipt(2 * KEYS as u64)));
+        assert_eq!(
+            keys.receipt("held back"),
+            Some(receipt(2 * FINISHED_KEYS as u64))
+        );
     }
 
     #[test]
@@ -195,5 +244,21 @@ mod tests {
         keys.note("a", &receipt(3));
         assert_eq!(keys.receipt("a"), Some(receipt(5)));
         assert_eq!((keys.tries("a"), keys.tries("b")), (Some(2), None));
+    }
+
+    #[test]
+    fn the_memory_is_that_of_the_keys_that_are_remembered() {
+        let mut keys = Keys::default();
+        assert_eq!(keys.memory(), 0);
+        end(&mut keys, "a");
+        let one = keys.memory();
+        end(&mut keys, "a");
+        assert_eq!(keys.memory(), one, "the same key again");
+        for index in 0..2 * FINISHED_KEYS {
+            end(&mut keys, &format!("{index:08}"));
+        }
+        assert_eq!(keys.memory(), FINISHED_KEYS * (one + 7));
+        keys.begin_try("a", 0);
+        assert_eq!(keys.memory(), FINISHED_KEYS * (one + 7) + one);
     }
 }

@@ -15,7 +15,7 @@ pub struct Limits {
     pub clients: usize,
     /// Upper bound of one channel's subscribers.
     pub subscribers: usize,
-    /// Upper bound of all logs and unfinished requests, in bytes.
+    /// Upper bound of all logs, idempotency keys and unfinished requests, in bytes.
     pub memory: usize,
     /// How long a channel may be inactive before it ends.
     pub idle_timeout: Duration,
@@ -39,6 +39,7 @@ impl Default for Limits {
 /// Why the hub refuses something.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[cfg_attr(test, derive(strum::EnumIter))]
+#[non_exhaustive]
 pub enum Refusal {
     /// There is no such channel.
     #[error(
@@ -63,7 +64,7 @@ pub enum Refusal {
     TooManyControlStreams(usize),
     /// [`Limits::memory`] is used up, every channel is being watched, and the message would make a log larger.
     #[error(
-        "the memory budget of {0} bytes for all logs and unfinished requests is used up; stop a client, or start the server with a higher --max-memory"
+        "the memory budget of {0} bytes for all logs, idempotency keys and unfinished requests is used up; stop a client, or start the server with a higher --max-memory"
     )]
     OutOfMemory(usize),
     /// The hub is closing.

@@ -64,7 +64,8 @@ impl Mirror {
     }
 
     /// Replaces the mirror's content by what the store holds. A reader that has read messages which the store lacks gets
-    /// [`Gap::Unknown`](crate::Gap::Unknown), and continues with what the store has. `is_sure` means that the store is
+    /// [`Gap::Unknown`](crate::Gap::Unknown), and continues with what the store has. So does one that
+    /// has passed a place at which another mirror noticed a loss. `is_sure` means that the store is
     /// known to have lost nothing since the mirror's last update, even if the two have no message in common to compare.
     /// Returns which messages the store lacks, if any.
     #[must_use]
@@ -72,10 +73,10 @@ impl Mirror {
         self.channel.renew(image, is_sure)
     }
 
-    /// Notes that the store has lost messages right before this number, as reported by another node. Readers get
-    /// [`Gap::Unknown`](crate::Gap::Unknown) at that place, or now if they have passed it.
-    pub fn note_loss(&self, place: u64) {
-        self.channel.note_loss(place);
+    /// Returns whether the mirror knows that the store has lost messages right before this number.
+    #[must_use]
+    pub fn knows_loss(&self, place: u64) -> bool {
+        self.channel.knows_loss(place)
     }
 
     /// Sets the number of subscribers at all nodes, and the control requests.

@@ -6,12 +6,13 @@ use crate::event::{ClientId, UnixMillis, unix_millis};
 
 /// Current numbers and totals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stats {
     /// Channels that have not ended.
     pub channels: usize,
     /// Open subscriptions.
     pub subscribers: usize,
-    /// Size of all logs, in bytes.
+    /// Size of all logs and idempotency keys, in bytes.
     pub memory: usize,
     /// Messages ever appended to a log.
     pub published: u64,
@@ -21,6 +22,7 @@ pub struct Stats {
 
 /// Summary of one channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ClientInfo {
     /// Its ID.
     pub id: ClientId,

@@ -78,18 +78,13 @@ impl Destination {
         }
     }
 
-    /// Publishes a message; true if a hub took it. A full queue keeps a message that starts or ends an operation for as long as
-    /// there are others to be dropped: `is_kept` says that this is one.
-    #[cfg_attr(
-        not(feature = "client"),
-        expect(unused_variables, reason = "a hub has no queue")
-    )]
-    pub(crate) fn publish(&self, id: ClientId, message: Message, is_kept: bool) -> bool {
+    /// Publishes a message; true if a hub took it.
+    pub(crate) fn publish(&self, id: ClientId, message: Message) -> bool {
         match &self.to {
             To::Hub(it) => it.publish(id, message),
             #[cfg(feature = "client")]
             To::Http(it) => {
-                it.publish(id, message, is_kept);
+                it.publish(id, message);
                 false
             }
         }

@@ -1,8 +1,10 @@
 //! Publishing to a server over HTTP: callers push into a queue, and one thread sends.
 
+mod listener;
 mod queue;
 mod sender;
 
+use std::process;
 use std::sync::{Arc, OnceLock, Weak, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -10,7 +12,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::queue::Controlled;
+pub(crate) use self::queue::{Controlled, Standing};
 use self::sender::{REQUESTS, Sender};
 use super::PublisherStats;
 use crate::client::Client;
@@ -20,10 +22,25 @@ use crate::message::{Message, Operation};
 /// A server that takes the messages.
 pub(crate) struct HttpDestination {
     sender: Arc<Sender>,
-    /// Where the thread's tasks are spawned, once there is one; `None` if the system has no room for it.
-    thread: OnceLock<Option<Handle>>,
+    /// The thread that sends, once there is one; `None` if the system has no room for it.
+    thread: OnceLock<Option<Thread>>,
     /// Ends the thread.
     over: CancellationToken,
+}
+
+/// A thread with a runtime of its own.
+struct Thread {
+    /// Where its tasks are spawned.
+    tasks: Handle,
+    /// The process that it is in.
+    process: u32,
+}
+
+impl Thread {
+    /// Whether it is in this process. A fork takes none along.
+    fn is_here(&self) -> bool {
+        self.process == process::id()
+    }
 }
 
 impl HttpDestination {
@@ -35,8 +52,8 @@ impl HttpDestination {
         }
     }
 
-    pub(super) fn publish(&self, id: ClientId, message: Message, is_kept: bool) {
-        self.sender.queue.push(id, message, is_kept);
+    pub(super) fn publish(&self, id: ClientId, message: Message) {
+        self.sender.queue.push(id, message);
         // Not when the publisher is made: a process may fork before it works on requests.
         self.thread();
     }
@@ -45,7 +62,9 @@ impl HttpDestination {
     pub(crate) fn enter(&self, id: ClientId, scope: &Weak<dyn Controlled>) {
         let listener = self.sender.queue.enter(id, scope);
         if let (Some(over), Some(thread)) = (listener, self.thread()) {
-            thread.spawn(Arc::clone(&self.sender).listen(id, over));
+            thread
+                .tasks
+                .spawn(Arc::clone(&self.sender).listen(id, over));
         }
     }
 
@@ -64,9 +83,10 @@ impl HttpDestination {
         }
     }
 
-    /// Waits until everything is sent, for at most this long.
+    /// Waits until everything is sent, for at most this long; not at all if nothing sends.
     pub(super) async fn flush(&self, within: Duration) {
-        let Some(thread) = self.thread.get().and_then(Option::as_ref) else {
+        let thread = self.thread.get().and_then(Option::as_ref);
+        let Some(thread) = thread.filter(|it| it.is_here()) else {
             return;
         };
         let sender = Arc::clone(&self.sender);
@@ -74,10 +94,10 @@ impl HttpDestination {
         let empty = async move {
             let _ = tokio::time::timeout(within, sender.queue.empty()).await;
         };
-        let _ = thread.spawn(empty).await;
+        let _ = thread.tasks.spawn(empty).await;
     }
 
-    fn thread(&self) -> Option<&Handle> {
+    fn thread(&self) -> Option<&Thread> {
         let start = || start(&self.sender, self.over.clone());
         let thread = self.thread.get_or_init(start);
         thread.as_ref()
@@ -91,7 +111,7 @@ impl Drop for HttpDestination {
 }
 
 /// Starts the thread that sends, with a runtime of its own.
-fn start(sender: &Arc<Sender>, over: CancellationToken) -> Option<Handle> {
+fn start(sender: &Arc<Sender>, over: CancellationToken) -> Option<Thread> {
     let (give, take) = mpsc::sync_channel::<Runtime>(1);
     let run = move || {
         if let Ok(runtime) = take.recv() {
@@ -102,16 +122,131 @@ fn start(sender: &Arc<Sender>, over: CancellationToken) -> Option<Handle> {
     let started = thread::Builder::new().name("codechat".into()).spawn(run);
     let started = started.and_then(|_| {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let handle = runtime.handle().clone();
+        let tasks = runtime.handle().clone();
         for _ in 0..REQUESTS {
-            handle.spawn(Arc::clone(sender).run());
+            tasks.spawn(Arc::clone(sender).run());
         }
         give.send(runtime).expect("the thread waits for it");
-        Ok(handle)
+        let process = process::id();
+        Ok(Thread { tasks, process })
     });
     if let Err(error) = &started {
         tracing::error!(target: "codechat", "nothing is published: no thread can be started: {error}");
         sender.queue.turn_off();
     }
     started.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::client::ClientOptions;
+    use crate::control::{Cancel, ControlState, Requested};
+    use crate::message::{Level, Outcome};
+    use crate::publisher::destination::Destination;
+    use crate::scope::Scope;
+
+    /// Publishes to nobody.
+    fn destination() -> HttpDestination {
+        let server = "http://127.0.0.1:9".parse().unwrap();
+        HttpDestination::new(Client::new(server, ClientOptions::default()).unwrap())
+    }
+
+    fn queue(destination: &Destination) -> &queue::Queue {
+        &destination.as_http().unwrap().sender.queue
+    }
+
+    /// What a watcher asks for.
+    fn asks(level: Option<Level>, cancel: Option<Cancel>) -> ControlState {
+        ControlState {
+            subscribers: 1,
+            requested: Requested { level, cancel },
+        }
+    }
+
+    #[tokio::test]
+    async fn a_flush_in_another_process_than_the_thread_returns_at_once() {
+        let destination = destination();
+        destination.publish(ClientId::random(), Message::text("x"));
+        let thread = destination.thread().unwrap();
+        let forked = HttpDestination {
+            sender: Arc::clone(&destination.sender),
+            thread: OnceLock::from(Some(Thread {
+                // As a child of a fork sees it: its tasks are never run.
+                tasks: thread.tasks.clone(),
+                process: thread.process + 1,
+            })),
+            over: CancellationToken::new(),
+        };
+        forked.flush(Duration::MAX).await;
+        assert_eq!(forked.stats().pending, 1);
+    }
+
+    #[test]
+    fn a_cancel_ends_with_its_operation_though_the_server_says_it_for_longer() {
+        let destination = Arc::new(Destination::http(destination()));
+        let id = ClientId::random();
+        let scope = Scope::new(Arc::clone(&destination), id);
+        let other = Scope::new(Arc::clone(&destination), id);
+        let (first, beside) = (scope.operation("a"), other.operation("b"));
+        let cancel = asks(None, Some(Cancel::default()));
+        queue(&destination).set_control(id, cancel.clone(), false);
+        assert!(first.is_cancelled() && beside.is_cancelled());
+        first.finish(Outcome::Cancelled);
+        // The answer to what was sent before the outcome.
+        queue(&destination).set_control(id, cancel.clone(), false);
+        let next = scope.operation("a");
+        assert!(!next.is_cancelled() && !scope.cancelled().is_cancelled());
+        assert!(beside.is_cancelled() && other.cancelled().is_cancelled());
+        // The server says that nothing is asked for any more, and is asked again.
+        queue(&destination).set_control(id, asks(None, None), false);
+        queue(&destination).set_control(id, cancel, false);
+        assert!(next.is_cancelled() && scope.cancelled().is_cancelled());
+    }
+
+    #[test]
+    fn what_was_asked_for_is_over_once_the_server_does_not_know_the_client() {
+        let destination = Arc::new(Destination::http(destination()));
+        let id = ClientId::random();
+        let scope = Scope::new(Arc::clone(&destination), id);
+        let asked = asks(Some(Level::Trace), Some(Cancel::default()));
+        queue(&destination).set_control(id, asked, false);
+        assert!(scope.wants(Level::Trace) && scope.cancelled().is_cancelled());
+        let other = queue::Queue::default();
+        other.push(id, Message::text("x"));
+        let batch = other.next().now_or_never().unwrap();
+        queue(&destination).make_dormant(&batch);
+        assert!(!scope.wants(Level::Error));
+        queue(&destination).wake(id);
+        assert!(scope.wants(Level::Info) && !scope.wants(Level::Debug));
+        assert!(!scope.cancelled().is_cancelled());
+        assert_eq!(scope.control(), ControlState::default());
+    }
+
+    #[test]
+    fn a_scope_that_comes_while_its_client_wakes_is_awake() {
+        let destination = Arc::new(Destination::http(destination()));
+        let id = ClientId::random();
+        let _first = Scope::new(Arc::clone(&destination), id);
+        let other = queue::Queue::default();
+        other.push(id, Message::text("x"));
+        let batch = other.next().now_or_never().unwrap();
+        for round in 0..2000 {
+            queue(&destination).make_dormant(&batch);
+            let both = Barrier::new(2);
+            let scope = thread::scope(|threads| {
+                threads.spawn(|| {
+                    both.wait();
+                    queue(&destination).wake(id);
+                });
+                both.wait();
+                Scope::new(Arc::clone(&destination), id)
+            });
+            assert!(scope.wants(Level::Info), "round {round}");
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! Which server an application publishes to, from its own settings or from the environment.
 
 use std::env;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -11,9 +11,6 @@ use crate::client::{BadServerUrl, Client, ClientError, ClientOptions, ServerUrl}
 use crate::file_error;
 use crate::token::Token;
 use crate::wire::DEFAULT_LISTEN;
-
-/// The longest file that may hold a token, in bytes.
-const TOKEN_FILE_MAX: u64 = 4096;
 
 /// How an application publishes over HTTP.
 #[derive(Clone, Debug, Default)]
@@ -38,20 +35,20 @@ impl HttpOptions {
     }
 }
 
-/// Why a publisher cannot be made. Nothing is asked of the server for that.
+/// Why a publisher cannot be made. Nothing is asked of the server for that. Each text names the cause, which is no
+/// [`source`](std::error::Error::source) of its own: it would be printed twice.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SetupError {
     /// `CODECHAT_SERVER` is no server's address.
     #[error("CODECHAT_SERVER: {0}")]
-    Server(#[source] BadServerUrl),
-    /// `CODECHAT_TOKEN_FILE` cannot be read.
+    Server(BadServerUrl),
+    /// The file in `CODECHAT_TOKEN_FILE` cannot be read, or is empty, or too long to hold a token.
     #[error("cannot read the token file {}: {}", path.display(), file_error::reason(error))]
     TokenFile {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        #[source]
         error: io::Error,
     },
     /// The token is no single word of ASCII, or the HTTP library does not start.
@@ -78,22 +75,66 @@ pub(super) fn client_from_env() -> Result<Option<Client>, SetupError> {
         return Ok(None);
     }
     let server = text("CODECHAT_SERVER").unwrap_or_else(|| format!("http://{DEFAULT_LISTEN}"));
-    let token = match env::var_os("CODECHAT_TOKEN_FILE").filter(|it| !it.is_empty()) {
-        Some(path) => Some(token_in(Path::new(&path))?),
-        None => text("CODECHAT_TOKEN").map(Token::new),
+    let token = if let Some(path) = env::var_os("CODECHAT_TOKEN_FILE").filter(|it| !it.is_empty()) {
+        Some(token_in(Path::new(&path))?)
+    } else {
+        let token = env::var_os("CODECHAT_TOKEN").map(|it| Token::from_bytes(it.as_bytes()));
+        token.filter(|it| !it.is_empty())
     };
     let server = server.parse().map_err(SetupError::Server)?;
     client(server, HttpOptions { token }).map(Some)
 }
 
 fn token_in(path: &Path) -> Result<Token, SetupError> {
-    let mut text = String::new();
-    let read = File::open(path).and_then(|it| it.take(TOKEN_FILE_MAX).read_to_string(&mut text));
-    match read {
-        Ok(_) => Ok(Token::new(text)),
-        Err(error) => Err(SetupError::TokenFile {
-            path: path.into(),
-            error,
-        }),
+    let unusable = |error| SetupError::TokenFile {
+        path: path.into(),
+        error,
+    };
+    let token = Token::from_file(path).map_err(unusable)?;
+    if token.is_empty() {
+        let error = io::Error::new(io::ErrorKind::InvalidData, "it is empty");
+        return Err(unusable(error));
+    }
+    Ok(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    #[test]
+    fn an_error_names_its_cause_once() {
+        let server = SetupError::Server("ftp://host".parse::<ServerUrl>().unwrap_err());
+        let file = token_in(Path::new("/nowhere/token")).unwrap_err();
+        for (error, text) in [
+            (
+                server,
+                "CODECHAT_SERVER: a server is reached by http:// or https://, not by ftp://",
+            ),
+            (
+                file,
+                "cannot read the token file /nowhere/token: no such file",
+            ),
+        ] {
+            assert_eq!(error.to_string(), text);
+            assert!(error.source().is_none(), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_holds_no_token_is_an_error() {
+        for (file, reason) in [
+            ("/dev/null", "it is empty"),
+            (
+                "/dev/zero",
+                "it is over the limit of 4096 bytes; is that the right file?",
+            ),
+        ] {
+            let error = token_in(Path::new(file)).unwrap_err();
+            let text = format!("cannot read the token file {file}: {reason}");
+            assert_eq!(error.to_string(), text);
+        }
     }
 }

@@ -16,10 +16,10 @@ use crate::control::{Cancel, ControlState};
 use crate::event::ClientId;
 use crate::hub::{ControlEvent, ControlStream};
 use crate::lock::lock;
-use crate::message::{Level, Message, Operation, Progress};
+use crate::message::{Level, Message, Operation, Progress, STARTED};
 use crate::publisher::destination::Destination;
 #[cfg(feature = "client")]
-use crate::publisher::http::Controlled;
+use crate::publisher::http::{Controlled, Standing};
 
 /// A progress without text is sent at most once in this.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(100);
@@ -153,11 +153,11 @@ impl Link {
 
     /// Says that an operation begins.
     pub(super) fn send_start(self: &Arc<Self>, running: &Running) {
-        let text = format!("Started {}", running.name.as_str());
         if self.wants(Level::Info) {
+            let text = format!("{STARTED}{}", running.name.as_str());
             let mut message = Message::text(text).level(Level::Info);
             message.operation = Some(running.name.clone());
-            self.publish(message, true);
+            self.publish(message);
         }
     }
 
@@ -171,12 +171,11 @@ impl Link {
                 message.operation = Some(running.name.clone());
             }
         }
-        let is_kept = message.outcome.is_some();
-        self.publish(message, is_kept);
+        self.publish(message);
     }
 
-    fn publish(self: &Arc<Self>, message: Message, is_kept: bool) {
-        let is_taken = self.destination.publish(self.id, message, is_kept);
+    fn publish(self: &Arc<Self>, message: Message) {
+        let is_taken = self.destination.publish(self.id, message);
         if is_taken && lock(&self.control).is_none() {
             // The client was not known before.
             self.listen();
@@ -268,7 +267,7 @@ impl Link {
                 "this application stops at {most}; make its EnvFilter the filter of one layer"
             );
             let message = Message::text(text).level(Level::Warn);
-            self.publish(message, false);
+            self.publish(message);
         }
     }
 }
@@ -294,17 +293,10 @@ impl Drop for Link {
 
 #[cfg(feature = "client")]
 impl Controlled for Link {
-    fn set_control(self: Arc<Self>, known: ControlState) {
-        let consequences = self.set_known(known);
+    fn set_standing(self: Arc<Self>, standing: Standing) {
+        lock(&self.state).is_dormant = standing.is_dormant;
+        let consequences = self.set_known(standing.control);
         self.follow(consequences);
-    }
-
-    fn set_dormant(&self, is_dormant: bool) {
-        let mut state = lock(&self.state);
-        state.is_dormant = is_dormant;
-        let (before, after) = self.set_finest(&state);
-        drop(state);
-        levels::change(before, after);
     }
 }
 

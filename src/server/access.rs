@@ -65,6 +65,7 @@ enum Known {
 /// Why a text is not a host.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("a host is a name or an address, as in chat.example.org or 192.168.1.5")]
+#[non_exhaustive]
 pub struct NotAHost;
 
 impl FromStr for AllowedHost {
@@ -89,6 +90,7 @@ pub struct AllowedOrigin(HeaderValue);
 #[error(
     "an origin is a scheme, a host and perhaps a port, as in https://app.example.org or http://localhost:3000"
 )]
+#[non_exhaustive]
 pub struct NotAnOrigin;
 
 impl FromStr for AllowedOrigin {

@@ -44,7 +44,7 @@ use super::stream::Stream;
 use super::write_timeout::WriteTimeout;
 use super::{App, BUFFER_BYTES, ServerOptions};
 use crate::event::{ClientId, Format};
-use crate::hub::{Hub, Position};
+use crate::hub::{Hub, Position, Receipt};
 use crate::message::Message;
 use crate::wire::answer::Connected;
 
@@ -299,17 +299,14 @@ impl FastPath<'_> {
             Action::Publish(id, kind, key) => {
                 let message = message(kind, request.body?, app.options.max_message)?;
                 let receipt = self.hub.publish(id, message, key).ok()?;
-                self.has_effect = true;
+                let accepted = self.accepted(id, receipt, request.closes, answers);
                 app.metrics.publish.observe(begun.elapsed());
-                answer::accepted(&publish::answer(receipt), request.closes, answers);
-                (Method::POST, Some(id), StatusCode::ACCEPTED)
+                accepted
             }
             Action::PublishLines(id, key) => {
                 let max = app.options.max_message;
                 let receipt = publish_at_once(self.hub, id, key, request.body?, max)?;
-                self.has_effect = true;
-                answer::accepted(&publish::answer(receipt), request.closes, answers);
-                (Method::POST, Some(id), StatusCode::ACCEPTED)
+                self.accepted(id, receipt, request.closes, answers)
             }
         };
         let seen = Seen {
@@ -322,6 +319,19 @@ impl FastPath<'_> {
         };
         self.service.log(&seen, status);
         Some(answered)
+    }
+
+    /// Answers a request that has published.
+    fn accepted(
+        &mut self,
+        id: ClientId,
+        receipt: Receipt,
+        closes: bool,
+        answers: &mut Vec<u8>,
+    ) -> (Method, Option<ClientId>, StatusCode) {
+        self.has_effect = true;
+        answer::accepted(&publish::answer(receipt), closes, answers);
+        (Method::POST, Some(id), StatusCode::ACCEPTED)
     }
 
     fn send(&mut self, answers: &mut Vec<u8>, cx: &mut Context<'_>) -> io::Result<()> {

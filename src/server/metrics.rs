@@ -54,7 +54,7 @@ impl Metrics {
             (
                 "log_memory_bytes",
                 "gauge",
-                "Memory of all logs.",
+                "Memory of all logs and idempotency keys.",
                 stats.memory as u64,
             ),
             (

@@ -41,6 +41,7 @@ pub struct Tls(Arc<ServerConfig>);
 
 /// Why a certificate and a key cannot be used.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum TlsError {
     /// A file cannot be read, or has other content.
     #[error(transparent)]

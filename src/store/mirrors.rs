@@ -42,7 +42,6 @@ struct State {
 
 enum Early {
     Published(Published),
-    Lost(u64),
     Ended(End, EventId),
 }
 
@@ -129,10 +128,12 @@ impl Slot {
         self.state().take(Early::Published(published))
     }
 
-    /// Notes that the store has lost messages right before this number.
-    pub(super) fn note_loss(&self, place: u64) {
-        // A loss is applied even if earlier notices are missing.
-        let _ = self.state().take(Early::Lost(place));
+    /// Returns whether the mirror may not know that the store has lost messages right before this number.
+    pub(super) fn may_lack_loss(&self, place: u64) -> bool {
+        let state = self.state();
+        let lacks = |it: &Mirror| !it.knows_loss(place);
+        // A join under way may have been answered before the loss was noted.
+        state.early.is_some() || state.mirror.as_ref().is_some_and(lacks)
     }
 
     /// Ends the channel here.
@@ -176,10 +177,6 @@ impl State {
         match (&self.mirror, news) {
             (None, _) => Ok(()),
             (Some(mirror), Early::Published(it)) => mirror.append(it.held_from, it.from, it.events),
-            (Some(mirror), Early::Lost(place)) => {
-                mirror.note_loss(place);
-                Ok(())
-            }
             (Some(mirror), Early::Ended(end, last)) => {
                 mirror.end(end, last);
                 self.mirror = None;

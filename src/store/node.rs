@@ -116,8 +116,11 @@ impl Inner {
                 }
             }
             Some(Notice::Lost(id, place)) => {
-                if let Some(slot) = self.mirrors.get(id) {
-                    slot.note_loss(place);
+                // The mirror itself may hold what was lost, so it is compared with the store, which has the note.
+                if let Some(slot) = self.mirrors.get(id)
+                    && slot.may_lack_loss(place)
+                {
+                    self.renew_later(id);
                 }
             }
             Some(Notice::Report(id)) => {

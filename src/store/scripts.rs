@@ -15,7 +15,8 @@ use super::requested::pack;
 use crate::control::{ControlRequest, ControlState};
 use crate::event::{ClientId, ClientPast, End, EventId, UnixMillis};
 use crate::hub::{
-    self, CONTROL_STREAMS, ClientInfo, Image, KEYS, Limits, MirrorChange, TOMBSTONE_AGE, TOMBSTONES,
+    self, CONTROL_STREAMS, ClientInfo, FINISHED_KEYS, Image, Limits, MirrorChange, TOMBSTONE_AGE,
+    TOMBSTONES, UNFINISHED_KEYS,
 };
 use crate::message::Operation;
 use crate::refusal::Refusal;
@@ -69,7 +70,8 @@ impl Scripts {
             "local PREFIX = '{prefix}'\n\
              local MAX_MESSAGES, MAX_BYTES = {}, {}\n\
              local MAX_CLIENTS, MAX_SUBSCRIBERS, MAX_LISTENERS = {}, {}, {CONTROL_STREAMS}\n\
-             local MAX_KEYS, MAX_ENDED, ENDED_AGE = {KEYS}, {}, {}\n\
+             local MAX_FINISHED, MAX_UNFINISHED = {FINISHED_KEYS}, {UNFINISHED_KEYS}\n\
+             local MAX_ENDED, ENDED_AGE = {}, {}\n\
              local STALL, EXPIRY = {stall_millis}, {}\n",
             limits.log.messages,
             limits.log.bytes,

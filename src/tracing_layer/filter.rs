@@ -3,6 +3,8 @@
 //! A callsite is never enabled for good: its interest would then outlive the scope, and `log_enabled!` could lose spans
 //! (tokio-rs/tracing#2519).
 
+use std::sync::Arc;
+
 use tracing_core::subscriber::Interest;
 use tracing_core::{LevelFilter, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Filter};
@@ -13,19 +15,15 @@ use crate::scope::{is_here, levels, wants_here};
 /// The target of this crate's own events, which are about watching, not about what is watched.
 const OWN: &str = "codechat";
 
-pub(super) struct ScopeFilter {
-    targets: Vec<(String, LevelFilter)>,
-}
+/// The finest level that is sent of each target that is named.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Targets(pub(super) Vec<(String, LevelFilter)>);
 
-impl ScopeFilter {
-    pub(super) fn new(targets: Vec<(String, LevelFilter)>) -> Self {
-        Self { targets }
-    }
-
-    /// Whether an event may be sent at all.
-    fn may_send(&self, metadata: &Metadata<'_>) -> bool {
+impl Targets {
+    /// Whether what comes from there may be sent at all.
+    pub(super) fn may_send(&self, metadata: &Metadata<'_>) -> bool {
         let target = metadata.target();
-        let mut limits = self.targets.iter().rev();
+        let mut limits = self.0.iter().rev();
         let limit = limits.find(|it| target.starts_with(&it.0));
         let is_own = target
             .strip_prefix(OWN)
@@ -34,13 +32,17 @@ impl ScopeFilter {
     }
 }
 
+pub(super) struct ScopeFilter {
+    pub(super) targets: Arc<Targets>,
+}
+
 impl<S: Subscriber> Filter<S> for ScopeFilter {
     fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
         if metadata.is_span() {
             // Of any level: it carries the scope on.
             is_here()
         } else {
-            wants_here(level(metadata)) && self.may_send(metadata)
+            wants_here(level(metadata)) && self.targets.may_send(metadata)
         }
     }
 
@@ -48,7 +50,7 @@ impl<S: Subscriber> Filter<S> for ScopeFilter {
         let is_possible = match levels::finest() {
             None => false,
             Some(_) if metadata.is_span() => true,
-            Some(finest) => level(metadata) >= finest && self.may_send(metadata),
+            Some(finest) => level(metadata) >= finest && self.targets.may_send(metadata),
         };
         if is_possible {
             Interest::sometimes()

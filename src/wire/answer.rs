@@ -9,6 +9,7 @@ use crate::event::{ClientId, EventId};
 /// The answer to a request for a client ID.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Connected {
     /// The ID, in canonical lower case.
     pub client_id: String,
@@ -58,6 +59,7 @@ impl Connected {
 
 /// The answer to a publish request.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Published {
     /// The last event's ID; `None` if the body held no message.
     #[serde(deserialize_with = "event_id")]
@@ -123,6 +125,7 @@ fn event_id<'de, D: Deserializer<'de>>(json: D) -> Result<Option<EventId>, D::Er
 
 /// The answer to a broadcast.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[non_exhaustive]
 pub struct Broadcast {
     /// How many channels accepted it.
     pub clients: usize,

@@ -7,7 +7,7 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tracing_subscriber::{prelude::*, registry};
 
 use crate::support::{
-    http::{Event, Http, Stream, stream_of},
+    http::{Http, Stream, stream::Event, stream_of},
     process::Running,
     program::are_here,
     soon,

@@ -145,7 +145,7 @@ async fn one_message_is_given_up_as_lines_are() {
         ];
         let ended = Running::codechat([&send[..], words].concat()).end().await;
         assert_eq!(ended.code, Some(1));
-        let told = "the server took nothing for 1ms: ";
+        let told = "the server accepted nothing for 1ms: ";
         assert!(ended.stderr.contains(told), "{ended:?}");
     }
 }

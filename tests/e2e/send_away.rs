@@ -145,7 +145,7 @@ async fn one_message_or_one_to_all_or_lines_are_tried_again_alike() {
         }
         let ended = sender.end().await;
         assert_eq!(ended.code, Some(1), "{ended:?}");
-        let told = "the server took nothing for 1ms: 503 not now";
+        let told = "the server accepted nothing for 1ms: 503 not now";
         assert!(ended.stderr.contains(told), "{ended:?}");
     }
 }

@@ -249,7 +249,8 @@ async fn after_a_commands_end_what_the_server_does_not_take_is_given_up_but_its_
         sender.write("go on\n").await;
         let sent = sender.end().await;
         assert_eq!(sent.code, Some(code));
-        let counted = "1001 lines were read but not delivered: the server took nothing for 1ms: ";
+        let counted =
+            "1001 lines were read but not delivered: the server accepted nothing for 1ms: ";
         assert!(sent.stderr.contains(counted), "{sent:?}");
         assert!(!sent.stderr.contains("the command goes on"), "{sent:?}");
     }

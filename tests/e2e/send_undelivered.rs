@@ -102,7 +102,7 @@ async fn after_the_inputs_end_the_rest_is_given_up_and_counted_where_the_server_
     sender.says("not delivered yet (").await;
     let ended = sender.end().await;
     assert_eq!(ended.code, Some(1));
-    let counted = "2 lines were read but not delivered: the server took nothing for 1ms: ";
+    let counted = "2 lines were read but not delivered: the server accepted nothing for 1ms: ";
     assert!(ended.stderr.contains(counted), "{ended:?}");
 }
 
@@ -113,7 +113,8 @@ async fn a_server_that_hangs_is_given_up_too() {
     sender.write("kept\n").await;
     let ended = sender.end().await;
     assert_eq!(ended.code, Some(1));
-    let counted = "1 line was read but not delivered: the server took nothing for 1ms: no answer";
+    let counted =
+        "1 line was read but not delivered: the server accepted nothing for 1ms: no answer";
     assert!(ended.stderr.contains(counted), "{ended:?}");
 }
 
@@ -130,7 +131,7 @@ async fn a_cancelled_sender_gives_up_though_its_stdin_stays_open() {
     let mut sender = Running::codechat([&to[..], &give_up].concat());
     sender.write("delivered\n").await;
     sender.says("a watcher asked to cancel").await;
-    sender.says("the server took nothing for 1ms").await;
+    sender.says("the server accepted nothing for 1ms").await;
 }
 
 #[tokio::test]
@@ -152,6 +153,7 @@ async fn a_producer_that_is_gone_is_seen_before_all_that_it_wrote_is_read() {
     assert_eq!(ended.code, Some(1));
     let copied = ended.stdout.lines().count();
     assert!((1..FLOOD / line.len()).contains(&copied), "{copied}");
-    let counted = format!("{copied} lines were read but not delivered: the server took nothing");
+    let counted =
+        format!("{copied} lines were read but not delivered: the server accepted nothing");
     assert!(ended.stderr.contains(&counted), "{}", ended.stderr);
 }

@@ -117,7 +117,7 @@ async fn what_is_no_token_is_an_error_that_does_not_quote_it() {
     assert!(
         ended
             .stderr
-            .contains("/dev/zero is over the limit of 4096 bytes"),
+            .contains("/dev/zero: it is over the limit of 4096 bytes"),
         "{}",
         ended.stderr
     );

@@ -177,11 +177,11 @@ async fn answers_that_are_no_stream_are_errors_that_say_what_they_are() {
         ),
         (
             Reply::answer("302 Found", &moved, ""),
-            "refused (302): it sends on to ws://h/x, where this request is not sent",
+            "refused (302): it redirects to ws://h/x, where this request is not sent",
         ),
         (
             Reply::answer("302 Found", &["Location: ftp://me:token@h/x"], ""),
-            "refused (302): it sends on to ftp://h/x, where this request is not sent",
+            "refused (302): it redirects to ftp://h/x, where this request is not sent",
         ),
         (
             Reply::answer(
@@ -193,11 +193,11 @@ async fn answers_that_are_no_stream_are_errors_that_say_what_they_are() {
         ),
         (
             Reply::stream_with("Content-Encoding: br\r\n", ""),
-            "the stream is coded as br, which is not known",
+            "the stream has the content coding br, which is not supported",
         ),
         (
             Reply::stream_with("Content-Encoding: gzip\r\n", "no gzip at all"),
-            "the stream's gzip coding is broken after 0 bytes",
+            "the stream's gzip data is invalid after 0 bytes",
         ),
     ] {
         let server = Scripted::start([reply]).await;

@@ -77,7 +77,7 @@ async fn a_post_reaches_its_server_once_whatever_breaks() {
         (
             Reply::answer("303 See Other", &elsewhere, ""),
             &[],
-            "refused (303): it sends on to /elsewhere, where this request is not sent".into(),
+            "refused (303): it redirects to /elsewhere, where this request is not sent".into(),
         ),
         (
             Reply::answer("500 Internal Server Error", &[], "broken"),

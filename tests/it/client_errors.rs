@@ -32,11 +32,11 @@ async fn tls_against_a_plain_server_names_the_address_for_plain_http() {
     let server = Server::start().await;
     let url = format!("https://{}", server.address);
     for error in errors(&url).await {
-        let told = format!(
+        let expected = format!(
             "{url} speaks plain HTTP, not TLS; write http://{}",
             server.address
         );
-        assert_eq!(error, told);
+        assert_eq!(error, expected);
     }
 }
 
@@ -47,10 +47,10 @@ async fn plain_http_against_tls_names_the_address_for_tls() {
     // The second is not recognised as local, so that the HTTP library is used.
     for host in ["127.0.0.1", "0.0.0.0"] {
         for error in errors(&format!("http://{host}:{port}")).await {
-            let told = format!(
+            let expected = format!(
                 "http://{host}:{port} does not answer in plain HTTP; if it speaks TLS, write https://{host}:{port}"
             );
-            assert_eq!(error, told);
+            assert_eq!(error, expected);
         }
     }
     let words = "Client sent an HTTP request to an HTTPS server.\n";
@@ -59,7 +59,7 @@ async fn plain_http_against_tls_names_the_address_for_tls() {
     assert!(
         error
             .to_string()
-            .contains("not take plain HTTP on this port, but TLS"),
+            .contains("this port takes TLS, not plain HTTP"),
         "{error}"
     );
 }
@@ -84,7 +84,7 @@ async fn a_server_that_never_answers_is_an_error_at_the_first_try() {
     let streamed = failure(&mut feed).await;
     let told = |seconds| {
         format!(
-            "{} takes the connection, but gives no answer in {seconds} s",
+            "{} accepts the connection, but does not answer within {seconds} s",
             server.url
         )
     };
@@ -105,8 +105,8 @@ async fn an_error_behind_a_redirect_names_both_addresses() {
     };
     let server = Scripted::start([redirect(), redirect()]).await;
     for error in errors(&server.url).await {
-        let told = format!("nothing answers at {there}, to which {}/", server.url);
-        assert!(error.starts_with(&told), "{error}");
+        let expected = format!("nothing answers at {there}, to which {}/", server.url);
+        assert!(error.starts_with(&expected), "{error}");
         assert!(error.ends_with(" redirects: connection refused"), "{error}");
     }
 
@@ -124,7 +124,7 @@ async fn an_error_behind_a_redirect_names_both_addresses() {
     assert!(
         refused
             .to_string()
-            .contains(&format!("no such thing; says {place}")),
+            .contains(&format!("no such thing, from {place}")),
         "{refused}"
     );
     for error in errors(&server.url).await {
@@ -142,8 +142,8 @@ async fn a_coding_that_cannot_be_decoded_is_an_error_that_names_it() {
     };
     let server = Scripted::start([coded("br"), coded("gzip")]).await;
     for told in [
-        "the stream cannot be read: the stream is coded as br, which is not known; identity, gzip and deflate are",
-        "the stream cannot be read: the stream's gzip coding is broken after 0 bytes",
+        "the stream cannot be read: the stream has the content coding br, which is not supported; identity, gzip and deflate are",
+        "the stream cannot be read: the stream's gzip data is invalid after 0 bytes",
     ] {
         let error = failure(&mut feed(&server.url, SubscribeOptions::default())).await;
         assert!(matches!(error, FeedError::Unreadable(_)));

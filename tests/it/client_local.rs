@@ -90,7 +90,7 @@ async fn every_kind_of_answer_is_read_the_same() {
 }
 
 #[tokio::test]
-async fn what_breaks_off_or_is_no_http_is_a_lost_connection_and_what_came_before_is_told() {
+async fn an_answer_that_breaks_off_or_is_not_http_is_a_lost_connection_after_its_messages() {
     let chunked = "Transfer-Encoding: chunked\r\n";
     let broken = [
         (stream(chunked, "9\r\ndata: a\n\n\r\n3\r\nda"), 1),
@@ -115,10 +115,10 @@ async fn what_breaks_off_or_is_no_http_is_a_lost_connection_and_what_came_before
 }
 
 #[tokio::test]
-async fn an_endless_head_is_given_up() {
+async fn an_answer_with_an_endless_head_is_refused() {
     let endless = format!("{HEAD}X: {}", "x".repeat(1 << 20));
     let server = Scripted::start([Reply::raw(endless)]).await;
     let (updates, why) = told(&server.url).await;
     assert_eq!(updates, []);
-    assert!(why.unwrap().contains("head is too long"));
+    assert!(why.unwrap().contains("head of the answer is too long"));
 }

@@ -98,7 +98,7 @@ async fn a_refusal_says_how_many_lines_were_taken() {
     let (sent, _) = send(&mut publisher(&server)).await;
     assert_eq!(
         sent.unwrap_err().to_string(),
-        "the server took 1 of 2 lines and refused the rest (400): line 2 is no message"
+        "the server accepted 1 of 2 lines and refused the rest (400): line 2 is no message"
     );
 }
 
@@ -134,7 +134,7 @@ async fn while_there_is_input_it_is_tried_for_ever_and_after_its_end_for_a_while
     });
     let error = soon(sending).await.unwrap_err();
     assert!(matches!(error, PublishError::GivenUp { .. }), "{error}");
-    let told = "the server took nothing for 1ms: ";
+    let told = "the server accepted nothing for 1ms: ";
     assert!(error.to_string().starts_with(told), "{error}");
     assert_eq!(tries, 3);
 }

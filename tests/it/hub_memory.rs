@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use codechat::internal::{
     event::Format,
-    hub::{Delivery, Hub, Limits, LogLimits, Position, Refusal},
+    hub::{Delivery, FINISHED_KEYS, Hub, Limits, LogLimits, Position, Refusal},
 };
 use tokio::time;
 
@@ -112,4 +112,28 @@ async fn where_memory_is_spent_a_log_that_only_rolls_over_takes_what_is_publishe
     assert_eq!((publisher.accepted(), queue.len()), (1, 2));
     assert_eq!(hub.stats().memory, memory);
     assert_eq!(broadcast(&hub, &"x".repeat(900), None), Ok(1));
+}
+
+#[tokio::test]
+async fn remembered_idempotency_keys_count_towards_the_memory_budget() {
+    let hub = small_hub(1 << 20);
+    let id = hub.connect().unwrap();
+    let publish = |key: usize| hub.publish(id, text("x"), Some(&key.to_string()));
+    for key in 0..100 {
+        publish(key).unwrap();
+    }
+    let hundred = hub.stats().memory;
+    for key in 100..FINISHED_KEYS {
+        publish(key).unwrap();
+    }
+    let all = hub.stats().memory;
+    // The log is full of the same text.
+    assert!(
+        all > hundred + 64 * (FINISHED_KEYS - 100),
+        "{hundred} {all}"
+    );
+    publish(FINISHED_KEYS).unwrap();
+    assert!(hub.stats().memory < all + 10, "the oldest is forgotten");
+    assert!(hub.stop(id));
+    assert_eq!(hub.stats().memory, 0);
 }

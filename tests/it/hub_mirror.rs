@@ -2,6 +2,7 @@
 //! it misses.
 
 mod model;
+mod store;
 
 use std::{
     future::poll_fn,
@@ -9,119 +10,16 @@ use std::{
 };
 
 use codechat::internal::{
-    control::{ControlState, Requested},
-    event::{ClientId, ClientPast, End, EventId, Format, Gap},
+    control::ControlState,
+    event::{ClientId, ClientPast, End, Format, Gap},
     hub::{
-        ControlEvent, Delivery, Frames, Hub, Image, Limits, LogLimits, Loss, Mirror, MirrorChange,
-        Missing, Position, Start, Subscription,
+        ControlEvent, Delivery, Hub, Image, Limits, LogLimits, Loss, Mirror, MirrorChange,
+        Position, Start, Subscription,
     },
     message::{Level, Message, Operation},
 };
 
-const FRAMES: Frames = Frames {
-    text: |event| format!("{} {};", event.id, event.message.text).into_bytes(),
-    json: |event| event.message.text.clone().into_bytes(),
-};
-/// Length of the store's logs, in messages.
-const HELD: usize = 6;
-
-fn hub() -> Hub {
-    let limits = Limits {
-        log: LogLimits {
-            messages: HELD,
-            bytes: 1 << 20,
-        },
-        ..Limits::default()
-    };
-    Hub::with_frames(limits, FRAMES)
-}
-
-/// A channel as a store keeps it: a history, of which the newest messages are held.
-#[derive(Default)]
-struct Store {
-    created: u64,
-    clock: u64,
-    /// When each message was accepted, by number from 1. Its text is its time.
-    taken: Vec<u64>,
-}
-
-impl Store {
-    fn new(clock: u64) -> Self {
-        Self {
-            created: clock,
-            clock,
-            taken: Vec::new(),
-        }
-    }
-
-    fn held_from(&self) -> u64 {
-        self.taken.len().saturating_sub(HELD) as u64 + 1
-    }
-
-    fn id(&self, seq: u64) -> EventId {
-        let time = match seq {
-            0 => self.created,
-            _ => self.taken[usize::try_from(seq).unwrap() - 1],
-        };
-        EventId { seq, time }
-    }
-
-    fn last(&self) -> EventId {
-        self.id(self.taken.len() as u64)
-    }
-
-    fn publish(&mut self, count: usize) -> Notice {
-        let from = self.taken.len() as u64 + 1;
-        for _ in 0..count {
-            self.clock += 1;
-            self.taken.push(self.clock);
-        }
-        Notice {
-            held_from: self.held_from(),
-            from,
-            events: self.events(from),
-        }
-    }
-
-    fn events(&self, from: u64) -> Vec<(u64, Message)> {
-        let taken = &self.taken[usize::try_from(from).unwrap() - 1..];
-        let event = |time: &u64| (*time, Message::text(time.to_string()));
-        taken.iter().map(event).collect()
-    }
-
-    /// Returns the answer to a join after this event: everything, if there is no such event.
-    fn image_from(&self, id: EventId) -> Image {
-        let is_held = (self.held_from()..=self.last().seq).contains(&id.seq);
-        let is_known = is_held && self.id(id.seq) == id;
-        self.image(if is_known { id.seq } else { 1 })
-    }
-
-    /// Returns the answer to a join from this number on.
-    fn image(&self, from: u64) -> Image {
-        let from = from.clamp(self.held_from(), self.taken.len() as u64 + 1);
-        Image {
-            created: self.created,
-            held_from: self.held_from(),
-            before: self.id(from - 1),
-            events: self.events(from),
-            lost: None,
-            control: ControlState::default(),
-        }
-    }
-}
-
-#[derive(Clone)]
-struct Notice {
-    held_from: u64,
-    from: u64,
-    events: Vec<(u64, Message)>,
-}
-
-impl Notice {
-    fn reach(self, mirror: &Mirror) -> Result<(), Missing> {
-        mirror.append(self.held_from, self.from, self.events)
-    }
-}
+use store::{FRAMES, Store, hub};
 
 #[test]
 fn a_slow_reader_is_told_a_loss_where_it_comes_to_it() {
@@ -178,9 +76,10 @@ fn a_loss_that_another_mirror_noticed_is_told_once_to_each_reader_from_before_it
     };
     let (mut before, mut beyond) = (open(&behind, 1), open(&behind, 1));
     assert_eq!(told(&mut beyond), "2-12 12;3-13 13;4-14 14;5-15 15;");
-    behind.note_loss(4);
+    assert!(!behind.knows_loss(4));
+    assert_eq!(behind.renew(noted.clone(), true), None);
+    assert!(behind.knows_loss(4));
     assert_eq!(told(&mut beyond), "lost after 5-15;");
-    behind.note_loss(4);
     assert_eq!(behind.renew(noted, true), None);
     let across = "2-12 12;3-13 13;lost after 3-13;4-14 14;5-15 15;";
     assert_eq!(told(&mut before), across);
@@ -301,25 +200,16 @@ async fn publishers_that_listen_at_a_mirror_are_told_the_audience_of_all_nodes()
     let build: Operation = "build".parse().unwrap();
     let (mut stream, ticket) = mirror.listen(Some(build.clone())).unwrap();
     let mut next = async || poll_fn(|cx| stream.poll_event(cx)).await;
-    let told = |subscribers, level| {
-        ControlEvent::State(ControlState {
-            subscribers,
-            requested: Requested {
-                level,
-                cancel: None,
-            },
-        })
+    let state = |subscribers, level| {
+        let mut state = ControlState::default();
+        state.subscribers = subscribers;
+        state.requested.level = level;
+        state
     };
+    let told = |subscribers, level| ControlEvent::State(state(subscribers, level));
     assert_eq!(next().await, told(0, None));
     let reader = mirror.subscribe(Format::Text, Position::Start, None);
-    let state = ControlState {
-        subscribers: 3,
-        requested: Requested {
-            level: Some(Level::Debug),
-            cancel: None,
-        },
-    };
-    mirror.set_audience(state);
+    mirror.set_audience(state(3, Some(Level::Debug)));
     assert_eq!(next().await, told(3, Some(Level::Debug)));
     drop(reader);
 

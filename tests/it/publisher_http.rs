@@ -1,6 +1,6 @@
 //! An application publishes to a server, which may be away, slow, new or of another opinion.
 
-use std::net::SocketAddr;
+use std::{collections::HashSet, net::SocketAddr};
 
 use codechat::{
     Access, Cancel, Change, ClientId, ControlRequest, Feed, Format, HttpOptions, Hub, Level,
@@ -355,4 +355,77 @@ async fn a_request_that_is_refused_as_a_whole_is_not_tried_line_by_line() {
         }
     }
     assert_eq!(requests, 3);
+}
+
+/// Waits for requests that publish to so many clients.
+async fn published(server: &mut Scripted, count: usize) {
+    let mut clients = HashSet::new();
+    while clients.len() < count {
+        let request = server.asked().await;
+        if request.line.starts_with("POST") {
+            clients.insert(request.line);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_the_server_holds_back_holds_no_other_client_up() {
+    // It never answers.
+    let mut server = Scripted::start([]).await;
+    let publisher = publisher(&server.url);
+    for _ in 0..20 {
+        publisher.scope(ClientId::random()).info("x");
+    }
+    soon(published(&mut server, 20)).await;
+}
+
+#[tokio::test]
+async fn a_client_that_has_to_wait_holds_no_other_up() {
+    let busy = Reply::problem("429 Too Many Requests", &["Retry-After: 60"], "too many");
+    let mut server = Scripted::start(vec![busy; 200]).await;
+    let publisher = publisher(&server.url);
+    for _ in 0..100 {
+        publisher.scope(ClientId::random()).info("x");
+    }
+    soon(published(&mut server, 100)).await;
+    assert_eq!(publisher.stats().pending, 100, "they are kept");
+}
+
+#[tokio::test]
+async fn a_server_that_accepts_more_than_was_sent_is_not_believed() {
+    let json = &["Content-Type: application/json"];
+    let boast = format!(
+        r#"{{"id":null,"accepted":{},"subscribers":0,"level":null,"cancel":false,"operation":null}}"#,
+        u64::MAX
+    );
+    let accepted = Reply::answer("202 Accepted", json, &boast);
+    let server = Scripted::start([accepted]).await;
+    let publisher = publisher(&server.url);
+    publisher.scope(ClientId::random()).info("x");
+    flush(&publisher).await;
+    let stats = publisher.stats();
+    assert_eq!((stats.accepted, stats.dropped), (1, 0));
+}
+
+#[tokio::test]
+async fn a_cancel_does_not_reach_the_operation_after_the_one_that_it_ended() {
+    let server = Server::start().await;
+    let id = id(&server).await;
+    let publisher = publisher(&url(&server));
+    let scope = publisher.scope(id);
+    let import = scope.operation("import");
+    let asks = ControlRequest {
+        cancel: Change::Set(Cancel::default()),
+        ..ControlRequest::default()
+    };
+    let watcher = client(&url(&server));
+    watcher.request_control(id, &asks).await.unwrap();
+    soon(scope.cancelled().cancelled()).await;
+    drop(import);
+    let next = scope.operation("import");
+    assert!(!next.is_cancelled() && !scope.cancelled().is_cancelled());
+    flush(&publisher).await;
+    watcher.request_control(id, &asks).await.unwrap();
+    soon(scope.cancelled().cancelled()).await;
+    assert!(next.is_cancelled());
 }

@@ -1,5 +1,6 @@
 //! What a publisher sends is accepted as the protocol says, or refused with its reason.
 
+use codechat::internal::hub::FINISHED_KEYS;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -18,7 +19,7 @@ async fn json_stream(server: &Server, id: &str) -> Stream {
 }
 
 /// Returns a message without the members that the server adds.
-fn unstamped(event: &crate::support::http::Event) -> Value {
+fn unstamped(event: &crate::support::http::stream::Event) -> Value {
     let mut object = event.json();
     let members = object.as_object_mut().unwrap();
     members.remove("id").unwrap();
@@ -335,4 +336,25 @@ async fn a_repeated_key_adds_nothing_and_gets_the_first_answer() {
         .post(&stream_of(&id), &[&long], "x")
         .await
         .detail(400);
+}
+
+#[tokio::test]
+async fn a_repeated_request_is_known_after_a_thousand_others() {
+    let server = Server::start().await;
+    let id = server.connect().await;
+    let mut stream = server.watch(&id).await;
+    let lines = [NDJSON, "Idempotency-Key: lines"];
+    let first = server.post(&stream_of(&id), &lines, "\"x\"\n\"y\"\n").await;
+    for number in 1..FINISHED_KEYS {
+        let key = format!("Idempotency-Key: {number}");
+        let answer = server.post(&stream_of(&id), &[&key], "other").await;
+        assert_eq!(answer.status, 202);
+    }
+    let again = server.post(&stream_of(&id), &lines, "\"x\"\n\"y\"\n").await;
+    assert_eq!(again.json()["id"], first.json()["id"]);
+    server.publish(&id, "last").await;
+    let texts = stream.data(FINISHED_KEYS + 2).await;
+    assert_eq!(texts[..2], ["x", "y"]);
+    assert!(texts[2..=FINISHED_KEYS].iter().all(|it| it == "other"));
+    assert_eq!(texts[FINISHED_KEYS + 1], "last");
 }

@@ -1,7 +1,7 @@
 //! A stream resumes where its reader left it: nothing twice, nothing skipped, and losses are reported.
 
 use crate::support::{
-    http::{Event, stream_of},
+    http::{stream::Event, stream_of},
     server::Server,
 };
 

@@ -1,5 +1,4 @@
-//! The body of an answer, as it comes: whatever one read brings is one piece, without the frames of the
-//! chunks that it was sent in.
+//! The body of an answer. The data of one read is returned in one piece, without the framing of its chunks.
 
 use std::io;
 use std::pin::Pin;
@@ -11,28 +10,28 @@ use http_body::Frame;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use tokio::net::TcpStream;
 
-/// How much is read at once, in bytes: what a server sends at once under load.
+/// Size of one read, in bytes: as much as a server sends at once under load.
 const READ: usize = 64 << 10;
-/// The most bytes around a chunk's data, or behind the last chunk.
-const AROUND: usize = 16 << 10;
+/// Upper bound of the framing between the data of two chunks, or after the last chunk, in bytes.
+const FRAMING_MAX: usize = 16 << 10;
 
-/// Reads a body from its connection, which closes with it.
+/// A body, read from its connection. Dropping it closes the connection.
 pub(super) struct Body {
     stream: TcpStream,
-    /// What was read and not yet looked at, at first what came along with the head.
+    /// Bytes that are read but not decoded; at first those that arrived with the head.
     read: BytesMut,
     framing: Framing,
-    /// What is wrong with what follows the data that was handed on.
-    broken: Option<io::Error>,
+    /// The error that follows the data returned last.
+    failed: Option<io::Error>,
 }
 
-/// How a body tells its end (RFC 9112, 6.3).
+/// How the end of a body is marked (RFC 9112, 6.3).
 #[derive(Debug)]
 enum Framing {
     Chunked(Chunks),
-    /// So many bytes are still to come.
+    /// By its length; this many bytes are still to come.
     Length(u64),
-    /// With the connection.
+    /// By the end of the connection.
     Close,
 }
 
@@ -46,7 +45,7 @@ impl Body {
             stream,
             read,
             framing: Framing::of(head.status, &head.headers)?,
-            broken: None,
+            failed: None,
         })
     }
 }
@@ -61,8 +60,8 @@ impl http_body::Body for Body {
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let this = &mut *self;
         while !this.framing.is_over() {
-            if let Some(broken) = this.broken.take() {
-                return Poll::Ready(Some(Err(broken)));
+            if let Some(error) = this.failed.take() {
+                return Poll::Ready(Some(Err(error)));
             }
             if this.read.is_empty() {
                 this.read.reserve(READ);
@@ -72,8 +71,8 @@ impl http_body::Body for Body {
                 return Poll::Ready(this.framing.closed().err().map(Err));
             }
             let mut data = std::mem::take(&mut this.read);
-            let (length, framed) = this.framing.data(&mut data);
-            this.broken = framed.err();
+            let (length, decoded) = this.framing.decode(&mut data);
+            this.failed = decoded.err();
             data.truncate(length);
             if !data.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(data.freeze()))));
@@ -83,7 +82,7 @@ impl http_body::Body for Body {
     }
 }
 
-/// Appends what there is to read, nothing at the stream's end.
+/// Reads once and appends the bytes; none at the end of the connection.
 fn poll_read(
     stream: &TcpStream,
     cx: &mut Context<'_>,
@@ -110,8 +109,8 @@ impl Framing {
             return if is_chunked {
                 Ok(Self::Chunked(Chunks::default()))
             } else {
-                Err(broken(
-                    "its answer has a transfer encoding other than chunked",
+                Err(invalid(
+                    "the answer has a transfer encoding other than chunked",
                 ))
             };
         }
@@ -123,7 +122,7 @@ impl Framing {
         let number = number.filter(|_| lengths.all(|it| it == length));
         number
             .map(Self::Length)
-            .ok_or_else(|| broken("its answer has a bad content length"))
+            .ok_or_else(|| invalid("the answer has an invalid Content-Length"))
     }
 
     fn is_over(&self) -> bool {
@@ -134,17 +133,16 @@ impl Framing {
         }
     }
 
-    /// Moves the data in what was read to its front. Says how long they are, and whether all is well with
-    /// what is around them.
-    fn data(&mut self, bytes: &mut [u8]) -> (usize, io::Result<()>) {
+    /// Moves the data in `bytes` to the front. Returns its length, and an error if the framing after it is invalid.
+    fn decode(&mut self, bytes: &mut [u8]) -> (usize, io::Result<()>) {
         match self {
-            Self::Chunked(chunks) => chunks.data(bytes),
+            Self::Chunked(chunks) => chunks.decode(bytes),
             Self::Length(left) => (taken(bytes.len(), left), Ok(())),
             Self::Close => (bytes.len(), Ok(())),
         }
     }
 
-    /// Whether the connection may close here.
+    /// Handles the end of the connection: an error unless the body may end here.
     fn closed(&mut self) -> io::Result<()> {
         match std::mem::replace(self, Self::Length(0)) {
             Self::Close => Ok(()),
@@ -153,43 +151,44 @@ impl Framing {
     }
 }
 
-/// As many of so many bytes as `left` allows.
+/// Takes up to `length` bytes off `left`; returns their number.
 fn taken(length: usize, left: &mut u64) -> usize {
     let taken = usize::try_from(*left).map_or(length, |it| it.min(length));
     *left -= taken as u64;
     taken
 }
 
-/// Takes a chunked body apart (RFC 9112, 7.1), wherever its bytes are cut.
+/// Decodes a chunked body (RFC 9112, 7.1), which may be split into reads anywhere.
 #[derive(Debug, Default)]
 struct Chunks {
     at: At,
-    /// How much of the chunk is still to come.
+    /// The number of the chunk's bytes that are still to come.
     left: u64,
-    /// How many bytes other than data came since the last data.
-    around: usize,
+    /// The number of bytes of framing since the last data.
+    framing: usize,
 }
 
+/// What the next byte belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum At {
-    /// Before the first digit of a size.
+    /// The first digit of a chunk's size.
     #[default]
     Start,
     Size,
-    /// Behind the size, in what nobody needs.
+    /// The rest of the line after the size, which is ignored.
     Extension,
     Data,
-    /// Before the line end that follows the data.
+    /// The line end after the data.
     DataEnd,
-    /// Behind the last chunk, at the beginning of a line.
+    /// The start of a line after the last chunk.
     Trailer,
     TrailerLine,
     End,
 }
 
 impl Chunks {
-    /// Moves the data to the front: there they go over into what is warm in the processor's cache.
-    fn data(&mut self, bytes: &mut [u8]) -> (usize, io::Result<()>) {
+    /// Moves the data to the front, as [`Framing::decode`] does.
+    fn decode(&mut self, bytes: &mut [u8]) -> (usize, io::Result<()>) {
         let (mut data, mut at) = (0, 0);
         while at < bytes.len() {
             if self.at == At::Data {
@@ -197,7 +196,7 @@ impl Chunks {
                 bytes.copy_within(at..at + length, data);
                 (data, at) = (data + length, at + length);
                 if self.left == 0 {
-                    (self.at, self.around) = (At::DataEnd, 0);
+                    (self.at, self.framing) = (At::DataEnd, 0);
                 }
                 continue;
             }
@@ -210,18 +209,21 @@ impl Chunks {
         (data, Ok(()))
     }
 
-    /// Where the next byte is, after this one that is not data.
+    /// Reads a byte of framing; returns what the next byte belongs to.
     fn step(&mut self, byte: u8) -> io::Result<At> {
-        self.around += 1;
-        if self.around > AROUND {
-            return Err(broken("its answer has too much around a chunk's data"));
+        self.framing += 1;
+        if self.framing > FRAMING_MAX {
+            return Err(invalid(
+                "the answer has a chunk with too long an extension or trailer",
+            ));
         }
         Ok(match (self.at, byte) {
             (At::Start | At::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
                 let digit = char::from(byte).to_digit(16).map_or(0, u64::from);
                 let size = self.left.checked_mul(16);
-                self.left =
-                    size.ok_or_else(|| broken("its answer has a chunk without bounds"))? + digit;
+                self.left = size
+                    .ok_or_else(|| invalid("the answer has a chunk whose size is too large"))?
+                    + digit;
                 At::Size
             }
             (At::Size | At::Extension, b'\n') if self.left == 0 => At::Trailer,
@@ -233,27 +235,27 @@ impl Chunks {
             (At::Trailer, b'\r') | (At::TrailerLine, b'\n') => At::Trailer,
             (At::Trailer | At::TrailerLine, _) => At::TrailerLine,
             (At::Start | At::Size | At::DataEnd | At::Data, _) => {
-                return Err(broken("its answer has a chunk that is none"));
+                return Err(invalid("the answer has an invalid chunk"));
             }
         })
     }
 }
 
-fn broken(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what)
+fn invalid(message: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The data of a chunked body that comes in two pieces, and whether it has ended.
+    /// Returns the data of a chunked body that arrives in two pieces, and whether it has ended.
     fn read(body: &str, cut: usize) -> io::Result<(String, bool)> {
         let (mut chunks, mut data) = (Chunks::default(), Vec::new());
         for piece in [&body.as_bytes()[..cut], &body.as_bytes()[cut..]] {
             let mut piece = piece.to_vec();
-            let (length, framed) = chunks.data(&mut piece);
-            framed?;
+            let (length, decoded) = chunks.decode(&mut piece);
+            decoded?;
             data.extend_from_slice(&piece[..length]);
         }
         Ok((String::from_utf8(data).unwrap(), chunks.at == At::End))
@@ -270,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_chunk_is_an_error() {
+    fn an_invalid_chunk_is_an_error() {
         for body in [
             "x\r\n",
             "\r\n",
@@ -280,12 +282,12 @@ mod tests {
         ] {
             assert!(read(body, 0).is_err(), "{body:?}");
         }
-        let endless = format!("1;{}", "x".repeat(AROUND));
+        let endless = format!("1;{}", "x".repeat(FRAMING_MAX));
         assert!(read(&endless, 0).is_err());
     }
 
     #[test]
-    fn the_head_tells_how_a_body_ends() {
+    fn the_head_says_how_a_body_ends() {
         let framing = |fields: &[(&'static str, &'static str)]| {
             let mut headers = HeaderMap::new();
             for (name, value) in fields {
@@ -311,11 +313,11 @@ mod tests {
     #[test]
     fn a_body_of_some_length_breaks_off_early_and_one_without_cannot() {
         let mut framing = Framing::Length(3);
-        assert_eq!(framing.data(&mut [0; 2]).0, 2);
+        assert_eq!(framing.decode(&mut [0; 2]).0, 2);
         assert!(!framing.is_over());
         assert!(framing.closed().is_err());
         let mut framing = Framing::Length(3);
-        assert_eq!(framing.data(&mut [0; 4]).0, 3);
+        assert_eq!(framing.decode(&mut [0; 4]).0, 3);
         assert!(framing.is_over());
         assert!(Framing::Close.closed().is_ok());
     }

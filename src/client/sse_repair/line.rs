@@ -1,4 +1,4 @@
-//! What a single line of an event stream is.
+//! Single lines of an event stream.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use memchr::{memchr, memchr2};
 /// What to do with a line.
 pub(super) enum Verdict {
     Pass,
-    /// Belongs to no event, so any number of them may stand in one.
+    /// Not part of an event, so it does not count towards its length.
     Comment,
     Drop,
-    /// An event name that is empty.
+    /// An empty event name.
     Nameless,
     Blank,
-    /// An event ID, which begins there.
+    /// An event ID, which begins at this position.
     Id(usize),
     /// A reconnection time.
     Retry(Duration),
 }
 
-/// Decides on one line without its end.
+/// Classifies a line, without its line end.
 pub(super) fn judge(line: &[u8]) -> Verdict {
     match line.first() {
         None => Verdict::Blank,
@@ -41,7 +41,7 @@ pub(super) fn judge(line: &[u8]) -> Verdict {
     }
 }
 
-/// Where the value of the field `name` begins; `None` where the line is another field's.
+/// Returns the position of the value if the line is the field `name`.
 pub(super) fn value(line: &[u8], name: &[u8]) -> Option<usize> {
     match line.strip_prefix(name)? {
         [] => Some(line.len()),
@@ -51,7 +51,7 @@ pub(super) fn value(line: &[u8], name: &[u8]) -> Option<usize> {
     }
 }
 
-/// Only digits count (WHATWG HTML 9.2.6); a number beyond all bounds is the greatest.
+/// Parses a reconnection time, which has only digits (WHATWG HTML 9.2.6). An overflow gives the greatest number.
 fn milliseconds(digits: &[u8]) -> Option<Duration> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
@@ -63,7 +63,7 @@ fn milliseconds(digits: &[u8]) -> Option<Duration> {
     Some(Duration::from_millis(value))
 }
 
-/// The lines of text that ends with a line end, whichever it is.
+/// Returns the lines of a text that ends with CR, LF or CRLF.
 pub(super) fn lines(mut text: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let end = memchr2(b'\n', b'\r', text)?;

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 /// Lower bound of the interval.
 const SHORTEST: Duration = Duration::from_secs(1);
 /// Upper bound of the ratio of two intervals that count as regular.
-const EVEN: f64 = 1.5;
+const REGULAR: f64 = 1.5;
 /// The permitted silence as a multiple of the longest interval, and its lower bound.
-const DISTANCES: f64 = 2.5;
+const INTERVALS: f64 = 2.5;
 const SILENCE_MIN: Duration = Duration::from_secs(10);
 
 /// The heartbeats of one connection.
@@ -17,7 +17,7 @@ const SILENCE_MIN: Duration = Duration::from_secs(10);
 pub(super) struct Beats {
     last: Option<Instant>,
     /// The interval between the last two.
-    distance: Option<Duration>,
+    interval: Option<Duration>,
     /// The longest of the regular intervals; `None` before there are two.
     longest: Option<Duration>,
 }
@@ -25,13 +25,13 @@ pub(super) struct Beats {
 impl Beats {
     /// Notes a heartbeat.
     pub(super) fn beat(&mut self, now: Instant) {
-        let distance = self.last.replace(now).map(|it| now - it);
-        let before = std::mem::replace(&mut self.distance, distance);
-        let (Some(one), Some(other)) = (before, distance) else {
+        let interval = self.last.replace(now).map(|it| now - it);
+        let before = std::mem::replace(&mut self.interval, interval);
+        let (Some(one), Some(other)) = (before, interval) else {
             return;
         };
         let (shorter, longer) = (one.min(other), one.max(other));
-        if shorter >= SHORTEST && longer <= shorter.mul_f64(EVEN) {
+        if shorter >= SHORTEST && longer <= shorter.mul_f64(REGULAR) {
             self.longest = self.longest.max(Some(longer));
         }
     }
@@ -39,7 +39,7 @@ impl Beats {
     /// Returns after how long in silence the connection counts as dead; `None` if that is not known.
     pub(super) fn silence(&self) -> Option<Duration> {
         self.longest
-            .map(|it| it.mul_f64(DISTANCES).max(SILENCE_MIN))
+            .map(|it| it.mul_f64(INTERVALS).max(SILENCE_MIN))
     }
 }
 
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn three_beats_at_even_distances_tell_how_long_a_silence_is_too_long() {
+    fn three_heartbeats_at_regular_intervals_limit_the_silence() {
         assert_eq!(silence(&[]), None);
         assert_eq!(
             silence(&[0.0]),

@@ -85,7 +85,7 @@ impl Connection {
                 // on, because the next one continues after it.
                 biased;
                 error = poll_fn(|cx| reader.poll_batch(cx)) => error.map(|it| reader.ended(&it, &place)),
-                () = reconnect.asked(), if may_repeat => {
+                () = reconnect.requested(), if may_repeat => {
                     let batch = reader.take_batch();
                     if !batch.is_empty() && out.send(batch).await.is_err() {
                         return Some(Ended::Over);

@@ -4,7 +4,7 @@ use eventsource_client::Error;
 
 use super::{FeedError, NotAStream};
 use crate::client::ClientError;
-use crate::client::error::{Cause, Lost};
+use crate::client::lost::{Cause, Lost};
 use crate::client::response::Refusal;
 use crate::client::transport::NoStream;
 use crate::wire;

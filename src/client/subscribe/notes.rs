@@ -78,7 +78,7 @@ impl Notes {
 
     /// Returns, once, that a stream ended soon, which may be its end.
     pub(super) fn of_quick_end(&mut self) -> Option<String> {
-        let text = "the server ended the stream, and it is asked for again; --once ends here";
+        let text = "the server ended the stream, and it is requested again; with --once it is not";
         let text = Some(text).filter(|_| self.is_repeated);
         text.and_then(|it| self.once(it.into()))
     }
@@ -136,7 +136,7 @@ impl Notes {
             return None;
         }
         self.owner = OwnerNote::Nothing;
-        let text = "the watcher whose server this was has ended; `codechat serve` starts one, and this goes on there";
+        let text = "the watcher that this server belonged to has ended; start `codechat serve`, and this watcher continues there";
         Some(text.into())
     }
 
@@ -225,12 +225,12 @@ mod tests {
         assert_eq!(
             notes.of_age(seconds(30.0), Close::Proper),
             None,
-            "it is told once"
+            "it is noted once"
         );
     }
 
     #[test]
-    fn a_length_of_time_is_short_to_read() {
+    fn a_duration_is_formatted_in_seconds_or_minutes() {
         for (millis, text) in [(2_990, "3 s"), (60_000, "60 s"), (900_100, "15 min")] {
             assert_eq!(written(Duration::from_millis(millis)), text);
         }

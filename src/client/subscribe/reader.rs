@@ -11,7 +11,7 @@ use super::ended::{Ended, ended_by, no_stream};
 use super::notes::{Close, Notes, written};
 use super::translate::Sender;
 use super::{Item, Update};
-use crate::client::error::Cause;
+use crate::client::lost::Cause;
 use crate::client::retry::Backoff;
 use crate::client::sse_repair::bypass::{Event, MARK, Run, Runs};
 use crate::client::transport::{Memory, NoStream, cursor};

@@ -8,7 +8,7 @@ use reqwest::header::{ACCEPT, CACHE_CONTROL, HeaderValue};
 
 use super::ended::Ended;
 use super::{FeedError, Item, Reconnect, StreamOptions, SubscribeOptions, Update};
-use crate::client::error::{Cause, Lost};
+use crate::client::lost::{Cause, Lost};
 use crate::client::request::ClientRequest;
 use crate::client::response::Expected;
 use crate::client::sse_repair::bypass::Runs;

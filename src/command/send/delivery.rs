@@ -191,7 +191,7 @@ pub(super) async fn deliver(
 async fn probe(client: &Client, tally: &Tally, failed: impl Fn(&str)) -> Infallible {
     loop {
         sleep(PROBE).await;
-        if let Ok(true) = timeout(PROBE, client.is_well()).await {
+        if let Ok(true) = timeout(PROBE, client.is_healthy()).await {
             tally.set_away(false);
         } else {
             failed("no answer");

@@ -184,11 +184,9 @@ impl Channel {
         loss
     }
 
-    /// Notes that the store has lost messages right before this number.
-    pub(in crate::hub) fn note_loss(&self, place: u64) {
-        let mut state = self.lock();
-        state.note_loss(place);
-        wake_readers(state);
+    /// Returns whether it is known that the store has lost messages right before this number.
+    pub(in crate::hub) fn knows_loss(&self, place: u64) -> bool {
+        self.lock().has_loss_at(place)
     }
 
     /// Sets the number of subscribers at all nodes, and the requests.

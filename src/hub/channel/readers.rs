@@ -34,6 +34,7 @@ pub(in crate::hub) struct Entrance {
 
 /// The position at which a reader wants to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Position {
     /// At the oldest message; a gap reports what the log has dropped.
     Start,
@@ -223,7 +224,7 @@ impl Reader {
 }
 
 impl State {
-    fn has_loss_at(&self, next: u64) -> bool {
+    pub(super) fn has_loss_at(&self, next: u64) -> bool {
         let mirrored = self.mirrored.as_ref();
         mirrored.is_some_and(|it| it.losses().are_in(next..=next))
     }

@@ -1,39 +1,29 @@
 //! Messages that wait to be sent, by client. Pushing never blocks and never fails: a full queue drops its oldest messages, and
 //! counts them.
 
+mod backlog;
+mod batch;
 mod client;
+mod room;
+mod state;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, VecDeque};
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
-use std::time::Instant;
 
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-pub(super) use self::client::Batch;
-pub(crate) use self::client::Controlled;
-use self::client::{Client, Room, Sending, Waiting};
-
+pub(super) use self::batch::{Batch, messages};
+use self::client::{Client, Sending};
+pub(crate) use self::client::{Controlled, Standing};
+use self::state::State;
 use crate::control::ControlState;
 use crate::event::ClientId;
 use crate::lock::lock;
 use crate::message::{Message, Operation};
 use crate::publisher::PublisherStats;
-
-/// Upper bounds of what waits or is being sent: messages and their bytes, for all clients and for one.
-const ALL: Room = Room {
-    messages: 8192,
-    bytes: 8 << 20,
-};
-const ONE: Room = Room {
-    messages: 1024,
-    bytes: 1 << 20,
-};
-/// Upper bound of the clients that are known at once.
-const CLIENTS_MAX: usize = 65_536;
 
 #[derive(Default)]
 pub(super) struct Queue {
@@ -44,54 +34,20 @@ pub(super) struct Queue {
     empty: Notify,
 }
 
-#[derive(Default)]
-struct State {
-    clients: HashMap<ClientId, Client>,
-    /// Clients with messages that nobody sends yet, each once.
-    ready: VecDeque<ClientId>,
-    /// What waits or is being sent.
-    used: Room,
-    counts: PublisherStats,
-    /// Whether nothing is published any more.
-    is_off: bool,
-}
-
 impl Queue {
     /// Adds a message. If the queue is full, the oldest one that neither starts nor ends an operation is dropped.
-    pub(super) fn push(&self, id: ClientId, message: Message, is_kept: bool) {
+    pub(super) fn push(&self, id: ClientId, mut message: Message) {
+        // What it may grow into counts for nothing, so that there must be none of it.
+        message.text.shrink_to_fit();
         let mut state = lock(&self.state);
-        let bytes = size_of::<Waiting>() + size_of::<Message>() + message.heap_size();
-        let is_refused = state.is_off || state.is_full_of_clients(id);
-        let client = state.clients.entry(id).or_default();
-        if is_refused || client.sending == Sending::Dormant {
-            client.is_done_with(&message);
+        if state.is_closed_to(id) {
             state.counts.dropped += 1;
-            state.forget_unused(id);
             return;
         }
-        let is_first = client.waiting.is_empty() && client.sending == Sending::Possible;
-        client.waiting.push_back(Waiting {
-            message: Box::new(message),
-            bytes,
-            is_kept,
-            since: Instant::now(),
-        });
-        client.used.add(bytes);
-        let is_over = !client.used.fits(ONE);
-        state.used.add(bytes);
-        if is_over {
-            state.drop_one_of(id);
-        }
-        while !state.used.fits(ALL) {
-            let Some(oldest) = state.client_with_oldest() else {
-                break;
-            };
-            state.drop_one_of(oldest);
-        }
-        if is_first {
-            state.ready.push_back(id);
-            drop(state);
-            self.ready.notify_one();
+        let ends_cancel = state.push(id, message);
+        self.settle(state, id);
+        if ends_cancel {
+            self.tell(id);
         }
     }
 
@@ -107,117 +63,103 @@ impl Queue {
 
     fn take(&self) -> Option<Batch> {
         let mut state = lock(&self.state);
-        loop {
-            let id = state.ready.pop_front()?;
-            if !state.ready.is_empty() {
-                self.ready.notify_one();
-            }
-            let Some(client) = state.clients.get_mut(&id) else {
-                continue;
-            };
-            // It may have been dropped meanwhile.
-            if let Some(batch) = client.take(id) {
-                return Some(batch);
-            }
-            state.forget_unused(id);
+        let batch = state.take()?;
+        if state.has_ready() {
+            self.ready.notify_one();
         }
+        Some(batch)
     }
 
-    /// Ends a batch: so many of its lines were accepted, and the rest dropped.
-    pub(super) fn done(&self, batch: &Batch, lines: u64) {
+    /// Ends a batch: what was not accepted of it is dropped.
+    pub(super) fn done(&self, batch: &Batch) {
         let mut state = lock(&self.state);
-        let is_told = batch.dropped > 0 && lines > 0;
-        let accepted = lines - u64::from(is_told);
+        let accepted = batch.accepted();
         let dropped = batch.waiting.len() as u64 - accepted;
         state.counts.accepted += accepted;
         state.counts.dropped += dropped;
         state.used.remove(batch.used());
         if let Some(client) = state.clients.get_mut(&batch.id) {
             client.used.remove(batch.used());
-            client.dropped += dropped + if is_told { 0 } else { batch.dropped };
-            client.was_known |= lines > 0;
+            client.dropped += dropped + if batch.is_told() { 0 } else { batch.dropped };
+            client.was_known |= accepted > 0 || batch.is_told();
             for it in &batch.waiting {
                 client.is_done_with(&it.message);
             }
+            if accepted > 0 {
+                client.is_told_until(batch.last());
+            }
             client.misses = 0;
+            client.sending = Sending::Possible;
         }
-        self.resume(state, batch.id);
+        self.settle(state, batch.id);
     }
 
-    /// Puts a batch back whose client the server does not know again yet, to be sent after [`Queue::wake`]. Returns how often in
-    /// a row that was so, from 1.
-    pub(super) fn put_back(&self, batch: Batch) -> u32 {
+    /// Keeps a batch that is to be sent again after [`Queue::wake`], before what else its client has.
+    pub(super) fn pause(&self, batch: Batch) {
         let mut state = lock(&self.state);
-        let Some(client) = state.clients.get_mut(&batch.id) else {
-            return 1;
-        };
-        client.sending = Sending::Paused;
-        client.dropped += batch.dropped;
-        client.misses += 1;
-        for it in batch.waiting.into_iter().rev() {
-            client.waiting.push_front(it);
+        let id = batch.id;
+        if let Some(client) = state.clients.get_mut(&id) {
+            client.sending = Sending::Paused;
+            client.again = Some(batch);
+        } else {
+            // Nothing is published any more.
+            drop(state);
+            self.done(&batch);
         }
-        client.misses
     }
 
-    /// Drops a batch whose client the server does not know, and what is pushed for that client until [`Queue::wake`]. Returns
-    /// how often in a row that was so, from 1.
+    /// Drops a batch whose client the server does not know, and what is pushed for that client until [`Queue::wake`]. What was
+    /// asked for is asked for no longer. Returns how often in a row the client was not known, from 1.
     pub(super) fn make_dormant(&self, batch: &Batch) -> u32 {
         let mut state = lock(&self.state);
         let Some(client) = state.clients.get_mut(&batch.id) else {
+            drop(state);
+            self.done(batch);
             return 1;
         };
         client.sending = Sending::Dormant;
         client.was_known = false;
-        client.known = None;
+        client.set_control(ControlState::default());
         client.misses += 1;
         client.dropped = 0;
-        let waiting = mem::take(&mut client.waiting);
-        for it in batch.waiting.iter().chain(&waiting) {
+        let backlog = mem::take(&mut client.backlog);
+        for it in batch.waiting.iter().chain(backlog.iter()) {
             client.is_done_with(&it.message);
         }
-        let (misses, scopes) = (client.misses, client.scopes());
+        let misses = client.misses;
         let used = mem::take(&mut client.used);
         state.used.remove(used);
-        state.counts.dropped += used.messages as u64;
-        self.tell_if_empty(&state);
-        drop(state);
-        for scope in scopes {
-            scope.set_dormant(true);
-        }
+        state.counts.accepted += batch.accepted();
+        state.counts.dropped += used.messages as u64 - batch.accepted();
+        self.settle(state, batch.id);
+        self.tell(batch.id);
         misses
     }
 
-    /// Has a client's messages sent again, which the server did not know.
+    /// Has a client's messages sent again, after [`Queue::pause`] or [`Queue::make_dormant`].
     pub(super) fn wake(&self, id: ClientId) {
         let mut state = lock(&self.state);
         let Some(client) = state.clients.get_mut(&id) else {
             return;
         };
-        let scopes = match client.sending {
-            Sending::Possible | Sending::UnderWay => return,
-            Sending::Paused => Vec::new(),
-            Sending::Dormant => client.scopes(),
-        };
-        self.resume(state, id);
-        for scope in scopes {
-            scope.set_dormant(false);
+        let was_dormant = client.sending == Sending::Dormant;
+        if was_dormant || client.sending == Sending::Paused {
+            client.sending = Sending::Possible;
+            self.settle(state, id);
+        }
+        if was_dormant {
+            self.tell(id);
         }
     }
 
     /// Drops everything from now on: the server will never take it.
     pub(super) fn turn_off(&self) {
         let mut state = lock(&self.state);
-        state.is_off = true;
-        state.ready.clear();
-        let clients = mem::take(&mut state.clients);
-        let waiting: usize = clients.values().map(|it| it.waiting.len()).sum();
-        state.counts.dropped += waiting as u64;
-        state.used = Room::default();
+        let clients = state.turn_off();
         self.tell_if_empty(&state);
         drop(state);
         for scope in clients.values().flat_map(Client::scopes) {
-            scope.set_dormant(true);
+            scope.set_standing(off());
         }
     }
 
@@ -228,42 +170,59 @@ impl Queue {
         scope: &Weak<dyn Controlled>,
     ) -> Option<CancellationToken> {
         let mut state = lock(&self.state);
-        if state.is_off || state.is_full_of_clients(id) {
+        if state.is_closed_to(id) {
             drop(state);
-            scope.upgrade()?.set_dormant(true);
+            scope.upgrade()?.set_standing(off());
             return None;
         }
         let client = state.clients.entry(id).or_default();
         client.scopes.retain(|it| it.strong_count() > 0);
         client.scopes.push(scope.clone());
-        if client.listener.is_none() {
-            let over = CancellationToken::new();
+        let listener = client.listener.is_none().then(CancellationToken::new);
+        if let Some(over) = &listener {
             client.listener = Some(over.clone().drop_guard());
-            return Some(over);
         }
-        let is_dormant = client.sending == Sending::Dormant;
-        drop(state);
-        let scope = scope.upgrade()?;
-        if is_dormant {
-            scope.set_dormant(true);
-        }
-        self.tell_known(id, &scope);
-        None
+        self.settle(state, id);
+        let new = scope.upgrade();
+        self.tell_until_known(id, Some(Standing::default()), |_| {
+            new.iter().cloned().collect()
+        });
+        listener
     }
 
-    /// Tells a new scope what its client's others were told last. Repeats that if they are told something else meanwhile.
-    fn tell_known(&self, id: ClientId, scope: &Arc<dyn Controlled>) {
-        let known = || lock(&self.state).clients.get(&id)?.known.clone();
-        let mut told = None;
-        while let Some(news) = known().filter(|it| told.as_ref() != Some(it)) {
-            Arc::clone(scope).set_control(news.clone());
-            told = Some(news);
+    /// Tells a client's scopes how things stand.
+    fn tell(&self, id: ClientId) {
+        self.tell_until_known(id, None, |state| {
+            state.clients.get(&id).map_or_else(Vec::new, Client::scopes)
+        });
+    }
+
+    /// Tells scopes how things stand, unless they were told so, and again if that changes meanwhile: several threads may do so at
+    /// once, and the newest is to be told last. No lock is held, since it runs others' code.
+    fn tell_until_known(
+        &self,
+        id: ClientId,
+        mut told: Option<Standing>,
+        whom: impl Fn(&State) -> Vec<Arc<dyn Controlled>>,
+    ) {
+        loop {
+            let state = lock(&self.state);
+            let standing = state.standing(id).unwrap_or_else(off);
+            if told.as_ref() == Some(&standing) {
+                return;
+            }
+            let scopes = whom(&state);
+            drop(state);
+            for scope in scopes {
+                scope.set_standing(standing.clone());
+            }
+            told = Some(standing);
         }
     }
 
     /// Takes note that a scope of a client is gone.
     pub(super) fn leave(&self, id: ClientId) {
-        lock(&self.state).forget_unused(id);
+        self.settle(lock(&self.state), id);
     }
 
     /// Takes note of an operation that began.
@@ -284,21 +243,15 @@ impl Queue {
 
     /// Tells a client's scopes how many watch, and what they ask for: what a control stream says, or, as long as there is none,
     /// an answer.
-    pub(super) fn set_control(&self, id: ClientId, known: &ControlState, is_stream: bool) {
-        let mut state = lock(&self.state);
-        let Some(client) = state.clients.get_mut(&id) else {
-            return;
-        };
-        client.has_control_stream |= is_stream;
-        if client.has_control_stream != is_stream {
-            return;
+    pub(super) fn set_control(&self, id: ClientId, control: ControlState, is_stream: bool) {
+        if let Some(client) = lock(&self.state).clients.get_mut(&id) {
+            client.has_control_stream |= is_stream;
+            if client.has_control_stream != is_stream {
+                return;
+            }
+            client.set_control(control);
         }
-        client.known = Some(known.clone());
-        let scopes = client.scopes();
-        drop(state);
-        for scope in scopes {
-            scope.set_control(known.clone());
-        }
+        self.tell(id);
     }
 
     pub(super) fn lost_control_stream(&self, id: ClientId) {
@@ -327,17 +280,13 @@ impl Queue {
         }
     }
 
-    fn resume(&self, mut state: MutexGuard<'_, State>, id: ClientId) {
-        let Some(client) = state.clients.get_mut(&id) else {
-            return self.tell_if_empty(&state);
-        };
-        client.sending = Sending::Possible;
-        if client.waiting.is_empty() {
-            state.forget_unused(id);
-            self.tell_if_empty(&state);
-        } else {
-            state.ready.push_back(id);
-            drop(state);
+    /// Ends a change of a client.
+    fn settle(&self, mut state: MutexGuard<'_, State>, id: ClientId) {
+        state.settle(id);
+        self.tell_if_empty(&state);
+        let is_news = mem::take(&mut state.became_ready);
+        drop(state);
+        if is_news {
             self.ready.notify_one();
         }
     }
@@ -349,46 +298,10 @@ impl Queue {
     }
 }
 
-impl State {
-    fn is_full_of_clients(&self, id: ClientId) -> bool {
-        self.clients.len() >= CLIENTS_MAX && !self.clients.contains_key(&id)
-    }
-
-    /// Forgets a client for whom nothing is to be done any more.
-    fn forget_unused(&mut self, id: ClientId) {
-        let client = self.clients.get(&id);
-        if client.is_some_and(|it| !it.is_used()) {
-            self.clients.remove(&id);
-        }
-    }
-
-    /// The client whose next message to be dropped is the oldest. Looks at all clients, which a full queue has few of: each may
-    /// fill an eighth of it.
-    fn client_with_oldest(&self) -> Option<ClientId> {
-        let oldest = |client: &Client| {
-            let at = client.next_to_drop()?;
-            Some((client.waiting[at].is_kept, client.waiting[at].since))
-        };
-        let clients = self.clients.iter();
-        clients
-            .filter_map(|(id, client)| Some((oldest(client)?, *id)))
-            .min_by_key(|it| it.0)
-            .map(|it| it.1)
-    }
-
-    fn drop_one_of(&mut self, id: ClientId) {
-        let Some(client) = self.clients.get_mut(&id) else {
-            return;
-        };
-        let at = client.next_to_drop();
-        let Some(dropped) = at.and_then(|at| client.waiting.remove(at)) else {
-            return;
-        };
-        let freed = Room::of(&dropped);
-        client.used.remove(freed);
-        client.is_done_with(&dropped.message);
-        client.dropped += 1;
-        self.used.remove(freed);
-        self.counts.dropped += 1;
+/// How things stand if nothing is published any more.
+fn off() -> Standing {
+    Standing {
+        is_dormant: true,
+        ..Standing::default()
     }
 }

@@ -280,7 +280,8 @@ local function note(key, known, new, tries, order)
     end
     local count = redis.call('RPUSH', order, key)
     if count == 1 then expire(KEYED, order) end
-    if count > MAX_KEYS then redis.call('HDEL', KEYED, redis.call('LPOP', order)) end
+    local max = order == FINISHED and MAX_FINISHED or MAX_UNFINISHED
+    if count > max then redis.call('HDEL', KEYED, redis.call('LPOP', order)) end
 end
 
 local function was_active(now)

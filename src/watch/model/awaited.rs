@@ -43,8 +43,7 @@ impl Awaited {
 
 /// Returns whether a message shows that its operation began. One that is only named may never end.
 fn begins(message: &Message) -> bool {
-    let is_start = message.text.starts_with("Started ");
-    is_start || message.progress.is_some() || message.outcome.is_some()
+    message.is_start() || message.progress.is_some() || message.outcome.is_some()
 }
 
 #[cfg(test)]

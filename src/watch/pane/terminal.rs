@@ -191,12 +191,14 @@ fn end_before_panics() {
     ONCE.call_once(|| {
         let tell = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if TAKEN.load(Ordering::SeqCst) {
-                give_back();
+            let was_taken = TAKEN.load(Ordering::SeqCst);
+            give_back();
+            tell(info);
+            // Only now: who is notified may end the process.
+            if was_taken {
                 PANICKED.store(true, Ordering::SeqCst);
                 panic_notify().notify_waiters();
             }
-            tell(info);
         }));
     });
 }

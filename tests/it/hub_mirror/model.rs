@@ -13,7 +13,7 @@ use codechat::internal::{
 };
 use proptest::prelude::*;
 
-use super::{Notice, Store, hub};
+use super::store::{Notice, Store, hub};
 
 /// One reader and everything that it was given since the last loss of unknown size.
 struct Reader {

@@ -10,7 +10,7 @@ use crate::command::send::ExecOptions;
 use crate::command::send::batch::Batch;
 use crate::command::send::lines::Lines;
 use crate::duration;
-use crate::message::{Level, Message, OPERATION_MAX_CHARS, Operation, Outcome};
+use crate::message::{Level, Message, OPERATION_MAX_CHARS, Operation, Outcome, STARTED};
 use crate::process;
 
 /// Upper bound of a command line in a message, in characters.
@@ -52,7 +52,7 @@ impl Messages {
     /// Returns the first message.
     pub(super) fn started(&self) -> Batch {
         Batch::of(&Message {
-            text: format!("Started {}", self.command_line),
+            text: format!("{STARTED}{}", self.command_line),
             level: Some(Level::Info),
             ..self.prototype.clone()
         })

@@ -1,30 +1,31 @@
-//! What the queue has of one client: its messages in their order, and who is told what its watcher asks for.
+//! What the queue has of one client: its messages, and who is told what its watcher asks for.
 
-use std::collections::VecDeque;
 use std::mem;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio_util::sync::DropGuard;
 
-use crate::control::ControlState;
+use super::backlog::{Backlog, Rank};
+use super::batch::Batch;
+use super::room::Room;
+use crate::control::{Cancel, ControlState};
 use crate::event::ClientId;
 use crate::message::{Message, Operation};
 
 /// A scope, as far as the queue is concerned.
 pub(crate) trait Controlled: Send + Sync {
-    /// Takes note of how many watch, and what they ask for.
-    fn set_control(self: Arc<Self>, state: ControlState);
-    /// Stops, or resumes, formatting and sending messages.
-    fn set_dormant(&self, is_dormant: bool);
+    /// Takes note of how things stand.
+    fn set_standing(self: Arc<Self>, standing: Standing);
 }
 
-/// A number of messages, and their size in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Room {
-    pub(super) messages: usize,
-    pub(super) bytes: usize,
+/// How things stand for the scopes of a client. A new scope begins with the default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Whether messages are neither to be formatted nor to be sent.
+    pub(crate) is_dormant: bool,
+    /// How many watch, and what they ask for.
+    pub(crate) control: ControlState,
 }
 
 /// Upper bounds of one request.
@@ -35,11 +36,15 @@ pub(super) const BATCH: Room = Room {
 
 #[derive(Default)]
 pub(super) struct Client {
-    pub(super) waiting: VecDeque<Waiting>,
+    pub(super) backlog: Backlog,
+    /// What is to be sent again as it is, before all else.
+    pub(super) again: Option<Batch>,
+    /// All of its messages: those that wait, and those that are being sent.
     pub(super) used: Room,
     /// Messages that were dropped since the last batch.
     pub(super) dropped: u64,
     pub(super) sending: Sending,
+    pub(super) places: Places,
     pub(super) scopes: Vec<Weak<dyn Controlled>>,
     /// Operations that began and whose outcome is in the queue at most, in their order.
     pub(super) operations: Vec<Operation>,
@@ -51,9 +56,11 @@ pub(super) struct Client {
     pub(super) misses: u32,
     /// Ends the task that listens to control requests.
     pub(super) listener: Option<DropGuard>,
-    /// What its scopes were told last.
-    pub(super) known: Option<ControlState>,
-    /// Whether that task has a stream, which knows more than the answers do.
+    /// What the server said last of its watchers.
+    pub(super) control: ControlState,
+    /// A cancel whose operation has ended here, by the message of this number. The server says it until it has that.
+    pub(super) cancel_is_over: Option<(Cancel, u64)>,
+    /// Whether the task that listens has a stream, which knows more than the answers do.
     pub(super) has_control_stream: bool,
 }
 
@@ -63,48 +70,55 @@ pub(super) enum Sending {
     #[default]
     Possible,
     UnderWay,
-    /// The server does not know the client: not before it is asked again.
+    /// The server is away, or does not know the client: not before it is asked again.
     Paused,
     /// The same, and what is pushed is dropped.
     Dormant,
 }
 
-pub(in crate::publisher::http) struct Waiting {
-    pub(in crate::publisher::http) message: Box<Message>,
-    pub(super) bytes: usize,
-    /// Whether it starts or ends an operation, which would else run for ever on screen.
-    pub(super) is_kept: bool,
-    pub(super) since: Instant,
-}
-
-/// What a sender takes: messages of one client, in their order. There is at least one.
-pub(in crate::publisher::http) struct Batch {
-    pub(in crate::publisher::http) id: ClientId,
-    pub(in crate::publisher::http) waiting: Vec<Waiting>,
-    /// How many were dropped before them, which a line before them says if it is not 0.
-    pub(in crate::publisher::http) dropped: u64,
-    /// Whether the server knew the client once.
-    pub(in crate::publisher::http) was_known: bool,
+/// Where a client is in the queue's lists, if it is.
+#[derive(Default)]
+pub(super) struct Places {
+    pub(super) ready: Option<u64>,
+    pub(super) to_drop: Option<Rank>,
+    pub(super) counted: Option<u64>,
 }
 
 impl Client {
-    pub(super) fn take(&mut self, id: ClientId) -> Option<Batch> {
-        if self.sending != Sending::Possible || self.waiting.is_empty() {
-            return None;
-        }
+    /// Takes what is sent next. There is something if it is ready.
+    pub(super) fn take(&mut self, id: ClientId) -> Batch {
         self.sending = Sending::UnderWay;
-        let mut used = Room::default();
-        let fits = |it: &&Waiting| {
-            used.add(it.bytes);
-            used.fits(BATCH)
-        };
-        let count = self.waiting.iter().take_while(fits).count().max(1);
-        Some(Batch {
-            id,
-            waiting: self.waiting.drain(..count).collect(),
-            dropped: mem::take(&mut self.dropped),
-            was_known: self.was_known,
+        self.again.take().unwrap_or_else(|| {
+            let waiting = self.backlog.take(BATCH);
+            Batch::new(id, waiting, mem::take(&mut self.dropped), self.was_known)
         })
+    }
+
+    /// Drops a message, if there is one that waits. Returns what that frees.
+    pub(super) fn drop_one(&mut self) -> Option<Room> {
+        let dropped = self.backlog.drop_one()?;
+        let freed = Room {
+            messages: 1,
+            bytes: dropped.bytes,
+        };
+        self.used.remove(freed);
+        self.is_done_with(&dropped.message);
+        self.dropped += 1;
+        Some(freed)
+    }
+
+    /// Whether it has messages that nobody sends yet.
+    pub(super) fn is_ready(&self) -> bool {
+        self.sending == Sending::Possible && self.is_waiting()
+    }
+
+    pub(super) fn is_used(&self) -> bool {
+        let has_scopes = || self.scopes.iter().any(|it| it.strong_count() > 0);
+        self.is_waiting() || self.sending != Sending::Possible || has_scopes()
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.again.is_some() || !self.backlog.is_empty()
     }
 
     pub(super) fn began(&mut self, operation: &Operation) {
@@ -136,58 +150,42 @@ impl Client {
         });
     }
 
-    /// Where the message is that is dropped next, if one has to be.
-    pub(super) fn next_to_drop(&self) -> Option<usize> {
-        let droppable = self.waiting.iter().position(|it| !it.is_kept);
-        droppable.or((!self.waiting.is_empty()).then_some(0))
+    /// Takes note of a message that is published: an outcome ends the cancel that is about its operation, as it will on the
+    /// server. Returns whether there was one.
+    pub(super) fn ends_cancel(&mut self, message: &Message, number: u64) -> bool {
+        let requested = &mut self.control.requested;
+        let cancel = requested.cancel.clone();
+        let is_over = message.outcome.is_some() && requested.is_over(message.operation.as_ref());
+        if is_over {
+            self.cancel_is_over = cancel.map(|it| (it, number));
+        }
+        is_over
     }
 
-    pub(super) fn is_used(&self) -> bool {
-        let has_scopes = self.scopes.iter().any(|it| it.strong_count() > 0);
-        has_scopes || !self.waiting.is_empty() || self.sending != Sending::Possible
+    /// The server has the messages up to this number: a cancel that it says from now on is a new one.
+    pub(super) fn is_told_until(&mut self, number: u64) {
+        self.cancel_is_over.take_if(|it| it.1 <= number);
+    }
+
+    /// Takes note of what the server says of its watchers.
+    pub(super) fn set_control(&mut self, mut control: ControlState) {
+        let over = self.cancel_is_over.as_ref().map(|it| &it.0);
+        if over.is_some() && control.requested.cancel.as_ref() == over {
+            control.requested.cancel = None;
+        } else {
+            self.cancel_is_over = None;
+        }
+        self.control = control;
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        Standing {
+            is_dormant: self.sending == Sending::Dormant,
+            control: self.control.clone(),
+        }
     }
 
     pub(super) fn scopes(&self) -> Vec<Arc<dyn Controlled>> {
         self.scopes.iter().filter_map(Weak::upgrade).collect()
-    }
-}
-
-impl Batch {
-    pub(super) fn used(&self) -> Room {
-        let mut used = Room::default();
-        for it in &self.waiting {
-            used.add(it.bytes);
-        }
-        used
-    }
-
-    /// For how long its oldest message waits.
-    pub(in crate::publisher::http) fn age(&self) -> Duration {
-        self.waiting[0].since.elapsed()
-    }
-}
-
-impl Room {
-    pub(super) fn of(waiting: &Waiting) -> Self {
-        Self {
-            messages: 1,
-            bytes: waiting.bytes,
-        }
-    }
-
-    /// Adds one message of this size.
-    pub(super) fn add(&mut self, bytes: usize) {
-        self.messages += 1;
-        self.bytes += bytes;
-    }
-
-    pub(super) fn remove(&mut self, freed: Self) {
-        // All was removed at once if nothing is published any more.
-        self.messages = self.messages.saturating_sub(freed.messages);
-        self.bytes = self.bytes.saturating_sub(freed.bytes);
-    }
-
-    pub(super) fn fits(self, bound: Self) -> bool {
-        self.messages <= bound.messages && self.bytes <= bound.bytes
     }
 }

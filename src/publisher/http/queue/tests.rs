@@ -1,5 +1,18 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use super::client::BATCH;
+use super::state::{ALL, COUNTED_MAX, ONE};
 use super::*;
+use crate::message::Outcome;
+
+fn start() -> Message {
+    Message::text("Started import").operation("import")
+}
+
+fn end() -> Message {
+    Message::text("Finished").outcome(Outcome::Ok)
+}
 
 fn texts(batch: &Batch) -> Vec<&str> {
     let texts = batch.waiting.iter().map(|it| it.message.text.as_str());
@@ -10,38 +23,40 @@ fn texts(batch: &Batch) -> Vec<&str> {
 fn a_full_queue_drops_the_oldest_message_of_all_clients() {
     let queue = Queue::default();
     let clients: Vec<_> = (0..10).map(|_| ClientId::random()).collect();
-    queue.push(clients[0], Message::text("start"), true);
+    queue.push(clients[0], start());
     for number in 0..ALL.messages {
         let id = clients[number % clients.len()];
-        queue.push(id, Message::text(number.to_string()), false);
+        queue.push(id, Message::text(number.to_string()));
     }
     let stats = queue.stats();
     assert_eq!((stats.pending, stats.dropped), (ALL.messages as u64, 1));
     let batch = queue.take().unwrap();
     assert_eq!((batch.id, batch.dropped), (clients[0], 1));
-    assert_eq!(texts(&batch)[..2], ["start", "10"]);
+    assert_eq!(texts(&batch)[..2], ["Started import", "10"]);
 }
 
 #[test]
 fn one_client_has_an_eighth_of_it_and_keeps_how_operations_end() {
     let queue = Queue::default();
     let id = ClientId::random();
-    queue.push(id, Message::text("end"), true);
+    queue.push(id, end());
     for number in 0..2 * ONE.messages {
-        queue.push(id, Message::text(number.to_string()), false);
+        queue.push(id, Message::text(number.to_string()));
     }
-    let batch = queue.take().unwrap();
+    let mut batch = queue.take().unwrap();
     assert_eq!(batch.waiting.len(), BATCH.messages);
     assert_eq!(batch.dropped, ONE.messages as u64 + 1);
-    assert_eq!(texts(&batch)[..2], ["end", "1025"]);
+    assert_eq!(texts(&batch)[..2], ["Finished", "1025"]);
     assert!(
         queue.take().is_none(),
         "one request at a time for one client"
     );
-    queue.done(&batch, 1 + BATCH.messages as u64);
-    let rest = queue.take().unwrap();
+    batch.accept(1 + BATCH.messages as u64);
+    queue.done(&batch);
+    let mut rest = queue.take().unwrap();
     assert_eq!((rest.waiting.len(), rest.dropped), (24, 0));
-    queue.done(&rest, 24);
+    rest.accept(24);
+    queue.done(&rest);
     assert_eq!(queue.stats().accepted, ONE.messages as u64);
     assert!(
         lock(&queue.state).clients.is_empty(),
@@ -54,8 +69,129 @@ fn bytes_are_bounded_too() {
     let queue = Queue::default();
     let id = ClientId::random();
     for _ in 0..100 {
-        queue.push(id, Message::text("x".repeat(64 << 10)), false);
+        queue.push(id, Message::text("x".repeat(64 << 10)));
     }
     assert_eq!(queue.stats().pending, 15);
     assert_eq!(queue.take().unwrap().waiting.len(), 3);
+}
+
+#[test]
+fn a_long_message_drops_as_many_short_ones_as_it_needs() {
+    let queue = Queue::default();
+    let id = ClientId::random();
+    for _ in 0..900 {
+        queue.push(id, Message::text("x".repeat(900)));
+    }
+    for _ in 0..10 {
+        queue.push(id, Message::text("x".repeat(64 << 10)));
+    }
+    let used = lock(&queue.state).clients[&id].used;
+    assert!(used.fits(ONE), "{used:?}");
+}
+
+#[test]
+fn a_text_holds_no_more_memory_than_it_has_characters() {
+    let queue = Queue::default();
+    let mut text = String::with_capacity(1 << 20);
+    text.push_str("short");
+    queue.push(ClientId::random(), Message::text(text));
+    let batch = queue.take().unwrap();
+    let text = &batch.waiting[0].message.text;
+    assert_eq!(text.capacity(), text.len());
+}
+
+#[test]
+fn a_client_whose_messages_were_all_dropped_is_nobodys_work() {
+    let queue = Queue::default();
+    let clients: Vec<_> = (0..8).map(|_| ClientId::random()).collect();
+    for number in 0..ALL.messages {
+        let id = clients[number % clients.len()];
+        queue.push(id, end());
+    }
+    let id = ClientId::random();
+    for _ in 0..100 {
+        queue.push(id, Message::text("no room"));
+    }
+    let state = lock(&queue.state);
+    let lists = [&state.ready, &state.counted].map(BTreeMap::len);
+    assert_eq!((lists, state.counts.dropped), ([clients.len(), 1], 100));
+}
+
+#[test]
+fn how_many_messages_were_dropped_is_said_even_if_nothing_else_is_left_of_a_client() {
+    let queue = Queue::default();
+    let clients: Vec<_> = (0..=COUNTED_MAX).map(|_| ClientId::random()).collect();
+    for id in &clients {
+        queue.push(*id, Message::text("given up"));
+        queue.done(&queue.take().unwrap());
+    }
+    assert_eq!(lock(&queue.state).clients.len(), COUNTED_MAX);
+    // So many are kept, and the first of them is forgotten.
+    for (id, dropped) in [(clients[0], 0), (clients[1], 1)] {
+        queue.push(id, Message::text("next"));
+        let batch = queue.take().unwrap();
+        assert_eq!((batch.id, batch.dropped), (id, dropped));
+    }
+}
+
+#[test]
+fn a_batch_that_pauses_is_sent_again_as_it_was_and_before_what_came_later() {
+    let queue = Queue::default();
+    let (id, other) = (ClientId::random(), ClientId::random());
+    for text in ["a", "b", "c"] {
+        queue.push(id, Message::text(text));
+    }
+    let mut batch = queue.take().unwrap();
+    batch.accept(1);
+    let (key, lines) = (batch.key, batch.lines());
+    queue.pause(batch);
+    queue.push(id, Message::text("d"));
+    queue.push(other, Message::text("x"));
+    assert_eq!(texts(&queue.take().unwrap()), ["x"]);
+    assert!(queue.take().is_none());
+    queue.wake(id);
+    let mut again = queue.take().unwrap();
+    assert_eq!((again.key, again.lines()), (key, lines));
+    again.skip_one();
+    assert_ne!(again.key, key, "the rest is another request");
+    again.accept(100);
+    queue.done(&again);
+    let stats = queue.stats();
+    assert_eq!((stats.accepted, stats.dropped), (2, 1));
+    assert_eq!(texts(&queue.take().unwrap()), ["d"]);
+}
+
+#[test]
+fn nothing_is_counted_twice_if_the_server_turns_out_to_take_nothing() {
+    let queue = Queue::default();
+    let (id, other) = (ClientId::random(), ClientId::random());
+    queue.push(id, Message::text("pauses"));
+    queue.pause(queue.take().unwrap());
+    queue.push(other, Message::text("under way"));
+    let batch = queue.take().unwrap();
+    queue.push(other, end());
+    queue.turn_off();
+    queue.pause(batch);
+    queue.push(id, Message::text("late"));
+    let stats = queue.stats();
+    assert_eq!((stats.dropped, stats.pending), (4, 0));
+}
+
+#[tokio::test]
+async fn a_client_that_finds_the_queue_full_is_sent_all_the_same() {
+    let queue = Arc::new(Queue::default());
+    for _ in 0..8 {
+        let id = ClientId::random();
+        for _ in 0..ONE.messages {
+            queue.push(id, end());
+        }
+        queue.pause(queue.take().unwrap());
+    }
+    let sender = Arc::clone(&queue);
+    let next = tokio::spawn(async move { sender.next().await.id });
+    tokio::task::yield_now().await;
+    let id = ClientId::random();
+    queue.push(id, end());
+    let next = tokio::time::timeout(Duration::from_secs(20), next).await;
+    assert_eq!(next.unwrap().unwrap(), id);
 }

@@ -219,7 +219,7 @@ async fn the_newest_finished_and_unfinished_keys_are_remembered() {
         .begin(id, "n", "n:1", Some("broken"))
         .await
         .unwrap();
-    for index in 0..=KEYS {
+    for index in 0..=FINISHED_KEYS {
         let key = index.to_string();
         stage
             .scripts
@@ -227,7 +227,7 @@ async fn the_newest_finished_and_unfinished_keys_are_remembered() {
             .await
             .unwrap();
     }
-    let count = KEYS as u64 + 1;
+    let count = FINISHED_KEYS as u64 + 1;
     let known = stage
         .scripts
         .publish(id, &Message::text("a"), Some("1"))
@@ -248,7 +248,7 @@ async fn the_newest_finished_and_unfinished_keys_are_remembered() {
     let held: i64 = stage
         .run(redis::cmd("HLEN").arg(stage.channel_key(id, ":keys")))
         .await;
-    assert_eq!(held, i64::try_from(KEYS).unwrap() + 1);
+    assert_eq!(held, i64::try_from(FINISHED_KEYS).unwrap() + 1);
 }
 
 #[tokio::test]

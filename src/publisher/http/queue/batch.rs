@@ -1,0 +1,119 @@
+//! What a sender takes: messages of one client, in their order.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::backlog::Waiting;
+use super::room::Room;
+use crate::client::retry::Backoff;
+use crate::event::ClientId;
+use crate::message::{Level, Message};
+use crate::wire::json;
+
+/// The shortest and the longest pause before it is tried again.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+
+/// At least one message of a client, each a line, and how far it is sent.
+pub(in crate::publisher::http) struct Batch {
+    pub(in crate::publisher::http) id: ClientId,
+    pub(super) waiting: Vec<Waiting>,
+    /// How many messages were dropped before these, which a line before them says if it is not 0.
+    pub(super) dropped: u64,
+    /// Whether the server knew the client once.
+    pub(in crate::publisher::http) was_known: bool,
+    /// By which the server knows what is left if it is sent again.
+    pub(in crate::publisher::http) key: Uuid,
+    pub(in crate::publisher::http) tries: Backoff,
+    /// Lines that are done with, accepted or not.
+    done: u64,
+    /// Lines that were accepted.
+    accepted: u64,
+}
+
+impl Batch {
+    pub(super) fn new(id: ClientId, waiting: Vec<Waiting>, dropped: u64, was_known: bool) -> Self {
+        Self {
+            id,
+            waiting,
+            dropped,
+            was_known,
+            key: Uuid::new_v4(),
+            tries: Backoff::new(PAUSES.0, PAUSES.1),
+            done: 0,
+            accepted: 0,
+        }
+    }
+
+    /// For how long its newest message waits.
+    pub(in crate::publisher::http) fn age(&self) -> Duration {
+        let newest = self.waiting.last();
+        newest.map_or(Duration::ZERO, |it| it.since.elapsed())
+    }
+
+    /// The place of its last message among all messages of the queue.
+    pub(super) fn last(&self) -> u64 {
+        self.waiting.last().map_or(0, |it| it.number)
+    }
+
+    /// How many lines are left.
+    pub(in crate::publisher::http) fn left(&self) -> u64 {
+        let lines = self.waiting.len() as u64 + u64::from(self.dropped > 0);
+        lines - self.done
+    }
+
+    /// What is left, as ndjson.
+    pub(in crate::publisher::http) fn lines(&self) -> Bytes {
+        let note = (self.dropped > 0).then(|| dropped_by_the_application(self.dropped));
+        let messages = self.waiting.iter().map(|it| &*it.message);
+        let done = usize::try_from(self.done).unwrap_or(usize::MAX);
+        let mut lines = Vec::new();
+        for message in note.iter().chain(messages).skip(done) {
+            json::push_line(&mut lines, message);
+        }
+        lines.into()
+    }
+
+    /// Notes that the server accepted so many of the lines that are left, or says so.
+    pub(in crate::publisher::http) fn accept(&mut self, lines: u64) {
+        let lines = lines.min(self.left());
+        self.accepted += lines;
+        self.done += lines;
+    }
+
+    /// Notes that the server refused the first of the lines that are left. The others are another request.
+    pub(in crate::publisher::http) fn skip_one(&mut self) {
+        self.done += self.left().min(1);
+        self.key = Uuid::new_v4();
+    }
+
+    /// Whether the watcher was told how many messages were dropped before these.
+    pub(super) fn is_told(&self) -> bool {
+        self.dropped > 0 && self.accepted > 0
+    }
+
+    /// How many of the messages were accepted.
+    pub(super) fn accepted(&self) -> u64 {
+        self.accepted - u64::from(self.is_told())
+    }
+
+    pub(super) fn used(&self) -> Room {
+        let mut used = Room::default();
+        for it in &self.waiting {
+            used.add(it.bytes);
+        }
+        used
+    }
+}
+
+fn dropped_by_the_application(count: u64) -> Message {
+    let text = format!("{} dropped by the application", messages(count));
+    Message::text(text).level(Level::Warn)
+}
+
+/// A number of messages, in words.
+pub(in crate::publisher::http) fn messages(count: u64) -> String {
+    let noun = if count == 1 { "message" } else { "messages" };
+    format!("{count} {noun}")
+}

@@ -1,0 +1,24 @@
+/// A number of messages, and their size in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Room {
+    pub(super) messages: usize,
+    pub(super) bytes: usize,
+}
+
+impl Room {
+    /// Adds one message of this size.
+    pub(super) fn add(&mut self, bytes: usize) {
+        self.messages += 1;
+        self.bytes += bytes;
+    }
+
+    pub(super) fn remove(&mut self, freed: Self) {
+        // All was removed at once if nothing is published any more.
+        self.messages = self.messages.saturating_sub(freed.messages);
+        self.bytes = self.bytes.saturating_sub(freed.bytes);
+    }
+
+    pub(super) fn fits(self, bound: Self) -> bool {
+        self.messages <= bound.messages && self.bytes <= bound.bytes
+    }
+}
