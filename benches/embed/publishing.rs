@@ -35,7 +35,7 @@ fn two_thousand() {
     ten!(ten!(ten!(debug!("y"););););
 }
 
-/// What the first watched request costs, which every callsite is told of.
+/// Measures the cost of the first watched request: it makes `tracing` ask the layer about every callsite again.
 fn arming() {
     // It is told of the callsites for as long as it is there.
     let layer = layer();

@@ -1,5 +1,5 @@
-//! Works on the jobs of a queue, here the lines of its input, and shows each to whoever watches it. The environment
-//! names the server that gets the messages: see `Publisher::from_env`.
+//! Works on the jobs of a queue, here the lines of stdin, and publishes the progress of each job to its watcher.
+//! Environment variables name the server: see `Publisher::from_env`.
 //!
 //! ```sh
 //! cargo build --example worker

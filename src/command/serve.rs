@@ -302,7 +302,7 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
 ///
 /// # Errors
 /// If it is in use, or not this machine's; the text says what to do.
-pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
         let hint = match error.kind() {
             ErrorKind::AddrInUse => {

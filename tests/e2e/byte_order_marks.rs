@@ -10,7 +10,7 @@ use crate::support::{
 const MARK: &str = "\u{feff}";
 
 #[tokio::test]
-async fn lines_of_stdin_are_read_without_it_and_in_utf_16_where_it_says_so() {
+async fn a_mark_is_removed_from_stdin_and_selects_utf_16() {
     let server = Serve::start(&[]).await;
     let (mut watcher, id) = server.watch(&[]).await;
     let text = format!("{MARK}grün\nready\n");
@@ -40,7 +40,7 @@ async fn lines_of_stdin_are_read_without_it_and_in_utf_16_where_it_says_so() {
 }
 
 #[tokio::test]
-async fn a_token_is_what_stands_behind_it() {
+async fn a_mark_is_removed_from_a_token_file() {
     let scratch = Scratch::new();
     let file = scratch.path("token");
     std::fs::write(&file, format!("{MARK}secret\n")).unwrap();
@@ -62,7 +62,7 @@ async fn a_token_is_what_stands_behind_it() {
 }
 
 #[tokio::test]
-async fn a_certificate_and_its_key_may_begin_with_it() {
+async fn a_mark_is_allowed_in_a_certificate_and_a_key() {
     let scratch = Scratch::new();
     let with_mark = |name: &str| {
         let given = format!("{}/tests/support/tls/{name}", env!("CARGO_MANIFEST_DIR"));

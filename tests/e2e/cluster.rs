@@ -47,7 +47,7 @@ async fn texts(stream: &mut Stream, first: u64, count: u64) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn whoever_publishes_where_all_watchers_see_the_same_in_one_order() {
+async fn watchers_of_all_servers_see_the_same_order_wherever_messages_are_published() {
     const EACH: u64 = 50;
     let Some(cluster) = Cluster::start(2, &[]).await else {
         return;
@@ -133,7 +133,7 @@ async fn a_watcher_resumes_at_another_server_where_it_stopped() {
 }
 
 #[tokio::test]
-async fn a_server_that_shuts_down_says_farewell_and_its_watcher_and_publisher_go_on_elsewhere() {
+async fn watchers_and_publishers_of_a_server_that_shuts_down_continue_at_another() {
     let Some(cluster) = Cluster::start(2, &[]).await else {
         return;
     };
@@ -165,7 +165,7 @@ async fn a_server_that_shuts_down_says_farewell_and_its_watcher_and_publisher_go
 }
 
 #[tokio::test]
-async fn a_repeated_request_stands_once_wherever_it_is_repeated() {
+async fn a_request_repeated_at_another_server_is_published_once() {
     let Some(cluster) = Cluster::start(2, &[]).await else {
         return;
     };
@@ -198,7 +198,7 @@ async fn a_repeated_request_stands_once_wherever_it_is_repeated() {
 }
 
 #[tokio::test]
-async fn what_is_requested_at_one_server_reaches_the_publisher_at_another() {
+async fn a_watchers_request_at_one_server_reaches_the_publisher_at_another() {
     let Some(cluster) = Cluster::start(2, &[]).await else {
         return;
     };
@@ -251,7 +251,7 @@ async fn publish_lines(publisher: Connection, held_back: mpsc::Sender<()>) {
 }
 
 #[tokio::test]
-async fn a_slow_watcher_at_another_server_loses_nothing_and_holds_its_publisher() {
+async fn a_slow_watcher_at_another_server_loses_nothing_and_holds_back_its_publisher() {
     let Some(cluster) = Cluster::start(2, &["--log-messages", "10", "--stall-timeout", "1m"]).await
     else {
         return;
@@ -288,7 +288,7 @@ async fn last_of_broken(mut stream: Connection) -> String {
 }
 
 #[tokio::test]
-async fn a_slow_watcher_of_a_server_that_shuts_down_comes_back_elsewhere_without_a_gap() {
+async fn a_slow_watcher_of_a_server_that_shuts_down_resumes_elsewhere_without_a_gap() {
     let flags = [
         "--log-messages",
         "10",

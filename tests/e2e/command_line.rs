@@ -16,7 +16,7 @@ async fn run(variables: &[(&str, &str)], words: &[&str]) -> Ended {
 }
 
 #[tokio::test]
-async fn a_command_line_that_makes_no_sense_is_usage() {
+async fn an_invalid_command_line_is_a_usage_error() {
     for (words, told) in [
         (&["send"][..], "no client ID"),
         (&["send", "-m", "x", "y"], "--message"),
@@ -54,7 +54,7 @@ async fn a_command_line_that_makes_no_sense_is_usage() {
 }
 
 #[tokio::test]
-async fn a_variable_that_does_not_go_with_the_command_line_is_as_good_as_absent() {
+async fn a_variable_that_conflicts_with_the_command_line_is_ignored() {
     let server = Serve::start(&[]).await;
     let (mut watcher, id) = server.watch(&[]).await;
     let for_lines = [
@@ -105,7 +105,7 @@ async fn a_client_id_is_read_from_either_variable() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_in_a_variable_is_told_with_its_name() {
+async fn an_error_in_a_variable_names_it() {
     let send = &["send", "--id", ID, "x"][..];
     for (variable, value, words, told) in [
         ("CODECHAT_LEVEL", "loud", send, "'CODECHAT_LEVEL'"),
@@ -138,7 +138,7 @@ async fn what_is_wrong_in_a_variable_is_told_with_its_name() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_not_this_machines_is_told_so() {
+async fn listening_on_another_machines_address_is_an_error_with_a_hint() {
     // From the network that is reserved for documentation (RFC 5737).
     let ended = run(&[], &["serve", "--no-auth", "--listen", "192.0.2.1:0"]).await;
     assert_eq!(ended.code, Some(1));

@@ -11,7 +11,7 @@ const CODECHAT: &str = env!("CARGO_BIN_EXE_codechat");
 const ASKS: &str = "printf \"Password: \" >/dev/tty; read word </dev/tty; echo \"got $word\"";
 
 #[tokio::test]
-async fn a_command_asks_through_the_terminal_though_its_streams_are_redirected() {
+async fn a_command_can_prompt_on_the_terminal_although_its_streams_are_redirected() {
     let server = Serve::start(&[]).await;
     let (_watch, id) = server.watch(&[]).await;
     let scratch = Scratch::new();
@@ -39,7 +39,7 @@ fn asks(screen: &vt100::Screen) -> bool {
 }
 
 #[tokio::test]
-async fn a_question_in_the_background_stops_the_job_until_the_shell_brings_it_back() {
+async fn a_prompt_in_the_background_stops_the_job_until_it_is_in_the_foreground() {
     let server = Serve::start(&[]).await;
     let mut terminal = Terminal::open((100, 24)).await;
     terminal.keys(&format!(

@@ -65,7 +65,7 @@ fn the_commands_work_as_pasted() {
 }
 
 #[test]
-fn what_is_not_run_needs_another_machine_or_changes_this_one() {
+fn commands_that_are_not_run_need_another_machine_or_change_this_one() {
     for section in documents().iter().flat_map(Document::sections) {
         for block in section.blocks.iter().filter(|it| it.has("untested")) {
             for line in block.text.lines() {

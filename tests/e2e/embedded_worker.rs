@@ -87,7 +87,7 @@ async fn a_watcher_is_told_that_a_worker_was_killed() {
 }
 
 #[tokio::test]
-async fn an_environment_that_cannot_be_used_is_an_error_that_says_so() {
+async fn an_unusable_environment_is_reported_as_an_error() {
     let missing = ("CODECHAT_TOKEN_FILE", "/nowhere/token");
     for (environment, says) in [
         (("CODECHAT_SERVER", "ftp://host"), "CODECHAT_SERVER"),
@@ -101,7 +101,7 @@ async fn an_environment_that_cannot_be_used_is_an_error_that_says_so() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_away_is_told_once_and_holds_no_job_up() {
+async fn a_server_that_is_away_is_reported_once_and_delays_no_job() {
     let nobody = Port::keep();
     let jobs = format!("{} demo 5\n", uuid::Uuid::new_v4()).repeat(3);
     let worker = ended(&jobs, &[("CODECHAT_SERVER", &nobody.url())]).await;
@@ -120,7 +120,7 @@ async fn a_server_that_is_away_is_told_once_and_holds_no_job_up() {
 }
 
 #[tokio::test]
-async fn a_wrong_token_is_told_once() {
+async fn a_wrong_token_is_reported_once() {
     let scratch = Scratch::new();
     let token = scratch.path("token");
     std::fs::write(&token, "right").unwrap();

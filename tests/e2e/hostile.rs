@@ -117,7 +117,7 @@ fn statuses(mut answers: &str) -> Vec<u16> {
 }
 
 #[tokio::test]
-async fn a_body_whose_length_is_ambiguous_is_refused_with_all_that_follows() {
+async fn a_body_of_ambiguous_length_is_refused_and_its_connection_closed() {
     for besieged in Besieged::each().await {
         for headers in [
             "Content-Length: 0\r\nContent-Length: 80",
@@ -171,7 +171,7 @@ async fn a_chunked_request_is_the_last_one_on_its_connection() {
 }
 
 #[tokio::test]
-async fn a_chunked_body_that_is_none_is_refused() {
+async fn a_malformed_chunked_body_is_refused() {
     for besieged in Besieged::each().await {
         let extension = format!("2;{}\r\nhi\r\n0\r\n\r\n", "x".repeat(100_000));
         let trailers = format!("2\r\nhi\r\n0\r\n{}\r\n", "X: y\r\n".repeat(10_000));
@@ -287,7 +287,7 @@ async fn an_absolute_target_means_its_path_here_or_is_refused() {
 }
 
 #[tokio::test]
-async fn an_unknown_method_is_refused_at_every_door() {
+async fn an_unknown_method_is_refused_at_every_route() {
     for besieged in Besieged::each().await {
         for method in [
             "BREW", "get", "TRACE", "PATCH", "PUT", "CONNECT", "M-SEARCH",

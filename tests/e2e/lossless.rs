@@ -253,7 +253,7 @@ fn random(seed: u64) -> impl Iterator<Item = u64> {
 }
 
 #[tokio::test]
-async fn a_crash_of_the_server_is_told_and_what_comes_after_it_is_whole() {
+async fn a_crash_of_the_server_is_reported_and_later_messages_are_complete() {
     let server = Serve::start(&[]).await;
     let (mut watcher, id) = server.watch(&["--format", "json"]).await;
     let mut sender = server.send(&id, &[]);

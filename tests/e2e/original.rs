@@ -56,7 +56,7 @@ async fn a_request_is_watched_from_connect_to_stop() {
 }
 
 #[tokio::test]
-async fn a_stream_that_the_server_ends_is_gone_on_with_and_its_age_is_told() {
+async fn a_stream_that_the_server_ends_is_resumed_and_its_age_is_shown() {
     let Some(server) = Original::start(3000).await else {
         return;
     };
@@ -97,7 +97,7 @@ async fn an_event_of_any_name_is_a_message() {
 }
 
 #[tokio::test]
-async fn what_the_original_does_not_have_is_told_as_that() {
+async fn features_that_the_original_lacks_are_reported_as_missing() {
     const ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
     let Some(server) = Original::start(MINUTE).await else {
         return;

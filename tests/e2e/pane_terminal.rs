@@ -172,7 +172,7 @@ async fn signals_give_the_terminal_back() {
 }
 
 #[tokio::test]
-async fn what_was_taken_is_given_back_and_no_message_writes_an_escape() {
+async fn the_terminal_is_restored_and_no_message_writes_an_escape() {
     let mut pane = Pane::new((80, 24)).await;
     let hostile = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{1b}]52;c;aGFja2Vk\u{7}\u{1b}P1$r\u{1b}\\\u{9b}5n\u{202e}\u{1b}[?1049l\u{1b}c THE END";
     pane.publish(hostile).await;
@@ -214,7 +214,7 @@ async fn what_was_taken_is_given_back_and_no_message_writes_an_escape() {
 }
 
 #[tokio::test]
-async fn a_server_that_comes_back_is_gone_on_with() {
+async fn a_stream_is_resumed_when_its_server_is_back() {
     let mut pane = Pane::new((80, 24)).await;
     pane.publish("before").await;
     pane.terminal.shows("before").await;
@@ -271,7 +271,7 @@ async fn a_goal_and_a_time_limit_leave_the_pane() {
 }
 
 #[tokio::test]
-async fn what_is_shown_is_saved_and_never_over_something_else() {
+async fn the_shown_messages_are_saved_and_no_file_is_overwritten() {
     let mut pane = Pane::new((80, 24)).await;
     pane.publish_lines(1..=3).await;
     pane.terminal.shows("line 3").await;
@@ -307,7 +307,7 @@ async fn a_terminal_that_can_show_no_pane_gets_lines() {
 }
 
 #[tokio::test]
-async fn an_error_at_first_is_told_without_a_pane() {
+async fn an_error_at_the_start_is_printed_without_a_pane() {
     let mut terminal = Terminal::open((80, 24)).await;
     let line = format!("{CODECHAT} watch --server http://127.0.0.1:1; echo \"left: $?\"\n");
     terminal.keys(&line);

@@ -88,7 +88,7 @@ async fn ten_cuts_of_a_stream_of_nchan_lose_and_double_nothing() {
 }
 
 #[tokio::test]
-async fn a_stream_that_nginx_gives_up_is_gone_on_with_and_its_age_is_told() {
+async fn a_stream_that_nginx_closes_is_resumed_and_its_age_is_shown() {
     let Some(mut peer) = Peer::better_sse().await else {
         return;
     };

@@ -25,7 +25,7 @@ macro_rules! ask {
             }
 
             #[tokio::test]
-            async fn an_id_that_is_none_is_as_good_as_absent() {
+            async fn a_malformed_id_is_ignored() {
                 watched::no_id($recipe).await;
             }
 
@@ -35,22 +35,22 @@ macro_rules! ask {
             }
 
             #[tokio::test]
-            async fn a_request_learns_that_it_shall_stop() {
+            async fn a_request_can_see_that_it_was_asked_to_stop() {
                 control::cancel($recipe).await;
             }
 
             #[tokio::test]
-            async fn while_the_server_is_away_the_application_is_as_ever_and_then_says_what_is_missing() {
+            async fn an_application_works_without_the_server_and_later_reports_lost_messages() {
                 away::and_back($recipe).await;
             }
 
             #[tokio::test]
-            async fn what_finds_no_room_is_counted_and_the_outcome_finds_some() {
+            async fn dropped_messages_are_counted_and_the_outcome_is_kept() {
                 away::full($recipe).await;
             }
 
             #[tokio::test]
-            async fn what_waits_when_the_application_ends_is_published() {
+            async fn queued_messages_are_published_when_the_application_ends() {
                 away::at_the_end($recipe).await;
             }
 
@@ -60,7 +60,7 @@ macro_rules! ask {
             }
 
             #[tokio::test]
-            async fn it_publishes_nothing_if_told_so_and_no_more_once_the_server_refuses_its_token() {
+            async fn publishing_can_be_turned_off_and_stops_if_the_token_is_refused() {
                 refused::off($recipe).await;
             }
 
@@ -70,7 +70,7 @@ macro_rules! ask {
             }
 
             #[tokio::test]
-            async fn a_server_with_a_token_takes_what_has_it() {
+            async fn messages_with_the_token_are_accepted() {
                 refused::token($recipe).await;
             }
         }

@@ -107,7 +107,7 @@ async fn a_line_without_an_end_is_shown_and_one_that_overwrites_itself_in_versio
 }
 
 #[tokio::test]
-async fn an_outage_is_told_once_and_its_end_too() {
+async fn an_outage_and_its_end_are_reported_once() {
     let gone = || Reply::raw("");
     let json = ["Content-Type: application/json"];
     let taken =
@@ -128,7 +128,7 @@ async fn an_outage_is_told_once_and_its_end_too() {
 }
 
 #[tokio::test]
-async fn one_message_is_given_up_as_lines_are() {
+async fn one_message_is_given_up_like_lines() {
     let gone = || Reply::raw("");
     for words in [
         &["--id", "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b"][..],
@@ -151,7 +151,7 @@ async fn one_message_is_given_up_as_lines_are() {
 }
 
 #[tokio::test]
-async fn no_byte_is_dropped_that_can_be_told() {
+async fn bytes_are_dropped_only_with_a_report() {
     let server = Serve::start(&[]).await;
     let (mut watcher, id) = server.watch(&["--format", "json"]).await;
     let mut sender = server.send(&id, &[]);

@@ -78,7 +78,7 @@ async fn assert_told(mut stage: Stage, mut sender: Running) {
 }
 
 #[tokio::test]
-async fn a_command_runs_on_without_its_server_and_what_was_not_held_is_told() {
+async fn a_command_continues_without_its_server_and_dropped_lines_are_reported() {
     let mut stage = Stage::set().await;
     let address = stage.server.http.address.to_string();
     let (mut sender, _scratch) = run_while_away(&mut stage, "KILL").await;
@@ -151,7 +151,7 @@ async fn one_message_or_one_to_all_or_lines_are_tried_again_alike() {
 }
 
 #[tokio::test]
-async fn on_a_terminal_it_is_told_on_a_row_of_its_own() {
+async fn on_a_terminal_the_report_is_on_a_row_of_its_own() {
     let server = Serve::start(&[]).await;
     let id = server.http.connect().await;
     let scratch = Scratch::new();

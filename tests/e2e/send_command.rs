@@ -24,7 +24,7 @@ pub(crate) async fn gone(pid: &str) {
 }
 
 #[tokio::test]
-async fn a_command_is_told_from_its_start_to_its_outcome() {
+async fn a_command_is_published_from_its_start_to_its_outcome() {
     let mut stage = Stage::set().await;
     let sender = stage.run(&[], "echo one; read line; echo two >&2; exit 0");
     let started = stage.message().await;
@@ -56,7 +56,7 @@ async fn a_command_is_told_from_its_start_to_its_outcome() {
 }
 
 #[tokio::test]
-async fn a_command_that_fails_is_told_with_its_exit_code_or_its_signal() {
+async fn a_command_that_fails_is_published_with_its_exit_code_or_signal() {
     for (script, code, told) in [
         ("exit 7", 7, "exit code 7"),
         ("kill -KILL $$", 137, "signal 9"),
@@ -74,7 +74,7 @@ async fn a_command_that_fails_is_told_with_its_exit_code_or_its_signal() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_run_is_a_failure_with_a_shells_code_and_says_why() {
+async fn a_command_that_cannot_be_run_fails_with_a_shells_code_and_a_reason() {
     let scratch = Scratch::new();
     let file = |name: &str, text: &str, mode| {
         let path = scratch.path(name);
@@ -183,7 +183,7 @@ async fn a_command_that_closes_its_output_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_command_goes_on_without_its_watcher_and_what_is_not_delivered_is_counted() {
+async fn a_command_continues_without_its_watcher_and_undelivered_lines_are_counted() {
     let (mut stage, scratch) = (Stage::set().await, Scratch::new());
     let marker = scratch.path("marker");
     let script = format!("echo one; read line; seq 1000; touch {}", marker.display());
@@ -200,7 +200,7 @@ async fn a_command_goes_on_without_its_watcher_and_what_is_not_delivered_is_coun
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_holds_no_command_back_and_what_was_dropped_is_told() {
+async fn a_server_that_hangs_holds_back_no_command_and_dropped_lines_are_reported() {
     /// More than can be kept.
     const LINES: usize = 600_000;
     let (mut stage, scratch) = (Stage::set().await, Scratch::new());
@@ -238,7 +238,7 @@ async fn a_server_that_hangs_holds_no_command_back_and_what_was_dropped_is_told(
 }
 
 #[tokio::test]
-async fn after_a_commands_end_what_the_server_does_not_take_is_given_up_but_its_own_code_wins() {
+async fn undelivered_lines_are_given_up_after_a_command_without_changing_its_exit_code() {
     for code in [0, 7] {
         let mut stage = Stage::set().await;
         let script = format!("echo one; read line; seq 1000; exit {code}");
@@ -257,7 +257,7 @@ async fn after_a_commands_end_what_the_server_does_not_take_is_given_up_but_its_
 }
 
 #[tokio::test]
-async fn a_command_that_says_nothing_keeps_its_client_from_ending_for_idleness() {
+async fn a_silent_command_keeps_its_client_from_being_idle() {
     let server = Serve::start(&["--idle-timeout", "1s"]).await;
     let id = server.http.connect().await;
     let script = "echo ready; read line; echo done";

@@ -44,7 +44,7 @@ async fn a_command_that_ignores_a_cancel_is_ended_after_a_while() {
 }
 
 #[tokio::test]
-async fn a_cancel_that_was_there_before_runs_nothing_and_is_over() {
+async fn a_command_is_not_run_if_a_cancel_was_requested_before() {
     let (server, scratch) = (Serve::start(&[]).await, Scratch::new());
     let id = server.http.connect().await;
     let watch = ["watch", "--server", &server.url, "--id", &id, "--cancel"];
@@ -58,7 +58,7 @@ async fn a_cancel_that_was_there_before_runs_nothing_and_is_over() {
 }
 
 #[tokio::test]
-async fn a_killed_sender_is_told_of_within_three_seconds() {
+async fn the_loss_of_a_killed_sender_is_published_within_three_seconds() {
     let mut stage = Stage::set().await;
     let sender = stage.run(&["--operation", "sh"], &format!("{WAITS} 2>&1"));
     stage.line().await;

@@ -38,7 +38,7 @@ fn send(to: &[String], more: &[&str]) -> Running {
 }
 
 #[tokio::test]
-async fn where_nobody_is_there_a_message_is_silence_and_lines_are_read_and_copied() {
+async fn without_a_client_a_message_is_ignored_and_lines_are_read_and_copied() {
     let (server, nobody) = (Serve::start(&[]).await, Port::keep());
     for to in ways(&server, &nobody).await {
         assert_silent(&send(&to, &["-m", "Step 1"]).end().await);
@@ -62,7 +62,7 @@ async fn where_nobody_is_there_a_message_is_silence_and_lines_are_read_and_copie
 }
 
 #[tokio::test]
-async fn where_nobody_is_there_a_command_runs_as_it_would_alone() {
+async fn without_a_client_a_command_runs_as_if_started_directly() {
     let (server, nobody) = (Serve::start(&[]).await, Port::keep());
     for to in ways(&server, &nobody).await {
         let mut sender = send(&to, &["--", "sh", "-c", "read line; echo $line; exit 7"]);
@@ -79,7 +79,7 @@ async fn where_nobody_is_there_a_command_runs_as_it_would_alone() {
 }
 
 #[tokio::test]
-async fn where_somebody_is_there_it_makes_no_difference() {
+async fn with_a_client_if_watched_has_no_effect() {
     let mut stage = Stage::set().await;
     let to = ["--server", &stage.server.url, "--id", &stage.id].map(str::to_owned);
     let message = ["--operation", "sh", "-m", "Step 1"];

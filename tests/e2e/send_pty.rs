@@ -71,7 +71,7 @@ async fn ctrl_c_ends_the_command_as_cancelled_and_gives_the_terminal_back() {
 }
 
 #[tokio::test]
-async fn its_size_is_ours_and_follows_it() {
+async fn the_pseudo_terminal_has_and_follows_the_terminals_size() {
     let server = Serve::start(&[]).await;
     let (_watch, id) = server.watch(&[]).await;
     let script = "stty size </dev/tty; until stty size </dev/tty | grep -q 132; do sleep 0.02; done; \

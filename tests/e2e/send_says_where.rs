@@ -24,7 +24,7 @@ async fn a_command_without_an_id_takes_a_new_one_and_says_how_to_watch_it() {
 }
 
 #[tokio::test]
-async fn on_a_terminal_it_is_said_where_the_output_goes_and_how_stdin_ends() {
+async fn on_a_terminal_a_hint_says_where_output_goes_and_how_stdin_ends() {
     let server = Serve::start(&[]).await;
     let id = server.http.connect().await;
     let to = [CODECHAT, "send", "--server", &server.url, "--id", &id];

@@ -58,7 +58,7 @@ async fn a_line_that_cannot_go_out_yet_is_counted_when_interrupted() {
 }
 
 #[tokio::test]
-async fn every_line_that_was_read_is_counted_where_none_can_go_out() {
+async fn every_line_that_was_read_is_counted_if_none_can_be_sent() {
     const READ: usize = 20;
     let server = Serve::start(&[]).await;
     let id = server.http.connect().await;
@@ -95,7 +95,7 @@ async fn sender_without_patience() -> (Serve, Running) {
 }
 
 #[tokio::test]
-async fn after_the_inputs_end_the_rest_is_given_up_and_counted_where_the_server_stays_away() {
+async fn after_the_inputs_end_undelivered_lines_are_given_up_and_counted() {
     let (server, mut sender) = sender_without_patience().await;
     server.process.signal("KILL").await;
     sender.write("one\ntwo\n").await;
@@ -135,7 +135,7 @@ async fn a_cancelled_sender_gives_up_though_its_stdin_stays_open() {
 }
 
 #[tokio::test]
-async fn a_producer_that_is_gone_is_seen_before_all_that_it_wrote_is_read() {
+async fn the_end_of_a_producer_is_noticed_before_its_output_is_read() {
     /// More than is read while nothing can be sent, and more than a pipe holds.
     const FLOOD: usize = 4 << 20;
     let server = Serve::start(&[]).await;

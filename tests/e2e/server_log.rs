@@ -70,7 +70,7 @@ impl Unread {
 }
 
 #[tokio::test]
-async fn a_log_that_nobody_reads_holds_nothing_up_and_tells_how_much_of_it_was_lost() {
+async fn an_unread_log_does_not_block_the_server_and_counts_dropped_lines() {
     let mut server = Unread::start("json").await;
     server.ask(REQUESTS).await;
     let (mut told, mut lost) = (0, 0);
@@ -100,7 +100,7 @@ async fn a_server_whose_log_nobody_reads_ends_when_told() {
 }
 
 #[tokio::test]
-async fn the_log_tells_of_each_request_but_not_whose_it_is() {
+async fn the_log_has_each_request_but_no_whole_client_id() {
     let mut serve = Serve::start(&["--log", "debug", "--log-format", "json"]).await;
     let id = serve.http.connect().await;
     serve.http.publish(&id, "a secret message").await;

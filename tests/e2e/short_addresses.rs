@@ -21,7 +21,7 @@ async fn a_port_alone_is_one_of_this_machine() {
 }
 
 #[tokio::test]
-async fn what_is_no_address_is_told_with_one_that_is() {
+async fn an_invalid_address_is_refused_with_an_example() {
     for given in ["", ":", "port", "65536", "localhost", "-1", "0.0.0.0"] {
         let listen = format!("--listen={given}");
         let ended = Running::codechat(["serve", &listen]).end().await;

@@ -65,7 +65,7 @@ async fn stuck_subscriber(server: &Serve) -> Connection {
 }
 
 #[tokio::test]
-async fn a_thousand_streams_and_ten_publishers_are_told_and_the_server_is_gone_within_its_grace() {
+async fn a_thousand_streams_and_ten_publishers_end_within_the_grace_of_a_shutdown() {
     let server = Serve::start(&["--grace", "10s"]).await;
     let mut ids = Vec::new();
     for _ in 0..CLIENTS {

@@ -5,7 +5,7 @@ use crate::support::{process::Serve, terminal::Terminal};
 const CODECHAT: &str = env!("CARGO_BIN_EXE_codechat");
 
 #[tokio::test]
-async fn a_terminal_that_tells_no_size_has_that_of_the_environment_or_80_x_24() {
+async fn a_terminal_without_a_size_has_that_of_the_environment_or_80_x_24() {
     let server = Serve::start(&[]).await;
     let id = server.http.connect().await;
     server.http.publish(&id, "hello there").await;

@@ -88,7 +88,7 @@ async fn a_token_that_everybody_can_read_gets_a_warning_that_says_how_to_fix_it(
 }
 
 #[tokio::test]
-async fn what_is_no_token_is_an_error_that_does_not_quote_it() {
+async fn an_invalid_token_is_an_error_that_does_not_quote_it() {
     let scratch = Scratch::new();
     for (name, text, says) in [
         ("empty", " \n", "is empty"),
@@ -147,7 +147,7 @@ async fn a_token_may_come_through_a_pipe() {
 }
 
 #[tokio::test]
-async fn a_server_beyond_loopback_has_a_token_or_is_told_to_do_without() {
+async fn a_server_beyond_loopback_needs_a_token_or_no_auth() {
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:2428"] {
         let ended = Running::codechat(["serve", "--listen", address])
             .end()

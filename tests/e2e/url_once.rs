@@ -182,7 +182,7 @@ async fn a_redirect_within_the_origin_keeps_a_post() {
 }
 
 #[tokio::test]
-async fn a_get_goes_on_after_each_cut_and_nothing_is_doubled() {
+async fn a_get_resumes_after_each_cut_without_repeats() {
     // IDs may be anything; this server sends the last event again when resuming.
     let id = |number: usize| format!("[{{\"offset\":{number}}}, \"ü\"]");
     let event = |number: usize| format!("id: {}\ndata: {number}\n\n", id(number));
@@ -238,7 +238,7 @@ async fn a_stream_that_is_read_once_ends_with_its_response() {
 }
 
 #[tokio::test]
-async fn what_a_server_cannot_answer_now_is_asked_again() {
+async fn a_request_that_a_server_cannot_answer_now_is_repeated() {
     let busy = Reply::answer("503 Service Unavailable", &["Retry-After: 0"], "busy");
     let stream = Reply::stream("data: a\n\n").hold();
     let server = Scripted::start([busy, stream]).await;

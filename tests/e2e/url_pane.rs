@@ -9,7 +9,7 @@ use crate::support::{
 const SIZE: (u16, u16) = (100, 24);
 
 #[tokio::test]
-async fn a_stream_is_shown_and_left_with_the_way_to_go_on() {
+async fn a_stream_is_shown_and_a_hint_says_how_to_resume() {
     let events =
         "id: urn:7\nevent: tick\ndata: {\"msg\":\"step 7\",\"level\":\"warn\",\"n\":1.10}\n\n";
     let server = Scripted::start([Reply::stream(events).hold()]).await;

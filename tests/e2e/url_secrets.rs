@@ -36,7 +36,7 @@ async fn secrets_are_in_no_process_list_output_or_recording() {
 }
 
 #[tokio::test]
-async fn what_a_url_has_besides_its_path_is_sent_and_not_told() {
+async fn the_secret_parts_of_a_url_are_sent_but_not_shown() {
     let replies = [Reply::stream("retry: 0\ndata: a\n\n")];
     let mut server = Scripted::start(replies).await;
     let url = server.url.replace("http://", "http://user:s3cret@") + "/a?token=s3cret#s3cret";

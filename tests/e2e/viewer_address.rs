@@ -21,7 +21,7 @@ async fn is_page(http: Http, path: &str) {
 }
 
 #[tokio::test]
-async fn serve_tells_it_in_its_first_lines() {
+async fn serve_prints_the_pages_address() {
     let mut server = Serve::start(&[]).await;
     let told = format!("codechat: in a browser: {}/\n", server.url);
     assert_eq!(server.process.says("in a browser").await, told);
@@ -34,7 +34,7 @@ async fn serve_tells_it_in_its_first_lines() {
 }
 
 #[tokio::test]
-async fn a_watch_by_lines_tells_it_on_a_terminal_only() {
+async fn a_watch_with_lines_prints_the_pages_address_only_on_a_terminal() {
     let server = Serve::start(&[]).await;
     let id = server.http.connect().await;
     server.http.publish(&id, "hello").await;
@@ -51,7 +51,7 @@ async fn a_watch_by_lines_tells_it_on_a_terminal_only() {
 }
 
 #[tokio::test]
-async fn the_pane_tells_it_while_empty_and_by_a_key() {
+async fn an_empty_pane_shows_the_pages_address_and_a_key_copies_it() {
     let mut pane = Pane::new((120, 24)).await;
     let address = format!("{}/#{}", pane.server.url, pane.id);
     pane.terminal

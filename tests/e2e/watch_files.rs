@@ -60,7 +60,7 @@ async fn an_id_file_is_written_through_a_link_and_keeps_its_mode() {
 }
 
 #[tokio::test]
-async fn a_pipe_without_another_side_keeps_no_signal_away() {
+async fn a_pipe_without_a_peer_does_not_block_signals() {
     let server = Serve::start(&[]).await;
     let scratch = Scratch::new();
     let path = scratch.path("pipe");
@@ -117,7 +117,7 @@ async fn a_pipe_takes_a_recording_and_gives_one_back() {
 }
 
 #[tokio::test]
-async fn a_flood_of_comments_keeps_no_signal_away() {
+async fn a_flood_of_comments_does_not_block_signals() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let flood = tokio::spawn(async move {

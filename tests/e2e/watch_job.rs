@@ -78,7 +78,7 @@ async fn a_pipeline_gets_the_answer_and_stderr_the_messages() {
 }
 
 #[tokio::test]
-async fn a_terminal_shows_how_far_it_is_below_the_messages() {
+async fn a_terminal_shows_the_progress_below_the_messages() {
     if !are_here(&["curl", "jq"]) {
         return;
     }
@@ -175,7 +175,7 @@ async fn what_is_on_its_way_when_the_command_ends_is_shown() {
 }
 
 #[tokio::test]
-async fn work_that_was_only_handed_in_is_waited_for() {
+async fn a_watch_waits_for_work_that_the_command_only_started() {
     let server = Serve::start(&[]).await;
     for (outcome, code) in [("ok", 0), ("failed", 3), ("cancelled", 3)] {
         let mut job = running(&server, &["--until-done", "--", "echo", "handed in"]);
@@ -256,7 +256,7 @@ async fn a_command_that_sends_nothing_is_told_what_may_be_wrong() {
 }
 
 #[tokio::test]
-async fn a_command_that_was_interrupted_is_not_lingered_for() {
+async fn a_watch_does_not_wait_for_messages_of_an_interrupted_command() {
     let server = Serve::start(&[]).await;
     // An operation that never ends, so that there is something to wait for.
     let script = "\"$0\" send --operation import begun; echo ready; exec sleep 1000";

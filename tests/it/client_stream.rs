@@ -189,7 +189,7 @@ async fn a_busy_server_is_asked_again_when_it_says() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_is_told_of() {
+async fn a_broken_connection_is_reported() {
     let broken = Reply::stream_with("Content-Length: 500\r\n", MESSAGE);
     for reply in [broken, Reply::raw("")] {
         let updates = told([reply], SubscribeOptions::default()).await;
@@ -204,7 +204,7 @@ async fn a_connection_that_breaks_is_told_of() {
 }
 
 #[tokio::test]
-async fn a_silent_connection_is_taken_for_dead() {
+async fn a_silent_connection_counts_as_dead() {
     let mut server =
         Scripted::start([Reply::stream(MESSAGE).hold(), Reply::default().hold()]).await;
     let options = codechat::internal::client::ClientOptions {
@@ -336,7 +336,7 @@ async fn a_foreign_stream_may_be_quiet_for_as_long_as_it_likes() {
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_come_is_told() {
+async fn a_missing_answer_is_reported() {
     let mut server = Scripted::start([]).await;
     let mut feed = feed(&server.url, SubscribeOptions::default());
     server.asked().await;

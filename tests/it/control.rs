@@ -56,7 +56,7 @@ async fn objects(http: &Http, id: &str) -> Stream {
 }
 
 #[tokio::test]
-async fn a_control_stream_tells_how_things_stand_at_once_and_at_every_change() {
+async fn a_control_stream_sends_the_state_at_once_and_after_each_change() {
     let server = Server::start().await;
     let id = server.connect().await;
     let mut control = server.stream(&control_of(&id), &[]).await;
@@ -152,7 +152,7 @@ async fn every_publish_answer_carries_the_request_until_the_outcome() {
 }
 
 #[tokio::test]
-async fn what_is_no_request_and_who_is_no_client_is_refused() {
+async fn malformed_control_requests_and_unknown_clients_are_refused() {
     let server = Server::start().await;
     let id = server.connect().await;
     for (body, named) in [
@@ -224,7 +224,7 @@ async fn a_quiet_control_stream_has_heartbeats_and_a_shutdown_a_farewell() {
 }
 
 #[tokio::test]
-async fn an_operation_whose_control_stream_breaks_is_told_of_once_within_three_seconds() {
+async fn the_loss_of_an_operations_control_stream_is_published_once_within_three_seconds() {
     let server = Server::start().await;
     let id = server.connect().await;
     let mut watcher = objects(&server, &id).await;
@@ -263,7 +263,7 @@ async fn an_operation_whose_control_stream_breaks_is_told_of_once_within_three_s
 }
 
 #[tokio::test]
-async fn who_comes_back_in_time_or_has_told_the_outcome_is_not_lost() {
+async fn a_publisher_that_reconnects_in_time_or_sent_its_outcome_is_not_lost() {
     let server = Server::start().await;
     let id = server.connect().await;
     let mut watcher = objects(&server, &id).await;
@@ -305,7 +305,7 @@ async fn requested(feed: &mut ControlFeed) -> Requested {
 }
 
 #[tokio::test]
-async fn a_feed_hears_requests_again_after_it_was_cut_and_ends_with_the_client() {
+async fn a_control_feed_resumes_after_a_cut_and_ends_with_the_client() {
     let server = Server::start().await;
     let id = server.connect().await;
     // Enough for the head and the first event; the second connection is left whole.

@@ -235,7 +235,7 @@ async fn a_connection_that_was_used_and_rests_is_closed_in_time() {
 }
 
 #[tokio::test]
-async fn a_client_that_asks_on_and_on_and_takes_no_answer_is_closed() {
+async fn a_client_that_reads_no_answers_is_closed() {
     for plain_requests in [false, true] {
         let server = Server::with(|_, options| {
             options.plain_requests = plain_requests;
@@ -291,7 +291,7 @@ impl tracing::Subscriber for BrokenLog {
 }
 
 #[tokio::test]
-async fn what_fails_once_a_message_stands_does_not_publish_it_again() {
+async fn a_failure_after_publishing_does_not_publish_again() {
     for plain_requests in [false, true] {
         let server = Server::with(|_, options| options.plain_requests = plain_requests).await;
         let id = server.connect().await;

@@ -63,7 +63,7 @@ async fn a_waiting_reader_is_woken_once_for_all_that_comes_until_it_reads() {
 }
 
 #[tokio::test]
-async fn a_reader_or_publisher_that_leaves_takes_its_waker_along() {
+async fn a_reader_or_publisher_that_leaves_drops_its_waker() {
     let hub = hub(LOG);
     let id = hub.connect().unwrap();
     let count = Arc::new(Count::default());
@@ -155,7 +155,7 @@ async fn a_channel_ends_after_the_idle_timeout_unless_something_is_delivered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_channel_is_not_idle_while_a_control_stream_stands_for_an_operation() {
+async fn a_channel_is_not_idle_while_a_control_stream_accompanies_an_operation() {
     let hub = hub(LOG);
     let minutes = |count| time::advance(Duration::from_mins(count));
     let (worked_for, listened) = (hub.connect().unwrap(), hub.connect().unwrap());
@@ -188,7 +188,7 @@ async fn an_ended_id_is_forgotten_after_a_day() {
 }
 
 #[tokio::test]
-async fn a_streaming_publisher_that_breaks_off_leaves_word_unless_it_is_back() {
+async fn the_loss_of_a_streaming_publisher_is_published_unless_it_is_back() {
     let hub = hub(LogLimits {
         messages: 100,
         bytes: 10_000,

@@ -24,7 +24,7 @@ fn small_hub(memory: usize) -> Hub {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_memory_is_spent_the_longest_idle_channel_that_nobody_reads_ends_first() {
+async fn if_memory_is_used_up_the_longest_idle_unread_channel_ends_first() {
     let hub = small_hub(3000);
     let big = "x".repeat(900);
     let watched = hub.connect().unwrap();
@@ -49,7 +49,7 @@ async fn where_memory_is_spent_the_longest_idle_channel_that_nobody_reads_ends_f
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_memory_is_spent_a_channel_that_holds_nothing_stays() {
+async fn if_memory_is_used_up_an_empty_channel_stays() {
     let hub = small_hub(1900);
     let waiting = hub.connect().unwrap();
     time::advance(Duration::from_secs(1)).await;
@@ -62,7 +62,7 @@ async fn where_memory_is_spent_a_channel_that_holds_nothing_stays() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_memory_is_spent_and_everybody_is_being_read_publishing_is_refused() {
+async fn if_memory_is_used_up_and_all_channels_are_read_publishing_is_refused() {
     let hub = small_hub(1900);
     let ids = [hub.connect().unwrap(), hub.connect().unwrap()];
     let open = |id| hub.subscribe(id, Format::Text, Position::Start).unwrap();
@@ -83,7 +83,7 @@ async fn where_memory_is_spent_and_everybody_is_being_read_publishing_is_refused
 }
 
 #[tokio::test]
-async fn where_memory_is_spent_a_log_that_only_rolls_over_takes_what_is_published() {
+async fn if_memory_is_used_up_a_log_that_only_replaces_accepts_messages() {
     let hub = small_hub(1900);
     let (full, other) = (hub.connect().unwrap(), hub.connect().unwrap());
     let open = |id| hub.subscribe(id, Format::Text, Position::Start).unwrap();

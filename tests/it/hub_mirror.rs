@@ -22,7 +22,7 @@ use codechat::internal::{
 use store::{FRAMES, Store, hub};
 
 #[test]
-fn a_slow_reader_is_told_a_loss_where_it_comes_to_it() {
+fn a_slow_reader_gets_a_gap_when_it_reaches_the_loss() {
     let hub = hub();
     let mut store = Store::new(10);
     store.publish(5);
@@ -60,7 +60,7 @@ fn a_slow_reader_is_told_a_loss_where_it_comes_to_it() {
 }
 
 #[test]
-fn a_loss_that_another_mirror_noticed_is_told_once_to_each_reader_from_before_it() {
+fn a_loss_found_by_another_mirror_is_one_gap_for_each_earlier_reader() {
     let hub = hub();
     let mut store = Store::new(10);
     store.publish(5);
@@ -169,7 +169,7 @@ fn change(readers: usize, slowest: u64) -> MirrorChange {
 }
 
 #[tokio::test]
-async fn a_mirror_says_who_reads_and_how_far_when_that_changes() {
+async fn a_mirror_reports_its_readers_and_their_positions_on_changes() {
     let hub = hub();
     let id = ClientId::random();
     let mut store = Store::new(10);
@@ -213,7 +213,7 @@ async fn a_mirror_says_who_reads_and_how_far_when_that_changes() {
 }
 
 #[tokio::test]
-async fn publishers_that_listen_at_a_mirror_are_told_the_audience_of_all_nodes() {
+async fn listeners_at_a_mirror_get_the_subscribers_of_all_nodes() {
     let hub = hub();
     let id = ClientId::random();
     let mirror = hub.mirror(id, Store::new(10).image(1)).unwrap();
@@ -249,7 +249,7 @@ async fn publishers_that_listen_at_a_mirror_are_told_the_audience_of_all_nodes()
 }
 
 #[tokio::test]
-async fn a_reader_of_a_channel_that_ended_elsewhere_is_told_what_did_not_come() {
+async fn a_reader_of_a_channel_that_ended_elsewhere_gets_a_gap_for_missing_messages() {
     let hub = hub();
     let mut store = Store::new(10);
     store.publish(2);
@@ -276,7 +276,7 @@ async fn a_reader_of_a_channel_that_ended_elsewhere_is_told_what_did_not_come() 
 }
 
 #[test]
-fn a_mirror_that_the_budget_has_no_room_for_forgets_its_oldest() {
+fn a_mirror_beyond_the_budget_drops_its_oldest_messages() {
     let log = LogLimits {
         messages: 1000,
         bytes: 1 << 20,

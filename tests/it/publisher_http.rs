@@ -273,7 +273,7 @@ async fn a_slow_watcher_misses_nothing_but_what_the_queue_had_no_room_for() {
 }
 
 #[tokio::test]
-async fn a_server_that_refuses_for_a_while_is_as_good_as_one_that_is_away() {
+async fn a_server_that_refuses_temporarily_counts_as_away() {
     let busy = Reply::problem(
         "503 Service Unavailable",
         &["Retry-After: 1"],
@@ -311,7 +311,7 @@ async fn a_server_that_refuses_for_a_while_is_as_good_as_one_that_is_away() {
 }
 
 #[tokio::test]
-async fn a_control_stream_stands_for_the_operation_that_runs() {
+async fn a_control_stream_accompanies_the_running_operation() {
     let body =
         r#"{"id":"2-9","accepted":1,"subscribers":1,"level":null,"cancel":false,"operation":null}"#;
     let accepted = || Reply::answer("202 Accepted", &["Content-Type: application/json"], body);

@@ -114,7 +114,7 @@ async fn it_takes_no_path_but_its_own() {
 }
 
 #[tokio::test]
-async fn who_may_not_use_the_server_may_not_use_the_router() {
+async fn the_router_refuses_whatever_the_server_refuses() {
     let hub = Hub::new(Limits::default());
     let access = Access::token(Token::new("secret")).host("app.example.org".parse().unwrap());
     let app = codechat::router(&hub, RouterOptions::new(access));

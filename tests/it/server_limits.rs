@@ -12,7 +12,7 @@ const JSON: &str = "Content-Type: application/json";
 const NDJSON: &str = "Content-Type: application/x-ndjson";
 
 #[tokio::test]
-async fn what_is_over_its_limit_is_413() {
+async fn a_body_over_its_limit_is_413() {
     let server = Server::with(|_, options| options.max_message = 100).await;
     let id = server.connect().await;
     let target = stream_of(&id);
@@ -64,7 +64,7 @@ async fn what_is_over_its_limit_is_413() {
 }
 
 #[tokio::test]
-async fn what_a_limit_refuses_is_429_with_a_time_to_come_back() {
+async fn a_refusal_at_a_limit_is_429_with_a_retry_time() {
     let server = Server::with(|limits, _| {
         limits.clients = 1;
         limits.subscribers = 1;
@@ -107,7 +107,7 @@ async fn what_a_limit_refuses_is_429_with_a_time_to_come_back() {
 }
 
 #[tokio::test]
-async fn for_want_of_memory_the_longest_idle_unwatched_channel_ends_first() {
+async fn if_memory_is_used_up_the_longest_idle_unwatched_channel_ends_first() {
     let server = Server::with(|limits, _| limits.memory = 30_000).await;
     let mut ids = Vec::new();
     for _ in 0..3 {

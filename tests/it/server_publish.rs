@@ -128,7 +128,7 @@ async fn query_parameters_say_the_rest_of_a_text() {
 }
 
 #[tokio::test]
-async fn what_is_no_message_is_refused_with_its_place() {
+async fn a_malformed_message_is_refused_with_its_place() {
     let server = Server::start().await;
     let id = server.connect().await;
     let long = "x".repeat(129);

@@ -81,7 +81,7 @@ async fn every_route_that_gives_or_takes_asks_for_the_token() {
 }
 
 #[tokio::test]
-async fn only_who_has_the_token_may_ask_publishers_and_listen_to_requests() {
+async fn control_requests_and_control_streams_require_the_token() {
     let server = start().await;
     let id = connect(&server).await;
     let control = format!("/api/v1/sse/debug/control/{id}");

@@ -21,7 +21,7 @@ async fn becomes(at: &Http, name: &str, wanted: impl Fn(u64) -> bool) {
 }
 
 #[tokio::test]
-async fn what_a_server_does_with_its_store_is_counted() {
+async fn the_metrics_count_a_servers_use_of_its_store() {
     let Some(cluster) = Cluster::start(1, &[]).await else {
         return;
     };
@@ -64,7 +64,7 @@ async fn what_a_server_does_with_its_store_is_counted() {
 }
 
 #[tokio::test]
-async fn what_all_servers_share_is_the_same_at_each_and_a_silent_store_is_down() {
+async fn all_servers_report_the_same_clients_and_a_silent_store_is_down() {
     let Some(cluster) = Cluster::start(2, &["--store-timeout", "200ms"]).await else {
         return;
     };
@@ -89,7 +89,7 @@ async fn what_all_servers_share_is_the_same_at_each_and_a_silent_store_is_down()
 }
 
 #[tokio::test]
-async fn a_server_that_shut_down_is_counted_no_longer() {
+async fn a_server_that_shut_down_is_no_longer_counted() {
     let Some(mut cluster) = Cluster::start(2, &[]).await else {
         return;
     };
@@ -102,7 +102,7 @@ async fn a_server_that_shut_down_is_counted_no_longer() {
 }
 
 #[tokio::test]
-async fn lines_that_come_while_the_store_is_asked_go_together_with_the_next_question() {
+async fn lines_that_arrive_during_a_request_to_the_store_form_the_next_batch() {
     const LINES: u64 = 200;
     let Some(cluster) = Cluster::start(1, &["--store-timeout", "30s"]).await else {
         return;

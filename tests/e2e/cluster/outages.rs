@@ -23,7 +23,7 @@ async fn known_gap(stream: &mut Stream, from: u64, to: u64) {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_for_longer_than_the_patience_is_an_answer_with_what_was_taken() {
+async fn a_store_away_longer_than_the_patience_ends_a_request_with_the_accepted_count() {
     let flags = ["--store-timeout", "300ms", "--store-patience", "1s"];
     let Some(cluster) = Cluster::start(2, &flags).await else {
         return;
@@ -80,7 +80,7 @@ async fn a_failover_to_a_replica_that_has_everything_goes_unnoticed() {
 }
 
 #[tokio::test]
-async fn what_a_primary_took_that_was_none_any_more_is_told_once_that_is_found_out() {
+async fn messages_lost_with_an_outdated_primary_are_reported_as_a_gap() {
     let Some(mut store) = Replicated::start(&[]).await else {
         return;
     };
@@ -146,7 +146,7 @@ async fn watchers_of_a_server_that_shuts_down_come_back_while_their_places_are_k
 }
 
 #[tokio::test]
-async fn a_client_that_is_stopped_while_the_feed_is_down_ends_after_the_gap_of_what_was_missed() {
+async fn a_client_stopped_while_notices_are_down_ends_after_a_gap() {
     let Some(cluster) = Cluster::start(2, &STORE).await else {
         return;
     };

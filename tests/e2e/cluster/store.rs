@@ -25,7 +25,7 @@ async fn refused(more: &[&str]) -> (Option<i32>, String) {
 }
 
 #[tokio::test]
-async fn what_is_no_store_is_said_with_what_to_do() {
+async fn an_invalid_store_url_is_refused_with_a_hint() {
     for (url, said) in [
         ("localhost:6379", "redis://[USER@]HOST"),
         ("redis://team:secret@localhost", "--store-password-file"),
@@ -44,7 +44,7 @@ async fn what_is_no_store_is_said_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_password_is_taken_from_a_file_and_a_wrong_one_is_said() {
+async fn a_password_is_read_from_a_file_and_a_wrong_one_is_reported() {
     let Some(redis) = Redis::with(&["--requirepass", "right"]) else {
         return;
     };
@@ -73,7 +73,7 @@ async fn a_password_is_taken_from_a_file_and_a_wrong_one_is_said() {
 }
 
 #[tokio::test]
-async fn a_server_with_other_limits_than_those_that_run_says_which() {
+async fn a_server_with_other_limits_logs_which_ones_differ() {
     let Some(mut cluster) = Cluster::start(1, &["--log-messages", "10"]).await else {
         return;
     };
@@ -103,7 +103,7 @@ async fn a_server_with_other_limits_than_those_that_run_says_which() {
 }
 
 #[tokio::test]
-async fn a_store_that_may_evict_messages_is_warned_of() {
+async fn a_store_that_may_evict_messages_causes_a_warning() {
     let bounds = ["--maxmemory", "64mb", "--maxmemory-policy", "volatile-lru"];
     let Some(redis) = Redis::with(&bounds) else {
         return;
@@ -125,7 +125,7 @@ fn documented_rule() -> String {
 }
 
 #[tokio::test]
-async fn the_documented_rule_for_the_stores_user_is_enough_and_what_lacks_is_named() {
+async fn the_documented_rule_for_the_stores_user_suffices_and_a_missing_command_is_named() {
     let port = Port::keep();
     let number = port.address.port().to_string();
     let Some(redis) = Redis::with(&["--bind", "127.0.0.1", "--port", &number]) else {
@@ -224,7 +224,7 @@ async fn a_store_is_reached_over_tls_by_its_name_and_its_address() {
 }
 
 #[tokio::test]
-async fn a_store_that_cannot_be_trusted_or_is_reached_in_the_wrong_way_is_said_with_what_to_do() {
+async fn an_untrusted_store_or_the_wrong_scheme_is_refused_with_a_hint() {
     let (plain, encrypted) = (Port::keep(), Port::keep());
     let [plain, encrypted] = [plain, encrypted].map(|it| it.address.port().to_string());
     let Some(_store) = redis_with_tls(&encrypted) else {
