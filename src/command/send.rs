@@ -275,7 +275,7 @@ async fn run_command(args: Args, client: Client) -> anyhow::Result<Exit> {
     }
 }
 
-/// Gets a new client ID, and prints how to watch it.
+/// Gets a new client ID, and prints the command to watch it.
 async fn new_client(args: &Args, client: &Client) -> anyhow::Result<ClientId> {
     let (id, _) = client.connect().await?;
     let server = if args.server.is_named() {

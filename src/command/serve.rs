@@ -273,7 +273,7 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
     if tls.is_none()
         && let Some(address) = access::beyond_loopback(&args.listen)
     {
-        tracing::warn!(%address, "what goes beyond this machine is not encrypted; to fix it: --tls-cert and --tls-key, or a TLS proxy before it");
+        tracing::warn!(%address, "connections from other machines are not encrypted; to fix this, use --tls-cert and --tls-key, or a TLS proxy");
     }
     let (second, begun) = (tokio::sync::Notify::new(), tokio::sync::Notify::new());
     let shutdown = async { begun.notified().await };
@@ -325,7 +325,7 @@ fn near(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Returns the line that tells a newcomer what to run.
+/// Returns the line that says where the server listens, and what to run next.
 fn invitation(scheme: &str, address: SocketAddr, (before, after): (String, String)) -> String {
     let near = near(address);
     let server = if near == default_address() && scheme == "http" {

@@ -342,7 +342,7 @@ fn summarize(model: &Model, clock: &Clock) {
     }
 }
 
-/// Prints how many messages were not written. If stderr is not read either, does not wait for it.
+/// Prints how many messages were not written. Does not wait for stderr if that is not read either.
 async fn tell_unwritten(unwritten: &Unwritten) {
     let count = unwritten.count();
     if count > 0 {

@@ -10,7 +10,7 @@ use crate::control::Requested;
 use crate::message::{Level, Operation};
 use crate::terminal::stderr;
 
-/// Time limit for opening the control stream; without one the work goes on too.
+/// Time limit for opening the control stream. After it, the work starts without one.
 const OPENING: Duration = Duration::from_secs(2);
 
 pub(super) struct Control {
@@ -91,7 +91,9 @@ impl Control {
             Some(Ok(ControlUpdate::State(state))) => return Some(self.take(&state.requested)),
             Some(Ok(ControlUpdate::Lost)) => {}
             Some(Err(error)) => {
-                stderr::line(&format!("requests of watchers are not received: {error}"));
+                stderr::line(&format!(
+                    "control requests of watchers cannot be received: {error}"
+                ));
                 self.feed = None;
             }
             None => self.feed = None,

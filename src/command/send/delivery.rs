@@ -33,7 +33,7 @@ pub(super) struct Tally {
     /// request back for slow readers is not away.
     away: watch::Sender<Option<Instant>>,
     enough: AtomicBool,
-    /// Since when nobody has written lines; `None` while somebody does.
+    /// Since when the input has ended; `None` while it is open.
     ended: watch::Sender<Option<Instant>>,
 }
 
@@ -50,12 +50,12 @@ impl Tally {
         }
     }
 
-    /// Notes that somebody writes lines.
+    /// Notes that the input is open.
     pub(super) fn input_begins(&self) {
         self.ended.send_replace(None);
     }
 
-    /// Notes that nobody writes any more; lines may still be unread.
+    /// Notes that the input has ended; lines may still be unread.
     pub(super) fn input_ends(&self) {
         self.ended.send_if_modified(|ended| {
             let is_news = ended.is_none();
@@ -64,12 +64,12 @@ impl Tally {
         });
     }
 
-    /// Returns since when nobody has written lines; `None` while somebody does.
+    /// Returns since when the input has ended; `None` while it is open.
     pub(super) fn ended(&self) -> watch::Receiver<Option<Instant>> {
         self.ended.subscribe()
     }
 
-    /// Returns whether nobody has written lines for longer than that.
+    /// Returns whether the input ended longer ago than this.
     pub(super) fn has_ended_for(&self, time: Duration) -> bool {
         self.ended.borrow().is_some_and(|it| it.elapsed() > time)
     }
@@ -199,7 +199,7 @@ async fn probe(client: &Client, tally: &Tally, failed: impl Fn(&str)) -> Infalli
     }
 }
 
-/// A time in which the server takes nothing: reported when it begins, and when it is over.
+/// An outage of the server, which is reported when it begins and when it ends.
 #[derive(Debug, Default)]
 pub(super) struct Outage {
     is_told: bool,

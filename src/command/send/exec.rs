@@ -1,7 +1,7 @@
 //! `codechat send -- CMD`: a command's run as an operation, from its start line to its outcome.
 //!
-//! Three things go on at once: the command's output is read, what was read is delivered, and the command is supervised,
-//! with signals and control requests. The operation has a control stream all the while, so that watchers are told if
+//! Three things run concurrently: reading the command's output, delivering it, and supervising the command, with
+//! signals and control requests. A control stream is open for the whole operation, so that watchers get a message if
 //! this program is killed.
 
 mod child;
@@ -37,7 +37,7 @@ use messages::{Ended, Messages};
 use output::{Output, OutputEnd, Shown};
 use terminal_input::TerminalInput;
 
-/// The variable that tells the command which level was wanted when it started.
+/// The environment variable with the level that was wanted when the command started.
 const WANTED_LEVEL: &str = "CODECHAT_WANTED_LEVEL";
 
 /// Runs the command, and exits as it does.
@@ -154,8 +154,8 @@ fn command(
     Ok(command)
 }
 
-/// Delivers what is read. If the server refuses for good, or after giving up at the command's end, what is read is only
-/// counted, so that the command is not held back.
+/// Delivers what is read. If the server refuses permanently, or delivery was given up at the command's end, lines are
+/// only counted, so that the command is not held back.
 async fn deliver_all(
     mut publisher: HttpPublisher,
     mut waiting: Receiver,
@@ -323,7 +323,7 @@ impl Run {
         }
     }
 
-    /// Reports that something that the command started outlives it and holds its output.
+    /// Reports that a process which the command started has outlived it and keeps its output open.
     fn report_leftover(&self) {
         if self.told_to_end {
             self.target.kill_leftovers();

@@ -77,7 +77,7 @@ pub(super) async fn run(
             && let Err(error) = &sent
             && error.is_nobody_there()
         {
-            // The producer need not notice that nobody is there.
+            // The rest is read, so that the producer does not fail because there is no client.
             while waiting.next().await.is_some() {}
             return Ok(Sent::All);
         }
@@ -109,7 +109,7 @@ fn failed(error: &anyhow::Error, tally: &Tally) -> Exit {
     if has_lost { Exit::Error } else { exit }
 }
 
-/// Notes the end of the input while reading is blocked: without reading, nobody would see it.
+/// Notes the end of the input even while reading is blocked.
 async fn note_where_producer_is_gone(tally: &Tally) -> Infallible {
     stdin_hangup::gone().await;
     tally.input_ends();
@@ -151,7 +151,7 @@ async fn send_lines(
         if cancel.is_some_and(|it| it.is_for(operation.as_ref())) {
             break;
         }
-        // Without an input, no answer would report the request.
+        // Without input, there is no answer that would contain the request.
         asked.get_or_insert_with(|| Box::pin(cancelled(client.clone(), id, operation.clone())));
     }
     stderr::line("a watcher asked to cancel, so stdin is read no further");

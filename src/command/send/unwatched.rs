@@ -1,4 +1,4 @@
-//! `codechat send --if-watched` without a client: everything goes on as it would without codechat.
+//! `codechat send --if-watched` without a client: everything works as it would without codechat.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read, Write};

@@ -114,7 +114,7 @@ impl StoreArgs {
             None => std::env::var(PASSWORD).ok().map(Token::new),
         };
         if address.is_remote() && !address.is_encrypted() {
-            tracing::warn!(%address, "the connection to the store is not encrypted; to fix it: rediss://, a tunnel, or a network of its own");
+            tracing::warn!(%address, "the connection to the store is not encrypted; to fix this, use rediss://, a tunnel, or a network of its own");
         }
         Ok(Some(StoreOptions {
             address,

@@ -262,7 +262,7 @@ impl Messages {
             };
             let Some(update) = next.transpose()? else {
                 if stream.source.id().is_none() {
-                    // Messages besides those of CMD are not what the hint is about.
+                    // Messages from before CMD do not count for the hint.
                     break;
                 }
                 bail!("the stream has ended");

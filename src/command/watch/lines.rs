@@ -111,7 +111,7 @@ async fn watch(
     }
     let mut id_file = args.id_file.as_deref().zip(id);
     let connected = || {
-        // Written at once, so that whoever waits for the file need not wait for the first message.
+        // Written at once, so that a script that waits for the file need not wait for the first message.
         let due = id_file.take();
         due.map_or(Ok(()), |(path, id)| write_id(path, id))
     };

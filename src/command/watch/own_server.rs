@@ -59,7 +59,7 @@ impl OwnServer {
         &self.hub
     }
 
-    /// Ends it. All its clients are told, so that they do not try to reconnect.
+    /// Ends the server. Its clients get an `end` event, so that they do not try to reconnect.
     pub(super) async fn end(self) {
         self.hub.end_all(End::Quit);
         let _ = self.stop.send(());

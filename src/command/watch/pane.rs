@@ -267,6 +267,6 @@ fn confirmation(request: &ControlRequest) -> String {
                 .into()
         }
         (_, Change::Set(level)) => format!("publishers were asked for {level} detail"),
-        _ => "publishers were told that the detail is no longer needed".into(),
+        _ => "the request for more detail was withdrawn".into(),
     }
 }

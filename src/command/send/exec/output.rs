@@ -181,12 +181,12 @@ impl Output {
         if let Some(copy) = &mut self.copy
             && copy.write(bytes).await.is_err()
         {
-            // The output's reader is gone; the messages continue.
+            // The reader of the copy is gone; messages are still sent.
             self.copy = None;
         }
     }
 
-    /// Returns whether the command ended so long ago that only its leftovers are still read.
+    /// Returns whether the command ended so long ago that only processes which it left behind can still write.
     fn is_late(&self) -> bool {
         self.tally.has_ended_for(LINGER)
     }
