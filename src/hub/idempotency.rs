@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(
             keys.tries("broken 1"),
             Some(1),
-            "who ends pushes out who ended"
+            "a finished request removes only finished ones"
         );
     }
 

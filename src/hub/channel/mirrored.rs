@@ -196,8 +196,8 @@ impl Channel {
         wake_readers(state);
     }
 
-    /// Ends the channel. Its readers get the messages that are here, and a gap for those that are missing. Returns false if it had already
-    /// ended.
+    /// Ends the channel. Its readers get the messages that are here, and a gap for those that are missing. Returns false
+    /// if it had already ended.
     pub(in crate::hub) fn end_at(&self, end: End, last: EventId) -> bool {
         let mut state = self.lock();
         if state.end.is_some() {

@@ -1,4 +1,4 @@
-//! What runs in the publisher's own thread: listening to what watchers ask for.
+//! Listens to the control requests of watchers, in the publisher's own thread.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ impl Sender {
             match update {
                 Some(Ok(ControlUpdate::State(state))) => {
                     pauses.reset();
-                    self.queue.wake(id);
+                    self.queue.wake_dormant(id);
                     self.queue.set_control(id, state, true);
                 }
                 Some(Ok(ControlUpdate::Lost)) => {

@@ -35,9 +35,10 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Adds a message. If the queue is full, the oldest one that neither starts nor ends an operation is dropped.
+    /// Adds a message. If the queue is full, the oldest one that is in no request is dropped, and one that starts or ends an
+    /// operation only if there is no other.
     pub(super) fn push(&self, id: ClientId, mut message: Message) {
-        // What it may grow into counts for nothing, so that there must be none of it.
+        // Spare capacity is not counted, so it is released.
         message.text.shrink_to_fit();
         let mut state = lock(&self.state);
         if state.is_closed_to(id) {
@@ -85,6 +86,9 @@ impl Queue {
             for it in &batch.waiting {
                 client.is_done_with(&it.message);
             }
+            if dropped > 0 {
+                client.may_lack(&batch.waiting);
+            }
             if accepted > 0 {
                 client.is_told_until(batch.last());
             }
@@ -108,8 +112,8 @@ impl Queue {
         }
     }
 
-    /// Drops a batch whose client the server does not know, and what is pushed for that client until [`Queue::wake`]. What was
-    /// asked for is asked for no longer. Returns how often in a row the client was not known, from 1.
+    /// Drops a batch whose client the server does not know, and what is pushed for that client until [`Queue::wake`]. The
+    /// client's control requests end. Returns how often in a row the client was not known, from 1.
     pub(super) fn make_dormant(&self, batch: &Batch) -> u32 {
         let mut state = lock(&self.state);
         let Some(client) = state.clients.get_mut(&batch.id) else {
@@ -138,12 +142,21 @@ impl Queue {
 
     /// Has a client's messages sent again, after [`Queue::pause`] or [`Queue::make_dormant`].
     pub(super) fn wake(&self, id: ClientId) {
+        self.wake_from(id, &[Sending::Paused, Sending::Dormant]);
+    }
+
+    /// Has a client's messages sent again, after [`Queue::make_dormant`]. A pause goes on.
+    pub(super) fn wake_dormant(&self, id: ClientId) {
+        self.wake_from(id, &[Sending::Dormant]);
+    }
+
+    fn wake_from(&self, id: ClientId, from: &[Sending]) {
         let mut state = lock(&self.state);
         let Some(client) = state.clients.get_mut(&id) else {
             return;
         };
         let was_dormant = client.sending == Sending::Dormant;
-        if was_dormant || client.sending == Sending::Paused {
+        if from.contains(&client.sending) {
             client.sending = Sending::Possible;
             self.settle(state, id);
         }
@@ -190,15 +203,16 @@ impl Queue {
         listener
     }
 
-    /// Tells a client's scopes how things stand.
+    /// Tells a client's scopes its standing.
     fn tell(&self, id: ClientId) {
         self.tell_until_known(id, None, |state| {
             state.clients.get(&id).map_or_else(Vec::new, Client::scopes)
         });
     }
 
-    /// Tells scopes how things stand, unless they were told so, and again if that changes meanwhile: several threads may do so at
-    /// once, and the newest is to be told last. No lock is held, since it runs others' code.
+    /// Tells scopes the standing of their client, unless it is the one that they were `told`. Repeats that if it changes
+    /// meanwhile: several threads may do so at once, and each scope must get the newest one last. No lock is held, since
+    /// it runs others' code.
     fn tell_until_known(
         &self,
         id: ClientId,
@@ -260,7 +274,7 @@ impl Queue {
         }
     }
 
-    /// What became of the messages; it does not know whether the server is away.
+    /// Returns how many messages wait, were accepted and were dropped; it does not know whether the server is away.
     pub(super) fn stats(&self) -> PublisherStats {
         let state = lock(&self.state);
         PublisherStats {
@@ -298,7 +312,7 @@ impl Queue {
     }
 }
 
-/// How things stand if nothing is published any more.
+/// Returns the standing of all clients if nothing is published any more.
 fn off() -> Standing {
     Standing {
         is_dormant: true,

@@ -1,4 +1,4 @@
-//! What runs in the publisher's own thread: sending what waits.
+//! Sends the messages that wait, in the publisher's own thread.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -15,8 +15,8 @@ use crate::event::ClientId;
 use crate::lock::lock;
 use crate::wire::answer::Published;
 
-/// How many requests are under way at once, each of another client. A server may hold one back for as long as a watcher needs
-/// to read, so that these are more than are of use otherwise.
+/// Upper bound of the requests under way, each of another client. A server may hold one back for as long as a watcher
+/// needs to read, so there are more than the throughput needs.
 pub(super) const REQUESTS: usize = 32;
 /// For how long a message is kept that cannot be sent.
 const KEPT: Duration = Duration::from_secs(30);
@@ -63,7 +63,7 @@ impl Sender {
         }
     }
 
-    /// Sends a batch, or gives it back to the queue: no other client waits while this one pauses.
+    /// Sends a batch, or gives it back to the queue until its next try, so that another client's is sent meanwhile.
     async fn send(self: &Arc<Self>, mut batch: Batch) {
         while batch.left() > 0 {
             match self.try_once(&batch).await {
@@ -85,12 +85,13 @@ impl Sender {
                     ..
                 }) => match status {
                     401 | 403 => {
+                        batch.accept(accepted.unwrap_or_default());
                         let detail = without_id(&detail, batch.id);
                         tracing::error!(target: "codechat", "nothing is published any more, since the server refuses: {detail}");
                         self.queue.turn_off();
                         break;
                     }
-                    404 | 410 => return self.is_unknown(batch, is_over),
+                    404 | 410 => return self.is_unknown(batch, accepted, is_over),
                     _ if !self.is_refused(&mut batch, &detail, accepted) => break,
                     _ => {}
                 },
@@ -121,7 +122,7 @@ impl Sender {
     }
 
     /// The server does not know the client: its watcher is gone, or the server was started again and the watcher is not back yet.
-    fn is_unknown(self: &Arc<Self>, mut batch: Batch, is_over: bool) {
+    fn is_unknown(self: &Arc<Self>, mut batch: Batch, accepted: Option<u64>, is_over: bool) {
         self.is_back();
         let id = batch.id;
         let may_return = !is_over && (batch.was_known || self.was_away());
@@ -130,6 +131,7 @@ impl Sender {
             self.queue.pause(batch);
             pause
         } else {
+            batch.accept(accepted.unwrap_or_default());
             let misses = self.queue.make_dormant(&batch);
             doubled(UNKNOWN.0, UNKNOWN.1, misses.saturating_sub(1))
         };
@@ -188,7 +190,7 @@ impl Sender {
         ended.is_some_and(|it| it.elapsed() < KEPT)
     }
 
-    /// What comes with an answer. A control stream knows better, so that it counts if there is one.
+    /// Takes the control requests that come with an answer. If there is a control stream, it is newer, and counts instead.
     fn answered(&self, id: ClientId, answer: &Published) {
         let state = ControlState {
             subscribers: answer.subscribers,

@@ -7,7 +7,7 @@ if not channel then return missing() end
 local now, nodes = clock(), audience()
 local part = nodes[node]
 if not part then
-    -- Other nodes considered the node dead, and it has losses notices since: it has to join again.
+    -- Other nodes considered the node dead, and it has missed notices since then, so it has to join again.
     if not leaves then return { 'unknown' } end
     return { 'ok', integer(channel.subscribers), channel.requested }
 end

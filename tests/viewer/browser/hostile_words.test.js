@@ -62,9 +62,11 @@ test("a pattern that takes more than a browser has is taken away, and the page g
   await publish(server, id, "abc".repeat(1.3 * 2 ** 20), "one line");
   await says(page, "one line");
   for (const name of ["Search", "Filter"]) {
-    await page.getByLabel(name, { exact: true }).fill("^(?:(a)|(b)|(c))*d");
+    const field = page.getByLabel(name, { exact: true });
+    await field.fill("^(?:(a)|(b)|(c))*d");
+    // What is said may be left from the other field, so the field is what shows it.
+    await page.waitForFunction((it) => it.value === "", await field.elementHandle());
     await says(page, "this pattern is too slow, or too large");
-    assert.equal(await page.getByLabel(name, { exact: true }).inputValue(), "");
     await says(page, "filtered 0");
     await page.keyboard.press("Escape");
     await page.keyboard.press("Escape");

@@ -46,7 +46,7 @@ impl Batch {
         }
     }
 
-    /// For how long its newest message waits.
+    /// Returns for how long its newest message has waited.
     pub(in crate::publisher::http) fn age(&self) -> Duration {
         let newest = self.waiting.last();
         newest.map_or(Duration::ZERO, |it| it.since.elapsed())

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use tokio::sync::watch;
 use tokio_util::sync::DropGuard;
 
-use super::backlog::{Backlog, Rank};
+use super::backlog::{Backlog, Rank, Waiting};
 use super::batch::Batch;
 use super::room::Room;
 use crate::control::{Cancel, ControlState};
@@ -15,11 +15,11 @@ use crate::message::{Message, Operation};
 
 /// A scope, as far as the queue is concerned.
 pub(crate) trait Controlled: Send + Sync {
-    /// Takes note of how things stand.
+    /// Takes note of its client's standing.
     fn set_standing(self: Arc<Self>, standing: Standing);
 }
 
-/// How things stand for the scopes of a client. A new scope begins with the default.
+/// What the scopes of a client have to know. A new scope begins with the default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Standing {
     /// Whether messages are neither to be formatted nor to be sent.
@@ -58,7 +58,8 @@ pub(super) struct Client {
     pub(super) listener: Option<DropGuard>,
     /// What the server said last of its watchers.
     pub(super) control: ControlState,
-    /// A cancel whose operation has ended here, by the message of this number. The server says it until it has that.
+    /// A cancel whose operation has ended here, and the number of the message that ended it. The server reports the
+    /// cancel until it has that message.
     pub(super) cancel_is_over: Option<(Cancel, u64)>,
     /// Whether the task that listens has a stream, which knows more than the answers do.
     pub(super) has_control_stream: bool,
@@ -102,6 +103,7 @@ impl Client {
             bytes: dropped.bytes,
         };
         self.used.remove(freed);
+        self.may_lack(std::slice::from_ref(&dropped));
         self.is_done_with(&dropped.message);
         self.dropped += 1;
         Some(freed)
@@ -162,7 +164,18 @@ impl Client {
         is_over
     }
 
-    /// The server has the messages up to this number: a cancel that it says from now on is a new one.
+    /// Notes that the server may never get these messages. If one of them ends a cancelled operation, the cancel is over
+    /// only once the server no longer reports it.
+    pub(super) fn may_lack(&mut self, messages: &[Waiting]) {
+        if let Some((_, number)) = &mut self.cancel_is_over
+            && messages.iter().any(|it| it.number == *number)
+        {
+            *number = u64::MAX;
+        }
+    }
+
+    /// Notes that the server has the messages up to this number, but for those that it may lack: a cancel that it reports
+    /// from now on is a new one.
     pub(super) fn is_told_until(&mut self, number: u64) {
         self.cancel_is_over.take_if(|it| it.1 <= number);
     }

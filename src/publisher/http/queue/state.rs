@@ -57,7 +57,7 @@ impl State {
         !self.ready.is_empty()
     }
 
-    /// How things stand for a client's scopes; `None` if nothing is published any more.
+    /// Returns the standing of a client's scopes; `None` if nothing is published any more.
     pub(super) fn standing(&self, id: ClientId) -> Option<Standing> {
         let client = || self.clients.get(&id).map(Client::standing);
         (!self.is_off).then(|| client().unwrap_or_default())

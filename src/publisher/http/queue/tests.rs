@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::client::BATCH;
 use super::state::{ALL, COUNTED_MAX, ONE};
 use super::*;
+use crate::control::Cancel;
 use crate::message::Outcome;
 
 fn start() -> Message {
@@ -194,4 +195,42 @@ async fn a_client_that_finds_the_queue_full_is_sent_all_the_same() {
     queue.push(id, end());
     let next = tokio::time::timeout(Duration::from_secs(20), next).await;
     assert_eq!(next.unwrap().unwrap(), id);
+}
+
+/// A scope that does not care about its standing.
+struct Indifferent;
+
+impl Controlled for Indifferent {
+    fn set_standing(self: Arc<Self>, _: Standing) {}
+}
+
+#[test]
+fn a_cancel_stays_over_though_the_message_that_ended_its_operation_was_lost() {
+    let queue = Queue::default();
+    let id = ClientId::random();
+    let scope: Arc<dyn Controlled> = Arc::new(Indifferent);
+    queue.enter(id, &Arc::downgrade(&scope));
+    let report = |cancel: Option<Cancel>| {
+        let mut control = ControlState::default();
+        control.requested.cancel = cancel;
+        queue.set_control(id, control, false);
+        let standing = lock(&queue.state).standing(id).unwrap();
+        standing.control.requested.cancel
+    };
+    let any = || Some(Cancel::default());
+    queue.push(id, start());
+    assert_eq!(report(any()), any());
+    queue.push(id, end().operation("import"));
+    assert_eq!(report(any()), None, "the server does not know the outcome");
+
+    let lost = queue.take().unwrap();
+    queue.done(&lost);
+    queue.push(id, Message::text("Started another").operation("another"));
+    let mut accepted = queue.take().unwrap();
+    accepted.accept(2);
+    queue.done(&accepted);
+    assert_eq!(report(any()), None, "the server still does not know it");
+
+    assert_eq!(report(None), None);
+    assert_eq!(report(any()), any(), "a new one");
 }
