@@ -209,6 +209,12 @@ impl Subscription {
             })
     }
 
+    /// Notes that what was read after this event is not written yet, because the client's socket takes no more. If this
+    /// server ends before it is, the client has to get it from another one.
+    pub fn note_unwritten(&self, after: EventId) {
+        self.channel.note_unwritten(self.place, after.seq + 1);
+    }
+
     /// Awaits [`Subscription::poll_read`].
     pub async fn read(&mut self, out: &mut Vec<u8>, max: usize) -> Delivery {
         std::future::poll_fn(|cx| self.poll_read(out, max, cx)).await

@@ -23,7 +23,7 @@ use super::App;
 use super::deadline::Deadline;
 use super::metrics::Metrics;
 use super::reconnect_grace::drop_later;
-use crate::event::{ClientId, unix_millis};
+use crate::event::{ClientId, EventId, unix_millis};
 use crate::hub::{ControlEvent, ControlStream, Delivery, Start, Subscription};
 use crate::lock::lock;
 use crate::wire::{self, sse};
@@ -75,6 +75,8 @@ pub(super) struct Stream {
     heartbeat: Duration,
     /// When to reconnect after a shutdown, in milliseconds.
     retry: u64,
+    /// The last event before what was gathered last.
+    written: Option<EventId>,
     metrics: Arc<Metrics>,
 }
 
@@ -100,6 +102,7 @@ impl Stream {
             first,
             heartbeat: app.options.heartbeat,
             retry: spread_retry(client, app),
+            written: None,
             metrics: Arc::clone(&app.metrics),
         }
     }
@@ -111,6 +114,7 @@ impl Stream {
             first: Vec::new(),
             heartbeat: app.options.heartbeat,
             retry: spread_retry(id, app),
+            written: None,
             metrics: Arc::clone(&app.metrics),
         }
     }
@@ -135,9 +139,20 @@ impl Stream {
     /// woken when there is.
     pub(super) fn gather(&mut self, out: &mut Vec<u8>, cx: &mut Context<'_>) -> bool {
         let before = out.len();
+        if let Some(Source::Messages(subscription)) = &self.source {
+            self.written = Some(subscription.last());
+        }
         let more = self.append(out, cx);
         self.metrics.bytes.add(out.len() - before);
         more
+    }
+
+    /// Notes that the socket did not take all that was gathered last.
+    pub(super) fn note_unwritten(&self) {
+        if let (Some(Source::Messages(subscription)), Some(written)) = (&self.source, self.written)
+        {
+            subscription.note_unwritten(written);
+        }
     }
 
     /// Counts a reader that is closed because it takes no bytes.

@@ -154,6 +154,13 @@ async fn a_reader_needs_what_it_read_last_until_it_reads_again() {
     assert!(reader.poll_read(&mut Vec::new(), 100, &mut cx).is_pending());
     assert_eq!(mirror.take_change(), Some(change(1, 6)));
     assert!(!mirror.is_awaited());
+
+    // The socket did not take the last two.
+    reader.note_unwritten(store.id(3));
+    assert_eq!(mirror.take_change(), Some(change(1, 4)));
+    assert!(reader.poll_read(&mut Vec::new(), 100, &mut cx).is_pending());
+    mirror.note_awaited();
+    assert_eq!(mirror.take_change(), Some(change(1, 6)));
 }
 
 /// Returns the report of `readers`, which need this number next at the earliest.

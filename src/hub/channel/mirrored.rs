@@ -268,6 +268,25 @@ impl Channel {
         self.queue_change(state);
     }
 
+    /// Notes that a reader has not written the messages from this number on, because its socket takes no more.
+    pub(in crate::hub) fn note_unwritten(&self, place: usize, from: u64) {
+        let mut state = self.lock();
+        let State {
+            readers, mirrored, ..
+        } = &mut *state;
+        let (Some(mirrored), Some(reader)) = (mirrored, &mut readers[place]) else {
+            return;
+        };
+        if from >= reader.before {
+            return;
+        }
+        reader.before = from;
+        // It may have been reported to be further.
+        if from < mirrored.reported {
+            self.queue_change(state);
+        }
+    }
+
     /// Returns whether a publisher waits for readers that have not read everything.
     pub(in crate::hub) fn is_awaited(&self) -> bool {
         let state = self.lock();

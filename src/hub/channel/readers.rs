@@ -148,7 +148,7 @@ impl Channel {
             wake_writers(waiting);
             return Poll::Ready(read);
         }
-        let has_written = mem::replace(&mut reader.before, reader.next) != reader.next;
+        let has_advanced = mem::replace(&mut reader.before, reader.next) != reader.next;
         if let Some(last) = mirrored.as_ref().and_then(|it| it.last())
             && last.seq >= reader.next
         {
@@ -171,7 +171,7 @@ impl Channel {
             Some(waker) => waker.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
         }
-        if has_written && state.read_far(self.shared.limits.log.messages) {
+        if has_advanced && state.read_far(self.shared.limits.log.messages) {
             self.queue_change(state);
         }
         Poll::Pending

@@ -207,6 +207,7 @@ impl Writer {
             };
             if sent < scratch.len() {
                 self.waiting.extend_from_slice(&scratch[sent..]);
+                self.stream.note_unwritten();
                 self.deadline.set(now + self.stall_timeout);
                 more = true;
             } else {
