@@ -339,6 +339,10 @@ fn every_change_of_a_mirror_is_reported_to_its_store() {
         let (delivery, out) = block_on(read(&mut reader));
         assert_eq!((delivery, &*out), (Delivery::Events, &b"a"[..]));
         feed.join().unwrap();
+        // It needs what it read last until it reads again.
+        let mut cx = Context::from_waker(Waker::noop());
+        let again = reader.poll_read(&mut Vec::new(), READ_BYTES, &mut cx);
+        assert!(again.is_pending());
         assert_eq!(block_on(hub.changed_mirror()), id);
         let change = mirror.take_change().unwrap();
         assert_eq!((change.readers, change.slowest), (1, 2));
