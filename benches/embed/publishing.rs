@@ -37,7 +37,7 @@ fn two_thousand() {
 
 /// Measures the cost of the first watched request: it makes `tracing` ask the layer about every callsite again.
 fn arming() {
-    // It is told of the callsites for as long as it is there.
+    // The callsites ask only layers that exist.
     let layer = layer();
     with_default(&layer, two_thousand);
     let times = (0..101).map(|_| {

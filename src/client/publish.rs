@@ -137,8 +137,8 @@ impl HttpPublisher {
         self.deliver(request, lines, Hold::Readers, report).await
     }
 
-    /// Tries once to send so many lines of ndjson, for a caller that tries again by itself, with the same key. Gives up if the
-    /// server does not answer at all and the time to give up is over.
+    /// Tries once to send an ndjson body of `lines` messages. The caller repeats it with the same `key`. Gives up if the
+    /// server does not answer in time.
     pub(crate) async fn try_lines(
         &mut self,
         body: Bytes,

@@ -56,7 +56,7 @@ struct Reader {
     /// The number of the next message to read.
     next: u64,
     /// The oldest number that the reader has not written, as far as is known.
-    before: u64,
+    unwritten: u64,
     /// Whether the store lost messages at this position, and the reader has not got a gap for it yet.
     owes_a_gap: bool,
     /// Set while the reader waits for more.

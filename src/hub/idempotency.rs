@@ -1,8 +1,8 @@
 //! Idempotency keys: what a channel remembers of requests that may be repeated.
 //!
-//! A finished request whose answer was lost is repeated at once or never. An interrupted one may be resumed much later,
-//! and meanwhile others may publish a lot. So each kind has its own list, and no finished request removes an unfinished
-//! one.
+//! A finished request whose answer was lost is repeated within seconds or never. An interrupted one may be resumed much
+//! later, and meanwhile others may publish a lot. So each kind has its own list, and no finished request removes an
+//! unfinished one.
 
 use std::collections::{HashMap, VecDeque};
 use std::mem::size_of;
@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use super::Receipt;
 
-/// Upper bound of the remembered keys of finished requests; the last used ones are kept. A publisher may wait seconds
-/// before it repeats a request whose answer was lost, and meanwhile others publish.
+/// Upper bound of the remembered keys of finished requests; the last used ones are kept. Many others may
+/// publish before a request is repeated.
 pub const FINISHED_KEYS: usize = 1024;
 /// The same for requests that are under way or were interrupted.
 pub const UNFINISHED_KEYS: usize = 64;

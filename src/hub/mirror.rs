@@ -64,9 +64,9 @@ impl Mirror {
     }
 
     /// Replaces the mirror's content by what the store holds. A reader that has read messages which the store lacks gets
-    /// [`Gap::Unknown`](crate::Gap::Unknown), and continues with what the store has. So does one that
-    /// has passed a place at which another mirror noticed a loss. `is_sure` means that the store is
-    /// known to have lost nothing since the mirror's last update, even if the two have no message in common to compare.
+    /// [`Gap::Unknown`](crate::Gap::Unknown), and continues with what the store has. So does one that has passed a place at
+    /// which another mirror noticed a loss. `is_sure` means that the store is known to have lost nothing since the
+    /// mirror's last update, even if the two have no message in common to compare.
     /// Returns which messages the store lacks, if any.
     #[must_use]
     pub fn renew(&self, image: Image, is_sure: bool) -> Option<Loss> {

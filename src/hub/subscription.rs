@@ -209,8 +209,8 @@ impl Subscription {
             })
     }
 
-    /// Notes that what was read after this event is not written yet, because the client's socket takes no more. If this
-    /// server ends before it is, the client has to get it from another one.
+    /// Notes that the messages read after this event are not written yet, because the client's socket takes no more. If
+    /// this server ends before they are, the client has to get them from another one.
     pub fn note_unwritten(&self, after: EventId) {
         self.channel.note_unwritten(self.place, after.seq + 1);
     }

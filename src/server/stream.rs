@@ -75,7 +75,7 @@ pub(super) struct Stream {
     heartbeat: Duration,
     /// When to reconnect after a shutdown, in milliseconds.
     retry: u64,
-    /// The last event before what was gathered last.
+    /// The last event that was written when bytes were gathered last.
     written: Option<EventId>,
     metrics: Arc<Metrics>,
 }

@@ -21,12 +21,18 @@ use codechat::internal::{
 
 use store::{FRAMES, Store, hub};
 
-#[test]
-fn a_slow_reader_gets_a_gap_when_it_reaches_the_loss() {
-    let hub = hub();
+/// A store with five messages, and a mirror of them.
+fn mirrored(hub: &Hub) -> (Store, Mirror) {
     let mut store = Store::new(10);
     store.publish(5);
     let mirror = hub.mirror(ClientId::random(), store.image(1)).unwrap();
+    (store, mirror)
+}
+
+#[test]
+fn a_slow_reader_gets_a_gap_when_it_reaches_the_loss() {
+    let hub = hub();
+    let (mut store, mirror) = mirrored(&hub);
     let open = |from| mirror.subscribe(Format::Text, from, None).unwrap().unwrap();
     let (mut slow, mut quick) = (open(Position::Start), open(Position::Start));
     assert_eq!(told(&mut quick), "1-11 11;2-12 12;3-13 13;4-14 14;5-15 15;");
@@ -113,9 +119,7 @@ fn ids(subscription: &mut Subscription) -> String {
 #[tokio::test]
 async fn a_reader_that_leaves_because_the_hub_closes_keeps_its_place() {
     let hub = hub();
-    let mut store = Store::new(10);
-    store.publish(5);
-    let mirror = hub.mirror(ClientId::random(), store.image(1)).unwrap();
+    let (_, mirror) = mirrored(&hub);
     let open = || mirror.subscribe(Format::Text, Position::Start, None);
     let [mut quick, mut slow] = [open(), open()].map(|it| it.unwrap().unwrap());
     let mut cx = Context::from_waker(Waker::noop());
@@ -139,9 +143,7 @@ async fn a_reader_that_leaves_because_the_hub_closes_keeps_its_place() {
 #[tokio::test]
 async fn a_reader_needs_what_it_read_last_until_it_reads_again() {
     let hub = hub();
-    let mut store = Store::new(10);
-    store.publish(5);
-    let mirror = hub.mirror(ClientId::random(), store.image(1)).unwrap();
+    let (store, mirror) = mirrored(&hub);
     let opened = mirror.subscribe(Format::Text, Position::Start, None);
     let mut reader = opened.unwrap().unwrap();
     mirror.note_awaited();

@@ -67,7 +67,7 @@ impl State {
             reader.owes_a_gap |= is_beyond || !is_exact;
             if is_beyond {
                 reader.next = place.max(self.log.first());
-                reader.before = reader.next;
+                reader.unwritten = reader.next;
             }
         }
         if let Some(mirrored) = &mut self.mirrored {

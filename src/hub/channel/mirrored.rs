@@ -1,19 +1,17 @@
 //! A channel that mirrors a channel in a store: updates from the store, and reports to it.
 
+mod reports;
+
 use std::mem;
 
 use super::losses::Losses;
-use super::{Channel, Position, Reader, State, wake_all, wake_readers};
+use super::{Channel, Position, State, wake_all, wake_readers};
 use crate::control::{ControlState, Requested};
 use crate::event::{End, EventId, UnixMillis};
-use crate::hub::image::{Image, Loss, MirrorChange, Missing};
+use crate::hub::image::{Image, Loss, Missing};
 use crate::hub::log::Log;
-use crate::hub::sync::{MutexGuard, Ordering, PoisonError};
+use crate::hub::sync::{Ordering, PoisonError};
 use crate::message::{Message, Operation};
-
-/// Divides the messages that the store holds into this many equal parts; the slowest reader's position is reported
-/// after each part that it has read.
-const REPORTED_PART: u64 = 4;
 
 /// The additional state of such a channel.
 pub(super) struct Mirrored {
@@ -80,8 +78,8 @@ impl Mirrored {
     }
 
     /// Notes the position of a reader that left because the hub closes.
-    pub(super) fn note_left(&mut self, before: u64) {
-        self.left = Some(self.left.unwrap_or(before).min(before));
+    pub(super) fn note_left(&mut self, unwritten: u64) {
+        self.left = Some(self.left.unwrap_or(unwritten).min(unwritten));
     }
 
     /// Notes that a control stream which accompanied an operation was closed.
@@ -257,127 +255,9 @@ impl Channel {
     pub(in crate::hub) fn last(&self) -> EventId {
         self.lock().log.last()
     }
-
-    /// Notes that a publisher waits for the readers of this mirror: their positions are reported now, and as they read
-    /// on.
-    pub(in crate::hub) fn note_awaited(&self) {
-        let mut state = self.lock();
-        if let Some(mirrored) = &mut state.mirrored {
-            mirrored.is_awaited = true;
-        }
-        self.queue_change(state);
-    }
-
-    /// Notes that a reader has not written the messages from this number on, because its socket takes no more.
-    pub(in crate::hub) fn note_unwritten(&self, place: usize, from: u64) {
-        let mut state = self.lock();
-        let State {
-            readers, mirrored, ..
-        } = &mut *state;
-        let (Some(mirrored), Some(reader)) = (mirrored, &mut readers[place]) else {
-            return;
-        };
-        if from >= reader.before {
-            return;
-        }
-        reader.before = from;
-        // It may have been reported to be further.
-        if from < mirrored.reported {
-            self.queue_change(state);
-        }
-    }
-
-    /// Returns whether a publisher waits for readers that have not read everything.
-    pub(in crate::hub) fn is_awaited(&self) -> bool {
-        let state = self.lock();
-        let is_awaited = state.mirrored.as_ref().is_some_and(|it| it.is_awaited);
-        is_awaited && state.slowest().is_some_and(|next| next < state.log.next())
-    }
-
-    /// Takes the change to report to the store. The mirror is no longer queued.
-    pub(in crate::hub) fn take_change(&self) -> Option<MirrorChange> {
-        let mut state = self.lock();
-        let is_unused = state.is_unused();
-        let (readers, listeners) = (state.reader_count(), state.listeners());
-        let next = state.log.next();
-        let slowest = state.slowest();
-        let mirrored = state.mirrored.as_mut()?;
-        let slowest = slowest.into_iter().chain(mirrored.left).min();
-        let slowest = slowest.unwrap_or(next);
-        if !mem::take(&mut mirrored.is_queued) {
-            return None;
-        }
-        mirrored.reported = slowest;
-        mirrored.is_awaited &= slowest < next;
-        Some(MirrorChange {
-            readers,
-            listeners,
-            slowest,
-            is_closing: mirrored.left.is_some(),
-            is_unused,
-            gone: mem::take(&mut mirrored.gone),
-        })
-    }
-
-    /// Queues a change that could not be reported.
-    pub(in crate::hub) fn requeue(&self, change: MirrorChange) {
-        let mut state = self.lock();
-        if let Some(mirrored) = &mut state.mirrored {
-            mirrored.gone.extend(change.gone);
-        }
-        self.queue_change(state);
-    }
-
-    /// Releases the lock, and queues the mirror unless it is queued already.
-    pub(super) fn queue_change(&self, mut state: MutexGuard<'_, State>) {
-        let is_changed = state
-            .mirrored
-            .as_mut()
-            .is_some_and(|it| !mem::replace(&mut it.is_queued, true));
-        drop(state);
-        if is_changed {
-            self.shared.changes.push(self.id);
-        }
-    }
 }
 
 impl State {
-    fn is_unused(&self) -> bool {
-        self.reader_count() == 0 && !self.has_control_streams()
-    }
-
-    /// Returns the oldest number that a reader still needs; `None` without readers. If this server ends, the reader has
-    /// to get it from another one.
-    fn slowest(&self) -> Option<u64> {
-        self.readers.iter().flatten().map(|it| it.before).min()
-    }
-
-    /// Returns whether the slowest reader, if any, has read so far that it should be reported.
-    pub(super) fn read_far(&mut self, limit: usize) -> bool {
-        let Some(mirrored) = self.mirrored.as_mut().filter(|it| !it.is_queued) else {
-            return false;
-        };
-        let part = match mirrored.held_from {
-            _ if mirrored.is_awaited => 1,
-            // Nothing was dropped yet.
-            1 => limit as u64 / REPORTED_PART,
-            held_from => self.log.next().saturating_sub(held_from) / REPORTED_PART,
-        };
-        let mark = mirrored.reported + part.max(1);
-        let is_behind = |it: &Option<Reader>| it.as_ref().is_some_and(|it| it.before < mark);
-        // Every reader calls this for every message, so it must not scan all readers each time.
-        if self.readers.get(mirrored.behind).is_some_and(is_behind) {
-            return false;
-        }
-        match self.readers.iter().rposition(is_behind) {
-            Some(place) => {
-                mirrored.behind = place;
-                false
-            }
-            None => true,
-        }
-    }
-
     fn set_audience(
         &mut self,
         ControlState {

@@ -79,7 +79,7 @@ impl Channel {
         };
         let reader = Some(Reader {
             next,
-            before: next,
+            unwritten: next,
             // A reader with a foreign cursor gets a gap anyway, and needs no second one.
             owes_a_gap: !foreign && state.has_loss_at(next),
             waker: None,
@@ -130,7 +130,7 @@ impl Channel {
         if reader.next < log.next() {
             let memory = log.memory();
             let from = reader.next;
-            reader.before = from;
+            reader.unwritten = from;
             let stretch = losses.map_or(from..u64::MAX, |it| it.next_stretch(from));
             reader.next = log.read(stretch, format, self.shared.frames, out, max);
             reader.owes_a_gap = losses.is_some_and(|it| it.are_in(reader.next..=reader.next));
@@ -140,15 +140,11 @@ impl Channel {
                 .fetch_add(log.memory() - memory, Ordering::Relaxed);
             self.touch();
             let waiting = mem::take(writers);
-            if state.read_far(self.shared.limits.log.messages) {
-                self.queue_change(state);
-            } else {
-                drop(state);
-            }
+            self.report_progress(state);
             wake_writers(waiting);
             return Poll::Ready(read);
         }
-        let has_advanced = mem::replace(&mut reader.before, reader.next) != reader.next;
+        let has_advanced = mem::replace(&mut reader.unwritten, reader.next) != reader.next;
         if let Some(last) = mirrored.as_ref().and_then(|it| it.last())
             && last.seq >= reader.next
         {
@@ -171,8 +167,8 @@ impl Channel {
             Some(waker) => waker.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
         }
-        if has_advanced && state.read_far(self.shared.limits.log.messages) {
-            self.queue_change(state);
+        if has_advanced {
+            self.report_progress(state);
         }
         Poll::Pending
     }
@@ -184,7 +180,7 @@ impl Channel {
         if self.shared.is_closing()
             && let Some((mirrored, reader)) = state.mirrored.as_mut().zip(reader)
         {
-            mirrored.note_left(reader.before);
+            mirrored.note_left(reader.unwritten);
         }
         while let Some(None) = state.readers.last() {
             state.readers.pop();

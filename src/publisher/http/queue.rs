@@ -203,7 +203,7 @@ impl Queue {
         listener
     }
 
-    /// Tells a client's scopes its standing.
+    /// Passes a client's standing to its scopes.
     fn tell(&self, id: ClientId) {
         self.tell_until_known(id, None, |state| {
             state.clients.get(&id).map_or_else(Vec::new, Client::scopes)

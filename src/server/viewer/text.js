@@ -287,7 +287,7 @@ const number = (digits) => digits.length <= 3 && Number(digits) <= 255 ? Number(
 const isSame = (one, other) => KEYS.every((key) => one[key] === other[key]);
 
 // A search pattern: a regular expression in JavaScript's syntax, which ignores case unless it has capitals. A pattern may
-// take for ever on some texts, and cannot be interrupted, so many texts are tested in a worker (seek.js).
+// take for ever on some texts, and cannot be interrupted, so texts are searched in a worker (seek.js).
 
 /** @typedef {{
  *   test(plain: string): boolean,

@@ -97,7 +97,7 @@ async fn a_request_that_is_refused_as_a_whole_is_not_tried_line_by_line() {
     assert_eq!(requests, 3);
 }
 
-/// Waits for requests that publish to so many clients.
+/// Waits until `count` clients have been published to.
 async fn published(server: &mut Scripted, count: usize) {
     let mut clients = HashSet::new();
     while clients.len() < count {

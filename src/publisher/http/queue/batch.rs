@@ -75,7 +75,7 @@ impl Batch {
         lines.into()
     }
 
-    /// Notes that the server accepted so many of the lines that are left, or says so.
+    /// Notes that the server reports this many of the lines that are left as accepted. More than are left count as all.
     pub(in crate::publisher::http) fn accept(&mut self, lines: u64) {
         let lines = lines.min(self.left());
         self.accepted += lines;

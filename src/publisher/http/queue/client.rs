@@ -1,4 +1,4 @@
-//! What the queue has of one client: its messages, and who is told what its watcher asks for.
+//! One client in the queue: its messages, its scopes, and the control requests that they get.
 
 use std::mem;
 use std::sync::{Arc, Weak};

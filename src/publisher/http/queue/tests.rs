@@ -127,7 +127,7 @@ fn how_many_messages_were_dropped_is_said_even_if_nothing_else_is_left_of_a_clie
         queue.done(&queue.take().unwrap());
     }
     assert_eq!(lock(&queue.state).clients.len(), COUNTED_MAX);
-    // So many are kept, and the first of them is forgotten.
+    // The oldest count was forgotten.
     for (id, dropped) in [(clients[0], 0), (clients[1], 1)] {
         queue.push(id, Message::text("next"));
         let batch = queue.take().unwrap();
