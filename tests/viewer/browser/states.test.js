@@ -228,8 +228,10 @@ for (const size of [{ width: 1000, height: 600 }, { width: 320, height: 600 }]) 
     refuse();
     await says(page, "publishers could not be asked: not today");
     await asked.waitFor({ state: "hidden" });
+    // Another reason, so that the notice of the first refusal does not pass for the second's.
+    answer = problem(400, "not this week");
     await page.keyboard.press("D");
-    await says(page, "publishers could not be asked: not today");
+    await says(page, "publishers could not be asked: not this week");
     assert.equal(await page.getByText("detail asked").count(), 0);
     answer = undefined;
     await cancel();
