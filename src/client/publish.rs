@@ -79,6 +79,8 @@ pub(crate) enum Tried<T> {
         reason: String,
         /// How long the server asks to wait.
         retry_after: Option<Duration>,
+        /// The number of the request's messages that the server reports as accepted nevertheless.
+        accepted: u64,
     },
 }
 
@@ -158,6 +160,7 @@ impl HttpPublisher {
             () = give_up.over_without_answer(Instant::now(), &client) => Tried::Again {
                 reason: "no answer".into(),
                 retry_after: None,
+                accepted: 0,
             },
         }
     }
@@ -237,6 +240,7 @@ impl HttpPublisher {
                 Tried::Again {
                     reason,
                     retry_after,
+                    ..
                 } => (reason, retry_after),
             };
             let (attempt, delay) = backoff.next(None, retry_after);
@@ -315,6 +319,7 @@ impl HttpPublisher {
             return Tried::Again {
                 reason: format!("{} {}", refusal.status, refusal.detail),
                 retry_after: refusal.retry_after,
+                accepted: refusal.accepted.unwrap_or_default(),
             };
         }
         Tried::Failed(PublishError::Refused {
@@ -340,6 +345,7 @@ impl HttpPublisher {
         Tried::Again {
             reason,
             retry_after: None,
+            accepted: 0,
         }
     }
 }

@@ -79,6 +79,7 @@ impl Queue {
         state.counts.accepted += accepted;
         state.counts.dropped += dropped;
         state.used.remove(batch.used());
+        state.batched.remove(batch.used());
         if let Some(client) = state.clients.get_mut(&batch.id) {
             client.used.remove(batch.used());
             client.dropped += dropped + if batch.is_told() { 0 } else { batch.dropped };
@@ -133,6 +134,7 @@ impl Queue {
         let misses = client.misses;
         let used = mem::take(&mut client.used);
         state.used.remove(used);
+        state.batched.remove(batch.used());
         state.counts.accepted += batch.accepted();
         state.counts.dropped += used.messages as u64 - batch.accepted();
         self.settle(state, batch.id);

@@ -76,7 +76,11 @@ impl Sender {
                 Tried::Again {
                     reason,
                     retry_after,
-                } => return self.try_again(batch, &reason, retry_after),
+                    accepted,
+                } => {
+                    batch.report(accepted);
+                    return self.try_again(batch, &reason, retry_after);
+                }
                 Tried::Failed(PublishError::Refused {
                     status,
                     detail,
@@ -85,7 +89,7 @@ impl Sender {
                     ..
                 }) => match status {
                     401 | 403 => {
-                        batch.accept(accepted.unwrap_or_default());
+                        batch.report(accepted.unwrap_or_default());
                         let detail = without_id(&detail, batch.id);
                         tracing::error!(target: "codechat", "nothing is published any more, since the server refuses: {detail}");
                         self.queue.turn_off();
@@ -131,7 +135,7 @@ impl Sender {
             self.queue.pause(batch);
             pause
         } else {
-            batch.accept(accepted.unwrap_or_default());
+            batch.report(accepted.unwrap_or_default());
             let misses = self.queue.make_dormant(&batch);
             doubled(UNKNOWN.0, UNKNOWN.1, misses.saturating_sub(1))
         };

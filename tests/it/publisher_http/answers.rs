@@ -132,6 +132,23 @@ async fn a_client_that_has_to_wait_holds_no_other_up() {
 }
 
 #[tokio::test]
+async fn what_a_server_accepted_before_it_failed_is_not_counted_as_dropped() {
+    let problem = |status, accepted| {
+        let body = format!(r#"{{"detail":"x","accepted":{accepted}}}"#);
+        let headers = &["Content-Type: application/problem+json"];
+        Reply::answer(&format!("{status} X"), headers, &body)
+    };
+    // More than one, since the control stream takes an answer too.
+    let replies = [vec![problem(503, 1); 2], vec![problem(403, 0); 20]].concat();
+    let server = Scripted::start(replies).await;
+    let publisher = publisher(&server.url);
+    publisher.scope(ClientId::random()).info("x");
+    flush(&publisher).await;
+    let stats = publisher.stats();
+    assert_eq!((stats.accepted, stats.dropped), (1, 0));
+}
+
+#[tokio::test]
 async fn a_server_that_accepts_more_than_was_sent_is_not_believed() {
     let json = &["Content-Type: application/json"];
     let boast = format!(

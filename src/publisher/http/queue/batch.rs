@@ -30,6 +30,8 @@ pub(in crate::publisher::http) struct Batch {
     done: u64,
     /// Lines that were accepted.
     accepted: u64,
+    /// Lines of those that are left that the server has accepted, as it said when it could not take the others.
+    reported: u64,
 }
 
 impl Batch {
@@ -43,6 +45,7 @@ impl Batch {
             tries: Backoff::new(PAUSES.0, PAUSES.1),
             done: 0,
             accepted: 0,
+            reported: 0,
         }
     }
 
@@ -80,22 +83,30 @@ impl Batch {
         let lines = lines.min(self.left());
         self.accepted += lines;
         self.done += lines;
+        self.reported = 0;
+    }
+
+    /// Notes that the server has accepted this many of the lines that are left. Sent again with the same key, all of them
+    /// must be: the server passes over those that it has.
+    pub(in crate::publisher::http) fn report(&mut self, lines: u64) {
+        self.reported = self.reported.max(lines.min(self.left()));
     }
 
     /// Notes that the server refused the first of the lines that are left. The others are another request.
     pub(in crate::publisher::http) fn skip_one(&mut self) {
         self.done += self.left().min(1);
+        self.reported = 0;
         self.key = Uuid::new_v4();
     }
 
     /// Whether the watcher was told how many messages were dropped before these.
     pub(super) fn is_told(&self) -> bool {
-        self.dropped > 0 && self.accepted > 0
+        self.dropped > 0 && self.accepted + self.reported > 0
     }
 
     /// How many of the messages were accepted.
     pub(super) fn accepted(&self) -> u64 {
-        self.accepted - u64::from(self.is_told())
+        self.accepted + self.reported - u64::from(self.is_told())
     }
 
     pub(super) fn used(&self) -> Room {

@@ -86,13 +86,10 @@ pub(super) struct Places {
 }
 
 impl Client {
-    /// Takes what is sent next. There is something if it is ready.
-    pub(super) fn take(&mut self, id: ClientId) -> Batch {
-        self.sending = Sending::UnderWay;
-        self.again.take().unwrap_or_else(|| {
-            let waiting = self.backlog.take(BATCH);
-            Batch::new(id, waiting, mem::take(&mut self.dropped), self.was_known)
-        })
+    /// Takes messages that wait: at least one if there is one, and no more than fit.
+    pub(super) fn take(&mut self, id: ClientId, bound: Room) -> Batch {
+        let waiting = self.backlog.take(bound);
+        Batch::new(id, waiting, mem::take(&mut self.dropped), self.was_known)
     }
 
     /// Drops a message, if there is one that waits. Returns what that frees.

@@ -12,6 +12,11 @@ impl Room {
         self.bytes += bytes;
     }
 
+    pub(super) fn extend(&mut self, more: Self) {
+        self.messages += more.messages;
+        self.bytes += more.bytes;
+    }
+
     pub(super) fn remove(&mut self, freed: Self) {
         // All was removed at once if nothing is published any more.
         self.messages = self.messages.saturating_sub(freed.messages);
@@ -20,5 +25,14 @@ impl Room {
 
     pub(super) fn fits(self, bound: Self) -> bool {
         self.messages <= bound.messages && self.bytes <= bound.bytes
+    }
+
+    /// Returns a quarter of what this leaves of a bound, but no more than `most`.
+    pub(super) fn quarter_left(self, bound: Self, most: Self) -> Self {
+        let quarter = |used, bound: usize| bound.saturating_sub(used) / 4;
+        Self {
+            messages: most.messages.min(quarter(self.messages, bound.messages)),
+            bytes: most.bytes.min(quarter(self.bytes, bound.bytes)),
+        }
     }
 }

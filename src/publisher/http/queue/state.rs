@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::backlog::{Rank, Waiting};
 use super::batch::Batch;
-use super::client::{Client, Sending, Standing};
+use super::client::{BATCH, Client, Sending, Standing};
 use super::room::Room;
 use crate::event::ClientId;
 use crate::message::Message;
@@ -16,6 +16,12 @@ use crate::publisher::PublisherStats;
 pub(super) const ALL: Room = Room {
     messages: 8192,
     bytes: 8 << 20,
+};
+/// Upper bound of what is in batches, under way or in a pause, but for batches of one message. Batches become smaller as it
+/// is approached, so that the others, which may be dropped, always have room for newer ones.
+pub(super) const BATCHED: Room = Room {
+    messages: ALL.messages / 2,
+    bytes: ALL.bytes / 2,
 };
 pub(super) const ONE: Room = Room {
     messages: 1024,
@@ -39,6 +45,8 @@ pub(super) struct State {
     number: u64,
     /// What waits or is being sent.
     pub(super) used: Room,
+    /// What of it is in batches, and cannot be dropped.
+    pub(super) batched: Room,
     pub(super) counts: PublisherStats,
     /// Whether a client became ready since a sender was woken.
     pub(super) became_ready: bool,
@@ -117,9 +125,15 @@ impl State {
     /// Takes the messages of the client that is next.
     pub(super) fn take(&mut self) -> Option<Batch> {
         let id = *self.ready.first_key_value()?.1;
-        let batch = self.clients.get_mut(&id).map(|it| it.take(id));
+        let client = self.clients.get_mut(&id)?;
+        client.sending = Sending::UnderWay;
+        let batch = client.again.take().unwrap_or_else(|| {
+            let batch = client.take(id, self.batched.quarter_left(BATCHED, BATCH));
+            self.batched.extend(batch.used());
+            batch
+        });
         self.settle(id);
-        batch
+        Some(batch)
     }
 
     /// Puts a client that has changed where it belongs in the lists, and forgets one for whom nothing is to be done any more.

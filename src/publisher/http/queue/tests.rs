@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::client::BATCH;
-use super::state::{ALL, COUNTED_MAX, ONE};
+use super::room::Room;
+use super::state::{ALL, BATCHED, COUNTED_MAX, ONE};
 use super::*;
 use crate::control::Cancel;
 use crate::message::Outcome;
@@ -160,6 +161,53 @@ fn a_batch_that_pauses_is_sent_again_as_it_was_and_before_what_came_later() {
     let stats = queue.stats();
     assert_eq!((stats.accepted, stats.dropped), (2, 1));
     assert_eq!(texts(&queue.take().unwrap()), ["d"]);
+}
+
+#[test]
+fn batches_leave_room_for_newer_messages() {
+    let queue = Queue::default();
+    let mut held = Vec::new();
+    for _ in 0..32 {
+        let id = ClientId::random();
+        for _ in 0..ONE.messages {
+            queue.push(id, Message::text("held back"));
+        }
+        held.push(queue.take().unwrap());
+    }
+    let batched = lock(&queue.state).batched;
+    // The last ones are of one message.
+    let most = BATCHED.messages + held.len();
+    assert!(batched.messages <= most, "{batched:?}");
+    assert_eq!(held[0].waiting.len(), BATCH.messages);
+    let id = ClientId::random();
+    for _ in 0..ONE.messages {
+        queue.push(id, Message::text("newer"));
+    }
+    assert_eq!(lock(&queue.state).clients[&id].dropped, 0);
+    for batch in &held {
+        queue.done(batch);
+    }
+    assert_eq!(lock(&queue.state).batched, Room::default());
+}
+
+#[test]
+fn a_batch_that_is_given_up_counts_what_the_server_had_accepted_of_it() {
+    let queue = Queue::default();
+    let id = ClientId::random();
+    for text in ["a", "b", "c"] {
+        queue.push(id, Message::text(text));
+    }
+    let mut batch = queue.take().unwrap();
+    batch.report(2);
+    let lines = batch.lines();
+    queue.pause(batch);
+    queue.wake(id);
+    let mut again = queue.take().unwrap();
+    assert_eq!(again.lines(), lines, "the server passes over what it has");
+    again.report(0);
+    queue.done(&again);
+    let stats = queue.stats();
+    assert_eq!((stats.accepted, stats.dropped), (2, 1));
 }
 
 #[test]
