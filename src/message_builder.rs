@@ -1,5 +1,5 @@
-//! Building messages in an application. What breaks a rule is repaired, never refused: a debug message is no reason for
-//! an application to fail.
+//! Building messages in an application. A part that breaks a rule is repaired, never refused: a debug message must not make
+//! an application fail.
 
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ pub const FIELDS_MAX: usize = 4 * 1024;
 /// The member that says that others were left out.
 const CUT: &str = "\"cut\":true}";
 
-/// Any of Rust's numbers: how much is done, or how much there is to do.
+/// Any of Rust's numbers: how much is done, or the total.
 pub trait Number: Copy {
     /// Returns the nearest `f64`.
     fn to_f64(self) -> f64;
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_breaks_a_rule_is_repaired() {
+    fn invalid_parts_are_repaired() {
         let message = Message::text("x")
             .operation(&"a\nb".repeat(100))
             .progress(3_u64, Some(120))
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_one_object_that_is_bounded() {
+    fn fields_are_bounded() {
         let message = Message::text("x").field("a\"b", 1).field("c", "d\ne");
         assert_eq!(message.fields.as_deref(), Some(r#"{"a\"b":1,"c":"d\ne"}"#));
         let long = message.field("long", "x".repeat(FIELDS_MAX)).field("e", 2);

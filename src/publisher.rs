@@ -23,7 +23,7 @@ use crate::event::ClientId;
 use crate::hub::Hub;
 use crate::scope::Scope;
 
-/// Where an application's messages go: to a hub in its own process, or to a server. One for a process; clones are the same one.
+/// The destination of an application's messages: a hub in its own process, or a server. Make one for a process; clones share it.
 ///
 /// ```
 /// use codechat::{Hub, Limits, Publisher};
@@ -40,21 +40,21 @@ use crate::scope::Scope;
 #[derive(Clone, Default)]
 pub struct Publisher(Option<Arc<Destination>>);
 
-/// What became of an application's messages.
+/// Counts of an application's messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PublisherStats {
-    /// Messages that the hub or the server took.
+    /// Messages that the hub or the server accepted.
     pub accepted: u64,
-    /// Messages that it did not take, as for a client that has ended, or that did not fit into the queue.
+    /// Messages that it did not accept, such as for a client that has ended, or that did not fit into the queue.
     pub dropped: u64,
     /// Messages that wait to be sent, or are being sent. Always 0 for a hub.
     pub pending: u64,
-    /// For how long the server has not taken anything; `None` if it does.
+    /// How long the server has accepted nothing; `None` if it accepts messages.
     pub away: Option<Duration>,
 }
 
-/// Not everything was sent in time.
+/// The error of [`Publisher::flush`]: not everything was sent in time.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("{pending} messages could not be sent in time")]
 #[non_exhaustive]
@@ -64,20 +64,22 @@ pub struct Unflushed {
 }
 
 impl Publisher {
-    /// Publishes to this hub, at once and on the caller's thread.
+    /// Returns a publisher to this hub, which publishes at once and on the caller's thread.
     #[must_use]
     pub fn new(hub: &Hub) -> Self {
         Self::to(Destination::hub(hub.clone()))
     }
 
-    /// Publishes to this server. Nothing is sent yet, and a server that is away is no error.
+    /// Returns a publisher to this server. Nothing is sent yet, and a server that does not answer is no error.
     ///
     /// Messages go into a queue of at most 8,192 messages and 8 MiB (1,024 and 1 MiB for one client). A thread, started when the
-    /// first scope or message needs it, sends them, up to 32 clients' at once. If the queue is full, or the server is away for
-    /// more than 30 s, the oldest messages are dropped, and the next one is preceded by their number. Before the application ends,
-    /// call [`Publisher::flush`].
+    /// first scope or message needs it, sends them in up to 32 requests at once, each with messages of one client. A request that
+    /// the server holds back for a slow watcher stays one of the 32. If the queue is full, the oldest message that is in no
+    /// request is dropped, and one that starts or ends an operation only if there is no other. What could not be sent for 30 s is
+    /// dropped too. The client's next message is preceded by one with the number of those that were dropped. Before the
+    /// application ends, call [`Publisher::flush`].
     ///
-    /// A fork does not take the thread along: a process that forks makes its publishers afterwards.
+    /// A child of a fork does not have the thread: a process that forks should make its publishers afterwards.
     ///
     /// ```no_run
     /// use std::time::Duration;
@@ -95,16 +97,16 @@ impl Publisher {
     /// ```
     ///
     /// # Errors
-    /// [`SetupError::Client`] if the token is no single word of ASCII, or the HTTP library does not start.
+    /// [`SetupError::Client`] if the token is not a single word of ASCII, or the HTTP library does not start.
     #[cfg(feature = "client")]
     pub fn http(server: ServerUrl, options: HttpOptions) -> Result<Self, SetupError> {
         let client = setup::client(server, options)?;
         Ok(Self::to(Destination::http(HttpDestination::new(client))))
     }
 
-    /// Publishes to the server in `CODECHAT_SERVER`, by default `http://127.0.0.1:2428`, as [`Publisher::http`] does. Its token
-    /// is what the file in `CODECHAT_TOKEN_FILE` holds, or else `CODECHAT_TOKEN`. With `CODECHAT_PUBLISH=off`, nothing is
-    /// published.
+    /// Returns a publisher to the server in `CODECHAT_SERVER`, by default `http://127.0.0.1:2428`, as [`Publisher::http`] does. Its
+    /// token is the content of the file in `CODECHAT_TOKEN_FILE`, or else `CODECHAT_TOKEN`. With `CODECHAT_PUBLISH=off`, nothing
+    /// is published.
     ///
     /// # Errors
     /// [`SetupError`] if one of these cannot be used.
@@ -115,7 +117,7 @@ impl Publisher {
         Ok(client.map_or_else(Self::none, server))
     }
 
-    /// Publishes nothing.
+    /// Returns a publisher that publishes nothing.
     #[must_use]
     pub fn none() -> Self {
         Self::default()
@@ -125,8 +127,8 @@ impl Publisher {
         Self(Some(Arc::new(destination)))
     }
 
-    /// One client, for what works on its request. An ID that is not known is no error: what is published to it is
-    /// dropped, until a watcher subscribes. A server is asked for it again after 2 s, later after up to 30 s.
+    /// Returns a client's scope, for the code that works on its request. An unknown ID is no error: messages to it are dropped
+    /// until a watcher subscribes. A server is asked for it again after 2 s, later after up to 30 s.
     #[must_use]
     pub fn scope(&self, id: ClientId) -> Scope {
         match &self.0 {
@@ -135,14 +137,14 @@ impl Publisher {
         }
     }
 
-    /// What became of all messages so far.
+    /// Returns the counts of all messages so far.
     #[must_use]
     pub fn stats(&self) -> PublisherStats {
         self.0.as_ref().map(|it| it.stats()).unwrap_or_default()
     }
 
-    /// Waits until everything is sent, for at most this long: the last thing that an application does which publishes to a
-    /// server. Does not wait in the child of a process that forked, since nothing is sent there.
+    /// Waits until everything is sent, for at most this long. Call it last in an application that publishes to a server. Returns at
+    /// once in the child of a fork, where nothing is sent.
     ///
     /// # Errors
     /// [`Unflushed`] if something is left.

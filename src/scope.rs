@@ -1,6 +1,6 @@
-//! What works on one request of a watched client: a [`Scope`] sends its messages, and knows what its watcher asks for.
+//! The work on one request of a watched client: a [`Scope`] sends its messages, and knows what its watcher asks for.
 //!
-//! Nothing here blocks, fails or panics, whatever becomes of the client: an application must not notice that it is watched.
+//! Nothing here blocks, fails or panics, even if the client ends: being watched must not change what an application does.
 
 mod current;
 #[cfg(feature = "server")]
@@ -23,10 +23,10 @@ use crate::event::ClientId;
 use crate::message::{Level, Message};
 use crate::publisher::destination::Destination;
 
-/// One client, for what works on its request. Clones are the same one.
+/// A client, as the code that works on its request sees it. Clones share their state.
 ///
-/// Outside of a watched request a scope is [`Scope::none`]: all its methods do nothing, so that nobody needs to ask whether
-/// somebody watches.
+/// Outside of a watched request a scope is [`Scope::none`], all of whose methods do nothing, so that code need not check
+/// whether the request is watched.
 ///
 /// ```
 /// use codechat::{Hub, Level, Limits, Outcome, Publisher};
@@ -62,7 +62,7 @@ impl Scope {
         }
     }
 
-    /// The scope of nobody.
+    /// Returns the scope of no client.
     #[must_use]
     pub fn none() -> Self {
         Self::default()
@@ -77,19 +77,19 @@ impl Scope {
         self
     }
 
-    /// The client; `None` for the scope of nobody.
+    /// Returns the client's ID; `None` for [`Scope::none`].
     #[must_use]
     pub fn client_id(&self) -> Option<ClientId> {
         self.link.as_ref().map(|it| it.id())
     }
 
-    /// Whether messages of this level are sent. Costs one atomic load.
+    /// Returns whether messages of this level are sent. Costs one atomic load.
     #[must_use]
     pub fn wants(&self, level: Level) -> bool {
         self.link.as_ref().is_some_and(|it| it.wants(level))
     }
 
-    /// Sends a text of this level, if it is wanted; otherwise it is not formatted.
+    /// Sends a text of this level if the level is wanted; otherwise does not format it.
     pub fn log(&self, level: Level, text: impl Display) {
         if self.wants(level) {
             self.send(Message::text(text.to_string()).level(level));
@@ -121,9 +121,9 @@ impl Scope {
         self.log(Level::Error, text);
     }
 
-    /// Sends a message, unless its level is not wanted and it ends no operation. One that names no operation is of the one that
-    /// the scope is in. A progress without text is sent at most 10 times a second for an operation: the newest, and the last
-    /// one with the outcome.
+    /// Sends a message if its level is wanted or it ends an operation. A message that names no operation belongs to the scope's
+    /// own. A progress without text is sent at most 10 times a second for each operation; the last one is sent with the
+    /// outcome.
     pub fn send(&self, message: Message) {
         let Some(link) = &self.link else { return };
         let is_wanted = message.level.is_none_or(|it| link.wants(it));
@@ -137,14 +137,14 @@ impl Scope {
         link.send(message.repaired(), named.as_deref());
     }
 
-    /// Begins an operation, whose messages are grouped under this name: with the text `Started name`, of the level info. While
-    /// one by this name runs for this client, the new one is called `name #2`, and so on.
+    /// Starts an operation, which groups messages under its name, and sends `Started name` at level info. While an operation of
+    /// the same name runs for this client, the new one is named `name #2`, and so on.
     #[must_use = "dropping it ends the operation"]
     pub fn operation(&self, name: &str) -> OperationGuard {
         OperationGuard::begin(self, name)
     }
 
-    /// A token that is cancelled if a watcher asks to cancel what runs in this scope. Never, for the scope of nobody.
+    /// Returns a token that is cancelled if a watcher asks to cancel the work of this scope; for [`Scope::none`], never.
     #[must_use]
     pub fn cancelled(&self) -> CancellationToken {
         self.link
@@ -152,7 +152,7 @@ impl Scope {
             .map_or_else(CancellationToken::new, |it| it.cancelled())
     }
 
-    /// How many watch, and what they ask for, as far as it is known.
+    /// Returns the number of watchers and what they ask for, as last reported.
     #[must_use]
     pub fn control(&self) -> ControlState {
         self.link
@@ -160,18 +160,18 @@ impl Scope {
             .map_or_else(ControlState::default, |it| it.control())
     }
 
-    /// Runs `work` with this as the current scope: for threads, and what runs in them.
+    /// Runs `work` with this as the current scope, such as in a thread of its own.
     pub fn in_scope<R>(&self, work: impl FnOnce() -> R) -> R {
         let _entered = Entered::new(self.clone());
         work()
     }
 
-    /// Has this be the current scope whenever `future` is polled: for `tokio::spawn`.
+    /// Makes this the current scope whenever `future` is polled, such as by `tokio::spawn`.
     pub fn bind<F: Future>(&self, future: F) -> Bound<F> {
         Bound::new(self.clone(), future)
     }
 
-    /// Whether there is somebody to publish to.
+    /// Returns whether there is a client to publish to.
     pub(crate) fn is_some(&self) -> bool {
         self.link.is_some()
     }

@@ -1,4 +1,4 @@
-//! The tower layer that makes a request's watcher see it: it reads the client ID, and makes its scope the current one.
+//! The tower layer that lets a request be watched: it reads the client ID, and makes its scope the current one.
 
 mod answer;
 mod watched;
@@ -21,11 +21,11 @@ use crate::wire;
 /// Makes the scope of each request that names a client in `Sse-Client-ID` the current one, while its handler runs and while its
 /// answer's body is read. Other requests pass untouched, as do those to codechat's own API.
 ///
-/// Each watched request is an operation, called by its method and its route. It ends with the body: `ok` if the status is below 400,
+/// Each watched request is an operation, named by its method and route. It ends with the body: `ok` if the status is below 400,
 /// else `failed`; `cancelled` if a watcher asked for that, or the answer is dropped before its end.
 ///
-/// **Security.** Whoever sends the header receives the request's log lines. An ID that nobody issued gets nothing, so IDs should be
-/// issued only to those who may read them (see `Access`), or [`ScopeLayer::allow`] should look at roles.
+/// **Security.** A client that sends the header receives the request's log lines. An ID that the server did not issue gets nothing, so
+/// issue IDs only to users who may read them (see `Access`), or check the user's role in [`ScopeLayer::allow`].
 ///
 /// ```
 /// use codechat::{Hub, Limits, Publisher, ScopeLayer};
@@ -55,7 +55,7 @@ use crate::wire;
 /// let mut service = ScopeLayer::new(Publisher::new(&hub)).layer(Refresh);
 /// let request = Request::get("/refresh").header("Sse-Client-ID", hub.connect()?.to_string());
 /// service.call(request.body(String::new())?).await?;
-/// assert_eq!(hub.stats().published, 3); // the start of `GET /refresh`, the text, and how it ended
+/// assert_eq!(hub.stats().published, 3); // the start of `GET /refresh`, the text, and the outcome
 /// # Ok(())
 /// # }
 /// ```
@@ -68,7 +68,7 @@ pub struct ScopeLayer {
 }
 
 impl ScopeLayer {
-    /// A layer whose requests publish by this.
+    /// Returns a layer whose requests publish to this publisher.
     #[must_use]
     pub fn new(publisher: Publisher) -> Self {
         Self {
@@ -97,7 +97,7 @@ impl ScopeLayer {
         Self { allow, ..self }
     }
 
-    /// What a request is watched by; `None` if it is not.
+    /// Returns the watched request; `None` if the request is not watched.
     fn watch<B>(&self, request: Request<B>) -> (Option<Box<Watched>>, Request<B>) {
         let Some(id) = client_of(request.headers()) else {
             return (None, request);
@@ -117,10 +117,10 @@ impl ScopeLayer {
     }
 }
 
-/// The header that carries the current scope's client ID on: for a request that the application makes of another, which publishes to
-/// the same client. Empty outside of a watched request.
+/// Returns the header with the current scope's client ID, for a request to another service that publishes to the same client. Empty
+/// outside of a watched request.
 ///
-/// The ID lets its holder read and write the client's stream, so give it to hosts that you trust.
+/// The ID lets its holder read and write the client's stream, so send it only to hosts that you trust.
 #[must_use]
 pub fn headers() -> HeaderMap {
     let id = current().client_id();
@@ -132,7 +132,7 @@ pub fn headers() -> HeaderMap {
         .collect()
 }
 
-/// The client that a request names. Whatever is wrong with the header, the request must not suffer from it.
+/// Returns the client that a request names. A malformed header must not break the request.
 fn client_of(headers: &HeaderMap) -> Option<ClientId> {
     let mut values = headers.get_all(wire::CLIENT_ID_HEADER).iter();
     let (value, other) = (values.next()?, values.next());
@@ -142,7 +142,7 @@ fn client_of(headers: &HeaderMap) -> Option<ClientId> {
     value.to_str().ok()?.trim().parse().ok()
 }
 
-/// The route that a request took, or else its path.
+/// Returns the route that matched a request, or else its path.
 fn route(parts: &Parts) -> &str {
     #[cfg(feature = "server")]
     if let Some(route) = parts.extensions.get::<axum::extract::MatchedPath>() {
@@ -160,7 +160,7 @@ impl<S> Layer<S> for ScopeLayer {
     }
 }
 
-/// A service whose requests are watched: see [`ScopeLayer`].
+/// A service whose requests are watched; see [`ScopeLayer`].
 #[derive(Clone, Debug)]
 pub struct ScopeService<S> {
     inner: S,

@@ -1,4 +1,4 @@
-//! The `tracing` layer that sends what happens in a watched request to its watcher.
+//! The `tracing` layer that sends the events of a watched request to its watcher.
 
 mod fields;
 mod filter;
@@ -18,18 +18,18 @@ use self::filter::{ScopeFilter, Targets};
 use crate::message::{Level, Message, Outcome};
 use crate::scope::{self, Key, OperationGuard, Scope, current, levels};
 
-/// Sends the events of a watched request to its watcher, as many as that one asks for: the layer has a filter of its own, which follows the
-/// watcher, and no other layer sees more or less than without it.
+/// Returns a layer that sends the events of a watched request to its watcher, down to the level that the watcher asks for. The layer has a
+/// filter of its own for that; other layers see what they see without it.
 ///
-/// A task must carry its span on, or its events are missing: `tokio::spawn(work.in_current_span())`, not `tokio::spawn(work)`. A span that is
-/// created in a scope is bound to it, on whatever thread it is entered.
+/// A spawned task must carry its span, or its events are missing: `tokio::spawn(work.in_current_span())`, not `tokio::spawn(work)`. A span
+/// that is created in a scope is bound to it, on any thread that enters it.
 ///
-/// The fields `progress.current`, `progress.total`, `progress.unit`, `outcome` and `event` have the meaning of a message's parts; `message` is its
-/// text. All others become its `fields`, with `target`. A span with a field `operation` is an operation of that name: it ends as its
-/// recorded `outcome` says, else `failed` after an error in it, `cancelled` if a watcher asked for that, else `ok`.
+/// The fields `progress.current`, `progress.total`, `progress.unit`, `outcome` and `event` become those parts of a message; `message` is its
+/// text. All others become its `fields`, with `target`. A span with a field `operation` is an operation of that name: it ends with its
+/// recorded `outcome`, else `failed` after an error in it, `cancelled` if a watcher asked for that, else `ok`.
 ///
-/// A filter of the whole registry, such as `registry().with(EnvFilter::…)`, removes events before any layer sees them; make it the filter of the layer
-/// that it is for. A watcher who asks for what is removed so is told that:
+/// A filter of the whole registry, such as `registry().with(EnvFilter::…)`, removes events before any layer sees them; make it the filter of one
+/// layer. A watcher that asks for a level that is removed so gets a message:
 ///
 /// ```standalone_crate
 /// use codechat::{Change, ControlRequest, Hub, Level, Limits, Position, Publisher, Update};
@@ -73,7 +73,7 @@ where
     TracingOptions::new().layer()
 }
 
-/// What [`tracing_layer`] sends.
+/// Options of [`tracing_layer`]: what is sent.
 #[derive(Clone, Debug, Default)]
 pub struct TracingOptions {
     targets: Targets,
@@ -87,19 +87,19 @@ pub enum Spans {
     /// Those with a field `operation`.
     #[default]
     Marked,
-    /// Besides, all others of the level info or above, under their own names: of a target in
+    /// Also all others of the level info or above, under their own names; of a target in
     /// [`TracingOptions::target`], those of its level or above.
     Info,
 }
 
 impl TracingOptions {
-    /// Whatever a watcher asks for.
+    /// The defaults: all targets, at the level that a watcher asks for.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sends events of targets that begin with `name` only down to `level`. Of several that fit, the last one counts.
+    /// Sends events of targets that begin with `name` only down to `level`. If several match, the last one counts.
     #[must_use]
     pub fn target(mut self, name: &str, level: LevelFilter) -> Self {
         self.targets.0.push((name.into(), level));
@@ -113,7 +113,7 @@ impl TracingOptions {
         self
     }
 
-    /// The layer.
+    /// Returns the layer.
     #[must_use]
     pub fn layer<S>(self) -> impl Layer<S>
     where
@@ -134,7 +134,7 @@ struct ScopeEvents {
     spans: Spans,
 }
 
-/// What a span carries on.
+/// The data of a span in a scope.
 struct InSpan {
     scope: Scope,
     /// Set if it is an operation.
@@ -145,11 +145,11 @@ struct InSpan {
 }
 
 thread_local! {
-    /// Whether an event is being read: what happens meanwhile is of its formatting.
+    /// Whether an event is being read: events meanwhile come from formatting it, and are ignored.
     static IS_READING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Reads fields, unless that is what happens on this thread already.
+/// Reads fields, unless this thread is already reading some.
 fn read(record: impl FnOnce(&mut Fields)) -> Option<Fields> {
     struct Read;
     impl Drop for Read {
@@ -265,7 +265,7 @@ where
     }
 }
 
-/// The level of a message by that of an event.
+/// Returns the level of a message for that of an event.
 fn level(metadata: &Metadata<'_>) -> Level {
     match *metadata.level() {
         tracing_core::Level::TRACE => Level::Trace,
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn every_span_of_info_is_an_operation_if_that_is_wanted() {
+    fn every_span_of_info_is_an_operation_with_spans_info() {
         let layer = TracingOptions::new().spans(Spans::Info);
         let layer = layer.target("quiet", LevelFilter::WARN).layer();
         let hub = Hub::new(Limits::default());
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_without_a_filter_sees_what_it_saw() {
+    fn a_layer_without_a_filter_sees_the_same_as_before() {
         let (before, after, filtered) = (Other::default(), Other::default(), Other::default());
         with_default(registry().with(before.clone()).with(tracing_layer()), log);
         with_default(registry().with(tracing_layer()).with(after.clone()), log);

@@ -1,4 +1,4 @@
-//! Where an application's messages go, and which of its operations run there.
+//! The destination of an application's messages, and the operations that run there.
 
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -13,7 +13,7 @@ use crate::lock::lock;
 use crate::message::{Message, OPERATION_MAX_CHARS, Operation};
 use crate::message_builder;
 
-/// What takes the messages, and which operations run there.
+/// A hub or a server, and the operations that run there.
 pub(crate) struct Destination {
     to: To,
     /// A short lock; none other is taken while it is held.
@@ -26,7 +26,7 @@ enum To {
     Http(HttpDestination),
 }
 
-/// A panic elsewhere leaves all of it whole, whichever features there are.
+/// A panic elsewhere leaves its state valid, with any features.
 impl std::panic::RefUnwindSafe for Destination {}
 
 /// A hub in the same process.
@@ -69,7 +69,7 @@ impl Destination {
         }
     }
 
-    /// The server that takes the messages; `None` if a hub does.
+    /// Returns the server that takes the messages; `None` if a hub does.
     #[cfg(feature = "client")]
     pub(crate) fn as_http(&self) -> Option<&HttpDestination> {
         match &self.to {
@@ -78,7 +78,7 @@ impl Destination {
         }
     }
 
-    /// Publishes a message; true if a hub took it.
+    /// Publishes a message; returns whether a hub took it.
     pub(crate) fn publish(&self, id: ClientId, message: Message) -> bool {
         match &self.to {
             To::Hub(it) => it.publish(id, message),
@@ -90,8 +90,8 @@ impl Destination {
         }
     }
 
-    /// Listens to a hub's control requests; `None` if the client is not known there, or too many listen. A server's come by
-    /// `HttpDestination::enter`.
+    /// Opens a hub's control stream; `None` if the client is unknown there, or too many listen. A server's control requests come
+    /// by `HttpDestination::enter`.
     pub(crate) fn listen(
         &self,
         id: ClientId,
@@ -104,7 +104,7 @@ impl Destination {
         }
     }
 
-    /// Takes a name for an operation of this client: this one, or with ` #2` and so on while another runs by it.
+    /// Reserves a name for an operation of this client: this one, or with ` #2` and so on while it is taken.
     pub(crate) fn begin(&self, id: ClientId, name: &str) -> Operation {
         let mut running = lock(&self.running);
         let mut names = (1..).map(|count| numbered(name, count));
@@ -119,7 +119,7 @@ impl Destination {
         name
     }
 
-    /// Gives an operation's name back.
+    /// Releases an operation's name.
     pub(crate) fn end(&self, id: ClientId, operation: &Operation) {
         let mut running = lock(&self.running);
         running.remove(&(id, operation.clone()));
@@ -139,7 +139,7 @@ impl HubDestination {
     }
 }
 
-/// The name of the operation that is this one among those of the same name.
+/// Returns the name of the operation with this number among those of the same name.
 fn numbered(name: &str, count: usize) -> Operation {
     let suffix = if count == 1 {
         String::new()

@@ -19,10 +19,10 @@ use crate::client::Client;
 use crate::event::ClientId;
 use crate::message::{Message, Operation};
 
-/// A server that takes the messages.
+/// A server as the destination of messages.
 pub(crate) struct HttpDestination {
     sender: Arc<Sender>,
-    /// The thread that sends, once there is one; `None` if the system has no room for it.
+    /// The thread that sends, once it was started; `None` if the system could not start it.
     thread: OnceLock<Option<Thread>>,
     /// Ends the thread.
     over: CancellationToken,
@@ -30,14 +30,14 @@ pub(crate) struct HttpDestination {
 
 /// A thread with a runtime of its own.
 struct Thread {
-    /// Where its tasks are spawned.
+    /// Spawns tasks in it.
     tasks: Handle,
     /// The process that it is in.
     process: u32,
 }
 
 impl Thread {
-    /// Whether it is in this process. A fork takes none along.
+    /// Returns whether it is in this process. The child of a fork does not have it.
     fn is_here(&self) -> bool {
         self.process == process::id()
     }
@@ -54,11 +54,11 @@ impl HttpDestination {
 
     pub(super) fn publish(&self, id: ClientId, message: Message) {
         self.sender.queue.push(id, message);
-        // Not when the publisher is made: a process may fork before it works on requests.
+        // Not started when the publisher is made: a process may fork before it works on requests.
         self.thread();
     }
 
-    /// Has a scope told what is asked of its client's publishers.
+    /// Adds a scope, which gets its client's control requests from now on.
     pub(crate) fn enter(&self, id: ClientId, scope: &Weak<dyn Controlled>) {
         let listener = self.sender.queue.enter(id, scope);
         if let (Some(over), Some(thread)) = (listener, self.thread()) {
@@ -83,7 +83,7 @@ impl HttpDestination {
         }
     }
 
-    /// Waits until everything is sent, for at most this long; not at all if nothing sends.
+    /// Waits until everything is sent, for at most this long; not at all if no thread sends.
     pub(super) async fn flush(&self, within: Duration) {
         let thread = self.thread.get().and_then(Option::as_ref);
         let Some(thread) = thread.filter(|it| it.is_here()) else {
@@ -118,7 +118,7 @@ fn start(sender: &Arc<Sender>, over: CancellationToken) -> Option<Thread> {
             runtime.block_on(over.cancelled());
         }
     };
-    // The thread comes first: a runtime for which there is none would be dropped here, which panics in async code.
+    // The thread first: if it cannot be started, a runtime would be dropped here, which panics in async code.
     let started = thread::Builder::new().name("codechat".into()).spawn(run);
     let started = started.and_then(|_| {
         let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -150,7 +150,7 @@ mod tests {
     use crate::publisher::destination::Destination;
     use crate::scope::Scope;
 
-    /// Publishes to nobody.
+    /// Returns a destination at which no server listens.
     fn destination() -> HttpDestination {
         let server = "http://127.0.0.1:9".parse().unwrap();
         HttpDestination::new(Client::new(server, ClientOptions::default()).unwrap())
@@ -160,7 +160,7 @@ mod tests {
         &destination.as_http().unwrap().sender.queue
     }
 
-    /// What a watcher asks for.
+    /// Returns a watcher's control request.
     fn asks(level: Option<Level>, cancel: Option<Cancel>) -> ControlState {
         ControlState {
             subscribers: 1,
@@ -176,7 +176,7 @@ mod tests {
         let forked = HttpDestination {
             sender: Arc::clone(&destination.sender),
             thread: OnceLock::from(Some(Thread {
-                // As a child of a fork sees it: its tasks are never run.
+                // As in the child of a fork: its tasks are never run.
                 tasks: thread.tasks.clone(),
                 process: thread.process + 1,
             })),
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cancel_ends_with_its_operation_though_the_server_says_it_for_longer() {
+    fn a_cancel_ends_with_its_operation_even_if_the_server_reports_it_longer() {
         let destination = Arc::new(Destination::http(destination()));
         let id = ClientId::random();
         let scope = Scope::new(Arc::clone(&destination), id);
@@ -202,14 +202,14 @@ mod tests {
         let next = scope.operation("a");
         assert!(!next.is_cancelled() && !scope.cancelled().is_cancelled());
         assert!(beside.is_cancelled() && other.cancelled().is_cancelled());
-        // The server says that nothing is asked for any more, and is asked again.
+        // The server reports no cancel any more, and then a new one.
         queue(&destination).set_control(id, asks(None, None), false);
         queue(&destination).set_control(id, cancel, false);
         assert!(next.is_cancelled() && scope.cancelled().is_cancelled());
     }
 
     #[test]
-    fn what_was_asked_for_is_over_once_the_server_does_not_know_the_client() {
+    fn control_requests_end_if_the_server_does_not_know_the_client() {
         let destination = Arc::new(Destination::http(destination()));
         let id = ClientId::random();
         let scope = Scope::new(Arc::clone(&destination), id);
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_that_comes_while_its_client_wakes_is_awake() {
+    fn a_scope_that_is_added_while_its_client_wakes_is_awake() {
         let destination = Arc::new(Destination::http(destination()));
         let id = ClientId::random();
         let _first = Scope::new(Arc::clone(&destination), id);

@@ -1,4 +1,4 @@
-//! Which server an application publishes to, from its own settings or from the environment.
+//! The server that an application publishes to, from its own settings or from the environment.
 
 use std::env;
 use std::io;
@@ -12,16 +12,16 @@ use crate::file_error;
 use crate::token::Token;
 use crate::wire::DEFAULT_LISTEN;
 
-/// How an application publishes over HTTP.
+/// Options of publishing over HTTP.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct HttpOptions {
-    /// What the server asks for before it takes messages.
+    /// The server's token, if it needs one.
     pub token: Option<Token>,
 }
 
 impl HttpOptions {
-    /// The defaults: no token.
+    /// Returns the defaults: no token.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -35,12 +35,12 @@ impl HttpOptions {
     }
 }
 
-/// Why a publisher cannot be made. Nothing is asked of the server for that. Each text names the cause, which is no
-/// [`source`](std::error::Error::source) of its own: it would be printed twice.
+/// Why a publisher cannot be made. No request is made to find out. Each text names the cause, which is therefore not its
+/// [`source`](std::error::Error::source): it would be printed twice.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SetupError {
-    /// `CODECHAT_SERVER` is no server's address.
+    /// `CODECHAT_SERVER` is not a server's address.
     #[error("CODECHAT_SERVER: {0}")]
     Server(BadServerUrl),
     /// The file in `CODECHAT_TOKEN_FILE` cannot be read, or is empty, or too long to hold a token.
@@ -51,12 +51,12 @@ pub enum SetupError {
         /// What is wrong with it.
         error: io::Error,
     },
-    /// The token is no single word of ASCII, or the HTTP library does not start.
+    /// The token is not a single word of ASCII, or the HTTP library does not start.
     #[error(transparent)]
     Client(#[from] ClientError),
 }
 
-/// A client of this server.
+/// Returns a client of this server.
 pub(super) fn client(server: ServerUrl, options: HttpOptions) -> Result<Client, SetupError> {
     if options.token.as_ref().is_some_and(|it| !it.is_sendable()) {
         return Err(ClientError::BadToken.into());
@@ -68,7 +68,7 @@ pub(super) fn client(server: ServerUrl, options: HttpOptions) -> Result<Client, 
     Ok(Client::new(server, options)?)
 }
 
-/// A client of the server that the environment names; `None` if it says that nothing is published.
+/// Returns a client of the server that the environment names; `None` if it says to publish nothing.
 pub(super) fn client_from_env() -> Result<Option<Client>, SetupError> {
     let text = |name| env::var(name).ok().filter(|it| !it.trim().is_empty());
     if text("CODECHAT_PUBLISH").is_some_and(|it| it.trim().eq_ignore_ascii_case("off")) {

@@ -1,4 +1,4 @@
-//! Which scope is current on a thread: the one that was entered last.
+//! The current scope of a thread: the one that was entered last.
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
@@ -14,16 +14,16 @@ thread_local! {
     static NEXT: Cell<u64> = const { Cell::new(0) };
 }
 
-/// What entered a scope. Spans may be left in another order than they were entered in.
+/// What a scope was entered by. Spans may be left in another order than they were entered in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Key {
     Guard(u64),
     Span(u64),
 }
 
-/// The scope of the request that this thread works on at the moment; [`Scope::none`] if there is none.
+/// Returns the scope of the request that this thread works on; [`Scope::none`] if there is none.
 ///
-/// It is that of [`ScopeLayer`](crate::ScopeLayer) within its handler, of [`Scope::in_scope`], of a future in [`Scope::bind`], and
+/// It is the one of [`ScopeLayer`](crate::ScopeLayer) within its handler, of [`Scope::in_scope`], of a future in [`Scope::bind`], and
 /// of a `tracing` span that was created in one, if there is a [`tracing_layer`](crate::tracing_layer()). A bare `tokio::spawn` does not
 /// carry it on.
 #[must_use]
@@ -32,12 +32,12 @@ pub fn current() -> Scope {
     last.ok().flatten().unwrap_or_default()
 }
 
-/// Whether there is a current scope.
+/// Returns whether there is a current scope.
 pub(crate) fn is_here() -> bool {
     here(Scope::is_some)
 }
 
-/// Whether the current scope wants messages of this level.
+/// Returns whether the current scope wants messages of this level.
 pub(crate) fn wants_here(level: Level) -> bool {
     here(|it| it.wants(level))
 }
@@ -55,21 +55,21 @@ pub(crate) fn enter(key: Key, scope: Scope) {
     let _ = ENTERED.try_with(|it| it.try_borrow_mut().map(|mut it| it.push((key, scope))));
 }
 
-/// Takes back the newest [`enter`] with this key, if there is one.
+/// Undoes the newest [`enter`] with this key, if there is one.
 pub(crate) fn leave(key: Key) {
     let left = ENTERED.try_with(|it| {
         let mut entered = it.try_borrow_mut().ok()?;
         let place = entered.iter().rposition(|it| it.0 == key)?;
         Some(entered.remove(place))
     });
-    // Its last clone may go with it, which tells watchers: not while the list is borrowed.
+    // This may be its last clone, whose drop informs watchers: not while the list is borrowed.
     drop(left);
 }
 
-/// A scope is the current one for as long as this lives.
+/// Guard of the current scope, which is left when this is dropped.
 pub(crate) struct Entered {
     key: Key,
-    /// It belongs to its thread.
+    /// Makes it `!Send`: it belongs to its thread.
     _here: std::marker::PhantomData<*const ()>,
 }
 
@@ -91,7 +91,7 @@ impl Drop for Entered {
 }
 
 pin_project! {
-    /// A future with a scope: see [`Scope::bind`].
+    /// A future with a scope; see [`Scope::bind`].
     #[derive(Debug)]
     pub struct Bound<F> {
         scope: Scope,

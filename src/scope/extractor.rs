@@ -1,4 +1,4 @@
-//! A handler may take its request's scope as an argument.
+//! The extractor with which a handler takes its request's scope as an argument.
 
 use std::convert::Infallible;
 
@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 
 use super::Scope;
 
-/// The scope of the request, if a `ScopeLayer` found one, or else [`Scope::none`].
+/// Extracts the scope that a `ScopeLayer` found, or else [`Scope::none`].
 impl<S: Sync> FromRequestParts<S> for Scope {
     type Rejection = Infallible;
 

@@ -1,7 +1,7 @@
-//! The finest level that any scope of this process wants: what `tracing` callsites below it cost next to nothing.
+//! The finest level that any scope of this process wants. `tracing` callsites of finer levels cost next to nothing.
 //!
-//! The caches of `tracing` have to be told of each change, at 0.1 µs a callsite. So a finer level holds at once, and a coarser one only if the
-//! last change is a second ago: requests that follow each other closely change nothing.
+//! Each change has the caches of `tracing` rebuilt, at 0.1 µs a callsite. So a finer level is applied at once, but a coarser one only a second
+//! after the last change: requests that follow each other closely change nothing.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
@@ -12,14 +12,14 @@ use tracing_core::callsite::rebuild_interest_cache;
 use crate::lock::lock;
 use crate::message::Level;
 
-/// Stands for no level at all.
+/// The number that stands for no level.
 pub(super) const NONE: u8 = 5;
-/// Nobody logs by this target.
+/// A target that no application uses.
 const PROBE: &str = "codechat_probe";
-/// No coarser level is told within this of the last change.
+/// The time after a change within which no coarser level is applied.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What is told; read by every callsite that is registered.
+/// The level that is applied; read by every callsite that is registered.
 static FINEST: AtomicU8 = AtomicU8::new(NONE);
 /// A short lock; none other is taken while it is held.
 static WANTED: Mutex<Wanted> = Mutex::new(Wanted {
@@ -29,31 +29,31 @@ static WANTED: Mutex<Wanted> = Mutex::new(Wanted {
 });
 
 struct Wanted {
-    /// How many scopes want each level as their finest. Two changes of one scope may be noted in either order, so that a number
-    /// may be negative for a moment.
+    /// The number of scopes that want each level as their finest. Two changes of one scope may be noted in either order, so
+    /// that a number may be negative for a moment.
     scopes: [isize; 5],
     changed: Option<Instant>,
-    /// Whether there is a layer that has to be told.
+    /// Whether there is a layer whose callsites have to be rebuilt.
     is_followed: bool,
 }
 
-/// The level of this number, counted from the finest; `None` if there is none.
+/// Returns the level of this number, counted from the finest; `None` if there is none.
 pub(super) fn at(number: u8) -> Option<Level> {
     Level::ALL.get(usize::from(number)).copied()
 }
 
-/// The finest level that any scope wants, or wanted a moment ago.
+/// Returns the finest level that any scope wants, or wanted a moment ago.
 pub(crate) fn finest() -> Option<Level> {
     at(FINEST.load(Relaxed))
 }
 
-/// Has the caches of `tracing` told of changes from now on.
+/// Has the caches of `tracing` rebuilt at changes from now on.
 pub(crate) fn follow() {
     lock(&WANTED).is_followed = true;
 }
 
-/// The finest level that reaches the layer, if that is less fine than this one: a filter of the whole process, or of its build, removes
-/// the rest before any layer sees it. To be asked within a scope that wants this level.
+/// Returns the finest level that reaches the layer if it is coarser than this one: a filter of the whole process, or of its build,
+/// removes finer events before any layer. To be called within a scope that wants this level.
 pub(super) fn removed_above(level: Level) -> Option<Level> {
     macro_rules! is_enabled {
         ($level:ident) => {
@@ -73,7 +73,7 @@ pub(super) fn removed_above(level: Level) -> Option<Level> {
     Level::ALL.into_iter().find(|it| is_enabled(*it))
 }
 
-/// Notes that a scope came, wants another level, or went.
+/// Notes that a scope was made, wants another level, or was dropped.
 pub(super) fn change(from: Option<Level>, to: Option<Level>) {
     if from == to {
         return;

@@ -1,7 +1,7 @@
-//! What all clones of a scope share: where its messages go, what its watcher asks for, and which of its operations run.
+//! The state that all clones of a scope share: where its messages go, what its watcher asks for, and which of its operations run.
 //!
-//! What is asked for comes by a control stream that no task reads: the hub wakes it, on the thread of whoever asks, and that is
-//! when it is read.
+//! Control requests come by a control stream that no task reads: the hub wakes it, on the requesting thread, which then reads
+//! it.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, Weak};
@@ -21,7 +21,7 @@ use crate::publisher::destination::Destination;
 #[cfg(feature = "client")]
 use crate::publisher::http::{Controlled, Standing};
 
-/// A progress without text is sent at most once in this.
+/// The shortest time between two progress messages without text.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) struct Link {
@@ -29,11 +29,11 @@ pub(super) struct Link {
     destination: Arc<Destination>,
     /// The finest level that is sent.
     finest: AtomicU8,
-    /// Whether its watcher was told that the application removes what it asks for.
+    /// Whether its watcher was informed that the application filters out the level that it asks for.
     is_told: AtomicBool,
     /// A short lock; none other is taken while it is held.
     state: Mutex<State>,
-    /// `None` if the client is not known, or has ended. The hub is read and `state` is set under this lock, but nothing is dropped:
+    /// `None` if the client is unknown or has ended. The hub is read and `state` is set under this lock, but nothing is dropped:
     /// that would wake other links, which have locks of their own.
     control: Mutex<Option<ControlStream>>,
 }
@@ -47,7 +47,7 @@ struct State {
     running: Vec<Arc<Running>>,
 }
 
-/// An operation that has begun and has not ended.
+/// An operation that has started and has not ended.
 pub(super) struct Running {
     pub(super) name: Operation,
     progress: Mutex<Throttle>,
@@ -112,7 +112,7 @@ impl Link {
         lock(&self.state).known.clone()
     }
 
-    /// Begins an operation under this name, or one that is free.
+    /// Starts an operation under this name, or a free one made from it.
     pub(super) fn begin(&self, name: &str) -> Arc<Running> {
         let name = self.destination.begin(self.id, name);
         let mut state = lock(&self.state);
@@ -132,7 +132,7 @@ impl Link {
         running
     }
 
-    /// Ends an operation, whose outcome was sent.
+    /// Removes an operation whose outcome was sent.
     pub(super) fn end(&self, running: &Arc<Running>) {
         self.destination.end(self.id, &running.name);
         let mut state = lock(&self.state);
@@ -140,18 +140,18 @@ impl Link {
         state.renew_token();
     }
 
-    /// The operation of this name, if it runs in this scope.
+    /// Returns the operation of this name if it runs in this scope.
     pub(super) fn running(&self, name: &Operation) -> Option<Arc<Running>> {
         let state = lock(&self.state);
         state.running.iter().find(|it| it.name == *name).cloned()
     }
 
-    /// A control stream that stands for an operation's publisher.
+    /// Opens a control stream that stands for an operation's publisher.
     pub(super) fn stand_for(&self, operation: &Operation) -> Option<ControlStream> {
         self.destination.listen(self.id, Some(operation.clone()))
     }
 
-    /// Says that an operation begins.
+    /// Publishes the start of an operation.
     pub(super) fn send_start(self: &Arc<Self>, running: &Running) {
         if self.wants(Level::Info) {
             let text = format!("{STARTED}{}", running.name.as_str());
@@ -177,12 +177,12 @@ impl Link {
     fn publish(self: &Arc<Self>, message: Message) {
         let is_taken = self.destination.publish(self.id, message);
         if is_taken && lock(&self.control).is_none() {
-            // The client was not known before.
+            // The client was unknown before.
             self.listen();
         }
     }
 
-    /// Opens the control stream, and reads how things stand.
+    /// Opens the control stream, and reads its first state.
     fn listen(self: &Arc<Self>) {
         let Some(stream) = self.destination.listen(self.id, None) else {
             return;
@@ -192,7 +192,7 @@ impl Link {
         self.read_control();
     }
 
-    /// Reads what is news of the control stream, and leaves a waker that reads on.
+    /// Reads the newest state of the control stream, and leaves a waker that reads the next.
     fn read_control(self: &Arc<Self>) {
         let waker = Waker::from(Arc::new(ControlWaker(Arc::downgrade(self))));
         let mut cx = Context::from_waker(&waker);
@@ -220,7 +220,7 @@ impl Link {
         }
     }
 
-    /// Notes how things stand. What follows from it must wait until no lock is held: it runs others' code.
+    /// Stores a new state. Its consequences must wait until no lock is held: they run others' code.
     #[must_use]
     fn set_known(&self, known: ControlState) -> Consequences {
         let mut state = lock(&self.state);
@@ -272,12 +272,12 @@ impl Link {
     }
 }
 
-/// What follows from how things stand.
+/// The consequences of a new state.
 struct Consequences {
-    /// To be cancelled.
+    /// Tokens to cancel.
     token: Option<CancellationToken>,
     levels: (Option<Level>, Option<Level>),
-    /// The level that a watcher asks for.
+    /// The level that a watcher asks for, if it is new.
     asked: Option<Level>,
 }
 
@@ -301,7 +301,7 @@ impl Controlled for Link {
 }
 
 impl State {
-    /// Notes that a watcher asks to cancel; whether that is about this scope.
+    /// Notes that a watcher asks to cancel; returns whether that concerns this scope.
     fn cancel(&self, cancel: &Cancel) -> bool {
         let mut is_about = cancel.operation.is_none();
         for running in &self.running {
@@ -313,7 +313,7 @@ impl State {
         is_about
     }
 
-    /// Once nothing runs that was to be cancelled, what begins next is not.
+    /// Forgets the cancel once nothing that it concerned runs: later operations are not cancelled.
     fn renew_token(&mut self) {
         let is_asked = self.known.requested.cancel.is_some();
         let is_ending = self.running.iter().any(|it| it.is_cancelled());
@@ -328,8 +328,8 @@ impl Running {
         self.is_cancelled.load(Relaxed)
     }
 
-    /// Whether a message is a progress without text that comes too soon after the last. The newest such progress goes with the
-    /// outcome, unless another comes before it.
+    /// Returns whether a message is a progress without text that comes too soon after the last one. The newest of those is sent
+    /// with the outcome, unless another progress is sent before.
     fn holds_back(&self, message: &mut Message) -> bool {
         let mut throttle = lock(&self.progress);
         let now = Instant::now();
@@ -352,7 +352,7 @@ impl Running {
     }
 }
 
-/// Reads the control stream of a link, for as long as that is there.
+/// Waker that reads the control stream of a link if the link still exists.
 struct ControlWaker(Weak<Link>);
 
 impl Wake for ControlWaker {

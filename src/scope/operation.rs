@@ -1,4 +1,4 @@
-//! An operation, from its start to its outcome.
+//! The guard of an operation, from its start to its outcome.
 
 use std::fmt;
 use std::thread;
@@ -11,15 +11,15 @@ use crate::hub::ControlStream;
 use crate::message::{Level, Message, Outcome};
 use crate::message_builder::{self, Number};
 
-/// An operation that runs. Dropped unfinished it ends all the same: as `cancelled` if a watcher asked for that, else as `failed`.
+/// A running operation. If it is dropped unfinished, it ends as `cancelled` if a watcher asked for that, else as `failed`.
 ///
-/// While it runs, its client does not end for want of activity.
+/// While it runs, its client does not end as idle.
 #[must_use = "dropping it ends the operation"]
 pub struct OperationGuard {
     scope: Scope,
     unit: Option<Box<str>>,
     begun: Instant,
-    /// Keeps the client from ending as idle. Dropped after the outcome, and tells watchers if there was none.
+    /// Keeps the client from ending as idle. Dropped after the outcome; if there was none, watchers are informed.
     stands: Option<ControlStream>,
 }
 
@@ -45,13 +45,13 @@ impl OperationGuard {
         guard
     }
 
-    /// Sets what its progress counts, such as `files`.
+    /// Sets the unit of its progress, such as `files`.
     pub fn unit(mut self, unit: &str) -> Self {
         self.unit = Some(unit.into());
         self
     }
 
-    /// Says how far it is, at most 10 times a second. The last one is sent with the outcome if not before.
+    /// Sends its progress, at most 10 times a second. The last one is sent with the outcome if not before.
     pub fn progress<N: Number>(&self, current: N, total: Option<N>) {
         let progress = message_builder::progress(current, total, self.unit.as_deref());
         if progress.is_some() {
@@ -62,30 +62,30 @@ impl OperationGuard {
         }
     }
 
-    /// The scope within the operation: what it sends belongs to the operation.
+    /// Returns the scope within the operation, whose messages belong to the operation.
     #[must_use]
     pub fn scope(&self) -> &Scope {
         &self.scope
     }
 
-    /// Whether a watcher asked to cancel it.
+    /// Returns whether a watcher asked to cancel it.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         let running = self.scope.operation.as_ref();
         running.is_some_and(|it| it.is_cancelled())
     }
 
-    /// Ends it.
+    /// Ends it with this outcome.
     pub fn finish(self, outcome: Outcome) {
         self.finish_with(outcome, None);
     }
 
-    /// Ends it; a text goes before how it ended and after what time.
+    /// Ends it with this outcome; the message is the text, the outcome and the time that it took.
     pub(crate) fn finish_with(mut self, outcome: Outcome, text: Option<String>) {
         self.end(outcome, text);
     }
 
-    /// The time since it began, as people write it.
+    /// Returns the time since it started, as people write it.
     pub(crate) fn took(&self) -> String {
         let took = self.begun.elapsed();
         match took.as_secs() {
@@ -94,7 +94,7 @@ impl OperationGuard {
         }
     }
 
-    /// Sends the outcome; the first one counts.
+    /// Sends the outcome, unless there was one.
     fn end(&mut self, outcome: Outcome, text: Option<String>) {
         let Some(running) = self.scope.operation.take() else {
             return;

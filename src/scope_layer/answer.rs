@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use super::watched::Watched;
 
 pin_project! {
-    /// A handler at work: see [`ScopeLayer`](super::ScopeLayer).
+    /// The future of a watched handler; see [`ScopeLayer`](super::ScopeLayer).
     pub struct ScopeFuture<F> {
         #[pin]
         future: F,
@@ -58,13 +58,13 @@ where
 }
 
 pin_project! {
-    /// The body of an answer: see [`ScopeLayer`](super::ScopeLayer).
+    /// The body of a watched answer; see [`ScopeLayer`](super::ScopeLayer).
     pub struct ScopeBody<B> {
         #[pin]
         body: B,
         watched: Option<Box<Watched>>,
         status: StatusCode,
-        // Bytes that are to come, if the head says so: nobody asks for more.
+        // How many bytes the head announced: after them the body is not polled again.
         left: Option<u64>,
     }
 }

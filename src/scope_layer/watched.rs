@@ -1,4 +1,4 @@
-//! A request that is watched, from its head to the end of its answer.
+//! A watched request, from its head to the end of its answer.
 
 use http::{Method, StatusCode};
 use tracing::Span;
@@ -8,13 +8,13 @@ use crate::scope::{OperationGuard, Scope};
 
 pub(super) struct Watched {
     scope: Scope,
-    /// `None` once it has its outcome, or if requests are no operations.
+    /// `None` once it has its outcome, or if requests are not operations.
     operation: Option<OperationGuard>,
-    /// What `in_current_span()` binds a task to. Only `tracing_layer` sees it.
+    /// The span that `in_current_span()` binds a task to. Only `tracing_layer` sees it.
     span: Span,
     /// Whether the answer has no body, whatever its head says.
     is_head: bool,
-    /// Whether the handler or the body is running: still so when this is dropped, it has panicked.
+    /// Whether the handler or the body is being polled: if so at the drop, it has panicked.
     is_running: bool,
 }
 
@@ -47,7 +47,7 @@ impl Watched {
         result
     }
 
-    /// The answer is out.
+    /// Ends the operation with the outcome that the status stands for.
     pub(super) fn finish(mut self, status: StatusCode) {
         let Some(operation) = self.operation.take() else {
             return;
@@ -63,7 +63,7 @@ impl Watched {
         operation.finish_with(outcome, Some(text));
     }
 
-    /// The handler, or its body, has failed.
+    /// Ends the operation after an error of the handler or the body.
     pub(super) fn fail(mut self) {
         if let Some(operation) = self.operation.take() {
             operation.finish(Outcome::Failed);

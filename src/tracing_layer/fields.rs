@@ -1,4 +1,4 @@
-//! What the fields of an event or a span say.
+//! Messages made of the fields of an event or a span.
 
 use std::fmt::{Debug, Write};
 
@@ -25,7 +25,7 @@ impl Fields {
         message_builder::progress(self.current?, self.total, self.unit.as_deref())
     }
 
-    /// The message of an event. One without a text says its other fields instead, unless it is a progress.
+    /// Returns the message of an event. If it has no text, its other fields are the text, unless it is a progress.
     pub(super) fn into_message(self, level: Level, target: &str) -> Message {
         let progress = self.progress();
         let mut text = self.text;

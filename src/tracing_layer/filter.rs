@@ -1,4 +1,4 @@
-//! Which events and spans the layer sees: what the watcher of the current scope asks for.
+//! The layer's filter: it lets through what the watcher of the current scope asks for.
 //!
 //! A callsite is never enabled for good: its interest would then outlive the scope, and `log_enabled!` could lose spans
 //! (tokio-rs/tracing#2519).
@@ -12,15 +12,15 @@ use tracing_subscriber::layer::{Context, Filter};
 use super::level;
 use crate::scope::{is_here, levels, wants_here};
 
-/// The target of this crate's own events, which are about watching, not about what is watched.
+/// The target of this crate's own events, which do not belong to any request.
 const OWN: &str = "codechat";
 
-/// The finest level that is sent of each target that is named.
+/// The finest level that is sent of each named target.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Targets(pub(super) Vec<(String, LevelFilter)>);
 
 impl Targets {
-    /// Whether what comes from there may be sent at all.
+    /// Returns whether events of this target and level may be sent at all.
     pub(super) fn may_send(&self, metadata: &Metadata<'_>) -> bool {
         let target = metadata.target();
         let mut limits = self.0.iter().rev();
@@ -39,7 +39,7 @@ pub(super) struct ScopeFilter {
 impl<S: Subscriber> Filter<S> for ScopeFilter {
     fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
         if metadata.is_span() {
-            // Of any level: it carries the scope on.
+            // At any level: a span carries the scope.
             is_here()
         } else {
             wants_here(level(metadata)) && self.targets.may_send(metadata)

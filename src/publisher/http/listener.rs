@@ -1,4 +1,4 @@
-//! Listens to the control requests of watchers, in the publisher's own thread.
+//! Listening to the control requests of watchers, in the publisher's own thread.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -14,15 +14,15 @@ use crate::client::retry::Backoff;
 use crate::event::ClientId;
 use crate::message::Operation;
 
-/// A scope that is older than this has its client's control requests listened to; those of younger ones come with the answers.
+/// The age of a scope from which on its client's control stream is read. Before, control requests come with the answers.
 const LISTEN_AFTER: Duration = Duration::from_millis(250);
-/// The shortest and the longest pause after a control stream that ended, or was refused.
+/// The shortest and the longest pause after a control stream that ended or was refused.
 const LISTEN_AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(1));
 
 type FirstOperation = watch::Receiver<Option<Operation>>;
 
 impl Sender {
-    /// Listens to what is asked of a client, until that is over.
+    /// Reads a client's control stream, again and again, until `over`.
     pub(super) async fn listen(self: Arc<Self>, id: ClientId, over: CancellationToken) {
         let listen = async {
             sleep(LISTEN_AFTER).await;
@@ -44,8 +44,8 @@ impl Sender {
         }
     }
 
-    /// Reads a control stream to its end. Returns whether it stands for an operation that is over, so that another stream
-    /// is needed: opened again, this one would have watchers told that the operation lost its publisher.
+    /// Reads a control stream to its end. Returns whether its operation is over, so that another stream is needed: if this one
+    /// were opened again, watchers would be told that the operation lost its publisher.
     async fn read_control(
         &self,
         id: ClientId,
@@ -77,7 +77,7 @@ impl Sender {
     }
 }
 
-/// Waits until another operation than this one is the first, and not only for a moment: most are short.
+/// Waits until another operation than this one has been the first for some time: most are short.
 async fn another(first: &mut FirstOperation, operation: Option<&Operation>) {
     let is_another = |it: &Option<Operation>| it.is_some() && it.as_ref() != operation;
     while first.wait_for(is_another).await.is_ok() {
@@ -86,6 +86,6 @@ async fn another(first: &mut FirstOperation, operation: Option<&Operation>) {
             return;
         }
     }
-    // The client is forgotten, which ends its listener.
+    // The client was removed, which ends its listener.
     pending::<()>().await;
 }

@@ -1,5 +1,5 @@
-//! Messages that wait to be sent, by client. Pushing never blocks and never fails: a full queue drops its oldest messages, and
-//! counts them.
+//! The messages that wait to be sent, by client. Pushing never blocks and never fails: a full queue drops its oldest messages,
+//! and counts them.
 
 mod backlog;
 mod batch;
@@ -28,9 +28,9 @@ use crate::publisher::PublisherStats;
 #[derive(Default)]
 pub(super) struct Queue {
     state: Mutex<State>,
-    /// Wakes a sender if a client has messages that nobody sends yet.
+    /// Wakes a sender if a client is ready.
     ready: Notify,
-    /// Wakes those who wait for an empty queue.
+    /// Wakes the calls that wait for an empty queue.
     empty: Notify,
 }
 
@@ -52,7 +52,7 @@ impl Queue {
         }
     }
 
-    /// Takes the messages of a client that nobody sends yet, once there are some.
+    /// Takes a batch of the next client that is ready, once there is one.
     pub(super) async fn next(&self) -> Batch {
         loop {
             if let Some(batch) = self.take() {
@@ -71,7 +71,7 @@ impl Queue {
         Some(batch)
     }
 
-    /// Ends a batch: what was not accepted of it is dropped.
+    /// Ends a batch: its messages that were not accepted are dropped.
     pub(super) fn done(&self, batch: &Batch) {
         let mut state = lock(&self.state);
         let accepted = batch.accepted();
@@ -99,7 +99,7 @@ impl Queue {
         self.settle(state, batch.id);
     }
 
-    /// Keeps a batch that is to be sent again after [`Queue::wake`], before what else its client has.
+    /// Keeps a batch to be sent again after [`Queue::wake`], before the client's other messages.
     pub(super) fn pause(&self, batch: Batch) {
         let mut state = lock(&self.state);
         let id = batch.id;
@@ -107,14 +107,14 @@ impl Queue {
             client.sending = Sending::Paused;
             client.again = Some(batch);
         } else {
-            // Nothing is published any more.
+            // Publishing was turned off.
             drop(state);
             self.done(&batch);
         }
     }
 
-    /// Drops a batch whose client the server does not know, and what is pushed for that client until [`Queue::wake`]. The
-    /// client's control requests end. Returns how often in a row the client was not known, from 1.
+    /// Drops a batch of a client that is unknown to the server, and what is pushed for it until [`Queue::wake`]. The client's
+    /// control requests end. Returns how often in a row the client was unknown, from 1.
     pub(super) fn make_dormant(&self, batch: &Batch) -> u32 {
         let mut state = lock(&self.state);
         let Some(client) = state.clients.get_mut(&batch.id) else {
@@ -142,12 +142,12 @@ impl Queue {
         misses
     }
 
-    /// Has a client's messages sent again, after [`Queue::pause`] or [`Queue::make_dormant`].
+    /// Ends a client's [`Queue::pause`] or [`Queue::make_dormant`].
     pub(super) fn wake(&self, id: ClientId) {
         self.wake_from(id, &[Sending::Paused, Sending::Dormant]);
     }
 
-    /// Has a client's messages sent again, after [`Queue::make_dormant`]. A pause goes on.
+    /// Ends a client's [`Queue::make_dormant`]. A pause goes on.
     pub(super) fn wake_dormant(&self, id: ClientId) {
         self.wake_from(id, &[Sending::Dormant]);
     }
@@ -167,7 +167,7 @@ impl Queue {
         }
     }
 
-    /// Drops everything from now on: the server will never take it.
+    /// Drops all messages from now on: the server will never accept them.
     pub(super) fn turn_off(&self) {
         let mut state = lock(&self.state);
         let clients = state.turn_off();
@@ -178,7 +178,7 @@ impl Queue {
         }
     }
 
-    /// Adds a scope of a client. Returns what ends listening to that client's control requests, if nobody listens to them yet.
+    /// Adds a scope of a client. If that client's control stream is not read yet, returns the token that will end reading it.
     pub(super) fn enter(
         &self,
         id: ClientId,
@@ -212,9 +212,9 @@ impl Queue {
         });
     }
 
-    /// Tells scopes the standing of their client, unless it is the one that they were `told`. Repeats that if it changes
-    /// meanwhile: several threads may do so at once, and each scope must get the newest one last. No lock is held, since
-    /// it runs others' code.
+    /// Passes scopes the standing of their client, unless it equals the one that they were `told`. Repeats that if it changes
+    /// meanwhile: several threads may do this at once, and each scope must get the newest one last. No lock is held, since
+    /// this runs others' code.
     fn tell_until_known(
         &self,
         id: ClientId,
@@ -236,19 +236,19 @@ impl Queue {
         }
     }
 
-    /// Takes note that a scope of a client is gone.
+    /// Notes that a scope of a client was dropped.
     pub(super) fn leave(&self, id: ClientId) {
         self.settle(lock(&self.state), id);
     }
 
-    /// Takes note of an operation that began.
+    /// Notes that an operation started.
     pub(super) fn began(&self, id: ClientId, operation: &Operation) {
         if let Some(client) = lock(&self.state).clients.get_mut(&id) {
             client.began(operation);
         }
     }
 
-    /// The operation that a client's control stream is to stand for: the first that runs.
+    /// Returns a receiver of the operation that a client's control stream stands for: the first that runs.
     pub(super) fn first_operation(
         &self,
         id: ClientId,
@@ -257,8 +257,7 @@ impl Queue {
         Some(state.clients.get(&id)?.first_operation.subscribe())
     }
 
-    /// Tells a client's scopes how many watch, and what they ask for: what a control stream says, or, as long as there is none,
-    /// an answer.
+    /// Passes a client's scopes the control state of a control stream, or, if there is none, of an answer.
     pub(super) fn set_control(&self, id: ClientId, control: ControlState, is_stream: bool) {
         if let Some(client) = lock(&self.state).clients.get_mut(&id) {
             client.has_control_stream |= is_stream;
@@ -276,7 +275,7 @@ impl Queue {
         }
     }
 
-    /// Returns how many messages wait, were accepted and were dropped; it does not know whether the server is away.
+    /// Returns the counts of messages; without [`PublisherStats::away`], which the queue does not know.
     pub(super) fn stats(&self) -> PublisherStats {
         let state = lock(&self.state);
         PublisherStats {
@@ -285,7 +284,7 @@ impl Queue {
         }
     }
 
-    /// Ready once nothing waits and nothing is being sent.
+    /// Waits until nothing waits and nothing is being sent.
     pub(super) async fn empty(&self) {
         loop {
             let emptied = self.empty.notified();
@@ -296,7 +295,7 @@ impl Queue {
         }
     }
 
-    /// Ends a change of a client.
+    /// Updates the lists after a change of a client, and wakes what waits for it.
     fn settle(&self, mut state: MutexGuard<'_, State>, id: ClientId) {
         state.settle(id);
         self.tell_if_empty(&state);
@@ -314,7 +313,7 @@ impl Queue {
     }
 }
 
-/// Returns the standing of all clients if nothing is published any more.
+/// Returns the standing of all clients after [`Queue::turn_off`].
 fn off() -> Standing {
     Standing {
         is_dormant: true,

@@ -1,4 +1,4 @@
-//! Sends the messages that wait, in the publisher's own thread.
+//! Sending the queue's messages, in the publisher's own thread.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -15,14 +15,14 @@ use crate::event::ClientId;
 use crate::lock::lock;
 use crate::wire::answer::Published;
 
-/// Upper bound of the requests under way, each of another client. A server may hold one back for as long as a watcher
-/// needs to read, so there are more than the throughput needs.
+/// Upper bound of the requests under way, each of another client. A server may hold one back while a slow watcher reads, so
+/// there are more than the throughput needs.
 pub(super) const REQUESTS: usize = 32;
-/// For how long a message is kept that cannot be sent.
+/// How long a message that cannot be sent is kept.
 const KEPT: Duration = Duration::from_secs(30);
-/// The shortest and the longest pause after which the server is asked for a client again that it does not know.
+/// The shortest and the longest pause before an unknown client is tried again.
 const UNKNOWN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
-/// The log says at most once in this that the server is away, such as one that refuses every other request for its load.
+/// The shortest time between two warnings that the server is away, such as one that refuses every other request.
 const WARN_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
 /// Sends the messages of a queue to a server.
@@ -37,7 +37,7 @@ struct Absence {
     since: Option<Instant>,
     /// When the last one ended.
     ended: Option<Instant>,
-    /// When the log said so last.
+    /// When the last warning was logged.
     warned: Option<Instant>,
 }
 
@@ -50,12 +50,12 @@ impl Sender {
         }
     }
 
-    /// For how long the server has not taken anything; `None` if it does.
+    /// Returns how long the server has accepted nothing; `None` if it accepts messages.
     pub(super) fn away(&self) -> Option<Duration> {
         lock(&self.absence).since.map(|it| it.elapsed())
     }
 
-    /// Sends one client's messages after the other's. Several of these run at once.
+    /// Sends batch after batch, forever. Several of these run at once.
     pub(super) async fn run(self: Arc<Self>) {
         loop {
             let batch = self.queue.next().await;
@@ -63,7 +63,7 @@ impl Sender {
         }
     }
 
-    /// Sends a batch, or gives it back to the queue until its next try, so that another client's is sent meanwhile.
+    /// Sends a batch, or returns it to the queue until its next try, so that another client's batch is sent meanwhile.
     async fn send(self: &Arc<Self>, mut batch: Batch) {
         while batch.left() > 0 {
             match self.try_once(&batch).await {
@@ -112,7 +112,7 @@ impl Sender {
         http.try_lines(batch.lines(), batch.left(), &key).await
     }
 
-    /// Gives a batch back that cannot be sent now, until it is tried again, or has been kept for long enough.
+    /// Returns a batch that cannot be sent now to the queue until its next try, or drops it if it is too old.
     fn try_again(self: &Arc<Self>, mut batch: Batch, reason: &str, retry_after: Option<Duration>) {
         self.is_away(reason, batch.id);
         let left = KEPT.saturating_sub(batch.age());
@@ -125,7 +125,7 @@ impl Sender {
         self.wake_after(id, pause.min(left));
     }
 
-    /// The server does not know the client: its watcher is gone, or the server was started again and the watcher is not back yet.
+    /// Handles an unknown client: its watcher is gone, or the server was restarted and the watcher is not back yet.
     fn is_unknown(self: &Arc<Self>, mut batch: Batch, accepted: Option<u64>, is_over: bool) {
         self.is_back();
         let id = batch.id;
@@ -150,8 +150,8 @@ impl Sender {
         });
     }
 
-    /// The server refuses a line, so that those before it were accepted, and those after it may be as good. Returns whether to go
-    /// on with these: without a number, it is the whole request that is refused, such as by a proxy.
+    /// Handles the refusal of a line: those before it were accepted, and those after it may be. Returns whether to go on with
+    /// these: without a number, the whole request is refused, such as by a proxy.
     fn is_refused(&self, batch: &mut Batch, detail: &str, accepted: Option<u64>) -> bool {
         self.is_back();
         let detail = without_id(detail, batch.id);
@@ -194,7 +194,7 @@ impl Sender {
         ended.is_some_and(|it| it.elapsed() < KEPT)
     }
 
-    /// Takes the control requests that come with an answer. If there is a control stream, it is newer, and counts instead.
+    /// Passes on the control requests in an answer, unless there is a control stream, whose state is newer.
     fn answered(&self, id: ClientId, answer: &Published) {
         let state = ControlState {
             subscribers: answer.subscribers,
@@ -204,8 +204,8 @@ impl Sender {
     }
 }
 
-/// Shortens the client's ID in a text for the application's log. An error may name an address that contains it, and
-/// everybody who knows the ID can watch the client.
+/// Shortens the client's ID in a text for the application's log. An error may name an address that contains it, and whoever
+/// knows the ID can watch the client.
 fn without_id(text: &str, id: ClientId) -> String {
     text.replace(&id.to_string(), &id.short())
 }
@@ -217,7 +217,7 @@ mod tests {
     use super::*;
     use crate::client::ClientOptions;
 
-    /// What the log says while this happens.
+    /// Returns what is logged meanwhile.
     fn logged(work: impl FnOnce(&Sender)) -> String {
         let (mut log, writer) = io::pipe().unwrap();
         let subscriber = tracing_subscriber::fmt().with_writer(Mutex::new(writer));
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_refuses_now_and_then_is_told_once() {
+    fn a_server_that_refuses_now_and_then_is_warned_about_once() {
         let text = logged(|it| {
             for _ in 0..10 {
                 it.is_away("429 Too Many Requests", ClientId::random());

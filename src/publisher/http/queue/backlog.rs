@@ -1,5 +1,5 @@
-//! One client's messages that wait. Those that start or end an operation are apart from the others: they are dropped last, since
-//! an operation without its end would run for ever on screen.
+//! The messages of one client that are in no batch. Those that start or end an operation are kept apart and dropped last: an
+//! operation without its end would run forever on screen.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -10,14 +10,14 @@ use crate::message::Message;
 pub(in crate::publisher::http) struct Waiting {
     pub(in crate::publisher::http) message: Box<Message>,
     pub(super) bytes: usize,
-    /// Its place among all messages of the queue.
+    /// Its number among all messages of the queue.
     pub(super) number: u64,
     /// Whether it starts or ends an operation.
     pub(super) is_kept: bool,
     pub(super) since: Instant,
 }
 
-/// Which message is dropped first: the least.
+/// The order in which messages are dropped: the least first.
 pub(super) type Rank = (bool, u64);
 
 #[derive(Default)]
@@ -43,18 +43,18 @@ impl Backlog {
         self.kept.iter().chain(&self.others)
     }
 
-    /// The rank of the message that is dropped next, if one has to be.
+    /// Returns the rank of the message that would be dropped first.
     pub(super) fn rank(&self) -> Option<Rank> {
         let next = self.others.front().or(self.kept.front())?;
         Some((next.is_kept, next.number))
     }
 
-    /// Takes the message that is dropped next.
+    /// Removes the message that is dropped first.
     pub(super) fn drop_one(&mut self) -> Option<Waiting> {
         self.others.pop_front().or_else(|| self.kept.pop_front())
     }
 
-    /// Takes messages in their order: at least one, if there is one, and no more than fit.
+    /// Takes messages in their order: at least one if there is one, and no more than fit into `bound`.
     pub(super) fn take(&mut self, bound: Room) -> Vec<Waiting> {
         let (mut taken, mut used) = (Vec::new(), Room::default());
         while let Some((is_kept, bytes)) = self.first() {
@@ -67,7 +67,7 @@ impl Backlog {
         taken
     }
 
-    /// The kind and the size of the message that is sent next.
+    /// Returns the kind and the size of the message that is sent next.
     fn first(&self) -> Option<(bool, usize)> {
         let fronts = [&self.kept, &self.others].map(VecDeque::front);
         let first = fronts.into_iter().flatten().min_by_key(|it| it.number)?;

@@ -1,4 +1,4 @@
-//! What a sender takes: messages of one client, in their order.
+//! A batch: messages of one client, in their order, that are sent in one request.
 
 use std::time::Duration;
 
@@ -12,25 +12,25 @@ use crate::event::ClientId;
 use crate::message::{Level, Message};
 use crate::wire::json;
 
-/// The shortest and the longest pause before it is tried again.
+/// The shortest and the longest pause before the next try.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
-/// At least one message of a client, each a line, and how far it is sent.
+/// At least one message of a client, each a line, and how many of them are done.
 pub(in crate::publisher::http) struct Batch {
     pub(in crate::publisher::http) id: ClientId,
     pub(super) waiting: Vec<Waiting>,
-    /// How many messages were dropped before these, which a line before them says if it is not 0.
+    /// How many messages were dropped before these. If it is not 0, a line before them says so.
     pub(super) dropped: u64,
-    /// Whether the server knew the client once.
+    /// Whether the server has ever known the client.
     pub(in crate::publisher::http) was_known: bool,
-    /// By which the server knows what is left if it is sent again.
+    /// The idempotency key of the lines that are left.
     pub(in crate::publisher::http) key: Uuid,
     pub(in crate::publisher::http) tries: Backoff,
-    /// Lines that are done with, accepted or not.
+    /// Lines that are done, accepted or not.
     done: u64,
     /// Lines that were accepted.
     accepted: u64,
-    /// Lines of those that are left that the server has accepted, as it said when it could not take the others.
+    /// How many of the lines that are left the server has reported as accepted when it failed.
     reported: u64,
 }
 
@@ -49,24 +49,24 @@ impl Batch {
         }
     }
 
-    /// Returns for how long its newest message has waited.
+    /// Returns how long its newest message has waited.
     pub(in crate::publisher::http) fn age(&self) -> Duration {
         let newest = self.waiting.last();
         newest.map_or(Duration::ZERO, |it| it.since.elapsed())
     }
 
-    /// The place of its last message among all messages of the queue.
+    /// Returns the number of its last message.
     pub(super) fn last(&self) -> u64 {
         self.waiting.last().map_or(0, |it| it.number)
     }
 
-    /// How many lines are left.
+    /// Returns how many lines are left.
     pub(in crate::publisher::http) fn left(&self) -> u64 {
         let lines = self.waiting.len() as u64 + u64::from(self.dropped > 0);
         lines - self.done
     }
 
-    /// What is left, as ndjson.
+    /// Returns the lines that are left, as NDJSON.
     pub(in crate::publisher::http) fn lines(&self) -> Bytes {
         let note = (self.dropped > 0).then(|| dropped_by_the_application(self.dropped));
         let messages = self.waiting.iter().map(|it| &*it.message);
@@ -86,25 +86,25 @@ impl Batch {
         self.reported = 0;
     }
 
-    /// Notes that the server has accepted this many of the lines that are left. Sent again with the same key, all of them
-    /// must be: the server passes over those that it has.
+    /// Notes that the server has accepted this many of the lines that are left before it failed. All of them are sent again with
+    /// the same key, and the server skips those that it has.
     pub(in crate::publisher::http) fn report(&mut self, lines: u64) {
         self.reported = self.reported.max(lines.min(self.left()));
     }
 
-    /// Notes that the server refused the first of the lines that are left. The others are another request.
+    /// Notes that the server refused the first of the lines that are left. The rest is another request, with a new key.
     pub(in crate::publisher::http) fn skip_one(&mut self) {
         self.done += self.left().min(1);
         self.reported = 0;
         self.key = Uuid::new_v4();
     }
 
-    /// Whether the watcher was told how many messages were dropped before these.
+    /// Returns whether the line about dropped messages was accepted.
     pub(super) fn is_told(&self) -> bool {
         self.dropped > 0 && self.accepted + self.reported > 0
     }
 
-    /// How many of the messages were accepted.
+    /// Returns how many of the messages were accepted.
     pub(super) fn accepted(&self) -> u64 {
         self.accepted + self.reported - u64::from(self.is_told())
     }
@@ -123,7 +123,7 @@ fn dropped_by_the_application(count: u64) -> Message {
     Message::text(text).level(Level::Warn)
 }
 
-/// A number of messages, in words.
+/// Returns a number of messages, in words.
 pub(in crate::publisher::http) fn messages(count: u64) -> String {
     let noun = if count == 1 { "message" } else { "messages" };
     format!("{count} {noun}")

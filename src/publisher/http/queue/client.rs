@@ -1,4 +1,4 @@
-//! One client in the queue: its messages, its scopes, and the control requests that they get.
+//! A client in the queue: its messages, its scopes, and the control requests that they get.
 
 use std::mem;
 use std::sync::{Arc, Weak};
@@ -13,18 +13,18 @@ use crate::control::{Cancel, ControlState};
 use crate::event::ClientId;
 use crate::message::{Message, Operation};
 
-/// A scope, as far as the queue is concerned.
+/// A scope, as the queue sees it.
 pub(crate) trait Controlled: Send + Sync {
-    /// Takes note of its client's standing.
+    /// Stores its client's standing.
     fn set_standing(self: Arc<Self>, standing: Standing);
 }
 
-/// What the scopes of a client have to know. A new scope begins with the default.
+/// The state of a client that its scopes need. A new scope starts with the default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Standing {
     /// Whether messages are neither to be formatted nor to be sent.
     pub(crate) is_dormant: bool,
-    /// How many watch, and what they ask for.
+    /// The number of watchers, and what they ask for.
     pub(crate) control: ControlState,
 }
 
@@ -37,31 +37,31 @@ pub(super) const BATCH: Room = Room {
 #[derive(Default)]
 pub(super) struct Client {
     pub(super) backlog: Backlog,
-    /// What is to be sent again as it is, before all else.
+    /// A batch in a pause, which is sent again before all else.
     pub(super) again: Option<Batch>,
-    /// All of its messages: those that wait, and those that are being sent.
+    /// All of its messages that wait or are being sent.
     pub(super) used: Room,
     /// Messages that were dropped since the last batch.
     pub(super) dropped: u64,
     pub(super) sending: Sending,
     pub(super) places: Places,
     pub(super) scopes: Vec<Weak<dyn Controlled>>,
-    /// Operations that began and whose outcome is in the queue at most, in their order.
+    /// Operations that have started and whose outcome has not left the queue, in their order.
     pub(super) operations: Vec<Operation>,
-    /// The first of them: the one that the control stream stands for.
+    /// The first of them, which the control stream stands for.
     pub(super) first_operation: watch::Sender<Option<Operation>>,
-    /// Whether the server knew it once.
+    /// Whether the server has ever known it.
     pub(super) was_known: bool,
-    /// How often in a row the server did not know it.
+    /// How often in a row it was unknown to the server.
     pub(super) misses: u32,
-    /// Ends the task that listens to control requests.
+    /// Ends the task that reads the control stream.
     pub(super) listener: Option<DropGuard>,
-    /// What the server said last of its watchers.
+    /// The control state that the server reported last.
     pub(super) control: ControlState,
-    /// A cancel whose operation has ended here, and the number of the message that ended it. The server reports the
-    /// cancel until it has that message.
+    /// A cancel whose operation has ended here, and the number of the message that ended it. The server reports the cancel
+    /// until it has that message.
     pub(super) cancel_is_over: Option<(Cancel, u64)>,
-    /// Whether the task that listens has a stream, which knows more than the answers do.
+    /// Whether there is a control stream, whose state is newer than that of answers.
     pub(super) has_control_stream: bool,
 }
 
@@ -71,13 +71,13 @@ pub(super) enum Sending {
     #[default]
     Possible,
     UnderWay,
-    /// The server is away, or does not know the client: not before it is asked again.
+    /// Not before the next try.
     Paused,
-    /// The same, and what is pushed is dropped.
+    /// Not before the next try, and messages are dropped meanwhile.
     Dormant,
 }
 
-/// Where a client is in the queue's lists, if it is.
+/// A client's places in the queue's lists.
 #[derive(Default)]
 pub(super) struct Places {
     pub(super) ready: Option<u64>,
@@ -92,7 +92,7 @@ impl Client {
         Batch::new(id, waiting, mem::take(&mut self.dropped), self.was_known)
     }
 
-    /// Drops a message, if there is one that waits. Returns what that frees.
+    /// Drops a message, if there is one outside of batches. Returns its room.
     pub(super) fn drop_one(&mut self) -> Option<Room> {
         let dropped = self.backlog.drop_one()?;
         let freed = Room {
@@ -106,7 +106,7 @@ impl Client {
         Some(freed)
     }
 
-    /// Whether it has messages that nobody sends yet.
+    /// Returns whether it has messages to send, and may send them.
     pub(super) fn is_ready(&self) -> bool {
         self.sending == Sending::Possible && self.is_waiting()
     }
@@ -125,7 +125,7 @@ impl Client {
         self.name_first_operation();
     }
 
-    /// Takes note of a message that has left the queue, sent or not: an outcome ends its operation.
+    /// Notes that a message has left the queue, sent or not: an outcome ends its operation.
     pub(super) fn is_done_with(&mut self, message: &Message) {
         let Some(operation) = message
             .operation
@@ -149,8 +149,8 @@ impl Client {
         });
     }
 
-    /// Takes note of a message that is published: an outcome ends the cancel that is about its operation, as it will on the
-    /// server. Returns whether there was one.
+    /// Notes that a message is published: an outcome ends the cancel of its operation, as it will on the server. Returns whether
+    /// there was one.
     pub(super) fn ends_cancel(&mut self, message: &Message, number: u64) -> bool {
         let requested = &mut self.control.requested;
         let cancel = requested.cancel.clone();
@@ -171,13 +171,13 @@ impl Client {
         }
     }
 
-    /// Notes that the server has the messages up to this number, but for those that it may lack: a cancel that it reports
-    /// from now on is a new one.
+    /// Notes that the server has the messages up to this number, except those that it may lack: a cancel that it reports from
+    /// now on is a new one.
     pub(super) fn is_told_until(&mut self, number: u64) {
         self.cancel_is_over.take_if(|it| it.1 <= number);
     }
 
-    /// Takes note of what the server says of its watchers.
+    /// Stores the control state that the server reports.
     pub(super) fn set_control(&mut self, mut control: ControlState) {
         let over = self.cancel_is_over.as_ref().map(|it| &it.0);
         if over.is_some() && control.requested.cancel.as_ref() == over {

@@ -18,7 +18,7 @@ impl Room {
     }
 
     pub(super) fn remove(&mut self, freed: Self) {
-        // All was removed at once if nothing is published any more.
+        // All was removed at once if publishing was turned off.
         self.messages = self.messages.saturating_sub(freed.messages);
         self.bytes = self.bytes.saturating_sub(freed.bytes);
     }
@@ -27,7 +27,7 @@ impl Room {
         self.messages <= bound.messages && self.bytes <= bound.bytes
     }
 
-    /// Returns a quarter of what this leaves of a bound, but no more than `most`.
+    /// Returns a quarter of the rest of a bound, but no more than `most`.
     pub(super) fn quarter_left(self, bound: Self, most: Self) -> Self {
         let quarter = |used, bound: usize| bound.saturating_sub(used) / 4;
         Self {

@@ -1,4 +1,4 @@
-//! All clients of the queue, and lists of those for whom something is to be done next. Nothing looks at all of them.
+//! The clients of the queue, and lists of those that are next for something, so that no step looks at all clients.
 
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
@@ -12,13 +12,13 @@ use crate::event::ClientId;
 use crate::message::Message;
 use crate::publisher::PublisherStats;
 
-/// Upper bounds of what waits or is being sent: messages and their bytes, for all clients and for one.
+/// Upper bounds of the messages that wait or are being sent, for all clients and for one.
 pub(super) const ALL: Room = Room {
     messages: 8192,
     bytes: 8 << 20,
 };
-/// Upper bound of what is in batches, under way or in a pause, but for batches of one message. Batches become smaller as it
-/// is approached, so that the others, which may be dropped, always have room for newer ones.
+/// Upper bound of the messages in batches, apart from batches of one message. Messages in batches cannot be dropped, so that
+/// batches become smaller the nearer this is: the other half of the queue stays free for newer messages.
 pub(super) const BATCHED: Room = Room {
     messages: ALL.messages / 2,
     bytes: ALL.bytes / 2,
@@ -27,35 +27,35 @@ pub(super) const ONE: Room = Room {
     messages: 1024,
     bytes: 1 << 20,
 };
-/// Upper bound of the clients that are known at once.
+/// Upper bound of the clients.
 const CLIENTS_MAX: usize = 65_536;
-/// Upper bound of the clients of whom nothing is left but how many of their messages were dropped.
+/// Upper bound of the clients that are kept only for their number of dropped messages.
 pub(super) const COUNTED_MAX: usize = 1024;
 
 #[derive(Default)]
 pub(super) struct State {
     pub(super) clients: HashMap<ClientId, Client>,
-    /// Clients with messages that nobody sends yet, in the order in which they are sent.
+    /// Clients that are ready, in the order in which they are sent.
     pub(super) ready: BTreeMap<u64, ClientId>,
-    /// Clients with messages that may be dropped, by the one that is dropped next.
+    /// Clients with messages in no batch, by their message that would be dropped first.
     to_drop: BTreeMap<Rank, ClientId>,
-    /// Clients of whom nothing is left but how many of their messages were dropped, in the order in which they are forgotten.
+    /// Clients that are kept only for their number of dropped messages, in the order in which they are removed.
     pub(super) counted: BTreeMap<u64, ClientId>,
     /// Grows with each message, and with each place in a list.
     number: u64,
-    /// What waits or is being sent.
+    /// Messages that wait or are being sent.
     pub(super) used: Room,
-    /// What of it is in batches, and cannot be dropped.
+    /// Those of them that are in batches.
     pub(super) batched: Room,
     pub(super) counts: PublisherStats,
-    /// Whether a client became ready since a sender was woken.
+    /// Whether a client has become ready since a sender was last woken.
     pub(super) became_ready: bool,
-    /// Whether nothing is published any more.
+    /// Whether publishing was turned off.
     is_off: bool,
 }
 
 impl State {
-    /// Whether nothing of this client is taken.
+    /// Returns whether messages of this client are dropped at once.
     pub(super) fn is_closed_to(&self, id: ClientId) -> bool {
         let is_full = || self.clients.len() >= CLIENTS_MAX && !self.clients.contains_key(&id);
         self.is_off || is_full()
@@ -65,7 +65,7 @@ impl State {
         !self.ready.is_empty()
     }
 
-    /// Returns the standing of a client's scopes; `None` if nothing is published any more.
+    /// Returns the standing of a client's scopes; `None` after [`State::turn_off`].
     pub(super) fn standing(&self, id: ClientId) -> Option<Standing> {
         let client = || self.clients.get(&id).map(Client::standing);
         (!self.is_off).then(|| client().unwrap_or_default())
@@ -76,7 +76,7 @@ impl State {
         self.number
     }
 
-    /// Adds a message, and drops others for which there is no room any more. Returns whether it ends a cancel.
+    /// Adds a message, and drops others if there is no room. Returns whether it ends a cancel.
     pub(super) fn push(&mut self, id: ClientId, message: Message) -> bool {
         let number = self.next_number();
         let client = self.clients.entry(id).or_default();
@@ -122,7 +122,7 @@ impl State {
         }
     }
 
-    /// Takes the messages of the client that is next.
+    /// Takes a batch of the client that is next.
     pub(super) fn take(&mut self) -> Option<Batch> {
         let id = *self.ready.first_key_value()?.1;
         let client = self.clients.get_mut(&id)?;
@@ -136,7 +136,7 @@ impl State {
         Some(batch)
     }
 
-    /// Puts a client that has changed where it belongs in the lists, and forgets one for whom nothing is to be done any more.
+    /// Moves a changed client to its places in the lists, and removes one that is not needed any more.
     pub(super) fn settle(&mut self, id: ClientId) {
         let number = self.next_number();
         let Some(client) = self.clients.get_mut(&id) else {
@@ -162,7 +162,7 @@ impl State {
         }
     }
 
-    /// Drops all that waits, and takes nothing from now on. Returns the clients that there were.
+    /// Drops all messages that wait, and accepts none from now on. Returns the clients that it had.
     pub(super) fn turn_off(&mut self) -> HashMap<ClientId, Client> {
         let clients = mem::take(&mut self.clients);
         let again = clients.values().filter_map(|it| it.again.as_ref());
@@ -183,7 +183,7 @@ impl State {
     }
 }
 
-/// Moves a client in a list to another place, or into it, or out of it.
+/// Moves a client within a list, into it, or out of it.
 fn list<K: Ord + Copy>(
     list: &mut BTreeMap<K, ClientId>,
     id: ClientId,

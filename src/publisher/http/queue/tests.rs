@@ -38,7 +38,7 @@ fn a_full_queue_drops_the_oldest_message_of_all_clients() {
 }
 
 #[test]
-fn one_client_has_an_eighth_of_it_and_keeps_how_operations_end() {
+fn one_client_has_an_eighth_of_the_queue_and_keeps_outcomes() {
     let queue = Queue::default();
     let id = ClientId::random();
     queue.push(id, end());
@@ -67,7 +67,7 @@ fn one_client_has_an_eighth_of_it_and_keeps_how_operations_end() {
 }
 
 #[test]
-fn bytes_are_bounded_too() {
+fn bytes_are_bounded() {
     let queue = Queue::default();
     let id = ClientId::random();
     for _ in 0..100 {
@@ -103,7 +103,7 @@ fn a_text_holds_no_more_memory_than_it_has_characters() {
 }
 
 #[test]
-fn a_client_whose_messages_were_all_dropped_is_nobodys_work() {
+fn a_client_whose_messages_were_all_dropped_is_not_ready() {
     let queue = Queue::default();
     let clients: Vec<_> = (0..8).map(|_| ClientId::random()).collect();
     for number in 0..ALL.messages {
@@ -120,7 +120,7 @@ fn a_client_whose_messages_were_all_dropped_is_nobodys_work() {
 }
 
 #[test]
-fn how_many_messages_were_dropped_is_said_even_if_nothing_else_is_left_of_a_client() {
+fn the_number_of_dropped_messages_is_kept_for_a_client_without_messages() {
     let queue = Queue::default();
     let clients: Vec<_> = (0..=COUNTED_MAX).map(|_| ClientId::random()).collect();
     for id in &clients {
@@ -137,7 +137,7 @@ fn how_many_messages_were_dropped_is_said_even_if_nothing_else_is_left_of_a_clie
 }
 
 #[test]
-fn a_batch_that_pauses_is_sent_again_as_it_was_and_before_what_came_later() {
+fn a_paused_batch_is_sent_again_unchanged_and_before_newer_messages() {
     let queue = Queue::default();
     let (id, other) = (ClientId::random(), ClientId::random());
     for text in ["a", "b", "c"] {
@@ -203,7 +203,7 @@ fn a_batch_that_is_given_up_counts_what_the_server_had_accepted_of_it() {
     queue.pause(batch);
     queue.wake(id);
     let mut again = queue.take().unwrap();
-    assert_eq!(again.lines(), lines, "the server passes over what it has");
+    assert_eq!(again.lines(), lines, "the server skips those that it has");
     again.report(0);
     queue.done(&again);
     let stats = queue.stats();
@@ -211,7 +211,7 @@ fn a_batch_that_is_given_up_counts_what_the_server_had_accepted_of_it() {
 }
 
 #[test]
-fn nothing_is_counted_twice_if_the_server_turns_out_to_take_nothing() {
+fn no_message_is_counted_twice_if_publishing_is_turned_off() {
     let queue = Queue::default();
     let (id, other) = (ClientId::random(), ClientId::random());
     queue.push(id, Message::text("pauses"));
@@ -227,7 +227,7 @@ fn nothing_is_counted_twice_if_the_server_turns_out_to_take_nothing() {
 }
 
 #[tokio::test]
-async fn a_client_that_finds_the_queue_full_is_sent_all_the_same() {
+async fn a_client_whose_message_finds_the_queue_full_is_sent() {
     let queue = Arc::new(Queue::default());
     for _ in 0..8 {
         let id = ClientId::random();
@@ -245,7 +245,7 @@ async fn a_client_that_finds_the_queue_full_is_sent_all_the_same() {
     assert_eq!(next.unwrap().unwrap(), id);
 }
 
-/// A scope that does not care about its standing.
+/// A scope that ignores its standing.
 struct Indifferent;
 
 impl Controlled for Indifferent {
@@ -253,7 +253,7 @@ impl Controlled for Indifferent {
 }
 
 #[test]
-fn a_cancel_stays_over_though_the_message_that_ended_its_operation_was_lost() {
+fn a_cancel_stays_over_even_if_the_outcome_of_its_operation_was_lost() {
     let queue = Queue::default();
     let id = ClientId::random();
     let scope: Arc<dyn Controlled> = Arc::new(Indifferent);
