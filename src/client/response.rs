@@ -138,7 +138,9 @@ fn redirect_advice(response: &Response, expected: Expected) -> Option<String> {
     };
     let to = short(&to);
     response.status().is_redirection().then(|| match expected {
-        Expected::Server => format!("it redirects to {to}; name that server with --server"),
+        Expected::Server => {
+            format!("it redirects to {to}; name that server (--server or CODECHAT_SERVER)")
+        }
         Expected::Stream => format!("it redirects to {to}, where this request is not sent"),
     })
 }
