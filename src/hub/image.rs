@@ -39,7 +39,7 @@ impl Image {
     }
 
     /// Returns the ID of a message in the image, or of the one before the first.
-    pub(super) fn id_of(&self, seq: u64) -> Option<EventId> {
+    pub(crate) fn id_of(&self, seq: u64) -> Option<EventId> {
         let index = seq.checked_sub(self.before.seq)?;
         let Some(index) = index.checked_sub(1) else {
             return Some(self.before);

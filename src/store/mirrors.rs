@@ -4,6 +4,7 @@
 //! while it is being removed. Notices that arrive during a join wait for its answer.
 
 use std::collections::HashMap;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Mutex as Turn;
@@ -34,7 +35,7 @@ struct State {
     mirror: Option<Mirror>,
     /// The notices that have arrived during a join; `None` if none is under way.
     early: Option<Vec<Early>>,
-    /// Whether the store may have lost messages since the mirror joined.
+    /// Whether the store may have lost messages since the mirror began to join.
     is_unsure: bool,
     /// Whether the slot was removed.
     is_gone: bool,
@@ -96,9 +97,12 @@ impl Slot {
         self.state().mirror.clone()
     }
 
-    /// Begins a join: from now on, notices are kept until it ends.
-    pub(super) fn begin_join(&self) {
-        self.state().early.get_or_insert_default();
+    /// Begins a join: from now on, notices are kept until it ends. Returns whether the store may have lost messages since
+    /// the last one.
+    pub(super) fn begin_join(&self) -> bool {
+        let mut state = self.state();
+        state.early.get_or_insert_default();
+        mem::take(&mut state.is_unsure)
     }
 
     /// Ends a join with the mirror that it created or renewed, and applies the kept notices.
@@ -107,17 +111,18 @@ impl Slot {
     /// [`Missing`] if some notices are missing.
     pub(super) fn joined(&self, mirror: Mirror) -> Result<(), Missing> {
         let mut state = self.state();
-        state.is_unsure = false;
         state.mirror = Some(mirror);
         state.catch_up()
     }
 
-    /// Ends a join that failed. The mirror, if any, stays as it was.
+    /// Ends a join that failed, and began with `was_unsure`. The mirror, if any, stays as it was.
     ///
     /// # Errors
     /// [`Missing`] if some notices are missing.
-    pub(super) fn not_joined(&self) -> Result<(), Missing> {
-        self.state().catch_up()
+    pub(super) fn not_joined(&self, was_unsure: bool) -> Result<(), Missing> {
+        let mut state = self.state();
+        state.is_unsure |= was_unsure;
+        state.catch_up()
     }
 
     /// Appends messages that the store has accepted.

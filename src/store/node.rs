@@ -181,13 +181,13 @@ impl Inner {
         id: ClientId,
         joining: &Joining,
     ) -> Result<(Mirror, Option<ClientPast>), Refusal> {
-        slot.begin_join();
+        let was_unsure = slot.begin_join();
         let answer = self.scripts.join(id, &self.node, joining).await;
         let (joined, caught_up) = match (answer, slot.mirror()) {
             (Ok(Join::Joined(image, past)), Some(mirror)) => {
                 let metrics = self.scripts.link().metrics();
                 metrics.rejoins.add(1);
-                let loss = mirror.renew(image, !slot.is_unsure());
+                let loss = mirror.renew(image, !was_unsure && !slot.is_unsure());
                 metrics.rewinds.add(usize::from(loss.is_some()));
                 if let Some(Loss::Before(place)) = loss {
                     tokio::spawn(Arc::clone(self).note_loss(id, place));
@@ -196,14 +196,14 @@ impl Inner {
             }
             (Ok(Join::Joined(image, past)), None) => match self.hub.mirror(id, image) {
                 Ok(mirror) => (Ok((mirror.clone(), past)), slot.joined(mirror)),
-                Err(refusal) => (Err(refusal.into()), slot.not_joined()),
+                Err(refusal) => (Err(refusal.into()), slot.not_joined(was_unsure)),
             },
             (Ok(Join::Ended(end, last)), _) => {
-                let caught_up = slot.not_joined();
+                let caught_up = slot.not_joined(was_unsure);
                 slot.end(end, last);
                 (Err(hub::Refusal::Ended.into()), caught_up)
             }
-            (Err(refusal), _) => (Err(refusal), slot.not_joined()),
+            (Err(refusal), _) => (Err(refusal), slot.not_joined(was_unsure)),
         };
         if caught_up == Err(Missing) {
             self.renew_later(id);

@@ -8,7 +8,6 @@ mod work;
 use self::answer::{Answer, millis};
 pub(super) use self::publishing::Publication;
 use self::timed::Timed;
-use super::entry;
 use super::link::Link;
 use super::notice::numbers;
 use super::requested::pack;
@@ -20,6 +19,9 @@ use crate::hub::{
 };
 use crate::message::Operation;
 use crate::refusal::Refusal;
+
+/// Upper bound of a part of a log, in bytes. Up to 100 messages may exceed it, since so many are read at once.
+const PART: usize = 1 << 20;
 
 /// The number of buckets. The first two digits of an ID are the number of its bucket.
 pub(super) const BUCKETS: usize = 256;
@@ -33,6 +35,7 @@ pub(super) struct Scripts {
     publish: Timed,
     publish_plain: Timed,
     join: Timed,
+    read_log: Timed,
     report: Timed,
     lost: Timed,
     finish: Timed,
@@ -71,7 +74,7 @@ impl Scripts {
              local MAX_MESSAGES, MAX_BYTES = {}, {}\n\
              local MAX_CLIENTS, MAX_SUBSCRIBERS, MAX_LISTENERS = {}, {}, {CONTROL_STREAMS}\n\
              local MAX_FINISHED, MAX_UNFINISHED = {FINISHED_KEYS}, {UNFINISHED_KEYS}\n\
-             local MAX_ENDED, ENDED_AGE = {}, {}\n\
+             local MAX_ANSWER, MAX_ENDED, ENDED_AGE = {PART}, {}, {}\n\
              local STALL, EXPIRY = {stall_millis}, {}\n",
             limits.log.messages,
             limits.log.bytes,
@@ -89,11 +92,14 @@ impl Scripts {
             let text = ["#!lua flags=allow-oom\n", &constants, channel, body];
             Timed::new(name, &text.concat())
         };
+        let part = include_str!("scripts/log_part.lua");
+        let reads = |name, body: &str| always(name, &[part, body].concat());
         Self {
             open: script("open", include_str!("scripts/open.lua")),
             publish: script("publish", include_str!("scripts/publish.lua")),
             publish_plain: plain("publish_plain", include_str!("scripts/publish_plain.lua")),
-            join: always("join", include_str!("scripts/join.lua")),
+            join: reads("join", include_str!("scripts/join.lua")),
+            read_log: reads("read_log", include_str!("scripts/read_log.lua")),
             report: always("report", include_str!("scripts/report.lua")),
             lost: always("lost", include_str!("scripts/lost.lua")),
             finish: always("finish", include_str!("scripts/finish.lua")),
@@ -123,12 +129,13 @@ impl Scripts {
     }
 
     /// Returns all scripts, for their timings.
-    pub(super) fn all(&self) -> [&Timed; 12] {
+    pub(super) fn all(&self) -> [&Timed; 13] {
         [
             &self.open,
             &self.publish,
             &self.publish_plain,
             &self.join,
+            &self.read_log,
             &self.report,
             &self.lost,
             &self.finish,
@@ -207,7 +214,7 @@ impl Scripts {
     }
 
     /// Adds a node to a channel's audience. Returns the log from the requested message on, or all of it if that message
-    /// is no longer held.
+    /// is no longer held. Reads it in parts, so that no answer takes long.
     pub(super) async fn join(
         &self,
         id: ClientId,
@@ -239,23 +246,39 @@ impl Scripts {
             end,
             at: millis(at),
         });
-        let held_from = answer.number()?;
-        let before = answer.id()?;
         let control = answer.control()?;
         let lost = answer.number()?;
-        let events = answer.0.iter().map(|it| entry::decode(it));
-        let events = events
-            .collect::<Option<Vec<_>>>()
-            .ok_or(Refusal::StoreAway)?;
-        let image = Image {
+        let newest: u64 = answer.number()?;
+        let (held_from, before) = (answer.number()?, answer.id()?);
+        let mut image = Image {
             created,
             held_from,
             before,
-            events,
+            events: answer.entries()?,
             lost: (lost > 0).then_some(lost),
             control,
         };
+        while image.last().seq < newest {
+            self.read_on(id, &mut image).await?;
+        }
         Ok(Join::Joined(image, past))
+    }
+
+    /// Adds the next part of the log to an image. If the log has dropped messages that the image lacks, the image begins
+    /// after them. Fails if the channel has ended meanwhile: the caller joins again.
+    async fn read_on(&self, id: ClientId, image: &mut Image) -> Result<(), Refusal> {
+        let arguments = [image.created.to_string(), image.last().seq.to_string()];
+        let arguments = [arguments[0].as_bytes(), arguments[1].as_bytes()];
+        let answer = self.call(&self.read_log, id, &arguments).await;
+        let mut answer = answer.map_err(|_| Refusal::StoreAway)?;
+        image.held_from = answer.number()?;
+        let before = answer.id()?;
+        if before.seq > image.last().seq {
+            image.before = before;
+            image.events.clear();
+        }
+        image.events.extend(answer.entries()?);
+        Ok(())
     }
 
     /// Reports a node's readers. If nobody uses the mirror, the node leaves the audience.

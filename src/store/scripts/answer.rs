@@ -6,7 +6,9 @@ use std::str;
 use crate::control::ControlState;
 use crate::event::{EventId, UnixMillis};
 use crate::hub::Receipt;
+use crate::message::Message;
 use crate::refusal::Refusal;
+use crate::store::entry;
 use crate::store::notice::control_state;
 
 #[expect(
@@ -57,5 +59,10 @@ impl Answer {
     pub(super) fn control(&mut self) -> Result<ControlState, Refusal> {
         let (subscribers, requested) = (self.text()?, self.text()?);
         control_state(&subscribers, &requested).ok_or(Refusal::StoreAway)
+    }
+    /// Returns the other parts, which are entries of the log.
+    pub(super) fn entries(&self) -> Result<Vec<(UnixMillis, Message)>, Refusal> {
+        let entries = self.0.iter().map(|it| entry::decode(it));
+        entries.collect::<Option<_>>().ok_or(Refusal::StoreAway)
     }
 }

@@ -1,4 +1,5 @@
--- Adds a node to those that get notices, and returns what the log holds. Doing both in one step misses no message.
+-- Adds a node to those that get notices, and returns the first part of the log; `read_log.lua` returns the others. A
+-- message that is published meanwhile comes as a notice.
 -- ARGV: node, its subscribers, its publishers that listen, 'make' to create a missing channel, the ID of the first
 -- message that is wanted (if the log does not hold it, all are; if empty, none), 'resumes' if the reader has a cursor.
 local node, subscribers, listeners = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -43,16 +44,8 @@ else
         skipped = index
     end
 end
-local before_seq, before_time = first - 1, channel.dropped
-if skipped > 0 then
-    before_seq = first + skipped - 1
-    before_time = redis.call('LINDEX', LOG, skipped - 1):match('^%d+')
-end
 local answer = {
-    'ok', integer(channel.created), past[1], past[2], integer(first), integer(before_seq), integer(before_time),
-    integer(channel.subscribers), channel.requested, redis.call('HGET', CHANNEL, 'lost') or '0',
+    'ok', integer(channel.created), past[1], past[2], integer(channel.subscribers), channel.requested,
+    redis.call('HGET', CHANNEL, 'lost') or '0', integer(channel.seq), integer(first),
 }
-for _, entry in ipairs(redis.call('LRANGE', LOG, skipped, -1)) do
-    answer[#answer + 1] = entry
-end
-return answer
+return add_log(answer, channel, skipped)

@@ -45,12 +45,17 @@ impl Stage {
 
     /// Returns a stage with settings of the store, and the stall timeout of nodes that do not report.
     fn with(settings: &[&str], stall: Duration) -> Option<Self> {
+        let log = LogLimits {
+            messages: HELD,
+            bytes: BYTES,
+        };
+        Self::with_log(settings, stall, log)
+    }
+
+    fn with_log(settings: &[&str], stall: Duration, log: LogLimits) -> Option<Self> {
         let redis = Redis::with(settings)?;
         let limits = Limits {
-            log: LogLimits {
-                messages: HELD,
-                bytes: BYTES,
-            },
+            log,
             clients: CLIENTS,
             subscribers: SUBSCRIBERS,
             ..Limits::default()

@@ -317,3 +317,44 @@ async fn a_join_gets_what_comes_after_its_cursor() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_join_reads_a_long_log_in_parts() {
+    let log = LogLimits {
+        messages: 300,
+        bytes: 8 << 20,
+    };
+    let Some(stage) = Stage::with_log(&[], Duration::from_secs(5), log) else {
+        return;
+    };
+    let id = stage.opened().await;
+    let text = "x".repeat(20_000);
+    for _ in 0..log.messages {
+        stage.say(id, &text).await;
+    }
+    let whole = stage.join(id, "n", 1).await;
+    assert_eq!(texts(&whole), vec![&*text; log.messages]);
+    let mut timings = String::new();
+    stage.scripts.read_log.took.write("took", "", &mut timings);
+    assert!(timings.contains("took_count 2\n"), "{timings}");
+
+    let mut image = whole.clone();
+    image.events.truncate(10);
+    stage.scripts.read_on(id, &mut image).await.unwrap();
+    let numbers = (image.before, image.events.len(), image.held_from);
+    assert_eq!(numbers, (whole.before, 110, 1));
+
+    image.events.truncate(10);
+    for _ in 0..20 {
+        stage.say(id, &text).await;
+    }
+    // Messages 11 to 20 have been dropped.
+    stage.scripts.read_on(id, &mut image).await.unwrap();
+    let numbers = (image.before, image.events.len(), image.held_from);
+    assert_eq!(numbers, (whole.id_of(20).unwrap(), 100, 21));
+
+    // The store has lost what the image holds.
+    image.events.resize(1000, image.events[0].clone());
+    let refused = stage.scripts.read_on(id, &mut image).await;
+    assert_eq!(refused, Err(Refusal::StoreAway));
+}
