@@ -37,6 +37,8 @@ struct State {
     early: Option<Vec<Early>>,
     /// Whether the store may have lost messages since the mirror began to join.
     is_unsure: bool,
+    /// Whether a renewal waits for its turn.
+    awaits_renewal: bool,
     /// Whether the slot was removed.
     is_gone: bool,
 }
@@ -95,6 +97,16 @@ impl Slot {
 
     pub(super) fn mirror(&self) -> Option<Mirror> {
         self.state().mirror.clone()
+    }
+
+    /// Notes that a renewal waits for its turn. Returns false if one does already.
+    pub(super) fn await_renewal(&self) -> bool {
+        !mem::replace(&mut self.state().awaits_renewal, true)
+    }
+
+    /// Notes that the renewal that waited has its turn.
+    pub(super) fn begin_renewal(&self) {
+        self.state().awaits_renewal = false;
     }
 
     /// Begins a join: from now on, notices are kept until it ends. Returns whether the store may have lost messages since

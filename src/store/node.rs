@@ -140,8 +140,12 @@ impl Inner {
         renewed.for_each_concurrent(RENEWED_AT_ONCE, renew).await;
     }
 
+    /// Spawns a renewal, unless one already waits for its turn.
     fn renew_later(self: &Arc<Self>, id: ClientId) {
-        tokio::spawn(Arc::clone(self).renew(id));
+        let slot = self.mirrors.get(id);
+        if slot.is_some_and(|it| it.await_renewal()) {
+            tokio::spawn(Arc::clone(self).renew(id));
+        }
     }
 
     /// Makes a mirror join again; repeats that until the store answers.
@@ -152,6 +156,7 @@ impl Inner {
         let mut tries = 0;
         loop {
             let turn = slot.turn.lock().await;
+            slot.begin_renewal();
             let Some(mirror) = slot.mirror().filter(|_| !slot.is_gone()) else {
                 return;
             };
@@ -168,6 +173,9 @@ impl Inner {
                 Err(_) => {}
             }
             drop(turn);
+            if !slot.await_renewal() {
+                return;
+            }
             pause(tries).await;
             tries += 1;
         }
