@@ -27,6 +27,7 @@ pub struct Requested {
 /// # Ok::<_, codechat::Invalid>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Cancel {
     /// The operation that should stop; `None` means any.
     pub operation: Option<Operation>,
@@ -67,6 +68,7 @@ impl Cancel {
 /// assert_eq!(ControlRequest::new().level, Change::<Level>::Keep);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ControlRequest {
     /// The change of the level of detail.
     pub level: Change<Level>,

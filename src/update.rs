@@ -43,6 +43,7 @@ pub enum Update {
 
 /// A message as it came.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Received {
     /// The last event ID at this message; empty where the stream has set none.
     pub id: String,
@@ -89,6 +90,7 @@ impl Received {
 
 /// What is known of an event of a server that is not codechat's, besides its ID and name.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ForeignEvent {
     /// Its data, exactly.
     pub data: Arc<str>,

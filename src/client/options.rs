@@ -14,6 +14,7 @@ use crate::token::Token;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct ClientOptions {
     /// Interval of the server's heartbeats on a quiet stream; after 2.5 times that in silence the connection counts as dead.
     /// Default 15 s on a codechat server's streams; on others, the interval of comments or `ping` events, if they are

@@ -63,6 +63,7 @@ pub struct StreamOptions {
 /// # let _ = move || reconnect.ask();
 /// ```
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct SubscribeOptions {
     /// The format to request. A server that is not codechat's sends text anyway.
     pub format: Format,

@@ -22,6 +22,7 @@ use super::LogLimits;
 /// let hub = Hub::new(limits);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Limits of each channel's log.
     pub log: LogLimits,

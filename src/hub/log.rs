@@ -28,6 +28,7 @@ use crate::message::Message;
 /// assert_eq!((LOG.messages, LOG.bytes), (100, 65_536));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LogLimits {
     /// Number of messages; at least 1.
     pub messages: usize,

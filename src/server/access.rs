@@ -23,6 +23,7 @@ use crate::token::Token;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Access {
     /// The token that clients must send; `docs/security.md` says for which requests. `None` requires none.
     pub token: Option<Token>,

@@ -19,6 +19,7 @@ use super::{Access, Tls};
 /// # Ok::<_, codechat::NotAHost>(())
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ServerOptions {
     /// Interval of comments on a stream without content.
     pub heartbeat: Duration,
