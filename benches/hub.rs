@@ -28,11 +28,7 @@ const SUBSCRIBERS: usize = 1_000;
 const BATCH: usize = 500;
 
 fn hub() -> (Hub, ClientId) {
-    let limits = Limits {
-        subscribers: SUBSCRIBERS,
-        ..Limits::default()
-    };
-    let hub = Hub::new(limits);
+    let hub = Hub::new(Limits::new().subscribers(SUBSCRIBERS));
     let id = hub.connect().expect("an empty hub has room");
     (hub, id)
 }

@@ -43,13 +43,7 @@ const NOW: Duration = Duration::from_secs(1);
 fn received(number: usize) -> Received {
     let mut text = format!("Processed file {number}: ");
     text.extend(std::iter::repeat_n('x', TEXT_BYTES - text.len()));
-    Received {
-        id: format!("{number}-1732262400123"),
-        event: "debug".into(),
-        time: Some(1_732_262_400_123),
-        message: Message::text(text),
-        foreign: None,
-    }
+    Received::new(format!("{number}-1732262400123"), Message::text(text))
 }
 
 fn batch() -> Vec<(Duration, Update)> {

@@ -10,6 +10,7 @@ mod error;
 pub mod give_up;
 mod local;
 mod lost;
+mod options;
 pub mod publish;
 mod request;
 mod response;
@@ -39,6 +40,7 @@ use crate::wire::{self, Route, answer};
 
 pub use crate::token::Token;
 pub use error::{ClientError, Place};
+pub use options::ClientOptions;
 pub use stream_url::{BadStreamUrl, StreamUrl};
 pub use url::{BadServerUrl, ServerUrl};
 pub use url_stream::{StreamRequest, TlsOptions, UrlStream};
@@ -60,17 +62,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
 
 const USER_AGENT: &str = concat!("codechat/", env!("CARGO_PKG_VERSION"));
-
-/// The options of a client.
-#[derive(Clone, Debug, Default)]
-pub struct ClientOptions {
-    /// Interval of the server's heartbeats on a quiet stream; after 2.5 times that in silence the connection counts as dead.
-    /// Default 15 s on a codechat server's streams; on others, the interval of comments or `ping` events, if they are
-    /// regular.
-    pub heartbeat: Option<Duration>,
-    /// The token that the server requires to issue IDs and accept messages.
-    pub token: Option<Token>,
-}
 
 /// A client of one server. Cheap to clone; clones share their connections.
 #[derive(Clone, Debug)]

@@ -16,13 +16,37 @@ pub struct Requested {
 }
 
 /// A request to stop.
+///
+/// ```
+/// use codechat::Cancel;
+///
+/// let any = Cancel::new();
+/// let import = Cancel::new().operation("import".parse()?);
+/// assert!(any.is_for(import.operation.as_ref()));
+/// assert!(!import.is_for(None));
+/// # Ok::<_, codechat::Invalid>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Cancel {
     /// The operation that should stop; `None` means any.
     pub operation: Option<Operation>,
 }
 
 impl Cancel {
+    /// Creates a request to stop any operation.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the operation that should stop. Default any.
+    #[must_use]
+    pub fn operation(mut self, operation: Operation) -> Self {
+        self.operation = Some(operation);
+        self
+    }
+
     /// Returns whether it applies to the publisher of this operation.
     #[must_use]
     pub fn is_for(&self, operation: Option<&Operation>) -> bool {
@@ -33,12 +57,45 @@ impl Cancel {
 }
 
 /// A change of what is requested.
+///
+/// ```
+/// use codechat::{Cancel, Change, ControlRequest, Level};
+///
+/// let request = ControlRequest::new()
+///     .level(Change::Clear)
+///     .cancel(Change::Set(Cancel::new()));
+/// assert_eq!(request.level, Change::Clear);
+/// assert_eq!(ControlRequest::new().level, Change::<Level>::Keep);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ControlRequest {
     /// The change of the level of detail.
     pub level: Change<Level>,
     /// The change of the request to stop.
     pub cancel: Change<Cancel>,
+}
+
+impl ControlRequest {
+    /// Creates a request that changes nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the change of the level of detail. Default [`Change::Keep`].
+    #[must_use]
+    pub fn level(mut self, level: Change<Level>) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// Sets the change of the request to stop. Default [`Change::Keep`].
+    #[must_use]
+    pub fn cancel(mut self, cancel: Change<Cancel>) -> Self {
+        self.cancel = cancel;
+        self
+    }
 }
 
 /// A change of one kind of request.

@@ -177,6 +177,7 @@ impl FromStr for Format {
 /// Why a text is not a format.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("format must be text or json")]
+#[non_exhaustive]
 pub struct NotAFormat;
 
 /// Messages that one subscriber lost.

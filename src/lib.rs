@@ -86,6 +86,12 @@
 //! `cargo add codechat --no-default-features -F server` builds no terminal's user interface. Without `cli`, nothing here changes the
 //! process: no TLS provider is installed, no signal handled, nothing printed.
 //!
+//! # Later versions
+//!
+//! A minor version may add fields to structs and variants to enums, which are therefore `#[non_exhaustive]`: create options with `new`
+//! and their setters, and messages with [`Message::text`], and give each `match` an arm for other variants. Only [`Level`],
+//! [`Outcome`], [`Change`] and [`EventId`] are complete.
+//!
 //! # The map
 //!
 //! In the order in which to read it; each layer may use those in its last column, and nothing else.

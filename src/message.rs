@@ -26,6 +26,7 @@ pub const RESERVED_EVENTS: [&str; 3] = ["gap", "end", "control"];
 
 /// One message: its text, and what else the publisher said about it.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Message {
     /// The text, with the publisher's line ends. It may be empty, and may have several lines.
     pub text: String,

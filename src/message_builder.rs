@@ -35,6 +35,19 @@ macro_rules! nearest {
 nearest!(u64 usize i64 isize);
 
 /// Setters for the parts of a message; each replaces the part.
+///
+/// ```
+/// use codechat::{Level, Message};
+///
+/// let message = Message::text("Processed file 3 of 120")
+///     .level(Level::Debug)
+///     .operation("import")
+///     .progress(3, Some(120))
+///     .unit("files")
+///     .field("file", "a.txt");
+/// assert_eq!(message.level, Some(Level::Debug));
+/// assert_eq!(message.fields.as_deref(), Some(r#"{"file":"a.txt"}"#));
+/// ```
 impl Message {
     /// Sets the level.
     #[must_use]

@@ -13,6 +13,7 @@ mod fast_path;
 mod h2_answer;
 mod handlers;
 mod metrics;
+mod options;
 mod problem;
 mod reconnect_grace;
 mod request;
@@ -43,6 +44,7 @@ use self::access::gate::Gate;
 pub use self::access::{Access, AllowedHost, AllowedOrigin, NotAHost, NotAnOrigin};
 use self::handlers::{clients, connect, control, publish, stop, subscribe};
 use self::metrics::Metrics;
+pub use self::options::ServerOptions;
 use self::problem::{Problem, ProblemKind};
 pub use self::router::{RouterOptions, router};
 pub use self::tls::{Tls, TlsError};
@@ -55,51 +57,6 @@ use crate::wire::Route;
 const PATH_SHOWN: usize = 100;
 /// Upper bound of what one connection buffers, in bytes, each way.
 const BUFFER_BYTES: usize = 16 * 1024;
-
-/// Timeouts and limits of the server, and who may use it.
-#[derive(Clone, Debug)]
-pub struct ServerOptions {
-    /// Interval of comments on a stream without content.
-    pub heartbeat: Duration,
-    /// How long a subscriber may take none of the bytes that wait for it, before its connection is closed.
-    pub stall_timeout: Duration,
-    /// Time limit for a request's head.
-    pub header_timeout: Duration,
-    /// Time limit for the body of a request that is not a stream.
-    pub body_timeout: Duration,
-    /// Time limit at shutdown for clients to read the end of their streams.
-    pub grace: Duration,
-    /// Upper bound of a message's text, in bytes of UTF-8.
-    pub max_message: usize,
-    /// Whether hyper answers every request, for comparisons.
-    pub plain_requests: bool,
-    /// Whether hyper also writes every stream. Implies [`ServerOptions::plain_requests`].
-    pub plain_streams: bool,
-    /// Who may use it.
-    pub access: Access,
-    /// The certificate for HTTPS; `None` for HTTP.
-    pub tls: Option<Tls>,
-    /// Whether the server was started by `codechat watch`, and ends with it.
-    pub is_watchers: bool,
-}
-
-impl Default for ServerOptions {
-    fn default() -> Self {
-        Self {
-            heartbeat: Duration::from_secs(15),
-            stall_timeout: Duration::from_secs(5),
-            header_timeout: Duration::from_secs(10),
-            body_timeout: Duration::from_secs(30),
-            grace: Duration::from_secs(5),
-            max_message: 64 * 1024,
-            plain_requests: false,
-            plain_streams: false,
-            access: Access::default(),
-            tls: None,
-            is_watchers: false,
-        }
-    }
-}
 
 /// The state that handlers share.
 #[derive(Clone)]

@@ -43,7 +43,7 @@ use crate::scope::{self, Key, OperationGuard, Scope, current, levels};
 /// let scope = Publisher::new(&hub).scope(hub.connect()?);
 /// # let id = scope.client_id().unwrap();
 /// let level = Change::Set(Level::Debug);
-/// hub.request_control(id, ControlRequest { level, ..ControlRequest::default() })?;
+/// hub.request_control(id, ControlRequest::new().level(level))?;
 /// scope.in_scope(|| tracing::debug!("this is lost"));
 /// let mut feed = hub.feed(id, Position::Start)?;
 /// # hub.stop(id);

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::event::{End, Format, Gap, UnixMillis};
-use crate::message::Message;
+use crate::event::{End, EventId, Format, Gap, UnixMillis};
+use crate::message::{DEFAULT_EVENT, Message};
 
 /// What happens on a stream.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +43,7 @@ pub enum Update {
 
 /// A message as it came.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Received {
     /// The last event ID at this message; empty where the stream has set none.
     pub id: String,
@@ -57,6 +58,28 @@ pub struct Received {
 }
 
 impl Received {
+    /// Creates a message as a codechat server sends it, for a test of what reads a stream. Its time is that in the ID.
+    ///
+    /// ```
+    /// use codechat::{Message, Received};
+    ///
+    /// let received = Received::new("17-1732262400123", Message::text("Refresh finished"));
+    /// assert_eq!(received.event, "debug");
+    /// assert_eq!(received.when(), Some(1_732_262_400_123));
+    /// ```
+    #[must_use]
+    pub fn new(id: impl Into<String>, message: Message) -> Self {
+        let id = id.into();
+        let named = message.event.as_ref();
+        Self {
+            time: id.parse().ok().map(|it: EventId| it.time),
+            event: named.map_or(DEFAULT_EVENT.into(), |it| it.as_str().to_owned().into()),
+            id,
+            message,
+            foreign: None,
+        }
+    }
+
     /// When it was said: when the server took it, or else when it came, as far as either is known.
     #[must_use]
     pub fn when(&self) -> Option<UnixMillis> {
@@ -67,6 +90,7 @@ impl Received {
 
 /// What is known of an event of a server that is not codechat's, besides its ID and name.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ForeignEvent {
     /// Its data, exactly.
     pub data: Arc<str>,
@@ -74,4 +98,16 @@ pub struct ForeignEvent {
     pub received_at: UnixMillis,
     /// What its data name as the part of the program that says it, if they were looked into.
     pub logger: Option<Box<str>>,
+}
+
+impl ForeignEvent {
+    /// Creates an event from its data and when its last byte came, for a test of what reads a stream.
+    #[must_use]
+    pub fn new(data: impl Into<Arc<str>>, received_at: UnixMillis) -> Self {
+        Self {
+            data: data.into(),
+            received_at,
+            logger: None,
+        }
+    }
 }

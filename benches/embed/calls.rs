@@ -75,10 +75,7 @@ pub(crate) fn events(c: &mut Criterion) {
     measure("another is watched", &log, &Scope::none());
     measure("this is watched", &log, &scope);
     let level = Change::Set(Level::Debug);
-    let request = ControlRequest {
-        level,
-        ..ControlRequest::default()
-    };
+    let request = ControlRequest::new().level(level);
     hub.request_control(scope.client_id().unwrap(), request)
         .unwrap();
     measure("another is watched in detail", &log, &Scope::none());

@@ -128,19 +128,13 @@ pub(crate) async fn channel(
 }
 
 pub(crate) fn client(url: &str) -> Client {
-    let options = ClientOptions {
-        heartbeat: Some(HEARTBEAT),
-        token: None,
-    };
+    let options = ClientOptions::new().heartbeat(HEARTBEAT);
     Client::new(url.parse().expect("a URL"), options).expect("a client")
 }
 
 /// A feed that has had its greeting.
 async fn greeted(client: &Client, id: ClientId) -> (Feed, Book) {
-    let options = subscribe::SubscribeOptions {
-        wait: true,
-        ..subscribe::SubscribeOptions::default()
-    };
+    let options = subscribe::SubscribeOptions::new().wait(true);
     let mut feed = client.subscribe(id, options);
     let mut book = Book::default();
     loop {

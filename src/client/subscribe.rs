@@ -53,7 +53,17 @@ pub struct StreamOptions {
 }
 
 /// How to read a client's stream.
+///
+/// ```
+/// use codechat::{Format, SubscribeOptions};
+///
+/// let options = SubscribeOptions::new().format(Format::Json).tail(100).wait(true);
+/// assert_eq!((options.format, options.tail), (Format::Json, Some(100)));
+/// let reconnect = options.reconnect.clone();
+/// # let _ = move || reconnect.ask();
+/// ```
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct SubscribeOptions {
     /// The format to request. A server that is not codechat's sends text anyway.
     pub format: Format,
@@ -69,6 +79,63 @@ pub struct SubscribeOptions {
     pub notes_past: bool,
     /// Whether to note that the server is inside another program's watcher, and when it ends with that.
     pub notes_owner: bool,
+}
+
+impl SubscribeOptions {
+    /// Creates the default options.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the format to request. Default [`Format::Text`].
+    #[must_use]
+    pub fn format(mut self, format: Format) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// Sets the upper bound of the held messages to replay. Default all.
+    #[must_use]
+    pub fn tail(mut self, messages: u64) -> Self {
+        self.tail = Some(messages);
+        self
+    }
+
+    /// Sets whether to go on trying if nothing answers at the very first try. Default false.
+    #[must_use]
+    pub fn wait(mut self, wait: bool) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// Sets the event of an earlier reading after which to continue. Default none.
+    #[must_use]
+    pub fn last_event_id(mut self, id: impl Into<String>) -> Self {
+        self.last_event_id = Some(id.into());
+        self
+    }
+
+    /// Sets the handle by which to request reconnecting. Default a new one, for which to clone the field.
+    #[must_use]
+    pub fn reconnect(mut self, reconnect: Reconnect) -> Self {
+        self.reconnect = reconnect;
+        self
+    }
+
+    /// Sets whether to note what the server knows of the client. Default false.
+    #[must_use]
+    pub fn notes_past(mut self, notes: bool) -> Self {
+        self.notes_past = notes;
+        self
+    }
+
+    /// Sets whether to note that the server is inside another program's watcher, and when it ends with that. Default false.
+    #[must_use]
+    pub fn notes_owner(mut self, notes: bool) -> Self {
+        self.notes_owner = notes;
+        self
+    }
 }
 
 /// Requests to reconnect at once, whether there is a connection or a wait for the next try. What was read is kept, and

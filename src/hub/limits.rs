@@ -7,7 +7,22 @@ use thiserror::Error;
 use super::LogLimits;
 
 /// The limits of the hub.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use codechat::{Hub, Limits, LogLimits};
+///
+/// let limits = Limits::new()
+///     .log(LogLimits::new().messages(10_000))
+///     .clients(100)
+///     .idle_timeout(Duration::from_mins(5));
+/// assert_eq!((limits.log.messages, limits.clients), (10_000, 100));
+/// assert_eq!(limits.subscribers, Limits::default().subscribers);
+/// let hub = Hub::new(limits);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Limits of each channel's log.
     pub log: LogLimits,
@@ -21,18 +36,58 @@ pub struct Limits {
     pub idle_timeout: Duration,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
+impl Limits {
+    /// Creates the default limits.
+    #[must_use]
+    pub const fn new() -> Self {
         Self {
-            log: LogLimits {
-                messages: 1024,
-                bytes: 1 << 20,
-            },
+            log: LogLimits::new(),
             clients: 100_000,
             subscribers: 64,
             memory: 1 << 30,
             idle_timeout: Duration::from_mins(15),
         }
+    }
+
+    /// Sets the limits of each channel's log. Default 1,024 messages and 1 MiB.
+    #[must_use]
+    pub const fn log(mut self, log: LogLimits) -> Self {
+        self.log = log;
+        self
+    }
+
+    /// Sets the upper bound of the channels. Default 100,000.
+    #[must_use]
+    pub const fn clients(mut self, clients: usize) -> Self {
+        self.clients = clients;
+        self
+    }
+
+    /// Sets the upper bound of one channel's subscribers. Default 64.
+    #[must_use]
+    pub const fn subscribers(mut self, subscribers: usize) -> Self {
+        self.subscribers = subscribers;
+        self
+    }
+
+    /// Sets the upper bound of all logs, idempotency keys and unfinished requests, in bytes. Default 1 GiB.
+    #[must_use]
+    pub const fn memory(mut self, bytes: usize) -> Self {
+        self.memory = bytes;
+        self
+    }
+
+    /// Sets how long a channel may be inactive before it ends. Default 15 minutes.
+    #[must_use]
+    pub const fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

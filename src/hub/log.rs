@@ -20,12 +20,51 @@ use crate::event::{Event, EventId, Format, UnixMillis};
 use crate::message::Message;
 
 /// The limits of a log; whichever is reached first applies.
+///
+/// ```
+/// use codechat::LogLimits;
+///
+/// const LOG: LogLimits = LogLimits::new().messages(100).bytes(64 * 1024);
+/// assert_eq!((LOG.messages, LOG.bytes), (100, 65_536));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LogLimits {
     /// Number of messages; at least 1.
     pub messages: usize,
     /// Bytes of their text frames and of their fields. The newest message is kept even if it alone is larger.
     pub bytes: usize,
+}
+
+impl LogLimits {
+    /// Creates the default limits.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            messages: 1024,
+            bytes: 1 << 20,
+        }
+    }
+
+    /// Sets the number of messages; at least 1. Default 1,024.
+    #[must_use]
+    pub const fn messages(mut self, messages: usize) -> Self {
+        self.messages = messages;
+        self
+    }
+
+    /// Sets the bytes of their text frames and of their fields. Default 1 MiB.
+    #[must_use]
+    pub const fn bytes(mut self, bytes: usize) -> Self {
+        self.bytes = bytes;
+        self
+    }
+}
+
+impl Default for LogLimits {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 pub(super) use self::entry::Prepared;

@@ -12,7 +12,18 @@ use thiserror::Error;
 use crate::token::Token;
 
 /// Who may use a server, beyond what is always allowed.
+///
+/// ```
+/// use codechat::{Access, Token};
+///
+/// let access = Access::token(Token::new("secret"))
+///     .host("app.example.org".parse()?)
+///     .origin("https://app.example.org".parse()?);
+/// assert_eq!((access.hosts.len(), access.origins.len()), (1, 1));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Access {
     /// The token that clients must send; `docs/security.md` says for which requests. `None` requires none.
     pub token: Option<Token>,

@@ -39,8 +39,7 @@ impl RouterOptions {
         }
     }
 
-    /// Sets timeouts and limits. Of these options, `access`, `grace`, `header_timeout`, `tls`, `plain_requests` and
-    /// `plain_streams` have no effect here.
+    /// Sets timeouts and limits. Of these options, `access`, `grace`, `header_timeout` and `tls` have no effect here.
     #[must_use]
     pub fn bounds(mut self, bounds: ServerOptions) -> Self {
         let access = self.server.access;

@@ -54,10 +54,7 @@ impl Party {
             replays: true,
         };
         let proxy = FaultProxy::start(server.address, faults).await;
-        let options = ClientOptions {
-            heartbeat: Some(HEARTBEAT),
-            token: None,
-        };
+        let options = ClientOptions::new().heartbeat(HEARTBEAT);
         Self {
             client: Client::new(proxy.url.parse().unwrap(), options).unwrap(),
             _proxy: proxy,
@@ -126,11 +123,8 @@ impl Party {
     /// Reads up to the last message.
     async fn watch(mut self) -> Seen {
         let mut seen = Seen::default();
-        let options = subscribe::SubscribeOptions {
-            format: [Format::Text, Format::Json][usize::from(self.chance.below(2) == 0)],
-            wait: true,
-            ..subscribe::SubscribeOptions::default()
-        };
+        let format = [Format::Text, Format::Json][usize::from(self.chance.below(2) == 0)];
+        let options = subscribe::SubscribeOptions::new().format(format).wait(true);
         let mut feed: Feed = self.client.subscribe(self.id, options);
         while let Some(update) = feed.next().await {
             if seen.take(update.unwrap()) {

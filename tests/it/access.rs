@@ -10,11 +10,9 @@ use crate::support::{
 const CONNECT: &str = "/api/v1/sse/connect";
 
 async fn start(hosts: &[&str], origins: &[&str]) -> Server {
-    let access = Access {
-        token: None,
-        hosts: hosts.iter().map(|it| it.parse().unwrap()).collect(),
-        origins: origins.iter().map(|it| it.parse().unwrap()).collect(),
-    };
+    let mut access = Access::open();
+    access.hosts = hosts.iter().map(|it| it.parse().unwrap()).collect();
+    access.origins = origins.iter().map(|it| it.parse().unwrap()).collect();
     Server::with(|_, options| options.access = access).await
 }
 

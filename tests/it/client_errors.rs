@@ -72,10 +72,7 @@ async fn a_server_that_never_answers_is_an_error_at_the_first_try() {
         async move { client.connect().await }
     });
     server.asked().await;
-    let options = ClientOptions {
-        heartbeat: Some(Duration::from_secs(5)),
-        ..ClientOptions::default()
-    };
+    let options = ClientOptions::new().heartbeat(Duration::from_secs(5));
     let patient = Client::new(server.url.parse().unwrap(), options).unwrap();
     let mut feed = patient.subscribe(ClientId::random(), SubscribeOptions::default());
     server.asked().await;

@@ -47,10 +47,7 @@ async fn gaps_and_the_end_are_codechats_only() {
 
 #[tokio::test]
 async fn repeats_are_dropped_and_the_servers_own_messages_are_not() {
-    let json = || SubscribeOptions {
-        format: Format::Json,
-        ..SubscribeOptions::default()
-    };
+    let json = || SubscribeOptions::new().format(Format::Json);
     let streams = [
         [
             json_frame("0-10", "Starting server communication...", true),

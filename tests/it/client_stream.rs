@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use codechat::internal::{
     client::{
-        Client,
+        Client, ClientOptions,
         subscribe::{FeedError, SubscribeOptions, Update},
     },
     event::{ClientId, Format, Gap},
@@ -32,11 +32,7 @@ fn delays(updates: &[Update]) -> Vec<(u32, Duration)> {
 async fn the_request_says_what_is_wanted_and_by_whom() {
     let mut server = Scripted::start([]).await;
     let id = ClientId::random();
-    let options = SubscribeOptions {
-        format: Format::Json,
-        tail: Some(5),
-        ..SubscribeOptions::default()
-    };
+    let options = SubscribeOptions::new().format(Format::Json).tail(5);
     let _feed = client(&format!("{}/base/", server.url)).subscribe(id, options);
     let request = server.asked().await;
     let line = format!("GET /base/api/v1/sse/debug/{id}?format=json&tail=5");
@@ -54,10 +50,7 @@ async fn the_request_says_what_is_wanted_and_by_whom() {
 async fn a_lost_stream_is_resumed_after_the_last_id_without_the_tail() {
     let stream = "id: ü7\ndata: a\n\nid: 8\n\nid: 9\ndata: never finished\n";
     let mut server = Scripted::start([Reply::stream(stream), Reply::stream("data: b\n\n")]).await;
-    let options = SubscribeOptions {
-        tail: Some(3),
-        ..SubscribeOptions::default()
-    };
+    let options = SubscribeOptions::new().tail(3);
     let mut feed = feed(&server.url, options);
     until(&mut feed, is_retrying).await;
     let updates = until(&mut feed, is_retrying).await;
@@ -80,10 +73,7 @@ async fn a_lost_stream_is_resumed_after_the_last_id_without_the_tail() {
 async fn a_cursor_in_any_script_is_sent_and_one_that_no_header_carries_is_not() {
     for (id, sent) in [("ü", Some("ü")), ("\u{1}", None)] {
         let mut server = Scripted::start([]).await;
-        let options = SubscribeOptions {
-            last_event_id: Some(id.into()),
-            ..SubscribeOptions::default()
-        };
+        let options = SubscribeOptions::new().last_event_id(id);
         let _feed = feed(&server.url, options);
         assert_eq!(server.asked().await.header("last-event-id"), sent);
     }
@@ -207,10 +197,7 @@ async fn a_broken_connection_is_reported() {
 async fn a_silent_connection_counts_as_dead() {
     let mut server =
         Scripted::start([Reply::stream(MESSAGE).hold(), Reply::default().hold()]).await;
-    let options = codechat::internal::client::ClientOptions {
-        heartbeat: Some(Duration::from_millis(40)),
-        token: None,
-    };
+    let options = ClientOptions::new().heartbeat(Duration::from_millis(40));
     let client = Client::new(server.url.parse().unwrap(), options).unwrap();
     let mut feed = client.subscribe(ClientId::random(), SubscribeOptions::default());
     for told in ["nothing came for 0.1 s", "no answer in 10 s"] {
@@ -240,10 +227,7 @@ async fn a_server_that_is_not_there_is_an_error_or_waited_for() {
         text.starts_with(&format!("nothing answers at {url}: connection refused")),
         "{text}"
     );
-    let patient = SubscribeOptions {
-        wait: true,
-        ..SubscribeOptions::default()
-    };
+    let patient = SubscribeOptions::new().wait(true);
     let mut feed = feed(&url, patient);
     for expected in 1..=2 {
         let Update::Retrying {

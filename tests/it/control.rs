@@ -97,10 +97,7 @@ async fn a_slow_control_stream_sees_the_newest_state_not_each_change() {
     assert!(control.poll_event(&mut cx).is_ready());
     assert!(control.poll_event(&mut cx).is_pending());
     for level in [Level::Debug, Level::Trace].into_iter().cycle().take(100) {
-        let request = ControlRequest {
-            level: Change::Set(level),
-            ..ControlRequest::default()
-        };
+        let request = ControlRequest::new().level(Change::Set(level));
         server.hub.request_control(id, request).unwrap();
     }
     let Poll::Ready(ControlEvent::State(state)) = control.poll_event(&mut cx) else {
@@ -332,10 +329,7 @@ async fn a_control_feed_resumes_after_a_cut_and_ends_with_the_client() {
         requested(&mut feed).await.level.is_some(),
         "as things stand"
     );
-    let cancel = ControlRequest {
-        cancel: Change::Set(Cancel::default()),
-        ..ControlRequest::default()
-    };
+    let cancel = ControlRequest::new().cancel(Change::Set(Cancel::new()));
     client.request_control(id, &cancel).await.unwrap();
     assert!(requested(&mut feed).await.cancel.is_some());
     client.stop(id).await.unwrap();

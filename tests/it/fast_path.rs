@@ -54,15 +54,13 @@ const TOKEN: &str = "secret";
 async fn pair(heartbeat: Duration, access: Access) -> [Server; 2] {
     let mut pair = Vec::new();
     for plain_requests in [false, true] {
-        let options = ServerOptions {
-            plain_requests,
-            access: access.clone(),
-            heartbeat,
-            header_timeout: PATIENCE,
-            body_timeout: PATIENCE,
-            max_message: 100,
-            ..ServerOptions::default()
-        };
+        let mut options = ServerOptions::new()
+            .access(access.clone())
+            .heartbeat(heartbeat)
+            .header_timeout(PATIENCE)
+            .body_timeout(PATIENCE)
+            .max_message(100);
+        options.plain_requests = plain_requests;
         let server = Server::of(Hub::new(Limits::default()), options).await;
         let token = format!("Authorization: Bearer {TOKEN}");
         server.stream(&stream_of(KNOWN), &[&token]).await;

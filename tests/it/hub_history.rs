@@ -19,12 +19,8 @@ fn frame(event: &Event) -> Vec<u8> {
 }
 
 pub(crate) fn hub(log: LogLimits) -> Hub {
-    let limits = Limits {
-        log,
-        ..Limits::default()
-    };
     Hub::with_frames(
-        limits,
+        Limits::new().log(log),
         Frames {
             text: frame,
             json: frame,
@@ -127,7 +123,7 @@ proptest! {
         messages in 1usize..9,
         bytes in 8usize..90,
     ) {
-        let hub = hub(LogLimits { messages, bytes });
+        let hub = hub(LogLimits::new().messages(messages).bytes(bytes));
         let id = hub.connect().unwrap();
         let mut published: Vec<String> = Vec::new();
         let mut readers: Vec<Reader> = Vec::new();
@@ -189,7 +185,7 @@ proptest! {
         messages in 1usize..6,
         bytes in 8usize..60,
     ) {
-        let hub = hub(LogLimits { messages, bytes });
+        let hub = hub(LogLimits::new().messages(messages).bytes(bytes));
         let id = hub.connect().unwrap();
         let open = || Reader::open(&hub, id, Format::Text, Position::Start);
         let mut readers = [open(), open(), open()];
@@ -227,7 +223,7 @@ proptest! {
         texts in prop::collection::vec("[a-z]{0,9}", 1..40),
         cuts in prop::collection::vec(0usize..40, 0..4),
     ) {
-        let hub = hub(LogLimits { messages: 1000, bytes: 100_000 });
+        let hub = hub(LogLimits::new().messages(1000).bytes(100_000));
         let id = hub.connect().unwrap();
         let mut cx = Context::from_waker(Waker::noop());
         let mut broken = Vec::new();
@@ -256,7 +252,7 @@ proptest! {
         seq in 0u64..15,
         shift in -3i64..4,
     ) {
-        let hub = hub(LogLimits { messages: 5, bytes: 1000 });
+        let hub = hub(LogLimits::new().messages(5).bytes(1000));
         let id = hub.connect().unwrap();
         let probe = hub.subscribe(id, Format::Text, Position::Start).unwrap();
         let created = probe.last().time;

@@ -19,10 +19,7 @@ use tokio::time;
 
 use crate::hub_history::hub;
 
-const LOG: LogLimits = LogLimits {
-    messages: 4,
-    bytes: 1000,
-};
+const LOG: LogLimits = LogLimits::new().messages(4).bytes(1000);
 pub(crate) const FRAMES: Frames = Frames {
     text: |event| event.message.text.clone().into_bytes(),
     json: |event| event.message.text.clone().into_bytes(),
@@ -189,10 +186,7 @@ async fn an_ended_id_is_forgotten_after_a_day() {
 
 #[tokio::test]
 async fn the_loss_of_a_streaming_publisher_is_published_unless_it_is_back() {
-    let hub = hub(LogLimits {
-        messages: 100,
-        bytes: 10_000,
-    });
+    let hub = hub(LogLimits::new().messages(100).bytes(10_000));
     let id = hub.connect().unwrap();
     let mut reader = hub.subscribe(id, Format::Text, Position::Start).unwrap();
     let mut read = async || {
@@ -217,11 +211,7 @@ async fn the_loss_of_a_streaming_publisher_is_published_unless_it_is_back() {
 
 #[tokio::test]
 async fn limits_of_clients_and_subscribers_hold_and_are_given_back() {
-    let limits = Limits {
-        clients: 2,
-        subscribers: 1,
-        ..Limits::default()
-    };
+    let limits = Limits::new().clients(2).subscribers(1);
     let hub = Hub::with_frames(limits, FRAMES);
     let id = hub.connect().unwrap();
     let reader = hub

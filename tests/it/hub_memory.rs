@@ -12,14 +12,8 @@ use crate::hub_life::{FRAMES, broadcast, text};
 
 /// Creates a hub with this much memory, whose logs have room for two large messages each.
 fn small_hub(memory: usize) -> Hub {
-    let limits = Limits {
-        memory,
-        log: LogLimits {
-            messages: 4,
-            bytes: 2000,
-        },
-        ..Limits::default()
-    };
+    let log = LogLimits::new().messages(4).bytes(2000);
+    let limits = Limits::new().memory(memory).log(log);
     Hub::with_frames(limits, FRAMES)
 }
 

@@ -286,15 +286,8 @@ async fn a_reader_of_a_channel_that_ended_elsewhere_gets_a_gap_for_missing_messa
 
 #[test]
 fn a_mirror_beyond_the_budget_drops_its_oldest_messages() {
-    let log = LogLimits {
-        messages: 1000,
-        bytes: 1 << 20,
-    };
-    let limits = Limits {
-        log,
-        memory: 40_000,
-        ..Limits::default()
-    };
+    let log = LogLimits::new().messages(1000).bytes(1 << 20);
+    let limits = Limits::new().log(log).memory(40_000);
     let hub = Hub::with_frames(limits, FRAMES);
     let mirror = hub
         .mirror(ClientId::random(), Store::new(0).image(1))

@@ -12,10 +12,7 @@ const CLIENTS: &str = "/api/v1/sse/clients";
 
 async fn guarded() -> Server {
     Server::with(|_, options| {
-        options.access = Access {
-            token: Some(Token::new("secret")),
-            ..Access::default()
-        };
+        options.access = Access::token(Token::new("secret"));
     })
     .await
 }

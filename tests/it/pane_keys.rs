@@ -26,10 +26,7 @@ fn of_lines(count: usize) -> Drawn {
 }
 
 fn of_operation(name: &str, text: &str) -> Message {
-    Message {
-        operation: Some(name.parse().unwrap()),
-        ..Message::text(text)
-    }
+    Message::text(text).operation(name)
 }
 
 fn copied(drawn: &Drawn) -> &str {
@@ -101,10 +98,7 @@ fn what_is_too_much_for_a_clipboard_is_cut_and_said() {
 #[test]
 fn what_is_shown_is_saved_as_text_and_everything_as_ndjson() {
     let mut drawn = of_lines(2);
-    drawn.say(Message {
-        outcome: Some(Outcome::Failed),
-        ..of_operation("import", "two\nlines\x07")
-    });
+    drawn.say(of_operation("import", "two\nlines\x07").outcome(Outcome::Failed));
     drawn.keys("&!line 1<Enter>ttts<Enter>");
     let [Effect::Save(path, bytes)] = &drawn.effects[..] else {
         panic!("{:?}", drawn.effects)
@@ -178,12 +172,7 @@ fn a_mark_in_focus_shows_both() {
 fn control_requests_are_sent_and_a_cancel_asks_back() {
     let mut drawn = Drawn::new(80, 24);
     drawn.say(of_operation("import", "line 1"));
-    let level = |level| {
-        [Effect::Control(ControlRequest {
-            level,
-            ..ControlRequest::default()
-        })]
-    };
+    let level = |level| [Effect::Control(ControlRequest::new().level(level))];
     drawn.keys("D");
     assert_eq!(drawn.effects, level(Change::Set(Level::Debug)));
     drawn.keys("D");
@@ -194,11 +183,10 @@ fn control_requests_are_sent_and_a_cancel_asks_back() {
     assert!(drawn.effects.is_empty() && drawn.shows("nobody was asked"));
     drawn.keys("xy");
     let cancel = |name: Option<&str>| {
-        let operation = name.map(|it| it.parse().unwrap());
-        [Effect::Control(ControlRequest {
-            cancel: Change::Set(Cancel { operation }),
-            ..ControlRequest::default()
-        })]
+        let mut cancel = Cancel::new();
+        cancel.operation = name.map(|it| it.parse().unwrap());
+        let request = ControlRequest::new().cancel(Change::Set(cancel));
+        [Effect::Control(request)]
     };
     assert_eq!(drawn.effects, cancel(Some("import")));
     drawn.say(of_operation("export", "line 2"));
@@ -248,10 +236,7 @@ fn a_goal_that_is_reached_leaves() {
             ..Goals::default()
         };
         let mut drawn = Drawn::with(80, 24, theme, goals);
-        drawn.say(Message {
-            outcome: Some(outcome),
-            ..Message::default()
-        });
+        drawn.say(Message::default().outcome(outcome));
         assert_eq!(drawn.effects, [Effect::Leave(Leave::Over(verdict))]);
     }
 }

@@ -31,17 +31,11 @@ fn focus(drawn: &Drawn) -> String {
 }
 
 fn error(text: &str) -> Message {
-    Message {
-        level: Some(Level::Error),
-        ..Message::text(text)
-    }
+    Message::text(text).level(Level::Error)
 }
 
 fn of_operation(name: &str, text: &str) -> Message {
-    Message {
-        operation: Some(name.parse().unwrap()),
-        ..Message::text(text)
-    }
+    Message::text(text).operation(name)
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, fs, path::Path};
 
-use codechat::internal::message::{Level, Message, Progress};
+use codechat::internal::message::{Level, Message};
 use ratatui::{
     buffer::{Buffer, Cell},
     style::{Color, Modifier},
@@ -36,11 +36,12 @@ fn the_picture_is_what_the_pane_draws() {
 /// Returns the scene: two operations, an error in focus, and newer messages below.
 fn scene() -> Drawn {
     let mut drawn = Drawn::new(WIDTH, HEIGHT);
-    let work = |operation: &str, at: u32, text: &str, level| Message {
-        level: Some(level),
-        operation: Some(operation.parse().unwrap()),
-        progress: Some(Progress::new(at.into(), Some(120.0), Some("files")).unwrap()),
-        ..Message::text(text)
+    let work = |operation: &str, at: u32, text: &str, level| {
+        Message::text(text)
+            .level(level)
+            .operation(operation)
+            .progress(at, Some(120))
+            .unit("files")
     };
     let files = ["src/hub/channel.rs", "src/client/retry.rs", "README.md"];
     for at in 1..=41 {
@@ -61,11 +62,8 @@ fn scene() -> Drawn {
     let error =
         "cannot read objects/pack-7f3a.idx: permission denied, so the index is made without it";
     drawn.wait(0.2);
-    drawn.say(Message {
-        level: Some(Level::Error),
-        operation: Some("refresh-repo".parse().unwrap()),
-        ..Message::text(error)
-    });
+    let error = Message::text(error).level(Level::Error);
+    drawn.say(error.operation("refresh-repo"));
     drawn.wait(0.1).keys("pk");
     for at in 42..=48 {
         drawn.wait(0.13);

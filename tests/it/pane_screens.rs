@@ -6,7 +6,7 @@ use std::time::Duration;
 use codechat::internal::{
     client::subscribe::Update,
     event::{End, Gap},
-    message::{Level, Message, Outcome, Progress},
+    message::{Level, Message, Outcome},
     watch::{
         model::Goals,
         pane::draw::theme::{Background, Theme},
@@ -37,18 +37,14 @@ fn compare(name: &str, pictures: &str) {
 }
 
 fn levelled(level: Level, text: &str) -> Message {
-    Message {
-        level: Some(level),
-        ..Message::text(text)
-    }
+    Message::text(text).level(level)
 }
 
 fn progress(operation: &str, current: f64, total: f64) -> Message {
-    Message {
-        operation: Some(operation.parse().unwrap()),
-        progress: Some(Progress::new(current, Some(total), Some("files")).unwrap()),
-        ..Message::text(format!("Processed file {current} of {total}"))
-    }
+    Message::text(format!("Processed file {current} of {total}"))
+        .operation(operation)
+        .progress(current, Some(total))
+        .unit("files")
 }
 
 fn some_of_each_level(drawn: &mut Drawn) {
@@ -142,10 +138,7 @@ fn operations_show_how_far_they_are() {
             drawn.wait(0.1);
             drawn.say(progress("refresh-repo", f64::from(step), 120.0));
         }
-        drawn.say(Message {
-            operation: Some("index".parse().unwrap()),
-            ..Message::text("reading")
-        });
+        drawn.say(Message::text("reading").operation("index"));
         drawn.wait(1.0);
     });
 }
@@ -158,11 +151,9 @@ fn an_operation_that_has_ended_says_how() {
             drawn.say(progress("import", f64::from(step), 40.0));
         }
         drawn.say(levelled(Level::Error, "file 11 is not UTF-8"));
-        let ends = Message {
-            outcome: Some(Outcome::Failed),
-            operation: Some("import".parse().unwrap()),
-            ..Message::default()
-        };
+        let ends = Message::default()
+            .outcome(Outcome::Failed)
+            .operation("import");
         drawn.say(ends).wait(60.0);
     });
 }
@@ -207,13 +198,13 @@ fn help_lists_the_keys() {
 #[test]
 fn a_message_is_shown_whole() {
     looks("detail", |drawn| {
-        drawn.wait(1.5).say(Message {
-            operation: Some("refresh-repo".parse().unwrap()),
-            progress: Some("3/120".parse().unwrap()),
-            event: Some("step".parse().unwrap()),
-            fields: Some(r#"{"repo":"demo","tags":["a","b"]}"#.into()),
-            ..levelled(Level::Warn, "first line\nsecond \x1b[31mline\x07")
-        });
+        let step = levelled(Level::Warn, "first line\nsecond \x1b[31mline\x07")
+            .operation("refresh-repo")
+            .progress(3, Some(120))
+            .event("step")
+            .field("repo", "demo")
+            .field("tags", ["a", "b"]);
+        drawn.wait(1.5).say(step);
         drawn.text("another").keys("k<Enter>");
     });
 }
@@ -222,10 +213,8 @@ fn a_message_is_shown_whole() {
 fn a_hostile_message_is_only_text() {
     let hostile = "\x1b]0;title\x07\x1b[2J\x1b[H\x1b]52;c;aGk=\x07 \u{9b}31m \u{202e}desrever\u{202c} \x1bP1$r\x1b\\ 12\r34\ttab \x00";
     looks("hostile", |drawn| {
-        drawn.text(hostile).say(Message {
-            operation: Some("\u{202e}evil".parse().unwrap()),
-            ..Message::text(hostile)
-        });
+        let evil = Message::text(hostile).operation("\u{202e}evil");
+        drawn.text(hostile).say(evil);
         drawn.update(Update::Retrying {
             attempt: 1,
             delay: Duration::from_secs(1),

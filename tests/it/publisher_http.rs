@@ -24,10 +24,7 @@ fn publisher(url: &str) -> Publisher {
 }
 
 fn watch(url: &str, id: ClientId) -> Feed {
-    let options = SubscribeOptions {
-        format: Format::Json,
-        ..SubscribeOptions::default()
-    };
+    let options = SubscribeOptions::new().format(Format::Json);
     client(url).subscribe(id, options)
 }
 
@@ -119,10 +116,9 @@ async fn a_quiet_operation_learns_what_a_watcher_asks_for() {
     let import = scope.operation("import");
     let cancelled = scope.cancelled();
     let watcher = client(&url(&server));
-    let asks = ControlRequest {
-        level: Change::Set(Level::Debug),
-        cancel: Change::Set(Cancel::default()),
-    };
+    let asks = ControlRequest::new()
+        .level(Change::Set(Level::Debug))
+        .cancel(Change::Set(Cancel::new()));
     assert!(!scope.wants(Level::Debug));
     watcher.request_control(id, &asks).await.unwrap();
     soon(cancelled.cancelled()).await;
@@ -136,10 +132,7 @@ async fn a_scope_that_comes_later_knows_what_is_asked_for_already() {
     let id = id(&server).await;
     let publisher = publisher(&url(&server));
     let first = publisher.scope(id);
-    let asks = ControlRequest {
-        level: Change::Set(Level::Debug),
-        cancel: Change::Keep,
-    };
+    let asks = ControlRequest::new().level(Change::Set(Level::Debug));
     let watcher = client(&url(&server));
     watcher.request_control(id, &asks).await.unwrap();
     first.info("its answer says what is asked for");
@@ -280,10 +273,7 @@ async fn a_cancel_does_not_reach_the_operation_after_the_one_that_it_ended() {
     let publisher = publisher(&url(&server));
     let scope = publisher.scope(id);
     let import = scope.operation("import");
-    let asks = ControlRequest {
-        cancel: Change::Set(Cancel::default()),
-        ..ControlRequest::default()
-    };
+    let asks = ControlRequest::new().cancel(Change::Set(Cancel::new()));
     let watcher = client(&url(&server));
     watcher.request_control(id, &asks).await.unwrap();
     soon(scope.cancelled().cancelled()).await;

@@ -19,19 +19,14 @@ fn outcomes(hub: &Hub, id: ClientId) -> Vec<(String, Outcome)> {
 }
 
 fn ask_level(hub: &Hub, id: ClientId, level: Change<Level>) {
-    let request = ControlRequest {
-        level,
-        ..ControlRequest::default()
-    };
+    let request = ControlRequest::new().level(level);
     hub.request_control(id, request).unwrap();
 }
 
 fn ask_cancel(hub: &Hub, id: ClientId, operation: Option<&str>) {
-    let operation = operation.map(|it| it.parse().unwrap());
-    let request = ControlRequest {
-        cancel: Change::Set(Cancel { operation }),
-        ..ControlRequest::default()
-    };
+    let mut cancel = Cancel::new();
+    cancel.operation = operation.map(|it| it.parse().unwrap());
+    let request = ControlRequest::new().cancel(Change::Set(cancel));
     hub.request_control(id, request).unwrap();
 }
 

@@ -167,10 +167,7 @@ async fn a_request_that_was_asked_to_stop_is_cancelled() {
     let answer = tokio::spawn(router.oneshot(request.body(Body::empty()).unwrap()));
     stop.notified().await;
     let cancel = Change::Set(Cancel::default());
-    let request = ControlRequest {
-        cancel,
-        ..ControlRequest::default()
-    };
+    let request = ControlRequest::new().cancel(cancel);
     hub.request_control(id, request).unwrap();
     let answer = crate::support::soon(answer).await.unwrap().unwrap();
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);

@@ -55,10 +55,8 @@ async fn a_panic_in_a_handler_is_a_500_for_that_request_alone() {
 #[tokio::test]
 async fn a_panic_in_a_stream_ends_that_stream_alone() {
     for plain_streams in [false, true] {
-        let options = ServerOptions {
-            plain_streams,
-            ..ServerOptions::default()
-        };
+        let mut options = ServerOptions::new();
+        options.plain_streams = plain_streams;
         let server = Server::of(Hub::with_frames(Limits::default(), BUGGY), options).await;
         let id = server.connect().await;
         let mut well = server.watch(&id).await;

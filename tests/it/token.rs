@@ -10,11 +10,8 @@ const CONNECT: &str = "/api/v1/sse/connect";
 
 async fn start() -> Server {
     Server::with(|_, options| {
-        options.access = Access {
-            token: Some(Token::new(SECRET)),
-            origins: vec!["http://localhost:3000".parse().unwrap()],
-            ..Access::default()
-        };
+        let origin = "http://localhost:3000".parse().unwrap();
+        options.access = Access::token(Token::new(SECRET)).origin(origin);
     })
     .await
 }

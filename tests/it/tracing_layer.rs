@@ -42,10 +42,7 @@ fn scope() -> (Hub, ClientId, Scope) {
 
 fn ask(hub: &Hub, id: ClientId, level: Level) {
     let level = Change::Set(level);
-    let request = ControlRequest {
-        level,
-        ..ControlRequest::default()
-    };
+    let request = ControlRequest::new().level(level);
     hub.request_control(id, request).unwrap();
 }
 
@@ -169,12 +166,8 @@ fn a_marked_span_is_an_operation() {
         span.record("outcome", "ok");
     });
     run("stopped", &|_| {
-        let operation = Some("stopped".parse().unwrap());
-        let cancel = Change::Set(Cancel { operation });
-        let request = ControlRequest {
-            cancel,
-            ..ControlRequest::default()
-        };
+        let cancel = Change::Set(Cancel::new().operation("stopped".parse().unwrap()));
+        let request = ControlRequest::new().cancel(cancel);
         hub.request_control(id, request).unwrap();
         assert!(codechat::current().cancelled().is_cancelled());
     });

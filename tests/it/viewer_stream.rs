@@ -61,10 +61,8 @@ async fn the_client_reads_what_the_page_reads() {
 async fn check(vector: &Vector, reply: Reply) {
     let name = &vector.name;
     let mut server = Scripted::start([reply]).await;
-    let options = SubscribeOptions {
-        last_event_id: Some(vector.last.clone()).filter(|it| !it.is_empty()),
-        ..SubscribeOptions::default()
-    };
+    let mut options = SubscribeOptions::new();
+    options.last_event_id = Some(vector.last.clone()).filter(|it| !it.is_empty());
     let reconnect = options.reconnect.clone();
     let mut feed = feed(&server.roundabout_url(), options);
     let updates = until(&mut feed, is_retrying).await;

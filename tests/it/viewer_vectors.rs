@@ -235,15 +235,13 @@ impl Count {
 
 impl Told {
     fn message(self) -> Message {
-        Message {
-            text: self.text,
-            level: self.level.map(|it| it.parse().unwrap()),
-            operation: self.operation.map(|it| it.parse().unwrap()),
-            progress: self.progress.map(|it| it.progress()),
-            outcome: self.outcome.map(|it| it.parse().unwrap()),
-            system: self.system,
-            ..Message::default()
-        }
+        let mut message = Message::text(self.text);
+        message.level = self.level.map(|it| it.parse().unwrap());
+        message.operation = self.operation.map(|it| it.parse().unwrap());
+        message.progress = self.progress.map(|it| it.progress());
+        message.outcome = self.outcome.map(|it| it.parse().unwrap());
+        message.system = self.system;
+        message
     }
 }
 
@@ -369,10 +367,8 @@ fn the_page_writes_figures_as_the_pane_does() {
     }
     for (count, text) in cases.count {
         let mut operations = Operations::new(false);
-        let message = Message {
-            progress: Some(count.progress()),
-            ..Message::default()
-        };
+        let mut message = Message::default();
+        message.progress = Some(count.progress());
         operations.update(&message, None, Duration::ZERO);
         let state = operations.all().next().unwrap();
         assert_eq!(format::count(state).as_deref(), Some(&*text));

@@ -112,17 +112,11 @@ impl Drawn {
     /// Lets an event of another server come.
     pub(crate) fn event(&mut self, id: &str, name: &str, data: &str) -> &mut Self {
         let received_at = BEGAN + u64::try_from(self.now.as_millis()).unwrap();
-        let update = Update::Message(Box::new(Received {
-            id: id.into(),
-            event: name.to_owned().into(),
-            time: None,
-            message: Message::text(data),
-            foreign: Some(Box::new(ForeignEvent {
-                data: data.into(),
-                received_at,
-                logger: None,
-            })),
-        }));
+        let mut received = Received::new(id, Message::text(data));
+        received.event = name.to_owned().into();
+        received.time = None;
+        received.foreign = Some(Box::new(ForeignEvent::new(data, received_at)));
+        let update = Update::Message(Box::new(received));
         let (update, _) = Mapper::new(Mapping::default()).map(update);
         self.update(update)
     }
@@ -146,13 +140,8 @@ impl Drawn {
     pub(crate) fn say(&mut self, message: Message) -> &mut Self {
         self.seq += u64::from(!message.system);
         let time = BEGAN + u64::try_from(self.now.as_millis()).unwrap();
-        self.update(Update::Message(Box::new(Received {
-            id: format!("{}-{time}", self.seq),
-            event: "debug".into(),
-            time: Some(time),
-            message,
-            foreign: None,
-        })))
+        let received = Received::new(format!("{}-{time}", self.seq), message);
+        self.update(Update::Message(Box::new(received)))
     }
 
     /// Lets a message come that is only text.

@@ -16,10 +16,7 @@ use super::{
 
 /// A client of the server at `url`, with a token.
 pub(crate) fn client(url: &str) -> Client {
-    let options = ClientOptions {
-        token: Some(Token::new("secret")),
-        ..ClientOptions::default()
-    };
+    let options = ClientOptions::new().token(Token::new("secret"));
     Client::new(url.parse().unwrap(), options).unwrap()
 }
 

@@ -48,10 +48,8 @@ impl Server {
         // The variable that the program takes too: with it, all tests see hyper's requests and streams.
         let plain_streams = env::var_os("CODECHAT_PLAIN_STREAMS").is_some();
         let mut limits = Limits::default();
-        let mut options = ServerOptions {
-            plain_streams,
-            ..ServerOptions::default()
-        };
+        let mut options = ServerOptions::new();
+        options.plain_streams = plain_streams;
         change(&mut limits, &mut options);
         if env::var_os("CODECHAT_TEST_STORE").is_some() {
             return Self::shared(limits, options).await;

@@ -15,13 +15,7 @@ pub(super) const FRAMES: Frames = Frames {
 const HELD: usize = 6;
 
 pub(super) fn hub() -> Hub {
-    let limits = Limits {
-        log: LogLimits {
-            messages: HELD,
-            bytes: 1 << 20,
-        },
-        ..Limits::default()
-    };
+    let limits = Limits::new().log(LogLimits::new().messages(HELD).bytes(1 << 20));
     Hub::with_frames(limits, FRAMES)
 }
 
