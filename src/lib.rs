@@ -205,7 +205,9 @@ pub use client::{
     subscribe::{Feed, FeedError, NotAStream, Reconnect, SubscribeOptions},
 };
 pub use control::{Cancel, Change, ControlRequest, ControlState, Requested};
-pub use event::{ClientId, End, EventId, Format, Gap, NotAClientId, NotAnEventId, UnixMillis};
+pub use event::{
+    ClientId, End, EventId, Format, Gap, NotAClientId, NotAFormat, NotAnEventId, UnixMillis,
+};
 pub use hub::{ClientInfo, Hub, Limits, LogLimits, Position, Receipt, Refusal, Stats};
 pub use hub_feed::HubFeed;
 pub use message::{EventName, Invalid, Level, Message, Operation, Outcome, Progress};

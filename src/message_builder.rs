@@ -13,24 +13,34 @@ pub const FIELDS_MAX: usize = 4 * 1024;
 /// The member that says that others were left out.
 const CUT: &str = "\"cut\":true}";
 
-/// Any of Rust's numbers: how much is done, or the total.
-pub trait Number: Copy {
+/// A number of a progress: how much is done, or the total. Implemented for Rust's integers of up to 64 bits and its floats only.
+pub trait Number: sealed::Sealed {
     /// Returns the nearest `f64`.
     fn to_f64(self) -> f64;
 }
 
+mod sealed {
+    pub trait Sealed: Copy {}
+}
+
 macro_rules! exact {
-    ($($number:ty)*) => { $(impl Number for $number {
-        fn to_f64(self) -> f64 { self.into() }
-    })* };
+    ($($number:ty)*) => { $(
+        impl sealed::Sealed for $number {}
+        impl Number for $number {
+            fn to_f64(self) -> f64 { self.into() }
+        }
+    )* };
 }
 exact!(f64 f32 u8 u16 u32 i8 i16 i32);
 
 macro_rules! nearest {
-    ($($number:ty)*) => { $(impl Number for $number {
-        #[expect(clippy::cast_precision_loss, reason = "a progress is drawn, not counted with")]
-        fn to_f64(self) -> f64 { self as f64 }
-    })* };
+    ($($number:ty)*) => { $(
+        impl sealed::Sealed for $number {}
+        impl Number for $number {
+            #[expect(clippy::cast_precision_loss, reason = "a progress is drawn, not counted with")]
+            fn to_f64(self) -> f64 { self as f64 }
+        }
+    )* };
 }
 nearest!(u64 usize i64 isize);
 
