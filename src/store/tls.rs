@@ -111,13 +111,11 @@ pub(super) fn advice(is_encrypted: bool, error: &(dyn error::Error + 'static)) -
     let Some(error) = io_error(error) else {
         return "";
     };
+    let is_closed = matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe
+    );
     if !is_encrypted {
-        let is_closed = matches!(
-            error.kind(),
-            io::ErrorKind::ConnectionReset
-                | io::ErrorKind::UnexpectedEof
-                | io::ErrorKind::BrokenPipe
-        );
         return if is_closed { IF_ENCRYPTED } else { "" };
     }
     match error.get_ref().and_then(|it| it.downcast_ref()) {
@@ -136,6 +134,10 @@ pub(super) fn advice(is_encrypted: bool, error: &(dyn error::Error + 'static)) -
             "; it requires a certificate from an authority that it trusts: give one with --store-cert and --store-key"
         }
         Some(rustls::Error::InvalidMessage(_)) => IF_PLAIN,
+        // A peer that refuses a certificate may close the connection before its alert is read.
+        _ if is_closed => {
+            "; if it requires a certificate, give one with --store-cert and --store-key"
+        }
         _ => "",
     }
 }
