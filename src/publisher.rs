@@ -46,17 +46,18 @@ pub struct Publisher(Option<Arc<Destination>>);
 pub struct PublisherStats {
     /// Messages that the hub or the server accepted.
     pub accepted: u64,
-    /// Messages that it did not accept, such as for a client that has ended, or that did not fit into the queue.
+    /// Messages that it did not accept, such as for a client that has ended, or that did not fit into the queue. Messages to a
+    /// client that is known to be unknown are not made, and not counted.
     pub dropped: u64,
     /// Messages that wait to be sent, or are being sent. Always 0 for a hub.
     pub pending: u64,
-    /// How long the server has accepted nothing; `None` if it accepts messages.
+    /// The time since the server first failed to answer; `None` if its last answer was a success, or it was never away.
     pub away: Option<Duration>,
 }
 
-/// The error of [`Publisher::flush`]: not everything was sent in time.
+/// The error of [`Publisher::flush`]: some messages still wait.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("{pending} messages could not be sent in time")]
+#[error("messages that could not be sent in time: {pending}")]
 #[non_exhaustive]
 pub struct Unflushed {
     /// Messages that wait to be sent, or are being sent.
@@ -73,8 +74,8 @@ impl Publisher {
     /// Returns a publisher to this server. Nothing is sent yet, and a server that does not answer is no error.
     ///
     /// Messages go into a queue of at most 8,192 messages and 8 MiB (1,024 and 1 MiB for one client). A thread, started when the
-    /// first scope or message needs it, sends them in up to 32 requests at once, each with messages of one client. A request that
-    /// the server holds back for a slow watcher stays one of the 32. If the queue is full, the oldest message that is in no
+    /// first scope or message needs it, sends them in up to 32 requests at once, each with messages of one client. (A server may
+    /// delay the answer to one of these until a slow watcher has read.) If the queue is full, the oldest message that is in no
     /// request is dropped, and one that starts or ends an operation only if there is no other. What could not be sent for 30 s is
     /// dropped too. The client's next message is preceded by one with the number of those that were dropped. Before the
     /// application ends, call [`Publisher::flush`].
@@ -143,8 +144,8 @@ impl Publisher {
         self.0.as_ref().map(|it| it.stats()).unwrap_or_default()
     }
 
-    /// Waits until everything is sent, for at most this long. Call it last in an application that publishes to a server. Returns at
-    /// once in the child of a fork, where nothing is sent.
+    /// Waits until everything is sent or dropped, for at most this long; [`Publisher::stats`] says which. Call it last in an
+    /// application that publishes to a server. Returns at once in the child of a fork, where nothing is sent.
     ///
     /// # Errors
     /// [`Unflushed`] if something is left.

@@ -9,7 +9,7 @@ pub(crate) mod levels;
 mod link;
 mod operation;
 
-use std::fmt::{self, Display};
+use std::fmt::{self, Display, Write};
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -89,10 +89,14 @@ impl Scope {
         self.link.as_ref().is_some_and(|it| it.wants(level))
     }
 
-    /// Sends a text of this level if the level is wanted; otherwise does not format it.
+    /// Sends a text of this level if the level is wanted; otherwise does not format it. If formatting fails, the part before
+    /// that is sent.
     pub fn log(&self, level: Level, text: impl Display) {
         if self.wants(level) {
-            self.send(Message::text(text.to_string()).level(level));
+            // Not `to_string`, which panics if formatting fails.
+            let mut written = String::new();
+            let _ = write!(written, "{text}");
+            self.send(Message::text(written).level(level));
         }
     }
 
@@ -144,12 +148,16 @@ impl Scope {
         OperationGuard::begin(self, name)
     }
 
-    /// Returns a token that is cancelled if a watcher asks to cancel the work of this scope; for [`Scope::none`], never.
+    /// Returns a token that is cancelled if a watcher asks to cancel the scope's operation, or the one that this was started in.
+    /// For a scope outside of operations, it is cancelled if a watcher asks to cancel any operation that was started there. For
+    /// [`Scope::none`], it is never cancelled.
     #[must_use]
     pub fn cancelled(&self) -> CancellationToken {
-        self.link
-            .as_ref()
-            .map_or_else(CancellationToken::new, |it| it.cancelled())
+        match (&self.operation, &self.link) {
+            (Some(running), _) => running.cancelled(),
+            (None, Some(link)) => link.cancelled(),
+            (None, None) => CancellationToken::new(),
+        }
     }
 
     /// Returns the number of watchers and what they ask for, as last reported.

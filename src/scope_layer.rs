@@ -21,11 +21,12 @@ use crate::wire;
 /// Makes the scope of each request that names a client in `Sse-Client-ID` the current one, while its handler runs and while its
 /// answer's body is read. Other requests pass untouched, as do those to codechat's own API.
 ///
-/// Each watched request is an operation, named by its method and route. It ends with the body: `ok` if the status is below 400,
+/// Each watched request is an operation, named by its method and route, or its path without the feature `server`. It ends with the body: `ok` if the status is below 400,
 /// else `failed`; `cancelled` if a watcher asked for that, or the answer is dropped before its end.
 ///
-/// **Security.** A client that sends the header receives the request's log lines. An ID that the server did not issue gets nothing, so
-/// issue IDs only to users who may read them (see `Access`), or check the user's role in [`ScopeLayer::allow`].
+/// **Security.** A client that sends the header receives the request's log lines. With `Access::token`, only clients that know the token
+/// get an ID, and an ID that the server did not issue gets nothing. With `Access::open`, everybody who reaches the server can subscribe
+/// to an ID of their own: check in [`ScopeLayer::allow`] whether the user may read the lines.
 ///
 /// ```
 /// use codechat::{Hub, Limits, Publisher, ScopeLayer};
@@ -103,7 +104,7 @@ impl ScopeLayer {
             return (None, request);
         };
         let (mut parts, body) = request.into_parts();
-        if parts.uri.path().contains(wire::API) || !(self.allow)(&parts) {
+        if is_own(parts.uri.path()) || !(self.allow)(&parts) {
             return (None, Request::from_parts(parts, body));
         }
         let scope = self.publisher.scope(id).default_level(self.level);
@@ -130,6 +131,14 @@ pub fn headers() -> HeaderMap {
         .into_iter()
         .map(|value| (name.clone(), value))
         .collect()
+}
+
+/// Returns whether a path belongs to codechat's API, which may be nested below another path.
+fn is_own(path: &str) -> bool {
+    path.match_indices(wire::API).any(|(at, api)| {
+        let rest = &path[at + api.len()..];
+        rest.is_empty() || rest.starts_with('/')
+    })
 }
 
 /// Returns the client that a request names. A malformed header must not break the request.

@@ -26,10 +26,19 @@ use crate::scope::{self, Key, OperationGuard, Scope, current, levels};
 ///
 /// The fields `progress.current`, `progress.total`, `progress.unit`, `outcome` and `event` become those parts of a message; `message` is its
 /// text. All others become its `fields`, with `target`. A span with a field `operation` is an operation of that name: it ends with its
-/// recorded `outcome`, else `failed` after an error in it, `cancelled` if a watcher asked for that, else `ok`.
+/// recorded `outcome`, else `failed` after an event of level `ERROR` in it, `cancelled` if a watcher asked for that, else `ok`. To ignore
+/// such fields of a library, give its target `LevelFilter::OFF` in [`TracingOptions::target`].
 ///
-/// A filter of the whole registry, such as `registry().with(EnvFilter::…)`, removes events before any layer sees them; make it the filter of one
-/// layer. A watcher that asks for a level that is removed so gets a message:
+/// # Setting up
+///
+/// Add the layer to `registry()`. A subscriber of `tracing_subscriber::fmt()` supports no layers with filters, and panics at the start.
+///
+/// The crate `log` has a maximum level of its own, which `init()` sets to the level that is wanted at that moment. If libraries use it,
+/// call `log::set_max_level(log::LevelFilter::Trace)` afterwards, or their finer events never reach a watcher that asks for them.
+///
+/// A filter of the whole registry, such as `registry().with(EnvFilter::…)`, removes events and spans before any layer sees them; make it the
+/// filter of one layer. Without codechat's spans, of the target `codechat::scope`, events of tasks that were spawned `in_current_span()` are
+/// missing. A watcher that asks for a level that is removed gets a message:
 ///
 /// ```standalone_crate
 /// use codechat::{Change, ControlRequest, Hub, Level, Limits, Position, Publisher, Update};

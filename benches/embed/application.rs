@@ -208,7 +208,7 @@ pub(crate) fn served(hub: &Hub) -> SocketAddr {
         current_thread().block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             tell.send(listener.local_addr().unwrap()).unwrap();
-            let options = codechat::ServerOptions::default();
+            let options = codechat::ServerOptions::new(codechat::Access::open());
             codechat::serve(vec![listener], hub, options, std::future::pending()).await;
         });
     });

@@ -16,7 +16,7 @@ use codechat::internal::{
     event::ClientId,
     hub::{Hub, Limits, LogLimits},
     message::Message,
-    server::{ServerOptions, serve},
+    server::{Access, ServerOptions, serve},
 };
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use tokio::{net::TcpListener, time};
@@ -152,7 +152,7 @@ async fn measure(seconds: u32) -> anyhow::Result<()> {
     let serving = serve(
         vec![listener],
         hub.clone(),
-        ServerOptions::default(),
+        ServerOptions::new(Access::open()),
         std::future::pending(),
     );
     tokio::spawn(serving);

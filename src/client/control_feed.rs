@@ -8,6 +8,8 @@ use eventsource_client::SSE;
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
 
 use super::Client;
 use super::response::{Expected, Refusal};
@@ -71,7 +73,8 @@ impl ControlFeed {
         };
         Self {
             updates,
-            task: tokio::spawn(listener.run()).abort_handle(),
+            // The parser logs each failed try, with an address that may contain the client ID.
+            task: tokio::spawn(listener.run().with_subscriber(NoSubscriber::new())).abort_handle(),
         }
     }
 

@@ -50,9 +50,13 @@ struct State {
 /// An operation that has started and has not ended.
 pub(super) struct Running {
     pub(super) name: Operation,
+    /// The operation that it was started in.
+    parent: Option<Arc<Running>>,
     progress: Mutex<Throttle>,
-    /// Whether a watcher asked to cancel it.
+    /// Whether a watcher asked to cancel it, or its parent.
     is_cancelled: AtomicBool,
+    /// Cancelled after `is_cancelled` is set.
+    token: CancellationToken,
 }
 
 #[derive(Default)]
@@ -113,20 +117,23 @@ impl Link {
     }
 
     /// Starts an operation under this name, or a free one made from it.
-    pub(super) fn begin(&self, name: &str) -> Arc<Running> {
+    pub(super) fn begin(&self, name: &str, parent: Option<Arc<Running>>) -> Arc<Running> {
         let name = self.destination.begin(self.id, name);
         let mut state = lock(&self.state);
         let cancel = state.known.requested.cancel.as_ref();
-        let is_cancelled = cancel.is_some_and(|it| it.is_for(Some(&name)));
+        let is_for = cancel.is_some_and(|it| it.is_for(Some(&name)));
+        let is_cancelled = is_for || parent.as_ref().is_some_and(|it| it.is_cancelled());
         let running = Arc::new(Running {
             name,
+            parent,
             progress: Mutex::default(),
             is_cancelled: AtomicBool::new(is_cancelled),
+            token: CancellationToken::new(),
         });
         state.running.push(Arc::clone(&running));
-        let token = is_cancelled.then(|| state.token.clone());
+        let tokens = is_cancelled.then(|| [running.token.clone(), state.token.clone()]);
         drop(state);
-        if let Some(token) = token {
+        for token in tokens.into_iter().flatten() {
             token.cancel();
         }
         running
@@ -226,10 +233,10 @@ impl Link {
         let mut state = lock(&self.state);
         state.known = known;
         let cancel = state.known.requested.cancel.clone();
-        let is_about = cancel.is_some_and(|it| state.cancel(&it));
+        let tokens = cancel.map_or_else(Vec::new, |it| state.cancel(&it));
         state.renew_token();
         Consequences {
-            token: is_about.then(|| state.token.clone()),
+            tokens,
             levels: self.set_finest(&state),
             asked: state.known.requested.level,
         }
@@ -246,12 +253,12 @@ impl Link {
 
     fn follow(self: &Arc<Self>, consequences: Consequences) {
         let Consequences {
-            token,
+            tokens,
             levels,
             asked,
         } = consequences;
         levels::change(levels.0, levels.1);
-        if let Some(token) = token {
+        for token in tokens {
             token.cancel();
         }
         let (Some(asked), false) = (asked, self.is_told.load(Relaxed)) else {
@@ -275,7 +282,7 @@ impl Link {
 /// The consequences of a new state.
 struct Consequences {
     /// Tokens to cancel.
-    token: Option<CancellationToken>,
+    tokens: Vec<CancellationToken>,
     levels: (Option<Level>, Option<Level>),
     /// The level that a watcher asks for, if it is new.
     asked: Option<Level>,
@@ -301,16 +308,21 @@ impl Controlled for Link {
 }
 
 impl State {
-    /// Notes that a watcher asks to cancel; returns whether that concerns this scope.
-    fn cancel(&self, cancel: &Cancel) -> bool {
-        let mut is_about = cancel.operation.is_none();
+    /// Notes that a watcher asks to cancel. Returns the tokens of the operations that this concerns, and that of the scope.
+    fn cancel(&self, cancel: &Cancel) -> Vec<CancellationToken> {
+        let mut tokens = Vec::new();
+        // Each operation comes after its parent.
         for running in &self.running {
-            if cancel.is_for(Some(&running.name)) {
+            let is_parent = || running.parent.as_ref().is_some_and(|it| it.is_cancelled());
+            if cancel.is_for(Some(&running.name)) || is_parent() {
                 running.is_cancelled.store(true, Relaxed);
-                is_about = true;
+                tokens.push(running.token.clone());
             }
         }
-        is_about
+        if cancel.operation.is_none() || !tokens.is_empty() {
+            tokens.push(self.token.clone());
+        }
+        tokens
     }
 
     /// Forgets the cancel once nothing that it concerned runs: later operations are not cancelled.
@@ -324,6 +336,10 @@ impl State {
 }
 
 impl Running {
+    pub(super) fn cancelled(&self) -> CancellationToken {
+        self.token.clone()
+    }
+
     pub(super) fn is_cancelled(&self) -> bool {
         self.is_cancelled.load(Relaxed)
     }

@@ -26,7 +26,7 @@ pub struct OperationGuard {
 impl OperationGuard {
     pub(super) fn begin(scope: &Scope, name: &str) -> Self {
         let link = scope.link.as_ref();
-        let running = link.map(|it| it.begin(name));
+        let running = link.map(|it| it.begin(name, scope.operation.clone()));
         let stands = link
             .zip(running.as_ref())
             .and_then(|(link, running)| link.stand_for(&running.name));
@@ -68,7 +68,7 @@ impl OperationGuard {
         &self.scope
     }
 
-    /// Returns whether a watcher asked to cancel it.
+    /// Returns whether a watcher asked to cancel it, or the operation that it was started in.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         let running = self.scope.operation.as_ref();

@@ -22,7 +22,7 @@ use crate::token::Token;
 /// assert_eq!((access.hosts.len(), access.origins.len()), (1, 1));
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Access {
     /// The token that clients must send; `docs/security.md` says for which requests. `None` requires none.
@@ -37,15 +37,20 @@ impl Access {
     /// Creates rules that allow everybody: for a server on loopback, or behind the application's own login.
     #[must_use]
     pub fn open() -> Self {
-        Self::default()
+        Self {
+            token: None,
+            hosts: Vec::new(),
+            origins: Vec::new(),
+        }
     }
 
     /// Creates rules that require this token, for the requests in `docs/security.md`.
     #[must_use]
     pub fn token(token: Token) -> Self {
-        let mut access = Self::open();
-        access.token = Some(token);
-        access
+        Self {
+            token: Some(token),
+            ..Self::open()
+        }
     }
 
     /// Adds a name of the server, such as `app.example.org`. Requests with other names, except loopback's, are refused.

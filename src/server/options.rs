@@ -11,8 +11,8 @@ use super::{Access, Tls};
 ///
 /// use codechat::{Access, ServerOptions, Token};
 ///
-/// let options = ServerOptions::new()
-///     .access(Access::token(Token::new("secret")).host("chat.example.org".parse()?))
+/// let access = Access::token(Token::new("secret")).host("chat.example.org".parse()?);
+/// let options = ServerOptions::new(access)
 ///     .heartbeat(Duration::from_secs(30))
 ///     .max_message(16 * 1024);
 /// assert_eq!(options.max_message, 16_384);
@@ -49,9 +49,9 @@ pub struct ServerOptions {
 }
 
 impl ServerOptions {
-    /// Creates the default options: HTTP, for everybody whom [`Access::open`] allows.
+    /// Creates the default options of a server for HTTP, with these access rules.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(access: Access) -> Self {
         Self {
             heartbeat: Duration::from_secs(15),
             stall_timeout: Duration::from_secs(5),
@@ -61,7 +61,7 @@ impl ServerOptions {
             max_message: 64 * 1024,
             plain_requests: false,
             plain_streams: false,
-            access: Access::default(),
+            access,
             tls: None,
             is_watchers: false,
         }
@@ -109,23 +109,10 @@ impl ServerOptions {
         self
     }
 
-    /// Sets who may use it. Default [`Access::open`].
-    #[must_use]
-    pub fn access(mut self, access: Access) -> Self {
-        self.access = access;
-        self
-    }
-
     /// Sets the certificate for HTTPS. Default HTTP.
     #[must_use]
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
         self
-    }
-}
-
-impl Default for ServerOptions {
-    fn default() -> Self {
-        Self::new()
     }
 }

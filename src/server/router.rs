@@ -17,7 +17,16 @@ use super::{Access, App, ServerOptions, handlers, path_unknown, sweep};
 use crate::channels::Channels;
 use crate::wire::{API, Route};
 
-/// How [`router`] serves.
+/// Options of [`router`]. Created from [`ServerOptions`] for other timeouts and limits than the default ones; `grace`,
+/// `header_timeout` and `tls` have no effect here.
+///
+/// ```
+/// use codechat::{Access, RouterOptions, ServerOptions};
+///
+/// let server = ServerOptions::new(Access::open()).max_message(16 * 1024);
+/// let options = RouterOptions::from(server).page().metrics();
+/// # let _ = options;
+/// ```
 #[derive(Clone, Debug)]
 pub struct RouterOptions {
     server: ServerOptions,
@@ -29,22 +38,7 @@ impl RouterOptions {
     /// Creates options with these access rules.
     #[must_use]
     pub fn new(access: Access) -> Self {
-        let server = ServerOptions {
-            access,
-            ..ServerOptions::default()
-        };
-        Self {
-            server,
-            others: Vec::new(),
-        }
-    }
-
-    /// Sets timeouts and limits. Of these options, `access`, `grace`, `header_timeout` and `tls` have no effect here.
-    #[must_use]
-    pub fn bounds(mut self, bounds: ServerOptions) -> Self {
-        let access = self.server.access;
-        self.server = ServerOptions { access, ..bounds };
-        self
+        ServerOptions::new(access).into()
     }
 
     /// Adds the web page at `/`, for a router that is not nested.
@@ -66,6 +60,15 @@ impl RouterOptions {
     pub fn metrics(mut self) -> Self {
         self.others.push(Route::Metrics);
         self
+    }
+}
+
+impl From<ServerOptions> for RouterOptions {
+    fn from(server: ServerOptions) -> Self {
+        Self {
+            server,
+            others: Vec::new(),
+        }
     }
 }
 

@@ -54,8 +54,7 @@ const TOKEN: &str = "secret";
 async fn pair(heartbeat: Duration, access: Access) -> [Server; 2] {
     let mut pair = Vec::new();
     for plain_requests in [false, true] {
-        let mut options = ServerOptions::new()
-            .access(access.clone())
+        let mut options = ServerOptions::new(access.clone())
             .heartbeat(heartbeat)
             .header_timeout(PATIENCE)
             .body_timeout(PATIENCE)

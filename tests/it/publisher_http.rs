@@ -53,7 +53,12 @@ async fn server_at(address: SocketAddr) -> At {
     let shutdown = async {
         let _ = stopped.await;
     };
-    let serving = serve(vec![listener], hub, ServerOptions::default(), shutdown);
+    let serving = serve(
+        vec![listener],
+        hub,
+        ServerOptions::new(Access::open()),
+        shutdown,
+    );
     At {
         stop,
         served: tokio::spawn(serving),

@@ -153,6 +153,42 @@ fn a_cancel_reaches_what_it_names_and_nothing_that_begins_later() {
     assert_eq!(outcomes(&hub, id), ["a", "a", "b"].map(cancelled));
 }
 
+#[test]
+fn a_cancel_reaches_operations_started_in_the_named_one_but_not_those_beside_it() {
+    let (hub, id, scope) = scope();
+    let (a, b) = (scope.operation("a"), scope.operation("b"));
+    let inner = b.scope().operation("inner");
+    ask_cancel(&hub, id, Some("a"));
+    assert!(a.is_cancelled() && a.scope().cancelled().is_cancelled());
+    assert!(scope.cancelled().is_cancelled());
+    for beside in [&b, &inner] {
+        assert!(!beside.is_cancelled() && !beside.scope().cancelled().is_cancelled());
+    }
+    drop(a);
+    ask_cancel(&hub, id, Some("b"));
+    let later = b.scope().operation("later");
+    for it in [&b, &inner, &later] {
+        assert!(it.is_cancelled() && it.scope().cancelled().is_cancelled());
+    }
+    drop((later, inner, b));
+    let outcomes = outcomes(&hub, id).into_iter().map(|it| it.1);
+    assert_eq!(outcomes.collect::<Vec<_>>(), [Outcome::Cancelled; 4]);
+}
+
+#[test]
+fn a_text_that_cannot_be_formatted_is_sent_as_far_as_it_goes() {
+    struct Broken;
+    impl fmt::Display for Broken {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("begins")?;
+            Err(fmt::Error)
+        }
+    }
+    let (hub, id, scope) = scope();
+    scope.info(Broken);
+    assert_eq!(messages(&hub, id)[0].text, "begins");
+}
+
 #[tokio::test]
 async fn a_cancel_wakes_who_waits_for_it() {
     let (hub, id, scope) = scope();

@@ -68,6 +68,10 @@ impl App {
                 "/api/v1/sse/connect",
                 get(async || current().client_id().is_none().to_string()),
             )
+            .route(
+                "/api/v1/sse-export",
+                get(async || current().client_id().is_none().to_string()),
+            )
             .layer(change(ScopeLayer::new(Publisher::new(&hub))));
         Self { hub, id, router }
     }
@@ -206,6 +210,8 @@ async fn a_request_without_a_good_id_and_one_of_codechats_own_pass_untouched() {
         (app.hub.stats().published, app.hub.stats().channels),
         (0, 1)
     );
+    let own = app.watched("/api/v1/sse-export").await;
+    assert_eq!(text(own).await, "false", "it is the application's own path");
 }
 
 #[tokio::test]

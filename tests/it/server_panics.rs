@@ -4,7 +4,7 @@ use codechat::internal::frames::FRAMES;
 use codechat::internal::{
     event::Event,
     hub::{Frames, Hub, Limits},
-    server::ServerOptions,
+    server::{Access, ServerOptions},
 };
 
 use crate::support::{http::stream_of, server::Server};
@@ -25,7 +25,7 @@ const BUGGY: Frames = Frames {
 async fn a_panic_in_a_handler_is_a_500_for_that_request_alone() {
     let server = Server::of(
         Hub::with_frames(Limits::default(), BUGGY),
-        ServerOptions::default(),
+        ServerOptions::new(Access::open()),
     )
     .await;
     let id = server.connect().await;
@@ -55,7 +55,7 @@ async fn a_panic_in_a_handler_is_a_500_for_that_request_alone() {
 #[tokio::test]
 async fn a_panic_in_a_stream_ends_that_stream_alone() {
     for plain_streams in [false, true] {
-        let mut options = ServerOptions::new();
+        let mut options = ServerOptions::new(Access::open());
         options.plain_streams = plain_streams;
         let server = Server::of(Hub::with_frames(Limits::default(), BUGGY), options).await;
         let id = server.connect().await;

@@ -7,7 +7,7 @@ use codechat::internal::frames::FRAMES;
 use codechat::internal::{
     channels::Channels,
     hub::{Hub, Limits, Stats},
-    server::{ServerOptions, serve},
+    server::{Access, ServerOptions, serve},
     store::{Store, StoreOptions},
 };
 use futures_util::future::join;
@@ -48,7 +48,7 @@ impl Server {
         // The variable that the program takes too: with it, all tests see hyper's requests and streams.
         let plain_streams = env::var_os("CODECHAT_PLAIN_STREAMS").is_some();
         let mut limits = Limits::default();
-        let mut options = ServerOptions::new();
+        let mut options = ServerOptions::new(Access::open());
         options.plain_streams = plain_streams;
         change(&mut limits, &mut options);
         if env::var_os("CODECHAT_TEST_STORE").is_some() {

@@ -236,6 +236,28 @@ impl Queue {
         }
     }
 
+    /// Returns whether there are clients that are kept only for their number of dropped messages.
+    pub(super) fn has_counts(&self) -> bool {
+        !lock(&self.state).counted.is_empty()
+    }
+
+    /// Has these clients' numbers sent without other messages.
+    pub(super) fn send_counts(&self) {
+        let mut state = lock(&self.state);
+        let counted: Vec<_> = state.counted.values().copied().collect();
+        for id in counted {
+            if let Some(client) = state.clients.get_mut(&id) {
+                client.owes_count = true;
+            }
+            state.settle(id);
+        }
+        let is_news = mem::take(&mut state.became_ready);
+        drop(state);
+        if is_news {
+            self.ready.notify_one();
+        }
+    }
+
     /// Notes that a scope of a client was dropped.
     pub(super) fn leave(&self, id: ClientId) {
         self.settle(lock(&self.state), id);

@@ -1,5 +1,6 @@
 //! Sending the queue's messages, in the publisher's own thread.
 
+use std::mem;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,8 @@ pub(super) const REQUESTS: usize = 32;
 const KEPT: Duration = Duration::from_secs(30);
 /// The shortest and the longest pause before an unknown client is tried again.
 const UNKNOWN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
+/// How often a server that is away is asked for its health.
+const PROBE_EVERY: Duration = Duration::from_secs(5);
 /// The shortest time between two warnings that the server is away, such as one that refuses every other request.
 const WARN_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
@@ -39,6 +42,8 @@ struct Absence {
     ended: Option<Instant>,
     /// When the last warning was logged.
     warned: Option<Instant>,
+    /// Whether [`Sender::probe`] runs.
+    is_probed: bool,
 }
 
 impl Sender {
@@ -115,6 +120,9 @@ impl Sender {
     /// Returns a batch that cannot be sent now to the queue until its next try, or drops it if it is too old.
     fn try_again(self: &Arc<Self>, mut batch: Batch, reason: &str, retry_after: Option<Duration>) {
         self.is_away(reason, batch.id);
+        if !mem::replace(&mut lock(&self.absence).is_probed, true) {
+            tokio::spawn(Arc::clone(self).probe());
+        }
         let left = KEPT.saturating_sub(batch.age());
         if left.is_zero() {
             return self.queue.done(&batch);
@@ -148,6 +156,22 @@ impl Sender {
             sleep(pause).await;
             sender.queue.wake(id);
         });
+    }
+
+    /// Waits until the server is back, and reports the messages that were dropped meanwhile to clients for which nothing else is
+    /// sent any more.
+    async fn probe(self: Arc<Self>) {
+        loop {
+            sleep(PROBE_EVERY).await;
+            let was_away = self.away().is_some();
+            if self.queue.has_counts() && self.client.is_healthy().await {
+                self.queue.send_counts();
+            }
+            if !was_away {
+                lock(&self.absence).is_probed = false;
+                return;
+            }
+        }
     }
 
     /// Handles the refusal of a line: those before it were accepted, and those after it may be. Returns whether to go on with

@@ -43,15 +43,15 @@ pub(in crate::server) enum ProblemKind {
     #[error("the method {0} is not supported for this path; use {1}")]
     MethodNotAllowed(Method, String),
     #[error(
-        "this server asks for its token; codechat reads it from --token-file or CODECHAT_TOKEN, other clients send it as in: Authorization: Bearer TOKEN"
+        "this server asks for its token; codechat reads it from --token-file, CODECHAT_TOKEN_FILE or CODECHAT_TOKEN, other clients send it as in: Authorization: Bearer TOKEN"
     )]
     TokenMissing,
     #[error(
-        "this server accepts its token only, no other credentials; codechat reads it from --token-file or CODECHAT_TOKEN, other clients send it as in: Authorization: Bearer TOKEN"
+        "this server accepts its token only, no other credentials; codechat reads it from --token-file, CODECHAT_TOKEN_FILE or CODECHAT_TOKEN, other clients send it as in: Authorization: Bearer TOKEN"
     )]
     TokenOfAnotherSort,
     #[error(
-        "this is not the server's token; codechat reads it from --token-file or CODECHAT_TOKEN, other clients send it as in: Authorization: Bearer TOKEN"
+        "this is not the server's token; codechat reads it from --token-file, CODECHAT_TOKEN_FILE or CODECHAT_TOKEN, other clients send it as in: Authorization: Bearer TOKEN"
     )]
     TokenWrong,
     #[error("clients are listed only by a server with a token; start it with --token-file")]

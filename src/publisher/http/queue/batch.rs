@@ -1,6 +1,6 @@
 //! A batch: messages of one client, in their order, that are sent in one request.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use uuid::Uuid;
@@ -15,7 +15,8 @@ use crate::wire::json;
 /// The shortest and the longest pause before the next try.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
-/// At least one message of a client, each a line, and how many of them are done.
+/// Messages of a client, each a line, and how many of them are done. It may have no messages, only the number of those that were
+/// dropped.
 pub(in crate::publisher::http) struct Batch {
     pub(in crate::publisher::http) id: ClientId,
     pub(super) waiting: Vec<Waiting>,
@@ -26,6 +27,7 @@ pub(in crate::publisher::http) struct Batch {
     /// The idempotency key of the lines that are left.
     pub(in crate::publisher::http) key: Uuid,
     pub(in crate::publisher::http) tries: Backoff,
+    since: Instant,
     /// Lines that are done, accepted or not.
     done: u64,
     /// Lines that were accepted.
@@ -43,16 +45,17 @@ impl Batch {
             was_known,
             key: Uuid::new_v4(),
             tries: Backoff::new(PAUSES.0, PAUSES.1),
+            since: Instant::now(),
             done: 0,
             accepted: 0,
             reported: 0,
         }
     }
 
-    /// Returns how long its newest message has waited.
+    /// Returns how long its newest message has waited; without one, its age.
     pub(in crate::publisher::http) fn age(&self) -> Duration {
         let newest = self.waiting.last();
-        newest.map_or(Duration::ZERO, |it| it.since.elapsed())
+        newest.map_or(self.since, |it| it.since).elapsed()
     }
 
     /// Returns the number of its last message.

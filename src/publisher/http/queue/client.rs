@@ -43,6 +43,8 @@ pub(super) struct Client {
     pub(super) used: Room,
     /// Messages that were dropped since the last batch.
     pub(super) dropped: u64,
+    /// Whether this number is sent even without other messages.
+    pub(super) owes_count: bool,
     pub(super) sending: Sending,
     pub(super) places: Places,
     pub(super) scopes: Vec<Weak<dyn Controlled>>,
@@ -86,8 +88,9 @@ pub(super) struct Places {
 }
 
 impl Client {
-    /// Takes messages that wait: at least one if there is one, and no more than fit.
+    /// Takes messages that wait: at least one if there is one, and no more than fit; with the number of dropped ones.
     pub(super) fn take(&mut self, id: ClientId, bound: Room) -> Batch {
+        self.owes_count = false;
         let waiting = self.backlog.take(bound);
         Batch::new(id, waiting, mem::take(&mut self.dropped), self.was_known)
     }
@@ -108,12 +111,12 @@ impl Client {
 
     /// Returns whether it has messages to send, and may send them.
     pub(super) fn is_ready(&self) -> bool {
-        self.sending == Sending::Possible && self.is_waiting()
+        self.sending == Sending::Possible && (self.is_waiting() || self.owes_count)
     }
 
     pub(super) fn is_used(&self) -> bool {
         let has_scopes = || self.scopes.iter().any(|it| it.strong_count() > 0);
-        self.is_waiting() || self.sending != Sending::Possible || has_scopes()
+        self.is_waiting() || self.owes_count || self.sending != Sending::Possible || has_scopes()
     }
 
     fn is_waiting(&self) -> bool {

@@ -137,6 +137,28 @@ fn the_number_of_dropped_messages_is_kept_for_a_client_without_messages() {
 }
 
 #[test]
+fn the_number_of_dropped_messages_can_be_sent_alone() {
+    let queue = Queue::default();
+    let id = ClientId::random();
+    queue.push(id, Message::text("given up"));
+    queue.done(&queue.take().unwrap());
+    assert!(queue.take().is_none() && queue.has_counts());
+    for is_accepted in [false, true] {
+        queue.send_counts();
+        let mut count = queue.take().unwrap();
+        assert_eq!((texts(&count), count.dropped), (vec![], 1));
+        if is_accepted {
+            count.accept(1);
+        }
+        queue.done(&count);
+        assert_eq!(queue.has_counts(), !is_accepted);
+    }
+    let state = lock(&queue.state);
+    let counts = (state.counts.accepted, state.counts.dropped);
+    assert_eq!((counts, state.clients.len()), ((0, 1), 0));
+}
+
+#[test]
 fn a_paused_batch_is_sent_again_unchanged_and_before_newer_messages() {
     let queue = Queue::default();
     let (id, other) = (ClientId::random(), ClientId::random());
