@@ -1,8 +1,8 @@
 //! `clients`: what one publish costs the server, for the exact requests of the documented publishers, beside the
-//! reference in the same run: CPU time of a request, and whether the ratio is within its bound.
+//! reference and the floor in the same run: CPU time of a request, and whether the ratio is within its bound.
 //!
-//! Sixteen connections send at once, each to a client ID of its own that nobody reads. Both servers run all the time,
-//! and are measured in turns. A row shows the middle ratio of the rounds.
+//! Sixteen connections send at once, each to a client ID of its own that nobody reads. The servers run all the time,
+//! and are measured in turns. A row shows the round with the middle ratio.
 
 mod captured;
 
@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use self::captured::{PUBLISHERS, Publisher};
 use crate::{
-    Scale,
+    Scale, floor,
     http::Connection,
     process::{Machine, Server, Subject},
     publishing::all,
@@ -87,8 +87,16 @@ impl Publisher {
 /// Measures all, and prints it.
 pub(crate) fn run(machine: &Machine, scale: Scale) -> anyhow::Result<()> {
     println!(
-        "{:<26} {:>6} {:>6} {:>12} {:>12} {:>7} {:>8} {:>7}",
-        "publisher", "conn.", "token", "codechat µs", "reference", "ratio", "bound", "within"
+        "{:<26} {:>6} {:>6} {:>12} {:>12} {:>7} {:>7} {:>8} {:>7}",
+        "publisher",
+        "conn.",
+        "token",
+        "codechat µs",
+        "reference",
+        "floor",
+        "ratio",
+        "bound",
+        "within"
     );
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -99,6 +107,7 @@ pub(crate) fn run(machine: &Machine, scale: Scale) -> anyhow::Result<()> {
             let servers = [
                 Server::start_with_token(machine, Subject::Codechat, 64, token)?,
                 Server::start_with_token(machine, Subject::Reference, 64, token)?,
+                floor::start(machine)?,
             ];
             for publisher in &PUBLISHERS {
                 for mode in [Mode::Kept, Mode::Closed] {
@@ -114,7 +123,7 @@ pub(crate) fn run(machine: &Machine, scale: Scale) -> anyhow::Result<()> {
 
 /// Measures the servers in turns, and prints the row.
 async fn compare(
-    servers: &[Server; 2],
+    servers: &[Server; 3],
     publisher: &'static Publisher,
     token: Option<&'static str>,
     mode: Mode,
@@ -124,8 +133,10 @@ async fn compare(
     let requests = scale.of(REQUESTS) / CONNECTIONS * CONNECTIONS;
     let mut measured = Vec::new();
     for _ in 0..rounds {
-        let mut costs = [0.0; 2];
-        for (server, cost) in servers.iter().zip(&mut costs) {
+        let mut costs = [0.0; 3];
+        // The floor is that of kept connections.
+        let count = if mode == Mode::Kept { 3 } else { 2 };
+        for (server, cost) in servers.iter().zip(&mut costs).take(count) {
             let before = server.cpu()?;
             send(server, publisher, token, mode, requests).await?;
             let took = server.cpu()?.saturating_sub(before);
@@ -133,17 +144,22 @@ async fn compare(
         }
         measured.push(costs);
     }
-    let ratio = |[ours, reference]: [f64; 2]| ours / reference;
+    let ratio = |[ours, reference, _]: [f64; 3]| ours / reference;
     measured.sort_by(|a, b| ratio(*a).total_cmp(&ratio(*b)));
     let middle = measured[measured.len() / 2];
     let value = ratio(middle);
     println!(
-        "{:<26} {:>6} {:>6} {:>12} {:>12} {:>7} {:>8} {:>7}",
+        "{:<26} {:>6} {:>6} {:>12} {:>12} {:>7} {:>7} {:>8} {:>7}",
         publisher.name,
         mode.name(),
         token.map_or("no", |_| "yes"),
         number(middle[0]),
         number(middle[1]),
+        if mode == Mode::Kept {
+            number(middle[2])
+        } else {
+            "–".into()
+        },
         number(value),
         format!("≤ {}", mode.bound()),
         if value <= mode.bound() { "yes" } else { "NO" },

@@ -25,6 +25,7 @@
 mod clients;
 mod cluster;
 mod connections;
+mod floor;
 mod http;
 mod latency;
 mod process;
@@ -206,6 +207,12 @@ fn main() -> anyhow::Result<ExitCode> {
         && first == "--reference"
     {
         reference::run(capacity.parse()?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let [first] = &args[..]
+        && first == "--floor"
+    {
+        floor::run()?;
         return Ok(ExitCode::SUCCESS);
     }
     if !args.iter().any(|it| it == "--bench") {

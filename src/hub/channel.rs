@@ -8,10 +8,10 @@ mod control;
 mod losses;
 mod mirrored;
 mod readers;
+mod streaming;
 
-use std::collections::VecDeque;
 use std::mem;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 
 use super::idempotency::Keys;
 use super::limits::Room;
@@ -163,90 +163,6 @@ impl Channel {
         })
     }
 
-    /// Appends messages from the front of `messages` until an attached reader would lose some or, if there is no room,
-    /// the log would grow. Ready if all are appended, or with the refusal of the rest; pending, with the waker stored,
-    /// while a reader is behind.
-    pub(super) fn poll_publish(
-        &self,
-        messages: &mut VecDeque<Message>,
-        key: Option<&str>,
-        room: Room,
-        receipt: &mut Receipt,
-        ticket: &mut Option<u64>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Refusal>> {
-        let mut state = self.lock();
-        if state.end.is_some() {
-            return Poll::Ready(Err(Refusal::Ended));
-        }
-        // Checked under the lock: writers are woken after the flag is set, so none can begin to wait after that.
-        if self.shared.is_closing() {
-            return Poll::Ready(Err(Refusal::Closing));
-        }
-        let slowest = state.readers.iter().flatten().map(|it| it.next).min();
-        let already = key.and_then(|key| state.keys.receipt(key));
-        let now = unix_millis();
-        let mut outcome = Poll::Ready(Ok(()));
-        while let Some(message) = messages.pop_front() {
-            if let Some(already) = &already
-                && already.accepted > receipt.accepted
-            {
-                // An earlier try of this request has published this message.
-                receipt.accepted += 1;
-                receipt.last = already.last;
-                continue;
-            }
-            let prepared = state.log.prepare(message, now, self.shared.frames);
-            if let Err(refusal) = room
-                && state.log.would_grow(&prepared)
-            {
-                messages.push_front(prepared.into_message());
-                outcome = Poll::Ready(Err(refusal));
-                break;
-            }
-            let first_after = state.log.first_after(&prepared);
-            let would_drop = first_after > state.log.first();
-            if would_drop && slowest.is_some_and(|next| next < first_after) {
-                messages.push_front(prepared.into_message());
-                outcome = Poll::Pending;
-                break;
-            }
-            receipt.last = Some(self.append(&mut state, prepared));
-            receipt.accepted += 1;
-        }
-        receipt.subscribers = state.reader_count();
-        if let Some(key) = key {
-            self.remember(&mut state, |keys| keys.note(key, receipt));
-        }
-        if outcome.is_pending() {
-            state.wait(ticket, cx.waker());
-        }
-        wake_readers(state);
-        outcome
-    }
-
-    /// Removes a waiting writer's waker.
-    pub(super) fn stop_waiting(&self, ticket: u64) {
-        self.lock().writers.retain(|(it, _)| *it != ticket);
-    }
-
-    /// Begins a try at the request with this key; returns its attempt number, from 1.
-    pub(super) fn begin_try(&self, key: &str) -> u32 {
-        let mut state = self.lock();
-        let subscribers = state.reader_count();
-        self.remember(&mut state, |keys| keys.begin_try(key, subscribers))
-    }
-
-    /// Notes that the request with this key has ended.
-    pub(super) fn finish_try(&self, key: &str, receipt: &Receipt) {
-        self.remember(&mut self.lock(), |keys| keys.finish(key, receipt));
-    }
-
-    /// Returns the number of tries of the request with this key; `None` if the key is forgotten.
-    pub(super) fn tries(&self, key: &str) -> Option<u32> {
-        self.lock().keys.tries(key)
-    }
-
     /// Ends the channel; readers still get what the log holds. Returns false if it had already ended.
     pub(super) fn end(&self, end: End) -> bool {
         self.end_if(end, |_| true)
@@ -334,17 +250,6 @@ impl Drop for Channel {
 impl State {
     fn reader_count(&self) -> usize {
         self.readers.iter().flatten().count()
-    }
-
-    fn wait(&mut self, ticket: &mut Option<u64>, waker: &Waker) {
-        let ticket = *ticket.get_or_insert_with(|| {
-            self.next_ticket += 1;
-            self.next_ticket
-        });
-        match self.writers.iter_mut().find(|(it, _)| *it == ticket) {
-            Some((_, known)) => known.clone_from(waker),
-            None => self.writers.push((ticket, waker.clone())),
-        }
     }
 }
 

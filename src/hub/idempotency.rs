@@ -9,6 +9,8 @@ use std::mem::size_of;
 use std::sync::Arc;
 
 use super::Receipt;
+use crate::control::Requested;
+use crate::event::EventId;
 
 /// Upper bound of the remembered keys of finished requests; the last used ones are kept. Many others may
 /// publish before a request is repeated.
@@ -32,9 +34,12 @@ struct Newest {
     key_bytes: usize,
 }
 
+/// What is remembered of a request: what was accepted of it so far, and the tries. What watchers request of publishers
+/// is not, because an answer has what they request now.
 struct Keyed {
-    /// What was accepted of the request so far.
-    receipt: Receipt,
+    last: Option<EventId>,
+    accepted: u64,
+    subscribers: usize,
     /// The number of streaming tries; see [`super::PublishStream`].
     tries: u32,
 }
@@ -51,7 +56,12 @@ impl Default for Keys {
 impl Keys {
     /// Returns what was accepted of the request with this key.
     pub(super) fn receipt(&self, key: &str) -> Option<Receipt> {
-        self.get(key).map(|it| it.receipt.clone())
+        self.get(key).map(|it| Receipt {
+            last: it.last,
+            accepted: it.accepted,
+            subscribers: it.subscribers,
+            requested: Requested::default(),
+        })
     }
 
     /// Notes what was accepted of the request with this key. A try that got less far than an earlier one changes
@@ -62,8 +72,14 @@ impl Keys {
 
     /// Notes that the request with this key has finished, and what was accepted of it.
     pub(super) fn finish(&mut self, key: &str, receipt: &Receipt) {
-        let known = self.unfinished.remove(key);
-        self.finished.use_key(key, known, receipt).reach(receipt);
+        self.finished(key, receipt).reach(receipt);
+    }
+
+    /// Notes that a streaming try at the request with this key has begun and finished, and what was accepted of it.
+    pub(super) fn finish_at_once(&mut self, key: &str, receipt: &Receipt) {
+        let keyed = self.finished(key, receipt);
+        keyed.reach(receipt);
+        keyed.tries += 1;
     }
 
     /// Begins a streaming try at the request with this key; returns its attempt number, from 1.
@@ -92,6 +108,12 @@ impl Keys {
         unfinished.or_else(|| self.finished.entries.get(key))
     }
 
+    /// Returns the entry of this key as one of a finished request.
+    fn finished(&mut self, key: &str, receipt: &Receipt) -> &mut Keyed {
+        let known = self.unfinished.remove(key);
+        self.finished.use_key(key, known, receipt)
+    }
+
     /// Returns the entry of this key as one of a request under way.
     fn under_way(&mut self, key: &str, receipt: &Receipt) -> &mut Keyed {
         let known = self.finished.remove(key);
@@ -100,9 +122,22 @@ impl Keys {
 }
 
 impl Keyed {
+    fn new(receipt: &Receipt) -> Self {
+        Self {
+            last: receipt.last,
+            accepted: receipt.accepted,
+            subscribers: receipt.subscribers,
+            tries: 0,
+        }
+    }
+
     fn reach(&mut self, receipt: &Receipt) {
-        if self.receipt.accepted < receipt.accepted {
-            self.receipt = receipt.clone();
+        if self.accepted < receipt.accepted {
+            let tries = self.tries;
+            *self = Self {
+                tries,
+                ..Self::new(receipt)
+            };
         }
     }
 }
@@ -144,12 +179,9 @@ impl Newest {
             key.into()
         };
         self.order.push_back(Arc::clone(&key));
-        self.entries.entry(key).or_insert_with(|| {
-            known.unwrap_or_else(|| Keyed {
-                receipt: receipt.clone(),
-                tries: 0,
-            })
-        })
+        self.entries
+            .entry(key)
+            .or_insert_with(|| known.unwrap_or_else(|| Keyed::new(receipt)))
     }
 
     fn make_room(&mut self) {
@@ -244,6 +276,19 @@ mod tests {
         keys.note("a", &receipt(3));
         assert_eq!(keys.receipt("a"), Some(receipt(5)));
         assert_eq!((keys.tries("a"), keys.tries("b")), (Some(2), None));
+    }
+
+    #[test]
+    fn a_request_that_finishes_at_once_counts_as_a_try() {
+        let mut keys = Keys::default();
+        assert_eq!(keys.begin_try("a", 0), 1);
+        keys.note("a", &receipt(1));
+        keys.finish_at_once("a", &receipt(2));
+        assert_eq!(
+            (keys.receipt("a"), keys.tries("a")),
+            (Some(receipt(2)), Some(2))
+        );
+        assert!(keys.unfinished.order.is_empty());
     }
 
     #[test]

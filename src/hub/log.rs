@@ -268,7 +268,11 @@ impl Log {
         let entry = &self.entries[index];
         let frame = match &entry.said {
             Said::More(event) => (frames.json)(event),
-            Said::Text { length, after } => {
+            Said::Text {
+                length,
+                after,
+                level,
+            } => {
                 let end = entry.end - u64::from(*after);
                 let mut text = Vec::new();
                 self.frames.copy(end - u64::from(*length)..end, &mut text);
@@ -277,7 +281,10 @@ impl Log {
                     seq: self.first() + index as u64,
                     time: entry.time,
                 };
-                let message = Message::text(text);
+                let message = Message {
+                    level: *level,
+                    ..Message::text(text)
+                };
                 (frames.json)(&Event { id, message })
             }
         };

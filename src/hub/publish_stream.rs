@@ -7,6 +7,7 @@ use std::mem;
 use super::channel::Channel;
 use super::sync::Arc;
 use super::{Hub, Receipt, Refusal};
+use crate::event::ClientId;
 use crate::message::{Message, Operation};
 
 /// One streaming publish request. Dropping it unfinished publishes [`BROKEN_OFF`](super::BROKEN_OFF), so that a watcher
@@ -23,6 +24,23 @@ pub struct PublishStream {
     operation: Option<Operation>,
     ticket: Option<u64>,
     finished: bool,
+}
+
+impl Hub {
+    /// Publishes all of `messages`, as a streaming publish request with this key that never waits. Returns `None` if
+    /// some are refused or would have to wait: a streaming request with the same key then publishes those alone.
+    #[must_use]
+    #[doc(hidden)]
+    pub fn publish_all(
+        &self,
+        id: ClientId,
+        messages: &mut VecDeque<Message>,
+        key: &str,
+    ) -> Option<Receipt> {
+        self.admit().ok()?;
+        let channel = self.known(id).ok()?;
+        channel.publish_all(messages, key, self.evict(&channel))
+    }
 }
 
 impl PublishStream {

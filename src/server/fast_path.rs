@@ -354,8 +354,8 @@ fn message(kind: BodyKind, body: &[u8], max: usize) -> Option<Message> {
     if Encoding::for_bom(body).is_some() {
         return None;
     }
-    let text = str::from_utf8(body).ok()?.to_owned();
-    publish::message(kind, text, &[], max).ok()
+    let text = str::from_utf8(body).ok()?;
+    publish::message(kind, text.into(), &[], max).ok()
 }
 
 fn connected(hub: &Hub, id: ClientId, answers: &mut Vec<u8>) -> Option<()> {

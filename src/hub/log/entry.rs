@@ -1,7 +1,7 @@
 //! The entries of a log: what it keeps of a message besides the text frame. And messages that are about to be appended.
 
 use crate::event::{Event, UnixMillis};
-use crate::message::Message;
+use crate::message::{Level, Message};
 
 pub(super) struct Entry {
     pub(super) time: UnixMillis,
@@ -14,8 +14,12 @@ pub(super) struct Entry {
 
 /// The content of a message, from which its JSON is encoded.
 pub(super) enum Said {
-    /// A text without other fields. The frame contains it unchanged, `after` bytes before its end.
-    Text { length: u32, after: u32 },
+    /// A text that has at most a level. The frame contains it unchanged, `after` bytes before its end.
+    Text {
+        length: u32,
+        after: u32,
+        level: Option<Level>,
+    },
     /// All other messages.
     More(Box<Event>),
 }
@@ -43,14 +47,24 @@ impl Said {
         }
     }
 
-    /// Finds a plain message's text in its frame, which contains it unchanged if it is one line.
+    /// Finds such a message's text in its frame, which contains it unchanged if it is one line.
     fn in_frame(frame: &[u8], message: &Message) -> Option<Self> {
         /// Upper bound of the bytes after the text in a frame: two line ends.
         const AFTER: usize = 4;
-        if !message.is_plain() {
+        let Message {
+            text,
+            level,
+            operation: None,
+            progress: None,
+            outcome: None,
+            event: None,
+            fields: None,
+            system: false,
+        } = message
+        else {
             return None;
-        }
-        let text = message.text.as_bytes();
+        };
+        let text = text.as_bytes();
         let ends_with_text = |after: &usize| {
             let before = frame.len().checked_sub(*after);
             before.is_some_and(|it| frame[..it].ends_with(text))
@@ -59,6 +73,7 @@ impl Said {
         Some(Self::Text {
             length: u32::try_from(text.len()).ok()?,
             after: u32::try_from(after).ok()?,
+            level: *level,
         })
     }
 }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::message::Level;
 
 const FRAMES: Frames = Frames {
     text: |event| frame(&event.message.text).into_bytes(),
@@ -162,4 +163,27 @@ fn time_never_runs_backwards() {
     );
     assert_eq!(append(&mut log, "a", 90).time, 90);
     assert_eq!(append(&mut log, "a", 40).time, 90);
+}
+
+#[test]
+fn a_level_is_kept_without_memory_of_its_own() {
+    let frames = Frames {
+        json: |event| format!("{:?}", (event.message.level, &event.message.text)).into_bytes(),
+        ..FRAMES
+    };
+    let limits = LogLimits {
+        messages: 2,
+        bytes: 100,
+    };
+    let mut log = Log::new(limits, 1000);
+    let message = Message {
+        level: Some(Level::Warn),
+        ..Message::text("low")
+    };
+    let prepared = log.prepare(message, 1000, frames);
+    assert_eq!(prepared.heap_size(), 0);
+    log.append(prepared);
+    let mut out = Vec::new();
+    log.read(1..2, Format::Json, frames, &mut out, 100);
+    assert_eq!(out, br#"(Some(Warn), "low")"#);
 }

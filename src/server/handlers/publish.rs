@@ -2,6 +2,7 @@
 
 pub(in crate::server) mod ndjson;
 
+use std::borrow::Cow;
 use std::panic::resume_unwind;
 
 use axum::Json;
@@ -115,13 +116,13 @@ async fn read_message(
     let text = read_text(app, charset, body, |length| kind.check(length, max)).await?;
     let Query(parameters) = Parameters::try_from_uri(&parts.uri)
         .map_err(|error| ProblemKind::QueryMalformed(error.body_text()))?;
-    message(kind, text, &parameters, max)
+    message(kind, text.into(), &parameters, max)
 }
 
 /// Parses a body as a message. The other fields of a text come from the query `parameters`.
 pub(in crate::server) fn message(
     kind: BodyKind,
-    text: String,
+    text: Cow<'_, str>,
     parameters: &[(String, String)],
     max: usize,
 ) -> Result<Message, Problem> {
@@ -131,7 +132,7 @@ pub(in crate::server) fn message(
         return check_size(message, max);
     }
     let mut message = Message {
-        text: without_line_end(text),
+        text: without_line_end(text.into_owned()),
         operation: optional(parameters, "operation")?,
         progress: optional(parameters, "progress")?,
         outcome: optional(parameters, "outcome")?,

@@ -11,7 +11,6 @@ use std::pin::pin;
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures_util::FutureExt;
 use tokio::time::{Instant, sleep_until};
 
 use self::ahead::Ahead;
@@ -100,13 +99,9 @@ pub(in crate::server) fn publish_at_once(
     body: &[u8],
     max_message: usize,
 ) -> Option<Receipt> {
-    let (mut lines, mut queue) = (Lines::new(max_message), VecDeque::new());
-    lines.parse(body, &mut queue).ok()?;
-    lines.parse_rest(&mut queue).ok()?;
-    let mut publisher = hub.publish_stream(id, Some(key.into())).ok()?;
-    let sent = publisher.send(&mut queue).now_or_never();
-    let receipt = publisher.finish();
-    matches!(sent, Some(Ok(()))).then_some(receipt)
+    let mut queue = VecDeque::new();
+    Lines::new(max_message).parse_all(body, &mut queue).ok()?;
+    hub.publish_all(id, &mut queue, key)
 }
 
 /// Publishes the queue; meanwhile, reads ahead as far as there is room.
@@ -220,9 +215,20 @@ impl Lines {
     /// Parses the last line, which may lack its end.
     fn parse_rest(&mut self, queue: &mut VecDeque<Message>) -> Result<(), Problem> {
         let line = mem::take(&mut self.partial);
+        self.parse_last(&line, queue)
+    }
+
+    fn parse_last(&mut self, line: &[u8], queue: &mut VecDeque<Message>) -> Result<(), Problem> {
         self.number += 1;
-        queue.extend(self.message(&line)?);
+        queue.extend(self.message(line)?);
         Ok(())
+    }
+
+    /// Appends the messages of a whole body.
+    fn parse_all(&mut self, body: &[u8], queue: &mut VecDeque<Message>) -> Result<(), Problem> {
+        let last = memchr::memrchr(b'\n', body).map_or(0, |end| end + 1);
+        self.parse(&body[..last], queue)?;
+        self.parse_last(&body[last..], queue)
     }
 
     /// Parses a line; a blank line has no message.
@@ -235,7 +241,7 @@ impl Lines {
         };
         let line =
             std::str::from_utf8(line).map_err(|error| ProblemKind::NotUtf8(error.valid_up_to()))?;
-        if line.trim().is_empty() {
+        if line.chars().all(char::is_whitespace) {
             return Ok(None);
         }
         let message = json::parse_line(line)
