@@ -90,7 +90,7 @@ async fn an_event_source_shows_resumes_and_stops() {
 const STREAMS: usize = 8;
 
 #[tokio::test]
-async fn over_https_a_page_has_as_many_streams_as_it_likes_and_publishes_beside_them() {
+async fn over_https_a_page_can_publish_beside_many_open_streams() {
     if !are_here(&[CHROMIUM]) {
         return;
     }

@@ -54,7 +54,7 @@ async fn a_prompt_in_the_background_stops_the_job_until_it_is_in_the_foreground(
 }
 
 #[tokio::test]
-async fn a_time_limit_ends_all_that_a_command_has_started_in_a_terminal_too() {
+async fn a_time_limit_in_a_terminal_ends_everything_that_a_command_started() {
     let server = Serve::start(&[]).await;
     let mut terminal = Terminal::open((100, 24)).await;
     terminal.keys(&format!(

@@ -105,7 +105,7 @@ fn every_example_is_linked_to_and_run() {
 }
 
 #[test]
-fn the_links_lead_somewhere() {
+fn every_link_has_a_target() {
     let link = Regex::new(r"\]\(([^)#]*)(?:#([^)]*))?\)").unwrap();
     let mut all = documents();
     all.extend(["SECURITY.md", "CHANGELOG.md"].map(Document::read));
@@ -139,13 +139,13 @@ fn the_links_lead_somewhere() {
 }
 
 #[test]
-fn the_readme_is_read_in_five_minutes() {
+fn the_readme_is_short() {
     let lines = Document::read("README.md").text.lines().count();
     assert!(lines <= 200, "README.md has {lines} lines");
 }
 
 #[test]
-fn the_limits_are_the_flags_of_the_server() {
+fn the_documented_limits_are_the_servers_flags() {
     let definition = codechat::internal::cli::definition();
     let serve = definition.find_subcommand("serve").unwrap();
     let mut flags: Vec<_> = serve
@@ -177,7 +177,7 @@ fn the_limits_are_the_flags_of_the_server() {
 }
 
 #[test]
-fn the_flags_for_access_are_those_of_the_server() {
+fn the_documented_access_flags_are_the_servers() {
     let definition = codechat::internal::cli::definition();
     let serve = definition.find_subcommand("serve").unwrap();
     let security = Document::read("docs/security.md");

@@ -119,7 +119,7 @@ async fn a_watched_curl_shows_each_file_in_order_and_how_it_ended() {
 }
 
 #[tokio::test]
-async fn detail_is_for_the_one_of_two_requests_whose_watcher_asks() {
+async fn of_two_requests_only_the_one_whose_watcher_asks_gets_detail() {
     let app = App::start().await;
     let (one, mut of_one, first) = app.request(MANY).await;
     let (two, mut of_two, second) = app.request(MANY).await;
@@ -143,7 +143,7 @@ async fn detail_is_for_the_one_of_two_requests_whose_watcher_asks() {
 }
 
 #[tokio::test]
-async fn a_task_that_carries_its_span_on_is_of_its_request() {
+async fn a_task_in_the_span_of_a_request_publishes_for_it() {
     let app = App::start().await;
     let (_, mut stream, answer) = app.request(1).await;
     let messages = until(&mut stream, |it| it["message"] == "Checking links").await;

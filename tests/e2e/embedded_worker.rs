@@ -73,7 +73,7 @@ async fn a_job_is_shown_from_its_start_to_its_outcome() {
 }
 
 #[tokio::test]
-async fn a_watcher_is_told_that_a_worker_was_killed() {
+async fn the_loss_of_a_killed_worker_is_published() {
     let server = Serve::start(&[]).await;
     let (mut watcher, id) = server.watch(&[]).await;
     let job = format!("{id} demo 1000000\n");

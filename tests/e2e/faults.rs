@@ -249,7 +249,7 @@ fn check(sent: &[Vec<String>], watchers: Vec<Seen>, count: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_a_network_does_nothing_is_repeated_reordered_or_lost_in_silence() {
+async fn network_faults_repeat_reorder_and_silently_lose_nothing() {
     let seeds = match std::env::var("CODECHAT_TEST_SEED") {
         Ok(seed) => vec![seed.parse().unwrap()],
         Err(_) => (0..SCHEDULES).collect(),

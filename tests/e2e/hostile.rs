@@ -271,7 +271,7 @@ async fn a_target_that_names_nothing_is_refused() {
 }
 
 #[tokio::test]
-async fn an_absolute_target_means_its_path_here_or_is_refused() {
+async fn an_absolute_target_is_served_by_its_path_or_refused() {
     for besieged in Besieged::each().await {
         let address = besieged.server.http.address;
         let target = format!("http://{address}/healthz");
@@ -360,7 +360,7 @@ async fn head_is_answered_at_each_route_without_a_body() {
 }
 
 #[tokio::test]
-async fn requests_that_come_together_are_answered_in_their_order() {
+async fn pipelined_requests_are_answered_in_order() {
     for besieged in Besieged::each().await {
         let path = stream_of(&besieged.own);
         let mut requests = String::new();

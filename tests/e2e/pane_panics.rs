@@ -70,7 +70,7 @@ async fn panic_in_a_pane(elsewhere: bool) {
 }
 
 #[tokio::test]
-async fn a_panic_anywhere_ends_the_screen_first_and_then_says_so() {
+async fn a_panic_anywhere_closes_the_pane_before_its_message_is_printed() {
     if let Some(place) = std::env::var_os(PANICS) {
         return panic_in_a_pane(place == "elsewhere").await;
     }
@@ -83,7 +83,7 @@ async fn a_panic_anywhere_ends_the_screen_first_and_then_says_so() {
         let scratch = Scratch::new();
         let (before, after) = (scratch.path("before"), scratch.path("after"));
         terminal.keys(&format!(
-            "stty -a > {before}; {PANICS}={place} RUST_BACKTRACE=0 {test} --exact pane_panics::a_panic_anywhere_ends_the_screen_first_and_then_says_so --nocapture; stty -a > {after}; cmp {before} {after} && echo the same as \"before\"\n",
+            "stty -a > {before}; {PANICS}={place} RUST_BACKTRACE=0 {test} --exact pane_panics::a_panic_anywhere_closes_the_pane_before_its_message_is_printed --nocapture; stty -a > {after}; cmp {before} {after} && echo the same as \"before\"\n",
             before = before.display(),
             after = after.display(),
             test = test.display(),

@@ -40,7 +40,7 @@ async fn has_told_all(watcher: Running) {
 }
 
 #[tokio::test]
-async fn ten_cuts_of_a_stream_of_better_sse_lose_and_double_nothing() {
+async fn ten_cuts_of_a_better_sse_stream_lose_and_repeat_nothing() {
     let Some(mut peer) = Peer::better_sse().await else {
         return;
     };
@@ -66,7 +66,7 @@ async fn ten_cuts_of_a_stream_of_better_sse_lose_and_double_nothing() {
 }
 
 #[tokio::test]
-async fn ten_cuts_of_a_stream_of_nchan_lose_and_double_nothing() {
+async fn ten_cuts_of_an_nchan_stream_lose_and_repeat_nothing() {
     for way in 0..2 {
         let Some(nchan) = Nchan::start().await else {
             return;
@@ -110,7 +110,7 @@ async fn a_stream_that_nginx_closes_is_resumed_and_its_age_is_shown() {
 }
 
 #[tokio::test]
-async fn a_stream_of_codechat_that_nginx_gives_up_loses_and_doubles_nothing() {
+async fn a_codechat_stream_that_nginx_times_out_loses_and_repeats_nothing() {
     let server = Serve::start(&[]).await;
     let location = format!(
         "location / {{ proxy_pass {}; proxy_read_timeout 3s; }}",

@@ -25,7 +25,7 @@ async fn server(plain_streams: bool) -> Server {
 }
 
 #[tokio::test]
-async fn events_come_at_once_and_heartbeats_keep_the_stream_open() {
+async fn events_arrive_at_once_and_heartbeats_keep_the_stream_open() {
     for plain_streams in [false, true] {
         let server = server(plain_streams).await;
         let Some(nginx) = nginx_before(&server).await else {
@@ -56,7 +56,7 @@ async fn events_come_at_once_and_heartbeats_keep_the_stream_open() {
 }
 
 #[tokio::test]
-async fn a_stream_resumes_and_a_watcher_that_goes_is_noticed() {
+async fn a_stream_resumes_and_a_watcher_that_disconnects_is_noticed() {
     let server = server(false).await;
     let Some(nginx) = nginx_before(&server).await else {
         return;
@@ -76,7 +76,7 @@ async fn a_stream_resumes_and_a_watcher_that_goes_is_noticed() {
 }
 
 #[tokio::test]
-async fn a_server_without_heartbeats_would_be_cut() {
+async fn a_stream_without_heartbeats_is_cut() {
     let server = Server::start().await;
     let Some(nginx) = nginx_before(&server).await else {
         return;

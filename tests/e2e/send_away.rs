@@ -111,7 +111,7 @@ async fn sent(replies: [Reply; 2], words: &[&str]) -> (Ended, Scripted) {
 }
 
 #[tokio::test]
-async fn one_message_or_one_to_all_or_lines_are_tried_again_alike() {
+async fn every_form_of_send_is_retried_in_the_same_way() {
     let published =
         r#"{"id":"1-9","accepted":1,"subscribers":1,"level":null,"cancel":false,"operation":null}"#;
     let broadcast = r#"{"clients":3}"#;
@@ -176,7 +176,7 @@ async fn on_a_terminal_the_report_is_on_a_row_of_its_own() {
 }
 
 #[tokio::test]
-async fn one_message_that_cannot_go_out_yet_ends_at_a_signal() {
+async fn a_signal_ends_the_retries_of_one_message() {
     let busy = Reply::problem("503 Service Unavailable", &[], "not now");
     let server = Scripted::start([busy]).await;
     let words = ["send", "--server", &server.url, "--id", ID, "a"];

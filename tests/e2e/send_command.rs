@@ -108,7 +108,7 @@ async fn a_command_that_cannot_be_run_fails_with_a_shells_code_and_a_reason() {
 }
 
 #[tokio::test]
-async fn nothing_is_run_for_a_client_that_is_not_there() {
+async fn no_command_is_run_for_an_unknown_client() {
     let (server, scratch) = (Serve::start(&[]).await, Scratch::new());
     let marker = scratch.path("marker");
     let marker = marker.to_str().unwrap();
@@ -127,7 +127,7 @@ async fn nothing_is_run_for_a_client_that_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_line_without_an_end_is_shown_while_the_command_waits() {
+async fn an_unfinished_line_is_shown_while_the_command_waits() {
     let mut stage = Stage::set().await;
     let mut sender = stage.run(
         &["--tee"],
@@ -145,7 +145,7 @@ async fn a_line_without_an_end_is_shown_while_the_command_waits() {
 }
 
 #[tokio::test]
-async fn a_command_on_a_terminal_of_its_own_sees_one() {
+async fn a_command_with_a_terminal_of_its_own_detects_it() {
     let mut stage = Stage::set().await;
     let script = "test -t 1 && test -t 2 && stty size <&1; printf '\\033[31mred\\033[0m\\n' >&2";
     let sender = stage.run(&["--pty"], script);
@@ -156,7 +156,7 @@ async fn a_command_on_a_terminal_of_its_own_sees_one() {
 }
 
 #[tokio::test]
-async fn what_a_command_leaves_behind_does_not_hold_it_up() {
+async fn a_background_process_of_a_command_does_not_delay_its_end() {
     let mut stage = Stage::set().await;
     let begin = Instant::now();
     let sent = stage.run(&[], "sleep 600 & echo $!").end().await;

@@ -28,7 +28,7 @@ async fn shows_line(terminal: &mut Terminal, line: &str) {
 }
 
 #[tokio::test]
-async fn what_is_typed_reaches_the_command_and_the_terminal_is_as_it_was() {
+async fn typed_input_reaches_the_command_and_the_terminal_is_restored() {
     let server = Serve::start(&[]).await;
     let (_watch, id) = server.watch(&[]).await;
     let asks = ASKS.replace('"', "\\\"").replace('$', "\\$");
@@ -56,7 +56,7 @@ async fn a_stdin_that_is_a_terminal_is_read_there() {
 }
 
 #[tokio::test]
-async fn ctrl_c_ends_the_command_as_cancelled_and_gives_the_terminal_back() {
+async fn ctrl_c_ends_the_command_as_cancelled_and_restores_the_terminal() {
     let server = Serve::start(&[]).await;
     let (mut watch, id) = server.watch(&[]).await;
     let mut terminal = on_a_terminal(&server, &id, "", "echo beg''un; exec sleep 1000").await;
@@ -84,7 +84,7 @@ async fn the_pseudo_terminal_has_and_follows_the_terminals_size() {
 }
 
 #[tokio::test]
-async fn without_a_terminal_each_question_ends_at_once() {
+async fn without_a_terminal_each_question_fails_at_once() {
     let server = Serve::start(&[]).await;
     let (_watch, id) = server.watch(&[]).await;
     let script = format!("{ASKS}; {ASKS}");

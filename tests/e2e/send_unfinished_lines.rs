@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use crate::support::process::Serve;
 
 #[tokio::test]
-async fn a_line_without_an_end_is_shown_while_stdin_stays_open() {
+async fn an_unfinished_line_is_shown_while_stdin_stays_open() {
     let server = Serve::start(&[]).await;
     let (mut watcher, id) = server.watch(&[]).await;
     let mut sender = server.send(&id, &["--tee"]);
@@ -21,8 +21,7 @@ async fn a_line_without_an_end_is_shown_while_stdin_stays_open() {
 }
 
 #[tokio::test]
-async fn of_a_line_that_overwrites_itself_the_first_and_the_last_version_are_shown_and_few_between()
-{
+async fn an_overwritten_line_is_shown_in_its_first_and_last_version_and_few_between() {
     let server = Serve::start(&[]).await;
     let (mut watcher, id) = server.watch(&[]).await;
     let mut sender = server.send(&id, &[]);

@@ -91,7 +91,7 @@ async fn an_unread_log_does_not_block_the_server_and_counts_dropped_lines() {
 }
 
 #[tokio::test]
-async fn a_server_whose_log_nobody_reads_ends_when_told() {
+async fn a_server_with_an_unread_log_can_be_stopped() {
     let mut server = Unread::start("text").await;
     server.ask(REQUESTS).await;
     server.signal("TERM").await;

@@ -127,7 +127,7 @@ async fn a_client_that_does_not_read_is_cut_after_the_grace() {
 }
 
 #[tokio::test]
-async fn a_second_signal_ends_it_at_once() {
+async fn a_second_signal_ends_the_server_at_once() {
     for second in ["TERM", "INT"] {
         let mut server = Serve::start(&["--grace", "1h", "--stall-timeout", "1h"]).await;
         let _stuck = stuck_subscriber(&server).await;

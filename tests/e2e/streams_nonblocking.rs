@@ -108,7 +108,7 @@ async fn a_job_writes_every_message_to_its_stderr() {
 }
 
 #[tokio::test]
-async fn copies_are_whole() {
+async fn copied_lines_are_complete() {
     let server = Serve::start(&[]).await;
     let id = server.http.connect().await;
     let words = ["send", "--server", &server.url, "--id", &id, "--tee"];
@@ -123,7 +123,7 @@ async fn copies_are_whole() {
 }
 
 #[tokio::test]
-async fn lines_are_waited_for() {
+async fn an_empty_stdin_is_waited_for() {
     let server = Serve::start(&[]).await;
     let (mut watch, id) = server.watch(&[]).await;
     let (out, mut into) = pipe().unwrap();
@@ -140,7 +140,7 @@ async fn lines_are_waited_for() {
 }
 
 #[tokio::test]
-async fn help_is_whole() {
+async fn help_is_complete() {
     let (mut out, mut into) = pipe().unwrap();
     unblock(&into);
     while into.write(&[b' '; 4096]).is_ok() {}

@@ -34,7 +34,7 @@ fn assert_obeys_nothing(written: &str) {
 }
 
 #[tokio::test]
-async fn no_message_is_obeyed_in_any_format() {
+async fn no_message_controls_the_terminal_in_any_format() {
     let server = Server::start().await;
     let id = server.connect().await;
     let url = format!("http://{}", server.address);
@@ -56,7 +56,7 @@ async fn no_message_is_obeyed_in_any_format() {
 }
 
 #[tokio::test]
-async fn no_error_of_a_server_is_obeyed() {
+async fn no_server_error_controls_the_terminal() {
     const ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
     let problem = json!({"type": HOSTILE, "title": HOSTILE, "detail": HOSTILE}).to_string();
     for (kind, body) in [
@@ -82,7 +82,7 @@ async fn no_error_of_a_server_is_obeyed() {
 }
 
 #[tokio::test]
-async fn lines_have_the_colour_of_their_level_and_a_log_has_time_and_operation() {
+async fn lines_have_their_levels_colour_and_log_format_adds_time_and_operation() {
     let server = Server::start().await;
     let id = server.connect().await;
     let url = format!("http://{}", server.address);

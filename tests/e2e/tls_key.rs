@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use crate::support::process::{Running, Scratch};
 
 #[tokio::test]
-async fn a_key_that_everybody_can_read_is_warned_of() {
+async fn a_key_that_everybody_can_read_gets_a_warning() {
     let given = format!("{}/tests/support/tls", env!("CARGO_MANIFEST_DIR"));
     let scratch = Scratch::new();
     let key = scratch.path("key.pem");

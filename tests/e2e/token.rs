@@ -135,7 +135,7 @@ async fn an_invalid_token_is_an_error_that_does_not_quote_it() {
 }
 
 #[tokio::test]
-async fn a_token_may_come_through_a_pipe() {
+async fn a_token_can_be_read_from_a_pipe() {
     let scratch = Scratch::new();
     let pipe = scratch.path("pipe");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();

@@ -128,7 +128,7 @@ async fn a_post_that_was_not_sent_is_an_error_or_waits_for_its_server() {
 }
 
 #[tokio::test]
-async fn a_post_whose_server_goes_while_it_redirects_is_not_sent_again() {
+async fn a_post_whose_server_disappears_during_a_redirect_is_not_sent_again() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/run", listener.local_addr().unwrap());
     let watcher = Running::codechat(["watch", "-d", "work", "--wait", &url]);
@@ -148,7 +148,7 @@ async fn a_post_whose_server_goes_while_it_redirects_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn an_event_id_that_no_header_can_carry_is_a_gap_that_is_told() {
+async fn an_event_id_that_cannot_be_a_header_is_reported_as_a_gap() {
     let first = Reply::stream("retry: 0\nid: a\u{1}b\ndata: a\n\n");
     let replies = [first, Reply::stream("data: b\n\n").hold()];
     let mut server = Scripted::start(replies).await;
@@ -250,7 +250,7 @@ async fn a_request_that_a_server_cannot_answer_now_is_repeated() {
 }
 
 #[tokio::test]
-async fn an_event_id_that_is_too_long_for_a_server_is_told_as_that() {
+async fn an_event_id_that_is_too_long_for_the_server_is_reported() {
     let long = format!("id: {}\ndata: a\n\n", "x".repeat(9000));
     let too_large = Reply::answer("431 Request Header Fields Too Large", &[], "");
     let server = Scripted::start([Reply::stream(format!("retry: 0\n{long}")), too_large]).await;

@@ -29,7 +29,7 @@ fn assert_too_long(error: &ClientError) {
 }
 
 #[tokio::test]
-async fn an_endless_answer_is_an_error_wherever_one_is_read() {
+async fn an_endless_answer_to_any_request_is_an_error() {
     let server = Scripted::start([(); 4].map(|()| endless())).await;
     let client = client(&server);
     let id = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b".parse().unwrap();

@@ -90,7 +90,7 @@ async fn a_server_that_never_answers_is_an_error_at_the_first_try() {
 }
 
 #[tokio::test]
-async fn an_error_behind_a_redirect_names_both_addresses() {
+async fn an_error_after_a_redirect_names_both_addresses() {
     let nobody = Port::keep();
     let there = format!("{}/there", nobody.url());
     let redirect = || {
@@ -130,7 +130,7 @@ async fn an_error_behind_a_redirect_names_both_addresses() {
 }
 
 #[tokio::test]
-async fn a_coding_that_cannot_be_decoded_is_an_error_that_names_it() {
+async fn an_unknown_content_coding_is_an_error_that_names_it() {
     let coded = |coding: &str| {
         Reply::stream_with(
             &format!("Content-Encoding: {coding}\r\n"),
@@ -149,7 +149,7 @@ async fn a_coding_that_cannot_be_decoded_is_an_error_that_names_it() {
 }
 
 #[tokio::test]
-async fn a_coded_stream_is_shown_event_by_event_and_told_once() {
+async fn a_compressed_stream_is_shown_event_by_event_with_one_note() {
     let gzip = |text: &str| {
         let mut coder = GzEncoder::new(Vec::new(), Compression::default());
         coder.write_all(text.as_bytes()).unwrap();

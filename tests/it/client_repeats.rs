@@ -25,7 +25,7 @@ fn json_frame(id: &str, text: &str, system: bool) -> String {
 }
 
 #[tokio::test]
-async fn gaps_and_the_end_are_codechats_only() {
+async fn only_codechat_servers_send_gaps_and_the_end() {
     let stream = "id: 3-5\nevent: gap\ndata: {\"from\":1,\"to\":3,\"missed\":3}\n\n\
         id: 3-5\nevent: end\ndata: idle\n\nid: 4-6\ndata: after\n\n";
     let server = Scripted::start([Reply::codechat("text", stream)]).await;
@@ -72,7 +72,7 @@ async fn repeats_are_dropped_and_the_servers_own_messages_are_not() {
 }
 
 #[tokio::test]
-async fn in_text_the_servers_own_messages_are_told_by_their_place() {
+async fn in_text_the_servers_own_messages_are_recognised_by_their_place() {
     let streams = [
         [
             frame("0-10", "Starting server communication..."),
@@ -134,7 +134,7 @@ async fn a_restarted_servers_new_numbers_are_no_repeats() {
 }
 
 #[tokio::test]
-async fn json_that_is_none_is_shown_as_text() {
+async fn invalid_json_is_shown_as_text() {
     let stream = [frame("1-1", "{not json"), json_frame("2-2", "fine", false)].concat();
     let updates = told(
         [Reply::codechat("json", stream)],

@@ -199,7 +199,7 @@ async fn control_streams_are_bounded_and_count_neither_as_subscribers_nor_as_act
 }
 
 #[tokio::test]
-async fn a_quiet_control_stream_has_heartbeats_and_a_shutdown_a_farewell() {
+async fn a_quiet_control_stream_has_heartbeats_and_a_last_event_at_shutdown() {
     let heartbeat = Duration::from_millis(50);
     let mut server = Server::with(|_, options| options.heartbeat = heartbeat).await;
     let id = server.connect().await;

@@ -55,7 +55,7 @@ async fn a_request_may_break_off_at_any_byte() {
 }
 
 #[tokio::test]
-async fn a_client_that_closes_its_half_is_answered_or_closed_and_leaves_nothing() {
+async fn a_half_closed_connection_is_answered_or_closed_and_leaks_nothing() {
     for server in each().await {
         let id = server.connect().await;
         let path = stream_of(&id);
@@ -97,7 +97,7 @@ async fn a_body_that_is_cut_short_is_to_be_sent_again() {
 }
 
 #[tokio::test]
-async fn what_comes_behind_the_request_for_a_stream_does_not_disturb_it() {
+async fn bytes_after_the_request_for_a_stream_do_not_disturb_it() {
     for server in each().await {
         let (id, other) = (server.connect().await, server.connect().await);
         let (path, theirs) = (stream_of(&id), stream_of(&other));
@@ -123,7 +123,7 @@ async fn what_comes_behind_the_request_for_a_stream_does_not_disturb_it() {
 }
 
 #[tokio::test]
-async fn a_client_that_floods_its_own_stream_hurts_itself_only() {
+async fn a_client_that_floods_its_own_stream_affects_no_other() {
     for server in each().await {
         let (id, other) = (server.connect().await, server.connect().await);
         let mut theirs = server.watch(&other).await;

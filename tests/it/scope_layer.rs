@@ -122,7 +122,7 @@ async fn a_request_with_an_id_is_an_operation_from_its_head_to_the_end_of_its_bo
 }
 
 #[tokio::test]
-async fn what_a_body_says_while_it_is_read_is_of_its_request() {
+async fn messages_of_a_response_body_belong_to_its_request() {
     let app = App::new(|it| it);
     assert_eq!(text(app.watched("/chunks").await).await, "ab");
     let texts: Vec<_> = app.messages().into_iter().map(|it| it.text).collect();
@@ -181,7 +181,7 @@ async fn a_request_that_was_asked_to_stop_is_cancelled() {
 }
 
 #[tokio::test]
-async fn a_request_without_a_good_id_and_one_of_codechats_own_pass_untouched() {
+async fn requests_without_a_valid_id_and_codechats_own_pass_unchanged() {
     let app = App::new(|it| it);
     let id = app.id.to_string();
     for headers in [
@@ -209,7 +209,7 @@ async fn a_request_without_a_good_id_and_one_of_codechats_own_pass_untouched() {
 }
 
 #[tokio::test]
-async fn its_options_say_what_is_watched_and_how() {
+async fn the_options_choose_which_requests_are_watched_and_how() {
     let app = App::new(|it| it.allow(|parts| parts.uri.path() != "/work/secret"));
     text(app.watched("/work/secret").await).await;
     assert_eq!(app.hub.stats().published, 0);

@@ -48,7 +48,7 @@ async fn read_until(stream: &mut reqwest::Response, what: &str) -> String {
 }
 
 #[tokio::test]
-async fn everything_is_there_over_https_in_both_versions() {
+async fn every_route_works_over_https_in_both_http_versions() {
     for version in [reqwest::Version::HTTP_11, reqwest::Version::HTTP_2] {
         let mut server = start(|_| {}).await;
         let client = client(version);
@@ -86,7 +86,7 @@ async fn everything_is_there_over_https_in_both_versions() {
 }
 
 #[tokio::test]
-async fn a_reader_over_http_2_that_takes_nothing_leaves_its_channel() {
+async fn an_http_2_reader_that_takes_nothing_is_removed_from_its_channel() {
     let server = start(|options| options.stall_timeout = Duration::from_millis(200)).await;
     let client = client(reqwest::Version::HTTP_2);
     let id = server.hub.connect().unwrap();
@@ -124,7 +124,7 @@ async fn a_reader_over_http_2_that_takes_nothing_leaves_its_channel() {
 }
 
 #[tokio::test]
-async fn a_connection_of_http_2_that_asks_for_nothing_is_closed_and_one_with_a_stream_is_not() {
+async fn an_http_2_connection_without_requests_is_closed_and_one_with_a_stream_is_not() {
     let server = start(|options| {
         options.header_timeout = Duration::from_millis(100);
         options.heartbeat = Duration::from_millis(200);
@@ -152,7 +152,7 @@ async fn a_connection_of_http_2_that_asks_for_nothing_is_closed_and_one_with_a_s
 }
 
 #[tokio::test]
-async fn a_client_over_http_2_that_grants_no_window_is_cut_though_it_answers_pings() {
+async fn an_http_2_client_that_grants_no_window_is_cut_even_if_it_answers_pings() {
     let server = start(|options| {
         options.stall_timeout = Duration::from_millis(200);
         options.header_timeout = Duration::from_millis(200);
@@ -241,7 +241,7 @@ async fn http_2(server: &Server, window: u8) -> Http2 {
 }
 
 #[tokio::test]
-async fn a_handshake_has_no_more_time_than_a_head_and_plain_http_is_no_handshake() {
+async fn a_handshake_has_the_time_limit_of_a_head_and_plain_http_fails() {
     let server = start(|options| options.header_timeout = Duration::from_millis(100)).await;
     Connection::open(server.address).await.closed().await;
     let mut half = Connection::open(server.address).await;

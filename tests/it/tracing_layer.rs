@@ -81,7 +81,7 @@ fn an_event_is_a_message_with_its_fields() {
 }
 
 #[test]
-fn detail_is_for_the_request_whose_watcher_asks_and_for_nobody_else() {
+fn only_the_request_whose_watcher_asks_gets_detail() {
     let (hub, id, scope) = scope();
     let other_id = hub.connect().unwrap();
     let other = Publisher::new(&hub).scope(other_id);
@@ -114,7 +114,7 @@ fn detail_is_for_the_request_whose_watcher_asks_and_for_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_span_carries_its_scope_to_wherever_it_is_entered() {
+async fn a_span_has_its_scope_wherever_it_is_entered() {
     let (hub, id, scope) = scope();
     let (_, other_id, other) = self::scope();
     let span = scope.in_scope(|| trace_span!("carried"));

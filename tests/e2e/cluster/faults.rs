@@ -25,7 +25,7 @@ pub(super) async fn unknown_gap(stream: &mut Stream) {
 }
 
 #[tokio::test]
-async fn a_feed_that_breaks_and_scripts_that_are_forgotten_cost_nothing() {
+async fn nothing_is_lost_if_the_feed_breaks_or_the_store_forgets_its_scripts() {
     let Some(cluster) = Cluster::start(2, &STORE).await else {
         return;
     };
@@ -45,7 +45,7 @@ async fn a_feed_that_breaks_and_scripts_that_are_forgotten_cost_nothing() {
 }
 
 #[tokio::test]
-async fn what_a_flushed_store_lost_is_told_and_the_client_goes_on() {
+async fn losses_of_a_flushed_store_are_reported_and_the_client_continues() {
     let Some(cluster) = Cluster::start(2, &STORE).await else {
         return;
     };
@@ -61,7 +61,7 @@ async fn what_a_flushed_store_lost_is_told_and_the_client_goes_on() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_restarted_empty_is_told_and_all_goes_on() {
+async fn an_empty_restart_of_the_store_is_reported_and_streams_continue() {
     let Some(mut cluster) = Cluster::start(2, &STORE).await else {
         return;
     };
@@ -118,7 +118,7 @@ async fn while_the_store_is_silent_publishing_is_refused_and_streams_stay_open()
 }
 
 #[tokio::test]
-async fn a_server_that_is_cut_off_for_long_closes_its_streams_so_that_others_are_found() {
+async fn a_server_cut_off_from_its_store_closes_its_streams() {
     let Some(mut cluster) = Cluster::start(1, &["--store-patience", "1s"]).await else {
         return;
     };
@@ -149,7 +149,7 @@ pub(super) async fn ready(at: &Http) {
 }
 
 #[tokio::test]
-async fn a_store_that_keeps_all_on_disk_is_restarted_without_loss_or_gap() {
+async fn a_store_that_keeps_everything_on_disk_restarts_without_loss_or_gap() {
     let Some(redis) = Redis::with(&["--appendonly", "yes", "--appendfsync", "always"]) else {
         return;
     };
@@ -218,7 +218,7 @@ impl Replicated {
 }
 
 #[tokio::test]
-async fn what_a_promoted_replica_lacks_is_told_to_each_watcher() {
+async fn messages_missing_from_a_promoted_replica_are_reported_to_each_watcher() {
     let Some(mut store) = Replicated::start(&[]).await else {
         return;
     };
@@ -259,7 +259,7 @@ async fn what_a_promoted_replica_lacks_is_told_to_each_watcher() {
 }
 
 #[tokio::test]
-async fn a_slow_watcher_is_told_what_was_lost_before_it_had_read_so_far() {
+async fn a_slow_watcher_gets_a_gap_for_messages_lost_before_it_read_them() {
     /// More than sockets hold.
     const COUNT: u64 = 600;
     let Some(mut store) =
@@ -298,7 +298,7 @@ async fn a_slow_watcher_is_told_what_was_lost_before_it_had_read_so_far() {
 }
 
 #[tokio::test]
-async fn what_was_lost_is_told_to_a_watcher_that_resumes_at_a_server_without_others() {
+async fn a_watcher_that_resumes_at_an_unwatched_server_gets_a_gap_for_losses() {
     let Some(mut store) = Replicated::start(&[]).await else {
         return;
     };
@@ -328,7 +328,7 @@ async fn what_was_lost_is_told_to_a_watcher_that_resumes_at_a_server_without_oth
 }
 
 #[tokio::test]
-async fn a_store_whose_memory_is_spent_refuses_and_can_still_be_read() {
+async fn a_store_out_of_memory_refuses_messages_and_can_still_be_read() {
     let bounds = ["--maxmemory", "8mb", "--maxmemory-policy", "noeviction"];
     let Some(redis) = Redis::with(&bounds) else {
         return;

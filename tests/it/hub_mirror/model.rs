@@ -157,7 +157,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #[test]
-    fn readers_of_a_mirror_have_what_the_store_has_or_are_told(
+    fn readers_of_a_mirror_get_what_the_store_has_or_a_gap(
         steps in prop::collection::vec(step(), 1..80),
     ) {
         let hub = hub();

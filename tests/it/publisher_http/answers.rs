@@ -109,7 +109,7 @@ async fn published(server: &mut Scripted, count: usize) {
 }
 
 #[tokio::test]
-async fn a_request_that_the_server_holds_back_holds_no_other_client_up() {
+async fn a_request_that_the_server_holds_back_delays_no_other_client() {
     // It never answers.
     let mut server = Scripted::start([]).await;
     let publisher = publisher(&server.url);
@@ -120,7 +120,7 @@ async fn a_request_that_the_server_holds_back_holds_no_other_client_up() {
 }
 
 #[tokio::test]
-async fn a_client_that_has_to_wait_holds_no_other_up() {
+async fn a_client_that_has_to_wait_delays_no_other() {
     let busy = Reply::problem("429 Too Many Requests", &["Retry-After: 60"], "too many");
     let mut server = Scripted::start(vec![busy; 200]).await;
     let publisher = publisher(&server.url);
