@@ -28,7 +28,7 @@ test("every key has a button, an entry in the menu, or a part of the page that d
   }
 });
 
-test("whatever can be pressed does something", () => {
+test("everything that can be pressed has an effect", () => {
   const acts = [...main.matchAll(/^  (\w+)[:,]/gm)].map((it) => it[1]);
   for (const name of [...onPage, ...TABLE.map((it) => it.action)]) {
     const isLevel = ["ShowTrace", "ShowDebug", "ShowInfo", "ShowWarn", "ShowError"].includes(name);
@@ -64,7 +64,7 @@ function withLevels(...levels) {
   return model;
 }
 
-test("errors are gone to in a circle, and it is told if there is none", () => {
+test("keys move between errors and wrap around, and say if there is none", () => {
   const model = withLevels("info", "error", "warn", "error");
   const focus = [1, 2, 3].map(() => {
     assert.equal(MOVES.NextError(model, 10), undefined);
@@ -76,7 +76,7 @@ test("errors are gone to in a circle, and it is told if there is none", () => {
   assert.equal(MOVES.NextError(withLevels("info"), 10), "no error");
 });
 
-test("an error is found from a focus that is filtered out, and so is a failure without a level", () => {
+test("errors and failures are found, also from a message that is filtered out", () => {
   const model = withLevels("info", "error", "info", "error", "info");
   model.focus = 2;
   model.filter = "line [1245]";
@@ -97,7 +97,7 @@ test("an error is found from a focus that is filtered out, and so is a failure w
   assert.equal(failed.focus, 1);
 });
 
-test("the level that is shown goes up and down between all and error", () => {
+test("the lowest shown level goes up and down between all and error", () => {
   const model = withLevels();
   const up = [1, 2, 3, 4, 5].map(() => (model.level = levelBy(model, 1)));
   assert.deepEqual(up, ["debug", "info", "warn", "error", "error"]);

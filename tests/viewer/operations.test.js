@@ -43,7 +43,7 @@ for (const { name, guess, steps } of cases) {
   });
 }
 
-test("only so many are remembered, and those that ended go first", () => {
+test("the number of operations is bounded, and ended ones are forgotten first", () => {
   const operations = createOperations(true);
   const told = (operation) => message({ operation, progress: { current: 1, total: 2 } });
   for (let number = 0; number < 100; number++) {

@@ -38,7 +38,7 @@ function chance(seed) {
   };
 }
 
-test("what comes out has nothing to hide, and spans that are in order", () => {
+test("safe text has no hidden characters, and its spans are in order", () => {
   const UNSEEN = /[\p{Cc}\p{Bidi_C}\p{DI}\p{Zl}\p{Zp}\p{Cs}]/u;
   const fragments = [
     ..."\x1b[]Pm018;:? \r\n\t\x07\x7f\0\\ab", "\x1b[", "\x1b]8;;", "\x1b\\", "38;5;", "\x1b[31m",
@@ -77,13 +77,13 @@ test("hostile lines take no longer than others of their length", () => {
   }
 });
 
-test("plain text is handed back as it is", () => {
+test("plain text is returned unchanged", () => {
   const text = "line 1\nof plain ~ text";
   assert.equal(safe(text).plain, text);
   assert.deepEqual(safe(text).spans, []);
 });
 
-test("colours can be read from a contrast of 3 on", () => {
+test("a colour is readable from a contrast of 3 on", () => {
   assert.ok(isReadable("#000000", "#ffffff"));
   assert.ok(isReadable("#949494", "#ffffff"));
   assert.ok(!isReadable("#959595", "#ffffff"));

@@ -71,7 +71,7 @@ test("the list is a listbox of options that say level, time, operation and text"
   assert.deepEqual(list.children.map((it) => it.isSelected), [false, false, false, true, false]);
 });
 
-test("each option tells its place among all that are shown, and the list which one is in focus", async () => {
+test("each option has its place among all that are shown, and the list names the one in focus", async () => {
   const { server, id, page } = await shown();
   await publish(server, id, ...Array.from({ length: 3000 }, (_, at) => `line ${at} end`));
   await says(page, "line 2999 end");
@@ -98,7 +98,7 @@ test("each option tells its place among all that are shown, and the list which o
   assert.deepEqual((await places()).map((it) => Number(it.place)).sort((one, other) => one - other), Array.from({ length: 11 }, (_, at) => at + 1));
 });
 
-test("operations are progressbars that say their figures", async () => {
+test("operations are progressbars whose text is their figures", async () => {
   const { page } = await shown();
   const gauges = all(await tree(page), "progressbar");
   assert.deepEqual(gauges.map(({ name, value }) => [name, value.toFixed(2)]), [["refresh-repo", "0.40"], ["check-links", "0.20"]]);
@@ -115,7 +115,7 @@ function areNamed(root) {
   return usable.map(({ role, name }) => `${role} ${name}`);
 }
 
-test("all that can be used has a role and a name", async () => {
+test("every control has a role and a name", async () => {
   const { page } = await shown();
   const usable = areNamed(await tree(page));
   for (const it of ["button Menu", "searchbox Search", "searchbox Filter", "combobox Level", "button Previous hit", "listbox Messages", "button Help"]) {
@@ -140,7 +140,7 @@ test("all that can be used has a role and a name", async () => {
   }
 });
 
-test("one part of the page speaks by itself, politely", async () => {
+test("only one part of the page is a live region, and it is polite", async () => {
   const { page } = await shown();
   const live = flat(await tree(page)).filter((it) => it.live);
   assert.deepEqual(live.map(({ role, live }) => [role, live]), [["status", "polite"]]);
@@ -161,7 +161,7 @@ async function told(page) {
   };
 }
 
-test("a screen reader is told how operations end, what came of a key, what has come, and of the connection", { timeout: 90_000 }, async () => {
+test("a screen reader announces outcomes, results of keys, new messages and the connection", { timeout: 90_000 }, async () => {
   const { server, id, page } = await shown();
   const isTold = await told(page);
   await page.keyboard.press("t");

@@ -33,7 +33,7 @@ const topWord = (page) =>
 
 const WORDS = Array.from({ length: 900 }, (_, at) => `word${at}`).join(" ");
 
-test("what is read stays at the top when the window, the wrapping or another column has other widths", async () => {
+test("the top message stays in place when the window, the wrapping or a column changes its width", async () => {
   const sent = [...lines(0, 50), { message: WORDS, operation: "a" }, ...lines(50, 200)];
   const { server, id, page } = await shown(sent);
   await page.keyboard.press("g");
@@ -64,7 +64,7 @@ test("what is read stays at the top when the window, the wrapping or another col
   assert.deepEqual(page.errors, []);
 });
 
-test("text whose width only the browser knows stays there, too", async () => {
+test("text whose width only the browser knows stays in place, too", async () => {
   const words = Array.from({ length: 400 }, (_, at) => `wörd${at} 漢字`).join(" ");
   const { page } = await shown([...lines(0, 50), words, ...lines(50, 200)]);
   await page.keyboard.press("g");
@@ -101,7 +101,7 @@ const watchTop = (page) =>
     look();
   });
 
-test("a list that is filtered is never empty while it is laid out anew, and stays where it is", async () => {
+test("a filtered list stays in place during a new layout, and is never empty", async () => {
   const { page } = await shown(lines(0, 20_000), undefined, ["--log-messages", "30000"]);
   await page.getByLabel("Filter", { exact: true }).fill("[02468] end");
   await says(page, "shown 10,000 ·");
@@ -131,7 +131,7 @@ test("a list that is filtered is never empty while it is laid out anew, and stay
   assert.deepEqual(page.errors, []);
 });
 
-test("beyond what a browser can scroll, a notch of the wheel goes as far as anywhere", { timeout: 120_000 }, async () => {
+test("a notch of the wheel scrolls as far in a list that is taller than a browser can scroll", { timeout: 120_000 }, async () => {
   const server = await serve(["--log-messages", "200000", "--log-bytes", "64MiB"]);
   const id = await connect(server);
   const size = { width: 320, height: 640 };
@@ -200,7 +200,7 @@ async function hitIsSeen(page, where) {
   assert.fail(`${where}: ${await seen(page)}`);
 }
 
-test("a hit that one goes to is seen, also far below in a long message, and what its row does not show is opened", async () => {
+test("the next hit is scrolled into view, and opened if its row does not show it", async () => {
   const trace = (length) => Array.from({ length }, (_, at) => (at === length - 10 ? "  at needle (x.js)" : `  at frame ${at}`)).join("\n");
   const odd = (length) => Array.from({ length }, (_, at) => `漢字 ${"ö".repeat(90)} ${at}`).join("\n");
   const wide = `${"x".repeat(2500)} needle`;
@@ -242,7 +242,7 @@ test("a hit that one goes to is seen, also far below in a long message, and what
   }
 });
 
-test("a message that was shown whole is not gone to again by another search", async () => {
+test("another search does not return to a message that was shown whole", async () => {
   const trace = Array.from({ length: 300 }, (_, at) => (at === 290 ? "needle" : `frame ${at}`)).join("\n");
   const { page } = await shown([trace, ...lines(0, 50)]);
   await page.keyboard.press("g");

@@ -86,7 +86,7 @@ for (const colorScheme of ["dark", "light"]) {
 
 const colours = (before, after) => Array.from({ length: 256 }, (_, at) => `\u001b[${before}${at}${after}m ${at} \u001b[0m`).join("");
 
-test("coloured text can be read, whatever colours it asks for, also after the theme has changed", async () => {
+test("text in any colour can be read, also after the theme has changed", async () => {
   const { server, id, page } = await shown({ colorScheme: "dark" });
   const rgb = ["0;0;0", "20;23;28", "255;255;255", "35;64;94", "127;127;127", "0;0;255", "255;0;0"];
   const pairs = rgb.flatMap((one) => rgb.map((other) => `\u001b[38;2;${one};48;2;${other}m ${one} on ${other} \u001b[0m`)).join("");
@@ -127,7 +127,7 @@ test("forced colours show all text, and what is pressed or in focus", async () =
   }
 });
 
-test("nothing moves for those who want no motion", async () => {
+test("nothing moves with prefers-reduced-motion", async () => {
   const { server, id, page } = await shown({ reducedMotion: "reduce" });
   const moving = () =>
     page.evaluate(() => {

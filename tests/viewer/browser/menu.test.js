@@ -27,7 +27,7 @@ async function choose(page, name) {
   await menu(page).waitFor({ state: "hidden" });
 }
 
-test("the menu moves by arrow keys, Home and End, in a circle, and Esc gives the focus back", async () => {
+test("arrow keys, Home and End move through the menu and wrap around, and Esc restores the focus", async () => {
   const { page } = await shown();
   await opener(page).press("Enter");
   await isFocused(page, "Copy the client ID");
@@ -64,7 +64,7 @@ test("a press outside closes the menu, and Tab too", async () => {
 });
 
 for (const width of [1000, 320]) {
-  test(`the menu is on the screen whole, or scrolls, at ${width} px`, async () => {
+  test(`the menu fits on the screen, or scrolls, at ${width} px`, async () => {
     const { page } = await shown();
     await page.setViewportSize({ width, height: 400 });
     await opener(page).click();
@@ -76,7 +76,7 @@ for (const width of [1000, 320]) {
   });
 }
 
-test("errors, operations and levels can be gone to without keys", async () => {
+test("errors, operations and levels can be selected without keys", async () => {
   const { page } = await shown({ message: "broken", level: "error" }, { message: "begins", operation: "build" });
   await choose(page, "Next error, wrapping around");
   await page.getByRole("option", { name: /broken/, selected: true }).waitFor();
@@ -111,7 +111,7 @@ test("a stream is ended from the menu after a question, and another one begins",
   assert.deepEqual(page.errors, []);
 });
 
-test("a token is given from the menu, and goes with the next request", async () => {
+test("a token is given from the menu, and sent with the next request", async () => {
   const { page } = await shown();
   await choose(page, "Give the server's token…");
   const dialog = page.getByRole("dialog", { name: "The server's token" });

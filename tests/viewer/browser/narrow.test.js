@@ -25,7 +25,7 @@ async function narrow() {
 
 const press = (page, name) => page.getByRole("button", { name, exact: true }).click();
 
-test("operations take one line, which unfolds to all that is known of them", async () => {
+test("operations take one line, which unfolds to all their details", async () => {
   const { page, fits } = await narrow();
   const lines = page.locator(".operation");
   assert.deepEqual(await lines.locator(".facts").allTextContents(), ["40 %"]);
@@ -55,7 +55,7 @@ test("on a wide screen four operations are shown, and the others are unfolded", 
   assert.equal(await page.locator(".operation").count(), 6);
 });
 
-test("what has come meanwhile is a button in the footer, which goes on", async () => {
+test("new messages during a pause are a button in the footer, which follows again", async () => {
   const { server, id, page, fits } = await narrow();
   await press(page, "Pause");
   await says(page, "paused ·");
@@ -97,7 +97,7 @@ test("Search and Filter open their fields, one at a time, and close them", async
   assert.deepEqual(page.errors, []);
 });
 
-test("the lines to paste are seen whole, and so is the search when a hundred operations are unfolded", async () => {
+test("the lines to paste are completely visible, and so is the search below a hundred unfolded operations", async () => {
   const server = await serve();
   const id = await connect(server);
   const page = await open(server, id, { width: 320, height: 568 });

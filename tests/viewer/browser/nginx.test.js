@@ -72,7 +72,7 @@ test("below a path of nginx everything works, also from the path without its sla
   assert.deepEqual(page.errors, []);
 });
 
-test("a link through the path without its slash keeps what is behind #", { skip: missing }, async () => {
+test("a link through the path without its slash keeps its fragment", { skip: missing }, async () => {
   const server = await serve();
   const nginx = await nginxBefore(server);
   const { clientId } = await (await fetch(`${nginx.url}/chat/api/v1/sse/connect`)).json();

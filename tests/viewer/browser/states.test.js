@@ -37,7 +37,7 @@ for (const size of [{ width: 1000, height: 600 }, { width: 320, height: 600 }]) 
   });
 }
 
-test("a stream that is refused for want of a token asks for it, and goes on with it", async () => {
+test("a stream that is refused without a token asks for it, and continues with it", async () => {
   const server = await serve();
   const id = await connect(server);
   const proxy = await between(server, (asked) =>
@@ -69,7 +69,7 @@ test("without a token, another client can be watched instead", async () => {
   assert.deepEqual(page.errors, []);
 });
 
-test("a control request that is refused for want of a token asks for it in place, and is made then", async () => {
+test("a control request that is refused without a token asks for it in place, and is then sent", async () => {
   const server = await serve();
   const id = await connect(server);
   const proxy = await between(server, ({ url, headers }) =>
@@ -105,7 +105,7 @@ test("a page that gets no ID at first tries again", async () => {
   assert.match(new URL(page.url()).hash, /^#[0-9a-f-]{36}$/);
 });
 
-test("a quiet stream that ends and begins again leaves one line, and then shows what comes", { timeout: 60_000 }, async () => {
+test("a quiet stream that ends and begins again leaves one line, and then shows new messages", { timeout: 60_000 }, async () => {
   const server = await serve(["--idle-timeout", "1s"]);
   const id = await connect(server);
   let begins = 0;
@@ -125,7 +125,7 @@ test("a quiet stream that ends and begins again leaves one line, and then shows 
   assert.deepEqual(page.errors, []);
 });
 
-test("an error of the page's own is told, and what came stays and can be saved", async () => {
+test("an error in the page is reported, and its messages stay and can be saved", async () => {
   const server = await serve();
   const id = await connect(server);
   const page = await open(server, id);
@@ -145,7 +145,7 @@ test("an error of the page's own is told, and what came stays and can be saved",
   await says(page, "kept");
 });
 
-test("a file that is saved can be read for a while", async () => {
+test("a saved file can be downloaded for a while", async () => {
   const server = await serve();
   const id = await connect(server);
   const page = await open(server, id);
@@ -168,7 +168,7 @@ test("a file that is saved can be read for a while", async () => {
   assert.equal(await (await again).failure(), null);
 });
 
-test("what somebody else answers to a wish is not taken for the server's word", async () => {
+test("another server's answer to a control request is not taken for the server's", async () => {
   const server = await serve();
   const id = await connect(server);
   const login = { status: 200, headers: { "Content-Type": "text/html" }, body: "<title>Log in</title>" };
@@ -186,7 +186,7 @@ test("what somebody else answers to a wish is not taken for the server's word", 
   assert.deepEqual(page.errors, []);
 });
 
-test("the same ID, given where a token is asked for, is tried again", async () => {
+test("the same ID, entered where a token is asked for, is tried again", async () => {
   const server = await serve();
   const id = await connect(server);
   await publish(server, id, "of this one");
@@ -202,7 +202,7 @@ test("the same ID, given where a token is asked for, is tried again", async () =
 });
 
 for (const size of [{ width: 1000, height: 600 }, { width: 320, height: 600 }]) {
-  test(`what was asked of publishers is shown until they answer, or it is refused, at ${size.width} px`, async () => {
+  test(`a control request is shown until publishers answer or it is refused, at ${size.width} px`, async () => {
     const server = await serve();
     const id = await connect(server);
     let answer;
@@ -254,7 +254,7 @@ for (const size of [{ width: 1000, height: 600 }, { width: 320, height: 600 }]) 
 }
 
 for (const size of [{ width: 1000, height: 600 }, { width: 320, height: 600 }]) {
-  test(`a wish that nobody hears, an end and a token that is asked for are told, at ${size.width} px`, async () => {
+  test(`a control request without publishers, an end and a missing token are reported, at ${size.width} px`, async () => {
     const server = await serve();
     const id = await connect(server);
     let answer;

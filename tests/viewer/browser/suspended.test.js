@@ -62,7 +62,7 @@ async function tapped(server) {
 
 const CURSOR = /^\d+-\d+$/;
 
-test("a frozen page goes on with what came meanwhile", async () => {
+test("a frozen page continues with the messages received meanwhile", async () => {
   const server = await serve();
   const id = await connect(server);
   const { context, page } = await shown(server, id);
@@ -93,7 +93,7 @@ test("a frozen page whose connection was cut resumes by its cursor", async () =>
   assert.deepEqual(page.errors, []);
 });
 
-test("a frozen page that had given its connection up takes none before it is looked at", async () => {
+test("a frozen page that had given up its connection opens none before it is looked at", async () => {
   const server = await serve();
   const id = await connect(server);
   const tap = await tapped(server);
@@ -116,7 +116,7 @@ test("a frozen page that had given its connection up takes none before it is loo
   assert.deepEqual(page.errors, []);
 });
 
-test("what a server does not hold any more when a page thaws is told with its number", async () => {
+test("messages that the server has dropped when a page thaws are reported with their number", async () => {
   const server = await serve(["--log-messages", "100"]);
   const id = await connect(server);
   const tap = await tapped(server);
@@ -157,7 +157,7 @@ test("a page that comes back from the cache resumes by its cursor", async () => 
   assert.deepEqual(page.errors, []);
 });
 
-test("it does so whatever came meanwhile, and whoever looked at another page", async () => {
+test("a page from the cache resumes after many messages, and after another page was looked at", async () => {
   const server = await serve(["--log-bytes", "64MiB"]);
   const id = await connect(server);
   const { context, page } = await shown(server, id);

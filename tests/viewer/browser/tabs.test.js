@@ -31,7 +31,7 @@ test("over HTTP/2 a hidden page keeps its stream, however many others are looked
   assert.deepEqual(first.errors, []);
 });
 
-test("over HTTP/2 eight pages show what comes at once", async () => {
+test("over HTTP/2 eight pages show messages at once", async () => {
   const server = await serveSecurely();
   const first = await open(server);
   await says(first, "Nothing has come yet");

@@ -54,7 +54,7 @@ async function fits(page, what) {
   assert.equal(await page.evaluate(() => visualViewport.scale), 1, what);
 }
 
-test("a finger that scrolls pauses, what is read stays, and at the end it follows again", async () => {
+test("scrolling with a finger pauses, messages stay in place, and the end follows again", async () => {
   const { server, id, page, finger } = await shown();
   const follow = page.locator("#follow");
   const end = await page.evaluate(() => document.getElementById("list").scrollTop);
@@ -87,7 +87,7 @@ test("a finger that scrolls pauses, what is read stays, and at the end it follow
   assert.deepEqual(page.errors, []);
 });
 
-test("a tap selects a message, and another two open it", async () => {
+test("a tap selects a message, and two taps in the menu open it", async () => {
   const { page } = await shown();
   const row = page.getByRole("option", { name: /line 198 end/ });
   await row.tap();
@@ -139,7 +139,7 @@ test("each button is on the screen, large enough and not covered", async () => {
   await fits(page, "help");
 });
 
-test("fields have letters of 16 px, so that no phone makes the page larger for them", async () => {
+test("fields have letters of 16 px, so that phones do not zoom in on them", async () => {
   const { page } = await shown();
   const sizes = await page.locator("input, select, textarea").evaluateAll((all) => all.map((it) => [it.id, parseFloat(getComputedStyle(it).fontSize)]));
   assert.ok(sizes.length >= 5);
