@@ -86,7 +86,7 @@ async fn an_event_source_shows_resumes_and_stops() {
     assert_eq!(page.seen().await, "error: closed", "204 is the end");
 }
 
-/// More than a browser opens to one server over HTTP/1.1, which is six.
+/// The number of open streams; over HTTP/1.1 a browser opens only six connections to a server.
 const STREAMS: usize = 8;
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn over_https_a_page_can_publish_beside_many_open_streams() {
     assert_eq!(seen, expected);
 }
 
-/// Returns a page's future address, and a server that accepts it, since its origin is not the server's.
+/// Returns the future address of a page, and a server that accepts it, since its origin is not the server's.
 async fn page_and_server(change: impl FnOnce(&mut ServerOptions)) -> (TcpListener, Server) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
@@ -191,7 +191,7 @@ const PAGE: &str = "<!doctype html><title>test</title><script>
     }
 </script>";
 
-/// Publishes when each of its streams is open.
+/// Publishes a message once each of its streams is open.
 const MANY: &str = "<!doctype html><title>test</title><script>
     let told = Promise.resolve();
     const tell = what => told = told.then(() => fetch('/seen', { method: 'POST', body: what }));
@@ -208,7 +208,7 @@ const MANY: &str = "<!doctype html><title>test</title><script>
     }
 </script>";
 
-/// Answers one request: with the page, or by taking its report.
+/// Answers one request: with the page, or by accepting its report.
 async fn answer(mut socket: TcpStream, html: String, told: mpsc::UnboundedSender<String>) {
     let mut bytes = Vec::new();
     let (head, mut body) = loop {

@@ -1,5 +1,5 @@
-//! A command may ask on its controlling terminal, wherever its three streams go, and what it started ends with it all
-//! the same.
+//! A command may prompt on its controlling terminal wherever its three streams are redirected, and what it started ends
+//! with it nevertheless.
 
 use crate::support::{
     process::{Scratch, Serve},
@@ -7,7 +7,7 @@ use crate::support::{
 };
 
 const CODECHAT: &str = env!("CARGO_BIN_EXE_codechat");
-/// Asks like sudo, ssh and gpg.
+/// A prompt like those of sudo, ssh and gpg.
 const ASKS: &str = "printf \"Password: \" >/dev/tty; read word </dev/tty; echo \"got $word\"";
 
 #[tokio::test]

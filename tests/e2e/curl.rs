@@ -1,4 +1,4 @@
-//! curl is all that a client needs.
+//! curl can do everything that a client does.
 
 use codechat::internal::event::ClientId;
 

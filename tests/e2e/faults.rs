@@ -1,5 +1,5 @@
-//! Whatever a network does between watchers, publishers and the server: each message arrives exactly once and in order,
-//! or a gap with the right numbers says that it will not.
+//! Under any network fault between watchers, publishers and the server, each message arrives exactly once and in order,
+//! or a gap with the right numbers reports its loss.
 //!
 //! Each schedule is made from a number, which a failure prints. `CODECHAT_TEST_SEED=NUMBER` runs only that one.
 
@@ -109,7 +109,7 @@ impl Party {
             let (body, lines) = (Bytes::from(body), count as u64);
             let accepted = loop {
                 match publisher.send(body.clone(), lines, |_| {}).await {
-                    // A connection that is reset while it is made, at the very first try.
+                    // A connection that is reset while it is made, at the first attempt.
                     Err(PublishError::Client(ClientError::NotThere { .. })) => {}
                     accepted => break accepted.unwrap().accepted,
                 }
@@ -209,7 +209,7 @@ async fn schedule(seed: u64) {
         }
     }
     let sent = publishers.join_all().await;
-    // Until the server has noticed that each publisher is gone, it may still report that.
+    // Until the server has noticed that each publisher is gone, it may still publish that.
     let last = server.hub.publish(id, Message::text(LAST), None).unwrap();
     let count = last.last.unwrap().seq;
     check(&sent, watchers.join_all().await, count);

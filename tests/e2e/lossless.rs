@@ -1,4 +1,4 @@
-//! `producer | codechat send` into `codechat watch > file` loses nothing, repeats nothing, and keeps its order,
+//! `producer | codechat send` into `codechat watch > file` loses nothing, repeats nothing, and keeps the order,
 //! whatever happens in between; what a crash loses is reported.
 
 use std::{

@@ -1,5 +1,5 @@
-//! `codechat` with a server of the original protocol: connect, client ID, stream, greeting, messages, the header on the
-//! requests, stop, and what that server does not have.
+//! `codechat` with a server of the original protocol: connect, client ID, stream, greeting, messages, the header on
+//! requests, stop, and the features that this server lacks.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::support::original::Original;
 use crate::support::process::{Running, Scratch};
 use crate::support::program::are_here;
 
-/// Longer than a test takes, in milliseconds.
+/// A minute, in milliseconds: longer than a test takes.
 const MINUTE: u32 = 60_000;
 
 fn codechat(verb: &str, flags: &[String], more: &[&str]) -> Running {

@@ -23,7 +23,7 @@ use futures_util::Stream;
 
 use crate::support::{process::Scratch, terminal::Terminal};
 
-/// Updates that end in a panic: in this thread, or in another one.
+/// A stream of updates that ends in a panic: in this thread, or in another one.
 struct Panics {
     told: bool,
     elsewhere: bool,
@@ -46,7 +46,7 @@ impl Stream for Panics {
     }
 }
 
-/// Environment variable that says where something panics: with it, the test is the program that it otherwise runs in a
+/// Environment variable that says where to panic: if it is set, the test is the program that it otherwise runs in a
 /// terminal.
 const PANICS: &str = "CODECHAT_TEST_PANICS";
 

@@ -187,7 +187,7 @@ async fn the_terminal_is_restored_and_no_message_writes_an_escape() {
     pane.terminal.keys(" \r");
     pane.terminal.shows("as it came").await;
     pane.terminal.keys("\u{1b}");
-    // Together they would be Alt and a key.
+    // Sent together, they would be Alt and a key.
     pane.terminal.hides("as it came").await;
     pane.terminal.keys("/owned\r");
     pane.terminal.shows("hit 1/1").await;

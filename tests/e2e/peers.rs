@@ -1,5 +1,5 @@
-//! `codechat watch URL` with other projects' event stream servers, directly and behind nginx: each event is shown,
-//! exactly as it was sent, before the next is sent.
+//! `codechat watch URL` with the event stream servers of other projects, directly and behind nginx: each event is
+//! shown, exactly as it was sent, before the next is sent.
 
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ async fn shows(watcher: &mut Running, id: &str, event: &str, data: &str) {
     assert_eq!(shown, json!([id, event, data]), "{line}");
 }
 
-/// Publishes events of many forms, each after the last was shown.
+/// Publishes events of many forms, each after the previous one was shown.
 async fn one_by_one(peer: &Peer, watcher: &mut Running) {
     for (number, id) in IDS.into_iter().enumerate() {
         let (event, data) = (format!("tick-{number}"), format!("{{\"number\":{number}}}"));

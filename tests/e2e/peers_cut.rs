@@ -31,7 +31,7 @@ async fn tells_an_age_of_3_s(watcher: &mut Running) {
     assert!((2..6).contains(&seconds), "{line}");
 }
 
-/// Asserts that a watcher has nothing more to show, and no other cut to report.
+/// Asserts that a watcher shows nothing more, and reports no other cut.
 async fn has_told_all(watcher: Running) {
     watcher.signal("TERM").await;
     let ended = watcher.end().await;
@@ -50,7 +50,7 @@ async fn ten_cuts_of_a_better_sse_stream_lose_and_repeat_nothing() {
         cutter.accepted().await;
         assert_eq!(peer.opened().await, "/ticks ");
         for cut in 0..CUTS {
-            // One of the ID's possible forms, which has to be sent as UTF-8.
+            // One of the possible forms of the ID, which has to be sent as UTF-8.
             let [seen, missed] = ["seen", "missed"].map(|it| format!("[{cut}] π {it} {url}"));
             peer.say(&seen, "tick", "\"seen\"").await;
             assert_eq!(next_data(&mut watcher).await, "\"seen\"");

@@ -1,5 +1,5 @@
-//! The files of `examples/` that an application copies to publish what it logs: the same questions to each of them, in
-//! an application of a framework that is in use.
+//! The files of `examples/` that an application copies to publish what it logs: the same tests for each of them, in an
+//! application of a common framework.
 
 mod away;
 mod control;
@@ -8,7 +8,7 @@ mod watched;
 
 use crate::support::recipes::Recipe;
 
-/// Asks a framework all questions, each in an application of its own.
+/// Runs all tests with a framework, each in an application of its own.
 macro_rules! ask {
     ($($name:ident = $recipe:expr;)*) => {$(
         mod $name {

@@ -1,4 +1,4 @@
-//! `codechat send` delivers what it is given: words, or each line as it is read.
+//! `codechat send` delivers its input: words, or each line as it is read.
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 

@@ -1,4 +1,4 @@
-//! A server that is away stops no command, and every form of `send` reports it and retries in the same way.
+//! A server that cannot be reached stops no command, and every form of `send` reports it and retries in the same way.
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use crate::support::{
 const ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
 const JSON: &[&str] = &["Content-Type: application/json"];
 
-/// Lines that a command writes while the server is away: more than are kept.
+/// The number of lines that a command writes while the server is away: more than are kept.
 const LINES: usize = 6000;
 
 /// Runs a command whose server goes away in the middle, until all lines are written.
@@ -37,8 +37,8 @@ async fn run_while_away(stage: &mut Stage, signal: &str) -> (Running, Scratch) {
     (sender, scratch)
 }
 
-/// Asserts that the stream has the lines that were kept, then how many were dropped, before the command writes more;
-/// then the rest.
+/// Asserts that the stream has the lines that were kept, then the number of dropped ones, before the command writes
+/// more; then the rest.
 async fn assert_told(mut stage: Stage, mut sender: Running) {
     let mut held = 0;
     let notice = loop {

@@ -1,4 +1,4 @@
-//! `codechat send -- COMMAND` publishes a command's whole run: its start, each line, and how it ended, whoever ended
+//! `codechat send -- COMMAND` publishes the whole run of a command: its start, each line, and its end, whatever ended
 //! it.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Instant};
@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 const UNKNOWN: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
-/// A shell that prints when it is ready, and its process ID, then does nothing until it is told to end.
+/// A shell that prints that it is ready, with its process ID, and then does nothing until it is signalled.
 pub(crate) const WAITS: &str = "echo ready $$; while :; do sleep 0.05; done";
 
 /// Returns whether a process has ended, even if nobody has waited for it.
@@ -263,7 +263,7 @@ async fn a_silent_command_keeps_its_client_from_being_idle() {
     let script = "echo ready; read line; echo done";
     let mut sender = server.send(&id, &["--tee", "--", "sh", "-c", script]);
     assert_eq!(sender.line().await, "ready\n");
-    // When a later one has ended, this one's time was over too.
+    // When a later one has ended, the time of this one was over too.
     let later = server.http.connect().await;
     assert_eq!(server.http.watch(&later).await.event().await.data, "idle");
     sender.write("go on\n").await;

@@ -1,4 +1,4 @@
-//! A command on a terminal of its own can ask through the sender's, if there is one, and has its size.
+//! A command on a terminal of its own has the size of the sender's terminal, if there is one, and can prompt on it.
 
 use std::process::Stdio;
 
@@ -21,7 +21,7 @@ async fn on_a_terminal(server: &Serve, id: &str, more: &str, script: &str) -> Te
     terminal
 }
 
-/// Waits for a line that the command has written, rather than the shell.
+/// Waits for a line that was written by the command, not by the shell.
 async fn shows_line(terminal: &mut Terminal, line: &str) {
     let is_there = |it: &vt100::Screen| it.contents().lines().any(|it| it.trim_end() == line);
     terminal.until(line, is_there).await;

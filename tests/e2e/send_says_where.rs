@@ -1,4 +1,4 @@
-//! `send` prints where it sends if that is not obvious.
+//! `send` prints where it publishes if that is not obvious.
 
 use crate::support::{
     process::{CODECHAT, Running, Serve},

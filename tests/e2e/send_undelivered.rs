@@ -1,4 +1,4 @@
-//! What `codechat send` cannot deliver is counted, and given up in time.
+//! Lines that `codechat send` cannot deliver are counted, and given up in time.
 
 use codechat::internal::event::ClientId;
 

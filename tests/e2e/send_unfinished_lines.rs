@@ -1,4 +1,4 @@
-//! A line without an end, or one that overwrites itself, is shown while `send` reads on.
+//! A line without an end, or one that overwrites itself, is shown while `send` continues to read.
 
 use std::ops::RangeInclusive;
 
@@ -27,7 +27,7 @@ async fn an_overwritten_line_is_shown_in_its_first_and_last_version_and_few_betw
     let mut sender = server.send(&id, &[]);
     sender.write("0 %\r").await;
     assert_eq!(watcher.line().await, "0 %\n");
-    // All at once, so that no second passes meanwhile.
+    // All at once, so that no second passes in between.
     let versions = |range: RangeInclusive<u32>| range.map(|it| format!("\r{it} %"));
     sender.write(versions(1..=40).collect::<String>()).await;
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Whether the server's log is read or not does not affect the server.
+//! The server works in the same way whether its log is read or not.
 
 use std::process::Stdio;
 
@@ -45,7 +45,7 @@ impl Unread {
         }
     }
 
-    /// Sends that many requests, each of which is logged.
+    /// Sends this number of requests, each of which is logged.
     async fn ask(&self, requests: usize) {
         let mut connection = Connection::open(self.http.address).await;
         for _ in 0..requests {

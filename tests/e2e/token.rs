@@ -1,4 +1,4 @@
-//! The commands read a token from a file or from the environment, and do not reveal it.
+//! The commands read a token from a file or from the environment, and do not print it.
 
 use std::{os::unix::fs::PermissionsExt, path::PathBuf, process::Stdio};
 
@@ -190,7 +190,7 @@ async fn the_line_that_serve_prints_works_with_the_token() {
     let mut process = Running::codechat([&serve[..], &["--token-file", file]].concat());
     let line = process.says("listening on").await;
     assert!(line.contains(&format!(" --token-file '{file}'")), "{line}");
-    // As a shell does, with this program in place of the installed one.
+    // The line is run as in a shell, with this program in place of the installed one.
     let (_, words) = line.split_once("run: codechat ").unwrap();
     let mut shell = clean("bash");
     shell.args(["-c", &format!("exec \"$0\" {}", words.trim()), CODECHAT]);

@@ -1,4 +1,4 @@
-//! `codechat watch URL`: any event stream, requested with curl's flags, and the result of each answer.
+//! `codechat watch URL`: any event stream, requested with curl's flags, and its handling of each kind of answer.
 
 use std::process::Stdio;
 

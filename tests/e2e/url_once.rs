@@ -1,4 +1,4 @@
-//! A request that may do work reaches its server at most once, whatever fails; a GET is repeated, and resumes.
+//! A request that may have effects reaches its server at most once, whatever fails; a GET is repeated, and resumes.
 
 use std::io::Write;
 use std::net::TcpListener as Port;
@@ -13,7 +13,7 @@ use crate::support::{
     soon,
 };
 
-/// A stream whose regular end is a chunk, so that it can be cut.
+/// The header of a stream whose end is a chunk, so that a cut can be recognised.
 const CHUNKED: &str = "Transfer-Encoding: chunked\r\n";
 
 /// Returns an event in a chunk of its own.

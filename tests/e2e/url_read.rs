@@ -1,4 +1,4 @@
-//! How other servers' events are mapped, written in every format, and recorded so that they can be mapped again.
+//! The mapping of other servers' events, their output in every format, and recordings that can be mapped again.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::support::{
     scripted::{Reply, Scripted},
 };
 
-/// Events in the form of a language model's answer, a wiki's changes, a push service and a log.
+/// Events in the forms of a language model's answer, a wiki's changes, a push service and a log.
 const EVENTS: &str = concat!(
     "data: {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hel\"}}]}\n\n",
     "event: message\nid: [{\"topic\":\"eqiad\",\"offset\":12345678901234567890}]\n",

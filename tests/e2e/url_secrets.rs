@@ -1,4 +1,4 @@
-//! Secrets in a request stay between the user and the server that they are for.
+//! Secrets in a request are known only to the user and the server that they are for.
 
 use crate::support::{
     process::{Running, Scratch},

@@ -1,4 +1,4 @@
-//! The address of the web page is printed where users look, and leads to the page.
+//! The address of the web page is printed where users look for it, and leads to the page.
 
 use std::process::Stdio;
 

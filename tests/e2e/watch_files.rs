@@ -1,5 +1,5 @@
-//! The files that `codechat watch` writes and reads: who may read them, symbolic links, and pipes that block nothing
-//! else.
+//! The files that `codechat watch` writes and reads: who may read them, symbolic links, and pipes that do not block
+//! anything else.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;

@@ -201,7 +201,7 @@ async fn a_failure_message_or_the_time_limit_ends_the_command() {
     assert!(ended.stderr.contains(why), "{ended:?}");
     let ended = watch(&server, &["--timeout", "500ms", "--", "sleep", "1000"]).await;
     assert_eq!(ended.code, Some(4), "{ended:?}");
-    // A command that does not end is killed, and what it started too, which holds stdout open.
+    // A command that does not end is killed, and so is what it started, which holds stdout open.
     let script = "trap '' TERM; sleep 1000 & while true; do sleep 0.1; done";
     let ended = watch(&server, &["--timeout", "500ms", "--", "sh", "-c", script]).await;
     assert_eq!(ended.code, Some(4), "{ended:?}");

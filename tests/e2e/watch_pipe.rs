@@ -1,4 +1,4 @@
-//! `codechat watch` into a pipe: stdout has nothing but messages, and the exit code says how it ended.
+//! `codechat watch` into a pipe: stdout has only messages, and the exit code says how the watch ended.
 
 use std::process::Stdio;
 
@@ -59,7 +59,7 @@ async fn a_watch_ends_as_its_goals_say() {
     ] {
         let (watcher, id) = server.watch(goals).await;
         for words in sent {
-            // What comes after the end may find the channel stopped.
+            // What is sent after the end may find the channel stopped.
             server.send(&id, words).end().await;
         }
         let ended = watcher.end().await;
@@ -191,7 +191,7 @@ async fn a_closed_stdout_ends_the_watch_without_an_error() {
     watcher.close_stdout();
     let ending = watcher.end();
     let sending = async {
-        // Only a write shows that nobody reads; the second one at the latest finds the channel gone.
+        // Only a write shows that nobody reads; by the second one at the latest, the channel is gone.
         while server.send(&id, &["more"]).end().await.code == Some(0) {}
     };
     let (ended, ()) = tokio::join!(ending, sending);

@@ -1,4 +1,4 @@
-//! A recording shows again what a watch has shown, without a server.
+//! A recording is played back without a server, as the watch showed it.
 
 use std::{
     path::Path,

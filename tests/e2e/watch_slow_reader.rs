@@ -9,7 +9,7 @@ use crate::support::process::{CODECHAT, Scratch, Serve, codechat};
 use crate::support::soon;
 
 const LINES: usize = 20_000;
-/// How late the output is read: longer than a watch waits for messages after its command.
+/// The delay before the output is read: longer than a watch waits for messages after its command.
 const LATE: Duration = Duration::from_secs(1);
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Who may use the server: not hostile web pages.
+//! Access to the server, which hostile web pages do not get.
 
 use codechat::internal::server::{Access, AllowedHost, AllowedOrigin};
 

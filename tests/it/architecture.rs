@@ -1,4 +1,4 @@
-//! Which file may use which: layers, and no circles.
+//! The dependencies between files: layers, and no cycles.
 
 use std::{fs, path::Path};
 

@@ -1,4 +1,4 @@
-//! No server can fill a client's memory: what it answers is read up to a limit.
+//! No server can fill a client's memory: answers are read up to a limit.
 
 use std::time::Duration;
 
@@ -11,8 +11,7 @@ use codechat::{Client, ClientError, ClientOptions, Message};
 use crate::support::scripted::{Reply, Scripted};
 use crate::support::soon;
 
-/// Returns a JSON answer that begins correctly, and never ends as far as a client can tell: the connection stays
-/// open.
+/// Returns a JSON answer that begins correctly, and never seems to end: the connection stays open.
 fn endless() -> Reply {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n";
     let body = format!("{{\"clientId\":\"{}", "x".repeat(1 << 20));

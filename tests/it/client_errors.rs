@@ -1,4 +1,4 @@
-//! Wrong behaviour of a server: an error that says what is wrong, where, and what to do; or the messages all the same,
+//! Wrong behaviour of a server results in an error that says what is wrong, where, and what to do; or in the messages
 //! with a note.
 
 use std::io::Write;

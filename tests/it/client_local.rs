@@ -21,7 +21,7 @@ async fn told(url: &str) -> (Vec<Update>, Option<String>) {
         match soon(feed.next()).await {
             Some(Ok(Update::Retrying { reason, .. })) => return (updates, Some(reason.into())),
             Some(Ok(Update::Message(mut received))) => {
-                // Each arrives at a time of its own.
+                // The arrival times differ.
                 if let Some(foreign) = &mut received.foreign {
                     foreign.received_at = 0;
                 }

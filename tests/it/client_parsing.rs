@@ -1,4 +1,4 @@
-//! Any server's stream is parsed as WHATWG HTML 9.2.6 says, however its bytes are split.
+//! The stream of any server is parsed as WHATWG HTML 9.2.6 says, however its bytes are split.
 
 use codechat::internal::client::subscribe::{SubscribeOptions, Update};
 use proptest::{collection::vec, prelude::*, sample::Index};

@@ -1,4 +1,4 @@
-//! What is published is accepted once, whatever happens to the connection.
+//! Everything published is accepted once, whatever happens to the connection.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! On a codechat server nothing is shown twice, and nothing of the server's own is lost.
+//! With a codechat server nothing is shown twice, and none of the server's own messages is lost.
 
 use codechat::internal::{
     client::subscribe::{SubscribeOptions, Update},

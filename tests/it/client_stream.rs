@@ -1,4 +1,4 @@
-//! A feed reports every attempt, resumes where it was, repeats nothing, and ends when the stream does.
+//! A feed reports every attempt, resumes where it stopped, repeats nothing, and ends when the stream does.
 
 use std::time::Duration;
 

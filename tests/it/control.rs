@@ -77,7 +77,7 @@ async fn a_control_stream_sends_the_state_at_once_and_after_each_change() {
     ask(&server, &id, json!({"cancel": true, "operation": "build"})).await;
     let both = state(Some("debug"), true, Some("build"));
     assert_eq!(told(&mut control).await, both);
-    // A request for what is wanted already changes nothing.
+    // A request for what is already in force changes nothing.
     ask(&server, &id, json!({"level": "debug"})).await;
     ask(&server, &id, json!({"level": null})).await;
     assert_eq!(told(&mut control).await, state(None, true, Some("build")));
@@ -230,7 +230,7 @@ async fn the_loss_of_an_operations_control_stream_is_published_once_within_three
     let mut control = server.stream(&target, &[]).await;
     let second = server.stream(&target, &[]).await;
     told(&mut control).await;
-    // Its batches, too, are interrupted: that is the same publisher.
+    // An interrupted batch of its own belongs to the same publisher.
     let mut batch = server.publisher(&id, &["Idempotency-Key: k"]).await;
     let line = json!({"message": "compiling", "operation": "build"});
     batch.say_chunk(format!("{line}\n")).await;
@@ -275,7 +275,7 @@ async fn a_publisher_that_reconnects_in_time_or_sent_its_outcome_is_not_lost() {
     let outcome = format!("{}?operation=done&outcome=ok", stream_of(&id));
     server.post(&outcome, &[], "").await;
     drop(done);
-    // Interrupted after both of them, so reported after them.
+    // It is interrupted after both of them, and so reported after them.
     let mut gone = server.stream(&target("gone"), &[]).await;
     told(&mut gone).await;
     drop(gone);
@@ -305,7 +305,7 @@ async fn requested(feed: &mut ControlFeed) -> Requested {
 async fn a_control_feed_resumes_after_a_cut_and_ends_with_the_client() {
     let server = Server::start().await;
     let id = server.connect().await;
-    // Enough for the head and the first event; the second connection is left whole.
+    // Enough for the head and the first event; the second connection is not cut.
     let mut cutter = Cutter::start(server.address, vec![1000]).await;
     let client = client(&cutter.url);
     let id = id.parse().unwrap();

@@ -1,4 +1,4 @@
-//! The fast path is only a shortcut: whatever comes on a connection, the answers are the same bytes as hyper's.
+//! The fast path is only a shortcut: whatever is sent on a connection, the answers are the same bytes as hyper's.
 
 mod requests;
 

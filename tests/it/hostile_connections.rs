@@ -1,5 +1,4 @@
-//! Connections that end early, half-close, send more than they should or nothing at all affect nobody
-//! else.
+//! Connections that end early, half-close, send more than they should or nothing at all affect nobody else.
 
 use std::time::Duration;
 
@@ -130,7 +129,7 @@ async fn a_client_that_floods_its_own_stream_affects_no_other() {
         let mut flood = server.watch(&id).await.connection.socket;
         let junk = vec![b'x'; 1 << 20];
         let flooding = async {
-            // It is closed, or nobody reads it.
+            // It is closed, or not read.
             while flood.write_all(&junk).await.is_ok() {}
             std::future::pending::<()>().await;
         };

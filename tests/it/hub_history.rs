@@ -1,5 +1,5 @@
-//! What goes in comes out, once, in order, or as a gap with exact numbers: whatever readers do, and wherever they
-//! resume.
+//! Published messages are delivered, once, in order, or as a gap with exact numbers, whatever readers do and wherever
+//! they resume.
 
 use std::{
     collections::VecDeque,

@@ -262,7 +262,7 @@ async fn a_broadcast_to_many_channels_pauses_for_other_work() {
     }
     let mut broadcast = hub.broadcast(text("all"), None).unwrap();
     assert_eq!((broadcast.advance(), broadcast.advance()), (None, None));
-    // What happens in between is served, and a channel that ends is no longer among the recipients.
+    // Other calls are served in between, and a channel that ends is no longer among the recipients.
     let id = hub.connect().unwrap();
     assert!(hub.stop(id));
     let reached = broadcast.advance().unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! Mirrors: whatever happens to the store's notices, each reader reads what the store has, in order, and is told what
+//! Mirrors: whatever happens to the store's notices, each reader gets what the store has, in order, and a gap for what
 //! it misses.
 
 mod model;
@@ -46,7 +46,7 @@ fn a_slow_reader_gets_a_gap_when_it_reaches_the_loss() {
     assert_eq!(told(&mut quick), "lost after 3-13;4-16 16;");
     let all = "1-11 11;2-12 12;3-13 13;lost after 3-13;4-16 16;";
     assert_eq!(told(&mut slow), all);
-    // Later readers get everything that both had, up to the point.
+    // Later readers get everything that both had, up to that point.
     assert_eq!(told(&mut open(Position::Start)), all);
     for (seq, expected) in [
         (2, "3-13 13;lost after 3-13;4-16 16;"),
@@ -56,7 +56,7 @@ fn a_slow_reader_gets_a_gap_when_it_reaches_the_loss() {
         let mut resumed = open(Position::After(store.id(seq)));
         assert_eq!(told(&mut resumed), expected);
     }
-    // How many are missing is also unknown if the log has dropped what is around the point.
+    // The number of missing messages is also unknown if the log has dropped those around that point.
     let mut slow = open(Position::After(store.id(1)));
     store.publish(7).reach(&mirror).unwrap();
     let end = "6-18 18;7-19 19;8-20 20;9-21 21;10-22 22;11-23 23;";
@@ -129,7 +129,7 @@ async fn a_reader_that_leaves_because_the_hub_closes_keeps_its_place() {
     }
     assert!(quick.poll_read(&mut Vec::new(), 100, &mut cx).is_ready());
     drop(quick);
-    // What it read last may not have been written.
+    // What it read last may not have been written yet.
     assert_eq!(mirror.take_change(), Some(change(1, 2)));
     hub.close();
     drop(slow);
@@ -157,7 +157,7 @@ async fn a_reader_needs_what_it_read_last_until_it_reads_again() {
     assert_eq!(mirror.take_change(), Some(change(1, 6)));
     assert!(!mirror.is_awaited());
 
-    // The socket did not take the last two.
+    // The last two did not fit into the socket.
     reader.note_unwritten(store.id(3));
     assert_eq!(mirror.take_change(), Some(change(1, 4)));
     assert!(reader.poll_read(&mut Vec::new(), 100, &mut cx).is_pending());

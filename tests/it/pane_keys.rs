@@ -1,4 +1,4 @@
-//! What each key of the pane does; those that move are in `pane_moving.rs`.
+//! The effects of each key of the pane; those that move are in `pane_moving.rs`.
 
 use codechat::internal::{
     client::subscribe::Update,

@@ -1,4 +1,4 @@
-//! Navigation in the pane: where each key leads, and that nothing else moves the text.
+//! Navigation in the pane: where each key moves, and that nothing else moves the text.
 
 use codechat::internal::{
     message::{Level, Message},

@@ -1,4 +1,4 @@
-//! What the pane looks like, at several sizes, with styles. To accept changes: `INSTA_UPDATE=always cargo test
+//! The look of the pane, at several sizes, with styles. To accept changes: `INSTA_UPDATE=always cargo test
 //! pane_screens`, then read the difference.
 
 use std::time::Duration;

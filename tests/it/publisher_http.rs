@@ -1,4 +1,4 @@
-//! An application publishes to a server, which may be away, slow, new or of another opinion.
+//! An application publishes to a server, which may be unreachable, slow, new or refuse.
 
 mod answers;
 

@@ -173,7 +173,7 @@ async fn a_reader_that_takes_no_bytes_is_closed() {
     let response = open(&hub).oneshot(request).await.unwrap();
     let mut frames = response.into_body().into_data_stream();
     assert!(frames.next().await.is_some(), "the greeting");
-    // Its client reads as fast as it likes.
+    // Its client reads as fast as it can.
     let waits = tokio::time::timeout(Duration::from_secs(12), frames.next()).await;
     assert!(waits.is_err());
     assert_eq!(hub.stats().subscribers, 1);

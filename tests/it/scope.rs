@@ -30,7 +30,7 @@ fn ask_cancel(hub: &Hub, id: ClientId, operation: Option<&str>) {
     hub.request_control(id, request).unwrap();
 }
 
-/// Must not be formatted.
+/// A value that must not be formatted.
 struct Costly;
 
 impl fmt::Display for Costly {

@@ -20,7 +20,7 @@ use tower::ServiceExt;
 
 use crate::support;
 
-/// An application with a client.
+/// An application and one of its clients.
 struct App {
     hub: Hub,
     id: ClientId,

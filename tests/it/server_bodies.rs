@@ -1,5 +1,5 @@
-//! A body is read as its head says: in its charset, as the lines that its type names; or it is refused, with what to
-//! do.
+//! A body is read as its head says: in its charset, and as the kind of lines that its type names; or it is refused with
+//! a hint.
 
 use crate::support::{
     http::{Answer, Connection, stream_of},
@@ -305,7 +305,7 @@ async fn put_publishes_as_post_does() {
         let answer = server.request("PUT", target, headers, "whole\n").await;
         assert_eq!(answer.status, 202, "{target}");
         assert_eq!(stream.event().await.data, "whole");
-        // As `curl -T -` sends it.
+        // The request of `curl -T -`.
         let mut connection = Connection::open(server.address).await;
         let chunked = ["Transfer-Encoding: chunked", "Expect: 100-continue"];
         connection

@@ -195,6 +195,6 @@ async fn a_head_that_does_not_arrive_is_not_waited_for() {
     let mut connection = Connection::open(server.address).await;
     connection.ask("GET", "/healthz", &[]).await;
     assert_eq!(connection.answer().await.status, 200);
-    // Nor is that of a next request.
+    // Nor is the head of a later request.
     connection.closed().await;
 }

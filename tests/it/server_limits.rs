@@ -1,5 +1,5 @@
-//! The limits of size, clients, subscribers and memory: each is reported when it is reached, and affects nobody else. That of
-//! control streams is in `control.rs`.
+//! The limits of size, clients, subscribers and memory: each is reported when it is reached, and affects nobody else.
+//! That of control streams is in `control.rs`.
 
 use std::time::Duration;
 

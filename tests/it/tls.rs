@@ -67,7 +67,7 @@ async fn every_route_works_over_https_in_both_http_versions() {
         assert_eq!(soon(posted).await.unwrap().status(), 202);
         assert!(read_until(&mut stream, "\n\n").await.contains(&text));
 
-        // What holds for every request holds here.
+        // Every request is subject to the same checks as over plain HTTP.
         let elsewhere = client
             .get(url("/healthz"))
             .header("Origin", "https://evil.example");
@@ -102,7 +102,7 @@ async fn an_http_2_reader_that_takes_nothing_is_removed_from_its_channel() {
     let other_url = url.replace(&id.to_string(), &other.to_string());
     let mut quiet = soon(client.get(&other_url).send()).await.unwrap();
     read_until(&mut quiet, "Starting").await;
-    // Nobody reads on, although the connection works: other answers on it get through.
+    // Nobody reads it any more, although the connection works: other answers on it arrive.
     let publish = async || {
         let posted = client.post(&url).body("x".repeat(60_000)).send();
         assert_eq!(soon(posted).await.unwrap().status(), 202);
@@ -117,7 +117,7 @@ async fn an_http_2_reader_that_takes_nothing_is_removed_from_its_channel() {
     let posted = client.post(&other_url).body("still there").send();
     assert_eq!(soon(posted).await.unwrap().status(), 202);
     read_until(&mut quiet, "still there").await;
-    // If it reads on, it gets what was sent, and then the end.
+    // If it is read again, it has what was sent, and then the end.
     while let Ok(chunk) = soon(idle.chunk()).await {
         assert!(chunk.is_some(), "that is no end of a stream");
     }

@@ -1,4 +1,4 @@
-//! A server with a token lets in those who have it, and does not reveal it.
+//! A server with a token admits those who have it, and does not reveal it.
 
 use codechat::internal::{client::Token, server::Access};
 

@@ -1,4 +1,4 @@
-//! The `tracing` layer: what a watcher gets of a request's events, and that other layers notice nothing.
+//! The `tracing` layer: what a watcher gets of a request's events, and that other layers are not affected.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -130,7 +130,7 @@ async fn a_span_has_its_scope_wherever_it_is_entered() {
     other.in_scope(|| {
         span.in_scope(|| info!("inside another"));
         let later = trace_span!("later");
-        // Spans may be left in another order.
+        // Spans may be left in any order.
         let (first, second) = (span.clone().entered(), later.entered());
         drop(first);
         info!("of the other");
@@ -188,7 +188,7 @@ fn a_marked_span_is_an_operation() {
     assert_eq!((progress.current(), progress.total()), (7.0, None));
 }
 
-/// Logs while it is formatted.
+/// A value that logs while it is formatted.
 struct Noisy;
 
 impl std::fmt::Display for Noisy {

@@ -1,4 +1,4 @@
-//! The page at `/`: what is answered, to whom, and what its sources must not do.
+//! The page at `/`: its answers, who gets them, and what its sources must not contain.
 
 use std::{collections::BTreeMap, fs, io::Write, path::Path, time::Duration};
 
@@ -73,7 +73,7 @@ async fn the_page_has_its_security_headers() {
     assert!(text.contains("codechat watch --id"), "{text}");
     let left = Regex::new(r"\{[a-z]+\}").unwrap().find(text);
     assert_eq!(left.map(|it| it.as_str()), None, "it is not filled in");
-    // `codechat watch URL` recognises the page by it, and reads no further.
+    // `codechat watch URL` recognises the page by this tag, and reads no further.
     let version = env!("CARGO_PKG_VERSION");
     let at = text.find(&format!(
         "name=\"generator\" content=\"codechat {version}\""

@@ -1,5 +1,5 @@
 //! The viewer page's text, operations and figures are the pane's: `tests/viewer/vectors` has inputs and the results
-//! that both must have. `tests/viewer/*.test.js` compare the page's modules with it.
+//! that both must have. `tests/viewer/*.test.js` compare the page's modules with them.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -180,8 +180,7 @@ struct OperationsCase {
     steps: Vec<Step>,
 }
 
-/// What was published at a time, if anything, and the state of all operations then. All times are in
-/// milliseconds.
+/// What was published at a time, if anything, and the state of all operations then. All times are in milliseconds.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Step {

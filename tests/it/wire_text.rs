@@ -1,4 +1,4 @@
-//! Any text comes out as it went in, by the standard's newline rule, through both formats.
+//! Any text is unchanged by both formats, except for the standard's newline rule.
 
 use codechat::internal::{
     event::{Event, EventId},

@@ -1,4 +1,4 @@
-//! A running block of a document: what it runs, what it prints, how it ends.
+//! A running block of a document: its command, its output, its end.
 
 use std::{
     io::Read,
@@ -70,7 +70,7 @@ impl<'a> Shell<'a> {
             .process_group(0)
             .spawn()
             .unwrap();
-        // It holds the pipe's other end, for which the reader would wait.
+        // It holds the other end of the pipe, for which the reader would wait.
         drop(command);
         let shown = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&shown);
@@ -89,7 +89,7 @@ impl<'a> Shell<'a> {
         })
     }
 
-    /// Waits for its end, and checks it.
+    /// Waits for the end, and checks it.
     pub(super) fn finish(mut self, block: &Block) -> Result<(), String> {
         let ended = self.wait(BLOCK_PATIENCE);
         let status = ended.ok_or_else(|| self.complaint("does not end"))?;

@@ -23,7 +23,7 @@ struct Reader {
     lost: Vec<Range<u64>>,
     /// The number after which these begin.
     since: u64,
-    /// The losses that it must be told before it reads what the store accepted afterwards.
+    /// The losses that must be reported to it before it reads what the store accepted afterwards.
     owed: Vec<Owed>,
 }
 
@@ -41,7 +41,7 @@ struct Loss {
 /// A loss that a reader has not passed.
 struct Owed {
     loss: Loss,
-    /// Whether it was told, with numbers if they are known, since the reader last read older events.
+    /// Whether it was reported, with numbers if they are known, since the reader last read older events.
     is_told: bool,
 }
 
@@ -59,7 +59,7 @@ impl Reader {
     }
 
     fn owes(&mut self, loss: Loss) {
-        // What was lost later in the channel is part of this one.
+        // Later losses in the channel are part of this one.
         self.owed.retain(|it| it.loss.agreed < loss.agreed);
         let is_told = false;
         self.owed.push(Owed { loss, is_told });
@@ -109,7 +109,7 @@ impl Reader {
         true
     }
 
-    /// Checks that it has everything that the store had since then, or knows that it has not.
+    /// Checks that it has everything that the store had since then, or got a gap.
     fn check(&self, store: &Store) {
         let mut expected = self.since + 1;
         let mut read = self.read.iter();

@@ -1,4 +1,4 @@
-//! Answers of a server that a publisher has to cope with: refusals, delays, and claims that cannot be true.
+//! Answers of a server that a publisher has to handle: refusals, delays, and impossible counts.
 
 use std::collections::HashSet;
 
@@ -22,7 +22,7 @@ async fn a_server_that_refuses_temporarily_counts_as_away() {
     let body = r#"{"id":"2-9","accepted":1,"subscribers":1,"level":"debug","cancel":false,"operation":null}"#;
     let json = &["Content-Type: application/json"];
     let accepted = Reply::answer("202 Accepted", json, body);
-    // One of the answers is for the control stream, which it is none.
+    // One of the answers is for the control stream, although it is not one.
     let mut server = Scripted::start([busy, accepted.clone(), accepted]).await;
     let publisher = publisher(&server.url);
     let scope = publisher.scope(ClientId::random());
