@@ -1,4 +1,5 @@
-// What stands behind # in the page's address, the message that it leads to, and what a quiet stream leaves in the list.
+// The fragment of the page's address, the message that it leads to, and the lines that a quiet stream leaves in the
+// list.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -29,7 +30,7 @@ const message = (seq, text = `line ${seq}`, system = false) => ({
   message: { id: `${seq}-1`, seq, time: 1, text, system, data: "" },
 });
 
-/** A model whose address leads to a message. */
+/** Returns a model whose address leads to a message. */
 function leadingTo(seq) {
   const model = createModel({ id: ID, began: 0, offset: 0 });
   model.link = { seq, time: 0, next: 0, isGone: false };
@@ -95,7 +96,7 @@ test("a stream that repeatedly ends as idle leaves one line", () => {
   for (let at = 0; at < 5; at += 1) cycle();
   const idle = "-- ended: nothing happened for the idle timeout --";
   assert.deepEqual(texts(), ["-- Starting server communication... --", idle]);
-  // What is not of the cycle is told, and the next idle end after it too.
+  // A message that is not part of the cycle is shown, and the next idle end after it too.
   receive(model, message(0, "Server shutting down...", true), 0);
   receive(model, message(1, "work"), 0);
   cycle();

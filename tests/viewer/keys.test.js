@@ -1,4 +1,4 @@
-// Every key has a button or an entry in the menu, and what keys do to the list is right without a page.
+// Every key has a button or an entry in the menu, and the effects of keys on the list are right without a page.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -11,7 +11,7 @@ const page = readFileSync(new URL("index.html", sources), "utf8");
 const main = readFileSync(new URL("main.js", sources), "utf8");
 const onPage = [...page.matchAll(/data-does="(\w+)"/g)].map((it) => it[1]);
 
-/** What the browser itself has something to press for. */
+/** Keys for which the browser itself has a control. */
 const NATIVE = {
   "the list scrolls, and a press on a message puts it in focus": ["Down", "Up", "HalfDown", "HalfUp", "PageDown", "PageUp"],
   "the field": ["Search", "Filter"],
@@ -39,7 +39,7 @@ test("everything that can be pressed has an effect", () => {
 test("an entry of the menu has the words of the key that does the same", () => {
   const entries = [...page.matchAll(/role="menuitem"[^>]*data-does="(\w+)">([^<]*)</g)].map(([, name, label]) => [name, label]);
   const does = new Map(TABLE.map((it) => [it.action, it.does]));
-  // What Open does depends on whether the list follows, and its two texts say so in another order.
+  // The effect of Open depends on whether the list follows, and its two texts describe it in another order.
   const withKey = entries.filter(([name]) => does.has(name) && name !== "Open");
   assert.ok(withKey.length > 15);
   for (const [name, label] of withKey) {
@@ -54,7 +54,7 @@ test("no key has two uses", () => {
   assert.equal(action("q"), undefined);
 });
 
-/** A model with these messages, each of a level. */
+/** Returns a model with messages of these levels. */
 function withLevels(...levels) {
   const model = createModel({ id: "", began: 0, offset: 0 });
   levels.forEach((level, at) => {

@@ -1,4 +1,4 @@
-// The page counts operations as the pane does (vectors/operations.json), and only so many.
+// The page counts operations as the pane does (vectors/operations.json), up to a number.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -10,7 +10,7 @@ const cases = JSON.parse(readFileSync(new URL("vectors/operations.json", import.
 
 const message = (more) => ({ time: 0, text: "", system: false, ...more });
 
-/** What is known of an operation, as the vectors have it. */
+/** Returns what is known of an operation, as in the vectors. */
 function figures(state, now) {
   const all = {
     name: state.name,

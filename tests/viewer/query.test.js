@@ -1,4 +1,4 @@
-// A pattern is read as src/watch/pane/state/query.rs and filter.rs read it.
+// Patterns are read as in src/watch/pane/state/query.rs and filter.rs.
 
 import assert from "node:assert/strict";
 import test from "node:test";

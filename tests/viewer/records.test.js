@@ -1,4 +1,4 @@
-// What has come is kept up to its bounds, and what fell off is counted.
+// Received messages are kept up to the bounds, and dropped ones are counted.
 
 import assert from "node:assert/strict";
 import test from "node:test";

@@ -1,12 +1,12 @@
-// The worker finds what is shown and what is looked for, in batches, and can be ended at any time.
+// The worker finds the shown messages and the hits, in batches, and can be ended at any time.
 
 import assert from "node:assert/strict";
 import test from "node:test";
 import { Worker } from "node:worker_threads";
 
 const MODULE = new URL("../../src/server/viewer/seek.js", import.meta.url).href;
-/** What a browser's worker has and node's has not. Node reads up to 1,000 messages of one port in a
- * row, where a browser takes them in the order in which they came to any port. */
+/** What a browser's worker has and node's lacks. Node reads up to 1,000 messages of one port in a row,
+ * while a browser takes them in the order of their arrival at any port. */
 const START = `
   const { parentPort } = require("node:worker_threads");
   globalThis.self = globalThis;
@@ -20,7 +20,7 @@ const NOTHING = { type: "set", search: "", filter: "", level: undefined, generat
 const PATIENCE = 10_000;
 
 
-/** Runs the module; `posted` returns all that it posts up to and with what is wanted. */
+/** Runs the module; `posted` returns all that it posts up to the first match, with it. */
 function start(context) {
   const worker = new Worker(START, { eval: true });
   context.after(() => worker.terminate());
@@ -49,7 +49,7 @@ function start(context) {
   return { post: (it) => worker.postMessage(it), posted, end: () => worker.terminate() };
 }
 
-/** Waits for the hits of a generation up to its end: all that was found. */
+/** Waits for the end of a generation; returns everything found. */
 async function found({ posted }, generation) {
   const isEnd = (it) => it.done && it.generation === generation;
   const all = (await posted(isEnd)).filter((it) => it.generation === generation);
@@ -57,7 +57,7 @@ async function found({ posted }, generation) {
   return { shown: ids("shown"), hits: ids("hits") };
 }
 
-/** Records by their texts, or by text and level. */
+/** Returns a message with records, given by their texts, or by text and level. */
 function push(first, ...records) {
   const plains = records.map((it) => it.plain ?? it);
   return { type: "push", first, plains, levels: records.map((it) => it.level) };

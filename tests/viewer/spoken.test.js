@@ -1,4 +1,4 @@
-// What a screen reader is told: each thing once, the newest of what is about the same, and not too many at once.
+// The announcements to a screen reader: each once, only the newest about the same subject, and not too many at once.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,5 +1,5 @@
-// A stream is read as WHATWG HTML 9.2.6 says, however its bytes are cut, and its events mean what
-// they mean in src/client/subscribe/translate.rs.
+// A stream is read as WHATWG HTML 9.2.6 says, however its bytes are cut, and its events mean what they mean in
+// src/client/subscribe/translate.rs.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -18,7 +18,7 @@ const vectors = JSON.parse(
 );
 
 
-/** Reads chunks, each as far as it goes. */
+/** Reads chunks, each to its end. */
 function read(chunks, last) {
   const parser = createParser(last);
   const events = [];
@@ -36,7 +36,7 @@ function read(chunks, last) {
   return { events, heartbeats, lastId: parser.lastId(), retry: parser.retry() ?? null };
 }
 
-/** The standard's parser, written down sentence by sentence. */
+/** The standard's parser, sentence by sentence. */
 function byTheBook(bytes, last) {
   const text = new TextDecoder().decode(bytes).replace(/\r\n?/g, "\n");
   const events = [];
@@ -62,7 +62,7 @@ function byTheBook(bytes, last) {
   return { events, lastId, retry };
 }
 
-/** Chance that is the same each time (mulberry32). */
+/** Returns a generator of pseudo-random numbers, the same for each seed (mulberry32). */
 function chance(seed) {
   return (below) => {
     seed = (seed + 0x6d2b79f5) | 0;
@@ -159,12 +159,12 @@ function event(id, data, name = "debug") {
   return { id, name, data };
 }
 
-/** An event of a message; its data are a message object. */
+/** Returns an event of a message, whose data are a message object. */
 function json(id, text, more = {}) {
   return event(id, JSON.stringify({ id, message: text, ...more }));
 }
 
-/** What one message object says, beside its data. */
+/** Returns the message that is read from an object, without its data. */
 function said(members) {
   const translator = createTranslator("");
   translator.begin(false);
@@ -251,7 +251,7 @@ test("half a surrogate pair loses no message", () => {
   }
 });
 
-/** Reads connections, each the events of one: the texts of messages, and all else as it is. */
+/** Reads connections, each given by its events; returns the texts of messages, and everything else as it is. */
 function told(connections, last = "") {
   const translator = createTranslator(last);
   let resuming = last !== "";

@@ -1,4 +1,4 @@
-// The page's text is the pane's (vectors/text.json), safe whatever comes in, and made in time.
+// The page's text is the pane's (vectors/text.json), safe for any input, and made in time.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { isReadable, safe, safeLine } from "../../src/server/viewer/text.js";
 
 const cases = JSON.parse(readFileSync(new URL("vectors/text.json", import.meta.url), "utf8"));
 
-/** The spans with what they set alone, as the vectors have them. */
+/** Returns the spans with only what they set, as in the vectors. */
 const short = (spans) =>
   spans.map((span) => {
     const isSet = ([, value]) => value !== undefined && value !== false;

@@ -1,11 +1,11 @@
-// Where lines end, what stands where, and what is next to the focus.
+// The ends of lines, the places of messages, and the neighbours of the focus.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createModel, pass, receive, relist, rewrap, toCancel } from "../../src/server/viewer/model.js";
 import { anchorAt, follow, keptHits, lineEnds, meant, nextHit, pause, step, topLine, wrapColumns } from "../../src/server/viewer/viewport.js";
 
-/** The lines of a text; together they are the text. */
+/** Returns the lines of a text; joined, they are the text. */
 function lines(text, columns, most) {
   const ends = lineEnds(text, columns, most);
   return ends.map((end, at) => text.slice(ends[at - 1] ?? 0, end));
@@ -53,7 +53,7 @@ test("at most the wanted number of lines is counted, and no character is cut in 
   for (const line of lines("\u{1f600}".repeat(9), 3)) assert.ok(line.isWellFormed());
 });
 
-/** A model with these texts. */
+/** Returns a model with these texts. */
 function withTexts(...texts) {
   const model = createModel({ id: "", began: 0, offset: 0 });
   texts.forEach((text, at) => {
@@ -115,7 +115,7 @@ test("keys act on the focus, on the next message if a filter hides it, or on the
   assert.equal(model.records.get(meant(model)), undefined);
 });
 
-/** A model with five messages of two operations that run, and what stops at one of them. */
+/** Returns a model with five messages of two running operations, and a function that pauses at one of them. */
 function filtered() {
   const model = createModel({ id: "", began: 0, offset: 0 });
   for (let seq = 1; seq <= 5; seq += 1) {

@@ -1,4 +1,4 @@
-// What stands behind # in the address: what is malformed is told and never requested, and a link leads to its message.
+// The fragment of the address: a malformed one is reported and never requested, and a link leads to its message.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

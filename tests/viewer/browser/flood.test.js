@@ -1,4 +1,4 @@
-// Much at once: everything is counted, few elements are made, and what falls off is told.
+// Many messages at once: all are counted, few elements are made, and dropped messages are reported.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-// Hostile words of errors, addresses and patterns are text, too, and nothing comes of them.
+// Hostile errors, addresses and patterns stay text, too, and have no effect.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,10 +8,10 @@ import { hostileTexts, watchOver } from "./hostile.js";
 import { between, connect, open, problem, publish, says, serve } from "./support.js";
 
 const TEXTS = hostileTexts();
-/** What a page tells of a detail. */
+/** Returns what a page shows of a detail. */
 const told = (detail) => safeLine(detail.slice(0, 500));
 
-/** A page of a server that answers requests about its client as it is told. */
+/** Opens a page of a server whose requests about its client are answered by `answer`. */
 async function setUp(answer) {
   const server = await serve();
   const id = await connect(server);
@@ -64,7 +64,7 @@ test("a pattern that exceeds the browser's memory is removed, and the page conti
   for (const name of ["Search", "Filter"]) {
     const field = page.getByLabel(name, { exact: true });
     await field.fill("^(?:(a)|(b)|(c))*d");
-    // What is said may be left from the other field, so the field is what shows it.
+    // The notice may be that of the other field, so the field itself is checked.
     await page.waitForFunction((it) => it.value === "", await field.elementHandle());
     await says(page, "this pattern is too slow, or too large");
     await says(page, "filtered 0");

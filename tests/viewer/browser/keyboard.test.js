@@ -1,10 +1,10 @@
-// All can be done without a mouse: from loading the page on, the focus goes where one looks next, and back after it.
+// Everything works without a mouse: after loading, the focus moves in reading order, and is restored after each dialog.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect, open, publish, says, serve } from "./support.js";
 
-/** What has the focus: its ID, or its text. */
+/** Returns the ID or the text of what has the focus. */
 const focused = (page) =>
   page.evaluate(() => {
     const { id, textContent, localName } = document.activeElement;

@@ -1,4 +1,4 @@
-// The rows: lines break where their height says, the buttons are those of the row in focus, and hits are marked.
+// The rows: lines break as their height requires, the buttons belong to the row in focus, and hits are marked.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -14,7 +14,7 @@ async function shown(messages, size) {
   return { server, id, page };
 }
 
-/** The lines of each row as the browser has laid them out, its height and its place. */
+/** Returns the lines of each row as laid out by the browser, its height and its place. */
 const laidOut = (page) =>
   page.locator(".row").evaluateAll((all) =>
     all.map((row) => {
@@ -54,7 +54,7 @@ test("words are not broken where they fit, and rows do not overlap whatever thei
       if (at + 1 < rows.length) assert.equal(rows[at + 1].top, bottom, text);
       for (const [line, content] of lines.entries()) {
         const next = lines[line + 1] ?? "";
-        // What is not broken at a space is a word that is longer than a line.
+        // A line that is not broken at a space has a word that is longer than a line.
         const isWord = !/[ \n]$/.test(content) && text.includes(content.slice(-1) + next.slice(0, 1));
         if (next && isWord) assert.ok(/\S*$/.exec(content)[0].length + /^\S*/.exec(next)[0].length > columns, content);
       }
@@ -114,7 +114,7 @@ test("the row in focus has buttons, by mouse and by keyboard, which are not part
   assert.deepEqual(page.errors, []);
 });
 
-/** What is marked on screen. */
+/** Waits for `count` marked texts on screen, and returns them. */
 const marked = (page, count) =>
   page.waitForFunction((count) => {
     const found = [...(CSS.highlights.get("hit") ?? [])].map(({ startContainer, startOffset, endContainer, endOffset }) => {
@@ -260,7 +260,7 @@ test("without breaks, a line is laid out up to a bound, and says how much more t
   assert.deepEqual(texts.slice(4), sent.slice(4));
   for (const [at, { bottom }] of rows.entries()) if (at + 1 < rows.length) assert.equal(rows[at + 1].top, bottom, texts[at - 1]);
   assert.ok((await page.locator(".row span").count()) < 5000);
-  // What stands behind the cut is seen in the whole message.
+  // What is after the cut is visible in the whole message.
   await page.getByLabel("Search", { exact: true }).fill("needle");
   await page.locator("#hits", { hasText: "1" }).waitFor();
   await page.getByLabel("Search", { exact: true }).press("Enter");
@@ -273,7 +273,7 @@ test("a unit and a name in right-to-left script reorder no figures", async () =>
   const { server, id, page } = await shown([{ message: "one", operation: "שלום", progress: { current: 8, total: 120, unit: "קבצים" } }]);
   await publish(server, id, { message: "two", operation: "שלום", progress: { current: 16, total: 120, unit: "קבצים" } });
   await page.locator(".facts", { hasText: "16/120" }).waitFor();
-  // Where each of these is, from left to right.
+  // The places of these, from left to right.
   const lefts = await page.locator(".facts").evaluate((facts) => {
     const text = facts.firstChild;
     return ["16/120", "קבצים", "13 %"].map((it) => {

@@ -1,4 +1,4 @@
-// The menu and the buttons: all that keys do can be pressed, and the menu works as WAI-ARIA has it.
+// The menu and the buttons: everything that keys do can be pressed, and the menu works as in WAI-ARIA.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -6,11 +6,11 @@ import { connect, open, publish, says, serve } from "./support.js";
 
 const menu = (page) => page.getByRole("menu", { name: "Menu" });
 const opener = (page) => page.getByRole("button", { name: "Menu", exact: true });
-/** What has the focus: its text. */
+/** Returns the text of what has the focus. */
 const focused = (page) => page.evaluate(() => document.activeElement.textContent);
 const isFocused = (page, text) => page.waitForFunction((it) => document.activeElement.textContent === it, text);
 
-/** A page that shows a message, and the server and the client of it. */
+/** Opens a page that shows messages; returns it with its server and its client. */
 async function shown(...messages) {
   const server = await serve();
   const id = await connect(server);
@@ -41,7 +41,7 @@ test("arrow keys, Home and End move through the menu and wrap around, and Esc re
   assert.equal(await focused(page), "Help");
   await page.keyboard.press("Home");
   assert.equal(await focused(page), "Copy the client ID");
-  // Letters are not keys of the page meanwhile.
+  // Meanwhile letters are not keys of the page.
   await page.keyboard.press("w");
   assert.ok(await menu(page).isVisible());
   await page.getByRole("button", { name: "Wrap", pressed: true }).waitFor();

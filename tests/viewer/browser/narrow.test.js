@@ -1,10 +1,10 @@
-// On a phone's screen: operations take one line, fields are opened, and nothing scrolls sideways.
+// On a phone's screen: operations take one line, fields can be opened, and nothing scrolls sideways.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect, open, publish, says, serve } from "./support.js";
 
-/** A page of 320 px with two operations, and what is the same whatever is open. */
+/** Opens a page of 320 px with two operations; returns it with checks that hold whatever is open. */
 async function narrow() {
   const server = await serve();
   const id = await connect(server);
@@ -68,7 +68,7 @@ test("new messages during a pause are a button in the footer, which follows agai
   await page.getByRole("button", { name: "↓ 26 new, 2 errors" }).click();
   await says(page, "news 25");
   await page.getByText("paused").waitFor({ state: "hidden" });
-  // Nothing that is pressed moves away because a pause takes more room.
+  // Nothing to press moves away because a pause takes more room.
   assert.equal((await page.locator("footer").boundingBox()).height, height);
 });
 

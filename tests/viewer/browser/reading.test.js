@@ -1,4 +1,4 @@
-// What one reads stays where it is; keys, search and filter do what the pane's do.
+// Messages stay in place while they are read; keys, search and filter do what the pane's do.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -6,7 +6,7 @@ import { connect, open, publish, says, see, serve } from "./support.js";
 
 const lines = (from, to) => Array.from({ length: to - from }, (_, at) => `line ${from + at} end`);
 
-/** The rows on screen, with their places. */
+/** Returns the rows on screen, with their places. */
 const rows = (page) =>
   page.locator(".row").evaluateAll((all) =>
     all.map((it) => ({ text: it.querySelector(".text").textContent, top: Math.round(it.getBoundingClientRect().top) })),
@@ -140,7 +140,7 @@ test("a hidden page gives up its connection once five others were looked at, and
   await see(first, "hidden");
   let last = first;
   for (let at = 0; at < 6; at += 1) {
-    // The seventh would wait for ever if the first still had its connection.
+    // The seventh would wait forever if the first still had its connection.
     last = await first.context().newPage();
     await last.goto(`${server.url}/#${id}`);
     await says(last, "● live");

@@ -1,4 +1,4 @@
-// Every answer that a server, or something between, can give is told with what to do about it.
+// Every answer that a server, or something before it, can give is shown with what to do about it.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -158,7 +158,7 @@ test("a saved file can be downloaded for a while", async () => {
   const download = page.waitForEvent("download");
   await page.keyboard.press("s");
   assert.match((await download).suggestedFilename(), /^codechat-[0-9a-f]{8}-\d{8}T\d{6}Z\.txt$/);
-  // The policy of the page lets it fetch no blob; a link to it can be followed again.
+  // The policy of the page does not let it fetch a blob; a link to it can be followed again.
   const again = page.waitForEvent("download");
   await page.evaluate(() => {
     const link = document.createElement("a");
@@ -228,7 +228,7 @@ for (const size of [{ width: 1000, height: 600 }, { width: 320, height: 600 }]) 
     refuse();
     await says(page, "publishers could not be asked: not today");
     await asked.waitFor({ state: "hidden" });
-    // Another reason, so that the notice of the first refusal does not pass for the second's.
+    // Another reason, so that the notice of the first refusal is not taken for the second's.
     answer = problem(400, "not this week");
     await page.keyboard.press("D");
     await says(page, "publishers could not be asked: not this week");
@@ -238,7 +238,7 @@ for (const size of [{ width: 1000, height: 600 }, { width: 320, height: 600 }]) 
     await says(page, "publishers were asked to cancel deploy");
     await page.keyboard.press("D");
     await says(page, "publishers were asked for debug detail");
-    // The next key takes the notice away.
+    // The next key removes the notice.
     await page.keyboard.press("j");
     await page.locator("#notice").waitFor({ state: "hidden" });
     await publish(server, id, { message: "goes on", operation: "deploy", progress: { current: 2, total: 4 } });

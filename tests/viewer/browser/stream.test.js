@@ -1,4 +1,4 @@
-// The page shows a stream: what comes, what is lost, how it ends, and what to do.
+// The page shows a stream: messages, losses, its end, and what to do.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
