@@ -98,7 +98,7 @@ struct App {
 impl App {
     /// Serves an application in a thread of its own, with codechat's layers if there is a publisher.
     fn start(publisher: Option<Publisher>, path: &str) -> Self {
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
             let _log = set_default(&log(publisher.is_some()));
             let mut app = Router::new()
@@ -109,12 +109,12 @@ impl App {
             }
             current_thread().block_on(async {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-                tell.send(listener.local_addr().unwrap()).unwrap();
+                sender.send(listener.local_addr().unwrap()).unwrap();
                 axum::serve(listener, app).await.unwrap();
             });
         });
         Self {
-            address: told.recv().unwrap(),
+            address: receiver.recv().unwrap(),
             request: format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").into(),
         }
     }
@@ -202,17 +202,17 @@ impl Connection {
 
 /// Serves this hub in a thread of its own; returns its address.
 pub(crate) fn served(hub: &Hub) -> SocketAddr {
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let hub = hub.clone();
     thread::spawn(move || {
         current_thread().block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            tell.send(listener.local_addr().unwrap()).unwrap();
+            sender.send(listener.local_addr().unwrap()).unwrap();
             let options = codechat::ServerOptions::default();
             codechat::serve(vec![listener], hub, options, std::future::pending()).await;
         });
     });
-    told.recv().unwrap()
+    receiver.recv().unwrap()
 }
 
 /// Returns an address where nothing listens.

@@ -191,7 +191,7 @@ async fn a_request_repeated_at_another_server_is_published_once() {
     assert_eq!(
         texts(&mut stream, 4, 1).await,
         ["3"],
-        "and nobody is missed"
+        "and no publisher is reported as lost"
     );
     one.publish(&id, "then").await;
     assert_eq!(texts(&mut stream, 5, 1).await, ["then"]);
@@ -373,7 +373,7 @@ async fn every_line_arrives_once_and_in_order_while_each_server_is_killed_in_tur
     for index in 0..3 {
         let before = fs::metadata(&output).unwrap().len();
         let grows = becomes(|| fs::metadata(&output).unwrap().len() > before + 50_000);
-        assert!(grows.await, "nothing arrives any more");
+        assert!(grows.await, "no more lines arrive");
         cluster.replace(index).await;
     }
     let sent = sender.end_within(LONG).await;

@@ -159,7 +159,7 @@ fn the_documented_limits_are_the_servers_flags() {
         })
         .collect();
     let reference = Document::read("docs/reference.md");
-    let mut told: Vec<_> = reference
+    let mut documented: Vec<_> = reference
         .text
         .lines()
         .skip_while(|line| *line != "## Limits")
@@ -172,8 +172,8 @@ fn the_documented_limits_are_the_servers_flags() {
         })
         .collect();
     flags.sort();
-    told.sort();
-    assert_eq!(told, flags);
+    documented.sort();
+    assert_eq!(documented, flags);
 }
 
 #[test]

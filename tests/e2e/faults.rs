@@ -155,7 +155,7 @@ impl Seen {
                     assert_eq!((seq, next), (0, 1), "{text}");
                     return false;
                 }
-                assert_eq!(seq, next, "repeated, reordered or lost in silence");
+                assert_eq!(seq, next, "repeated, reordered or silently lost");
                 self.next = seq + 1;
                 let is_last = text == LAST;
                 self.texts.insert(seq, text);
@@ -244,7 +244,11 @@ fn check(sent: &[Vec<String>], watchers: Vec<Seen>, count: u64) {
     }
     let foreign = all.values().filter(|it| *it != BROKEN_OFF).count() as u64;
     let sent = sent.iter().map(Vec::len).sum::<usize>() as u64;
-    assert_eq!(foreign, sent - missing, "somebody says what nobody sent");
+    assert_eq!(
+        foreign,
+        sent - missing,
+        "a message was not sent by any publisher"
+    );
     assert!(missing <= unseen, "{missing} are missing, {unseen} in gaps");
 }
 

@@ -109,15 +109,15 @@ async fn features_that_the_original_lacks_are_reported_as_missing() {
     for words in [&["--id", ID, "hello"][..], &touch] {
         let ended = codechat("send", &flags, words).end().await;
         assert_eq!(ended.code, Some(1), "{ended:?}");
-        let told =
+        let expected =
             "takes no messages: in the original protocol only the server's own code publishes";
-        assert!(ended.stderr.contains(told), "{ended:?}");
+        assert!(ended.stderr.contains(expected), "{ended:?}");
     }
     assert!(!marker.exists(), "the command is not run");
     let ended = codechat("watch", &flags, &["--id", ID, "--cancel"])
         .end()
         .await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    let told = "this server takes no control requests; codechat serve does";
-    assert!(ended.stderr.contains(told), "{ended:?}");
+    let expected = "this server takes no control requests; codechat serve does";
+    assert!(ended.stderr.contains(expected), "{ended:?}");
 }

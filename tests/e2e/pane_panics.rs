@@ -25,7 +25,7 @@ use crate::support::{process::Scratch, terminal::Terminal};
 
 /// A stream of updates that ends in a panic: in this thread, or in another one.
 struct Panics {
-    told: bool,
+    is_connected: bool,
     elsewhere: bool,
 }
 
@@ -33,7 +33,7 @@ impl Stream for Panics {
     type Item = Result<Update, FeedError>;
 
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if !std::mem::replace(&mut self.told, true) {
+        if !std::mem::replace(&mut self.is_connected, true) {
             let format = Format::Json;
             return Poll::Ready(Some(Ok(Update::Connected {
                 format,
@@ -53,7 +53,7 @@ const PANICS: &str = "CODECHAT_TEST_PANICS";
 /// Shows a pane in which something panics.
 async fn panic_in_a_pane(elsewhere: bool) {
     let source = Panics {
-        told: false,
+        is_connected: false,
         elsewhere,
     };
     let options = PaneOptions {
@@ -75,7 +75,7 @@ async fn a_panic_anywhere_closes_the_pane_before_its_message_is_printed() {
         return panic_in_a_pane(place == "elsewhere").await;
     }
     let test = std::env::current_exe().unwrap();
-    for (place, told) in [
+    for (place, message) in [
         ("owner", "the owner panics"),
         ("elsewhere", "another panics"),
     ] {
@@ -89,7 +89,7 @@ async fn a_panic_anywhere_closes_the_pane_before_its_message_is_printed() {
             test = test.display(),
         ));
         terminal.shows("the same as before").await;
-        assert!(terminal.text().contains(told), "{}", terminal.text());
+        assert!(terminal.text().contains(message), "{}", terminal.text());
         let bytes = terminal.bytes();
         let written = String::from_utf8_lossy(&bytes);
         assert_eq!(written.matches("\u{1b}[?1049h").count(), 1);
@@ -98,8 +98,8 @@ async fn a_panic_anywhere_closes_the_pane_before_its_message_is_printed() {
             1,
             "once, not twice"
         );
-        let (screen, said) = (written.find("\u{1b}[?1049l"), written.rfind(told));
-        assert!(screen < said, "it is said on the screen that stays");
+        let (restored, printed) = (written.find("\u{1b}[?1049l"), written.rfind(message));
+        assert!(restored < printed, "it is printed after the pane");
         if place == "elsewhere" {
             assert!(terminal.text().contains("it ended: the screen was closed"));
         }

@@ -145,8 +145,8 @@ async fn one_message_is_given_up_after_the_same_time_as_lines() {
         ];
         let ended = Running::codechat([&send[..], words].concat()).end().await;
         assert_eq!(ended.code, Some(1));
-        let told = "the server accepted nothing for 1ms: ";
-        assert!(ended.stderr.contains(told), "{ended:?}");
+        let reason = "the server accepted nothing for 1ms: ";
+        assert!(ended.stderr.contains(reason), "{ended:?}");
     }
 }
 

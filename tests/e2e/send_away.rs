@@ -39,7 +39,7 @@ async fn run_while_away(stage: &mut Stage, signal: &str) -> (Running, Scratch) {
 
 /// Asserts that the stream has the lines that were kept, then the number of dropped ones, before the command writes
 /// more; then the rest.
-async fn assert_told(mut stage: Stage, mut sender: Running) {
+async fn assert_drop_is_reported(mut stage: Stage, mut sender: Running) {
     let mut held = 0;
     let notice = loop {
         let message = stage.message().await;
@@ -86,7 +86,7 @@ async fn a_command_continues_without_its_server_and_dropped_lines_are_reported()
     drop(std::mem::replace(&mut stage.server, again));
     sender.says("not delivered yet (").await;
     sender.says("delivered: the server is back").await;
-    assert_told(stage, sender).await;
+    assert_drop_is_reported(stage, sender).await;
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn a_command_runs_on_if_its_server_hangs() {
     sender.says("not delivered yet (no answer)").await;
     stage.server.process.signal("CONT").await;
     sender.says("delivered: the server is back").await;
-    assert_told(stage, sender).await;
+    assert_drop_is_reported(stage, sender).await;
 }
 
 /// Runs `codechat send` with a server that gives these replies; returns its end.
@@ -123,13 +123,13 @@ async fn every_form_of_send_is_retried_in_the_same_way() {
         let taken = Reply::answer("202 Accepted", JSON, answer);
         let (ended, mut server) = sent([Reply::raw(""), taken], words).await;
         assert_eq!(ended.code, Some(0), "{ended:?}");
-        let told: Vec<_> = ended.stderr.lines().collect();
-        assert_eq!(told.len(), 2, "{told:?}");
+        let lines: Vec<_> = ended.stderr.lines().collect();
+        assert_eq!(lines.len(), 2, "{lines:?}");
         assert!(
-            told[0].starts_with("codechat: not delivered yet ("),
-            "{told:?}"
+            lines[0].starts_with("codechat: not delivered yet ("),
+            "{lines:?}"
         );
-        assert_eq!(told[1], "codechat: delivered: the server is back");
+        assert_eq!(lines[1], "codechat: delivered: the server is back");
         let first = server.asked().await;
         let key = first.header("idempotency-key");
         assert!(key.is_some(), "{first:?}");
@@ -145,8 +145,8 @@ async fn every_form_of_send_is_retried_in_the_same_way() {
         }
         let ended = sender.end().await;
         assert_eq!(ended.code, Some(1), "{ended:?}");
-        let told = "the server accepted nothing for 1ms: 503 not now";
-        assert!(ended.stderr.contains(told), "{ended:?}");
+        let reason = "the server accepted nothing for 1ms: 503 not now";
+        assert!(ended.stderr.contains(reason), "{ended:?}");
     }
 }
 

@@ -57,7 +57,7 @@ async fn a_command_is_published_from_its_start_to_its_outcome() {
 
 #[tokio::test]
 async fn a_command_that_fails_is_published_with_its_exit_code_or_signal() {
-    for (script, code, told) in [
+    for (script, code, expected) in [
         ("exit 7", 7, "exit code 7"),
         ("kill -KILL $$", 137, "signal 9"),
     ] {
@@ -69,7 +69,7 @@ async fn a_command_that_fails_is_published_with_its_exit_code_or_signal() {
             (Some(3), &"failed".into())
         );
         let text = last["message"].as_str().unwrap();
-        assert!(text.contains(told), "{text}");
+        assert!(text.contains(expected), "{text}");
     }
 }
 
@@ -85,7 +85,7 @@ async fn a_command_that_cannot_be_run_fails_with_a_shells_code_and_a_reason() {
     let no_program = file("text", "echo hi\n", 0o755);
     let no_interpreter = file("script", "#!/nowhere/to/be/found\n", 0o755);
     let no_permission = file("data", "#!/bin/sh\n", 0o644);
-    for (command, code, told) in [
+    for (command, code, expected) in [
         ("nowhere-to-be-found", 127, "no directory in PATH"),
         ("/nowhere/to/be/found", 127, "No such file"),
         ("", 127, "run '': it has no name"),
@@ -98,7 +98,7 @@ async fn a_command_that_cannot_be_run_fails_with_a_shells_code_and_a_reason() {
         let sent = stage.server.send(&stage.id, &["--", command]).end().await;
         assert_eq!(sent.code, Some(code), "{command}");
         assert!(sent.stderr.contains("cannot run"), "{sent:?}");
-        assert!(sent.stderr.contains(told), "{sent:?}");
+        assert!(sent.stderr.contains(expected), "{sent:?}");
         let (watched, last) = stage.done().await;
         assert_eq!(
             (watched.code, &last["outcome"]),
@@ -165,7 +165,7 @@ async fn a_background_process_of_a_command_does_not_delay_its_end() {
     assert!(sent.stderr.contains("holds its output"), "{sent:?}");
     stage.line().await;
     let left = stage.line().await;
-    assert!(!is_gone(&left), "it was meant to go on");
+    assert!(!is_gone(&left), "it continues to run");
     let kill = std::process::Command::new("kill").arg(left).status();
     assert!(kill.unwrap().success());
     assert_eq!(stage.done().await.1["outcome"], "ok");
@@ -233,8 +233,8 @@ async fn a_server_that_hangs_holds_back_no_command_and_dropped_lines_are_reporte
     assert_eq!(shown + dropped, LINES + 1);
     let sent = sender.end().await;
     assert_eq!(sent.code, Some(0));
-    let told = format!("{dropped} lines were dropped while the server was away");
-    assert!(sent.stderr.contains(&told), "{sent:?}");
+    let expected = format!("{dropped} lines were dropped while the server was away");
+    assert!(sent.stderr.contains(&expected), "{sent:?}");
 }
 
 #[tokio::test]

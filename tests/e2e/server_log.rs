@@ -73,21 +73,24 @@ impl Unread {
 async fn an_unread_log_does_not_block_the_server_and_counts_dropped_lines() {
     let mut server = Unread::start("json").await;
     server.ask(REQUESTS).await;
-    let (mut told, mut lost) = (0, 0);
-    while told + lost < REQUESTS {
+    let (mut logged, mut lost) = (0, 0);
+    while logged + lost < REQUESTS {
         let line: serde_json::Value = serde_json::from_str(&server.line().await).unwrap();
         if let Some(lines) = line["fields"]["lost"].as_u64() {
             lost += usize::try_from(lines).unwrap();
             assert_eq!(line["level"], "WARN");
         } else if line["fields"]["message"] == "answered" {
-            told += 1;
+            logged += 1;
         }
     }
     assert!(lost > 0, "the pipe was never full");
-    assert_eq!(told + lost, REQUESTS);
+    assert_eq!(logged + lost, REQUESTS);
 
     server.ask(1).await;
-    assert!(server.line().await.contains("answered"), "it flows again");
+    assert!(
+        server.line().await.contains("answered"),
+        "lines are logged again"
+    );
 }
 
 #[tokio::test]

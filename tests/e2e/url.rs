@@ -123,8 +123,8 @@ async fn url_flags_are_errors_without_a_url() {
                 .end()
                 .await;
             assert_eq!(ended.code, Some(2), "{ended:?}");
-            let told = "is for an event stream that a URL names";
-            assert!(ended.stderr.contains(told), "{ended:?}");
+            let reason = "is for an event stream that a URL names";
+            assert!(ended.stderr.contains(reason), "{ended:?}");
         }
     }
 }
@@ -154,7 +154,7 @@ async fn answers_that_are_not_streams_are_errors_that_describe_them() {
     let json = ["Content-Type: application/json"];
     let page = ["Content-Type: text/html"];
     let moved = ["Content-Type: text/plain", "Location: ws://h/x?token=t"];
-    for (reply, told) in [
+    for (reply, expected) in [
         (
             Reply::answer("200 OK", &page, "<p>hi"),
             "answers with text/html instead of an event stream, beginning with \"<p>hi\"",
@@ -203,14 +203,14 @@ async fn answers_that_are_not_streams_are_errors_that_describe_them() {
         let server = Scripted::start([reply]).await;
         let ended = watch(&server, "/a?token=secret", &[]).end().await;
         assert_eq!(ended.code, Some(1), "{ended:?}");
-        assert!(ended.stderr.contains(told), "{told}: {ended:?}");
+        assert!(ended.stderr.contains(expected), "{expected}: {ended:?}");
         assert!(!ended.stderr.contains("token"), "{ended:?}");
     }
 }
 
 #[tokio::test]
 async fn a_stream_without_its_content_type_is_read_with_a_note_about_browsers() {
-    for (kind, told) in [
+    for (kind, expected) in [
         ("", "missing"),
         ("Content-Type: text/plain\r\n", "\"text/plain\""),
     ] {
@@ -219,8 +219,8 @@ async fn a_stream_without_its_content_type_is_read_with_a_note_about_browsers() 
         let server = Scripted::start([reply]).await;
         let ended = watch(&server, "/", &["-n", "1"]).end().await;
         assert_eq!((ended.code, &*ended.stdout), (Some(0), "x\n"), "{ended:?}");
-        let told = format!("-- browsers refuse this stream: its Content-Type is {told} --");
-        assert!(ended.stderr.contains(&told), "{ended:?}");
+        let expected = format!("-- browsers refuse this stream: its Content-Type is {expected} --");
+        assert!(ended.stderr.contains(&expected), "{ended:?}");
     }
 }
 
@@ -264,25 +264,25 @@ async fn a_certificate_is_trusted_by_a_file_or_unchecked_with_a_note() {
     let (_, rest) = line.split_once("https://").unwrap();
     let (address, _) = rest.split_once(';').unwrap();
     let url = format!("https://{address}/api/v1/sse/debug/3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b");
-    let told = |flags: &[&str]| {
+    let watch_with = |flags: &[&str]| {
         let words = [&["watch", &url, "--timeout", "30s"], flags].concat();
         Running::codechat(words)
     };
-    let distrusts = told(&[]).end().await;
+    let distrusts = watch_with(&[]).end().await;
     assert_eq!(distrusts.code, Some(1), "{distrusts:?}");
     assert!(distrusts.stderr.contains("ertificate"), "{distrusts:?}");
     let greeting = "-- Starting server communication... --";
-    told(&["--cacert", ca.to_str().unwrap()])
+    watch_with(&["--cacert", ca.to_str().unwrap()])
         .says(greeting)
         .await;
-    let mut blind = told(&["-k"]);
+    let mut blind = watch_with(&["-k"]);
     blind
         .says("warning: the server's certificate is not verified (-k)")
         .await;
     blind.says(greeting).await;
-    let none = told(&["--cacert", key.to_str().unwrap()]).end().await;
-    let told = format!("no certificate in {}", key.display());
-    assert!(none.stderr.contains(&told), "{none:?}");
+    let none = watch_with(&["--cacert", key.to_str().unwrap()]).end().await;
+    let expected = format!("no certificate in {}", key.display());
+    assert!(none.stderr.contains(&expected), "{none:?}");
 }
 
 #[tokio::test]

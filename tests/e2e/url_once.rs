@@ -41,7 +41,7 @@ async fn a_post_reaches_its_server_once_whatever_breaks() {
     let cut = chunk("data: a\n\n");
     let twice = [&*cut, &*cut].concat();
     let elsewhere = ["Location: /elsewhere"];
-    for (reply, flags, told) in [
+    for (reply, flags, expected) in [
         (
             Reply::raw("HTTP/1.1 20"),
             &[][..],
@@ -93,9 +93,9 @@ async fn a_post_reaches_its_server_once_whatever_breaks() {
         let mut server = Scripted::start([reply]).await;
         let ended = posted(&server, flags).await;
         assert_eq!(ended.code, Some(1), "{ended:?}");
-        assert!(ended.stderr.contains(&told), "{told}: {ended:?}");
+        assert!(ended.stderr.contains(&expected), "{expected}: {ended:?}");
         assert_eq!(server.asked().await.body, "work");
-        assert_eq!(server.connections().await, 1, "{told}");
+        assert_eq!(server.connections().await, 1, "{expected}");
     }
 }
 
@@ -256,6 +256,6 @@ async fn an_event_id_that_is_too_long_for_the_server_is_reported() {
     let server = Scripted::start([Reply::stream(format!("retry: 0\n{long}")), too_large]).await;
     let ended = Running::codechat(["watch", &server.url]).end().await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    let told = "the event ID has 9000 bytes, more than this server takes";
-    assert!(ended.stderr.contains(told), "{ended:?}");
+    let expected = "the event ID has 9000 bytes, more than this server takes";
+    assert!(ended.stderr.contains(expected), "{ended:?}");
 }

@@ -152,6 +152,6 @@ async fn a_pointer_without_a_match_is_reported_once() {
     let words = ["watch", "--once", "--message-at", "/b", &server.url];
     let ended = Running::codechat(words).end().await;
     assert_eq!(ended.stdout, "{\"a\":1}\n".repeat(50));
-    let told = "-- --message-at: none of the first 20 events has /b --";
-    assert_eq!(ended.stderr.matches(told).count(), 1, "{ended:?}");
+    let expected = "-- --message-at: none of the first 20 events has /b --";
+    assert_eq!(ended.stderr.matches(expected).count(), 1, "{ended:?}");
 }

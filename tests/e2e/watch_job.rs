@@ -70,11 +70,11 @@ async fn stdout_has_the_commands_output_and_stderr_the_messages() {
     shell.args(["-c", script, CODECHAT, &server.url, &api.url]);
     let ended = Running::start(shell.stdout(Stdio::piped())).end().await;
     assert_eq!(ended.stdout, "{\n  \"imported\": 40\n}\n0 0\n");
-    let told: Vec<_> = ended.stderr.lines().skip(2).collect();
+    let messages: Vec<_> = ended.stderr.lines().skip(2).collect();
     let files: Vec<_> = (1..=FILES)
         .map(|it| format!("Processed file {it} of {FILES}"))
         .collect();
-    assert_eq!(told, files, "{}", ended.stderr);
+    assert_eq!(messages, files, "{}", ended.stderr);
 }
 
 #[tokio::test]

@@ -360,8 +360,8 @@ async fn a_second_watcher_reports_whose_the_server_is_and_its_end() {
     first.end().await;
     let ended = second.end().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    let told = "ended by its owner, whose watch was the server; `codechat serve` starts one";
-    assert!(ended.stderr.contains(told), "{ended:?}");
+    let reason = "ended by its owner, whose watch was the server; `codechat serve` starts one";
+    assert!(ended.stderr.contains(reason), "{ended:?}");
     let mut third = start(&["watch"]);
     third.says("so this watcher is the server").await;
     let (third, _) = opened(third).await;
@@ -387,8 +387,8 @@ async fn a_hint_says_if_an_id_may_be_the_wrong_one() {
     server.http.stop(&id).await;
     let known = known.end().await;
     assert!(!known.stderr.contains("right one"), "{known:?}");
-    let told = watch(&id).says("it ended at ").await;
-    assert!(told.contains("(stopped); this is a new stream"), "{told}");
+    let note = watch(&id).says("it ended at ").await;
+    assert!(note.contains("(stopped); this is a new stream"), "{note}");
     // A new ID of one's own needs no such hint.
     let (own, own_id) = server.watch(&[]).await;
     server.http.stop(&own_id).await;

@@ -79,14 +79,14 @@ async fn a_server_that_never_answers_is_an_error_at_the_first_try() {
     tokio::time::pause();
     let connected = soon(connecting).await.unwrap().unwrap_err();
     let streamed = failure(&mut feed).await;
-    let told = |seconds| {
+    let expected_after = |seconds| {
         format!(
             "{} accepts the connection, but does not answer within {seconds} s",
             server.url
         )
     };
-    assert_eq!(connected.to_string(), told(10));
-    assert_eq!(streamed.to_string(), told(12), "2.5 heartbeats");
+    assert_eq!(connected.to_string(), expected_after(10));
+    assert_eq!(streamed.to_string(), expected_after(12), "2.5 heartbeats");
 }
 
 #[tokio::test]
@@ -138,13 +138,13 @@ async fn an_unknown_content_coding_is_an_error_that_names_it() {
         )
     };
     let server = Scripted::start([coded("br"), coded("gzip")]).await;
-    for told in [
+    for expected in [
         "the stream cannot be read: the stream has the content coding br, which is not supported; identity, gzip and deflate are",
         "the stream cannot be read: the stream's gzip data is invalid after 0 bytes",
     ] {
         let error = failure(&mut feed(&server.url, SubscribeOptions::default())).await;
         assert!(matches!(error, FeedError::Unreadable(_)));
-        assert_eq!(error.to_string(), told);
+        assert_eq!(error.to_string(), expected);
     }
 }
 

@@ -134,8 +134,8 @@ async fn retries_are_unlimited_during_the_input_and_limited_after_its_end() {
     });
     let error = soon(sending).await.unwrap_err();
     assert!(matches!(error, PublishError::GivenUp { .. }), "{error}");
-    let told = "the server accepted nothing for 1ms: ";
-    assert!(error.to_string().starts_with(told), "{error}");
+    let expected = "the server accepted nothing for 1ms: ";
+    assert!(error.to_string().starts_with(expected), "{error}");
     assert_eq!(tries, 3);
 }
 
@@ -273,9 +273,10 @@ async fn a_web_server_that_accepts_no_messages_is_an_error_at_once() {
     let server = Scripted::start([Reply::answer("501 Unsupported", html, page)]).await;
     let (sent, tries) = send(&mut publisher(&server)).await;
     assert_eq!(tries, []);
-    let told = "takes no messages: in the original protocol only the server's own code publishes";
+    let expected =
+        "takes no messages: in the original protocol only the server's own code publishes";
     let error = sent.unwrap_err().to_string();
-    assert!(error.contains(told), "{error}");
+    assert!(error.contains(expected), "{error}");
 }
 
 #[tokio::test]
@@ -289,9 +290,9 @@ async fn a_body_follows_redirects_to_the_same_origin_only() {
         .await
         .unwrap_err();
     assert_eq!(error.status(), Some(308));
-    let told =
+    let expected =
         "it redirects to http://example.invalid/; name that server (--server or CODECHAT_SERVER)";
-    assert!(error.to_string().contains(told), "{error}");
+    assert!(error.to_string().contains(expected), "{error}");
     server.asked().await;
     assert_eq!(server.asked().await.line, "POST /there");
     let error = soon(client.broadcast(&Message::text("a")))

@@ -7,7 +7,7 @@ use codechat::internal::{
 use futures_util::StreamExt;
 
 use crate::support::{
-    feed::{feed, next, texts, told},
+    feed::{feed, next, texts, updates_of},
     scripted::{Reply, Scripted},
     soon,
 };
@@ -41,7 +41,7 @@ async fn only_codechat_servers_send_gaps_and_the_end() {
     );
     assert_eq!(next(&mut own).await, Update::End(End::Idle));
     assert!(soon(own.next()).await.is_none());
-    let updates = told([Reply::stream(stream)], SubscribeOptions::default()).await;
+    let updates = updates_of([Reply::stream(stream)], SubscribeOptions::default()).await;
     assert_eq!(texts(&updates).len(), 3, "{updates:?}");
 }
 
@@ -63,7 +63,7 @@ async fn repeats_are_dropped_and_the_servers_own_messages_are_not() {
         ],
     ];
     let replies = streams.map(|it| Reply::codechat("json", it.concat()));
-    let updates = told(replies, json()).await;
+    let updates = updates_of(replies, json()).await;
     let (hello, bye) = (
         "Starting server communication...",
         "Server shutting down...",
@@ -88,7 +88,7 @@ async fn in_text_the_servers_own_messages_are_recognised_by_their_place() {
         ],
     ];
     let replies = streams.map(|it| Reply::codechat("text", it.concat()));
-    let updates = told(replies, SubscribeOptions::default()).await;
+    let updates = updates_of(replies, SubscribeOptions::default()).await;
     let own = updates.iter().filter_map(|update| match update {
         Update::Message(it) => Some((it.id.as_str(), it.message.system)),
         _ => None,
@@ -118,7 +118,7 @@ async fn a_restarted_servers_new_numbers_are_no_repeats() {
     let without = [frame("1-30", "d"), frame("2-31", "e"), frame("1-30", "d")].concat();
     let streams = [before, with_gap.concat(), without];
     let replies = streams.map(|it| Reply::codechat("text", it));
-    let updates = told(replies, SubscribeOptions::default()).await;
+    let updates = updates_of(replies, SubscribeOptions::default()).await;
     assert!(updates.contains(&Update::Gap(Gap::Unknown)));
     assert_eq!(
         texts(&updates),
@@ -136,7 +136,7 @@ async fn a_restarted_servers_new_numbers_are_no_repeats() {
 #[tokio::test]
 async fn invalid_json_is_shown_as_text() {
     let stream = [frame("1-1", "{not json"), json_frame("2-2", "fine", false)].concat();
-    let updates = told(
+    let updates = updates_of(
         [Reply::codechat("json", stream)],
         SubscribeOptions::default(),
     )

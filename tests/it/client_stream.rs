@@ -12,7 +12,7 @@ use codechat::internal::{
 use futures_util::StreamExt;
 
 use crate::support::{
-    feed::{client, failure, feed, is_retrying, next, texts, told, until},
+    feed::{client, failure, feed, is_retrying, next, texts, until, updates_of},
     port::Port,
     scripted::{Reply, Scripted},
     soon,
@@ -82,7 +82,7 @@ async fn a_cursor_in_any_script_is_sent_unless_it_cannot_be_a_header() {
 #[tokio::test]
 async fn back_off_grows_and_is_reset_by_the_first_event() {
     let empty = || Reply::stream(": nothing\n\n");
-    let updates = told(
+    let updates = updates_of(
         [empty(), empty(), Reply::stream(MESSAGE)],
         SubscribeOptions::default(),
     )
@@ -99,7 +99,7 @@ async fn back_off_grows_and_is_reset_by_the_first_event() {
 
 #[tokio::test]
 async fn a_streams_retry_is_a_floor_even_without_data() {
-    let updates = told(
+    let updates = updates_of(
         [Reply::stream("retry: 2000\n")],
         SubscribeOptions::default(),
     )
@@ -114,7 +114,7 @@ async fn a_streams_retry_is_a_floor_even_without_data() {
 async fn a_retry_beyond_the_bounds_is_clamped() {
     for (retry, least, most) in [("0", 250, 375), ("99999999999999999999", 30_000, 30_000)] {
         let stream = format!("retry: {retry}\ndata: a\n\n");
-        let updates = told([Reply::stream(stream)], SubscribeOptions::default()).await;
+        let updates = updates_of([Reply::stream(stream)], SubscribeOptions::default()).await;
         let delay = delays(&updates)[0].1.as_millis();
         assert!((least..=most).contains(&delay), "{retry}: {delay}");
     }
@@ -169,7 +169,7 @@ async fn a_busy_server_is_retried_after_the_time_that_it_gives() {
     );
     let limited = Reply::problem("429 Too Many Requests", &["Retry-After: 1"], "too many");
     for (reply, least) in [(busy, 2000), (limited, 1000)] {
-        let updates = told([reply], SubscribeOptions::default()).await;
+        let updates = updates_of([reply], SubscribeOptions::default()).await;
         let [Update::Retrying { delay, reason, .. }] = &updates[..] else {
             panic!("{updates:?}");
         };
@@ -182,7 +182,7 @@ async fn a_busy_server_is_retried_after_the_time_that_it_gives() {
 async fn a_broken_connection_is_reported() {
     let broken = Reply::stream_with("Content-Length: 500\r\n", MESSAGE);
     for reply in [broken, Reply::raw("")] {
-        let updates = told([reply], SubscribeOptions::default()).await;
+        let updates = updates_of([reply], SubscribeOptions::default()).await;
         let Some(Update::Retrying { reason, .. }) = updates.last() else {
             panic!("{updates:?}");
         };
@@ -200,16 +200,16 @@ async fn a_silent_connection_counts_as_dead() {
     let options = ClientOptions::new().heartbeat(Duration::from_millis(40));
     let client = Client::new(server.url.parse().unwrap(), options).unwrap();
     let mut feed = client.subscribe(ClientId::random(), SubscribeOptions::default());
-    for told in ["nothing came for 0.1 s", "no answer in 10 s"] {
+    for expected in ["nothing came for 0.1 s", "no answer in 10 s"] {
         server.asked().await;
-        if told.starts_with("no answer") {
+        if expected.starts_with("no answer") {
             tokio::time::pause();
         }
         let updates = until(&mut feed, is_retrying).await;
         let Some(Update::Retrying { reason, .. }) = updates.last() else {
             unreachable!();
         };
-        assert_eq!(**reason, *told);
+        assert_eq!(**reason, *expected);
     }
 }
 
@@ -292,12 +292,12 @@ async fn events_of_a_foreign_server_are_messages_whatever_their_names() {
     let mut feed = feed(&server.url, SubscribeOptions::default());
     let is_last = |it: &Update| matches!(it, Update::Message(it) if it.message.text.starts_with("Server shut"));
     let updates = until(&mut feed, is_last).await;
-    let told = updates.iter().filter_map(|it| match it {
+    let messages = updates.iter().filter_map(|it| match it {
         Update::Message(it) => Some((&*it.event, it.message.text.as_str(), it.message.system)),
         _ => None,
     });
     assert_eq!(
-        told.collect::<Vec<_>>(),
+        messages.collect::<Vec<_>>(),
         [
             ("debug", "Starting server communication...", true),
             ("gap", "one", false),

@@ -146,8 +146,8 @@ fn the_manual_page_renders() {
         };
         renderer.stdin.take().unwrap().write_all(&page).unwrap();
         let output = renderer.wait_with_output().unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{program}: {told}");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{program}: {errors}");
         let shown = String::from_utf8_lossy(&output.stdout);
         assert!(shown.contains("codechat watch"), "{program} shows {shown}");
     }

@@ -245,8 +245,8 @@ async fn a_closing_hub_lets_readers_finish_and_refuses_all_others() {
 }
 
 /// Broadcasts a text; returns how many channels accepted it.
-pub(crate) fn broadcast(hub: &Hub, told: &str, key: Option<&str>) -> Result<usize, Refusal> {
-    let mut broadcast = hub.broadcast(text(told), key.map(Into::into))?;
+pub(crate) fn broadcast(hub: &Hub, message: &str, key: Option<&str>) -> Result<usize, Refusal> {
+    let mut broadcast = hub.broadcast(text(message), key.map(Into::into))?;
     loop {
         if let Some(reached) = broadcast.advance() {
             return reached;

@@ -194,7 +194,7 @@ fn control_requests_are_sent_and_a_cancel_is_confirmed_first() {
     assert_eq!(
         drawn.effects,
         cancel(None),
-        "which one is meant cannot be told"
+        "it is not known which one is meant"
     );
     drawn.keys("kxy");
     assert_eq!(drawn.effects, cancel(Some("import")), "the one in focus");

@@ -47,14 +47,14 @@ async fn messages_dropped_from_the_log_are_a_gap_from_1() {
     let id = server.connect().await;
     let ids = publish_all(&server, &id, 10).await;
     let mut stream = server.watch(&id).await;
-    let told = gap(&ids[6], r#"{"from":1,"to":7,"missed":7}"#);
-    assert_eq!(stream.event().await, told);
+    let expected = gap(&ids[6], r#"{"from":1,"to":7,"missed":7}"#);
+    assert_eq!(stream.event().await, expected);
     assert_eq!(stream.data(3).await, ["8", "9", "10"]);
 
     let cursor = format!("Last-Event-ID: {}", ids[3]);
     let mut resumed = server.stream(&stream_of(&id), &[&cursor]).await;
-    let told = gap(&ids[6], r#"{"from":5,"to":7,"missed":3}"#);
-    assert_eq!(resumed.event().await, told);
+    let expected = gap(&ids[6], r#"{"from":5,"to":7,"missed":3}"#);
+    assert_eq!(resumed.event().await, expected);
     assert_eq!(resumed.data(3).await, ["8", "9", "10"]);
 
     let after_gap = format!("Last-Event-ID: {}", ids[6]);
@@ -62,7 +62,7 @@ async fn messages_dropped_from_the_log_are_a_gap_from_1() {
     assert_eq!(
         resumed.data(3).await,
         ["8", "9", "10"],
-        "the gap is told once"
+        "the gap is reported once"
     );
 }
 
@@ -185,7 +185,7 @@ async fn a_cursor_from_before_a_restart_gets_a_gap_of_unknown_size_and_then_all(
             (event.name.as_str(), event.data.as_str()),
             ("gap", r#"{"missed":null}"#)
         );
-        assert_eq!(event.seq(), 0, "a resume after it tells everything");
+        assert_eq!(event.seq(), 0, "a resume after it gets everything");
         assert_eq!(stream.data(2).await, ["1", "2"], "{cursor}");
     }
     let unknown = "00000000-0000-4000-8000-000000000000";

@@ -311,9 +311,9 @@ fn the_page_counts_operations_as_the_pane_does() {
         let mut operations = Operations::new(case.guess);
         for (index, step) in case.steps.into_iter().enumerate() {
             let now = Duration::from_millis(step.now);
-            if let Some(told) = step.message {
-                let time = told.time;
-                operations.update(&told.message(), time, now);
+            if let Some(published) = step.message {
+                let time = published.time;
+                operations.update(&published.message(), time, now);
             }
             let states: Vec<_> = operations.all().map(|it| Figures::of(it, now)).collect();
             let pairs = || states.iter().zip(&step.states);

@@ -72,7 +72,7 @@ pub(crate) fn texts(updates: &[Update]) -> Vec<&str> {
 }
 
 /// Returns the updates from the replies, up to the attempt after the last of them.
-pub(crate) async fn told(
+pub(crate) async fn updates_of(
     replies: impl IntoIterator<Item = Reply>,
     options: subscribe::SubscribeOptions,
 ) -> Vec<Update> {

@@ -78,11 +78,11 @@ pub(crate) async fn ndjson(http: Http, input: &[u8]) {
     let accepted = answer.json()["accepted"].as_u64().unwrap();
     http.publish(&id, "the end of it").await;
     let mut stream = http.watch(&id).await;
-    let mut told = 0;
+    let mut delivered = 0;
     while stream.event().await.data != "the end of it" {
-        told += 1;
+        delivered += 1;
     }
-    assert_eq!(told, accepted, "{}", shown(input));
+    assert_eq!(delivered, accepted, "{}", shown(input));
     // Otherwise the server would have to hold all of them.
     http.stop(&id).await;
 }

@@ -59,7 +59,7 @@ impl Server {
 
     /// Starts two servers that share a store.
     async fn shared(limits: Limits, options: ServerOptions) -> Self {
-        let redis = Redis::start().expect("the tests were told to use one");
+        let redis = Redis::start().expect("CODECHAT_TEST_STORE is set");
         let connect = async || {
             let options = StoreOptions {
                 address: redis.url().parse().unwrap(),
@@ -127,7 +127,7 @@ impl Server {
 
     /// Tells it to shut down.
     pub(crate) fn shut_down(&mut self) {
-        let _ = self.stop.take().expect("told once").send(());
+        let _ = self.stop.take().expect("stopped once").send(());
     }
 
     /// Waits until it has shut down.

@@ -113,7 +113,7 @@ async fn while_the_store_is_silent_publishing_is_refused_and_streams_stay_open()
     assert_eq!(
         texts(&mut stream, 1, 2).await,
         ["1", "2"],
-        "what was refused was never taken"
+        "the refused line was not accepted"
     );
 }
 
@@ -368,7 +368,7 @@ async fn a_store_out_of_memory_refuses_messages_and_can_still_be_read() {
     let alive = format!("ZCOUNT codechat:nodes {} +inf", now.as_millis());
     assert!(
         becomes(|| cluster.redis.ask(&alive) == ":2").await,
-        "no beat"
+        "no sign of life"
     );
     // A new subscription, and a server whose connections break.
     let mut stream = other.watch(&id).await;

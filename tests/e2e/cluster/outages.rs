@@ -48,7 +48,7 @@ async fn a_store_away_longer_than_the_patience_ends_a_request_with_the_accepted_
     assert_eq!(
         texts(&mut stream, 2, 1).await,
         ["3"],
-        "what was refused was never taken"
+        "the refused line was not accepted"
     );
 }
 
@@ -138,7 +138,7 @@ async fn watchers_of_a_server_that_shuts_down_come_back_while_their_places_are_k
     }
     one.process.signal("TERM").await;
     for stream in &mut streams {
-        let farewell = soon(stream.block()).await.expect("no farewell");
+        let farewell = soon(stream.block()).await.expect("no last message");
         let retry = farewell.lines().find_map(|it| it.strip_prefix("retry: "));
         let retry: u64 = retry.expect("no retry").parse().unwrap();
         assert!((1000..=2000).contains(&retry), "{retry}");

@@ -37,7 +37,7 @@ impl<'a> Shell<'a> {
         let mut script = workplace.here(&block.text);
         if script.contains(ANY_ID) {
             let id = terminals.iter().rev().find_map(|(it, _)| it.id());
-            let id = id.ok_or_else(|| format!("{}: no watcher told its ID", block.place))?;
+            let id = id.ok_or_else(|| format!("{}: no watcher printed its ID", block.place))?;
             script = script.replace(ANY_ID, &id);
         }
         let program = Path::new(env!("CARGO_BIN_EXE_codechat"));
@@ -106,7 +106,7 @@ impl<'a> Shell<'a> {
         let ended = self.wait(SHOW_PATIENCE);
         ended
             .map(drop)
-            .ok_or_else(|| self.complaint("does not end when it is told to"))
+            .ok_or_else(|| self.complaint("does not end after a signal"))
     }
 
     fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {

@@ -42,7 +42,7 @@ struct Loss {
 struct Owed {
     loss: Loss,
     /// Whether it was reported, with numbers if they are known, since the reader last read older events.
-    is_told: bool,
+    is_reported: bool,
 }
 
 impl Reader {
@@ -61,8 +61,8 @@ impl Reader {
     fn owes(&mut self, loss: Loss) {
         // Later losses in the channel are part of this one.
         self.owed.retain(|it| it.loss.agreed < loss.agreed);
-        let is_told = false;
-        self.owed.push(Owed { loss, is_told });
+        let is_reported = false;
+        self.owed.push(Owed { loss, is_reported });
     }
 
     /// Reads once; returns false if there is nothing to read.
@@ -84,10 +84,10 @@ impl Reader {
                         .map_or(before.seq, |it| it.seq.max(before.seq));
                     assert_eq!(id.seq, before + 1, "in order, without a hole");
                     self.owed
-                        .retain(|it| id.time <= it.loss.clock || !it.is_told);
-                    for Owed { loss, is_told } in &mut self.owed {
-                        assert!(id.time <= loss.clock, "a loss was not told before {id}");
-                        *is_told &= !loss.is_exact;
+                        .retain(|it| id.time <= it.loss.clock || !it.is_reported);
+                    for Owed { loss, is_reported } in &mut self.owed {
+                        assert!(id.time <= loss.clock, "a loss was not reported before {id}");
+                        *is_reported &= !loss.is_exact;
                     }
                     self.read.push(id);
                 }
@@ -97,7 +97,7 @@ impl Reader {
                 self.lost.clear();
                 self.since = after.seq;
                 for owed in &mut self.owed {
-                    owed.is_told = true;
+                    owed.is_reported = true;
                 }
             }
             Poll::Ready(Delivery::Gap(Gap::Known { from, to }, after)) => {
@@ -123,7 +123,10 @@ impl Reader {
             expected += 1;
         }
         assert_eq!(read.next(), None);
-        assert!(self.owed.iter().all(|it| it.is_told), "a loss was not told");
+        assert!(
+            self.owed.iter().all(|it| it.is_reported),
+            "a loss was not reported"
+        );
     }
 }
 
