@@ -51,7 +51,7 @@ struct Channel {
 
 impl App {
     fn channel(&self, id: Uuid) -> Result<Arc<Channel>, StatusCode> {
-        let channels = self.channels.read().expect("nothing panics under it");
+        let channels = self.channels.read().expect("no holder of the lock panics");
         channels.get(&id).cloned().ok_or(StatusCode::NOT_FOUND)
     }
 }
@@ -97,13 +97,13 @@ async fn connect(State(app): State<App>) -> Json<Value> {
         events: broadcast::Sender::new(app.capacity),
         count: AtomicU64::new(0),
     };
-    let mut channels = app.channels.write().expect("nothing panics under it");
+    let mut channels = app.channels.write().expect("no holder of the lock panics");
     channels.insert(id, Arc::new(channel));
     Json(json!({ "clientId": id }))
 }
 
 async fn stop(State(app): State<App>, Path(id): Path<Uuid>) -> &'static str {
-    let mut channels = app.channels.write().expect("nothing panics under it");
+    let mut channels = app.channels.write().expect("no holder of the lock panics");
     channels.remove(&id);
     "Debug message stream stopped."
 }

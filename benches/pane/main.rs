@@ -59,7 +59,7 @@ impl Pane {
             while let Ok(read @ 1..) = output.read(&mut bytes) {
                 shown
                     .lock()
-                    .expect("nothing panics")
+                    .expect("no holder of the lock panics")
                     .process(&bytes[..read]);
             }
         });
@@ -74,7 +74,7 @@ impl Pane {
     fn text(&self) -> String {
         self.parser
             .lock()
-            .expect("nothing panics")
+            .expect("no holder of the lock panics")
             .screen()
             .contents()
     }

@@ -162,7 +162,7 @@ impl Cluster {
     /// Replaces the store by a new replica.
     async fn promote(&mut self) {
         let port = free_port();
-        let replica = redis(port).expect("it was here before");
+        let replica = redis(port).expect("redis-server is installed");
         replica.ask(&format!("REPLICAOF 127.0.0.1 {}", self.port));
         until(|| self.store.ask(&format!("FAILOVER TO 127.0.0.1 {port}")) == "+OK").await;
         // A replica accepts no writes.
@@ -184,8 +184,8 @@ fn redis(port: u16) -> Option<Redis> {
 }
 
 fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
-    listener.local_addr().expect("it has one").port()
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.local_addr().expect("it has an address").port()
 }
 
 async fn until(is_so: impl Fn() -> bool) {
@@ -194,7 +194,9 @@ async fn until(is_so: impl Fn() -> bool) {
             sleep(LOOK).await;
         }
     };
-    timeout(CATCH_UP, becomes_so).await.expect("it happens");
+    timeout(CATCH_UP, becomes_so)
+        .await
+        .expect("it becomes so in time");
 }
 
 /// nginx in front of all nodes.

@@ -138,8 +138,8 @@ async fn greeted(client: &Client, id: ClientId) -> (Feed, Book) {
     let mut feed = client.subscribe(id, options);
     let mut book = Book::default();
     loop {
-        let update = feed.next().await.expect("the feed goes on");
-        let update = update.expect("the feed goes on");
+        let update = feed.next().await.expect("the feed continues");
+        let update = update.expect("the feed continues");
         let is_message = matches!(update, Update::Message(_));
         book.note(update);
         if is_message {
@@ -152,7 +152,7 @@ async fn greeted(client: &Client, id: ClientId) -> (Feed, Book) {
 /// would take minutes at that pace.
 async fn watch(mut feed: Feed, mut book: Book, pause: Duration, is_over: Arc<AtomicBool>) -> Book {
     while let Some(update) = feed.next().await {
-        let update = update.expect("the feed goes on");
+        let update = update.expect("the feed continues");
         let is_last = matches!(&update, Update::Message(it) if it.message.text == LAST);
         book.note(update);
         if is_last {
@@ -266,7 +266,10 @@ impl Server {
             let line = lines.next_line().await.expect("stderr can be read");
             let line = line.expect("the server says where it listens");
             if let Some((_, rest)) = line.split_once("listening on http://") {
-                let address = rest.split(';').next().expect("there is always one");
+                let address = rest
+                    .split(';')
+                    .next()
+                    .expect("split returns at least one part");
                 break address.parse().expect("an address");
             }
         };
@@ -301,7 +304,7 @@ impl Server {
         let pid = self.process.id().expect("it runs").to_string();
         let mut kill = Command::new("kill");
         kill.args([&format!("-{signal}"), &pid]);
-        kill.status().await.expect("kill is there");
+        kill.status().await.expect("kill is installed");
         self.process.wait().await.expect("it ends");
         self.panicked.load(Ordering::Relaxed)
     }

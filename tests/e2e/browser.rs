@@ -77,7 +77,7 @@ async fn an_event_source_shows_resumes_and_stops() {
     assert_eq!(
         others,
         ["error: connecting", "open"],
-        "it was cut once and came back"
+        "it was cut once and reconnected"
     );
 
     server.stop(&id).await;

@@ -33,7 +33,7 @@ async fn an_overwritten_line_is_shown_in_its_first_and_last_version_and_few_betw
     assert_eq!(
         watcher.line().await,
         "40 %\n",
-        "the newest is shown, though nothing follows"
+        "the newest is shown even if nothing follows"
     );
     let rest: String = versions(41..=100).collect();
     sender.write(rest + "\nfinished\n").await;

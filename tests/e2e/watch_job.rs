@@ -187,7 +187,7 @@ async fn a_watch_waits_for_work_that_the_command_only_started() {
         assert_eq!(ended.code, Some(code), "{ended:?}");
     }
     let ended = watch(&server, &["--until-done", "--", "false"]).await;
-    assert_eq!(ended.code, Some(1), "nothing was handed in");
+    assert_eq!(ended.code, Some(1), "no operation was published");
 }
 
 #[tokio::test]

@@ -147,7 +147,7 @@ async fn every_publish_answer_carries_the_request_until_the_outcome() {
     assert_eq!(
         requested(&any)[1],
         false,
-        "it named none, so any outcome will do"
+        "it named no operation, so any outcome clears it"
     );
 }
 
@@ -218,7 +218,7 @@ async fn a_quiet_control_stream_has_heartbeats_and_a_last_event_at_shutdown() {
     assert_eq!(
         server.hub.stats().published,
         0,
-        "nobody is lost, but the server"
+        "the end of the server is not the loss of a publisher"
     );
     server.down().await;
 }
@@ -258,7 +258,10 @@ async fn the_loss_of_an_operations_control_stream_is_published_once_within_three
         [&json!(LOST), &json!("error"), &json!("build"), &json!(true)]
     );
     let answer = server.post(&stream_of(&id), &[], "next").await.json();
-    assert_eq!(answer["cancel"], false, "who is gone need not be cancelled");
+    assert_eq!(
+        answer["cancel"], false,
+        "a lost publisher need not be cancelled"
+    );
     assert_eq!(watcher.event().await.json()["message"], "next");
 }
 
@@ -330,7 +333,7 @@ async fn a_control_feed_resumes_after_a_cut_and_ends_with_the_client() {
     cutter.accepted().await;
     assert!(
         requested(&mut feed).await.level.is_some(),
-        "as things stand"
+        "the current state"
     );
     let cancel = ControlRequest::new().cancel(Change::Set(Cancel::new()));
     client.request_control(id, &cancel).await.unwrap();

@@ -208,7 +208,7 @@ async fn a_mirror_reports_its_readers_and_their_positions_on_changes() {
     assert_eq!(mirror.take_change(), Some(change(1, 5)));
     assert!(!mirror.is_awaited());
 
-    assert!(!mirror.remove_if_unused(), "somebody reads it");
+    assert!(!mirror.remove_if_unused(), "it has a reader");
     drop(reader);
     assert_eq!(hub.changed_mirror().await, id);
     assert_eq!(mirror.take_change(), Some(change(0, 5)));
@@ -253,11 +253,7 @@ async fn listeners_at_a_mirror_get_the_subscribers_of_all_nodes() {
         ..change(0, 1)
     };
     assert_eq!(mirror.take_change(), Some(change));
-    assert_eq!(
-        mirror.last().seq,
-        0,
-        "what is said of it is the store's to say"
-    );
+    assert_eq!(mirror.last().seq, 0, "the store publishes the loss");
 }
 
 #[tokio::test]

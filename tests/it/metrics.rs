@@ -65,8 +65,8 @@ async fn messages_streams_and_gaps_are_counted() {
     let answer = server.get("/metrics").await;
     let kind = answer.head.header("content-type");
     assert_eq!(kind, Some("text/plain; version=0.0.4; charset=utf-8"));
-    assert!(!answer.text().contains(&id[..8]), "nobody is named");
-    assert!(!answer.text().contains("store"), "there is none");
+    assert!(!answer.text().contains(&id[..8]), "no client is named");
+    assert!(!answer.text().contains("store"), "there is no store");
     drop(stream);
     server.stats(|it| it.subscribers == 1).await;
     assert_eq!(number(&server, "streams").await, "1");

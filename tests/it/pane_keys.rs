@@ -212,7 +212,7 @@ fn an_ended_stream_stays_on_screen() {
     assert_eq!(
         drawn.screen.wake(std::time::Duration::from_secs(9)),
         None,
-        "nothing counts any more"
+        "no clock runs any more"
     );
 }
 
@@ -332,5 +332,5 @@ fn dropped_and_lost_messages_are_counted() {
     drawn.text("line first").keys(" ");
     drawn.lines(200_001);
     assert!(drawn.shows("received 200,002") && drawn.shows("dropped 2"));
-    assert!(!drawn.shows("line first"), "what was read has fallen off");
+    assert!(!drawn.shows("line first"), "the message was dropped");
 }

@@ -146,11 +146,11 @@ fn a_search_finds_hits_while_typing_and_wraps_around() {
     drawn.keys("NN");
     assert_eq!(focus(&drawn), "line 39");
     drawn.text("line 3 again");
-    assert!(drawn.shows("hit 11/12"), "what comes is found too");
+    assert!(drawn.shows("hit 11/12"), "new messages are searched too");
     drawn.keys("<Esc>");
     assert!(!drawn.shows("hit "));
     drawn.keys("/<Enter>n");
-    assert!(drawn.shows("/ searches"), "nothing was searched for before");
+    assert!(drawn.shows("/ searches"), "there was no search before");
 }
 
 #[test]

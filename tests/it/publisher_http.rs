@@ -258,7 +258,7 @@ async fn a_slow_watcher_misses_only_what_did_not_fit_into_the_queue() {
     scope.send(Message::text("last").outcome(Outcome::Ok));
     let seen = until(&mut feed, says("last")).await;
     let is_gap = |it: &Update| matches!(it, Update::Gap(_));
-    assert!(!seen.iter().any(is_gap), "what was accepted is shown");
+    assert!(!seen.iter().any(is_gap), "accepted messages are shown");
     let shown = texts(&seen).iter().filter(|it| it.len() > 1000).count();
     flush(&publisher).await;
     let dropped = usize::try_from(publisher.stats().dropped).unwrap();

@@ -35,7 +35,7 @@ struct Costly;
 
 impl fmt::Display for Costly {
     fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        panic!("nobody wants this");
+        panic!("it is formatted");
     }
 }
 
@@ -93,7 +93,10 @@ fn an_operation_ends_with_its_outcome_or_as_failed() {
     assert!(panicked.join().is_err());
     let all = messages(&hub, id);
     assert_eq!(all[0].text, "Started import");
-    assert_eq!(all[1].operation, all[0].operation, "it belongs to it");
+    assert_eq!(
+        all[1].operation, all[0].operation,
+        "it is of the same operation"
+    );
     let expected = [
         ("import".to_owned(), Outcome::Ok),
         ("import".to_owned(), Outcome::Failed),
@@ -143,7 +146,7 @@ fn a_cancel_reaches_what_it_names_and_nothing_that_begins_later() {
     assert!(one.cancelled().is_cancelled() && a.is_cancelled());
     assert!(!two.cancelled().is_cancelled() && !b.is_cancelled());
     drop(a);
-    assert!(!one.cancelled().is_cancelled(), "what was asked is over");
+    assert!(!one.cancelled().is_cancelled(), "the request is over");
     let next = one.operation("a");
     assert!(!next.is_cancelled());
     ask_cancel(&hub, id, None);
@@ -203,7 +206,7 @@ async fn a_running_operation_keeps_its_client_from_ending_as_idle() {
     assert_eq!(hub.sweep(), 1);
     drop(scope);
     let last = |it: &Hub| it.stats().published;
-    assert_eq!(last(&hub), 2, "nothing is said of a publisher that is lost");
+    assert_eq!(last(&hub), 2, "the loss of its publisher is not published");
     assert!(hub.publish(id, Message::text("x"), None).is_err());
 }
 

@@ -107,7 +107,7 @@ async fn a_request_with_an_id_is_an_operation_from_its_head_to_the_end_of_its_bo
     assert_eq!(
         text(response).await,
         app.id.to_string(),
-        "the header is carried on"
+        "the header is passed on"
     );
     let messages = app.messages();
     let operations = messages
@@ -139,7 +139,7 @@ async fn the_outcome_is_that_of_the_request() {
     assert!(panicked.is_err());
     assert!(
         app.watched("/endless").now_or_never().is_none(),
-        "its caller goes away"
+        "its caller disconnects"
     );
     let expected = [Outcome::Failed, Outcome::Failed, Outcome::Cancelled];
     assert_eq!(app.outcomes(), expected);
@@ -201,7 +201,7 @@ async fn requests_without_a_valid_id_and_codechats_own_pass_unchanged() {
     assert_eq!(app.hub.stats().published, 0);
     let unknown = ClientId::random().to_string();
     let answer = app.ask("/work/demo", &[&unknown]).await;
-    assert_eq!(text(answer).await, unknown, "it is served as any other");
+    assert_eq!(text(answer).await, unknown, "it is served like any other");
     assert_eq!(
         (app.hub.stats().published, app.hub.stats().channels),
         (0, 1)

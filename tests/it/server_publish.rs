@@ -169,7 +169,7 @@ async fn a_malformed_message_is_refused_with_its_place() {
     assert_eq!(
         server.watch(&id).await.event().await.seq(),
         1,
-        "nothing of it was taken"
+        "none of it was accepted"
     );
 }
 

@@ -37,7 +37,7 @@ async fn messages_published_before_subscribing_reach_every_watcher() {
     assert_eq!(
         second.data(1).await,
         ["4"],
-        "a second watcher unplugs nobody"
+        "a second watcher disconnects nobody"
     );
 }
 

@@ -138,7 +138,7 @@ async fn a_request_that_was_cut_and_repeated_arrives_exactly_once() {
     assert_eq!(
         (next.data.as_str(), next.seq()),
         ("5", 5),
-        "a publisher that came back was not cut short"
+        "a publisher that returned is not reported as lost"
     );
 }
 

@@ -111,7 +111,7 @@ async fn an_http_2_reader_that_takes_nothing_is_removed_from_its_channel() {
     while server.hub.stats().subscribers > 1 {
         publish().await;
         sent += 1;
-        assert!(sent < 5_000, "it is never given up");
+        assert!(sent < 5_000, "it is never closed");
     }
     publish().await;
     let posted = client.post(&other_url).body("still there").send();
@@ -140,7 +140,7 @@ async fn an_http_2_connection_without_requests_is_closed_and_one_with_a_stream_i
     let mut said = Vec::new();
     // If it ended with an error, it was closed too.
     let _ = soon(idle.read_to_end(&mut said)).await;
-    assert!(said.len() > FRAME_HEAD, "it spoke HTTP/2");
+    assert!(said.len() > FRAME_HEAD, "it uses HTTP/2");
 
     read_until(&mut stream, "Starting").await;
     for _ in 0..3 {

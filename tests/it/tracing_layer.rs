@@ -109,7 +109,7 @@ fn only_the_request_whose_watcher_asks_gets_detail() {
     let seen: Vec<_> = seen.iter().filter(|it| it.starts_with("detail")).collect();
     assert_eq!(
         seen, [&"detail::info"; 12],
-        "other layers see what they saw"
+        "other layers see the same events"
     );
 }
 

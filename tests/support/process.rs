@@ -136,7 +136,7 @@ impl Running {
             }
             said += &line;
         }
-        panic!("it never says {what:?}, but {said}");
+        panic!("it never prints {what:?}, but {said}");
     }
 
     /// Waits for its end with its stdin open; returns whether it ends.
