@@ -144,7 +144,7 @@ async fn flood(hub: Hub, id: ClientId, seconds: u32) -> anyhow::Result<u64> {
 }
 
 async fn measure(seconds: u32) -> anyhow::Result<()> {
-    // A log with room for a second of it: what is measured is the pane, not the log's bound.
+    // A log with room for a second of it: the pane is measured, not the log's bound.
     let log = LogLimits::new().messages(RATE as usize).bytes(64 << 20);
     let hub = Hub::new(Limits::new().log(log));
     let listener = TcpListener::bind("127.0.0.1:0").await?;

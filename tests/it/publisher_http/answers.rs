@@ -132,13 +132,13 @@ async fn a_client_that_has_to_wait_delays_no_other() {
 }
 
 #[tokio::test]
-async fn what_a_server_accepted_before_it_failed_is_not_counted_as_dropped() {
+async fn messages_accepted_before_a_server_failed_are_not_counted_as_dropped() {
     let problem = |status, accepted| {
         let body = format!(r#"{{"detail":"x","accepted":{accepted}}}"#);
         let headers = &["Content-Type: application/problem+json"];
         Reply::answer(&format!("{status} X"), headers, &body)
     };
-    // More than one, since the control stream takes an answer too.
+    // More than one, since the control stream gets an answer too.
     let replies = [vec![problem(503, 1); 2], vec![problem(403, 0); 20]].concat();
     let server = Scripted::start(replies).await;
     let publisher = publisher(&server.url);
