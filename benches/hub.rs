@@ -1,9 +1,8 @@
 //! The hub alone: no sockets, no HTTP, one thread.
 //!
-//! Run it with `cargo bench --bench hub`. A rate counts messages, or deliveries where there are many
-//! subscribers. It says what the hub leaves to the server around it: a request costs ten times as much
-//! as what is measured here, so a change of these numbers matters where it is large, and `load` shows
-//! whether it reaches the user.
+//! Run it with `cargo bench --bench hub`. A rate counts messages, or deliveries if there are many subscribers. A
+//! request costs the server around the hub ten times as much as what is measured here, so only a large change of these
+//! numbers matters, and `load` shows whether users notice it.
 
 use std::{
     collections::VecDeque,
@@ -19,9 +18,9 @@ use codechat::internal::{
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::FutureExt;
 
-/// A text as long as a line of a log usually is.
+/// The length of a text, in bytes: that of a usual log line.
 const TEXT_BYTES: usize = 120;
-/// A subscriber reads at most so much at once, as the server does.
+/// Upper bound of one read of a subscriber, in bytes, as in the server.
 const READ_BYTES: usize = 64 * 1024;
 const SUBSCRIBERS: usize = 1_000;
 /// Below the log's bound, so that a streaming publisher never waits for the reader of this thread.
@@ -47,7 +46,7 @@ fn publish(hub: &Hub, id: ClientId) {
     black_box(receipt).expect("the channel is open");
 }
 
-/// Reads until nothing is due, and leaves the waker, as a subscriber does that waits for more.
+/// Reads until nothing is left, and leaves the waker, like a subscriber that waits for more.
 fn read(subscription: &mut Subscription, out: &mut Vec<u8>) {
     let mut cx = Context::from_waker(Waker::noop());
     out.clear();

@@ -1,8 +1,8 @@
 //! The pane's model and its drawing, without a terminal.
 //!
-//! Run it with `cargo bench --bench screen`. What is asked of it, on one core: a frame of 200 x 50 with
-//! all records that are kept in 1 ms; 2 M records appended in a second; all of them filtered anew in
-//! 30 ms. `cargo bench --bench pane` measures the program on a real stream.
+//! Run it with `cargo bench --bench screen`. The goals, on one core: a frame of 200 x 50 with all kept records in 1 ms;
+//! 2 M records appended per second; all of them filtered anew in 30 ms. `cargo bench --bench pane` measures the program
+//! on a real stream.
 
 use std::{
     hint::black_box,
@@ -34,9 +34,9 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use ratatui::{buffer::Buffer, layout::Rect};
 
 const SIZE: (u16, u16) = (200, 50);
-/// A text as long as a line of a log usually is.
+/// The length of a text, in bytes: that of a usual log line.
 const TEXT_BYTES: usize = 100;
-/// So many updates come at once in a flood.
+/// The number of updates that arrive at once in a flood.
 const BATCH: usize = 1000;
 const NOW: Duration = Duration::from_secs(1);
 
@@ -73,7 +73,7 @@ fn empty() -> Screen {
     screen
 }
 
-/// A screen that keeps as many records as it can.
+/// Returns a screen that keeps as many records as it can.
 fn full() -> Screen {
     let mut screen = empty();
     for number in 0..RECORDS_MAX {
@@ -145,7 +145,7 @@ fn filtering(criterion: &mut Criterion) {
     for (name, keys) in [("regex", "&file .*"), ("literal", "&17")] {
         update(&mut screen, Msg::Key(Key::plain(Code::Esc)), NOW);
         press(&mut screen, keys);
-        // Each letter filters all records anew; taking it back does too, and is not counted.
+        // Each letter filters all records anew; removing it does too, and is not counted.
         criterion.bench_function(&format!("refilter, {name}"), |bencher| {
             bencher.iter_custom(|count| {
                 let mut spent = Duration::ZERO;

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cancel_is_over_with_its_operation_or_with_any_where_it_names_none() {
+    fn a_cancel_ends_with_its_operation_or_with_any_if_it_names_none() {
         let operation = |name: &str| name.parse::<Operation>().unwrap();
         for (named, ended, is_over) in [
             (None, None, true),

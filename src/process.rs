@@ -238,13 +238,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_is_the_commands_own_or_tells_its_signal() {
+    fn an_exit_code_is_the_commands_own_or_that_of_its_signal() {
         assert_eq!(exit_code(ExitStatus::from_raw(7 << 8)), 7);
         assert_eq!(exit_code(ExitStatus::from_raw(15)), 143);
     }
 
     #[tokio::test]
-    async fn what_cannot_be_started_has_a_shells_code() {
+    async fn a_command_that_cannot_be_started_has_a_shells_exit_code() {
         for (program, code, why) in [
             ("/nowhere/to/be/found", 127, "No such file"),
             ("nowhere-to-be-found", 127, "PATH"),

@@ -47,7 +47,7 @@ pub(crate) fn rows() {
     away();
 }
 
-/// A request whose messages go to a server over HTTP, which is there, or not.
+/// Measures requests whose messages go to a server over HTTP that is reachable, or not.
 fn away() {
     let hub = Hub::new(Limits::default());
     let id = hub.connect().unwrap();
@@ -79,7 +79,7 @@ fn away() {
     );
 }
 
-/// Requests a second of each, one after the other, in the middle of several rounds.
+/// Returns the requests per second of each application, measured one after the other: the middle of several rounds.
 fn interleaved(apps: &[&App]) -> Vec<f64> {
     let mut rates = vec![Vec::new(); apps.len()];
     for _ in 0..ROUNDS {
@@ -98,7 +98,7 @@ struct App {
 impl App {
     /// Serves an application in a thread of its own, with codechat's layers if there is a publisher.
     fn start(publisher: Option<Publisher>, path: &str) -> Self {
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
             let _log = set_default(&log(publisher.is_some()));
             let mut app = Router::new()
@@ -109,17 +109,17 @@ impl App {
             }
             current_thread().block_on(async {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-                tell.send(listener.local_addr().unwrap()).unwrap();
+                sender.send(listener.local_addr().unwrap()).unwrap();
                 axum::serve(listener, app).await.unwrap();
             });
         });
         Self {
-            address: told.recv().unwrap(),
+            address: receiver.recv().unwrap(),
             request: format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").into(),
         }
     }
 
-    /// Has its requests watched.
+    /// Makes its requests watched ones.
     fn of(mut self, id: ClientId) -> Self {
         self.request.truncate(self.request.len() - 2);
         let header = format!("Sse-Client-ID: {id}\r\n\r\n");
@@ -127,7 +127,7 @@ impl App {
         self
     }
 
-    /// Requests a second over some kept connections.
+    /// Returns the requests per second over some kept connections.
     fn rate(&self) -> f64 {
         let start = Instant::now();
         let counts = current_thread().block_on(async {
@@ -148,7 +148,7 @@ impl App {
         f64::from(counts.iter().sum::<u32>()) / start.elapsed().as_secs_f64()
     }
 
-    /// The 99th percentile of a request's time over one connection, in microseconds.
+    /// Returns the 99th percentile of the time of a request over one connection, in microseconds.
     fn p99(&self) -> f64 {
         let mut times = current_thread().block_on(async {
             let mut connection = Connection::open(self).await;
@@ -200,22 +200,22 @@ impl Connection {
     }
 }
 
-/// A server of this hub in a thread of its own.
+/// Serves this hub in a thread of its own; returns its address.
 pub(crate) fn served(hub: &Hub) -> SocketAddr {
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let hub = hub.clone();
     thread::spawn(move || {
         current_thread().block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            tell.send(listener.local_addr().unwrap()).unwrap();
+            sender.send(listener.local_addr().unwrap()).unwrap();
             let options = codechat::ServerOptions::new(codechat::Access::open());
             codechat::serve(vec![listener], hub, options, std::future::pending()).await;
         });
     });
-    told.recv().unwrap()
+    receiver.recv().unwrap()
 }
 
-/// An address where nobody listens.
+/// Returns an address where nothing listens.
 fn unused() -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap()
@@ -226,7 +226,7 @@ pub(crate) fn current_thread() -> runtime::Runtime {
     builder.enable_all().build().unwrap()
 }
 
-/// This process's memory, in bytes.
+/// Returns this process's memory, in bytes.
 fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/statm").unwrap();
     let pages = status.split(' ').nth(1).unwrap();

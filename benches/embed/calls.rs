@@ -10,7 +10,7 @@ use tower::Service;
 use tracing::{Dispatch, debug, dispatcher::with_default, info};
 use tracing_subscriber::{filter::LevelFilter, fmt, prelude::*, registry};
 
-/// One request in memory: an application without the layer, with it, and with a client that is watched.
+/// Measures one request in memory: in an application without the layer, with it, and with a client that is watched.
 pub(crate) fn requests(c: &mut Criterion) {
     let mut group = c.benchmark_group("request");
     let runtime = runtime::Builder::new_current_thread().build().unwrap();
@@ -38,7 +38,7 @@ pub(crate) fn requests(c: &mut Criterion) {
     }
 }
 
-/// An application's log, with codechat's layer or without.
+/// Returns an application's log, with codechat's layer or without.
 pub(crate) fn log(with_layer: bool) -> Dispatch {
     let fmt = fmt::layer()
         .with_writer(io::sink)
@@ -47,7 +47,7 @@ pub(crate) fn log(with_layer: bool) -> Dispatch {
     Dispatch::new(registry().with(layer).with(fmt))
 }
 
-/// One event, which the log takes (`info`) or not (`debug`).
+/// Measures one event, which the log accepts (`info`) or not (`debug`).
 pub(crate) fn events(c: &mut Criterion) {
     let mut group = c.benchmark_group("event");
     let mut measure = |name: &str, log: &Dispatch, scope: &Scope| {

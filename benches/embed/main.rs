@@ -1,4 +1,4 @@
-//! What publishing from inside an application costs it, beside the same without codechat.
+//! What publishing from inside an application costs it, compared with the same application without codechat.
 //!
 //!     cargo bench --bench embed           # single calls, by criterion, and then the table
 //!     cargo bench --bench embed -- table  # the table alone

@@ -1,4 +1,4 @@
-//! Events on their way: to a hub in the process, and to a server over HTTP.
+//! Events published to a hub in the process, and to a server over HTTP.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -13,7 +13,7 @@ use tracing_subscriber::{prelude::*, registry};
 use crate::application::{current_thread, served};
 use crate::table::{Bound, median, row};
 
-/// Events that are sent in a round.
+/// Events per round.
 const EVENTS: u32 = 300_000;
 const ROUNDS: usize = 3;
 
@@ -29,7 +29,7 @@ macro_rules! ten {
     }};
 }
 
-/// Two thousand places that log.
+/// Emits an event from each of two thousand callsites.
 fn two_thousand() {
     ten!(ten!(ten!(debug!("x"););););
     ten!(ten!(ten!(debug!("y"););););
@@ -49,7 +49,7 @@ fn arming() {
     row("arming 2,000 callsites, ms", time, 0.0, Bound::AtMost(0.5));
 }
 
-/// The layer alone, without a log beside it.
+/// Returns the layer alone, without a log.
 fn layer() -> Dispatch {
     Dispatch::new(registry().with(codechat::tracing_layer()))
 }
@@ -85,7 +85,7 @@ fn to_hub() {
     );
 }
 
-/// Emits events. Returns how many a second, and the 99.9th percentile of one's time in microseconds.
+/// Emits events. Returns how many per second, and the 99.9th percentile of the time of one, in microseconds.
 fn emit() -> (f64, f64) {
     let start = Instant::now();
     for number in 0..EVENTS {
@@ -137,7 +137,7 @@ fn to_server() {
     );
 }
 
-/// What one event costs its caller, in nanoseconds.
+/// Returns the time that one event takes its caller, in nanoseconds.
 fn call(scope: &Scope) -> f64 {
     const COUNT: u32 = 20_000;
     with_default(&layer(), || {
@@ -151,7 +151,7 @@ fn call(scope: &Scope) -> f64 {
     })
 }
 
-/// Messages a second that the server takes; the queue is kept from dropping any.
+/// Returns the messages per second that the server accepts; the queue never gets full.
 fn deliver(publisher: &Publisher, scope: &Scope) -> f64 {
     let flush = || current_thread().block_on(publisher.flush(Duration::from_mins(1)));
     flush().unwrap();
@@ -175,7 +175,7 @@ fn deliver(publisher: &Publisher, scope: &Scope) -> f64 {
     f64::from(EVENTS) / start.elapsed().as_secs_f64()
 }
 
-/// The same by the program.
+/// Returns the same for `codechat send`.
 fn send(url: &str, id: &str) -> f64 {
     let lines: Vec<_> = (0..EVENTS).map(|it| it.to_string()).collect();
     let lines = lines.join("\n");

@@ -1,6 +1,6 @@
-//! Rows of a figure, what it is compared with, and whether that is as good as it has to be.
+//! The rows of the table: a figure, what it is compared with, and whether it is within its bound.
 
-/// What a row has to reach.
+/// The bound of a row.
 #[derive(Clone, Copy)]
 pub(crate) enum Bound {
     /// The ratio of the two figures.
@@ -18,7 +18,7 @@ pub(crate) fn head() {
     );
 }
 
-/// Prints a row; what it is compared with is 0 if there is nothing.
+/// Prints a row; `reference` is 0 if there is nothing to compare with.
 pub(crate) fn row(work: &str, ours: f64, reference: f64, bound: Bound) {
     let ratio = ours / reference;
     let (text, is_reached) = match bound {
@@ -42,7 +42,7 @@ pub(crate) fn row(work: &str, ours: f64, reference: f64, bound: Bound) {
     );
 }
 
-/// The value in the middle.
+/// Returns the median.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]

@@ -1,8 +1,8 @@
-//! `clients`: what one publish costs the server, for the exact requests of the documented publishers, beside the
-//! reference and the floor in the same run: CPU time of a request, and whether the ratio is within its bound.
+//! `clients`: what one publish costs the server, for the exact requests of the documented publishers, compared with the
+//! reference and the floor in the same run: the CPU time of a request, and whether the ratio is within its bound.
 //!
-//! Sixteen connections send at once, each to a client ID of its own that nobody reads. The servers run all the time,
-//! and are measured in turns. A row shows the round with the middle ratio.
+//! Sixteen connections send at the same time, each to a client ID of its own that nobody reads. The servers run all the
+//! time, and are measured in turns. A row shows the round with the middle ratio.
 
 mod captured;
 
@@ -21,11 +21,11 @@ use crate::{
 };
 
 const CONNECTIONS: u64 = 16;
-/// Requests of one measurement.
+/// Requests per measurement.
 const REQUESTS: u64 = 4_800;
 const TOKEN: &str = "secret";
 
-/// How long a connection is used, and the bound of the ratio then.
+/// How long a connection is used, and the bound of the ratio in that case.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Mode {
     Kept,
@@ -84,7 +84,7 @@ impl Publisher {
     }
 }
 
-/// Measures all, and prints it.
+/// Measures all publishers, and prints the table.
 pub(crate) fn run(machine: &Machine, scale: Scale) -> anyhow::Result<()> {
     println!(
         "{:<26} {:>6} {:>6} {:>12} {:>12} {:>7} {:>7} {:>8} {:>7}",

@@ -1,6 +1,6 @@
-//! `cluster`: what a store costs, as ratios to what was measured beside it, and whether each is within its bound.
+//! `cluster`: what a store costs, as ratios to a reference in the same run, and whether each is within its bound.
 //!
-//! It needs redis-server. Each part starts one of its own, on a unix socket, and servers that use it.
+//! It needs redis-server. Each part starts its own, on a Unix socket, and servers that use it.
 
 mod bare;
 mod parts;
@@ -13,7 +13,7 @@ use crate::{Scale, process::Machine, table::number};
 const TEXT_BYTES: usize = 120;
 const CHANNELS: usize = 200;
 const PUBLISHERS: usize = 32;
-/// Bodies that fill a log.
+/// Rounds of bodies that fill a log.
 const FULL: u64 = 3;
 
 /// One ratio.
@@ -31,14 +31,14 @@ enum Bound {
     /// Of the ratio to the reference.
     AtMost(f64),
     AtLeast(f64),
-    /// Of what was measured, less the reference.
+    /// Of the difference from the reference.
     More(f64),
     /// No bound: the row explains another one.
     None,
 }
 
 impl Row {
-    /// What is to be within the bound.
+    /// Returns the value that must be within the bound.
     fn value(&self) -> f64 {
         match self.bound {
             Bound::AtMost(_) | Bound::AtLeast(_) | Bound::None => self.ours / self.reference,
@@ -67,7 +67,7 @@ impl Row {
     }
 }
 
-/// Measures all, and prints it: the middle ratio of three rounds.
+/// Measures all parts, and prints the table: the middle ratio of three rounds.
 pub(crate) fn run(machine: &Machine, scale: Scale) -> anyhow::Result<()> {
     println!(
         "{:<34} {:>8} {:>12} {:>12} {:>9} {:>10} {:>7}",
@@ -80,7 +80,7 @@ pub(crate) fn run(machine: &Machine, scale: Scale) -> anyhow::Result<()> {
     for part in parts::Part::ALL {
         let mut measured = Vec::new();
         for _ in 0..rounds {
-            // Ends with it whatever the part has left running.
+            // Everything that the part has left running ends with it.
             let tasks = tokio::task::LocalSet::new();
             measured.push(runtime.block_on(tasks.run_until(part.run(machine, scale)))?);
         }

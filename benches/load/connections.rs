@@ -1,4 +1,4 @@
-//! Works of connections that come, stay and go: `cycles` and `idle`.
+//! Works with connections that are opened, kept and closed: `cycles` and `idle`.
 
 use std::{
     cell::Cell,
@@ -17,17 +17,17 @@ use crate::{
     table::{Figure, Unit, float},
 };
 
-/// Connections come from so many addresses. From a single one, the ports of those that are gone would
-/// soon be so many that the search for a free port was all that is measured.
+/// Number of addresses from which connections come. From a single one, so many ports of closed connections would be
+/// reserved that the search for a free port would be all that is measured.
 const SOURCES: u64 = 250;
-/// How many connections are being opened at a time.
+/// Number of connections that are being opened at a time.
 const AT_A_TIME: usize = 16;
-/// How often all streams come and go before the memory is looked at again.
+/// How often all streams are opened and closed before the memory is read again.
 const ROUNDS: usize = 5;
-/// Within this a server must have noticed that its clients are gone.
+/// Time within which a server must have noticed that its clients are gone.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Gets an ID, subscribes on the same connection, reads the greeting, leaves; 16 do so all the time.
+/// Gets an ID, subscribes on the same connection, reads the greeting, disconnects; 16 connections do so all the time.
 pub(crate) async fn cycles(server: &Server, scale: Scale) -> anyhow::Result<Vec<Figure>> {
     let cycles = scale.of(20_000);
     let meter = server.meter()?;
@@ -40,8 +40,8 @@ pub(crate) async fn cycles(server: &Server, scale: Scale) -> anyhow::Result<Vec<
     )])
 }
 
-/// The memory of 10,000 streams with an ID each on which nothing happens, and what is left of it when
-/// five times as many have come and gone, each stopped as a watcher does that leaves.
+/// Measures the memory of 10,000 streams, each of a client of its own, on which nothing happens, and what is left of it
+/// after five times as many have been opened and closed, each stopped like by a watcher that ends.
 pub(crate) async fn idle(server: &Server, scale: Scale) -> anyhow::Result<Vec<Figure>> {
     let count = scale.of(10_000);
     let (empty, files) = (server.memory()?, server.files()?);
@@ -70,7 +70,7 @@ pub(crate) async fn idle(server: &Server, scale: Scale) -> anyhow::Result<Vec<Fi
     ])
 }
 
-/// Opens so many streams with an ID each, and hands them to `keep`.
+/// Opens `count` streams, each of a client of its own, and passes them to `keep`.
 pub(crate) async fn each(
     count: u64,
     server: SocketAddr,
@@ -88,7 +88,7 @@ pub(crate) async fn each(
                 let mut connection = Connection::open_from(source, server).await?;
                 let id = connection.connect().await?;
                 let stream = connection.subscribe(&id).await?;
-                // Nobody takes it only where another task has failed.
+                // It has no receiver only if another task has failed.
                 let _ = opened.send((id, stream)).await;
             }
             anyhow::Ok(())

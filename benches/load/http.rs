@@ -1,4 +1,4 @@
-//! As little HTTP as load needs: requests made beforehand, answers read no further than necessary.
+//! The minimum of HTTP that the load needs: prepared requests, and answers that are read no further than necessary.
 
 use std::{
     io,
@@ -13,20 +13,20 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
-/// What a stream says first.
+/// The beginning of each stream.
 pub(crate) const GREETING: &[u8] = b"Starting server communication...\n\n";
-/// The length of a client ID in text.
+/// The length of a client ID as text.
 const ID_BYTES: usize = 36;
 
-/// Without the last, empty line.
+/// The head without the empty line at its end.
 const CONNECT: &[u8] = b"GET /api/v1/sse/connect HTTP/1.1\r\nhost: 127.0.0.1\r\n";
 
-/// A request for one client's stream.
+/// Returns a request for one client's stream.
 pub(crate) fn subscription(id: &str) -> Vec<u8> {
     format!("GET /api/v1/sse/debug/{id} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n").into()
 }
 
-/// A request that publishes `body` to one client.
+/// Returns a request that publishes `body` to one client.
 pub(crate) fn publication(id: &str, kind: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!(
@@ -38,7 +38,7 @@ pub(crate) fn publication(id: &str, kind: &str, body: &str) -> Vec<u8> {
 /// A keep-alive connection.
 pub(crate) struct Connection {
     stream: TcpStream,
-    /// What was read and belongs to no answer yet.
+    /// What was read after the last answer.
     rest: Vec<u8>,
 }
 
@@ -53,7 +53,7 @@ impl Connection {
         Self::of(TcpStream::connect(address).await?)
     }
 
-    /// Opens one that comes from this address.
+    /// Opens a connection from this address.
     pub(crate) async fn open_from(source: Ipv4Addr, address: SocketAddr) -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.bind((source, 0).into())?;
@@ -73,7 +73,7 @@ impl Connection {
         self.ask_in_parts(&[request]).await
     }
 
-    /// The same with a request that is written in parts.
+    /// Sends a request in parts, and waits for its answer.
     pub(crate) async fn ask_in_parts(
         &mut self,
         parts: &[impl AsRef<[u8]>],
@@ -97,7 +97,7 @@ impl Connection {
         Ok(Answer { status, body })
     }
 
-    /// Publishes by a request made beforehand.
+    /// Publishes with a prepared request.
     pub(crate) async fn publish(&mut self, request: &[u8]) -> anyhow::Result<()> {
         let answer = self.ask(request).await?;
         if answer.status != 202 {
@@ -112,7 +112,7 @@ impl Connection {
         self.connect_with(None).await
     }
 
-    /// The same from a server with a token.
+    /// Gets a new client ID from a server with a token.
     pub(crate) async fn connect_with(&mut self, token: Option<&str>) -> anyhow::Result<String> {
         const NAME: &[u8] = b"\"clientId\":\"";
         let token = token.map(|it| format!("authorization: Bearer {it}\r\n"));
@@ -136,7 +136,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Subscribes, and returns once the greeting is there.
+    /// Subscribes, and returns once the greeting has arrived.
     pub(crate) async fn subscribe(mut self, id: &str) -> anyhow::Result<TcpStream> {
         self.stream.write_all(&subscription(id)).await?;
         while memmem::find(&self.rest, GREETING).is_none() {

@@ -23,18 +23,18 @@ use crate::{
 
 const STREAMS: usize = 1_000;
 const TEXT_BYTES: usize = 120;
-/// Publishers' connections, which requests are written to without waiting for answers.
+/// The publishers' connections, to which requests are written without waiting for answers.
 const CONNECTIONS: usize = 8;
 const PAUSE: Duration = Duration::from_millis(1);
-/// So many messages go before those that count.
+/// Messages that are sent before those that count.
 const WARM_UP: u64 = 500;
 const BUFFER: usize = 64 * 1024;
-/// A time in a text, in nanoseconds, has so many digits.
+/// The number of digits of a time in a text, in nanoseconds.
 const DIGITS: usize = 19;
-/// What has not come by then is lost.
+/// Time after which missing messages count as lost.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What subscribers note: when each message was sent, and how long it took.
+/// What subscribers record: when each message was sent, and how long it took.
 struct Notes {
     epoch: Instant,
     samples: RefCell<Vec<(u64, u64)>>,
@@ -46,7 +46,7 @@ impl Notes {
         u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// Notes all messages in `bytes`, whose start may have come before and wait in `rest`.
+    /// Records all messages in `bytes`, whose beginning may have arrived earlier and be in `rest`.
     fn take(&self, rest: &mut Vec<u8>, bytes: &[u8]) {
         let now = self.now();
         rest.extend_from_slice(bytes);
@@ -65,7 +65,7 @@ impl Notes {
     }
 }
 
-/// From before the request is written until the subscriber has read the message.
+/// Measures the time from before the request is written until the subscriber has read the message.
 pub(crate) async fn latency(server: &Server, scale: Scale) -> anyhow::Result<Vec<Figure>> {
     let notes = Rc::new(Notes {
         epoch: Instant::now(),
@@ -96,7 +96,11 @@ pub(crate) async fn latency(server: &Server, scale: Scale) -> anyhow::Result<Vec
     while got() < messages && Instant::now() < deadline {
         sleep(Duration::from_millis(10)).await;
     }
-    ensure!(got() == messages, "{} of {messages} messages came", got());
+    ensure!(
+        got() == messages,
+        "{} of {messages} messages arrived",
+        got()
+    );
     let cpu = meter.took()?.cpu.div_f64(float(messages));
     let samples = notes.samples.take().into_iter();
     let mut times: Vec<_> = samples
@@ -118,7 +122,7 @@ pub(crate) async fn latency(server: &Server, scale: Scale) -> anyhow::Result<Vec
     Ok(figures.into())
 }
 
-/// Opens the streams, and makes a request for each that publishes to it.
+/// Opens the streams, and prepares a request for each that publishes to it.
 async fn subscribers(server: &Server, notes: &Rc<Notes>) -> anyhow::Result<Vec<Vec<u8>>> {
     let mut control = Connection::open(server.address).await?;
     let text = text(TEXT_BYTES);
@@ -141,7 +145,7 @@ async fn subscribers(server: &Server, notes: &Rc<Notes>) -> anyhow::Result<Vec<V
     Ok(requests)
 }
 
-/// Opens connections whose answers are read and dropped: that a message came is answer enough.
+/// Opens connections whose answers are read and dropped: that a message arrives is answer enough.
 async fn publishers(server: &Server) -> anyhow::Result<Vec<Rc<TcpStream>>> {
     let mut publishers = Vec::new();
     for _ in 0..CONNECTIONS {

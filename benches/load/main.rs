@@ -1,5 +1,5 @@
-//! What a server does under load, and what the programs around it take, beside what a competent
-//! person writes in a hundred lines (`reference`), in the same run on the same machine.
+//! What a server does under load, and what the programs around it cost, compared with a plain server of a hundred lines
+//! (`reference`), in the same run on the same machine.
 //!
 //! ```text
 //! cargo bench --bench load                      # everything, several minutes
@@ -8,19 +8,18 @@
 //! cargo bench --bench load -- --binary PATH     # another codechat than the one just built
 //! ```
 //!
-//! It needs Linux. What is measured runs on the first core, alone; the load and everything else on the
-//! second. Works: `fanout`, `publish8`, `publish32`, `ndjson`, `cycles`, `latency`, `idle`, `watch`,
-//! `send`, `start`, `clients`, `cluster`; each one's file says what it does. Servers are started anew for each.
-//! `clients` and `cluster` have tables of their own: ratios and whether they are within their bounds. `cluster` needs
-//! redis-server.
+//! It needs Linux. The measured process runs on the first core, alone; the load and everything else on the second.
+//! Works: `fanout`, `publish8`, `publish32`, `ndjson`, `cycles`, `latency`, `idle`, `watch`, `send`, `start`,
+//! `clients`, `cluster`; their files describe them. Servers are started anew for each. `clients` and `cluster` have
+//! tables of their own: ratios and whether they are within their bounds. `cluster` needs redis-server.
 //!
-//! In the table, `ratio` says how many times as good codechat is as the reference (as curl, for
-//! `watch`): above 1 is better in every row, whatever the unit. `CPU` is what one message (one cycle,
-//! one line) cost the process under test, kernel included. Rates move with what else the machine does;
-//! the CPU and the ratio move less. A full run shows the middle one of three rounds.
+//! In the table, `ratio` says how many times as good codechat is as the reference (as curl, for `watch`): above 1 is
+//! better in every row, whatever the unit. `CPU` is the cost of one message (one cycle, one line) for the measured
+//! process, kernel included. Rates depend on what else the machine does; the CPU and the ratio depend on it less. A
+//! full run shows the middle one of three rounds.
 //!
-//! The program fails where a work was not done right, and only there: every delivery is counted, and
-//! one too few or too many is a failure. How fast it was is for people to judge.
+//! The program fails only if a work was not done correctly: every delivery is counted, and one too few or too many is a
+//! failure. The speed is for people to judge.
 
 mod clients;
 mod cluster;
@@ -51,7 +50,7 @@ enum Scale {
 }
 
 impl Scale {
-    /// So many, or a tenth of them.
+    /// Returns the number, or a tenth of it.
     fn of(self, full: u64) -> u64 {
         match self {
             Self::Full => full,
@@ -96,8 +95,8 @@ impl Work {
         ("cluster", Self::Cluster),
     ];
 
-    /// What the reference's broadcasts hold: as little as loses nothing, since each is paid for whole
-    /// when its client comes.
+    /// Returns the capacity of the reference's broadcasts: the smallest that loses nothing, since each is allocated
+    /// completely when its client connects.
     fn capacity(self) -> usize {
         match self {
             Self::Fanout | Self::Ndjson => 1024,
@@ -135,7 +134,7 @@ impl Work {
         }
     }
 
-    /// All rounds of both, by turns, and the middle of each.
+    /// Runs all rounds of both subjects in turns, and returns the middle of each.
     fn measure(self, machine: &Machine, scale: Scale) -> anyhow::Result<[Vec<Figure>; 2]> {
         let rounds = match self {
             _ if scale.is_quick() => 1,
@@ -151,7 +150,7 @@ impl Work {
                 .iter()
                 .zip(&mut measured)
             {
-                // Ends with it whatever the work has left running.
+                // Everything that the work has left running ends with it.
                 let tasks = tokio::task::LocalSet::new();
                 let work = tasks.run_until(self.run(machine, *subject, scale));
                 let done = runtime.block_on(work);
@@ -216,7 +215,7 @@ fn main() -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if !args.iter().any(|it| it == "--bench") {
-        println!("run this by `cargo bench --bench load`");
+        println!("run this with `cargo bench --bench load`");
         return Ok(ExitCode::SUCCESS);
     }
     let args = Args::parse(args)?;

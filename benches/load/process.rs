@@ -1,4 +1,4 @@
-//! Other programs: starting them on a core of their own, and what the system says about them.
+//! Other programs: starting them on a core of their own, and what the system reports about them.
 
 use std::{
     fs,
@@ -11,19 +11,19 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 
-/// The core of the process under test.
+/// The core of the measured process.
 const ITS_CORE: &str = "0";
 /// The core of this program and of everything else.
 const OUR_CORE: &str = "1";
 /// Linux counts a process's time in ticks of this length (`USER_HZ`).
 const TICK: Duration = Duration::from_millis(10);
-/// What a server that does not start, or a program that does not end, is given.
+/// Time limit for the start of a server, or the end of a program.
 const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Where a process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cores {
-    /// On the core of the process under test.
+    /// On the core of the measured process.
     Its,
     /// On the core of this program and of everything else.
     Ours,
@@ -31,14 +31,14 @@ pub(crate) enum Cores {
     Both,
 }
 
-/// Which of the two is measured.
+/// Which of the two programs is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
     Codechat,
     Reference,
 }
 
-/// What everybody needs to know about the machine.
+/// What all parts need to know about the machine.
 #[derive(Clone, Debug)]
 pub(crate) struct Machine {
     /// Whether processes can be bound to a core.
@@ -58,18 +58,18 @@ impl Machine {
         let pins = bound.is_ok_and(|it| it.success());
         if !pins {
             eprintln!(
-                "taskset is missing, or there is one core only: the load and what is loaded share cores, so the rates are too low"
+                "taskset is missing, or there is one core only: the load and the measured process share cores, so the rates are too low"
             );
         }
         Self { pins, codechat }
     }
 
-    /// A command on the core of what is measured, with nothing of our environment in its way.
+    /// Returns a command on the core of the measured process, without settings of our environment.
     pub(crate) fn command(&self, program: &Path) -> Command {
         self.command_on(program, Cores::Its)
     }
 
-    /// The same where it is wanted.
+    /// Returns a command on other cores.
     pub(crate) fn command_on(&self, program: &Path, cores: Cores) -> Command {
         let mut command = if self.pins {
             let cores = match cores {
@@ -88,7 +88,7 @@ impl Machine {
     }
 }
 
-/// Takes the caller's settings, all but `PATH`, out of a command's environment.
+/// Removes the caller's settings, all but `PATH`, from a command's environment.
 pub(crate) fn clear(command: &mut Command) {
     command.env_clear();
     if let Some(path) = std::env::var_os("PATH") {
@@ -99,7 +99,7 @@ pub(crate) fn clear(command: &mut Command) {
 /// A server process. Dropping it ends it.
 pub(crate) struct Server {
     child: Child,
-    /// Held, so that what it says later has somewhere to go.
+    /// Held, so that it can still write.
     _stderr: BufReader<ChildStderr>,
     pub(crate) address: SocketAddr,
 }
@@ -114,7 +114,7 @@ impl Server {
         Self::start_with_token(machine, subject, capacity, None)
     }
 
-    /// The same with a token, which the reference does not check.
+    /// Starts a server with a token, which the reference does not check.
     pub(crate) fn start_with_token(
         machine: &Machine,
         subject: Subject,
@@ -137,7 +137,7 @@ impl Server {
         Self::listening(command)
     }
 
-    /// Runs a command that says where it listens, and waits until it has.
+    /// Runs a command that prints where it listens, and waits until it does.
     pub(crate) fn listening(mut command: Command) -> anyhow::Result<Self> {
         let mut child = command.stderr(Stdio::piped()).spawn()?;
         let mut stderr = BufReader::new(child.stderr.take().context("stderr is a pipe")?);
@@ -159,7 +159,7 @@ impl Server {
         })
     }
 
-    /// Begins to measure what it takes from now on.
+    /// Starts measuring its resources.
     pub(crate) fn meter(&self) -> anyhow::Result<Meter> {
         let process = self.child.id().to_string();
         let cpu = Stat::of(&process)?.own;
@@ -170,7 +170,7 @@ impl Server {
         })
     }
 
-    /// Returns the CPU time that its threads have taken, to the nanosecond.
+    /// Returns the CPU time that its threads have used, to the nanosecond.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
         let mut sum = 0;
         for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
@@ -181,7 +181,7 @@ impl Server {
         Ok(Duration::from_nanos(sum))
     }
 
-    /// The memory it holds, in KiB.
+    /// Returns its memory, in KiB.
     pub(crate) fn memory(&self) -> anyhow::Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:"));
@@ -189,7 +189,7 @@ impl Server {
         number.context("no VmRSS")?.parse().context("VmRSS")
     }
 
-    /// How many files it has open.
+    /// Returns the number of its open files.
     pub(crate) fn files(&self) -> anyhow::Result<usize> {
         Ok(fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
     }
@@ -202,7 +202,7 @@ impl Drop for Server {
     }
 }
 
-/// The arguments of a codechat server, with the bounds that the works would meet raised.
+/// Adds the arguments of a codechat server, with higher limits than the works reach.
 pub(crate) fn serve(command: &mut Command) {
     command
         .args(["serve", "--listen", "127.0.0.1:0", "--log", "error"])
@@ -210,7 +210,7 @@ pub(crate) fn serve(command: &mut Command) {
         .env("CODECHAT_MAX_CLIENTS", "1000000");
 }
 
-/// Measures a process from some moment on.
+/// A measurement of a process, from some moment on.
 pub(crate) struct Meter {
     process: String,
     start: Instant,
@@ -218,7 +218,7 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    /// What it has taken since then.
+    /// Returns the time and the CPU used since then.
     pub(crate) fn took(&self) -> anyhow::Result<Took> {
         Ok(Took {
             time: self.start.elapsed(),
@@ -227,14 +227,14 @@ impl Meter {
     }
 }
 
-/// How long something took, and how long it was on a core for that.
+/// The duration of something, and the CPU time that it used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Took {
     pub(crate) time: Duration,
     pub(crate) cpu: Duration,
 }
 
-/// Waits for a program that was started at `start` to end well.
+/// Waits for a program that was started at `start`, which must succeed.
 pub(crate) fn finish(mut child: Child, start: Instant) -> anyhow::Result<Took> {
     let before = Stat::of("self")?;
     let deadline = start + PATIENCE;
@@ -254,12 +254,12 @@ pub(crate) fn finish(mut child: Child, start: Instant) -> anyhow::Result<Took> {
     ensure!(status.success(), "the program failed: {status}");
     Ok(Took {
         time,
-        // Of all children that were waited for, and there is one at a time.
+        // The time of all children that were waited for, of which there is one at a time.
         cpu: after.children.saturating_sub(before.children),
     })
 }
 
-/// What `/proc/…/stat` tells about time (proc(5)).
+/// The times in `/proc/…/stat` (proc(5)).
 struct Stat {
     own: Duration,
     children: Duration,
@@ -267,7 +267,7 @@ struct Stat {
 
 impl Stat {
     fn of(process: &str) -> anyhow::Result<Self> {
-        /// Where `utime` stands after the name, which may hold anything but ends in a parenthesis.
+        /// The index of `utime` after the name, which may contain anything but ends with a parenthesis.
         const UTIME: usize = 11;
         let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
         let (_, fields) = stat.rsplit_once(')').context("no name in stat")?;

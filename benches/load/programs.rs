@@ -18,13 +18,12 @@ use crate::{
     table::{Figure, Unit, float},
 };
 
-/// The ID under which curl asks; the source knows only one stream.
+/// The ID that curl requests; the source knows only one stream.
 const ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
-/// A line that `send` reads has so many bytes, its end not counted.
+/// The length of a line that `send` reads, in bytes, without its end.
 const LINE_BYTES: usize = 100;
 const LINES_IN_A_WRITE: u64 = 500;
-/// How a stream is cut into chunks, and the rows of it: curl as it shows a stream live, and as it is
-/// fastest.
+/// How a stream is divided into chunks, and its rows: curl as it shows a stream live, and as it is fastest.
 const WATCH_ROWS: [(Chunks, [(&str, &str); 2]); 2] = [
     (
         Chunks::OfOneEvent,
@@ -42,7 +41,7 @@ const WATCH_ROWS: [(Chunks, [(&str, &str); 2]); 2] = [
     ),
 ];
 
-/// Reading a stream into a file: `codechat watch` against curl, as fast as the source can.
+/// Measures reading a stream into a file: `codechat watch` compared with curl, as fast as the source can write.
 pub(crate) fn watch(
     machine: &Machine,
     subject: Subject,
@@ -97,7 +96,7 @@ fn watch_chunks(
     Ok(figures)
 }
 
-/// Sees that a file holds the messages' texts, each once and in order.
+/// Checks that a file has the texts of the messages, each once and in order.
 fn check_lines(path: &Path, events: u64) -> anyhow::Result<()> {
     let mut lines = BufReader::new(File::open(path)?).lines();
     for index in 0..events {
@@ -119,8 +118,8 @@ fn into_file(mut command: Command, path: &Path) -> anyhow::Result<Took> {
     process::finish(command.spawn()?, start)
 }
 
-/// `codechat send` from a pipe, into a server whose stream nobody reads. The sender shares our core,
-/// since the server has its own; what feeds the pipe takes little of it.
+/// Measures `codechat send` from a pipe to a server whose stream nobody reads. The sender shares our core, since the
+/// server has its own; filling the pipe costs little.
 pub(crate) async fn send(
     machine: &Machine,
     server: &Server,
@@ -147,7 +146,7 @@ pub(crate) async fn send(
     let fed = feeder.join();
     fed.ok().context("the feeder panicked")??;
     let serving = meter.took()?;
-    // The number of one more message tells how many came before it.
+    // The number of one more message says how many came before it.
     let answer = control
         .ask(&publication(&id, "text/plain", "one more"))
         .await?;
@@ -164,7 +163,7 @@ pub(crate) async fn send(
     ])
 }
 
-/// How long it takes to say what it can do and to be ready, and how large the program is.
+/// Measures the time of `--help` and of a start, and the size of the program.
 pub(crate) fn start(
     machine: &Machine,
     subject: Subject,
@@ -175,7 +174,7 @@ pub(crate) fn start(
         Subject::Codechat => machine.codechat.clone(),
         Subject::Reference => std::env::current_exe()?,
     };
-    // Without taskset, which would be measured with it; there is nothing else to do meanwhile.
+    // Without taskset, which would be measured too; nothing else runs meanwhile.
     let command = || {
         let mut command = Command::new(&program);
         process::clear(&mut command);
@@ -211,7 +210,7 @@ pub(crate) fn start(
     Ok(figures)
 }
 
-/// The median time of an action, in milliseconds.
+/// Returns the median time of an action, in milliseconds.
 fn median(times: usize, mut act: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<f64> {
     let mut took: Vec<Duration> = Vec::new();
     for _ in 0..times {
@@ -235,7 +234,7 @@ fn is_there(program: &str) -> bool {
     there
 }
 
-/// A file of this run.
+/// Returns the path of a file of this run.
 fn scratch(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()))
 }

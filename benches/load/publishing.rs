@@ -1,4 +1,4 @@
-//! Works of publishers and subscribers: `fanout`, `publish8`, `publish32`, `ndjson`.
+//! Works with publishers and subscribers: `fanout`, `publish8`, `publish32`, `ndjson`.
 
 use std::{
     cell::{Cell, RefCell},
@@ -17,24 +17,24 @@ use crate::{
     tally::{Tally, text},
 };
 
-/// How long a message's text is, in bytes.
+/// The length of a message's text, in bytes.
 const TEXT_BYTES: usize = 120;
-/// How many messages one ndjson body carries.
+/// The number of messages in an NDJSON body.
 pub(crate) const BATCH: u64 = 500;
 const NDJSON_IDS: usize = 100;
 pub(crate) const NDJSON_PUBLISHERS: usize = 4;
 const FANOUT_SUBSCRIBERS: usize = 1_000;
 pub(crate) const FANOUT_PUBLISHERS: usize = 4;
-/// So many messages may be on their way to 1,000 subscribers: far below what would be lost, and far
-/// above what keeps a server busy.
+/// The number of messages that may be in transit to 1,000 subscribers: far fewer than would be lost, and far more than
+/// are needed to keep a server busy.
 const FANOUT_WINDOW: u64 = 64;
 const PUBLISH_IDS: usize = 1_000;
 
-/// Client IDs with subscribers, and who counts what those get.
+/// Client IDs with subscribers, and the counts of what these get.
 pub(crate) struct Readers {
     pub(crate) tally: Rc<Tally>,
     ids: Vec<String>,
-    /// Of each ID.
+    /// The number of subscribers of each ID.
     subscribers: usize,
 }
 
@@ -66,14 +66,13 @@ impl Readers {
         self.ids.iter().map(String::as_str)
     }
 
-    /// The number of deliveries that `messages` make.
+    /// Returns the number of deliveries of `messages`.
     pub(crate) fn deliveries(&self, messages: u64) -> u64 {
         messages * self.subscribers as u64
     }
 }
 
-/// One ID, 1,000 subscribers, single messages from `publishers`. Returns the middle one of the times that a publish took
-/// too.
+/// Sends single messages from `publishers` to one ID with 1,000 subscribers. Also returns the median time of a publish.
 pub(crate) async fn fanout(
     server: &Server,
     scale: Scale,
@@ -120,7 +119,7 @@ pub(crate) async fn fanout(
     Ok((figure, times[times.len() / 2]))
 }
 
-/// Single messages, one after the other on each of `publishers` connections, to 1,000 IDs in turn.
+/// Sends single messages, one after the other on each of `publishers` connections, to 1,000 IDs in turn.
 pub(crate) async fn publish(
     server: &Server,
     scale: Scale,
@@ -161,8 +160,8 @@ pub(crate) async fn singly(
     Ok(each * publishers as u64)
 }
 
-/// Bodies of 500 lines from four publishers, each to 25 IDs of its own in turn. The next body for an
-/// ID goes out when the one before it has been delivered, since the reference has no flow control.
+/// Sends bodies of 500 lines from four publishers, each to 25 IDs of its own in turn. The next body for an ID is sent
+/// when the one before it has been delivered, since the reference has no flow control.
 pub(crate) async fn ndjson(server: &Server, scale: Scale) -> anyhow::Result<Vec<Figure>> {
     let readers = Readers::open(server, NDJSON_IDS, 1).await?;
     let meter = server.meter()?;
@@ -176,7 +175,8 @@ pub(crate) async fn ndjson(server: &Server, scale: Scale) -> anyhow::Result<Vec<
     )])
 }
 
-/// Publishes `rounds` bodies to each ID, all of which have had as many messages before. Returns the number of messages.
+/// Publishes `rounds` bodies to each ID, all of which have received the same number of messages. Returns the number of
+/// messages.
 pub(crate) async fn in_batches(
     server: &Server,
     readers: &Readers,
@@ -212,7 +212,7 @@ pub(crate) async fn in_batches(
     Ok(rounds * BATCH * readers.ids.len() as u64)
 }
 
-/// Waits for all tasks, or the first that fails.
+/// Waits for all tasks, or for the first failure.
 pub(crate) async fn all(mut tasks: JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
     while let Some(ended) = tasks.join_next().await {
         ended.context("a task panicked")??;

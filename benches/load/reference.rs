@@ -1,8 +1,8 @@
-//! The yardstick: the same doors as a competent person writes them in a hundred lines, with
-//! `axum::serve`, axum's `Sse` and a `broadcast` for each client. Each event is built once, at publish.
+//! The reference: the same routes as in a plain server of a hundred lines, with `axum::serve`, axum's `Sse` and a
+//! `broadcast` for each client. Each event is built once, when it is published.
 //!
-//! It has what the works need and nothing that would slow it down: no replay, no resuming, no limits,
-//! no flow control. What a reader is too slow for is lost without a word.
+//! It has what the works need and nothing that would slow it down: no replay, no resuming, no limits, no flow control.
+//! What a reader is too slow for is lost silently.
 
 use std::{
     borrow::Cow,
@@ -35,7 +35,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-/// The longest body of one message.
+/// Upper bound of the body of one message, in bytes.
 const BODY_BYTES: usize = 64 * 1024;
 
 #[derive(Clone)]
@@ -51,7 +51,7 @@ struct Channel {
 
 impl App {
     fn channel(&self, id: Uuid) -> Result<Arc<Channel>, StatusCode> {
-        let channels = self.channels.read().expect("nothing panics under it");
+        let channels = self.channels.read().expect("no holder of the lock panics");
         channels.get(&id).cloned().ok_or(StatusCode::NOT_FOUND)
     }
 }
@@ -63,7 +63,7 @@ impl Channel {
             .id(id.to_string())
             .event("debug")
             .data(text);
-        // An error only says that nobody reads.
+        // An error only means that nobody reads.
         let _ = self.events.send(event);
         id
     }
@@ -97,13 +97,13 @@ async fn connect(State(app): State<App>) -> Json<Value> {
         events: broadcast::Sender::new(app.capacity),
         count: AtomicU64::new(0),
     };
-    let mut channels = app.channels.write().expect("nothing panics under it");
+    let mut channels = app.channels.write().expect("no holder of the lock panics");
     channels.insert(id, Arc::new(channel));
     Json(json!({ "clientId": id }))
 }
 
 async fn stop(State(app): State<App>, Path(id): Path<Uuid>) -> &'static str {
-    let mut channels = app.channels.write().expect("nothing panics under it");
+    let mut channels = app.channels.write().expect("no holder of the lock panics");
     channels.remove(&id);
     "Debug message stream stopped."
 }
@@ -187,7 +187,7 @@ async fn publish_lines(channel: &Channel, body: Body) -> Result<(u64, u64), Stat
     Ok((last, accepted))
 }
 
-/// A message in JSON: its text, or an object with it.
+/// A message in JSON: its text, or an object that contains it.
 #[derive(Deserialize)]
 struct Message<'a> {
     #[serde(borrow)]

@@ -1,17 +1,17 @@
-//! A server that streams as fast as anybody reads: it measures readers. It knows `connect`, `stop`
-//! and one stream, of which everybody gets all, from the greeting to the end.
+//! A server that streams as fast as its clients read, to measure readers. It has `connect`, `stop` and one stream,
+//! which every client gets from the greeting to the end.
 
 use std::{
     io::{self, BufRead, BufReader, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
 };
 
-/// How long a message's text is, in bytes.
+/// The length of a message's text, in bytes.
 const TEXT_BYTES: usize = 120;
-/// The first message's number, so that all have as many digits.
+/// The number of the first message, so that all numbers have the same length.
 const FIRST: u64 = 1_000_000;
 const DIGITS: usize = 7;
-/// So much is written at once.
+/// The length of one write, in bytes.
 const WRITE_BYTES: usize = 64 * 1024;
 
 const CONNECTED: &str = r#"{"clientId":"3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b","streamUrl":"/api/v1/sse/debug/3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b","publishUrl":"","stopUrl":"","idleTimeoutSeconds":900}"#;
@@ -28,29 +28,29 @@ enum Format {
     Json = 1,
 }
 
-/// What stands in one chunk of the stream.
+/// The content of one chunk of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Chunks {
-    /// One event, as most servers do it: axum's `Sse`, Spring's `SseEmitter`.
+    /// One event, as most servers write it: axum's `Sse`, Spring's `SseEmitter`.
     OfOneEvent,
-    /// All that is written at once, as codechat's own server does under load.
+    /// Everything that is written at once, as codechat's own server does under load.
     OfAWrite,
 }
 
-/// Serves a stream of so many events from a thread of its own, for as long as this program runs.
+/// Serves a stream of `events` from a thread of its own, for as long as this program runs.
 pub(crate) fn start(events: u64, chunks: Chunks) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            // A reader that goes away is its own affair, and shows in what it wrote.
+            // A reader that disconnects shows in its own output.
             std::thread::spawn(move || converse(stream, events, chunks));
         }
     });
     Ok(address)
 }
 
-/// What the message of this number says.
+/// Returns the text of the message with this number.
 pub(crate) fn text(index: u64) -> String {
     format!(
         "~{:0DIGITS$}{:.>2$}",
@@ -60,7 +60,7 @@ pub(crate) fn text(index: u64) -> String {
     )
 }
 
-/// How many bytes the stream has in text, without the heads.
+/// Returns the length of the stream in text format, without heads.
 pub(crate) fn stream_bytes(events: u64) -> u64 {
     let around = GREETING[Format::Text as usize].len() + END.len();
     around as u64 + events * frame(Format::Text).len() as u64
@@ -103,7 +103,7 @@ fn answer(stream: &mut TcpStream, kind: &str, body: &str) -> io::Result<()> {
     )
 }
 
-/// Writes the whole stream. What is written at once is made once; then only the numbers in it change.
+/// Writes the whole stream. The bytes of one write are built once; then only the numbers in them change.
 fn blast(stream: &mut TcpStream, format: Format, events: u64, chunks: Chunks) -> io::Result<()> {
     let name = if format == Format::Json {
         "json"
@@ -143,7 +143,7 @@ fn blast(stream: &mut TcpStream, format: Format, events: u64, chunks: Chunks) ->
     stream.write_all(b"0\r\n\r\n")
 }
 
-/// The first event's frame.
+/// Returns the frame of the first event.
 fn frame(format: Format) -> Vec<u8> {
     let (id, text) = (format!("{FIRST}-1732262400123"), text(0));
     let data = match format {

@@ -1,21 +1,21 @@
-//! What was measured, and the table of it.
+//! The measured figures, and their table.
 
 use std::time::Duration;
 
 use crate::process::Took;
 
-/// One number of one work.
+/// One figure of one work.
 #[derive(Clone, Debug)]
 pub(crate) struct Figure {
-    /// The row it stands in.
+    /// The name of its row.
     pub(crate) row: &'static str,
     pub(crate) value: f64,
     pub(crate) unit: Unit,
-    /// What one message cost the process under test.
+    /// The CPU time of one message in the measured process.
     pub(crate) cpu: Option<Duration>,
 }
 
-/// What a number counts.
+/// The unit of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     /// More is better.
@@ -40,7 +40,7 @@ impl Unit {
 }
 
 impl Figure {
-    /// A number without a cost.
+    /// Creates a figure without a cost.
     pub(crate) fn new(row: &'static str, value: f64, unit: Unit) -> Self {
         Self {
             row,
@@ -50,7 +50,7 @@ impl Figure {
         }
     }
 
-    /// `count` of `what`, and what they took in all.
+    /// Creates the rate of `count` of `what` in the time that they took.
     pub(crate) fn rate(row: &'static str, what: &'static str, count: u64, took: Took) -> Self {
         Self {
             row,
@@ -61,13 +61,13 @@ impl Figure {
     }
 }
 
-/// A count as a number to reckon with; counts here are far below 2^52.
+/// Returns a count as a number to calculate with.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
 pub(crate) fn float(count: u64) -> f64 {
     count as f64
 }
 
-/// The middle one of several measurements of the same figure.
+/// Returns the middle one of several measurements of the same figures.
 pub(crate) fn middle(mut rounds: Vec<Vec<Figure>>) -> Vec<Figure> {
     let Some(mut middle) = rounds.pop() else {
         return Vec::new();
@@ -94,7 +94,7 @@ pub(crate) fn head() {
     );
 }
 
-/// Prints the rows of one work. A row that has no reference lacks the ratio.
+/// Prints the rows of one work. A row without a reference has no ratio.
 pub(crate) fn rows(codechat: &[Figure], reference: &[Figure]) {
     for ours in codechat {
         let theirs = reference.iter().find(|it| it.row == ours.row);
@@ -123,7 +123,7 @@ fn cost(cpu: Duration) -> String {
     format!("{:.2}", cpu.as_secs_f64() * 1e6)
 }
 
-/// A number with as many digits as say something, its thousands apart.
+/// Formats a number with three or more digits, its thousands separated.
 pub(crate) fn number(value: f64) -> String {
     if value < 100.0 {
         return format!("{value:.2}");

@@ -1,7 +1,7 @@
-//! Subscribers, and the counting of what they get.
+//! Subscribers, and the counts of what they get.
 //!
-//! Every message has one byte in it that stands nowhere else in a stream, in its heads or between its
-//! chunks. So deliveries are counted by counting that byte, wherever reads and chunks begin and end.
+//! Every message contains one byte that occurs nowhere else in a stream, its heads or its chunks. So deliveries are
+//! counted by counting that byte, wherever reads and chunks begin and end.
 
 use std::{
     cell::{Cell, RefCell},
@@ -16,19 +16,19 @@ use tokio::{net::TcpStream, sync::Notify, task::spawn_local, time::timeout};
 
 use crate::http::Connection;
 
-/// Stands once in each message and nowhere else.
+/// Occurs once in each message and nowhere else.
 pub(crate) const MARK: u8 = b'~';
-/// All subscribers read into one buffer of so many bytes, since they do so in one thread.
+/// Length of the buffer in bytes, which all subscribers share, since they read in one thread.
 const BUFFER: usize = 256 * 1024;
-/// Without a delivery for so long, the rest is taken for lost.
+/// Time without a delivery after which the rest counts as lost.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A text of `length` bytes with its mark.
+/// Returns a text of `length` bytes with its mark.
 pub(crate) fn text(length: usize) -> String {
     format!("{}{:.>width$}", char::from(MARK), "", width = length - 1)
 }
 
-/// What all subscribers have got.
+/// The deliveries to all subscribers.
 pub(crate) struct Tally {
     /// Deliveries of each channel.
     channels: Vec<Cell<u64>>,
@@ -55,24 +55,24 @@ impl Tally {
         self.changed.notify_waiters();
     }
 
-    /// How many deliveries there were.
+    /// Returns the number of deliveries.
     pub(crate) fn total(&self) -> u64 {
         self.total.get()
     }
 
-    /// Waits until a channel has had so many deliveries.
+    /// Waits until a channel has had `deliveries`.
     pub(crate) async fn reach(&self, channel: usize, deliveries: u64) -> anyhow::Result<()> {
         self.wait(deliveries, || self.channels[channel].get()).await
     }
 
-    /// Waits until all together have had so many, and sees that there are not more.
+    /// Waits until all channels together have had `deliveries`, and checks that there are no more.
     pub(crate) async fn complete(&self, deliveries: u64) -> anyhow::Result<()> {
         self.wait(deliveries, || self.total.get()).await?;
-        // What comes twice would come now.
+        // A repeated delivery would arrive now.
         tokio::time::sleep(Duration::from_millis(20)).await;
         let total = self.total.get();
         if total > deliveries {
-            bail!("{total} deliveries came where {deliveries} were due");
+            bail!("{total} deliveries arrived instead of {deliveries}");
         }
         Ok(())
     }
@@ -86,12 +86,12 @@ impl Tally {
             let total = self.total.get();
             let changed = timeout(PATIENCE, self.changed.notified()).await;
             if changed.is_err() && self.total.get() == total {
-                bail!("{now} of {deliveries} deliveries came");
+                bail!("{now} of {deliveries} deliveries arrived");
             }
         }
     }
 
-    /// Opens a subscriber of `id`, whose deliveries count for `channel`. Returns once it is greeted.
+    /// Opens a subscriber of `id`, whose deliveries count for `channel`. Returns once it has its greeting.
     pub(crate) async fn subscribe(
         self: &Rc<Self>,
         server: SocketAddr,
@@ -109,7 +109,7 @@ impl Tally {
     }
 }
 
-/// Hands on all that comes, until the stream ends.
+/// Passes on everything read, until the stream ends.
 pub(crate) async fn read(
     stream: &TcpStream,
     buffer: &RefCell<Box<[u8]>>,

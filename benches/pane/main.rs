@@ -1,7 +1,7 @@
-//! The pane on a real stream, in a terminal that takes whatever is written: whether a flood is lost,
-//! how soon a key shows in it, what the messages take of memory, and what it costs at rest.
+//! The pane on a real stream, in a terminal that reads everything at once: whether a flood is lost, how soon a key has
+//! an effect, how much memory the messages need, and the cost at rest.
 //!
-//! `cargo bench --bench pane`; `-- --seconds 2` is a short form. It prints, and fails on a loss.
+//! `cargo bench --bench pane`; `-- --seconds 2` is a short form. It prints the figures, and fails on a loss.
 
 use std::{
     io::{Read, Write},
@@ -21,11 +21,11 @@ use codechat::internal::{
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use tokio::{net::TcpListener, time};
 
-/// Messages in a second of the flood, and how many are published at once.
+/// Messages per second of the flood, and messages per publish.
 const RATE: u32 = 100_000;
 const BATCH: u32 = 500;
 const TEXT_BYTES: usize = 100;
-/// How often a key is pressed in the flood.
+/// The time between two keys in the flood.
 const KEYS_EVERY: Duration = Duration::from_millis(250);
 const REST: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -59,7 +59,7 @@ impl Pane {
             while let Ok(read @ 1..) = output.read(&mut bytes) {
                 shown
                     .lock()
-                    .expect("nothing panics")
+                    .expect("no holder of the lock panics")
                     .process(&bytes[..read]);
             }
         });
@@ -74,7 +74,7 @@ impl Pane {
     fn text(&self) -> String {
         self.parser
             .lock()
-            .expect("nothing panics")
+            .expect("no holder of the lock panics")
             .screen()
             .contents()
     }
@@ -84,7 +84,7 @@ impl Pane {
         Ok(self.keys.flush()?)
     }
 
-    /// Waits for a text; says how long it took.
+    /// Waits for a text; returns how long it took.
     async fn shows(&self, text: &str) -> anyhow::Result<Duration> {
         let begin = Instant::now();
         while !self.text().contains(text) {
@@ -102,7 +102,7 @@ impl Pane {
         self.child.process_id().unwrap_or_default()
     }
 
-    /// Its resident memory in KiB.
+    /// Returns its resident memory, in KiB.
     fn memory(&self) -> anyhow::Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
         let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:"));
@@ -110,7 +110,7 @@ impl Pane {
         Ok(number.context("no VmRSS")?.parse()?)
     }
 
-    /// The time on a core that it has had, in ticks of 10 ms.
+    /// Returns its CPU time, in ticks of 10 ms.
     fn ticks(&self) -> anyhow::Result<u64> {
         const USER: usize = 11;
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()))?;
@@ -127,7 +127,7 @@ impl Drop for Pane {
     }
 }
 
-/// Publishes at a steady rate for so long; says how many there were.
+/// Publishes at a steady rate for `seconds`; returns the number of messages.
 async fn flood(hub: Hub, id: ClientId, seconds: u32) -> anyhow::Result<u64> {
     let mut due = time::interval(Duration::from_secs(1) * BATCH / RATE);
     let mut sent = 0;
@@ -144,7 +144,7 @@ async fn flood(hub: Hub, id: ClientId, seconds: u32) -> anyhow::Result<u64> {
 }
 
 async fn measure(seconds: u32) -> anyhow::Result<()> {
-    // A log with room for a second of it: what is measured is the pane, not the log's bound.
+    // A log with room for a second of it: the pane is measured, not the log's bound.
     let log = LogLimits::new().messages(RATE as usize).bytes(64 << 20);
     let hub = Hub::new(Limits::new().log(log));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -179,31 +179,31 @@ async fn measure(seconds: u32) -> anyhow::Result<()> {
     println!(
         "flood: {sent} messages at {RATE}/s, none lost, the last shown {late:.1?} after it was sent"
     );
-    println!("key echo in the flood: {slowest:.1?} at the most (asked: 50 ms)");
+    println!("key echo in the flood: {slowest:.1?} at most (goal: 50 ms)");
     let full = pane.memory()?;
     let taken = full.saturating_sub(empty) / 1024;
-    println!("memory for the newest 200,000 of {TEXT_BYTES} B: {taken} MiB (asked: 64)");
+    println!("memory for the newest 200,000 of {TEXT_BYTES} B: {taken} MiB (goal: 64)");
 
     let before = pane.ticks()?;
     time::sleep(REST).await;
     let ticks = pane.ticks()? - before;
     println!(
-        "at rest: {} ms on a core in {REST:.0?}, while the ages on screen count",
+        "at rest: {} ms of CPU in {REST:.0?}, while the ages on screen change",
         ticks * 10
     );
-    ensure!(hub.stop(id), "the stream has ended before");
+    ensure!(hub.stop(id), "the stream has already ended");
     pane.shows("ended").await?;
     let before = pane.ticks()?;
     time::sleep(REST).await;
     let ticks = pane.ticks()? - before;
-    println!("after the end: {} ms in {REST:.0?} (asked: 0)", ticks * 10);
+    println!("after the end: {} ms in {REST:.0?} (goal: 0)", ticks * 10);
     Ok(())
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     let args: Vec<_> = std::env::args().skip(1).collect();
     if !cfg!(target_os = "linux") || !args.iter().any(|it| it == "--bench") {
-        println!("run this by `cargo bench --bench pane`, on Linux");
+        println!("run this with `cargo bench --bench pane`, on Linux");
         return Ok(ExitCode::SUCCESS);
     }
     let seconds = args.iter().skip_while(|it| *it != "--seconds").nth(1);

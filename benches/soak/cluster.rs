@@ -1,5 +1,5 @@
-//! The soak of several servers: three behind nginx, and a store that is stopped, restarted, replaced by its replica, and
-//! whose connections are cut.
+//! The soak of several servers: three behind nginx, and a store that is stopped, restarted, replaced by its replica,
+//! and whose connections are cut.
 
 use std::{
     env, fs,
@@ -26,14 +26,14 @@ use super::{
 };
 
 const NODES: usize = 3;
-/// The longest time between the beginnings of two faults.
+/// Upper bound of the time between the beginnings of two faults.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long the store is stopped: longer than one answer may take, shorter than a publisher waits.
 const STILL: Duration = Duration::from_millis(1500);
-/// The pause between two looks at what has yet to happen.
+/// The pause between two polls.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// What happens, in turn.
+/// The faults, which happen in turn.
 const FAULTS: [Fault; 6] = [
     Fault::StoreStands,
     Fault::NodeIsKilled,
@@ -46,16 +46,16 @@ const FAULTS: [Fault; 6] = [
 #[derive(Clone, Copy, Debug)]
 enum Fault {
     StoreStands,
-    /// With all it had.
+    /// With all its messages.
     StoreRestarts,
-    /// Without loss: what a failover loses, watchers that have not read it are not told.
+    /// Without a loss: watchers that have not read what a failover loses get no gap.
     ReplicaIsPromoted,
     ConnectionsAreCut,
     NodeIsKilled,
     NodeEnds,
 }
 
-/// Lets all of it work for this time, and counts. `None` if redis-server or nginx is not here.
+/// Runs the soak for this time, and counts. Returns `None` if redis-server or nginx is not installed.
 pub(crate) async fn soak(codechat: &str, time: Duration) -> Option<Tally> {
     let mut cluster = Cluster::start(codechat).await?;
     let addresses: Vec<_> = cluster.nodes.iter().map(|it| it.address).collect();
@@ -96,11 +96,11 @@ pub(crate) async fn soak(codechat: &str, time: Duration) -> Option<Tally> {
 struct Cluster {
     codechat: String,
     nodes: Vec<Server>,
-    /// The store that runs.
+    /// The running store.
     store: Redis,
-    /// Where it listens for its replicas.
+    /// The port where it listens for its replicas.
     port: u16,
-    /// The first store, once it is gone: its socket leads to the one that runs.
+    /// The first store, once it has ended: its socket leads to the running one.
     first: Option<Redis>,
     flags: Vec<String>,
 }
@@ -125,7 +125,7 @@ impl Cluster {
         Some(cluster)
     }
 
-    /// Does it, and waits until it is over. Returns whether a server panicked.
+    /// Causes a fault, and waits until it is over. Returns whether a server panicked.
     async fn suffer(&mut self, fault: Fault) -> bool {
         match fault {
             Fault::StoreStands => {
@@ -159,13 +159,13 @@ impl Cluster {
         panicked
     }
 
-    /// Has a new replica take the store's place.
+    /// Replaces the store by a new replica.
     async fn promote(&mut self) {
         let port = free_port();
-        let replica = redis(port).expect("it was here before");
+        let replica = redis(port).expect("redis-server is installed");
         replica.ask(&format!("REPLICAOF 127.0.0.1 {}", self.port));
         until(|| self.store.ask(&format!("FAILOVER TO 127.0.0.1 {port}")) == "+OK").await;
-        // A replica takes no writes.
+        // A replica accepts no writes.
         until(|| replica.ask("DEL nothing") == ":0").await;
         replica.take_over(self.first.as_ref().unwrap_or(&self.store));
         let mut before = std::mem::replace(&mut self.store, replica);
@@ -175,7 +175,7 @@ impl Cluster {
     }
 }
 
-/// A store that keeps all on disk before it answers.
+/// Starts a store that keeps everything on disk before it answers.
 fn redis(port: u16) -> Option<Redis> {
     let port = port.to_string();
     let listen = ["--bind", "127.0.0.1", "--port", &port];
@@ -184,8 +184,8 @@ fn redis(port: u16) -> Option<Redis> {
 }
 
 fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
-    listener.local_addr().expect("it has one").port()
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.local_addr().expect("it has an address").port()
 }
 
 async fn until(is_so: impl Fn() -> bool) {
@@ -194,7 +194,9 @@ async fn until(is_so: impl Fn() -> bool) {
             sleep(LOOK).await;
         }
     };
-    timeout(CATCH_UP, becomes_so).await.expect("it happens");
+    timeout(CATCH_UP, becomes_so)
+        .await
+        .expect("it becomes so in time");
 }
 
 /// nginx in front of all nodes.

@@ -1,5 +1,5 @@
-//! A server under publishers, watchers, faults of the network, slow readers and restarts, for as long
-//! as it is told, and a count of everything.
+//! A server with publishers, watchers, network faults, slow readers and restarts, for a given time, and a count of
+//! everything.
 //!
 //! ```text
 //! cargo bench --bench soak                      # three minutes
@@ -7,10 +7,10 @@
 //! cargo bench --bench soak -- cluster           # three servers and a store; needs redis-server and nginx
 //! ```
 //!
-//! It fails where anything was lost without a word, or came twice or in another order on one server.
-//! What a restart does is allowed: what was in its memory is gone, which watchers are told, and what
-//! it had not acknowledged is sent again. Of the memory, the first number is that of a server which has
-//! just begun, the second that of the last one after its work.
+//! It fails if anything was lost without a gap, or came twice or in another order on one server. The effects of a
+//! restart are allowed: what was in the server's memory is lost, which watchers are told, and what it had not
+//! acknowledged is sent again. The first figure of the memory is that of a new server, the second that of the last one
+//! at the end.
 
 #[path = "../../tests/support/chance.rs"]
 mod chance;

@@ -1,4 +1,4 @@
-//! The soak itself: a server that is restarted now and then, and clients of it.
+//! The soak itself: a server that is restarted now and then, and its clients.
 
 use std::{
     fs,
@@ -39,14 +39,14 @@ use super::{
 
 pub(crate) const CLIENTS: u64 = 6;
 const HEARTBEAT: Duration = Duration::from_millis(400);
-/// A restart comes after so much of the whole time, in parts of it.
+/// The number of servers, one after the other, between which the time is divided.
 const LIVES: u32 = 4;
 const LAST: &str = "the last message";
-/// So long one try, or the catching up at the end, may take.
+/// Upper bound of the time of one attempt.
 const TRY: Duration = Duration::from_secs(2);
 pub(crate) const CATCH_UP: Duration = Duration::from_mins(2);
 
-/// Lets all of it work for so long, and counts.
+/// Runs the soak for `time`, and counts.
 pub(crate) async fn soak(codechat: &str, time: Duration) -> Tally {
     let mut server = Server::start(codechat, "127.0.0.1:0", &[]).await;
     let mut tally = Tally::default();
@@ -75,7 +75,7 @@ pub(crate) async fn soak(codechat: &str, time: Duration) -> Tally {
     tally
 }
 
-/// One client ID with its publishers and watchers.
+/// Runs one client ID with its publishers and watchers.
 pub(crate) async fn channel(
     server: SocketAddr,
     id: ClientId,
@@ -88,10 +88,10 @@ pub(crate) async fn channel(
         let faults = Faults {
             seed: chance.next(),
             connections: u64::MAX,
-            // Each connection brings something, so that nobody has to wait ever longer.
+            // Each connection carries something, so that the waits do not grow.
             spared: 2000,
             bits: 17,
-            // What was refused for want of a watcher is sent again under another key.
+            // What was refused because of a missing watcher is sent again under another key.
             replays: false,
         };
         let proxy = FaultProxy::start(server, faults).await;
@@ -102,7 +102,7 @@ pub(crate) async fn channel(
     let mut watchers = JoinSet::new();
     for pause in [0, 0, 20] {
         let client = behind_faults(&mut chance).await;
-        // Only who has begun to read can lose something.
+        // Only a watcher that has begun to read can lose something.
         let (feed, book) = greeted(&client, id).await;
         let pause = Duration::from_millis(pause);
         watchers.spawn(watch(feed, book, pause, Arc::clone(&is_over)));
@@ -132,14 +132,14 @@ pub(crate) fn client(url: &str) -> Client {
     Client::new(url.parse().expect("a URL"), options).expect("a client")
 }
 
-/// A feed that has had its greeting.
+/// Returns a feed after its greeting.
 async fn greeted(client: &Client, id: ClientId) -> (Feed, Book) {
     let options = subscribe::SubscribeOptions::new().wait(true);
     let mut feed = client.subscribe(id, options);
     let mut book = Book::default();
     loop {
-        let update = feed.next().await.expect("the feed goes on");
-        let update = update.expect("the feed goes on");
+        let update = feed.next().await.expect("the feed continues");
+        let update = update.expect("the feed continues");
         let is_message = matches!(update, Update::Message(_));
         book.note(update);
         if is_message {
@@ -148,11 +148,11 @@ async fn greeted(client: &Client, id: ClientId) -> (Feed, Book) {
     }
 }
 
-/// Reads to the last message, with a pause after each until all is over: what is on its way in the
-/// sockets' buffers by then would take minutes at that pace.
+/// Reads to the last message, with a pause after each until all is over: what is still in the sockets' buffers by then
+/// would take minutes at that pace.
 async fn watch(mut feed: Feed, mut book: Book, pause: Duration, is_over: Arc<AtomicBool>) -> Book {
     while let Some(update) = feed.next().await {
-        let update = update.expect("the feed goes on");
+        let update = update.expect("the feed continues");
         let is_last = matches!(&update, Update::Message(it) if it.message.text == LAST);
         book.note(update);
         if is_last {
@@ -165,7 +165,8 @@ async fn watch(mut feed: Feed, mut book: Book, pause: Duration, is_over: Arc<Ato
     book
 }
 
-/// After a restart the ID is not known until its watchers are back; a balancer may find no server.
+/// Returns whether a refusal is temporary: after a restart an ID is unknown until its watchers are back, and a balancer
+/// may find no server.
 fn is_passing(status: u16) -> bool {
     matches!(status, 404 | 408 | 429 | 502 | 503 | 504)
 }
@@ -241,7 +242,7 @@ async fn publish_bodies(
     ("bodies".into(), sent)
 }
 
-/// The server as a process of its own.
+/// A server in a process of its own.
 pub(crate) struct Server {
     process: Child,
     pub(crate) address: SocketAddr,
@@ -265,7 +266,10 @@ impl Server {
             let line = lines.next_line().await.expect("stderr can be read");
             let line = line.expect("the server says where it listens");
             if let Some((_, rest)) = line.split_once("listening on http://") {
-                let address = rest.split(';').next().expect("there is always one");
+                let address = rest
+                    .split(';')
+                    .next()
+                    .expect("split returns at least one part");
                 break address.parse().expect("an address");
             }
         };
@@ -283,7 +287,7 @@ impl Server {
         }
     }
 
-    /// Ends it, every other time without a word, and starts another in its place. Whether it panicked.
+    /// Ends the server, every other time by SIGKILL, and starts another in its place. Returns whether it panicked.
     async fn restart(&mut self, codechat: &str, life: u32) -> bool {
         let panicked = self
             .end(if life.is_multiple_of(2) {
@@ -300,7 +304,7 @@ impl Server {
         let pid = self.process.id().expect("it runs").to_string();
         let mut kill = Command::new("kill");
         kill.args([&format!("-{signal}"), &pid]);
-        kill.status().await.expect("kill is there");
+        kill.status().await.expect("kill is installed");
         self.process.wait().await.expect("it ends");
         self.panicked.load(Ordering::Relaxed)
     }

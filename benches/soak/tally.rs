@@ -1,4 +1,4 @@
-//! What a soak counts, and how it is told from what watchers see.
+//! The counts of a soak, from what watchers see.
 
 use std::{collections::HashMap, fmt};
 
@@ -7,29 +7,29 @@ use codechat::internal::{
     event::{EventId, Gap},
 };
 
-/// What was sent, and what became of it. All but `sent` is summed over the watchers.
+/// What was sent, and its fate. All but `sent` is summed over the watchers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) sent: u64,
     pub(crate) received: u64,
-    /// Told by gaps with numbers.
+    /// Lost, and reported by gaps with numbers.
     pub(crate) announced: u64,
     /// Gaps without numbers: the server was restarted, or the store lost something.
     pub(crate) unknown_gaps: u64,
     pub(crate) unannounced: u64,
     pub(crate) duplicated: u64,
     pub(crate) reordered: u64,
-    /// Sent again since a restart came before the acknowledgement.
+    /// Sent again because a restart came before the acknowledgement.
     pub(crate) repeated: u64,
     pub(crate) reconnects: u64,
     pub(crate) restarts: u64,
-    /// The server's memory in KiB, at the start and at the end, where the system tells.
+    /// The server's memory in KiB, at the start and at the end, if the system reports it.
     pub(crate) memory: [Option<u64>; 2],
     pub(crate) panicked: bool,
 }
 
 impl Tally {
-    /// Whether what must not happen has not happened.
+    /// Returns whether nothing happened that must not.
     pub(crate) fn is_good(&self) -> bool {
         let faults = self.unannounced + self.duplicated + self.reordered;
         faults == 0 && !self.panicked && self.sent > 0 && self.received > 0
@@ -71,13 +71,13 @@ impl fmt::Display for Tally {
     }
 }
 
-/// One watcher's book.
+/// The record of one watcher.
 #[derive(Debug, Default)]
 pub(crate) struct Book {
     pub(crate) tally: Tally,
-    /// Counts the servers that it has seen.
+    /// The number of restarts that it has seen.
     life: u32,
-    /// The next message's number in the channel, where it is known.
+    /// The number of the next message in the channel, if it is known.
     next: Option<u64>,
     publishers: HashMap<String, Track>,
 }
@@ -85,14 +85,14 @@ pub(crate) struct Book {
 /// What is known of one publisher's messages, which it numbers from 0.
 #[derive(Debug, Default)]
 struct Track {
-    /// In which server's life each came, or was announced as lost.
+    /// During which server's life each message came, or was reported as lost.
     came: Vec<u32>,
-    /// Whether something was announced as lost since the last one.
+    /// Whether a loss was reported since the last message.
     gap: bool,
 }
 
 impl Book {
-    /// Takes down what a watcher sees; a message's text begins with its publisher and its number.
+    /// Records an update; a message's text begins with its publisher and its number.
     pub(crate) fn note(&mut self, update: Update) {
         match update {
             Update::Message(it) if it.message.system => {}
@@ -165,7 +165,7 @@ impl Book {
         track.gap = false;
     }
 
-    /// Closes the book: so many messages of each publisher were acknowledged.
+    /// Completes the record: `sent` has the number of acknowledged messages of each publisher.
     pub(crate) fn close(mut self, sent: &[(String, usize)]) -> Tally {
         for (name, count) in sent {
             let (came, gap) = self.publishers.get(name).map_or(

@@ -1,4 +1,4 @@
-// What every row needs: the server, the browser, the two pages, and who publishes.
+// What all rows share: the server, the browser, the two pages, and a publisher.
 
 import { spawn } from "node:child_process";
 import { createServer } from "node:http";
@@ -10,7 +10,7 @@ import { NAIVE } from "./naive.js";
 const { chromium } = createRequire(new URL("../../tests/viewer/package.json", import.meta.url))("playwright-core");
 const BINARY = process.env.CODECHAT ?? new URL("../../target/release/codechat", import.meta.url).pathname;
 const API = "api/v1/sse";
-/** After so long without an answer a page is dead, in ms. */
+/** Time without an answer after which a page counts as dead, in ms. */
 export const PATIENCE = 15_000;
 
 /** Starts a server that keeps more than any row publishes at once. @param {string} origin of the naive page */
@@ -29,7 +29,7 @@ async function serve(origin) {
   throw new Error(`${BINARY} does not listen`);
 }
 
-/** Serves the naive page at `/`, and at `/empty` one that only says a word. */
+/** Serves the naive page at `/`, and a page with a single word at `/empty`. */
 async function serveNaive() {
   const server = createServer(({ url }, response) => {
     response.setHeader("Content-Type", "text/html; charset=utf-8");
@@ -56,7 +56,7 @@ export async function openBench() {
       const response = await fetch(`${server.url}/${API}/connect`);
       return (await response.json()).clientId;
     },
-    /** The address that shows a client's messages. */
+    /** Returns the address that shows a client's messages. */
     address: (subject, id) => (subject === "page" ? `${server.url}/#${id}` : `${naive.url}/#${server.url}/${API}/debug/${id}`),
     /** Opens an address in a tab with a profile of its own. With `isMeasured`, its frames, keys and tasks are measured. */
     async open(address, isMeasured = true) {
@@ -82,7 +82,7 @@ export async function openBench() {
   };
 }
 
-/** What a promise becomes, or `undefined` if that takes too long or fails. @template T @param {Promise<T>} promise */
+/** Returns the value of a promise, or `undefined` if it takes too long or fails. @template T @param {Promise<T>} promise */
 export function within(promise, limit = PATIENCE) {
   let timer;
   const late = new Promise((resolve) => (timer = setTimeout(resolve, limit)));
@@ -91,7 +91,7 @@ export function within(promise, limit = PATIENCE) {
     .finally(() => clearTimeout(timer));
 }
 
-/** Messages `from` to `to` of 110 bytes. One in a hundred has the word "needle", and the pattern `(a+)+$` hangs in each. */
+/** Returns messages `from` to `to` of 110 bytes. One in a hundred has the word "needle"; the pattern `(a+)+$` hangs in each. */
 export function messages(from, to) {
   return Array.from({ length: to - from }, (_, at) => {
     const number = from + at;
@@ -102,7 +102,7 @@ export function messages(from, to) {
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** The value below which this part of the values lies. */
+/** Returns the value below which this part of the values lies. */
 export function quantile(values, part) {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? NaN;

@@ -1,16 +1,16 @@
-// The rows in which little or nothing comes.
+// The rows in which few or no messages arrive.
 
 import { PATIENCE, quantile, sleep } from "./bench.js";
 import { openTab } from "./tab.js";
 
-/** The middle one of so many loads counts. */
+/** The number of loads, whose middle one counts. */
 const LOADS = 9;
 const QUIET = 20;
 
 const ms = (value) => `${Math.round(value)} ms`;
 const middle = (values) => quantile(values, 0.5);
 
-/** Runs in the page before its scripts: `shown` says when the state says "live" for the first time, after `since`. */
+/** Runs in the page before its scripts: `liveAt` is the time at which the state is "live" for the first time. */
 const LIVE = `addEventListener("DOMContentLoaded", () => {
   const look = () => {
     if (/live/.test(document.getElementById("state")?.textContent)) globalThis.liveAt ??= performance.now();
@@ -19,7 +19,7 @@ const LIVE = `addEventListener("DOMContentLoaded", () => {
   look();
 });`;
 
-/** When a page that is being loaded painted first, and was live. */
+/** Returns the times of the first paint of a page that is being loaded, and of its being live. */
 async function times(tab, hasState) {
   const result = await tab.waitForFunction((hasState) => {
     const paint = performance.getEntriesByName("first-contentful-paint")[0]?.startTime;
@@ -29,7 +29,7 @@ async function times(tab, hasState) {
   return result.jsonValue();
 }
 
-/** Loads an address in a profile of its own, and again, with what the first load left in the cache. */
+/** Loads an address in a profile of its own, and again, with the cache of the first load. */
 async function load(bench, address, hasState) {
   const tab = await bench.open("about:blank", false);
   await tab.addInitScript(LIVE);
@@ -48,7 +48,7 @@ export async function paint(bench) {
     for (const [of, all] of Object.entries(loads)) {
       const address = of === "empty" ? bench.empty : bench.address(of, id);
       const result = await load(bench, address, of !== "empty");
-      // The first one also waits for the browser to get going.
+      // The first round also waits for the start of the browser.
       if (round > 0) all.push(result);
     }
   }
@@ -82,7 +82,7 @@ const COUNT = `(() => {
   });
 })()`;
 
-/** The CPU time that all processes of the browser take, in parts of one core. */
+/** Returns the CPU time of all processes of the browser, in parts of one core. */
 async function cpu(bench) {
   const session = await bench.browser.newBrowserCDPSession();
   const took = async () => {
@@ -96,7 +96,7 @@ async function cpu(bench) {
   return (after - before) / QUIET;
 }
 
-/** Shows a page to which nothing comes, then another tab in front of it, to which a message comes each second. */
+/** Shows a page that receives nothing, then another tab in front of it while it receives a message per second. */
 async function quietOf(bench, subject) {
   const id = await bench.connect();
   const tab = await openTab(bench.browser, bench.address(subject, id), COUNT);

@@ -1,4 +1,4 @@
-// The rows in which much comes.
+// The rows in which many messages arrive.
 
 import { PATIENCE, messages, quantile, sleep, within } from "./bench.js";
 
@@ -8,7 +8,7 @@ const AT_ONCE = 200_000;
 
 const ms = (value) => `${Math.round(value)} ms`;
 
-/** Publishes at a rate until the time is over, and returns how much that was. */
+/** Publishes at a rate until the time is over, and returns the number of messages. */
 async function publishAt(bench, id, signal) {
   const began = performance.now();
   let sent = 0;
@@ -21,7 +21,7 @@ async function publishAt(bench, id, signal) {
   return sent;
 }
 
-/** Types and scrolls in turn, until `isOver`. Returns whether the page lived all the time. */
+/** Types and scrolls in turn, until `isOver`. Returns whether the page responded all the time. */
 async function use(tab, isOver) {
   for (let turn = 0; !isOver(); turn += 1) {
     const acts = [
@@ -36,7 +36,7 @@ async function use(tab, isOver) {
   return true;
 }
 
-/** Waits until the page has all, and returns how much it has. */
+/** Waits until the page has all messages, and returns how many it has. */
 async function receivedOf(tab, all) {
   await within(tab.waitForFunction((it) => bench.received() >= it, all, { timeout: PATIENCE, polling: 200 }));
   return (await within(tab.evaluate(() => bench.received()))) ?? NaN;
@@ -86,7 +86,7 @@ async function burstOf(bench, subject, id) {
     if (count === undefined || count >= AT_ONCE) break;
     await sleep(50);
   }
-  // Once more after the next frame, which looks at the last of it.
+  // Once more after the next frame, which sees the last of them.
   const measured = tab.evaluate(() => new Promise((resolve) => setTimeout(() => requestAnimationFrame(() => resolve(bench)), 100)));
   const { echoes, progress } = (await within(measured)) ?? { echoes: [], progress: [] };
   await within(tab.context().close());

@@ -1,12 +1,12 @@
-// What runs in a page while it is measured. It is put before the page's own scripts, and knows both pages by their elements.
+// A script that runs in a measured page, before the page's own. It recognises both pages by their elements.
 
-/** Sets `bench`: what was measured so far, and `bench.received()`. */
+/** Sets `bench`: the measurements so far, and `bench.received()`. */
 function measure() {
-  /** Times between frames, and from a key to the frame that shows it, and of tasks over 50 ms; all in ms. */
+  /** Times between frames, from a key to the frame that shows it, and of tasks over 50 ms; all in ms. */
   const bench = { frames: [], echoes: [], tasks: [], progress: [], received, startsAnew };
   globalThis.bench = bench;
 
-  /** How many messages the page has. */
+  /** Returns the number of messages that the page has. */
   function received() {
     const counts = document.getElementById("counts");
     if (!counts) return document.getElementById("list")?.childElementCount ?? 0;
@@ -33,7 +33,7 @@ function measure() {
 
   addEventListener("DOMContentLoaded", () => document.getElementById("search")?.focus());
 
-  // The letter is in the field at "input"; the first task after the next frame runs when it is to be seen.
+  // The letter is in the field at "input"; the first task after the next frame runs when it is visible.
   let pressed = 0;
   addEventListener("keydown", ({ timeStamp }) => (pressed = timeStamp), true);
   addEventListener("input", () => {

@@ -1,4 +1,4 @@
-// The page that one writes first.
+// The naive page: the simplest one that shows a stream.
 
 export const NAIVE = `<!doctype html>
 <meta charset="utf-8">

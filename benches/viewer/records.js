@@ -1,10 +1,10 @@
-// The rows about what is kept: finding it, and how much memory it takes.
+// The rows about kept messages: finding them, and the memory that they take.
 
 import { PATIENCE, messages, sleep, within } from "./bench.js";
 
 const KEPT = 200_000;
 const HITS = KEPT / 100;
-/** Of searches, the slowest counts. */
+/** The number of searches, whose slowest one counts. */
 const ROUNDS = 5;
 const BATCH = 10_000;
 const TO_FIRST_LETTER = 300;
@@ -20,7 +20,7 @@ async function receives(tab, all) {
   await tab.waitForFunction((it) => bench.received() >= it, all, { timeout: 8 * PATIENCE, polling: 100 });
 }
 
-/** Looks for a word as one who pastes it, and returns how long the first hit and all hits took. */
+/** Searches for a word as if it was pasted, and returns the times of the first hit and of all hits. */
 function find(tab, word, all) {
   return tab.evaluate(async ([word, all]) => {
     const field = document.getElementById("search");
@@ -40,7 +40,7 @@ function find(tab, word, all) {
   }, [word, all]);
 }
 
-/** Types a pattern that takes for ever, and goes on typing. Returns the longest time to the letter's frame. */
+/** Types a pattern that takes too long, and continues to type. Returns the longest time to the frame of a letter. */
 async function hang(tab) {
   await tab.evaluate(() => bench.startsAnew());
   await tab.locator("#search").focus();
@@ -60,7 +60,7 @@ export async function search(bench) {
   await tab.locator("#search").focus();
   const rounds = [];
   for (let round = 0; round < ROUNDS; round += 1) {
-    // As long as a hand takes at least to its first letter.
+    // The time that a hand needs at least for its first letter.
     await sleep(TO_FIRST_LETTER);
     rounds.push(await find(tab, "needle", HITS));
     await find(tab, "", 0);
@@ -83,7 +83,7 @@ export async function search(bench) {
   return [{ promise, page: text, kept }];
 }
 
-/** Bytes of the page's own heap after a collection, and how many elements it has. */
+/** Returns the bytes of the page's own heap after a collection, and the number of its elements. */
 async function measureHeap(tab) {
   const session = await tab.context().newCDPSession(tab);
   for (let round = 0; round < 3; round += 1) await session.send("HeapProfiler.collectGarbage");

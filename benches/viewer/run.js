@@ -1,13 +1,13 @@
-// How fast the viewer page is, beside a naive page in the same run: an EventSource that appends an element for each
-// message and scrolls down.
+// The speed of the viewer page, compared with a naive page in the same run: an EventSource that appends an element for
+// each message and scrolls down.
 //
 //   cargo build --release && (cd tests/viewer && npm ci)
 //   node benches/viewer/run.js                 # all rows, about six minutes
 //   node benches/viewer/run.js search paint    # some of: flood, burst, search, heap, paint, quiet
 //
 // It needs Linux, Node 20 or newer and Chromium (CHROMIUM=PATH, else /usr/bin/chromium). CODECHAT=PATH measures another
-// program than target/release/codechat. It prints a table: what is promised, what the two pages did, and whether the promise
-// was kept. Times move with what else the machine does, so look at them beside the naive page's.
+// program than target/release/codechat. It prints a table: the promises, the figures of the two pages, and whether the
+// promises were kept. Times depend on what else the machine does, so compare them with the naive page's.
 
 import { loadavg } from "node:os";
 import { openBench } from "./bench.js";

@@ -1,4 +1,4 @@
-// A tab that Playwright knows nothing of: it has its own tabs believe that they are always seen.
+// A tab that Playwright does not control: its own tabs always count as visible.
 
 /** Opens an address in a tab of the browser's one window, in front of its other tabs. `script` runs before the page's own. */
 export async function openTab(browser, address, script = "") {

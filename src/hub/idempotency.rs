@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_in_use_is_not_pushed_out() {
+    fn a_key_in_use_is_not_evicted() {
         let mut keys = Keys::default();
         for index in 0..2 * FINISHED_KEYS {
             keys.note("held back", &receipt(1 + index as u64));
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_try_that_got_less_far_takes_nothing_back() {
+    fn an_attempt_that_got_less_far_changes_nothing() {
         let mut keys = Keys::default();
         assert_eq!(keys.begin_try("a", 0), 1);
         keys.note("a", &receipt(5));
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn the_memory_is_that_of_the_keys_that_are_remembered() {
+    fn the_memory_is_that_of_the_remembered_keys() {
         let mut keys = Keys::default();
         assert_eq!(keys.memory(), 0);
         end(&mut keys, "a");

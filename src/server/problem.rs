@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_statuses_and_types_are_those_that_there_are() {
+    fn the_documented_statuses_and_types_are_the_servers() {
         let statuses: BTreeSet<_> = every_kind()
             .map(|it| it.status().as_u16().to_string())
             .collect();

@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_method_of_the_clients_own_making_is_not_logged() {
+    fn an_invented_method_is_not_logged() {
         let own = Method::from_bytes(b"SECRET").unwrap();
         assert_eq!(shown(&own).as_str(), "OTHER");
         assert_eq!(shown(&Method::GET), Method::GET);

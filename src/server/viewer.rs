@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_served_without_comments_that_have_lines_of_their_own() {
+    fn a_file_is_served_without_comments_on_their_own_lines() {
         let module = "// What it is.\n\n/**\n * Adds.\n * @param {number} a\n */\nexport const f = (a) =>\n  \
                       /** @type {number} */ (a); // here\n  /* one */\n/** @type {X} */ (y).z();\n";
         let served = "export const f = (a) =>\n  /** @type {number} */ (a); // here\n/** @type {X} */ (y).z();\n";
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn no_file_has_a_comment_that_could_be_left_out() {
+    fn no_served_file_has_comment_lines() {
         for file in FILES {
             let text = str::from_utf8(file.content).unwrap();
             assert!(!text.is_empty(), "{}", file.name);
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_tells_texts_and_their_bounds_apart() {
+    fn a_hash_depends_on_texts_and_their_boundaries() {
         let same = hash([&b"ab"[..], b"c"]);
         assert_eq!(same, hash([&b"ab"[..], b"c"]));
         assert_eq!(same.len(), 16);
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_is_known_is_known_by_its_tag() {
+    fn a_cached_page_is_recognised_by_its_tag() {
         let tag = HeaderValue::from_static("\"0f3c\"");
         for (value, is) in [
             ("\"0f3c\"", true),

@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_beyond_this_machine_is_remote() {
+    fn an_address_of_another_machine_is_remote() {
         for (text, is_remote) in [
             ("redis://localhost", false),
             ("redis://127.0.0.1", false),

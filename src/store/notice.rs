@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_notices_are_none() {
+    fn malformed_notices_are_ignored() {
         for text in [
             "",
             "beat",

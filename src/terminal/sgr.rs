@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_and_attributes_are_let_through_whole() {
+    fn colours_and_attributes_pass_unchanged() {
         for params in [
             "",
             "0",
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_hides_text_outlives_a_reset_or_is_ambiguous_is_refused() {
+    fn hiding_ambiguous_and_unresettable_sequences_are_refused() {
         for params in [
             "8",
             "08",
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_style_is_what_the_sequences_add_up_to() {
+    fn a_style_is_the_sum_of_its_sequences() {
         let begun = |sequences: &[&'static str]| {
             let mut style = sequences
                 .iter()

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_by_the_second_or_by_the_minute() {
+    fn a_rate_is_per_second_or_per_minute() {
         for (value, text) in [
             (1234.4, "1,234/s"),
             (3.24, "3.2/s"),
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_of_day_is_that_of_a_place() {
+    fn a_time_of_day_depends_on_the_utc_offset() {
         assert_eq!(clock(1_732_262_400_123, 0), "08:00:00.123");
         assert_eq!(clock(1_732_262_400_123, -9 * 3600), "23:00:00.123");
     }

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn it_says_how_it_ended_and_where_the_time_went() {
+    fn a_summary_says_how_the_watch_ended_and_how_long_operations_took() {
         let mut model = model();
         let refresh = |text: &str| Message {
             operation: Some("refresh".parse().unwrap()),
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn where_little_happened_it_says_little() {
+    fn a_summary_of_few_events_is_short() {
         let mut model = model();
         feed(&mut model, 600, Message::text("hello"));
         let now = Duration::from_millis(1500);

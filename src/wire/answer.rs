@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_answered_to_a_message_is_read_as_it_was_meant() {
+    fn an_answer_is_read_as_it_was_written() {
         let id = EventId {
             seq: 17,
             time: 1_732_262_400_123,

@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_asks_for_nothing_is_refused_by_the_members_name() {
+    fn a_request_for_nothing_is_refused_with_the_reason() {
         for (json, named) in [
             (r#"{"levle":"debug"}"#, "levle"),
             (r#"{"level":"loud"}"#, "loud"),

@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_members_are_refused_with_their_rule() {
+    fn invalid_members_are_refused_with_their_rule() {
         for (json, says) in [
             (r#"{"level":"info"}"#, "missing field `message`"),
             (r#"{"message":3}"#, "expected a string"),
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_over_several_lines_come_out_on_one() {
+    fn fields_over_several_lines_are_written_on_one() {
         let message =
             parse_message("{\"message\":\"a\",\"fields\":{\n \"k\":\r\n \"v\\n\"}}").unwrap();
         assert!(!message.fields.as_ref().unwrap().contains(['\n', '\r']));
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_surrogate_pair_costs_no_message() {
+    fn half_a_surrogate_pair_loses_no_message() {
         let cut = Message::text("cut \u{fffd}");
         assert_eq!(parse_line(r#""cut \ud83d""#).unwrap(), cut);
         assert_eq!(parse_message(r#"{"message":"cut \udce9"}"#).unwrap(), cut);

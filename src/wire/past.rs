@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read() {
+    fn a_past_is_read_as_it_was_written() {
         let at = 1_732_262_400_000;
         for (past, text) in [
             (ClientPast::New, "new"),

@@ -146,13 +146,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_are_all() {
+    fn the_list_has_every_route() {
         assert_eq!(Route::iter().count(), Route::ALL.len());
         assert!(Route::iter().all(|it| Route::ALL.contains(&it)));
     }
 
     #[test]
-    fn what_is_written_is_parsed() {
+    fn a_route_is_parsed_as_it_was_written() {
         let id = ClientId::random();
         for route in Route::ALL {
             let path = route.path_for(id);

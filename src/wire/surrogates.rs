@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_a_pair_is_replaced_and_all_else_stays() {
+    fn half_a_pair_is_replaced_and_the_rest_is_unchanged() {
         for (json, expected) in [
             (r#""cut \ud83d""#, "cut \u{fffd}"),
             (r#""\uDce9.txt""#, "\u{fffd}.txt"),
@@ -77,7 +77,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_escapes_there_are_the_string_can_be_read(
+        fn a_string_with_any_escapes_can_be_read(
             parts in prop::collection::vec(prop::sample::select(vec![
                 r"\ud800", r"\uDBFF", r"\udc00", r"\uDFFF", r"\u0041", r"\\", r"\n", "ü", "u", "d8",
             ]), 0..12)

@@ -77,7 +77,7 @@ async fn an_event_source_shows_resumes_and_stops() {
     assert_eq!(
         others,
         ["error: connecting", "open"],
-        "it was cut once and came back"
+        "it was cut once and reconnected"
     );
 
     server.stop(&id).await;
@@ -86,11 +86,11 @@ async fn an_event_source_shows_resumes_and_stops() {
     assert_eq!(page.seen().await, "error: closed", "204 is the end");
 }
 
-/// More than a browser opens to one server over HTTP/1.1, which is six.
+/// The number of open streams; over HTTP/1.1 a browser opens only six connections to a server.
 const STREAMS: usize = 8;
 
 #[tokio::test]
-async fn over_https_a_page_has_as_many_streams_as_it_likes_and_publishes_beside_them() {
+async fn over_https_a_page_can_publish_beside_many_open_streams() {
     if !are_here(&[CHROMIUM]) {
         return;
     }
@@ -105,9 +105,9 @@ async fn over_https_a_page_has_as_many_streams_as_it_likes_and_publishes_beside_
 
     let mut seen = Vec::new();
     while seen.len() < STREAMS + 1 {
-        let told = page.seen().await;
-        if !told.ends_with("Starting server communication...") {
-            seen.push(told);
+        let report = page.seen().await;
+        if !report.ends_with("Starting server communication...") {
+            seen.push(report);
         }
     }
     seen.sort();
@@ -118,7 +118,7 @@ async fn over_https_a_page_has_as_many_streams_as_it_likes_and_publishes_beside_
     assert_eq!(seen, expected);
 }
 
-/// Returns a page's future address, and a server that accepts it, since its origin is not the server's.
+/// Returns the future address of a page, and a server that accepts it, since its origin is not the server's.
 async fn page_and_server(change: impl FnOnce(&mut ServerOptions)) -> (TcpListener, Server) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
@@ -152,14 +152,14 @@ impl Browser {
 /// A web page that reports what it sees.
 struct Page {
     url: String,
-    told: mpsc::UnboundedReceiver<String>,
+    reports: mpsc::UnboundedReceiver<String>,
     _task: JoinSet<()>,
 }
 
 impl Page {
     fn serve(listener: TcpListener, html: String) -> Self {
         let url = format!("http://{}/", listener.local_addr().unwrap());
-        let (sender, told) = mpsc::unbounded_channel();
+        let (sender, reports) = mpsc::unbounded_channel();
         let mut task = JoinSet::new();
         task.spawn(async move {
             let mut open = JoinSet::new();
@@ -169,47 +169,47 @@ impl Page {
         });
         Self {
             url,
-            told,
+            reports,
             _task: task,
         }
     }
 
     async fn seen(&mut self) -> String {
-        soon(self.told.recv()).await.unwrap()
+        soon(self.reports.recv()).await.unwrap()
     }
 }
 
 const PAGE: &str = "<!doctype html><title>test</title><script>
-    let told = Promise.resolve();
-    const tell = what => told = told.then(() => fetch('/seen', { method: 'POST', body: what }));
+    let sent = Promise.resolve();
+    const report = what => sent = sent.then(() => fetch('/seen', { method: 'POST', body: what }));
     const source = new EventSource('STREAM');
-    source.onopen = () => tell('open');
-    source.onerror = () => tell('error: ' + ['connecting', 'open', 'closed'][source.readyState]);
+    source.onopen = () => report('open');
+    source.onerror = () => report('error: ' + ['connecting', 'open', 'closed'][source.readyState]);
     for (const name of ['debug', 'gap', 'end', 'message']) {
         source.addEventListener(name, event =>
-            tell(name + ' ' + event.lastEventId.split('-')[0] + ' ' + event.data));
+            report(name + ' ' + event.lastEventId.split('-')[0] + ' ' + event.data));
     }
 </script>";
 
-/// Publishes when each of its streams is open.
+/// Publishes a message once each of its streams is open.
 const MANY: &str = "<!doctype html><title>test</title><script>
-    let told = Promise.resolve();
-    const tell = what => told = told.then(() => fetch('/seen', { method: 'POST', body: what }));
+    let sent = Promise.resolve();
+    const report = what => sent = sent.then(() => fetch('/seen', { method: 'POST', body: what }));
     let open = 0;
     for (let number = 0; number < STREAMS; number++) {
         const source = new EventSource('STREAM');
         source.onopen = async () => {
             if (++open == STREAMS) {
                 const answer = await fetch('STREAM', { method: 'POST', body: 'from the page' });
-                tell('published ' + answer.status);
+                report('published ' + answer.status);
             }
         };
-        source.addEventListener('debug', event => tell(number + ' ' + event.data));
+        source.addEventListener('debug', event => report(number + ' ' + event.data));
     }
 </script>";
 
-/// Answers one request: with the page, or by taking its report.
-async fn answer(mut socket: TcpStream, html: String, told: mpsc::UnboundedSender<String>) {
+/// Answers one request: with the page, or by accepting its report.
+async fn answer(mut socket: TcpStream, html: String, reports: mpsc::UnboundedSender<String>) {
     let mut bytes = Vec::new();
     let (head, mut body) = loop {
         let Ok(1..) = socket.read_buf(&mut bytes).await else {
@@ -233,7 +233,7 @@ async fn answer(mut socket: TcpStream, html: String, told: mpsc::UnboundedSender
     let html = match head.split(' ').nth(1) {
         Some("/") => html,
         Some("/seen") => {
-            let _ = told.send(String::from_utf8(body).unwrap());
+            let _ = reports.send(String::from_utf8(body).unwrap());
             String::new()
         }
         _ => String::new(),

@@ -1,4 +1,4 @@
-//! A byte order mark, which editors and other systems put before a text, is not part of the text.
+//! A byte order mark, which editors and other systems put at the start of a text, is not part of the text.
 
 use codechat::internal::server::Tls;
 

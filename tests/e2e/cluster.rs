@@ -1,4 +1,4 @@
-//! Servers that share a store keep one contract: whoever asks which of them, and whichever of them goes.
+//! Servers that share a store behave as one, whichever of them a client uses and whichever of them ends.
 
 mod faults;
 mod metrics;
@@ -22,16 +22,16 @@ use crate::support::{
     soon,
 };
 
-/// What takes long beside other tests on a small machine.
+/// Time limit for what takes long beside other tests on a small machine.
 const LONG: Duration = Duration::from_mins(5);
 
-/// What `seq 1 COUNT` prints.
+/// Returns what `seq 1 COUNT` prints.
 fn seq(count: u32) -> String {
     let lines: Vec<_> = (1..=count).map(|it| format!("{it}\n")).collect();
     lines.concat()
 }
 
-/// The texts of this stream's next messages, each of which must have the next number.
+/// Returns the texts of the next messages of a stream, each of which must have the next number.
 async fn texts(stream: &mut Stream, first: u64, count: u64) -> Vec<String> {
     let mut texts = Vec::new();
     for number in first..first + count {
@@ -103,7 +103,7 @@ async fn a_watcher_resumes_at_another_server_where_it_stopped() {
     let mut stream = other.stream(&stream_of(&id), &[&resume]).await;
     assert_eq!(texts(&mut stream, 5, 4).await, ["5", "6", "7", "8"]);
 
-    // What the log has dropped meanwhile is told with its numbers.
+    // The messages dropped from the log meanwhile are reported with their numbers.
     drop(stream);
     for number in 9..=20 {
         one.publish(&id, number.to_string()).await;
@@ -120,7 +120,7 @@ async fn a_watcher_resumes_at_another_server_where_it_stopped() {
     );
     assert_eq!(texts(&mut stream, 11, 10).await.len(), 10);
 
-    // A cursor of another channel is told as one of a server that was restarted.
+    // A cursor of another channel is reported like one from before a restart.
     let mut stream = other
         .stream(&stream_of(&id), &["Last-Event-ID: 12-1"])
         .await;
@@ -177,7 +177,7 @@ async fn a_request_repeated_at_another_server_is_published_once() {
     let again = other.request("POST", &stream_of(&id), &[key], "x").await;
     assert_eq!(first.json()["id"], again.json()["id"]);
 
-    // Half of a streaming request here, all of it there.
+    // Half of a streaming request at this server, all of it at the other one.
     let key = "Idempotency-Key: b";
     let mut broken = one.publisher(&id, &[key]).await;
     broken.say_chunk("\"1\"\n\"2\"\n").await;
@@ -191,7 +191,7 @@ async fn a_request_repeated_at_another_server_is_published_once() {
     assert_eq!(
         texts(&mut stream, 4, 1).await,
         ["3"],
-        "and nobody is missed"
+        "and no publisher is reported as lost"
     );
     one.publish(&id, "then").await;
     assert_eq!(texts(&mut stream, 5, 1).await, ["then"]);
@@ -220,7 +220,7 @@ async fn a_watchers_request_at_one_server_reaches_the_publisher_at_another() {
         (&state["level"], &state["cancel"]),
         (&"debug".into(), &true.into())
     );
-    // The operation's outcome takes the request to cancel it back.
+    // The operation's outcome clears the request to cancel it.
     let outcome = r#"{"message":"","operation":"build","outcome":"cancelled"}"#;
     other.request("POST", &stream_of(&id), &json, outcome).await;
     let state = listening.event().await.json();
@@ -232,7 +232,7 @@ async fn a_watchers_request_at_one_server_reaches_the_publisher_at_another() {
     assert_eq!(listening.event().await.json()["subscribers"], 0);
 }
 
-/// The lines that a slow watcher is given: more than sockets hold.
+/// The number of lines for a slow watcher: more than sockets hold.
 const COUNT: u64 = 600;
 
 /// Opens a stream that nobody reads.
@@ -243,7 +243,7 @@ async fn slow_watcher(at: SocketAddr, one: &Http, id: &str) -> Connection {
     slow
 }
 
-/// Publishes the lines, and says when they are held back.
+/// Publishes the lines, and reports when they are held back.
 async fn publish_lines(publisher: Connection, held_back: mpsc::Sender<()>) {
     let lines = (1..=COUNT).map(|number| format!("\"{number} {}\"\n", "x".repeat(60_000)));
     let answer = publisher.say_lines(lines, held_back).await;
@@ -276,7 +276,7 @@ async fn a_slow_watcher_at_another_server_loses_nothing_and_holds_back_its_publi
         .unwrap();
 }
 
-/// Reads a stream until its connection breaks. Returns the ID of the last whole one.
+/// Reads a stream until its connection breaks. Returns the ID of the last complete event.
 async fn last_of_broken(mut stream: Connection) -> String {
     let mut bytes = Vec::new();
     // It may end with an error.
@@ -373,7 +373,7 @@ async fn every_line_arrives_once_and_in_order_while_each_server_is_killed_in_tur
     for index in 0..3 {
         let before = fs::metadata(&output).unwrap().len();
         let grows = becomes(|| fs::metadata(&output).unwrap().len() > before + 50_000);
-        assert!(grows.await, "nothing arrives any more");
+        assert!(grows.await, "no more lines arrive");
         cluster.replace(index).await;
     }
     let sent = sender.end_within(LONG).await;

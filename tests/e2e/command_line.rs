@@ -17,7 +17,7 @@ async fn run(variables: &[(&str, &str)], words: &[&str]) -> Ended {
 
 #[tokio::test]
 async fn an_invalid_command_line_is_a_usage_error() {
-    for (words, told) in [
+    for (words, expected) in [
         (&["send"][..], "no client ID"),
         (&["send", "-m", "x", "y"], "--message"),
         (&["send", "-m", "x", "--tee"], "--tee"),
@@ -49,7 +49,7 @@ async fn an_invalid_command_line_is_a_usage_error() {
             (Some(2), ""),
             "{words:?}"
         );
-        assert!(ended.stderr.contains(told), "{words:?}: {ended:?}");
+        assert!(ended.stderr.contains(expected), "{words:?}: {ended:?}");
     }
 }
 
@@ -107,7 +107,7 @@ async fn a_client_id_is_read_from_either_variable() {
 #[tokio::test]
 async fn an_error_in_a_variable_names_it() {
     let send = &["send", "--id", ID, "x"][..];
-    for (variable, value, words, told) in [
+    for (variable, value, words, expected) in [
         ("CODECHAT_LEVEL", "loud", send, "'CODECHAT_LEVEL'"),
         (
             "CODECHAT_TEE",
@@ -131,7 +131,7 @@ async fn an_error_in_a_variable_names_it() {
         ),
     ] {
         let ended = run(&[(variable, value)], words).await;
-        assert!(ended.stderr.contains(told), "{variable}: {ended:?}");
+        assert!(ended.stderr.contains(expected), "{variable}: {ended:?}");
         assert!(!ended.stderr.contains("hunter2"), "{ended:?}");
         assert!(matches!(ended.code, Some(1 | 2)), "{ended:?}");
     }
@@ -142,6 +142,6 @@ async fn listening_on_another_machines_address_is_an_error_with_a_hint() {
     // From the network that is reserved for documentation (RFC 5737).
     let ended = run(&[], &["serve", "--no-auth", "--listen", "192.0.2.1:0"]).await;
     assert_eq!(ended.code, Some(1));
-    let told = "it is not an address of this machine";
-    assert!(ended.stderr.contains(told), "{ended:?}");
+    let expected = "it is not an address of this machine";
+    assert!(ended.stderr.contains(expected), "{ended:?}");
 }

@@ -1,5 +1,5 @@
-//! A command may ask on its controlling terminal, wherever its three streams go, and what it started ends with it all
-//! the same.
+//! A command may prompt on its controlling terminal wherever its three streams are redirected, and what it started ends
+//! with it nevertheless.
 
 use crate::support::{
     process::{Scratch, Serve},
@@ -7,7 +7,7 @@ use crate::support::{
 };
 
 const CODECHAT: &str = env!("CARGO_BIN_EXE_codechat");
-/// Asks like sudo, ssh and gpg.
+/// A prompt like those of sudo, ssh and gpg.
 const ASKS: &str = "printf \"Password: \" >/dev/tty; read word </dev/tty; echo \"got $word\"";
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn a_prompt_in_the_background_stops_the_job_until_it_is_in_the_foreground(
 }
 
 #[tokio::test]
-async fn a_time_limit_ends_all_that_a_command_has_started_in_a_terminal_too() {
+async fn a_time_limit_in_a_terminal_ends_everything_that_a_command_started() {
     let server = Serve::start(&[]).await;
     let mut terminal = Terminal::open((100, 24)).await;
     terminal.keys(&format!(

@@ -1,11 +1,11 @@
-//! curl is all that a client needs.
+//! curl can do everything that a client does.
 
 use codechat::internal::event::ClientId;
 
 use crate::support::{process::clean, program::are_here, server::Server, soon};
 
 #[tokio::test]
-async fn curl_is_all_one_needs() {
+async fn curl_can_do_everything_that_a_client_does() {
     if !are_here(&["curl"]) {
         return;
     }

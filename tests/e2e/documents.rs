@@ -1,5 +1,5 @@
-//! The documents are true: the commands of README.md and of docs/ are run as written, and so are the examples; the
-//! limits are the program's; links lead somewhere.
+//! The documents are correct: the commands of README.md and docs/ are run as written, and so are the examples; the
+//! documented limits are the program's; links have targets.
 //!
 //! The word after a fence says what a block is:
 //!
@@ -33,16 +33,16 @@ use text::{Block, Document, Section, documents, entries, root, slug};
 
 /// Placeholder of a watcher's ID.
 const ANY_ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
-/// The ports that the documents' commands use.
+/// The ports in the documents' commands.
 const PORTS: [u16; 2] = [codechat::internal::wire::DEFAULT_PORT, 8000];
-/// Examples that are run by `recipes.rs`, in applications.
+/// The examples that `recipes.rs` runs, in applications.
 const RECIPES: [&str; 4] = [
     "examples/go",
     "examples/java",
     "examples/node",
     "examples/python",
 ];
-/// What a terminal says once it is ready for the next block.
+/// The messages of a program that is ready for the next block.
 const READY: [&str; 3] = ["client ID ", "listening on ", "waiting for "];
 
 #[test]
@@ -93,7 +93,7 @@ fn every_example_is_linked_to_and_run() {
         .collect();
     for folder in entries("examples") {
         for file in entries(&folder) {
-            // Those in Rust are run by `embedded`.
+            // `embedded` runs those in Rust.
             let is_tested = folder == "examples/rust" || RECIPES.contains(&folder.as_str());
             let is_run = is_tested || run.contains(&file);
             assert!(is_run, "no document runs {file}");
@@ -105,7 +105,7 @@ fn every_example_is_linked_to_and_run() {
 }
 
 #[test]
-fn the_links_lead_somewhere() {
+fn every_link_has_a_target() {
     let link = Regex::new(r"\]\(([^)#]*)(?:#([^)]*))?\)").unwrap();
     let mut all = documents();
     all.extend(["SECURITY.md", "CHANGELOG.md"].map(Document::read));
@@ -139,13 +139,13 @@ fn the_links_lead_somewhere() {
 }
 
 #[test]
-fn the_readme_is_read_in_five_minutes() {
+fn the_readme_is_short() {
     let lines = Document::read("README.md").text.lines().count();
     assert!(lines <= 200, "README.md has {lines} lines");
 }
 
 #[test]
-fn the_limits_are_the_flags_of_the_server() {
+fn the_documented_limits_are_the_servers_flags() {
     let definition = codechat::internal::cli::definition();
     let serve = definition.find_subcommand("serve").unwrap();
     let mut flags: Vec<_> = serve
@@ -159,7 +159,7 @@ fn the_limits_are_the_flags_of_the_server() {
         })
         .collect();
     let reference = Document::read("docs/reference.md");
-    let mut told: Vec<_> = reference
+    let mut documented: Vec<_> = reference
         .text
         .lines()
         .skip_while(|line| *line != "## Limits")
@@ -172,12 +172,12 @@ fn the_limits_are_the_flags_of_the_server() {
         })
         .collect();
     flags.sort();
-    told.sort();
-    assert_eq!(told, flags);
+    documented.sort();
+    assert_eq!(documented, flags);
 }
 
 #[test]
-fn the_flags_for_access_are_those_of_the_server() {
+fn the_documented_access_flags_are_the_servers() {
     let definition = codechat::internal::cli::definition();
     let serve = definition.find_subcommand("serve").unwrap();
     let security = Document::read("docs/security.md");
@@ -199,7 +199,7 @@ fn the_flags_for_access_are_those_of_the_server() {
     }
 }
 
-/// Runs a document's sections, one after the other; returns what went wrong.
+/// Runs a document's sections, one after the other; returns the failures.
 fn run_all(document: &str, sections: &[Section]) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut later = None;
@@ -258,8 +258,8 @@ fn run(document: &str, section: &Section, later: &mut Option<Block>) -> Result<(
     Ok(())
 }
 
-/// A program that the section needs and that is not here. In CI, those that are always to be had must
-/// be.
+/// Returns a program that the section needs and that is not installed. In CI, the programs that are always available
+/// must be.
 fn missing(section: &Section) -> Result<Option<&'static str>, String> {
     const PROGRAMS: [(&str, &str, bool); 5] = [
         ("python3", "apt install python3", true),
@@ -289,7 +289,7 @@ fn missing(section: &Section) -> Result<Option<&'static str>, String> {
     Ok(None)
 }
 
-/// Where a section's blocks are run: a folder and ports of its own, removed with it.
+/// The place where a section's blocks are run: a folder and ports of its own, removed with it.
 struct Workplace {
     folder: PathBuf,
     /// Used in place of [`PORTS`].

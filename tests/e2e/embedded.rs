@@ -1,4 +1,4 @@
-//! An application that publishes from inside, as `examples/rust/axum.rs` is: watched with the real program.
+//! An application that publishes from inside, like `examples/rust/axum.rs`, watched with the real program.
 
 use std::sync::OnceLock;
 
@@ -29,7 +29,7 @@ struct App {
 impl App {
     async fn start() -> Self {
         static LOG: OnceLock<()> = OnceLock::new();
-        // As `example::log`, but that nobody wants to read its log here.
+        // Like `example::log`, but without a log of its own.
         LOG.get_or_init(|| registry().with(codechat::tracing_layer()).init());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -42,7 +42,7 @@ impl App {
         }
     }
 
-    /// A client, its stream, and the answer to its request for `files`.
+    /// Creates a client; returns its ID, its stream, and the answer to its request for `files`.
     async fn request(&self, files: u64) -> (String, Stream, JoinHandle<u16>) {
         let id = self.http.connect().await;
         let mut stream = self
@@ -65,7 +65,7 @@ impl App {
     }
 }
 
-/// The messages up to the first of which this holds.
+/// Returns the messages up to the first one that matches.
 async fn until(stream: &mut Stream, is_it: impl Fn(&Value) -> bool) -> Vec<Value> {
     let mut messages = Vec::new();
     loop {
@@ -119,7 +119,7 @@ async fn a_watched_curl_shows_each_file_in_order_and_how_it_ended() {
 }
 
 #[tokio::test]
-async fn detail_is_for_the_one_of_two_requests_whose_watcher_asks() {
+async fn of_two_requests_only_the_one_whose_watcher_asks_gets_detail() {
     let app = App::start().await;
     let (one, mut of_one, first) = app.request(MANY).await;
     let (two, mut of_two, second) = app.request(MANY).await;
@@ -129,7 +129,7 @@ async fn detail_is_for_the_one_of_two_requests_whose_watcher_asks() {
     app.ask(&one, json!({"level": "debug"})).await;
     let detailed = until(&mut of_one, |it| it["level"] == "debug").await;
     assert_eq!(detailed.last().unwrap()["message"], "Reading");
-    // Whatever the other has said since then is there by its outcome.
+    // Everything else that the other request published has arrived by its outcome.
     app.ask(&two, json!({"cancel": true})).await;
     let others = until(&mut of_two, |it| it["outcome"].is_string()).await;
     assert!(others.iter().all(|it| it["level"] != "debug"), "{others:?}");
@@ -143,7 +143,7 @@ async fn detail_is_for_the_one_of_two_requests_whose_watcher_asks() {
 }
 
 #[tokio::test]
-async fn a_task_that_carries_its_span_on_is_of_its_request() {
+async fn a_task_in_the_span_of_a_request_publishes_for_it() {
     let app = App::start().await;
     let (_, mut stream, answer) = app.request(1).await;
     let messages = until(&mut stream, |it| it["message"] == "Checking links").await;

@@ -1,4 +1,4 @@
-//! An application that publishes to a server: `examples/rust/worker.rs`, and what its watcher sees.
+//! An application that publishes to a server, `examples/rust/worker.rs`, and what its watcher sees.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,7 +13,7 @@ use crate::support::{
     process::{CODECHAT, Ended, Running, Scratch, Serve, clean},
 };
 
-/// Returns the example's path. Builds it, since `cargo test --test e2e` builds no examples.
+/// Returns the path of the example. Builds it, since `cargo test --test e2e` builds no examples.
 fn example() -> PathBuf {
     static BUILT: Once = Once::new();
     let profile = Path::new(CODECHAT).parent().unwrap();
@@ -29,7 +29,7 @@ fn example() -> PathBuf {
     profile.join("examples/worker")
 }
 
-/// A worker of these jobs, with these variables in its environment.
+/// Starts a worker on these jobs, with these variables in its environment.
 async fn work(jobs: &str, environment: &[(&str, &str)]) -> Running {
     let mut command = clean(example());
     command.envs(environment.iter().copied());
@@ -73,12 +73,12 @@ async fn a_job_is_shown_from_its_start_to_its_outcome() {
 }
 
 #[tokio::test]
-async fn a_watcher_is_told_that_a_worker_was_killed() {
+async fn the_loss_of_a_killed_worker_is_published() {
     let server = Serve::start(&[]).await;
     let (mut watcher, id) = server.watch(&[]).await;
     let job = format!("{id} demo 1000000\n");
     let worker = work(&job, &[("CODECHAT_SERVER", &server.url)]).await;
-    // By then its control stream is open.
+    // Its control stream is open by then.
     while watcher.line().await != "Processed file 40 of demo\n" {}
     worker.signal("KILL").await;
     watcher

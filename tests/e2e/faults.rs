@@ -1,5 +1,5 @@
-//! Whatever a network does between watchers, publishers and the server: each message arrives exactly once and in order,
-//! or a gap with the right numbers says that it will not.
+//! Under any network fault between watchers, publishers and the server, each message arrives exactly once and in order,
+//! or a gap with the right numbers reports its loss.
 //!
 //! Each schedule is made from a number, which a failure prints. `CODECHAT_TEST_SEED=NUMBER` runs only that one.
 
@@ -109,7 +109,7 @@ impl Party {
             let (body, lines) = (Bytes::from(body), count as u64);
             let accepted = loop {
                 match publisher.send(body.clone(), lines, |_| {}).await {
-                    // A connection that is reset while it is made, at the very first try.
+                    // A connection that is reset while it is made, at the first attempt.
                     Err(PublishError::Client(ClientError::NotThere { .. })) => {}
                     accepted => break accepted.unwrap().accepted,
                 }
@@ -155,7 +155,7 @@ impl Seen {
                     assert_eq!((seq, next), (0, 1), "{text}");
                     return false;
                 }
-                assert_eq!(seq, next, "repeated, reordered or lost in silence");
+                assert_eq!(seq, next, "repeated, reordered or silently lost");
                 self.next = seq + 1;
                 let is_last = text == LAST;
                 self.texts.insert(seq, text);
@@ -209,7 +209,7 @@ async fn schedule(seed: u64) {
         }
     }
     let sent = publishers.join_all().await;
-    // Until the server has noticed that each publisher is gone, it may still report that.
+    // Until the server has noticed that each publisher is gone, it may still publish that.
     let last = server.hub.publish(id, Message::text(LAST), None).unwrap();
     let count = last.last.unwrap().seq;
     check(&sent, watchers.join_all().await, count);
@@ -244,12 +244,16 @@ fn check(sent: &[Vec<String>], watchers: Vec<Seen>, count: u64) {
     }
     let foreign = all.values().filter(|it| *it != BROKEN_OFF).count() as u64;
     let sent = sent.iter().map(Vec::len).sum::<usize>() as u64;
-    assert_eq!(foreign, sent - missing, "somebody says what nobody sent");
+    assert_eq!(
+        foreign,
+        sent - missing,
+        "a message was not sent by any publisher"
+    );
     assert!(missing <= unseen, "{missing} are missing, {unseen} in gaps");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_a_network_does_nothing_is_repeated_reordered_or_lost_in_silence() {
+async fn network_faults_repeat_reorder_and_silently_lose_nothing() {
     let seeds = match std::env::var("CODECHAT_TEST_SEED") {
         Ok(seed) => vec![seed.parse().unwrap()],
         Err(_) => (0..SCHEDULES).collect(),

@@ -271,7 +271,7 @@ async fn a_target_that_names_nothing_is_refused() {
 }
 
 #[tokio::test]
-async fn an_absolute_target_means_its_path_here_or_is_refused() {
+async fn an_absolute_target_is_served_by_its_path_or_refused() {
     for besieged in Besieged::each().await {
         let address = besieged.server.http.address;
         let target = format!("http://{address}/healthz");
@@ -329,8 +329,8 @@ async fn http_1_0_can_connect_publish_and_read_a_stream() {
         let mut begin = vec![0; 1];
         soon(stream.read_exact(&mut begin)).await.unwrap();
         besieged.server.http.stop(id).await;
-        let told = rest(&mut stream).await;
-        let (head, body) = told.split_once("\r\n\r\n").unwrap();
+        let answer = rest(&mut stream).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(!head.to_ascii_lowercase().contains("chunked"), "{head}");
         assert!(body.starts_with("retry: 1000\n"), "{body}");
         assert!(body.contains("\ndata: hi\n\n"), "{body}");
@@ -360,7 +360,7 @@ async fn head_is_answered_at_each_route_without_a_body() {
 }
 
 #[tokio::test]
-async fn requests_that_come_together_are_answered_in_their_order() {
+async fn pipelined_requests_are_answered_in_order() {
     for besieged in Besieged::each().await {
         let path = stream_of(&besieged.own);
         let mut requests = String::new();
@@ -371,8 +371,8 @@ async fn requests_that_come_together_are_answered_in_their_order() {
         let answer = besieged.answer(requests + HEALTH).await;
         assert_eq!(statuses(&answer), [vec![202; 50], vec![200]].concat());
         let mut stream = besieged.server.http.watch(&besieged.own).await;
-        let told: Vec<_> = (10..60).map(|it| it.to_string()).collect();
-        assert_eq!(stream.data(50).await, told);
+        let expected: Vec<_> = (10..60).map(|it| it.to_string()).collect();
+        assert_eq!(stream.data(50).await, expected);
         besieged.stays_unharmed().await;
     }
 }

@@ -1,4 +1,4 @@
-//! `producer | codechat send` into `codechat watch > file` loses nothing, repeats nothing, and keeps its order,
+//! `producer | codechat send` into `codechat watch > file` loses nothing, repeats nothing, and keeps the order,
 //! whatever happens in between; what a crash loses is reported.
 
 use std::{
@@ -166,11 +166,11 @@ async fn a_watcher_that_pauses_in_the_middle_misses_nothing() {
     let (watcher, id) = watch_into(&server, &file, COUNT, &[]).await;
     let sender = send_seq(&server, &id, COUNT);
     let size = || fs::metadata(&file).unwrap().len();
-    assert!(becomes(|| size() >= 50_000).await, "too little comes");
+    assert!(becomes(|| size() >= 50_000).await, "too few lines arrive");
     watcher.pause().await;
     let stopped_at = size();
     standstill(&server).await;
-    assert_eq!(size(), stopped_at, "it did pause");
+    assert_eq!(size(), stopped_at, "it is paused");
     watcher.signal("CONT").await;
     well_ended(sender).await;
     well_ended(watcher).await;
@@ -261,7 +261,7 @@ async fn a_crash_of_the_server_is_reported_and_later_messages_are_complete() {
         sender.write(format!("{number}\n")).await;
     }
     for number in 1..=100 {
-        assert_eq!(told(&watcher.line().await), Some(number));
+        assert_eq!(number_in(&watcher.line().await), Some(number));
     }
     let address = server.http.address.to_string();
     server.process.signal("KILL").await;
@@ -271,7 +271,7 @@ async fn a_crash_of_the_server_is_reported_and_later_messages_are_complete() {
     }
     watcher.says("reconnecting, try 1").await;
     let server = Serve::of(Running::codechat(["serve", "--listen", &address])).await;
-    assert_eq!(told(&watcher.line().await), None);
+    assert_eq!(number_in(&watcher.line().await), None);
     watcher.says("lost").await;
     for number in 201..=300 {
         sender.write(format!("{number}\n")).await;
@@ -282,7 +282,7 @@ async fn a_crash_of_the_server_is_reported_and_later_messages_are_complete() {
     let ended = well_ended(watcher).await;
     let mut lines: Vec<_> = ended.stdout.lines().collect();
     assert!(lines.pop().unwrap().contains("\"end\""));
-    let numbers: Vec<_> = lines.into_iter().map(told).collect();
+    let numbers: Vec<_> = lines.into_iter().map(number_in).collect();
     // The last of the first hundred may have arrived without its sender's knowledge.
     let again = numbers
         .iter()
@@ -294,7 +294,7 @@ async fn a_crash_of_the_server_is_reported_and_later_messages_are_complete() {
 }
 
 /// Returns the number in a message; `None` for a gap of unknown size.
-fn told(line: &str) -> Option<u32> {
+fn number_in(line: &str) -> Option<u32> {
     let object: serde_json::Value = serde_json::from_str(line).unwrap();
     if object["event"] == "gap" {
         assert!(object["missed"].is_null(), "{line}");

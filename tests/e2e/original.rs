@@ -1,5 +1,5 @@
-//! `codechat` with a server of the original protocol: connect, client ID, stream, greeting, messages, the header on the
-//! requests, stop, and what that server does not have.
+//! `codechat` with a server of the original protocol: connect, client ID, stream, greeting, messages, the header on
+//! requests, stop, and the features that this server lacks.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::support::original::Original;
 use crate::support::process::{Running, Scratch};
 use crate::support::program::are_here;
 
-/// Longer than a test takes, in milliseconds.
+/// A minute, in milliseconds: longer than a test takes.
 const MINUTE: u32 = 60_000;
 
 fn codechat(verb: &str, flags: &[String], more: &[&str]) -> Running {
@@ -109,15 +109,15 @@ async fn features_that_the_original_lacks_are_reported_as_missing() {
     for words in [&["--id", ID, "hello"][..], &touch] {
         let ended = codechat("send", &flags, words).end().await;
         assert_eq!(ended.code, Some(1), "{ended:?}");
-        let told =
+        let expected =
             "takes no messages: in the original protocol only the server's own code publishes";
-        assert!(ended.stderr.contains(told), "{ended:?}");
+        assert!(ended.stderr.contains(expected), "{ended:?}");
     }
     assert!(!marker.exists(), "the command is not run");
     let ended = codechat("watch", &flags, &["--id", ID, "--cancel"])
         .end()
         .await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    let told = "this server takes no control requests; codechat serve does";
-    assert!(ended.stderr.contains(told), "{ended:?}");
+    let expected = "this server takes no control requests; codechat serve does";
+    assert!(ended.stderr.contains(expected), "{ended:?}");
 }

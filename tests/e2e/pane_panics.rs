@@ -23,9 +23,9 @@ use futures_util::Stream;
 
 use crate::support::{process::Scratch, terminal::Terminal};
 
-/// Updates that end in a panic: in this thread, or in another one.
+/// A stream of updates that ends in a panic: in this thread, or in another one.
 struct Panics {
-    told: bool,
+    is_connected: bool,
     elsewhere: bool,
 }
 
@@ -33,7 +33,7 @@ impl Stream for Panics {
     type Item = Result<Update, FeedError>;
 
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if !std::mem::replace(&mut self.told, true) {
+        if !std::mem::replace(&mut self.is_connected, true) {
             let format = Format::Json;
             return Poll::Ready(Some(Ok(Update::Connected {
                 format,
@@ -46,14 +46,14 @@ impl Stream for Panics {
     }
 }
 
-/// Environment variable that says where something panics: with it, the test is the program that it otherwise runs in a
+/// Environment variable that says where to panic: if it is set, the test is the program that it otherwise runs in a
 /// terminal.
 const PANICS: &str = "CODECHAT_TEST_PANICS";
 
 /// Shows a pane in which something panics.
 async fn panic_in_a_pane(elsewhere: bool) {
     let source = Panics {
-        told: false,
+        is_connected: false,
         elsewhere,
     };
     let options = PaneOptions {
@@ -70,12 +70,12 @@ async fn panic_in_a_pane(elsewhere: bool) {
 }
 
 #[tokio::test]
-async fn a_panic_anywhere_ends_the_screen_first_and_then_says_so() {
+async fn a_panic_anywhere_closes_the_pane_before_its_message_is_printed() {
     if let Some(place) = std::env::var_os(PANICS) {
         return panic_in_a_pane(place == "elsewhere").await;
     }
     let test = std::env::current_exe().unwrap();
-    for (place, told) in [
+    for (place, message) in [
         ("owner", "the owner panics"),
         ("elsewhere", "another panics"),
     ] {
@@ -83,13 +83,13 @@ async fn a_panic_anywhere_ends_the_screen_first_and_then_says_so() {
         let scratch = Scratch::new();
         let (before, after) = (scratch.path("before"), scratch.path("after"));
         terminal.keys(&format!(
-            "stty -a > {before}; {PANICS}={place} RUST_BACKTRACE=0 {test} --exact pane_panics::a_panic_anywhere_ends_the_screen_first_and_then_says_so --nocapture; stty -a > {after}; cmp {before} {after} && echo the same as \"before\"\n",
+            "stty -a > {before}; {PANICS}={place} RUST_BACKTRACE=0 {test} --exact pane_panics::a_panic_anywhere_closes_the_pane_before_its_message_is_printed --nocapture; stty -a > {after}; cmp {before} {after} && echo the same as \"before\"\n",
             before = before.display(),
             after = after.display(),
             test = test.display(),
         ));
         terminal.shows("the same as before").await;
-        assert!(terminal.text().contains(told), "{}", terminal.text());
+        assert!(terminal.text().contains(message), "{}", terminal.text());
         let bytes = terminal.bytes();
         let written = String::from_utf8_lossy(&bytes);
         assert_eq!(written.matches("\u{1b}[?1049h").count(), 1);
@@ -98,8 +98,8 @@ async fn a_panic_anywhere_ends_the_screen_first_and_then_says_so() {
             1,
             "once, not twice"
         );
-        let (screen, said) = (written.find("\u{1b}[?1049l"), written.rfind(told));
-        assert!(screen < said, "it is said on the screen that stays");
+        let (restored, printed) = (written.find("\u{1b}[?1049l"), written.rfind(message));
+        assert!(restored < printed, "it is printed after the pane");
         if place == "elsewhere" {
             assert!(terminal.text().contains("it ended: the screen was closed"));
         }

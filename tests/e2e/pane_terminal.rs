@@ -44,7 +44,7 @@ async fn a_stream_is_shown_searched_filtered_and_left() {
 }
 
 #[tokio::test]
-async fn the_last_screen_stays_where_it_is_asked_to() {
+async fn the_last_screen_stays_after_an_uppercase_q() {
     let mut pane = Pane::new((80, 24)).await;
     pane.publish_lines(1..=3).await;
     pane.terminal.shows("line 3").await;
@@ -58,14 +58,14 @@ async fn the_last_screen_stays_where_it_is_asked_to() {
 }
 
 #[tokio::test]
-async fn leaving_at_once_is_an_interruption() {
+async fn ctrl_c_leaves_with_the_code_of_an_interruption() {
     let mut pane = Pane::new((80, 24)).await;
     pane.terminal.keys("\u{3}");
     pane.left("130").await;
 }
 
 #[tokio::test]
-async fn a_burst_of_sizes_ends_with_the_last_one() {
+async fn after_a_burst_of_resizes_the_last_size_counts() {
     let mut pane = Pane::new((80, 24)).await;
     pane.publish_lines(1..=100).await;
     pane.terminal.shows("line 100").await;
@@ -94,7 +94,7 @@ async fn a_burst_of_sizes_ends_with_the_last_one() {
 }
 
 #[tokio::test]
-async fn a_flood_can_be_frozen_and_nothing_of_it_is_lost() {
+async fn a_pause_during_a_flood_loses_nothing() {
     let mut pane = Pane::new((80, 24)).await;
     let (http, id) = (pane.server.http, pane.id.clone());
     let is_frozen = Arc::new(AtomicBool::new(false));
@@ -131,7 +131,7 @@ async fn a_flood_can_be_frozen_and_nothing_of_it_is_lost() {
 }
 
 #[tokio::test]
-async fn the_pane_can_be_suspended_and_comes_back_with_what_came_meanwhile() {
+async fn a_suspended_pane_continues_with_the_messages_received_meanwhile() {
     let mut pane = Pane::new((80, 24)).await;
     pane.publish_lines(1..=3).await;
     pane.terminal.shows("line 3").await;
@@ -153,7 +153,7 @@ async fn the_pane_can_be_suspended_and_comes_back_with_what_came_meanwhile() {
 }
 
 #[tokio::test]
-async fn signals_give_the_terminal_back() {
+async fn signals_restore_the_terminal() {
     for (signal, code) in [("TERM", "143"), ("INT", "130"), ("HUP", "143")] {
         let mut pane = Pane::new((80, 24)).await;
         pane.terminal.keys("\u{1a}");
@@ -187,7 +187,7 @@ async fn the_terminal_is_restored_and_no_message_writes_an_escape() {
     pane.terminal.keys(" \r");
     pane.terminal.shows("as it came").await;
     pane.terminal.keys("\u{1b}");
-    // Together they would be Alt and a key.
+    // Sent together, they would be Alt and a key.
     pane.terminal.hides("as it came").await;
     pane.terminal.keys("/owned\r");
     pane.terminal.shows("hit 1/1").await;
@@ -238,7 +238,7 @@ async fn a_stream_is_resumed_when_its_server_is_back() {
 }
 
 #[tokio::test]
-async fn an_idle_stream_is_subscribed_to_again() {
+async fn a_stream_that_ended_as_idle_is_opened_again() {
     let mut pane = Pane::with((80, 24), &["--idle-timeout", "300ms"], "").await;
     pane.publish_once_open("before").await;
     pane.terminal.shows("before").await;

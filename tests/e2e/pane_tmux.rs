@@ -1,4 +1,4 @@
-//! The pane inside tmux, where many run it.
+//! The pane inside tmux.
 
 use std::process::Output;
 
@@ -48,7 +48,7 @@ impl Tmux {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Waits until the pane is gone.
+    /// Waits until the pane has been left.
     async fn is_left(&self) {
         let asking = async {
             let alternate = ["display-message", "-p", "#{alternate_on}"];
@@ -59,7 +59,7 @@ impl Tmux {
         soon(asking).await;
     }
 
-    /// Waits until the screen contains this text. tmux does not announce changes, so it is polled.
+    /// Waits until the screen contains this text. tmux does not announce changes, so this polls.
     async fn shows(&self, text: &str) {
         let asking = async {
             while !self.screen().await.contains(text) {

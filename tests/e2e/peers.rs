@@ -1,5 +1,5 @@
-//! `codechat watch URL` with other projects' event stream servers, directly and behind nginx: each event is shown,
-//! exactly as it was sent, before the next is sent.
+//! `codechat watch URL` with the event stream servers of other projects, directly and behind nginx: each event is
+//! shown, exactly as it was sent, before the next is sent.
 
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ async fn shows(watcher: &mut Running, id: &str, event: &str, data: &str) {
     assert_eq!(shown, json!([id, event, data]), "{line}");
 }
 
-/// Publishes events of many forms, each after the last was shown.
+/// Publishes events of many forms, each after the previous one was shown.
 async fn one_by_one(peer: &Peer, watcher: &mut Running) {
     for (number, id) in IDS.into_iter().enumerate() {
         let (event, data) = (format!("tick-{number}"), format!("{{\"number\":{number}}}"));
@@ -69,7 +69,7 @@ async fn coding(server: Http) -> Option<String> {
 }
 
 #[tokio::test]
-async fn events_of_sse_starlette_are_shown_as_they_come_between_its_pings() {
+async fn events_of_sse_starlette_are_shown_as_they_arrive_between_its_pings() {
     let Some(mut peer) = Peer::sse_starlette("0.02").await else {
         return;
     };
@@ -82,7 +82,7 @@ async fn events_of_sse_starlette_are_shown_as_they_come_between_its_pings() {
 }
 
 #[tokio::test]
-async fn events_of_better_sse_are_shown_as_they_come() {
+async fn events_of_better_sse_are_shown_as_they_arrive() {
     let Some(mut peer) = Peer::better_sse().await else {
         return;
     };
@@ -91,7 +91,7 @@ async fn events_of_better_sse_are_shown_as_they_come() {
 }
 
 #[tokio::test]
-async fn events_of_nchan_are_shown_as_they_come() {
+async fn events_of_nchan_are_shown_as_they_arrive() {
     let Some(nchan) = Nchan::start().await else {
         return;
     };
@@ -106,7 +106,7 @@ async fn events_of_nchan_are_shown_as_they_come() {
 }
 
 #[tokio::test]
-async fn each_event_that_express_has_compressed_is_shown_before_the_next_is_sent() {
+async fn each_event_compressed_by_express_is_shown_before_the_next_is_sent() {
     let Some(mut peer) = Peer::compression().await else {
         return;
     };
@@ -120,7 +120,7 @@ async fn each_event_that_express_has_compressed_is_shown_before_the_next_is_sent
 }
 
 #[tokio::test]
-async fn each_event_that_nginx_has_compressed_is_shown_before_the_next_is_sent() {
+async fn each_event_compressed_by_nginx_is_shown_before_the_next_is_sent() {
     for mut peer in [Peer::better_sse().await, Peer::sse_starlette("0.5").await]
         .into_iter()
         .flatten()
@@ -140,7 +140,7 @@ async fn each_event_that_nginx_has_compressed_is_shown_before_the_next_is_sent()
 }
 
 #[tokio::test]
-async fn events_come_at_once_through_nginx_as_debian_sets_it_up() {
+async fn events_arrive_at_once_through_nginx_with_debians_configuration() {
     // nginx buffers some KiB of other servers' answers; these turn that off by a header.
     for mut peer in [Peer::better_sse().await, Peer::sse_starlette("0.5").await]
         .into_iter()
@@ -155,7 +155,7 @@ async fn events_come_at_once_through_nginx_as_debian_sets_it_up() {
 }
 
 #[tokio::test]
-async fn events_that_express_has_compressed_come_at_once_through_nginx_without_buffers() {
+async fn events_compressed_by_express_arrive_at_once_through_nginx_without_buffers() {
     let Some(mut peer) = Peer::compression().await else {
         return;
     };

@@ -12,7 +12,7 @@ use crate::support::{
 
 const CUTS: usize = 10;
 /// The beginning of each report.
-const TOLD: &str = "the connection was cut after ";
+const REPORT: &str = "the connection was cut after ";
 
 fn watch(url: &str) -> Running {
     Running::codechat(["watch", &format!("{url}/ticks"), "--format", "json"])
@@ -24,23 +24,23 @@ async fn next_data(watcher: &mut Running) -> Value {
 }
 
 /// Waits until a watcher reports a cut and its age, which may be a little more or less on a busy machine.
-async fn tells_an_age_of_3_s(watcher: &mut Running) {
-    let line = watcher.says(TOLD).await;
-    let (_, age) = line.split_once(TOLD).unwrap();
+async fn reports_an_age_of_3_s(watcher: &mut Running) {
+    let line = watcher.says(REPORT).await;
+    let (_, age) = line.split_once(REPORT).unwrap();
     let seconds: u32 = age.split_once(" s").unwrap().0.parse().unwrap();
     assert!((2..6).contains(&seconds), "{line}");
 }
 
-/// Asserts that a watcher has nothing more to show, and no other cut to report.
-async fn has_told_all(watcher: Running) {
+/// Asserts that a watcher shows nothing more, and reports no other cut.
+async fn has_shown_all(watcher: Running) {
     watcher.signal("TERM").await;
     let ended = watcher.end().await;
     assert_eq!(ended.stdout, "");
-    assert!(!ended.stderr.contains(TOLD), "{ended:?}");
+    assert!(!ended.stderr.contains(REPORT), "{ended:?}");
 }
 
 #[tokio::test]
-async fn ten_cuts_of_a_stream_of_better_sse_lose_and_double_nothing() {
+async fn ten_cuts_of_a_better_sse_stream_lose_and_repeat_nothing() {
     let Some(mut peer) = Peer::better_sse().await else {
         return;
     };
@@ -50,23 +50,23 @@ async fn ten_cuts_of_a_stream_of_better_sse_lose_and_double_nothing() {
         cutter.accepted().await;
         assert_eq!(peer.opened().await, "/ticks ");
         for cut in 0..CUTS {
-            // One of the ID's possible forms, which has to be sent as UTF-8.
+            // One of the possible forms of the ID, which has to be sent as UTF-8.
             let [seen, missed] = ["seen", "missed"].map(|it| format!("[{cut}] π {it} {url}"));
             peer.say(&seen, "tick", "\"seen\"").await;
             assert_eq!(next_data(&mut watcher).await, "\"seen\"");
             cutter.reset().await;
             peer.say(&missed, "tick", "\"missed\"").await;
-            watcher.says(TOLD).await;
+            watcher.says(REPORT).await;
             cutter.accepted().await;
             assert_eq!(peer.opened().await, format!("/ticks {seen}"));
             assert_eq!(next_data(&mut watcher).await, "\"missed\"");
         }
-        has_told_all(watcher).await;
+        has_shown_all(watcher).await;
     }
 }
 
 #[tokio::test]
-async fn ten_cuts_of_a_stream_of_nchan_lose_and_double_nothing() {
+async fn ten_cuts_of_an_nchan_stream_lose_and_repeat_nothing() {
     for way in 0..2 {
         let Some(nchan) = Nchan::start().await else {
             return;
@@ -80,10 +80,10 @@ async fn ten_cuts_of_a_stream_of_nchan_lose_and_double_nothing() {
             assert_eq!(next_data(&mut watcher).await, seen);
             cutter.reset().await;
             nchan.say("ticks", "tick", &missed).await;
-            watcher.says(TOLD).await;
+            watcher.says(REPORT).await;
             assert_eq!(next_data(&mut watcher).await, missed);
         }
-        has_told_all(watcher).await;
+        has_shown_all(watcher).await;
     }
 }
 
@@ -103,14 +103,14 @@ async fn a_stream_that_nginx_closes_is_resumed_and_its_age_is_shown() {
     assert_eq!(peer.opened().await, "/ticks ");
     peer.say("before", "tick", "1").await;
     assert_eq!(next_data(&mut watcher).await, "1");
-    tells_an_age_of_3_s(&mut watcher).await;
+    reports_an_age_of_3_s(&mut watcher).await;
     assert_eq!(peer.opened().await, "/ticks before");
     peer.say("after", "tick", "2").await;
     assert_eq!(next_data(&mut watcher).await, "2");
 }
 
 #[tokio::test]
-async fn a_stream_of_codechat_that_nginx_gives_up_loses_and_doubles_nothing() {
+async fn a_codechat_stream_that_nginx_times_out_loses_and_repeats_nothing() {
     let server = Serve::start(&[]).await;
     let location = format!(
         "location / {{ proxy_pass {}; proxy_read_timeout 3s; }}",
@@ -126,7 +126,7 @@ async fn a_stream_of_codechat_that_nginx_gives_up_loses_and_doubles_nothing() {
     for text in ["one", "two"] {
         server.http.publish(&id, text).await;
         assert_eq!(watcher.line().await, format!("{text}\n"));
-        tells_an_age_of_3_s(&mut watcher).await;
+        reports_an_age_of_3_s(&mut watcher).await;
     }
     server.http.publish(&id, "three").await;
     assert_eq!(watcher.line().await, "three\n");

@@ -8,7 +8,7 @@ use crate::support::{
     process::{Running, Scratch},
 };
 
-/// The silence, and what a busy machine may add to it.
+/// The silence, plus the delays of a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Watches a stream whose only event comes after a minute.
@@ -42,7 +42,7 @@ async fn a_minute_of_silence_opens_no_second_stream() {
     let words = ["watch", "--id", ID, "-n", "1"].into_iter().chain(flags);
     let watcher = Running::codechat(words);
     assert_eq!(original.process.line().await, format!("stream {ID}\n"));
-    // While that minute passed, the other streams have been open as long.
+    // The other streams have been open as long during that minute.
     tokio::join!(one_stream_lasts(pinging), one_stream_lasts(silent));
     nchan.say("quiet", "message", "after the silence").await;
     original.say(ID, "debug", "after-the-silence").await;

@@ -1,5 +1,5 @@
-//! The files of `examples/` that an application copies to publish what it logs: the same questions to each of them, in
-//! an application of a framework that is in use.
+//! The files of `examples/` that an application copies to publish what it logs: the same tests for each of them, in an
+//! application of a common framework.
 
 mod away;
 mod control;
@@ -8,7 +8,7 @@ mod watched;
 
 use crate::support::recipes::Recipe;
 
-/// Asks a framework all questions, each in an application of its own.
+/// Runs all tests with a framework, each in an application of its own.
 macro_rules! ask {
     ($($name:ident = $recipe:expr;)*) => {$(
         mod $name {
@@ -20,7 +20,7 @@ macro_rules! ask {
             }
 
             #[tokio::test]
-            async fn a_request_is_one_operation_whatever_becomes_of_it() {
+            async fn a_request_is_one_operation_however_it_ends() {
                 watched::one_operation($recipe).await;
             }
 
@@ -30,12 +30,12 @@ macro_rules! ask {
             }
 
             #[tokio::test]
-            async fn concurrent_requests_are_kept_apart_and_only_one_gets_the_detail_that_its_watcher_asks_for() {
+            async fn of_concurrent_requests_only_the_one_whose_watcher_asks_gets_detail() {
                 control::detail($recipe).await;
             }
 
             #[tokio::test]
-            async fn a_request_can_see_that_it_was_asked_to_stop() {
+            async fn a_request_can_see_that_it_was_cancelled() {
                 control::cancel($recipe).await;
             }
 
@@ -65,7 +65,7 @@ macro_rules! ask {
             }
 
             #[tokio::test]
-            async fn an_id_that_is_unknown_is_left_alone() {
+            async fn an_unknown_id_is_left_alone() {
                 refused::unknown($recipe).await;
             }
 

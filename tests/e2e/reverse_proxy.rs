@@ -7,8 +7,8 @@ use codechat::internal::message::Message;
 
 use crate::support::{http::stream_of, nginx::Nginx, server::Server};
 
-/// Starts nginx before a server. Its timeout for a silent upstream is less than the default minute, so that the tests
-/// need not take that long.
+/// Starts nginx before a server. Its timeout for a silent upstream is less than the default minute, to keep the tests
+/// short.
 async fn nginx_before(server: &Server) -> Option<Nginx> {
     let address = server.address;
     let location = format!("location / {{ proxy_pass http://{address}; proxy_read_timeout 1s; }}");
@@ -25,7 +25,7 @@ async fn server(plain_streams: bool) -> Server {
 }
 
 #[tokio::test]
-async fn events_come_at_once_and_heartbeats_keep_the_stream_open() {
+async fn events_arrive_at_once_and_heartbeats_keep_the_stream_open() {
     for plain_streams in [false, true] {
         let server = server(plain_streams).await;
         let Some(nginx) = nginx_before(&server).await else {
@@ -43,7 +43,7 @@ async fn events_come_at_once_and_heartbeats_keep_the_stream_open() {
         }
         nginx.http.publish(&id, "through it").await;
         assert_eq!(stream.event().await.data, "through it");
-        // Longer than nginx waits for a silent server.
+        // For longer than nginx waits for a silent server.
         for _ in 0..10 {
             assert_eq!(stream.block().await.as_deref(), Some(":\n\n"));
         }
@@ -56,7 +56,7 @@ async fn events_come_at_once_and_heartbeats_keep_the_stream_open() {
 }
 
 #[tokio::test]
-async fn a_stream_resumes_and_a_watcher_that_goes_is_noticed() {
+async fn a_stream_resumes_and_a_watcher_that_disconnects_is_noticed() {
     let server = server(false).await;
     let Some(nginx) = nginx_before(&server).await else {
         return;
@@ -76,14 +76,14 @@ async fn a_stream_resumes_and_a_watcher_that_goes_is_noticed() {
 }
 
 #[tokio::test]
-async fn a_server_without_heartbeats_would_be_cut() {
+async fn a_stream_without_heartbeats_is_cut() {
     let server = Server::start().await;
     let Some(nginx) = nginx_before(&server).await else {
         return;
     };
     let id = nginx.http.connect().await;
     let stream = nginx.http.watch(&id).await;
-    // This is what heartbeats are for: nginx closes the connection of a silent server.
+    // Heartbeats prevent this: nginx closes the connection of a silent server.
     server.stats(|it| it.subscribers == 0).await;
     drop(stream);
 }

@@ -1,4 +1,4 @@
-//! `codechat send` delivers what it is given: words, or each line as it is read.
+//! `codechat send` delivers its input: words, or each line as it is read.
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
@@ -13,7 +13,7 @@ use crate::support::{
 const LONG: usize = 64 * 1024;
 
 #[tokio::test]
-async fn words_are_one_message_with_what_the_options_say() {
+async fn words_are_one_message_with_the_given_options() {
     let server = Serve::start(&[]).await;
     let (mut watcher, id) = server.watch(&["--format", "json"]).await;
     server.sent(&id, &["two", "words"]).await;
@@ -50,7 +50,7 @@ async fn words_are_one_message_with_what_the_options_say() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_text_are_replaced_in_words_as_in_lines() {
+async fn invalid_utf_8_is_replaced_in_words_and_in_lines() {
     let server = Serve::start(&[]).await;
     let (mut watcher, id) = server.watch(&[]).await;
     let words = ["send", "--server", &server.url, "--id", &id].map(OsStr::new);
@@ -80,7 +80,7 @@ async fn each_line_is_delivered_as_it_is_read() {
 }
 
 #[tokio::test]
-async fn a_line_without_an_end_is_shown_and_one_that_overwrites_itself_in_versions() {
+async fn an_unfinished_line_is_shown_and_an_overwritten_one_in_versions() {
     let server = Serve::start(&[]).await;
     let (mut watcher, id) = server.watch(&[]).await;
     let mut sender = server.send(&id, &[]);
@@ -128,7 +128,7 @@ async fn an_outage_and_its_end_are_reported_once() {
 }
 
 #[tokio::test]
-async fn one_message_is_given_up_like_lines() {
+async fn one_message_is_given_up_after_the_same_time_as_lines() {
     let gone = || Reply::raw("");
     for words in [
         &["--id", "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b"][..],
@@ -145,8 +145,8 @@ async fn one_message_is_given_up_like_lines() {
         ];
         let ended = Running::codechat([&send[..], words].concat()).end().await;
         assert_eq!(ended.code, Some(1));
-        let told = "the server accepted nothing for 1ms: ";
-        assert!(ended.stderr.contains(told), "{ended:?}");
+        let reason = "the server accepted nothing for 1ms: ";
+        assert!(ended.stderr.contains(reason), "{ended:?}");
     }
 }
 
@@ -192,7 +192,7 @@ async fn bytes_are_dropped_only_with_a_report() {
 }
 
 #[tokio::test]
-async fn the_level_of_lines_is_what_the_option_says() {
+async fn lines_have_the_level_of_the_option() {
     let server = Serve::start(&[]).await;
     let (mut watcher, id) = server.watch(&["--format", "json"]).await;
     let mut sender = server.send(&id, &["--level", "error"]);
@@ -202,7 +202,7 @@ async fn the_level_of_lines_is_what_the_option_says() {
 }
 
 #[tokio::test]
-async fn all_watchers_get_a_broadcast_which_takes_words() {
+async fn a_broadcast_of_words_reaches_all_watchers() {
     let server = Serve::start(&[]).await;
     let (mut first, _) = server.watch(&[]).await;
     let (mut second, _) = server.watch(&[]).await;
@@ -219,7 +219,7 @@ async fn all_watchers_get_a_broadcast_which_takes_words() {
 }
 
 #[tokio::test]
-async fn a_secret_in_the_servers_address_is_refused_and_not_repeated() {
+async fn a_secret_in_the_servers_address_is_refused_and_not_printed() {
     for server in ["http://user:hunter2@host", "http://host/?token=hunter2"] {
         let ended = Running::codechat(["send", "--all", "x", "--server", server])
             .end()
@@ -231,7 +231,7 @@ async fn a_secret_in_the_servers_address_is_refused_and_not_repeated() {
 }
 
 #[tokio::test]
-async fn lines_of_stdin_end_where_a_watcher_asks_to_cancel() {
+async fn reading_stdin_ends_if_a_watcher_cancels() {
     let mut stage = Stage::set().await;
     let mut sender = stage.server.send(&stage.id, &["--operation", "sh"]);
     sender.write("one\n").await;
@@ -249,7 +249,7 @@ async fn lines_of_stdin_end_where_a_watcher_asks_to_cancel() {
 }
 
 #[tokio::test]
-async fn a_stdin_that_is_quiet_ends_at_a_cancel_too() {
+async fn reading_a_quiet_stdin_ends_if_a_watcher_cancels() {
     let mut stage = Stage::set().await;
     let mut sender = stage.server.send(&stage.id, &["--operation", "sh"]);
     sender.write("one\n").await;

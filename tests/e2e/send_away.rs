@@ -1,4 +1,4 @@
-//! A server that is away stops no command, and every form of `send` reports it and retries in the same way.
+//! A server that cannot be reached stops no command, and every form of `send` reports it and retries in the same way.
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use crate::support::{
 const ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
 const JSON: &[&str] = &["Content-Type: application/json"];
 
-/// Lines that a command writes while the server is away: more than are kept.
+/// The number of lines that a command writes while the server is away: more than are kept.
 const LINES: usize = 6000;
 
 /// Runs a command whose server goes away in the middle, until all lines are written.
@@ -37,9 +37,9 @@ async fn run_while_away(stage: &mut Stage, signal: &str) -> (Running, Scratch) {
     (sender, scratch)
 }
 
-/// Asserts that the stream has the lines that were kept, then how many were dropped, before the command writes more;
-/// then the rest.
-async fn assert_told(mut stage: Stage, mut sender: Running) {
+/// Asserts that the stream has the lines that were kept, then the number of dropped ones, before the command writes
+/// more; then the rest.
+async fn assert_drop_is_reported(mut stage: Stage, mut sender: Running) {
     let mut held = 0;
     let notice = loop {
         let message = stage.message().await;
@@ -86,7 +86,7 @@ async fn a_command_continues_without_its_server_and_dropped_lines_are_reported()
     drop(std::mem::replace(&mut stage.server, again));
     sender.says("not delivered yet (").await;
     sender.says("delivered: the server is back").await;
-    assert_told(stage, sender).await;
+    assert_drop_is_reported(stage, sender).await;
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn a_command_runs_on_if_its_server_hangs() {
     sender.says("not delivered yet (no answer)").await;
     stage.server.process.signal("CONT").await;
     sender.says("delivered: the server is back").await;
-    assert_told(stage, sender).await;
+    assert_drop_is_reported(stage, sender).await;
 }
 
 /// Runs `codechat send` with a server that gives these replies; returns its end.
@@ -111,7 +111,7 @@ async fn sent(replies: [Reply; 2], words: &[&str]) -> (Ended, Scripted) {
 }
 
 #[tokio::test]
-async fn one_message_or_one_to_all_or_lines_are_tried_again_alike() {
+async fn every_form_of_send_is_retried_in_the_same_way() {
     let published =
         r#"{"id":"1-9","accepted":1,"subscribers":1,"level":null,"cancel":false,"operation":null}"#;
     let broadcast = r#"{"clients":3}"#;
@@ -123,13 +123,13 @@ async fn one_message_or_one_to_all_or_lines_are_tried_again_alike() {
         let taken = Reply::answer("202 Accepted", JSON, answer);
         let (ended, mut server) = sent([Reply::raw(""), taken], words).await;
         assert_eq!(ended.code, Some(0), "{ended:?}");
-        let told: Vec<_> = ended.stderr.lines().collect();
-        assert_eq!(told.len(), 2, "{told:?}");
+        let lines: Vec<_> = ended.stderr.lines().collect();
+        assert_eq!(lines.len(), 2, "{lines:?}");
         assert!(
-            told[0].starts_with("codechat: not delivered yet ("),
-            "{told:?}"
+            lines[0].starts_with("codechat: not delivered yet ("),
+            "{lines:?}"
         );
-        assert_eq!(told[1], "codechat: delivered: the server is back");
+        assert_eq!(lines[1], "codechat: delivered: the server is back");
         let first = server.asked().await;
         let key = first.header("idempotency-key");
         assert!(key.is_some(), "{first:?}");
@@ -145,8 +145,8 @@ async fn one_message_or_one_to_all_or_lines_are_tried_again_alike() {
         }
         let ended = sender.end().await;
         assert_eq!(ended.code, Some(1), "{ended:?}");
-        let told = "the server accepted nothing for 1ms: 503 not now";
-        assert!(ended.stderr.contains(told), "{ended:?}");
+        let reason = "the server accepted nothing for 1ms: 503 not now";
+        assert!(ended.stderr.contains(reason), "{ended:?}");
     }
 }
 
@@ -176,7 +176,7 @@ async fn on_a_terminal_the_report_is_on_a_row_of_its_own() {
 }
 
 #[tokio::test]
-async fn one_message_that_cannot_go_out_yet_ends_at_a_signal() {
+async fn a_signal_ends_the_retries_of_one_message() {
     let busy = Reply::problem("503 Service Unavailable", &[], "not now");
     let server = Scripted::start([busy]).await;
     let words = ["send", "--server", &server.url, "--id", ID, "a"];

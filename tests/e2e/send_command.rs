@@ -1,4 +1,4 @@
-//! `codechat send -- COMMAND` publishes a command's whole run: its start, each line, and how it ended, whoever ended
+//! `codechat send -- COMMAND` publishes the whole run of a command: its start, each line, and its end, whatever ended
 //! it.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Instant};
@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 const UNKNOWN: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
-/// A shell that prints when it is ready, and its process ID, then does nothing until it is told to end.
+/// A shell that prints that it is ready, with its process ID, and then does nothing until it is signalled.
 pub(crate) const WAITS: &str = "echo ready $$; while :; do sleep 0.05; done";
 
 /// Returns whether a process has ended, even if nobody has waited for it.
@@ -57,7 +57,7 @@ async fn a_command_is_published_from_its_start_to_its_outcome() {
 
 #[tokio::test]
 async fn a_command_that_fails_is_published_with_its_exit_code_or_signal() {
-    for (script, code, told) in [
+    for (script, code, expected) in [
         ("exit 7", 7, "exit code 7"),
         ("kill -KILL $$", 137, "signal 9"),
     ] {
@@ -69,7 +69,7 @@ async fn a_command_that_fails_is_published_with_its_exit_code_or_signal() {
             (Some(3), &"failed".into())
         );
         let text = last["message"].as_str().unwrap();
-        assert!(text.contains(told), "{text}");
+        assert!(text.contains(expected), "{text}");
     }
 }
 
@@ -85,7 +85,7 @@ async fn a_command_that_cannot_be_run_fails_with_a_shells_code_and_a_reason() {
     let no_program = file("text", "echo hi\n", 0o755);
     let no_interpreter = file("script", "#!/nowhere/to/be/found\n", 0o755);
     let no_permission = file("data", "#!/bin/sh\n", 0o644);
-    for (command, code, told) in [
+    for (command, code, expected) in [
         ("nowhere-to-be-found", 127, "no directory in PATH"),
         ("/nowhere/to/be/found", 127, "No such file"),
         ("", 127, "run '': it has no name"),
@@ -98,7 +98,7 @@ async fn a_command_that_cannot_be_run_fails_with_a_shells_code_and_a_reason() {
         let sent = stage.server.send(&stage.id, &["--", command]).end().await;
         assert_eq!(sent.code, Some(code), "{command}");
         assert!(sent.stderr.contains("cannot run"), "{sent:?}");
-        assert!(sent.stderr.contains(told), "{sent:?}");
+        assert!(sent.stderr.contains(expected), "{sent:?}");
         let (watched, last) = stage.done().await;
         assert_eq!(
             (watched.code, &last["outcome"]),
@@ -108,7 +108,7 @@ async fn a_command_that_cannot_be_run_fails_with_a_shells_code_and_a_reason() {
 }
 
 #[tokio::test]
-async fn nothing_is_run_for_a_client_that_is_not_there() {
+async fn no_command_is_run_for_an_unknown_client() {
     let (server, scratch) = (Serve::start(&[]).await, Scratch::new());
     let marker = scratch.path("marker");
     let marker = marker.to_str().unwrap();
@@ -127,7 +127,7 @@ async fn nothing_is_run_for_a_client_that_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_line_without_an_end_is_shown_while_the_command_waits() {
+async fn an_unfinished_line_is_shown_while_the_command_waits() {
     let mut stage = Stage::set().await;
     let mut sender = stage.run(
         &["--tee"],
@@ -145,7 +145,7 @@ async fn a_line_without_an_end_is_shown_while_the_command_waits() {
 }
 
 #[tokio::test]
-async fn a_command_on_a_terminal_of_its_own_sees_one() {
+async fn a_command_with_a_terminal_of_its_own_detects_it() {
     let mut stage = Stage::set().await;
     let script = "test -t 1 && test -t 2 && stty size <&1; printf '\\033[31mred\\033[0m\\n' >&2";
     let sender = stage.run(&["--pty"], script);
@@ -156,7 +156,7 @@ async fn a_command_on_a_terminal_of_its_own_sees_one() {
 }
 
 #[tokio::test]
-async fn what_a_command_leaves_behind_does_not_hold_it_up() {
+async fn a_background_process_of_a_command_does_not_delay_its_end() {
     let mut stage = Stage::set().await;
     let begin = Instant::now();
     let sent = stage.run(&[], "sleep 600 & echo $!").end().await;
@@ -165,7 +165,7 @@ async fn what_a_command_leaves_behind_does_not_hold_it_up() {
     assert!(sent.stderr.contains("holds its output"), "{sent:?}");
     stage.line().await;
     let left = stage.line().await;
-    assert!(!is_gone(&left), "it was meant to go on");
+    assert!(!is_gone(&left), "it continues to run");
     let kill = std::process::Command::new("kill").arg(left).status();
     assert!(kill.unwrap().success());
     assert_eq!(stage.done().await.1["outcome"], "ok");
@@ -233,8 +233,8 @@ async fn a_server_that_hangs_holds_back_no_command_and_dropped_lines_are_reporte
     assert_eq!(shown + dropped, LINES + 1);
     let sent = sender.end().await;
     assert_eq!(sent.code, Some(0));
-    let told = format!("{dropped} lines were dropped while the server was away");
-    assert!(sent.stderr.contains(&told), "{sent:?}");
+    let expected = format!("{dropped} lines were dropped while the server was away");
+    assert!(sent.stderr.contains(&expected), "{sent:?}");
 }
 
 #[tokio::test]
@@ -263,7 +263,7 @@ async fn a_silent_command_keeps_its_client_from_being_idle() {
     let script = "echo ready; read line; echo done";
     let mut sender = server.send(&id, &["--tee", "--", "sh", "-c", script]);
     assert_eq!(sender.line().await, "ready\n");
-    // When a later one has ended, this one's time was over too.
+    // When a later one has ended, the time of this one was over too.
     let later = server.http.connect().await;
     assert_eq!(server.http.watch(&later).await.event().await.data, "idle");
     sender.write("go on\n").await;

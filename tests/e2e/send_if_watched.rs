@@ -1,4 +1,4 @@
-//! `send --if-watched` does no harm if nobody watches.
+//! `send --if-watched` has no effect if nobody watches.
 
 use crate::support::{
     port::Port,
@@ -15,7 +15,7 @@ fn assert_silent(ended: &Ended) {
     );
 }
 
-/// Returns the ways to name nobody: no ID, an unknown one, an ended one, and a server that does not run.
+/// Returns the ways to name no client: no ID, an unknown one, an ended one, and a server that does not run.
 async fn ways(server: &Serve, nobody: &Port) -> Vec<Vec<String>> {
     let ended = server.http.connect().await;
     server.http.stop(&ended).await;

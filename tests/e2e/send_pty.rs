@@ -1,4 +1,4 @@
-//! A command on a terminal of its own can ask through the sender's, if there is one, and has its size.
+//! A command on a terminal of its own has the size of the sender's terminal, if there is one, and can prompt on it.
 
 use std::process::Stdio;
 
@@ -21,14 +21,14 @@ async fn on_a_terminal(server: &Serve, id: &str, more: &str, script: &str) -> Te
     terminal
 }
 
-/// Waits for a line that the command has written, rather than the shell.
+/// Waits for a line that was written by the command, not by the shell.
 async fn shows_line(terminal: &mut Terminal, line: &str) {
     let is_there = |it: &vt100::Screen| it.contents().lines().any(|it| it.trim_end() == line);
     terminal.until(line, is_there).await;
 }
 
 #[tokio::test]
-async fn what_is_typed_reaches_the_command_and_the_terminal_is_as_it_was() {
+async fn typed_input_reaches_the_command_and_the_terminal_is_restored() {
     let server = Serve::start(&[]).await;
     let (_watch, id) = server.watch(&[]).await;
     let asks = ASKS.replace('"', "\\\"").replace('$', "\\$");
@@ -56,7 +56,7 @@ async fn a_stdin_that_is_a_terminal_is_read_there() {
 }
 
 #[tokio::test]
-async fn ctrl_c_ends_the_command_as_cancelled_and_gives_the_terminal_back() {
+async fn ctrl_c_ends_the_command_as_cancelled_and_restores_the_terminal() {
     let server = Serve::start(&[]).await;
     let (mut watch, id) = server.watch(&[]).await;
     let mut terminal = on_a_terminal(&server, &id, "", "echo beg''un; exec sleep 1000").await;
@@ -84,7 +84,7 @@ async fn the_pseudo_terminal_has_and_follows_the_terminals_size() {
 }
 
 #[tokio::test]
-async fn without_a_terminal_each_question_ends_at_once() {
+async fn without_a_terminal_each_question_fails_at_once() {
     let server = Serve::start(&[]).await;
     let (_watch, id) = server.watch(&[]).await;
     let script = format!("{ASKS}; {ASKS}");

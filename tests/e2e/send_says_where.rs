@@ -1,4 +1,4 @@
-//! `send` prints where it sends if that is not obvious.
+//! `send` prints where it publishes if that is not obvious.
 
 use crate::support::{
     process::{CODECHAT, Running, Serve},
@@ -12,8 +12,12 @@ async fn a_command_without_an_id_takes_a_new_one_and_says_how_to_watch_it() {
     let words = ["send", "--server", &server.url, "--", "sh", "-c", script];
     let mut sender = Running::codechat(words);
     let line = sender.says("to watch: codechat watch --id ").await;
-    let (_, told) = line.split_once("codechat watch ").unwrap();
-    let watch = [&["watch"], &told.split_whitespace().collect::<Vec<_>>()[..]].concat();
+    let (_, arguments) = line.split_once("codechat watch ").unwrap();
+    let watch = [
+        &["watch"],
+        &arguments.split_whitespace().collect::<Vec<_>>()[..],
+    ]
+    .concat();
     let mut watcher = Running::codechat([&watch[..], &["--until-done"]].concat());
     assert!(watcher.line().await.starts_with("Started sh -c "));
     assert_eq!(watcher.line().await, "one\n");
@@ -29,10 +33,10 @@ async fn on_a_terminal_a_hint_says_where_output_goes_and_how_stdin_ends() {
     let id = server.http.connect().await;
     let to = [CODECHAT, "send", "--server", &server.url, "--id", &id];
     let mut quiet = Terminal::start(&[&to[..], &["--", "true"]].concat(), (200, 24));
-    let told = format!("what true writes goes to client {id} at ");
+    let expected = format!("what true writes goes to client {id} at ");
     let (_, screen) = quiet.end().await;
     assert!(
-        screen.contains(&told) && screen.contains("--tee"),
+        screen.contains(&expected) && screen.contains("--tee"),
         "{screen}"
     );
     let mut shown = Terminal::start(&[&to[..], &["--tee", "--", "true"]].concat(), (200, 24));

@@ -1,4 +1,4 @@
-//! What `codechat send` cannot deliver is counted, and given up in time.
+//! Lines that `codechat send` cannot deliver are counted, and given up in time.
 
 use codechat::internal::event::ClientId;
 
@@ -9,7 +9,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn what_is_not_delivered_is_counted_and_an_error() {
+async fn undelivered_lines_are_counted_and_an_error() {
     let server = Serve::start(&[]).await;
     let unknown = "00000000-0000-4000-8000-000000000000";
     let ended = server.send(unknown, &["words"]).end().await;
@@ -37,7 +37,7 @@ async fn what_is_not_delivered_is_counted_and_an_error() {
 }
 
 #[tokio::test]
-async fn a_line_that_cannot_go_out_yet_is_counted_when_interrupted() {
+async fn a_line_that_cannot_be_sent_yet_is_counted_when_interrupted() {
     let server = Serve::start(&[]).await;
     let (mut watcher, id) = server.watch(&[]).await;
     let mut sender = server.send(&id, &[]);

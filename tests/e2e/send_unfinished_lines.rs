@@ -1,11 +1,11 @@
-//! A line without an end, or one that overwrites itself, is shown while `send` reads on.
+//! A line without an end, or one that overwrites itself, is shown while `send` continues to read.
 
 use std::ops::RangeInclusive;
 
 use crate::support::process::Serve;
 
 #[tokio::test]
-async fn a_line_without_an_end_is_shown_while_stdin_stays_open() {
+async fn an_unfinished_line_is_shown_while_stdin_stays_open() {
     let server = Serve::start(&[]).await;
     let (mut watcher, id) = server.watch(&[]).await;
     let mut sender = server.send(&id, &["--tee"]);
@@ -21,20 +21,19 @@ async fn a_line_without_an_end_is_shown_while_stdin_stays_open() {
 }
 
 #[tokio::test]
-async fn of_a_line_that_overwrites_itself_the_first_and_the_last_version_are_shown_and_few_between()
-{
+async fn an_overwritten_line_is_shown_in_its_first_and_last_version_and_few_between() {
     let server = Serve::start(&[]).await;
     let (mut watcher, id) = server.watch(&[]).await;
     let mut sender = server.send(&id, &[]);
     sender.write("0 %\r").await;
     assert_eq!(watcher.line().await, "0 %\n");
-    // All at once, so that no second passes meanwhile.
+    // All at once, so that no second passes in between.
     let versions = |range: RangeInclusive<u32>| range.map(|it| format!("\r{it} %"));
     sender.write(versions(1..=40).collect::<String>()).await;
     assert_eq!(
         watcher.line().await,
         "40 %\n",
-        "the newest is shown, though nothing follows"
+        "the newest is shown even if nothing follows"
     );
     let rest: String = versions(41..=100).collect();
     sender.write(rest + "\nfinished\n").await;

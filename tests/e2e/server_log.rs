@@ -1,4 +1,4 @@
-//! Whether the server's log is read or not does not affect the server.
+//! The server works in the same way whether its log is read or not.
 
 use std::process::Stdio;
 
@@ -45,7 +45,7 @@ impl Unread {
         }
     }
 
-    /// Sends that many requests, each of which is logged.
+    /// Sends this number of requests, each of which is logged.
     async fn ask(&self, requests: usize) {
         let mut connection = Connection::open(self.http.address).await;
         for _ in 0..requests {
@@ -73,25 +73,28 @@ impl Unread {
 async fn an_unread_log_does_not_block_the_server_and_counts_dropped_lines() {
     let mut server = Unread::start("json").await;
     server.ask(REQUESTS).await;
-    let (mut told, mut lost) = (0, 0);
-    while told + lost < REQUESTS {
+    let (mut logged, mut lost) = (0, 0);
+    while logged + lost < REQUESTS {
         let line: serde_json::Value = serde_json::from_str(&server.line().await).unwrap();
         if let Some(lines) = line["fields"]["lost"].as_u64() {
             lost += usize::try_from(lines).unwrap();
             assert_eq!(line["level"], "WARN");
         } else if line["fields"]["message"] == "answered" {
-            told += 1;
+            logged += 1;
         }
     }
     assert!(lost > 0, "the pipe was never full");
-    assert_eq!(told + lost, REQUESTS);
+    assert_eq!(logged + lost, REQUESTS);
 
     server.ask(1).await;
-    assert!(server.line().await.contains("answered"), "it flows again");
+    assert!(
+        server.line().await.contains("answered"),
+        "lines are logged again"
+    );
 }
 
 #[tokio::test]
-async fn a_server_whose_log_nobody_reads_ends_when_told() {
+async fn a_server_with_an_unread_log_can_be_stopped() {
     let mut server = Unread::start("text").await;
     server.ask(REQUESTS).await;
     server.signal("TERM").await;

@@ -6,7 +6,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn a_server_out_of_files_serves_those_it_has_and_recovers() {
+async fn a_server_out_of_files_serves_its_open_connections_and_recovers() {
     const FILES: usize = 40;
     let script = format!("ulimit -n {FILES}; exec \"$0\" serve --listen 127.0.0.1:0");
     let mut shell = clean("sh");

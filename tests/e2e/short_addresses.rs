@@ -6,7 +6,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn a_port_alone_is_one_of_this_machine() {
+async fn a_port_alone_means_this_machine() {
     for before in ["", ":", "localhost:", "127.0.0.1:"] {
         let port = Port::keep();
         let given = format!("{before}{}", port.address.port());

@@ -1,5 +1,5 @@
-//! A server that is told to end informs its clients, waits for them no longer than its grace, and ends at once when it
-//! is told again.
+//! A server that receives a signal to end informs its clients, waits for them no longer than its grace, and ends at
+//! once at a second signal.
 
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ async fn publish_on(mut publisher: Connection) -> u16 {
     let mut ticks = tokio::time::interval(Duration::from_millis(5));
     loop {
         tokio::select! {
-            // The answer first: after it, the server may be gone and take no more lines.
+            // The answer has priority: after it, the server may be gone and accept no more lines.
             biased;
             readable = publisher.socket.readable() => {
                 readable.unwrap();
@@ -94,7 +94,7 @@ async fn a_thousand_streams_and_ten_publishers_end_within_the_grace_of_a_shutdow
     let took = begin.elapsed();
     println!("{STREAMS} streams and {PUBLISHERS} publishers: gone after {took:?}");
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    // A second, and as many more for a slow machine.
+    // One second, and more for a slow machine.
     assert!(took < Duration::from_secs(5), "{took:?}");
     for last in streams.join_all().await {
         assert_eq!(last, FAREWELL);
@@ -127,7 +127,7 @@ async fn a_client_that_does_not_read_is_cut_after_the_grace() {
 }
 
 #[tokio::test]
-async fn a_second_signal_ends_it_at_once() {
+async fn a_second_signal_ends_the_server_at_once() {
     for second in ["TERM", "INT"] {
         let mut server = Serve::start(&["--grace", "1h", "--stall-timeout", "1h"]).await;
         let _stuck = stuck_subscriber(&server).await;

@@ -13,10 +13,10 @@ use crate::support::{
     soon,
 };
 
-/// More than a pipe holds.
+/// The number of lines: more than a pipe holds.
 const LINES: usize = 1000;
 
-/// Sets an open file to the mode in which node leaves it.
+/// Sets an open file to nonblocking mode, as node does.
 fn unblock(file: impl AsFd) {
     let flags = fcntl_getfl(&file).unwrap();
     fcntl_setfl(&file, flags | OFlags::NONBLOCK).unwrap();
@@ -27,7 +27,7 @@ fn numbers() -> String {
     lines.collect()
 }
 
-/// Returns what `codechat` with these words writes to `stream`, if that is read only when it is full.
+/// Returns what `codechat` with these words writes to `stream`, if it is read only when it is full.
 async fn slowly_read(words: &[&str], stream: u8, input: Option<String>) -> (Option<i32>, String) {
     let (mut out, into) = pipe().unwrap();
     unblock(&into);
@@ -108,7 +108,7 @@ async fn a_job_writes_every_message_to_its_stderr() {
 }
 
 #[tokio::test]
-async fn copies_are_whole() {
+async fn copied_lines_are_complete() {
     let server = Serve::start(&[]).await;
     let id = server.http.connect().await;
     let words = ["send", "--server", &server.url, "--id", &id, "--tee"];
@@ -123,7 +123,7 @@ async fn copies_are_whole() {
 }
 
 #[tokio::test]
-async fn lines_are_waited_for() {
+async fn an_empty_stdin_is_waited_for() {
     let server = Serve::start(&[]).await;
     let (mut watch, id) = server.watch(&[]).await;
     let (out, mut into) = pipe().unwrap();
@@ -131,7 +131,7 @@ async fn lines_are_waited_for() {
     let words = ["send", "--server", &server.url, "--id", &id];
     let mut child = codechat(words).stdin(out).spawn().unwrap();
     for line in ["one\n", "two\n"] {
-        // There is nothing to read before the first is shown, or after it.
+        // There is nothing to read before the first line is shown, or after it.
         into.write_all(line.as_bytes()).unwrap();
         assert_eq!(watch.line().await, line);
     }
@@ -140,7 +140,7 @@ async fn lines_are_waited_for() {
 }
 
 #[tokio::test]
-async fn help_is_whole() {
+async fn help_is_complete() {
     let (mut out, mut into) = pipe().unwrap();
     unblock(&into);
     while into.write(&[b' '; 4096]).is_ok() {}

@@ -1,4 +1,4 @@
-//! Whatever others write, a terminal is shown text and colours, and executes none of it.
+//! A terminal is shown text and colours only, whatever others write.
 
 use serde_json::json;
 
@@ -10,11 +10,11 @@ use crate::support::{
     terminal::Terminal,
 };
 
-/// Title, clipboard, link, cursor, screen, C1, DCS, bidi, what is invisible, and a colour.
+/// Title, clipboard, link, cursor, screen, C1, DCS, bidi and invisible characters, and a colour.
 const HOSTILE: &str = "a\u{1b}]0;title\u{7}b\u{1b}]52;c;aGk=\u{1b}\\c\u{1b}]8;;http://x\u{1b}\\d\u{1b}[2J\u{1b}[1;1H\
     e\u{9b}31mf\u{90}q\u{9c}g\u{1b}Pq\u{1b}\\h\u{202e}i\u{2066}j\u{200b}k\u{7f}l\u{8}m\u{1b}[31mn\u{1b}[0m";
 
-/// Runs `codechat` with these words on a terminal to its end; returns what it writes.
+/// Runs `codechat` with these words in a terminal to its end; returns its output.
 async fn on_terminal(args: &[&str]) -> String {
     let words = [&[CODECHAT], args].concat();
     let mut terminal = Terminal::start(&words, (80, 24));
@@ -22,7 +22,7 @@ async fn on_terminal(args: &[&str]) -> String {
     String::from_utf8(terminal.bytes()).unwrap()
 }
 
-/// Asserts that nothing but text, line ends and colours was written.
+/// Asserts that only text, line ends and colours were written.
 fn assert_obeys_nothing(written: &str) {
     let colours = regex::Regex::new("\x1b\\[[0-9;:]*m").unwrap();
     let text = colours.replace_all(written, "").replace("\r\n", "");
@@ -34,7 +34,7 @@ fn assert_obeys_nothing(written: &str) {
 }
 
 #[tokio::test]
-async fn no_message_is_obeyed_in_any_format() {
+async fn no_message_controls_the_terminal_in_any_format() {
     let server = Server::start().await;
     let id = server.connect().await;
     let url = format!("http://{}", server.address);
@@ -56,7 +56,7 @@ async fn no_message_is_obeyed_in_any_format() {
 }
 
 #[tokio::test]
-async fn no_error_of_a_server_is_obeyed() {
+async fn no_server_error_controls_the_terminal() {
     const ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
     let problem = json!({"type": HOSTILE, "title": HOSTILE, "detail": HOSTILE}).to_string();
     for (kind, body) in [
@@ -82,7 +82,7 @@ async fn no_error_of_a_server_is_obeyed() {
 }
 
 #[tokio::test]
-async fn lines_have_the_colour_of_their_level_and_a_log_has_time_and_operation() {
+async fn lines_have_their_levels_colour_and_log_format_adds_time_and_operation() {
     let server = Server::start().await;
     let id = server.connect().await;
     let url = format!("http://{}", server.address);

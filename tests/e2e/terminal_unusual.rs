@@ -32,7 +32,7 @@ async fn a_terminal_without_a_size_has_that_of_the_environment_or_80_x_24() {
 }
 
 #[tokio::test]
-async fn without_a_controlling_terminal_messages_come_as_lines() {
+async fn without_a_controlling_terminal_messages_are_printed_as_lines() {
     let server = Serve::start(&[]).await;
     let id = server.http.connect().await;
     server.http.publish(&id, "hello there").await;

@@ -50,7 +50,7 @@ async fn serve_watch_and_send_speak_https() {
 }
 
 #[tokio::test]
-async fn unusable_files_are_an_error_of_one_line() {
+async fn unusable_files_are_errors_of_one_line() {
     let scratch = Scratch::new();
     let (empty, broken) = (scratch.path("empty"), scratch.path("broken"));
     std::fs::write(&empty, "").unwrap();

@@ -1,11 +1,11 @@
-//! A TLS key that others can read is not secret: the server warns, as for a token.
+//! A TLS key that others can read is not secret: the server warns, as it does for a token.
 
 use std::os::unix::fs::PermissionsExt;
 
 use crate::support::process::{Running, Scratch};
 
 #[tokio::test]
-async fn a_key_that_everybody_can_read_is_warned_of() {
+async fn a_key_that_everybody_can_read_gets_a_warning() {
     let given = format!("{}/tests/support/tls", env!("CARGO_MANIFEST_DIR"));
     let scratch = Scratch::new();
     let key = scratch.path("key.pem");
@@ -13,7 +13,7 @@ async fn a_key_that_everybody_can_read_is_warned_of() {
     for (mode, warns) in [(0o644, true), (0o600, false)] {
         std::fs::set_permissions(&key, PermissionsExt::from_mode(mode)).unwrap();
         let cert = format!("{given}/cert.pem");
-        // An address that no machine has, so that the server ends.
+        // No machine has this address, so that the server ends.
         let server = Running::codechat([
             "serve",
             "--listen",

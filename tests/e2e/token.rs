@@ -1,4 +1,4 @@
-//! The commands read a token from a file or from the environment, and do not reveal it.
+//! The commands read a token from a file or from the environment, and do not print it.
 
 use std::{os::unix::fs::PermissionsExt, path::PathBuf, process::Stdio};
 
@@ -135,7 +135,7 @@ async fn an_invalid_token_is_an_error_that_does_not_quote_it() {
 }
 
 #[tokio::test]
-async fn a_token_may_come_through_a_pipe() {
+async fn a_token_can_be_read_from_a_pipe() {
     let scratch = Scratch::new();
     let pipe = scratch.path("pipe");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
@@ -190,7 +190,7 @@ async fn the_line_that_serve_prints_works_with_the_token() {
     let mut process = Running::codechat([&serve[..], &["--token-file", file]].concat());
     let line = process.says("listening on").await;
     assert!(line.contains(&format!(" --token-file '{file}'")), "{line}");
-    // As a shell does, with this program in place of the installed one.
+    // The line is run as in a shell, with this program in place of the installed one.
     let (_, words) = line.split_once("run: codechat ").unwrap();
     let mut shell = clean("bash");
     shell.args(["-c", &format!("exec \"$0\" {}", words.trim()), CODECHAT]);

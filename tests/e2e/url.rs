@@ -1,4 +1,4 @@
-//! `codechat watch URL`: any event stream, requested with curl's flags, and the result of each answer.
+//! `codechat watch URL`: any event stream, requested with curl's flags, and its handling of each kind of answer.
 
 use std::process::Stdio;
 
@@ -52,7 +52,7 @@ async fn a_curl_line_works_with_the_word_replaced() {
 }
 
 #[tokio::test]
-async fn data_and_headers_come_from_files_and_from_stdin() {
+async fn data_and_headers_are_read_from_files_and_stdin() {
     let scratch = Scratch::new();
     let (form, headers) = (scratch.path("form"), scratch.path("headers"));
     std::fs::write(&form, "a=1\r\n").unwrap();
@@ -83,7 +83,7 @@ async fn data_and_headers_come_from_files_and_from_stdin() {
 }
 
 #[tokio::test]
-async fn variables_that_name_a_client_or_a_server_mean_nothing() {
+async fn variables_that_name_a_client_or_a_server_are_ignored() {
     let mut server = Scripted::start([Reply::stream("data: x\n\n")]).await;
     let mut command = codechat(["watch", "--once", &server.url]);
     command
@@ -103,7 +103,7 @@ async fn variables_that_name_a_client_or_a_server_mean_nothing() {
 }
 
 #[tokio::test]
-async fn flags_of_a_url_are_errors_without_one() {
+async fn url_flags_are_errors_without_a_url() {
     for flag in [
         &["-H", "X: y"][..],
         &["-d", "x"],
@@ -123,8 +123,8 @@ async fn flags_of_a_url_are_errors_without_one() {
                 .end()
                 .await;
             assert_eq!(ended.code, Some(2), "{ended:?}");
-            let told = "is for an event stream that a URL names";
-            assert!(ended.stderr.contains(told), "{ended:?}");
+            let reason = "is for an event stream that a URL names";
+            assert!(ended.stderr.contains(reason), "{ended:?}");
         }
     }
 }
@@ -150,11 +150,11 @@ async fn a_command_whose_stream_does_not_answer_ends_at_the_time_limit() {
 }
 
 #[tokio::test]
-async fn answers_that_are_no_stream_are_errors_that_say_what_they_are() {
+async fn answers_that_are_not_streams_are_errors_that_describe_them() {
     let json = ["Content-Type: application/json"];
     let page = ["Content-Type: text/html"];
     let moved = ["Content-Type: text/plain", "Location: ws://h/x?token=t"];
-    for (reply, told) in [
+    for (reply, expected) in [
         (
             Reply::answer("200 OK", &page, "<p>hi"),
             "answers with text/html instead of an event stream, beginning with \"<p>hi\"",
@@ -203,14 +203,14 @@ async fn answers_that_are_no_stream_are_errors_that_say_what_they_are() {
         let server = Scripted::start([reply]).await;
         let ended = watch(&server, "/a?token=secret", &[]).end().await;
         assert_eq!(ended.code, Some(1), "{ended:?}");
-        assert!(ended.stderr.contains(told), "{told}: {ended:?}");
+        assert!(ended.stderr.contains(expected), "{expected}: {ended:?}");
         assert!(!ended.stderr.contains("token"), "{ended:?}");
     }
 }
 
 #[tokio::test]
-async fn a_stream_without_its_type_is_read_and_what_browsers_do_is_told() {
-    for (kind, told) in [
+async fn a_stream_without_its_content_type_is_read_with_a_note_about_browsers() {
+    for (kind, expected) in [
         ("", "missing"),
         ("Content-Type: text/plain\r\n", "\"text/plain\""),
     ] {
@@ -219,13 +219,13 @@ async fn a_stream_without_its_type_is_read_and_what_browsers_do_is_told() {
         let server = Scripted::start([reply]).await;
         let ended = watch(&server, "/", &["-n", "1"]).end().await;
         assert_eq!((ended.code, &*ended.stdout), (Some(0), "x\n"), "{ended:?}");
-        let told = format!("-- browsers refuse this stream: its Content-Type is {told} --");
-        assert!(ended.stderr.contains(&told), "{ended:?}");
+        let expected = format!("-- browsers refuse this stream: its Content-Type is {expected} --");
+        assert!(ended.stderr.contains(&expected), "{ended:?}");
     }
 }
 
 #[tokio::test]
-async fn the_end_that_a_server_tells_is_the_end() {
+async fn an_end_announced_by_the_server_ends_the_watch() {
     for reply in [
         Reply::raw("HTTP/1.1 204 No Content\r\n\r\n"),
         Reply::stream("data: [DONE]\n\ndata: after\n\n"),
@@ -240,7 +240,7 @@ async fn the_end_that_a_server_tells_is_the_end() {
 }
 
 #[tokio::test]
-async fn a_stream_of_codechat_is_read_as_one() {
+async fn a_codechat_stream_is_recognised() {
     let server = Serve::start(&[]).await;
     let id = server.http.connect().await;
     server.http.publish(&id, "hello").await;
@@ -254,7 +254,7 @@ async fn a_stream_of_codechat_is_read_as_one() {
 }
 
 #[tokio::test]
-async fn a_server_is_trusted_by_a_file_or_blindly_which_is_told() {
+async fn a_certificate_is_trusted_by_a_file_or_unchecked_with_a_note() {
     let (cert, key, ca) = (file("cert.pem"), file("key.pem"), file("ca.pem"));
     let flags = ["--tls-cert", cert.to_str().unwrap(), "--tls-key"];
     let words = ["serve", "--listen", "127.0.0.1:0"];
@@ -264,25 +264,25 @@ async fn a_server_is_trusted_by_a_file_or_blindly_which_is_told() {
     let (_, rest) = line.split_once("https://").unwrap();
     let (address, _) = rest.split_once(';').unwrap();
     let url = format!("https://{address}/api/v1/sse/debug/3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b");
-    let told = |flags: &[&str]| {
+    let watch_with = |flags: &[&str]| {
         let words = [&["watch", &url, "--timeout", "30s"], flags].concat();
         Running::codechat(words)
     };
-    let distrusts = told(&[]).end().await;
+    let distrusts = watch_with(&[]).end().await;
     assert_eq!(distrusts.code, Some(1), "{distrusts:?}");
     assert!(distrusts.stderr.contains("ertificate"), "{distrusts:?}");
     let greeting = "-- Starting server communication... --";
-    told(&["--cacert", ca.to_str().unwrap()])
+    watch_with(&["--cacert", ca.to_str().unwrap()])
         .says(greeting)
         .await;
-    let mut blind = told(&["-k"]);
+    let mut blind = watch_with(&["-k"]);
     blind
         .says("warning: the server's certificate is not verified (-k)")
         .await;
     blind.says(greeting).await;
-    let none = told(&["--cacert", key.to_str().unwrap()]).end().await;
-    let told = format!("no certificate in {}", key.display());
-    assert!(none.stderr.contains(&told), "{none:?}");
+    let none = watch_with(&["--cacert", key.to_str().unwrap()]).end().await;
+    let expected = format!("no certificate in {}", key.display());
+    assert!(none.stderr.contains(&expected), "{none:?}");
 }
 
 #[tokio::test]
@@ -298,7 +298,7 @@ async fn a_command_runs_once_the_stream_is_open() {
 }
 
 #[tokio::test]
-async fn a_command_that_sets_off_the_first_event_need_not_wait_for_it() {
+async fn a_command_that_causes_the_first_event_runs_before_it() {
     // No head arrives.
     let server = Scripted::start([Reply::default().hold()]).await;
     let command = ["--linger", "0s", "--", "echo", "ran"];

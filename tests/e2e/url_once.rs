@@ -1,4 +1,4 @@
-//! A request that may do work reaches its server at most once, whatever fails; a GET is repeated, and resumes.
+//! A request that may have effects reaches its server at most once, whatever fails; a GET is repeated, and resumes.
 
 use std::io::Write;
 use std::net::TcpListener as Port;
@@ -13,7 +13,7 @@ use crate::support::{
     soon,
 };
 
-/// A stream whose regular end is a chunk, so that it can be cut.
+/// The header of a stream whose end is a chunk, so that a cut can be recognised.
 const CHUNKED: &str = "Transfer-Encoding: chunked\r\n";
 
 /// Returns an event in a chunk of its own.
@@ -41,7 +41,7 @@ async fn a_post_reaches_its_server_once_whatever_breaks() {
     let cut = chunk("data: a\n\n");
     let twice = [&*cut, &*cut].concat();
     let elsewhere = ["Location: /elsewhere"];
-    for (reply, flags, told) in [
+    for (reply, flags, expected) in [
         (
             Reply::raw("HTTP/1.1 20"),
             &[][..],
@@ -93,9 +93,9 @@ async fn a_post_reaches_its_server_once_whatever_breaks() {
         let mut server = Scripted::start([reply]).await;
         let ended = posted(&server, flags).await;
         assert_eq!(ended.code, Some(1), "{ended:?}");
-        assert!(ended.stderr.contains(&told), "{told}: {ended:?}");
+        assert!(ended.stderr.contains(&expected), "{expected}: {ended:?}");
         assert_eq!(server.asked().await.body, "work");
-        assert_eq!(server.connections().await, 1, "{told}");
+        assert_eq!(server.connections().await, 1, "{expected}");
     }
 }
 
@@ -128,7 +128,7 @@ async fn a_post_that_was_not_sent_is_an_error_or_waits_for_its_server() {
 }
 
 #[tokio::test]
-async fn a_post_whose_server_goes_while_it_redirects_is_not_sent_again() {
+async fn a_post_whose_server_disappears_during_a_redirect_is_not_sent_again() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/run", listener.local_addr().unwrap());
     let watcher = Running::codechat(["watch", "-d", "work", "--wait", &url]);
@@ -148,7 +148,7 @@ async fn a_post_whose_server_goes_while_it_redirects_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn an_event_id_that_no_header_can_carry_is_a_gap_that_is_told() {
+async fn an_event_id_that_cannot_be_a_header_is_reported_as_a_gap() {
     let first = Reply::stream("retry: 0\nid: a\u{1}b\ndata: a\n\n");
     let replies = [first, Reply::stream("data: b\n\n").hold()];
     let mut server = Scripted::start(replies).await;
@@ -250,12 +250,12 @@ async fn a_request_that_a_server_cannot_answer_now_is_repeated() {
 }
 
 #[tokio::test]
-async fn an_event_id_that_is_too_long_for_a_server_is_told_as_that() {
+async fn an_event_id_that_is_too_long_for_the_server_is_reported() {
     let long = format!("id: {}\ndata: a\n\n", "x".repeat(9000));
     let too_large = Reply::answer("431 Request Header Fields Too Large", &[], "");
     let server = Scripted::start([Reply::stream(format!("retry: 0\n{long}")), too_large]).await;
     let ended = Running::codechat(["watch", &server.url]).end().await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    let told = "the event ID has 9000 bytes, more than this server takes";
-    assert!(ended.stderr.contains(told), "{ended:?}");
+    let expected = "the event ID has 9000 bytes, more than this server takes";
+    assert!(ended.stderr.contains(expected), "{ended:?}");
 }

@@ -1,4 +1,4 @@
-//! How other servers' events are mapped, written in every format, and recorded so that they can be mapped again.
+//! The mapping of other servers' events, their output in every format, and recordings that can be mapped again.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::support::{
     scripted::{Reply, Scripted},
 };
 
-/// Events in the form of a language model's answer, a wiki's changes, a push service and a log.
+/// Events in the forms of a language model's answer, a wiki's changes, a push service and a log.
 const EVENTS: &str = concat!(
     "data: {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hel\"}}]}\n\n",
     "event: message\nid: [{\"topic\":\"eqiad\",\"offset\":12345678901234567890}]\n",
@@ -26,7 +26,7 @@ async fn read(flags: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn the_text_is_what_an_event_says() {
+async fn the_text_of_each_event_is_extracted() {
     let text = read(&["--message-at", "/choices/0/delta/content"]).await;
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(
@@ -45,7 +45,7 @@ async fn the_text_is_what_an_event_says() {
 }
 
 #[tokio::test]
-async fn json_has_what_was_read_and_the_exact_data() {
+async fn json_output_has_the_extracted_fields_and_the_exact_data() {
     let text = read(&["--format", "json"]).await;
     let objects: Vec<Value> = text
         .lines()
@@ -77,7 +77,7 @@ async fn json_has_what_was_read_and_the_exact_data() {
 }
 
 #[tokio::test]
-async fn a_recording_is_read_anew_with_other_flags() {
+async fn a_recording_can_be_mapped_again_with_other_flags() {
     let scratch = Scratch::new();
     let record = scratch.path("record");
     let record = record.to_str().unwrap();
@@ -114,7 +114,7 @@ async fn a_recording_is_read_anew_with_other_flags() {
 }
 
 #[tokio::test]
-async fn goals_are_of_what_is_shown_and_the_cursor_of_all() {
+async fn goals_count_shown_events_and_the_cursor_follows_all() {
     let replies = [
         Reply::stream(
             "retry: 0\nid: 1\nevent: tick\ndata: {\"msg\":\"a\",\"level\":50}\n\nid: 2\nevent: tock\ndata: b\n\n",
@@ -138,7 +138,7 @@ async fn goals_are_of_what_is_shown_and_the_cursor_of_all() {
 }
 
 #[tokio::test]
-async fn where_a_stream_is_to_begin_is_asked_for() {
+async fn last_event_id_is_sent_as_a_header() {
     let mut server = Scripted::start([Reply::stream("data: a\n\n")]).await;
     let words = ["watch", "--once", "--last-event-id", "urn:7", &server.url];
     assert_eq!(Running::codechat(words).end().await.code, Some(0));
@@ -146,12 +146,12 @@ async fn where_a_stream_is_to_begin_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_pointer_that_hits_nothing_is_told_once() {
+async fn a_pointer_without_a_match_is_reported_once() {
     let events = "data: {\"a\":1}\n\n".repeat(50);
     let server = Scripted::start([Reply::stream(events)]).await;
     let words = ["watch", "--once", "--message-at", "/b", &server.url];
     let ended = Running::codechat(words).end().await;
     assert_eq!(ended.stdout, "{\"a\":1}\n".repeat(50));
-    let told = "-- --message-at: none of the first 20 events has /b --";
-    assert_eq!(ended.stderr.matches(told).count(), 1, "{ended:?}");
+    let expected = "-- --message-at: none of the first 20 events has /b --";
+    assert_eq!(ended.stderr.matches(expected).count(), 1, "{ended:?}");
 }

@@ -1,4 +1,4 @@
-//! Secrets in a request stay between the user and the server that they are for.
+//! Secrets in a request are known only to the user and the server that they are for.
 
 use crate::support::{
     process::{Running, Scratch},
@@ -54,8 +54,8 @@ async fn the_secret_parts_of_a_url_are_sent_but_not_shown() {
     assert!(!ended.stderr.contains("s3cret"), "{ended:?}");
     let refused = Running::codechat(["watch", "http://me:s3cret@127.0.0.1:1/a?s3cret"]);
     let ended = refused.end().await;
-    let told = "nothing answers at http://127.0.0.1:1/a: connection refused";
-    assert!(ended.stderr.contains(told), "{ended:?}");
+    let expected = "nothing answers at http://127.0.0.1:1/a: connection refused";
+    assert!(ended.stderr.contains(expected), "{ended:?}");
     assert!(!ended.stderr.contains("s3cret"), "{ended:?}");
     for words in [
         &["watch", "ftp://me:s3cret@h/?s3cret"][..],
@@ -79,12 +79,12 @@ async fn another_origin_gets_neither_headers_nor_a_password() {
     let url = format!("{}/a", server.url);
     let words = ["-H", "X-Key: s3cret", "-u", "me:s3cret", "-n", "2"];
     let mut watcher = Running::codechat([&["watch", &url], &words[..]].concat());
-    let told = watcher
+    let note = watcher
         .says("neither your headers (-H, -u) nor a body")
         .await;
     assert!(
-        told.contains(&format!("redirected to {}", other.url)),
-        "{told}"
+        note.contains(&format!("redirected to {}", other.url)),
+        "{note}"
     );
     let ended = watcher.end().await;
     assert_eq!(
@@ -92,7 +92,10 @@ async fn another_origin_gets_neither_headers_nor_a_password() {
         (Some(0), "a\nb\n"),
         "{ended:?}"
     );
-    assert!(!ended.stderr.contains("neither"), "told once: {ended:?}");
+    assert!(
+        !ended.stderr.contains("neither"),
+        "reported once: {ended:?}"
+    );
     for last in [None, Some("7")] {
         let first = server.asked().await;
         assert_eq!(first.header("x-key"), Some("s3cret"));
@@ -115,6 +118,6 @@ async fn a_refusal_by_another_origin_says_what_was_left_out() {
     let watcher = Running::codechat(["watch", &server.url, "-H", "X-Key: s3cret"]);
     let ended = watcher.end().await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    let told = "which gets neither your headers (-H, -u) nor a body";
-    assert!(ended.stderr.contains(told), "{ended:?}");
+    let expected = "which gets neither your headers (-H, -u) nor a body";
+    assert!(ended.stderr.contains(expected), "{ended:?}");
 }

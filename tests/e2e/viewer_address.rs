@@ -1,4 +1,4 @@
-//! The address of the web page is printed where users look, and leads to the page.
+//! The address of the web page is printed where users look for it, and leads to the page.
 
 use std::process::Stdio;
 
@@ -23,14 +23,14 @@ async fn is_page(http: Http, path: &str) {
 #[tokio::test]
 async fn serve_prints_the_pages_address() {
     let mut server = Serve::start(&[]).await;
-    let told = format!("codechat: in a browser: {}/\n", server.url);
-    assert_eq!(server.process.says("in a browser").await, told);
+    let expected = format!("codechat: in a browser: {}/\n", server.url);
+    assert_eq!(server.process.says("in a browser").await, expected);
     is_page(server.http, "/").await;
 
     let any = ["serve", "--listen", "0.0.0.0:0", "--no-auth"];
     let mut process = Running::codechat(any);
-    let told = process.says("in a browser: http://127.0.0.1:").await;
-    assert!(told.ends_with("/\n"), "{told}");
+    let line = process.says("in a browser: http://127.0.0.1:").await;
+    assert!(line.ends_with("/\n"), "{line}");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use crate::support::process::{Running, Serve};
 const UNKNOWN: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
 
 #[tokio::test]
-async fn a_script_asks_with_the_flags_of_watch() {
+async fn a_script_sends_control_requests_with_the_flags_of_watch() {
     let server = Serve::start(&[]).await;
     let id = server.http.connect().await;
     let watch = |more: &[&str]| {

@@ -1,5 +1,5 @@
-//! The files that `codechat watch` writes and reads: who may read them, symbolic links, and pipes that block nothing
-//! else.
+//! The files that `codechat watch` writes and reads: who may read them, symbolic links, and pipes that do not block
+//! anything else.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -24,7 +24,7 @@ fn fifo(path: &Path) {
 }
 
 #[tokio::test]
-async fn an_id_and_a_recording_are_for_their_user_alone() {
+async fn only_the_user_can_read_an_id_file_and_a_recording() {
     let server = Serve::start(&[]).await;
     let scratch = Scratch::new();
     let (id_file, record) = (scratch.path("id"), scratch.path("record"));
@@ -83,7 +83,7 @@ async fn a_pipe_without_a_peer_does_not_block_signals() {
 }
 
 #[tokio::test]
-async fn a_pipe_takes_a_recording_and_gives_one_back() {
+async fn a_recording_can_be_written_to_and_read_from_a_pipe() {
     let server = Serve::start(&[]).await;
     let scratch = Scratch::new();
     let path = scratch.path("pipe");

@@ -57,7 +57,7 @@ fn running(server: &Serve, words: &[&str]) -> Running {
 }
 
 #[tokio::test]
-async fn a_pipeline_gets_the_answer_and_stderr_the_messages() {
+async fn stdout_has_the_commands_output_and_stderr_the_messages() {
     if !are_here(&["curl", "jq"]) {
         return;
     }
@@ -70,11 +70,11 @@ async fn a_pipeline_gets_the_answer_and_stderr_the_messages() {
     shell.args(["-c", script, CODECHAT, &server.url, &api.url]);
     let ended = Running::start(shell.stdout(Stdio::piped())).end().await;
     assert_eq!(ended.stdout, "{\n  \"imported\": 40\n}\n0 0\n");
-    let told: Vec<_> = ended.stderr.lines().skip(2).collect();
+    let messages: Vec<_> = ended.stderr.lines().skip(2).collect();
     let files: Vec<_> = (1..=FILES)
         .map(|it| format!("Processed file {it} of {FILES}"))
         .collect();
-    assert_eq!(told, files, "{}", ended.stderr);
+    assert_eq!(messages, files, "{}", ended.stderr);
 }
 
 #[tokio::test]
@@ -164,7 +164,7 @@ async fn a_command_knows_the_id_and_where_to_publish() {
 }
 
 #[tokio::test]
-async fn what_is_on_its_way_when_the_command_ends_is_shown() {
+async fn messages_in_transit_when_the_command_ends_are_shown() {
     let server = Serve::start(&[]).await;
     let script = "seq 20000 | \"$0\" send";
     let ended = watch(&server, &["--", "sh", "-c", script, CODECHAT]).await;
@@ -187,11 +187,11 @@ async fn a_watch_waits_for_work_that_the_command_only_started() {
         assert_eq!(ended.code, Some(code), "{ended:?}");
     }
     let ended = watch(&server, &["--until-done", "--", "false"]).await;
-    assert_eq!(ended.code, Some(1), "nothing was handed in");
+    assert_eq!(ended.code, Some(1), "no operation was published");
 }
 
 #[tokio::test]
-async fn a_message_that_means_failure_ends_the_command_and_so_does_the_time_limit() {
+async fn a_failure_message_or_the_time_limit_ends_the_command() {
     let server = Serve::start(&[]).await;
     let script = "\"$0\" send --level error bad; exec sleep 1000";
     let words = ["--stop-on", "error", "--", "sh", "-c", script, CODECHAT];
@@ -201,7 +201,7 @@ async fn a_message_that_means_failure_ends_the_command_and_so_does_the_time_limi
     assert!(ended.stderr.contains(why), "{ended:?}");
     let ended = watch(&server, &["--timeout", "500ms", "--", "sleep", "1000"]).await;
     assert_eq!(ended.code, Some(4), "{ended:?}");
-    // A command that does not end is killed, and what it started too, which holds stdout open.
+    // A command that does not end is killed, and so is what it started, which holds stdout open.
     let script = "trap '' TERM; sleep 1000 & while true; do sleep 0.1; done";
     let ended = watch(&server, &["--timeout", "500ms", "--", "sh", "-c", script]).await;
     assert_eq!(ended.code, Some(4), "{ended:?}");
@@ -210,7 +210,7 @@ async fn a_message_that_means_failure_ends_the_command_and_so_does_the_time_limi
 }
 
 #[tokio::test]
-async fn a_command_in_which_something_fails_goes_on_and_the_exit_code_tells() {
+async fn a_command_continues_after_a_failure_and_the_exit_code_reports_it() {
     let server = Serve::start(&[]).await;
     let script = "\"$0\" send --level error bad; \"$0\" send good; echo answer; exit $1";
     for (code, expected) in [("0", 3), ("7", 7)] {
@@ -242,7 +242,7 @@ async fn a_command_in_which_something_fails_goes_on_and_the_exit_code_tells() {
 }
 
 #[tokio::test]
-async fn a_command_that_sends_nothing_is_told_what_may_be_wrong() {
+async fn a_hint_says_why_a_command_may_have_sent_nothing() {
     let server = Serve::start(&[]).await;
     let ended = watch(&server, &["--summary", "--", "true"]).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -269,7 +269,7 @@ async fn a_watch_does_not_wait_for_messages_of_an_interrupted_command() {
 }
 
 #[tokio::test]
-async fn a_signal_is_passed_on_and_a_second_one_ends_it_all() {
+async fn a_signal_is_passed_on_and_a_second_one_ends_command_and_watch() {
     let server = Serve::start(&[]).await;
     let script = "trap 'echo interrupted; exit 9' INT; trap 'echo terminated; exit 8' TERM; \
          echo ready; while true; do sleep 0.05; done";

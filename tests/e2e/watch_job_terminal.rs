@@ -6,7 +6,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn a_command_that_writes_to_the_same_terminal_leaves_no_piece_of_the_progress_line() {
+async fn a_command_on_the_same_terminal_leaves_no_remains_of_the_progress_line() {
     let server = Serve::start(&[]).await;
     let script = "\"$0\" send --progress 1/3 working; read go; for it in $(seq 30); do echo own $it; done; read go; \
          printf unfinished";
@@ -44,7 +44,7 @@ async fn a_command_that_writes_to_the_same_terminal_leaves_no_piece_of_the_progr
 }
 
 #[tokio::test]
-async fn a_line_for_progress_stands_beside_a_file_too() {
+async fn the_progress_line_is_shown_if_messages_go_to_a_file() {
     let server = Serve::start(&[]).await;
     let id = server.http.connect().await;
     let scratch = Scratch::new();

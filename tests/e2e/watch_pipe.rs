@@ -1,4 +1,4 @@
-//! `codechat watch` into a pipe: stdout has nothing but messages, and the exit code says how it ended.
+//! `codechat watch` into a pipe: stdout has only messages, and the exit code says how the watch ended.
 
 use std::process::Stdio;
 
@@ -59,7 +59,7 @@ async fn a_watch_ends_as_its_goals_say() {
     ] {
         let (watcher, id) = server.watch(goals).await;
         for words in sent {
-            // What comes after the end may find the channel stopped.
+            // What is sent after the end may find the channel stopped.
             server.send(&id, words).end().await;
         }
         let ended = watcher.end().await;
@@ -90,7 +90,7 @@ async fn stdout_has_nothing_but_messages_and_stderr_the_rest() {
 }
 
 #[tokio::test]
-async fn json_tells_gaps_and_the_end_too_and_raw_the_streams_data() {
+async fn json_includes_gaps_and_the_end_and_raw_the_streams_data() {
     let server = Serve::start(&["--log-messages", "2"]).await;
     let id = server.http.connect().await;
     for text in ["1", "2", "two\nlines"] {
@@ -124,7 +124,7 @@ async fn json_tells_gaps_and_the_end_too_and_raw_the_streams_data() {
 }
 
 #[tokio::test]
-async fn the_id_is_printed_and_written_where_it_is_asked_for() {
+async fn the_id_is_printed_and_written_to_the_given_file() {
     let server = Serve::start(&[]).await;
     let scratch = Scratch::new();
     let path = scratch.path("id");
@@ -157,7 +157,7 @@ async fn the_id_is_printed_and_written_where_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn leaving_stops_the_channel_it_opened_but_not_one_it_attached_to() {
+async fn a_watch_stops_the_channel_it_opened_but_not_one_it_attached_to() {
     let server = Serve::start(&[]).await;
     let (opener, opened_id) = server.watch(&[]).await;
     let attached_id = server.http.connect().await;
@@ -172,7 +172,7 @@ async fn leaving_stops_the_channel_it_opened_but_not_one_it_attached_to() {
 }
 
 #[tokio::test]
-async fn a_time_limit_is_4() {
+async fn a_time_limit_exits_with_code_4() {
     let server = Serve::start(&[]).await;
     let (mut watcher, id) = server.watch(&["--timeout", "1s"]).await;
     server.sent(&id, &["before"]).await;
@@ -183,7 +183,7 @@ async fn a_time_limit_is_4() {
 }
 
 #[tokio::test]
-async fn a_closed_stdout_is_a_quiet_end() {
+async fn a_closed_stdout_ends_the_watch_without_an_error() {
     let server = Serve::start(&[]).await;
     let (mut watcher, id) = server.watch(&[]).await;
     server.sent(&id, &["first"]).await;
@@ -191,7 +191,7 @@ async fn a_closed_stdout_is_a_quiet_end() {
     watcher.close_stdout();
     let ending = watcher.end();
     let sending = async {
-        // Only a write shows that nobody reads; the second one at the latest finds the channel gone.
+        // Only a write shows that nobody reads; by the second one at the latest, the channel is gone.
         while server.send(&id, &["more"]).end().await.code == Some(0) {}
     };
     let (ended, ()) = tokio::join!(ending, sending);
@@ -203,7 +203,7 @@ async fn a_closed_stdout_is_a_quiet_end() {
 }
 
 #[tokio::test]
-async fn an_idle_end_is_0_unless_one_stays() {
+async fn an_idle_end_exits_with_code_0_unless_the_watch_stays() {
     let server = Serve::start(&["--idle-timeout", "400ms"]).await;
     let (watcher, _) = server.watch(&[]).await;
     let ended = watcher.end().await;
@@ -262,7 +262,7 @@ async fn what_cannot_be_watched_is_an_error_that_says_why() {
 }
 
 #[tokio::test]
-async fn a_server_that_comes_later_is_waited_for_where_one_says_so() {
+async fn a_server_that_starts_later_is_waited_for_if_requested() {
     let port = Port::keep();
     let (address, url) = (port.address.to_string(), port.url());
     let mut watcher = Running::codechat(["watch", "--server", &url, "--wait", "-n", "1"]);
@@ -295,7 +295,7 @@ async fn a_shell_pipeline_that_has_seen_enough_ends_at_once() {
 }
 
 #[tokio::test]
-async fn without_a_server_the_watcher_is_one() {
+async fn without_a_server_the_watcher_starts_its_own() {
     let port = Port::keep();
     let start = |words: &[&str]| {
         let mut command = codechat(words);
@@ -318,7 +318,7 @@ async fn without_a_server_the_watcher_is_one() {
 }
 
 #[tokio::test]
-async fn a_late_joiner_is_told_of_older_messages_and_not_of_losses() {
+async fn a_late_watcher_gets_a_note_about_older_messages_but_no_loss() {
     let server = Serve::start(&["--log-messages", "3"]).await;
     let id = server.http.connect().await;
     for text in ["1", "2", "3", "4"] {
@@ -347,7 +347,7 @@ async fn a_late_joiner_is_told_of_older_messages_and_not_of_losses() {
 }
 
 #[tokio::test]
-async fn a_second_watcher_is_told_whose_the_server_is_and_when_it_ends() {
+async fn a_second_watcher_reports_whose_the_server_is_and_its_end() {
     let port = Port::keep();
     let start = |words: &[&str]| {
         let mut command = codechat(words);
@@ -360,8 +360,8 @@ async fn a_second_watcher_is_told_whose_the_server_is_and_when_it_ends() {
     first.end().await;
     let ended = second.end().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    let told = "ended by its owner, whose watch was the server; `codechat serve` starts one";
-    assert!(ended.stderr.contains(told), "{ended:?}");
+    let reason = "ended by its owner, whose watch was the server; `codechat serve` starts one";
+    assert!(ended.stderr.contains(reason), "{ended:?}");
     let mut third = start(&["watch"]);
     third.says("so this watcher is the server").await;
     let (third, _) = opened(third).await;
@@ -373,7 +373,7 @@ async fn a_second_watcher_is_told_whose_the_server_is_and_when_it_ends() {
 }
 
 #[tokio::test]
-async fn an_id_that_may_be_the_wrong_one_is_told_as_that() {
+async fn a_hint_says_if_an_id_may_be_the_wrong_one() {
     let server = Serve::start(&[]).await;
     let mistyped = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
     let watch = |id: &str| Running::codechat(["watch", "--server", &server.url, "--id", id]);
@@ -387,8 +387,8 @@ async fn an_id_that_may_be_the_wrong_one_is_told_as_that() {
     server.http.stop(&id).await;
     let known = known.end().await;
     assert!(!known.stderr.contains("right one"), "{known:?}");
-    let told = watch(&id).says("it ended at ").await;
-    assert!(told.contains("(stopped); this is a new stream"), "{told}");
+    let note = watch(&id).says("it ended at ").await;
+    assert!(note.contains("(stopped); this is a new stream"), "{note}");
     // A new ID of one's own needs no such hint.
     let (own, own_id) = server.watch(&[]).await;
     server.http.stop(&own_id).await;

@@ -1,4 +1,4 @@
-//! A recording shows again what a watch has shown, without a server.
+//! A recording is played back without a server, as the watch showed it.
 
 use std::{
     path::Path,
@@ -24,7 +24,7 @@ const RECORDING: &str = r#"{"atMillis":0,"event":"connected","format":"json"}
 "#;
 
 #[tokio::test]
-async fn a_recording_shows_what_was_shown_and_ends_as_it_ended() {
+async fn a_recording_shows_the_same_messages_and_the_same_end() {
     let server = Serve::start(&["--log-messages", "2"]).await;
     let scratch = Scratch::new();
     let file = scratch.path("record");
@@ -90,7 +90,7 @@ async fn a_recording_can_be_shown_with_other_options() {
 }
 
 #[tokio::test]
-async fn a_recording_keeps_its_pauses_unless_one_wants_it_faster() {
+async fn a_recording_keeps_its_pauses_unless_it_is_played_faster() {
     let scratch = Scratch::new();
     let file = scratch.path("record");
     std::fs::write(&file, RECORDING).unwrap();
@@ -121,7 +121,7 @@ async fn a_recording_keeps_its_pauses_unless_one_wants_it_faster() {
 }
 
 #[tokio::test]
-async fn a_recording_that_is_cut_off_is_shown_as_far_as_it_stands() {
+async fn a_truncated_recording_is_shown_up_to_its_end() {
     let scratch = Scratch::new();
     let file = scratch.path("record");
     let third = RECORDING.match_indices('\n').nth(2).unwrap().0;
@@ -135,7 +135,7 @@ async fn a_recording_that_is_cut_off_is_shown_as_far_as_it_stands() {
 }
 
 #[tokio::test]
-async fn what_is_no_recording_is_told_with_its_line() {
+async fn an_invalid_recording_is_reported_with_its_line() {
     let scratch = Scratch::new();
     let file = scratch.path("record");
     let first = RECORDING.split_inclusive('\n').next().unwrap();
@@ -151,7 +151,7 @@ async fn what_is_no_recording_is_told_with_its_line() {
 }
 
 #[tokio::test]
-async fn a_recording_is_not_written_over() {
+async fn an_existing_recording_is_not_overwritten() {
     let server = Serve::start(&[]).await;
     let scratch = Scratch::new();
     let file = scratch.path("record");
@@ -165,7 +165,7 @@ async fn a_recording_is_not_written_over() {
 }
 
 #[tokio::test]
-async fn what_a_killed_watch_has_shown_is_in_its_recording() {
+async fn a_killed_watch_has_recorded_everything_that_it_showed() {
     let server = Serve::start(&[]).await;
     let scratch = Scratch::new();
     let file = scratch.path("record");
@@ -181,7 +181,7 @@ async fn what_a_killed_watch_has_shown_is_in_its_recording() {
 }
 
 #[tokio::test]
-async fn where_stderr_is_stdout_its_lines_stand_in_their_places() {
+async fn if_stderr_is_stdout_its_lines_keep_their_places() {
     let scratch = Scratch::new();
     let file = scratch.path("record");
     std::fs::write(&file, RECORDING).unwrap();
@@ -254,7 +254,7 @@ async fn messages_that_were_saved_can_be_shown_again() {
 }
 
 #[tokio::test]
-async fn flags_that_mean_nothing_to_a_recording_are_refused() {
+async fn flags_without_meaning_for_a_recording_are_refused() {
     for flag in [
         &["--id", "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b"][..],
         &["--tail", "3"],

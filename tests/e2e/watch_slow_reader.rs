@@ -9,7 +9,7 @@ use crate::support::process::{CODECHAT, Scratch, Serve, codechat};
 use crate::support::soon;
 
 const LINES: usize = 20_000;
-/// How late the output is read: longer than a watch waits for messages after its command.
+/// The delay before the output is read: longer than a watch waits for messages after its command.
 const LATE: Duration = Duration::from_secs(1);
 
 #[tokio::test]
@@ -78,12 +78,13 @@ async fn messages_that_nobody_reads_are_counted_when_the_watch_is_ended() {
     let pid = watch.id().unwrap().to_string();
     let killed = std::process::Command::new("kill").arg(pid).status();
     assert!(killed.unwrap().success());
-    let mut told = None;
+    let mut report = None;
     while let Some(line) = soon(stderr.next_line()).await.unwrap() {
-        told = told.or(line.contains("not shown: ").then_some(line));
+        report = report.or(line.contains("not shown: ").then_some(line));
     }
     assert!(
-        told.unwrap()
+        report
+            .unwrap()
             .ends_with("messages, which nobody read in time")
     );
     assert_eq!(soon(watch.wait()).await.unwrap().code(), Some(143));

@@ -24,7 +24,7 @@ use tokio::runtime::Runtime;
 use support::{fuzz_request, fuzz_targets, http::Http, server::Server};
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
-/// One server for all inputs, as it is in life.
+/// One server for all inputs, as in production.
 static SERVER: LazyLock<Server> = LazyLock::new(|| RUNTIME.block_on(Server::start()));
 static ID: LazyLock<String> = LazyLock::new(|| RUNTIME.block_on(http().connect()));
 
@@ -32,23 +32,23 @@ fn http() -> Http {
     **SERVER
 }
 
-/// Bytes of a request, into the server.
+/// Sends bytes of a request to the server.
 pub fn request(input: &[u8]) {
     let (http, id) = (http(), ID.as_str());
     RUNTIME.block_on(fuzz_request::request(http, id, input));
 }
 
-/// Bytes of a stream, into the client.
+/// Gives bytes of a stream to the client.
 pub fn stream(input: &[u8]) {
     RUNTIME.block_on(fuzz_targets::stream(input));
 }
 
-/// A message's text, onto a terminal.
+/// Makes a message's text safe for a terminal.
 pub fn text(input: &[u8]) {
     fuzz_targets::text(input);
 }
 
-/// A body of lines, into the server.
+/// Sends a body of lines to the server.
 pub fn ndjson(input: &[u8]) {
     let http = http();
     RUNTIME.block_on(fuzz_targets::ndjson(http, input));

@@ -1,4 +1,4 @@
-//! Who may use the server: not hostile web pages.
+//! Access to the server, which hostile web pages do not get.
 
 use codechat::internal::server::{Access, AllowedHost, AllowedOrigin};
 
@@ -34,7 +34,7 @@ async fn with_host(server: &Server, host: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_host_is_one_of_the_servers_own_whatever_the_port() {
+async fn a_host_is_one_of_the_servers_own_with_any_port() {
     let server = start(&["chat.example.org", "192.168.7.5", "fd00::1"], &[]).await;
     for host in [
         "localhost",
@@ -56,7 +56,7 @@ async fn a_host_is_one_of_the_servers_own_whatever_the_port() {
 }
 
 #[tokio::test]
-async fn a_name_that_was_rebound_to_this_address_is_403_on_every_door() {
+async fn a_name_that_was_rebound_to_this_address_is_403_on_every_route() {
     let server = start(&["chat.example.org"], &[]).await;
     for host in [
         "evil.example",
@@ -114,7 +114,7 @@ fn routes(id: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_target_with_an_authority_does_not_get_past_the_header_nor_the_header_past_it() {
+async fn a_targets_authority_and_the_host_header_are_both_checked() {
     let server = start(&[], &[]).await;
     let ask = async |target: &str, host: &str| {
         raw(
@@ -136,7 +136,7 @@ async fn a_target_with_an_authority_does_not_get_past_the_header_nor_the_header_
 }
 
 #[tokio::test]
-async fn a_request_names_one_host() {
+async fn a_request_must_name_exactly_one_host() {
     let server = start(&[], &[]).await;
     let request = format!("GET {CONNECT} HTTP/1.1");
     raw(&server, &[&request]).await.detail(400);
@@ -201,7 +201,7 @@ async fn a_page_of_another_origin_gets_nothing_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_page_elsewhere_that_embeds_the_address_cannot_issue_or_stop_a_client() {
+async fn a_foreign_page_that_embeds_the_address_cannot_create_or_stop_a_client() {
     let server = start(&[], &[]).await;
     let id = server.connect().await;
     let stop = format!("/api/v1/sse/debug/stop/{id}");
@@ -234,7 +234,7 @@ async fn a_page_elsewhere_that_embeds_the_address_cannot_issue_or_stop_a_client(
 }
 
 #[tokio::test]
-async fn the_servers_own_pages_need_no_leave() {
+async fn the_servers_own_pages_need_no_permission() {
     let server = start(&["chat.example.org"], &[]).await;
     for (host, origin) in [
         (
@@ -259,7 +259,7 @@ async fn the_servers_own_pages_need_no_leave() {
 }
 
 #[tokio::test]
-async fn a_page_of_an_allowed_origin_may_read_what_it_asks_for() {
+async fn a_page_of_an_allowed_origin_may_read_the_answers() {
     let server = start(&[], &["https://app.example.org", "HTTP://localhost:3000/"]).await;
     let id = server.connect().await;
     for origin in ["https://app.example.org", "http://localhost:3000"] {
@@ -324,7 +324,7 @@ async fn a_page_of_an_allowed_origin_may_read_what_it_asks_for() {
 }
 
 #[test]
-fn hosts_and_origins_are_read_as_people_write_them() {
+fn hosts_and_origins_are_accepted_in_their_usual_forms() {
     for good in ["a", "A.b-c.example", "10.0.0.1", "::1", "[fd00::1]", "a:80"] {
         assert!(good.parse::<AllowedHost>().is_ok(), "{good}");
     }

@@ -1,4 +1,4 @@
-//! Which file may use which: layers, and no circles.
+//! The dependencies between files: layers, and no cycles.
 
 use std::{fs, path::Path};
 
@@ -192,7 +192,7 @@ const NEVER: &[(&[&str], &[&str])] = &[
 ];
 
 #[test]
-fn no_layer_uses_what_it_must_not() {
+fn no_layer_uses_a_forbidden_one() {
     let sources = Sources::read();
     let mut checked = 0;
     let mut wrong = Vec::new();
@@ -245,7 +245,7 @@ const OF_THE_PROCESS: &[&str] = &[
 const PROGRAM: &[&str] = &["cli", "command", "process", "signals", "terminal", "watch"];
 
 #[test]
-fn the_library_changes_nothing_of_the_process() {
+fn the_library_changes_no_process_state() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut wrong = Vec::new();
     for path in files(&root) {
@@ -265,7 +265,7 @@ fn the_library_changes_nothing_of_the_process() {
 }
 
 #[test]
-fn no_files_use_each_other_in_a_circle() {
+fn no_files_use_each_other_in_a_cycle() {
     let sources = Sources::read();
     let arrows = sources.arrows();
     assert!(arrows.len() > 100, "the sources are not where they were");

@@ -1,4 +1,4 @@
-//! No server can fill a client's memory: what it answers is read up to a limit.
+//! No server can fill a client's memory: answers are read up to a limit.
 
 use std::time::Duration;
 
@@ -11,8 +11,7 @@ use codechat::{Client, ClientError, ClientOptions, Message};
 use crate::support::scripted::{Reply, Scripted};
 use crate::support::soon;
 
-/// Returns a JSON answer that begins correctly, and never ends as far as a client can tell: the connection stays
-/// open.
+/// Returns a JSON answer that begins correctly, and never seems to end: the connection stays open.
 fn endless() -> Reply {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n";
     let body = format!("{{\"clientId\":\"{}", "x".repeat(1 << 20));
@@ -29,7 +28,7 @@ fn assert_too_long(error: &ClientError) {
 }
 
 #[tokio::test]
-async fn an_endless_answer_is_an_error_wherever_one_is_read() {
+async fn an_endless_answer_to_any_request_is_an_error() {
     let server = Scripted::start([(); 4].map(|()| endless())).await;
     let client = client(&server);
     let id = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b".parse().unwrap();

@@ -1,4 +1,4 @@
-//! Wrong behaviour of a server: an error that says what is wrong, where, and what to do; or the messages all the same,
+//! Wrong behaviour of a server results in an error that says what is wrong, where, and what to do; or in the messages
 //! with a note.
 
 use std::io::Write;
@@ -79,18 +79,18 @@ async fn a_server_that_never_answers_is_an_error_at_the_first_try() {
     tokio::time::pause();
     let connected = soon(connecting).await.unwrap().unwrap_err();
     let streamed = failure(&mut feed).await;
-    let told = |seconds| {
+    let expected_after = |seconds| {
         format!(
             "{} accepts the connection, but does not answer within {seconds} s",
             server.url
         )
     };
-    assert_eq!(connected.to_string(), told(10));
-    assert_eq!(streamed.to_string(), told(12), "2.5 heartbeats");
+    assert_eq!(connected.to_string(), expected_after(10));
+    assert_eq!(streamed.to_string(), expected_after(12), "2.5 heartbeats");
 }
 
 #[tokio::test]
-async fn an_error_behind_a_redirect_names_both_addresses() {
+async fn an_error_after_a_redirect_names_both_addresses() {
     let nobody = Port::keep();
     let there = format!("{}/there", nobody.url());
     let redirect = || {
@@ -130,7 +130,7 @@ async fn an_error_behind_a_redirect_names_both_addresses() {
 }
 
 #[tokio::test]
-async fn a_coding_that_cannot_be_decoded_is_an_error_that_names_it() {
+async fn an_unknown_content_coding_is_an_error_that_names_it() {
     let coded = |coding: &str| {
         Reply::stream_with(
             &format!("Content-Encoding: {coding}\r\n"),
@@ -138,18 +138,18 @@ async fn a_coding_that_cannot_be_decoded_is_an_error_that_names_it() {
         )
     };
     let server = Scripted::start([coded("br"), coded("gzip")]).await;
-    for told in [
+    for expected in [
         "the stream cannot be read: the stream has the content coding br, which is not supported; identity, gzip and deflate are",
         "the stream cannot be read: the stream's gzip data is invalid after 0 bytes",
     ] {
         let error = failure(&mut feed(&server.url, SubscribeOptions::default())).await;
         assert!(matches!(error, FeedError::Unreadable(_)));
-        assert_eq!(error.to_string(), told);
+        assert_eq!(error.to_string(), expected);
     }
 }
 
 #[tokio::test]
-async fn a_coded_stream_is_shown_event_by_event_and_told_once() {
+async fn a_compressed_stream_is_shown_event_by_event_with_one_note() {
     let gzip = |text: &str| {
         let mut coder = GzEncoder::new(Vec::new(), Compression::default());
         coder.write_all(text.as_bytes()).unwrap();

@@ -13,7 +13,7 @@ const ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
 const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
 
 /// Returns the updates from a server's only reply, up to the next attempt or the end.
-async fn told(url: &str) -> (Vec<Update>, Option<String>) {
+async fn updates_of(url: &str) -> (Vec<Update>, Option<String>) {
     let id = ID.parse().unwrap();
     let mut feed = client(url).subscribe(id, SubscribeOptions::default());
     let mut updates = Vec::new();
@@ -21,7 +21,7 @@ async fn told(url: &str) -> (Vec<Update>, Option<String>) {
         match soon(feed.next()).await {
             Some(Ok(Update::Retrying { reason, .. })) => return (updates, Some(reason.into())),
             Some(Ok(Update::Message(mut received))) => {
-                // Each arrives at a time of its own.
+                // The arrival times differ.
                 if let Some(foreign) = &mut received.foreign {
                     foreign.received_at = 0;
                 }
@@ -42,8 +42,8 @@ async fn told(url: &str) -> (Vec<Update>, Option<String>) {
 async fn by_both(reply: Reply) -> [(Vec<Update>, Option<String>); 2] {
     let server = Scripted::start([reply.clone(), reply]).await;
     [
-        told(&server.url).await,
-        told(&server.roundabout_url()).await,
+        updates_of(&server.url).await,
+        updates_of(&server.roundabout_url()).await,
     ]
 }
 
@@ -118,7 +118,7 @@ async fn an_answer_that_breaks_off_or_is_not_http_is_a_lost_connection_after_its
 async fn an_answer_with_an_endless_head_is_refused() {
     let endless = format!("{HEAD}X: {}", "x".repeat(1 << 20));
     let server = Scripted::start([Reply::raw(endless)]).await;
-    let (updates, why) = told(&server.url).await;
+    let (updates, why) = updates_of(&server.url).await;
     assert_eq!(updates, []);
     assert!(why.unwrap().contains("head of the answer is too long"));
 }

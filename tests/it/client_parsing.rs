@@ -1,4 +1,4 @@
-//! Any server's stream is parsed as WHATWG HTML 9.2.6 says, however its bytes are split.
+//! The stream of any server is parsed as WHATWG HTML 9.2.6 says, however its bytes are split.
 
 use codechat::internal::client::subscribe::{SubscribeOptions, Update};
 use proptest::{collection::vec, prelude::*, sample::Index};
@@ -108,13 +108,13 @@ async fn invalid_utf_8_becomes_replacement_characters() {
 }
 
 #[tokio::test]
-async fn blocks_of_unknown_fields_are_passed_over() {
+async fn blocks_of_unknown_fields_are_ignored() {
     let events = read("foo: bar\n\ncomment: no\n\ndata : x\n\nDATA: x\n\ndata: a\nbaz\n\n").await;
     assert_eq!(events, [message("a")]);
 }
 
 #[tokio::test]
-async fn a_bad_retry_is_passed_over() {
+async fn an_invalid_retry_is_ignored() {
     let events = read("retry: soon\n\nretry: -1\n\nretry\n\nretry: +5\ndata: a\n\n").await;
     assert_eq!(events, [message("a")]);
 }
@@ -148,7 +148,7 @@ async fn only_one_leading_space_is_dropped() {
 }
 
 #[tokio::test]
-async fn an_id_lasts_until_another_and_one_with_nul_is_none() {
+async fn an_id_lasts_until_the_next_and_one_with_nul_is_ignored() {
     let events = read("id: 1\ndata: a\n\ndata: b\n\nid: 2\0\ndata: c\n\nid\ndata: d\n\n").await;
     let expected = [
         event("message", "1", "a"),
@@ -161,7 +161,7 @@ async fn an_id_lasts_until_another_and_one_with_nul_is_none() {
 }
 
 #[tokio::test]
-async fn an_event_without_data_is_none_but_its_id_lasts() {
+async fn an_event_without_data_is_dropped_but_its_id_lasts() {
     let events = read("event: x\nid: 5\n\ndata: a\n\n").await;
     assert_eq!(events, [event("message", "5", "a")]);
 }
@@ -179,7 +179,7 @@ async fn fields_may_come_in_any_order() {
 }
 
 #[tokio::test]
-async fn an_event_that_breaks_off_is_none() {
+async fn an_incomplete_event_is_dropped() {
     assert_eq!(read("data: a\n\ndata: b\nid: 7\n").await, [message("a")]);
     assert_eq!(read("data: a\n\ndata: b").await, [message("a")]);
 }
@@ -206,7 +206,7 @@ async fn plain_events_and_others_keep_their_order_and_their_ids() {
 }
 
 #[tokio::test]
-async fn very_many_comments_do_no_harm() {
+async fn very_many_comments_are_skipped() {
     let events = read([":\n".repeat(20_000), "data: a\n\n".into()].concat()).await;
     assert_eq!(events, [message("a")]);
 }

@@ -1,4 +1,4 @@
-//! What is published is accepted once, whatever happens to the connection.
+//! Everything published is accepted once, whatever happens to the connection.
 
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ async fn a_body_is_repeated_under_its_key_until_it_is_acknowledged() {
 }
 
 #[tokio::test]
-async fn an_unknown_client_is_an_error_where_no_connection_was_lost() {
+async fn an_unknown_client_is_an_error_if_no_connection_was_lost() {
     let away = Reply::problem("404 Not Found", &[], "no such client");
     let server = Scripted::start([away]).await;
     let (sent, tries) = send(&mut publisher(&server)).await;
@@ -91,7 +91,7 @@ async fn an_unknown_client_is_an_error_where_no_connection_was_lost() {
 }
 
 #[tokio::test]
-async fn a_refusal_says_how_many_lines_were_taken() {
+async fn a_refusal_says_how_many_lines_were_accepted() {
     let body = r#"{"detail":"line 2 is no message","accepted":1}"#;
     let headers = ["Content-Type: application/problem+json"];
     let server = Scripted::start([Reply::answer("400 Bad Request", &headers, body)]).await;
@@ -103,7 +103,7 @@ async fn a_refusal_says_how_many_lines_were_taken() {
 }
 
 #[tokio::test]
-async fn a_server_that_was_never_there_is_an_error_at_once() {
+async fn a_server_that_was_never_reached_is_an_error_at_once() {
     let nobody = Port::keep();
     let client = client(&nobody.url());
     let (sent, tries) = send(&mut HttpPublisher::new(
@@ -120,7 +120,7 @@ async fn a_server_that_was_never_there_is_an_error_at_once() {
 }
 
 #[tokio::test]
-async fn while_there_is_input_it_is_tried_for_ever_and_after_its_end_for_a_while() {
+async fn retries_are_unlimited_during_the_input_and_limited_after_its_end() {
     let input = watch::Sender::new(None);
     let patience = GiveUp::new(input.subscribe(), Duration::from_millis(1));
     let server = Scripted::start([(); 5].map(|()| Reply::raw(""))).await;
@@ -134,13 +134,13 @@ async fn while_there_is_input_it_is_tried_for_ever_and_after_its_end_for_a_while
     });
     let error = soon(sending).await.unwrap_err();
     assert!(matches!(error, PublishError::GivenUp { .. }), "{error}");
-    let told = "the server accepted nothing for 1ms: ";
-    assert!(error.to_string().starts_with(told), "{error}");
+    let expected = "the server accepted nothing for 1ms: ";
+    assert!(error.to_string().starts_with(expected), "{error}");
     assert_eq!(tries, 3);
 }
 
 #[tokio::test]
-async fn a_request_that_is_held_back_is_waited_for_as_long_as_the_server_is_well() {
+async fn a_request_that_is_held_back_is_waited_for_while_the_server_is_healthy() {
     let held = Reply::default().hold();
     let mut server = Scripted::start([held, Reply::answer("200 OK", &[], "ok")]).await;
     let patience = GiveUp::of(Duration::from_millis(1));
@@ -177,7 +177,7 @@ async fn one_message_is_repeated_once_after_a_lost_connection() {
 }
 
 #[tokio::test]
-async fn one_message_and_one_to_all_are_repeated_under_their_keys_too() {
+async fn a_message_and_a_broadcast_are_repeated_under_their_keys() {
     let all = Reply::answer("202 Accepted", JSON, r#"{"clients":3}"#);
     let busy = Reply::problem("503 Service Unavailable", &[], "shutting down");
     let replies = [
@@ -249,7 +249,7 @@ async fn an_id_is_issued_and_stopped() {
 }
 
 #[tokio::test]
-async fn another_kind_of_server_is_told_from_codechat() {
+async fn another_kind_of_server_is_recognised() {
     let page = Reply::answer("200 OK", &["Content-Type: text/html"], "<html>hi");
     let server = Scripted::start([page, Reply::answer("404 Not Found", &[], "nope\r\n")]).await;
     let client = client(&server.url);
@@ -267,19 +267,20 @@ async fn another_kind_of_server_is_told_from_codechat() {
 }
 
 #[tokio::test]
-async fn a_web_server_that_takes_no_messages_is_told_so_at_once() {
+async fn a_web_server_that_accepts_no_messages_is_an_error_at_once() {
     let page = "<html><head><title>Unsupported\nmethod</title></head>";
     let html = &["Content-Type: text/html;charset=utf-8"];
     let server = Scripted::start([Reply::answer("501 Unsupported", html, page)]).await;
     let (sent, tries) = send(&mut publisher(&server)).await;
     assert_eq!(tries, []);
-    let told = "takes no messages: in the original protocol only the server's own code publishes";
+    let expected =
+        "takes no messages: in the original protocol only the server's own code publishes";
     let error = sent.unwrap_err().to_string();
-    assert!(error.contains(told), "{error}");
+    assert!(error.contains(expected), "{error}");
 }
 
 #[tokio::test]
-async fn a_body_goes_on_to_the_same_origin_only() {
+async fn a_body_follows_redirects_to_the_same_origin_only() {
     let here = Reply::answer("307 Temporary", &["Location: /there"], "");
     let away = Reply::answer("308 Permanent", &["Location: http://example.invalid/"], "");
     let moved = Reply::answer("301 Moved", &["Location: /there"], "");
@@ -289,9 +290,9 @@ async fn a_body_goes_on_to_the_same_origin_only() {
         .await
         .unwrap_err();
     assert_eq!(error.status(), Some(308));
-    let told =
+    let expected =
         "it redirects to http://example.invalid/; name that server (--server or CODECHAT_SERVER)";
-    assert!(error.to_string().contains(told), "{error}");
+    assert!(error.to_string().contains(expected), "{error}");
     server.asked().await;
     assert_eq!(server.asked().await.line, "POST /there");
     let error = soon(client.broadcast(&Message::text("a")))

@@ -1,4 +1,4 @@
-//! On a codechat server nothing is shown twice, and nothing of the server's own is lost.
+//! With a codechat server nothing is shown twice, and none of the server's own messages is lost.
 
 use codechat::internal::{
     client::subscribe::{SubscribeOptions, Update},
@@ -7,7 +7,7 @@ use codechat::internal::{
 use futures_util::StreamExt;
 
 use crate::support::{
-    feed::{feed, next, texts, told},
+    feed::{feed, next, texts, updates_of},
     scripted::{Reply, Scripted},
     soon,
 };
@@ -25,7 +25,7 @@ fn json_frame(id: &str, text: &str, system: bool) -> String {
 }
 
 #[tokio::test]
-async fn gaps_and_the_end_are_codechats_only() {
+async fn only_codechat_servers_send_gaps_and_the_end() {
     let stream = "id: 3-5\nevent: gap\ndata: {\"from\":1,\"to\":3,\"missed\":3}\n\n\
         id: 3-5\nevent: end\ndata: idle\n\nid: 4-6\ndata: after\n\n";
     let server = Scripted::start([Reply::codechat("text", stream)]).await;
@@ -41,7 +41,7 @@ async fn gaps_and_the_end_are_codechats_only() {
     );
     assert_eq!(next(&mut own).await, Update::End(End::Idle));
     assert!(soon(own.next()).await.is_none());
-    let updates = told([Reply::stream(stream)], SubscribeOptions::default()).await;
+    let updates = updates_of([Reply::stream(stream)], SubscribeOptions::default()).await;
     assert_eq!(texts(&updates).len(), 3, "{updates:?}");
 }
 
@@ -63,7 +63,7 @@ async fn repeats_are_dropped_and_the_servers_own_messages_are_not() {
         ],
     ];
     let replies = streams.map(|it| Reply::codechat("json", it.concat()));
-    let updates = told(replies, json()).await;
+    let updates = updates_of(replies, json()).await;
     let (hello, bye) = (
         "Starting server communication...",
         "Server shutting down...",
@@ -72,7 +72,7 @@ async fn repeats_are_dropped_and_the_servers_own_messages_are_not() {
 }
 
 #[tokio::test]
-async fn in_text_the_servers_own_messages_are_told_by_their_place() {
+async fn in_text_the_servers_own_messages_are_recognised_by_their_place() {
     let streams = [
         [
             frame("0-10", "Starting server communication..."),
@@ -88,7 +88,7 @@ async fn in_text_the_servers_own_messages_are_told_by_their_place() {
         ],
     ];
     let replies = streams.map(|it| Reply::codechat("text", it.concat()));
-    let updates = told(replies, SubscribeOptions::default()).await;
+    let updates = updates_of(replies, SubscribeOptions::default()).await;
     let own = updates.iter().filter_map(|update| match update {
         Update::Message(it) => Some((it.id.as_str(), it.message.system)),
         _ => None,
@@ -118,7 +118,7 @@ async fn a_restarted_servers_new_numbers_are_no_repeats() {
     let without = [frame("1-30", "d"), frame("2-31", "e"), frame("1-30", "d")].concat();
     let streams = [before, with_gap.concat(), without];
     let replies = streams.map(|it| Reply::codechat("text", it));
-    let updates = told(replies, SubscribeOptions::default()).await;
+    let updates = updates_of(replies, SubscribeOptions::default()).await;
     assert!(updates.contains(&Update::Gap(Gap::Unknown)));
     assert_eq!(
         texts(&updates),
@@ -134,9 +134,9 @@ async fn a_restarted_servers_new_numbers_are_no_repeats() {
 }
 
 #[tokio::test]
-async fn json_that_is_none_is_shown_as_text() {
+async fn invalid_json_is_shown_as_text() {
     let stream = [frame("1-1", "{not json"), json_frame("2-2", "fine", false)].concat();
-    let updates = told(
+    let updates = updates_of(
         [Reply::codechat("json", stream)],
         SubscribeOptions::default(),
     )

@@ -1,4 +1,4 @@
-//! A feed reports every attempt, resumes where it was, repeats nothing, and ends when the stream does.
+//! A feed reports every attempt, resumes where it stopped, repeats nothing, and ends when the stream does.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use codechat::internal::{
 use futures_util::StreamExt;
 
 use crate::support::{
-    feed::{client, failure, feed, is_retrying, next, texts, told, until},
+    feed::{client, failure, feed, is_retrying, next, texts, until, updates_of},
     port::Port,
     scripted::{Reply, Scripted},
     soon,
@@ -29,7 +29,7 @@ fn delays(updates: &[Update]) -> Vec<(u32, Duration)> {
 }
 
 #[tokio::test]
-async fn the_request_says_what_is_wanted_and_by_whom() {
+async fn a_request_has_the_options_the_id_and_the_token() {
     let mut server = Scripted::start([]).await;
     let id = ClientId::random();
     let options = SubscribeOptions::new().format(Format::Json).tail(5);
@@ -70,7 +70,7 @@ async fn a_lost_stream_is_resumed_after_the_last_id_without_the_tail() {
 }
 
 #[tokio::test]
-async fn a_cursor_in_any_script_is_sent_and_one_that_no_header_carries_is_not() {
+async fn a_cursor_in_any_script_is_sent_unless_it_cannot_be_a_header() {
     for (id, sent) in [("ü", Some("ü")), ("\u{1}", None)] {
         let mut server = Scripted::start([]).await;
         let options = SubscribeOptions::new().last_event_id(id);
@@ -80,9 +80,9 @@ async fn a_cursor_in_any_script_is_sent_and_one_that_no_header_carries_is_not() 
 }
 
 #[tokio::test]
-async fn back_off_grows_and_starts_anew_at_the_first_event() {
+async fn back_off_grows_and_is_reset_by_the_first_event() {
     let empty = || Reply::stream(": nothing\n\n");
-    let updates = told(
+    let updates = updates_of(
         [empty(), empty(), Reply::stream(MESSAGE)],
         SubscribeOptions::default(),
     )
@@ -99,7 +99,7 @@ async fn back_off_grows_and_starts_anew_at_the_first_event() {
 
 #[tokio::test]
 async fn a_streams_retry_is_a_floor_even_without_data() {
-    let updates = told(
+    let updates = updates_of(
         [Reply::stream("retry: 2000\n")],
         SubscribeOptions::default(),
     )
@@ -111,17 +111,17 @@ async fn a_streams_retry_is_a_floor_even_without_data() {
 }
 
 #[tokio::test]
-async fn a_retry_beyond_the_bounds_is_brought_within_them() {
+async fn a_retry_beyond_the_bounds_is_clamped() {
     for (retry, least, most) in [("0", 250, 375), ("99999999999999999999", 30_000, 30_000)] {
         let stream = format!("retry: {retry}\ndata: a\n\n");
-        let updates = told([Reply::stream(stream)], SubscribeOptions::default()).await;
+        let updates = updates_of([Reply::stream(stream)], SubscribeOptions::default()).await;
         let delay = delays(&updates)[0].1.as_millis();
         assert!((least..=most).contains(&delay), "{retry}: {delay}");
     }
 }
 
 #[tokio::test]
-async fn no_content_is_the_end() {
+async fn status_204_ends_the_stream() {
     let over = Reply::answer("204 No Content", &[], "");
     let server = Scripted::start([Reply::stream(MESSAGE), over]).await;
     let mut feed = feed(&server.url, SubscribeOptions::default());
@@ -131,7 +131,7 @@ async fn no_content_is_the_end() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_stream_is_quoted() {
+async fn an_answer_that_is_not_a_stream_is_quoted() {
     let page = format!("<html>\r\n<h1>It works!</h1>{}", "x".repeat(10_000));
     let reply = Reply::answer("200 OK", &["Content-Type: text/html"], &page);
     let server = Scripted::start([reply]).await;
@@ -161,7 +161,7 @@ async fn a_refusal_ends_the_feed_with_its_detail() {
 }
 
 #[tokio::test]
-async fn a_busy_server_is_asked_again_when_it_says() {
+async fn a_busy_server_is_retried_after_the_time_that_it_gives() {
     let busy = Reply::problem(
         "503 Service Unavailable",
         &["Retry-After: 2"],
@@ -169,7 +169,7 @@ async fn a_busy_server_is_asked_again_when_it_says() {
     );
     let limited = Reply::problem("429 Too Many Requests", &["Retry-After: 1"], "too many");
     for (reply, least) in [(busy, 2000), (limited, 1000)] {
-        let updates = told([reply], SubscribeOptions::default()).await;
+        let updates = updates_of([reply], SubscribeOptions::default()).await;
         let [Update::Retrying { delay, reason, .. }] = &updates[..] else {
             panic!("{updates:?}");
         };
@@ -182,7 +182,7 @@ async fn a_busy_server_is_asked_again_when_it_says() {
 async fn a_broken_connection_is_reported() {
     let broken = Reply::stream_with("Content-Length: 500\r\n", MESSAGE);
     for reply in [broken, Reply::raw("")] {
-        let updates = told([reply], SubscribeOptions::default()).await;
+        let updates = updates_of([reply], SubscribeOptions::default()).await;
         let Some(Update::Retrying { reason, .. }) = updates.last() else {
             panic!("{updates:?}");
         };
@@ -200,21 +200,21 @@ async fn a_silent_connection_counts_as_dead() {
     let options = ClientOptions::new().heartbeat(Duration::from_millis(40));
     let client = Client::new(server.url.parse().unwrap(), options).unwrap();
     let mut feed = client.subscribe(ClientId::random(), SubscribeOptions::default());
-    for told in ["nothing came for 0.1 s", "no answer in 10 s"] {
+    for expected in ["nothing came for 0.1 s", "no answer in 10 s"] {
         server.asked().await;
-        if told.starts_with("no answer") {
+        if expected.starts_with("no answer") {
             tokio::time::pause();
         }
         let updates = until(&mut feed, is_retrying).await;
         let Some(Update::Retrying { reason, .. }) = updates.last() else {
             unreachable!();
         };
-        assert_eq!(**reason, *told);
+        assert_eq!(**reason, *expected);
     }
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_an_error_or_waited_for() {
+async fn an_unreachable_server_is_an_error_or_waited_for() {
     let nobody = Port::keep();
     let url = nobody.url();
     let error = failure(&mut feed(&url, SubscribeOptions::default())).await;
@@ -262,7 +262,7 @@ async fn secrets_follow_a_redirect_to_the_same_origin_only() {
 }
 
 #[tokio::test]
-async fn redirects_in_a_circle_are_given_up() {
+async fn a_redirect_loop_is_an_error() {
     let circle = (0..11).map(|_| Reply::answer("302 Found", &["Location: /"], ""));
     let server = Scripted::start(circle).await;
     let mut feed = feed(&server.url, SubscribeOptions::default());
@@ -284,7 +284,7 @@ async fn dropping_a_feed_closes_its_connection() {
 }
 
 #[tokio::test]
-async fn events_of_a_foreign_server_are_messages_whatever_they_are_called() {
+async fn events_of_a_foreign_server_are_messages_whatever_their_names() {
     let body = "event: debug\ndata: Starting server communication...\n\n\
         event: gap\ndata: one\n\nevent: end\ndata: two\n\ndata:three\n\n\
         event: debug\ndata: Server shutting down...\n\n";
@@ -292,12 +292,12 @@ async fn events_of_a_foreign_server_are_messages_whatever_they_are_called() {
     let mut feed = feed(&server.url, SubscribeOptions::default());
     let is_last = |it: &Update| matches!(it, Update::Message(it) if it.message.text.starts_with("Server shut"));
     let updates = until(&mut feed, is_last).await;
-    let told = updates.iter().filter_map(|it| match it {
+    let messages = updates.iter().filter_map(|it| match it {
         Update::Message(it) => Some((&*it.event, it.message.text.as_str(), it.message.system)),
         _ => None,
     });
     assert_eq!(
-        told.collect::<Vec<_>>(),
+        messages.collect::<Vec<_>>(),
         [
             ("debug", "Starting server communication...", true),
             ("gap", "one", false),
@@ -309,7 +309,7 @@ async fn events_of_a_foreign_server_are_messages_whatever_they_are_called() {
 }
 
 #[tokio::test]
-async fn a_foreign_stream_may_be_quiet_for_as_long_as_it_likes() {
+async fn a_foreign_stream_may_be_quiet_for_any_time() {
     let server = Scripted::start([Reply::stream(MESSAGE).hold()]).await;
     let mut feed = feed(&server.url, SubscribeOptions::default());
     let is_message = |it: &Update| matches!(it, Update::Message(_));
@@ -329,7 +329,7 @@ async fn a_missing_answer_is_reported() {
 }
 
 #[tokio::test]
-async fn a_server_without_ids_may_have_been_missed() {
+async fn a_cut_of_a_stream_without_ids_is_a_possible_gap() {
     let cut = || Reply::stream("data: one\n\n");
     let server = Scripted::start([cut(), cut().hold()]).await;
     let mut feed = feed(&server.url, SubscribeOptions::default());

@@ -36,7 +36,7 @@ async fn ask(http: &Http, id: &str, requested: Value) -> Answer {
 }
 
 /// Returns the next event of a control stream.
-async fn told(stream: &mut Stream) -> Value {
+async fn next_state(stream: &mut Stream) -> Value {
     let event = stream.event().await;
     assert_eq!((event.name.as_str(), event.id.as_str()), ("control", ""));
     event.json()
@@ -63,24 +63,27 @@ async fn a_control_stream_sends_the_state_at_once_and_after_each_change() {
     let head = &control.head;
     assert_eq!(head.header("content-type"), Some("text/event-stream"));
     assert_eq!(head.header("sse-client-id"), Some(id.as_str()));
-    assert_eq!(told(&mut control).await, state(None, false, None));
+    assert_eq!(next_state(&mut control).await, state(None, false, None));
 
     let watcher = server.watch(&id).await;
-    assert_eq!(told(&mut control).await["subscribers"], 1);
+    assert_eq!(next_state(&mut control).await["subscribers"], 1);
     drop(watcher);
-    assert_eq!(told(&mut control).await["subscribers"], 0);
+    assert_eq!(next_state(&mut control).await["subscribers"], 0);
 
     let answer = ask(&server, &id, json!({"level": "debug"})).await;
     let debug = state(Some("debug"), false, None);
     assert_eq!((answer.status, answer.json()), (202, debug.clone()));
-    assert_eq!(told(&mut control).await, debug);
+    assert_eq!(next_state(&mut control).await, debug);
     ask(&server, &id, json!({"cancel": true, "operation": "build"})).await;
     let both = state(Some("debug"), true, Some("build"));
-    assert_eq!(told(&mut control).await, both);
-    // A request for what is wanted already changes nothing.
+    assert_eq!(next_state(&mut control).await, both);
+    // A request for what is already in force changes nothing.
     ask(&server, &id, json!({"level": "debug"})).await;
     ask(&server, &id, json!({"level": null})).await;
-    assert_eq!(told(&mut control).await, state(None, true, Some("build")));
+    assert_eq!(
+        next_state(&mut control).await,
+        state(None, true, Some("build"))
+    );
 
     server.stop(&id).await;
     let end = control.event().await;
@@ -101,7 +104,7 @@ async fn a_slow_control_stream_sees_the_newest_state_not_each_change() {
         server.hub.request_control(id, request).unwrap();
     }
     let Poll::Ready(ControlEvent::State(state)) = control.poll_event(&mut cx) else {
-        panic!("it is told nothing");
+        panic!("it gets nothing");
     };
     assert_eq!(state.requested.level, Some(Level::Trace));
     assert!(control.poll_event(&mut cx).is_pending());
@@ -144,7 +147,7 @@ async fn every_publish_answer_carries_the_request_until_the_outcome() {
     assert_eq!(
         requested(&any)[1],
         false,
-        "it named none, so any outcome will do"
+        "it named no operation, so any outcome clears it"
     );
 }
 
@@ -193,19 +196,19 @@ async fn control_streams_are_bounded_and_count_neither_as_subscribers_nor_as_act
     assert!(refused.detail(429).contains("control streams"));
     assert_eq!(server.hub.stats().subscribers, 0);
     let mut last = streams.pop().unwrap();
-    told(&mut last).await;
+    next_state(&mut last).await;
     let end = last.event().await;
     assert_eq!((end.name.as_str(), end.data.as_str()), ("end", "idle"));
 }
 
 #[tokio::test]
-async fn a_quiet_control_stream_has_heartbeats_and_a_shutdown_a_farewell() {
+async fn a_quiet_control_stream_has_heartbeats_and_a_last_event_at_shutdown() {
     let heartbeat = Duration::from_millis(50);
     let mut server = Server::with(|_, options| options.heartbeat = heartbeat).await;
     let id = server.connect().await;
     let target = format!("{}?operation=build", control_of(&id));
     let mut control = server.stream(&target, &[]).await;
-    told(&mut control).await;
+    next_state(&mut control).await;
     assert_eq!(soon(control.block()).await.unwrap(), ":\n\n");
     server.shut_down();
     let farewell = control.event().await;
@@ -215,7 +218,7 @@ async fn a_quiet_control_stream_has_heartbeats_and_a_shutdown_a_farewell() {
     assert_eq!(
         server.hub.stats().published,
         0,
-        "nobody is lost, but the server"
+        "the end of the server is not the loss of a publisher"
     );
     server.down().await;
 }
@@ -229,8 +232,8 @@ async fn the_loss_of_an_operations_control_stream_is_published_once_within_three
     let target = format!("{}?operation=build", control_of(&id));
     let mut control = server.stream(&target, &[]).await;
     let second = server.stream(&target, &[]).await;
-    told(&mut control).await;
-    // Its batches, too, are interrupted: that is the same publisher.
+    next_state(&mut control).await;
+    // An interrupted batch of its own belongs to the same publisher.
     let mut batch = server.publisher(&id, &["Idempotency-Key: k"]).await;
     let line = json!({"message": "compiling", "operation": "build"});
     batch.say_chunk(format!("{line}\n")).await;
@@ -255,7 +258,10 @@ async fn the_loss_of_an_operations_control_stream_is_published_once_within_three
         [&json!(LOST), &json!("error"), &json!("build"), &json!(true)]
     );
     let answer = server.post(&stream_of(&id), &[], "next").await.json();
-    assert_eq!(answer["cancel"], false, "who is gone need not be cancelled");
+    assert_eq!(
+        answer["cancel"], false,
+        "a lost publisher need not be cancelled"
+    );
     assert_eq!(watcher.event().await.json()["message"], "next");
 }
 
@@ -266,18 +272,18 @@ async fn a_publisher_that_reconnects_in_time_or_sent_its_outcome_is_not_lost() {
     let mut watcher = objects(&server, &id).await;
     let target = |operation: &str| format!("{}?operation={operation}", control_of(&id));
     let mut back = server.stream(&target("back"), &[]).await;
-    told(&mut back).await;
+    next_state(&mut back).await;
     drop(back);
     let mut back = server.stream(&target("back"), &[]).await;
-    told(&mut back).await;
+    next_state(&mut back).await;
     let mut done = server.stream(&target("done"), &[]).await;
-    told(&mut done).await;
+    next_state(&mut done).await;
     let outcome = format!("{}?operation=done&outcome=ok", stream_of(&id));
     server.post(&outcome, &[], "").await;
     drop(done);
-    // Interrupted after both of them, so reported after them.
+    // It is interrupted after both of them, and so reported after them.
     let mut gone = server.stream(&target("gone"), &[]).await;
-    told(&mut gone).await;
+    next_state(&mut gone).await;
     drop(gone);
     assert_eq!(watcher.event().await.json()["outcome"], "ok");
     assert_eq!(watcher.event().await.json()["operation"], "gone");
@@ -305,7 +311,7 @@ async fn requested(feed: &mut ControlFeed) -> Requested {
 async fn a_control_feed_resumes_after_a_cut_and_ends_with_the_client() {
     let server = Server::start().await;
     let id = server.connect().await;
-    // Enough for the head and the first event; the second connection is left whole.
+    // Enough for the head and the first event; the second connection is not cut.
     let mut cutter = Cutter::start(server.address, vec![1000]).await;
     let client = client(&cutter.url);
     let id = id.parse().unwrap();
@@ -327,7 +333,7 @@ async fn a_control_feed_resumes_after_a_cut_and_ends_with_the_client() {
     cutter.accepted().await;
     assert!(
         requested(&mut feed).await.level.is_some(),
-        "as things stand"
+        "the current state"
     );
     let cancel = ControlRequest::new().cancel(Change::Set(Cancel::new()));
     client.request_control(id, &cancel).await.unwrap();

@@ -1,4 +1,4 @@
-//! The fast path is only a shortcut: whatever comes on a connection, the answers are the same bytes as hyper's.
+//! The fast path is only a shortcut: whatever is sent on a connection, the answers are the same bytes as hyper's.
 
 mod requests;
 
@@ -141,7 +141,7 @@ async fn fuzzed_requests_are_answered_in_the_same_way() {
 }
 
 #[test]
-fn requests_of_many_sorts_are_answered_in_the_same_way() {
+fn requests_of_many_kinds_are_answered_in_the_same_way() {
     compare_many(Access::open());
 }
 
@@ -171,7 +171,7 @@ fn compare_many(access: Access) {
 }
 
 #[tokio::test]
-async fn a_message_that_comes_in_two_pieces_is_answered_in_the_same_way() {
+async fn a_message_in_two_pieces_is_answered_in_the_same_way() {
     let servers = pair(QUICK, Access::open()).await;
     let request = format!(
         "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello",
@@ -209,7 +209,7 @@ async fn a_stream_is_the_same_to_its_last_byte() {
 }
 
 #[tokio::test]
-async fn a_connection_that_was_used_and_rests_is_closed_in_time() {
+async fn a_used_connection_that_is_idle_is_closed_in_time() {
     for plain_requests in [false, true] {
         let server = Server::with(|_, options| {
             options.plain_requests = plain_requests;
@@ -309,7 +309,7 @@ async fn a_failure_after_publishing_does_not_publish_again() {
 }
 
 #[tokio::test]
-async fn a_connection_that_rests_does_not_hold_up_a_shutdown() {
+async fn an_idle_connection_does_not_delay_a_shutdown() {
     let mut server = Server::with(|_, options| options.grace = Duration::from_mins(1)).await;
     let id = server.connect().await;
     let mut connection = Connection::open(server.address).await;

@@ -22,7 +22,7 @@ fn no_text_reaches_the_terminal_as_anything_but_text_and_colour() {
 }
 
 #[tokio::test]
-async fn of_any_body_of_lines_exactly_what_is_acknowledged_is_in_the_stream() {
+async fn exactly_the_acknowledged_lines_of_any_body_are_in_the_stream() {
     let server = Server::start().await;
     let http = *server;
     let target = |input: Vec<u8>| async move { fuzz_targets::ndjson(http, &input).await };

@@ -17,7 +17,7 @@ use codechat::internal::{command::completions, watch::pane::keys};
 const UPDATE: &str = "UPDATE";
 
 #[test]
-fn the_completion_scripts_are_those_of_this_command_line() {
+fn the_completion_scripts_are_current() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("completions");
     let mut stale = Vec::new();
     for shell in Shell::value_variants() {
@@ -63,7 +63,7 @@ fn every_flag_names_its_environment_variable_and_what_it_is_for() {
 const OF_A_URL: &str = "Request of a URL";
 
 #[test]
-fn short_help_has_a_line_a_flag_and_fits_a_screen() {
+fn short_help_has_one_line_per_flag_and_fits_a_screen() {
     for verb in ["watch", "send", "serve"] {
         let words = ["codechat", verb, "-h"].map(OsString::from);
         let help = codechat::internal::cli::parse(words)
@@ -80,7 +80,7 @@ fn short_help_has_a_line_a_flag_and_fits_a_screen() {
 }
 
 #[test]
-fn all_flags_stand_under_a_heading() {
+fn every_flag_is_under_a_heading() {
     for verb in ["watch", "send"] {
         let definition = codechat::internal::cli::definition();
         let verb = definition.find_subcommand(verb).unwrap();
@@ -146,8 +146,8 @@ fn the_manual_page_renders() {
         };
         renderer.stdin.take().unwrap().write_all(&page).unwrap();
         let output = renderer.wait_with_output().unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{program}: {told}");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{program}: {errors}");
         let shown = String::from_utf8_lossy(&output.stdout);
         assert!(shown.contains("codechat watch"), "{program} shows {shown}");
     }

@@ -1,5 +1,4 @@
-//! Connections that end early, half-close, send more than they should or nothing at all affect nobody
-//! else.
+//! Connections that end early, half-close, send more than they should or nothing at all affect nobody else.
 
 use std::time::Duration;
 
@@ -55,7 +54,7 @@ async fn a_request_may_break_off_at_any_byte() {
 }
 
 #[tokio::test]
-async fn a_client_that_closes_its_half_is_answered_or_closed_and_leaves_nothing() {
+async fn a_half_closed_connection_is_answered_or_closed_and_leaks_nothing() {
     for server in each().await {
         let id = server.connect().await;
         let path = stream_of(&id);
@@ -97,7 +96,7 @@ async fn a_body_that_is_cut_short_is_to_be_sent_again() {
 }
 
 #[tokio::test]
-async fn what_comes_behind_the_request_for_a_stream_does_not_disturb_it() {
+async fn bytes_after_the_request_for_a_stream_do_not_disturb_it() {
     for server in each().await {
         let (id, other) = (server.connect().await, server.connect().await);
         let (path, theirs) = (stream_of(&id), stream_of(&other));
@@ -123,14 +122,14 @@ async fn what_comes_behind_the_request_for_a_stream_does_not_disturb_it() {
 }
 
 #[tokio::test]
-async fn a_client_that_floods_its_own_stream_hurts_itself_only() {
+async fn a_client_that_floods_its_own_stream_affects_no_other() {
     for server in each().await {
         let (id, other) = (server.connect().await, server.connect().await);
         let mut theirs = server.watch(&other).await;
         let mut flood = server.watch(&id).await.connection.socket;
         let junk = vec![b'x'; 1 << 20];
         let flooding = async {
-            // It is closed, or nobody reads it.
+            // It is closed, or not read.
             while flood.write_all(&junk).await.is_ok() {}
             std::future::pending::<()>().await;
         };

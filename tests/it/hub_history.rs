@@ -1,5 +1,5 @@
-//! What goes in comes out, once, in order, or as a gap with exact numbers: whatever readers do, and wherever they
-//! resume.
+//! Published messages are delivered, once, in order, or as a gap with exact numbers, whatever readers do and wherever
+//! they resume.
 
 use std::{
     collections::VecDeque,
@@ -219,7 +219,7 @@ proptest! {
     }
 
     #[test]
-    fn a_streamed_request_that_is_cut_and_repeated_stands_exactly_once(
+    fn a_streamed_request_that_is_cut_and_repeated_is_in_the_log_once(
         texts in prop::collection::vec("[a-z]{0,9}", 1..40),
         cuts in prop::collection::vec(0usize..40, 0..4),
     ) {

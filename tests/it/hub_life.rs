@@ -39,7 +39,7 @@ pub(crate) fn text(text: &str) -> Message {
 }
 
 #[tokio::test]
-async fn a_waiting_reader_is_woken_once_for_all_that_comes_until_it_reads() {
+async fn a_waiting_reader_is_woken_once_until_it_reads() {
     let hub = hub(LOG);
     let id = hub.connect().unwrap();
     let mut reader = hub.subscribe(id, Format::Text, Position::Start).unwrap();
@@ -185,7 +185,7 @@ async fn an_ended_id_is_forgotten_after_a_day() {
 }
 
 #[tokio::test]
-async fn the_loss_of_a_streaming_publisher_is_published_unless_it_is_back() {
+async fn the_loss_of_a_streaming_publisher_is_published_unless_it_returns() {
     let hub = hub(LogLimits::new().messages(100).bytes(10_000));
     let id = hub.connect().unwrap();
     let mut reader = hub.subscribe(id, Format::Text, Position::Start).unwrap();
@@ -210,7 +210,7 @@ async fn the_loss_of_a_streaming_publisher_is_published_unless_it_is_back() {
 }
 
 #[tokio::test]
-async fn limits_of_clients_and_subscribers_hold_and_are_given_back() {
+async fn limits_of_clients_and_subscribers_hold_and_places_are_freed() {
     let limits = Limits::new().clients(2).subscribers(1);
     let hub = Hub::with_frames(limits, FRAMES);
     let id = hub.connect().unwrap();
@@ -230,7 +230,7 @@ async fn limits_of_clients_and_subscribers_hold_and_are_given_back() {
 }
 
 #[tokio::test]
-async fn a_closing_hub_lets_readers_finish_and_refuses_everybody_else() {
+async fn a_closing_hub_lets_readers_finish_and_refuses_all_others() {
     let hub = hub(LOG);
     let id = hub.connect().unwrap();
     let mut reader = hub.subscribe(id, Format::Text, Position::Start).unwrap();
@@ -245,8 +245,8 @@ async fn a_closing_hub_lets_readers_finish_and_refuses_everybody_else() {
 }
 
 /// Broadcasts a text; returns how many channels accepted it.
-pub(crate) fn broadcast(hub: &Hub, told: &str, key: Option<&str>) -> Result<usize, Refusal> {
-    let mut broadcast = hub.broadcast(text(told), key.map(Into::into))?;
+pub(crate) fn broadcast(hub: &Hub, message: &str, key: Option<&str>) -> Result<usize, Refusal> {
+    let mut broadcast = hub.broadcast(text(message), key.map(Into::into))?;
     loop {
         if let Some(reached) = broadcast.advance() {
             return reached;
@@ -255,14 +255,14 @@ pub(crate) fn broadcast(hub: &Hub, told: &str, key: Option<&str>) -> Result<usiz
 }
 
 #[tokio::test]
-async fn a_broadcast_to_many_channels_gives_way() {
+async fn a_broadcast_to_many_channels_pauses_for_other_work() {
     let hub = hub(LOG);
     for _ in 0..2500 {
         hub.connect().unwrap();
     }
     let mut broadcast = hub.broadcast(text("all"), None).unwrap();
     assert_eq!((broadcast.advance(), broadcast.advance()), (None, None));
-    // What happens in between is served, and a channel that ends is no longer among the recipients.
+    // Other calls are served in between, and a channel that ends is no longer among the recipients.
     let id = hub.connect().unwrap();
     assert!(hub.stop(id));
     let reached = broadcast.advance().unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! Mirrors: whatever happens to the store's notices, each reader reads what the store has, in order, and is told what
+//! Mirrors: whatever happens to the store's notices, each reader gets what the store has, in order, and a gap for what
 //! it misses.
 
 mod model;
@@ -35,7 +35,10 @@ fn a_slow_reader_gets_a_gap_when_it_reaches_the_loss() {
     let (mut store, mirror) = mirrored(&hub);
     let open = |from| mirror.subscribe(Format::Text, from, None).unwrap().unwrap();
     let (mut slow, mut quick) = (open(Position::Start), open(Position::Start));
-    assert_eq!(told(&mut quick), "1-11 11;2-12 12;3-13 13;4-14 14;5-15 15;");
+    assert_eq!(
+        unread(&mut quick),
+        "1-11 11;2-12 12;3-13 13;4-14 14;5-15 15;"
+    );
     store.taken.truncate(3);
     store.publish(1);
     assert_eq!(
@@ -43,26 +46,26 @@ fn a_slow_reader_gets_a_gap_when_it_reaches_the_loss() {
         Some(Loss::Before(4))
     );
 
-    assert_eq!(told(&mut quick), "lost after 3-13;4-16 16;");
+    assert_eq!(unread(&mut quick), "lost after 3-13;4-16 16;");
     let all = "1-11 11;2-12 12;3-13 13;lost after 3-13;4-16 16;";
-    assert_eq!(told(&mut slow), all);
-    // Later readers get everything that both had, up to the point.
-    assert_eq!(told(&mut open(Position::Start)), all);
+    assert_eq!(unread(&mut slow), all);
+    // Later readers get everything that both had, up to that point.
+    assert_eq!(unread(&mut open(Position::Start)), all);
     for (seq, expected) in [
         (2, "3-13 13;lost after 3-13;4-16 16;"),
         (3, "lost after 3-13;4-16 16;"),
         (4, ""),
     ] {
         let mut resumed = open(Position::After(store.id(seq)));
-        assert_eq!(told(&mut resumed), expected);
+        assert_eq!(unread(&mut resumed), expected);
     }
-    // How many are missing is also unknown if the log has dropped what is around the point.
+    // The number of missing messages is also unknown if the log has dropped those around that point.
     let mut slow = open(Position::After(store.id(1)));
     store.publish(7).reach(&mirror).unwrap();
     let end = "6-18 18;7-19 19;8-20 20;9-21 21;10-22 22;11-23 23;";
-    assert_eq!(told(&mut slow), format!("lost after 5-17;{end}"));
+    assert_eq!(unread(&mut slow), format!("lost after 5-17;{end}"));
     let mut later = open(Position::After(store.id(4)));
-    assert_eq!(told(&mut later), format!("lost 5 to 5;{end}"));
+    assert_eq!(unread(&mut later), format!("lost 5 to 5;{end}"));
 }
 
 #[test]
@@ -81,32 +84,32 @@ fn a_loss_found_by_another_mirror_is_one_gap_for_each_earlier_reader() {
         mirror.subscribe(Format::Text, from, None).unwrap().unwrap()
     };
     let (mut before, mut beyond) = (open(&behind, 1), open(&behind, 1));
-    assert_eq!(told(&mut beyond), "2-12 12;3-13 13;4-14 14;5-15 15;");
+    assert_eq!(unread(&mut beyond), "2-12 12;3-13 13;4-14 14;5-15 15;");
     assert!(!behind.knows_loss(4));
     assert_eq!(behind.renew(noted.clone(), true), None);
     assert!(behind.knows_loss(4));
-    assert_eq!(told(&mut beyond), "lost after 5-15;");
+    assert_eq!(unread(&mut beyond), "lost after 5-15;");
     assert_eq!(behind.renew(noted, true), None);
     let across = "2-12 12;3-13 13;lost after 3-13;4-14 14;5-15 15;";
-    assert_eq!(told(&mut before), across);
-    assert_eq!(told(&mut beyond), "", "told before");
-    assert_eq!(told(&mut open(&anew, 1)), across);
-    assert_eq!(told(&mut open(&anew, 4)), "5-15 15;");
+    assert_eq!(unread(&mut before), across);
+    assert_eq!(unread(&mut beyond), "", "reported before");
+    assert_eq!(unread(&mut open(&anew, 1)), across);
+    assert_eq!(unread(&mut open(&anew, 4)), "5-15 15;");
 }
 
 /// Returns everything that a reader gets now: events, and notices of losses.
-fn told(subscription: &mut Subscription) -> String {
-    let (mut told, mut cx) = (Vec::new(), Context::from_waker(Waker::noop()));
-    while let Poll::Ready(delivery) = subscription.poll_read(&mut told, usize::MAX, &mut cx) {
+fn unread(subscription: &mut Subscription) -> String {
+    let (mut bytes, mut cx) = (Vec::new(), Context::from_waker(Waker::noop()));
+    while let Poll::Ready(delivery) = subscription.poll_read(&mut bytes, usize::MAX, &mut cx) {
         let lost = match delivery {
             Delivery::Events => continue,
             Delivery::Gap(Gap::Unknown, after) => format!("lost after {after};"),
             Delivery::Gap(Gap::Known { from, to }, _) => format!("lost {from} to {to};"),
             other => panic!("{other:?}"),
         };
-        told.extend(lost.into_bytes());
+        bytes.extend(lost.into_bytes());
     }
-    String::from_utf8(told).unwrap()
+    String::from_utf8(bytes).unwrap()
 }
 
 fn ids(subscription: &mut Subscription) -> String {
@@ -129,7 +132,7 @@ async fn a_reader_that_leaves_because_the_hub_closes_keeps_its_place() {
     }
     assert!(quick.poll_read(&mut Vec::new(), 100, &mut cx).is_ready());
     drop(quick);
-    // What it read last may not have been written.
+    // What it read last may not have been written yet.
     assert_eq!(mirror.take_change(), Some(change(1, 2)));
     hub.close();
     drop(slow);
@@ -157,7 +160,7 @@ async fn a_reader_needs_what_it_read_last_until_it_reads_again() {
     assert_eq!(mirror.take_change(), Some(change(1, 6)));
     assert!(!mirror.is_awaited());
 
-    // The socket did not take the last two.
+    // The last two did not fit into the socket.
     reader.note_unwritten(store.id(3));
     assert_eq!(mirror.take_change(), Some(change(1, 4)));
     assert!(reader.poll_read(&mut Vec::new(), 100, &mut cx).is_pending());
@@ -205,7 +208,7 @@ async fn a_mirror_reports_its_readers_and_their_positions_on_changes() {
     assert_eq!(mirror.take_change(), Some(change(1, 5)));
     assert!(!mirror.is_awaited());
 
-    assert!(!mirror.remove_if_unused(), "somebody reads it");
+    assert!(!mirror.remove_if_unused(), "it has a reader");
     drop(reader);
     assert_eq!(hub.changed_mirror().await, id);
     assert_eq!(mirror.take_change(), Some(change(0, 5)));
@@ -235,11 +238,11 @@ async fn listeners_at_a_mirror_get_the_subscribers_of_all_nodes() {
         state.requested.level = level;
         state
     };
-    let told = |subscribers, level| ControlEvent::State(state(subscribers, level));
-    assert_eq!(next().await, told(0, None));
+    let state_event = |subscribers, level| ControlEvent::State(state(subscribers, level));
+    assert_eq!(next().await, state_event(0, None));
     let reader = mirror.subscribe(Format::Text, Position::Start, None);
     mirror.set_audience(state(3, Some(Level::Debug)));
-    assert_eq!(next().await, told(3, Some(Level::Debug)));
+    assert_eq!(next().await, state_event(3, Some(Level::Debug)));
     drop(reader);
 
     drop(stream);
@@ -250,11 +253,7 @@ async fn listeners_at_a_mirror_get_the_subscribers_of_all_nodes() {
         ..change(0, 1)
     };
     assert_eq!(mirror.take_change(), Some(change));
-    assert_eq!(
-        mirror.last().seq,
-        0,
-        "what is said of it is the store's to say"
-    );
+    assert_eq!(mirror.last().seq, 0, "the store publishes the loss");
 }
 
 #[tokio::test]

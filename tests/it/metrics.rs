@@ -28,7 +28,7 @@ async fn number(http: &Http, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_happens_is_counted() {
+async fn messages_streams_and_gaps_are_counted() {
     let server = Server::with(|limits, _| limits.log.messages = 4).await;
     assert_eq!(number(&server, "streams").await, "0");
     let id = server.connect().await;
@@ -65,15 +65,15 @@ async fn what_happens_is_counted() {
     let answer = server.get("/metrics").await;
     let kind = answer.head.header("content-type");
     assert_eq!(kind, Some("text/plain; version=0.0.4; charset=utf-8"));
-    assert!(!answer.text().contains(&id[..8]), "nobody is named");
-    assert!(!answer.text().contains("store"), "there is none");
+    assert!(!answer.text().contains(&id[..8]), "no client is named");
+    assert!(!answer.text().contains("store"), "there is no store");
     drop(stream);
     server.stats(|it| it.subscribers == 1).await;
     assert_eq!(number(&server, "streams").await, "1");
 }
 
 #[tokio::test]
-async fn a_subscriber_that_takes_nothing_is_closed_and_counted() {
+async fn a_subscriber_that_reads_nothing_is_closed_and_counted() {
     let stall = std::time::Duration::from_millis(50);
     let server = Server::with(|_, options| options.stall_timeout = stall).await;
     let id = server.connect().await;
@@ -92,7 +92,7 @@ async fn a_subscriber_that_takes_nothing_is_closed_and_counted() {
 }
 
 #[tokio::test]
-async fn metrics_and_the_list_of_clients_ask_for_the_token() {
+async fn metrics_and_the_list_of_clients_require_the_token() {
     let server = guarded().await;
     for target in ["/metrics", CLIENTS] {
         server.get(target).await.detail(401);
@@ -104,7 +104,7 @@ async fn metrics_and_the_list_of_clients_ask_for_the_token() {
 }
 
 #[tokio::test]
-async fn clients_are_listed_where_there_is_a_token() {
+async fn clients_are_listed_if_there_is_a_token() {
     let open = Server::start().await;
     assert!(open.get(CLIENTS).await.detail(404).contains("--token-file"));
     assert_eq!(open.get("/metrics").await.status, 200);

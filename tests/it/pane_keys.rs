@@ -1,4 +1,4 @@
-//! What each key of the pane does; those that move are in `pane_moving.rs`.
+//! The effects of each key of the pane; those that move are in `pane_moving.rs`.
 
 use codechat::internal::{
     client::subscribe::Update,
@@ -50,7 +50,7 @@ fn enter_draws_a_ruler_or_opens_the_message() {
 }
 
 #[test]
-fn times_are_told_four_ways() {
+fn times_are_shown_in_four_ways() {
     let mut drawn = of_lines(3);
     let third = |drawn: &Drawn| drawn.rows()[5].trim().to_owned();
     assert_eq!(third(&drawn), "08:00:00.300 line 3");
@@ -66,7 +66,7 @@ fn times_are_told_four_ways() {
 }
 
 #[test]
-fn copies_are_what_they_say() {
+fn each_copy_key_copies_its_text() {
     let mut drawn = of_lines(3);
     drawn.text("line \x1b[31mred\x1b[0m").keys("y");
     assert_eq!(copied(&drawn), "line red");
@@ -88,7 +88,7 @@ fn copies_are_what_they_say() {
 }
 
 #[test]
-fn what_is_too_much_for_a_clipboard_is_cut_and_said() {
+fn a_copy_that_is_too_large_is_cut_with_a_notice() {
     let mut drawn = Drawn::new(80, 24);
     drawn.text(&"ü".repeat(600_000)).keys("y");
     assert_eq!(copied(&drawn).len(), 1 << 20);
@@ -96,7 +96,7 @@ fn what_is_too_much_for_a_clipboard_is_cut_and_said() {
 }
 
 #[test]
-fn what_is_shown_is_saved_as_text_and_everything_as_ndjson() {
+fn shown_messages_are_saved_as_text_and_all_messages_as_ndjson() {
     let mut drawn = of_lines(2);
     drawn.say(of_operation("import", "two\nlines\x07").outcome(Outcome::Failed));
     drawn.keys("&!line 1<Enter>ttts<Enter>");
@@ -126,7 +126,7 @@ fn what_is_shown_is_saved_as_text_and_everything_as_ndjson() {
 }
 
 #[test]
-fn a_recording_is_asked_for_nothing() {
+fn keys_that_need_a_server_do_nothing_in_a_recording() {
     let mut drawn = of_lines(1);
     let options = PaneOptions {
         target: Watched::default(),
@@ -150,7 +150,7 @@ fn a_recording_is_asked_for_nothing() {
 }
 
 #[test]
-fn what_was_lost_uncounted_is_never_called_nothing() {
+fn a_loss_of_unknown_size_is_not_shown_as_0() {
     let mut drawn = of_lines(1);
     assert!(drawn.shows("lost 0"));
     drawn.update(Update::Gap(Gap::Unknown));
@@ -160,7 +160,7 @@ fn what_was_lost_uncounted_is_never_called_nothing() {
 }
 
 #[test]
-fn a_mark_in_focus_shows_both() {
+fn a_mark_in_focus_has_its_own_symbol() {
     let mut drawn = of_lines(2);
     drawn.keys("pm");
     assert!(drawn.rows().iter().any(|it| it.starts_with('◈')));
@@ -169,7 +169,7 @@ fn a_mark_in_focus_shows_both() {
 }
 
 #[test]
-fn control_requests_are_sent_and_a_cancel_asks_back() {
+fn control_requests_are_sent_and_a_cancel_is_confirmed_first() {
     let mut drawn = Drawn::new(80, 24);
     drawn.say(of_operation("import", "line 1"));
     let level = |level| [Effect::Control(ControlRequest::new().level(level))];
@@ -194,14 +194,14 @@ fn control_requests_are_sent_and_a_cancel_asks_back() {
     assert_eq!(
         drawn.effects,
         cancel(None),
-        "which one is meant cannot be told"
+        "it is not known which one is meant"
     );
     drawn.keys("kxy");
     assert_eq!(drawn.effects, cancel(Some("import")), "the one in focus");
 }
 
 #[test]
-fn a_stream_that_has_ended_stays_to_be_read() {
+fn an_ended_stream_stays_on_screen() {
     let mut drawn = of_lines(3);
     drawn.keys("r");
     assert_eq!(drawn.effects, [Effect::Reconnect]);
@@ -212,12 +212,12 @@ fn a_stream_that_has_ended_stays_to_be_read() {
     assert_eq!(
         drawn.screen.wake(std::time::Duration::from_secs(9)),
         None,
-        "nothing counts any more"
+        "no clock runs any more"
     );
 }
 
 #[test]
-fn an_idle_end_is_told_and_then_outlived() {
+fn an_idle_end_is_shown_and_the_stream_opened_again() {
     let mut drawn = of_lines(3);
     drawn.update(Update::End(End::Idle));
     assert!(drawn.effects.is_empty());
@@ -225,7 +225,7 @@ fn an_idle_end_is_told_and_then_outlived() {
 }
 
 #[test]
-fn a_goal_that_is_reached_leaves() {
+fn a_goal_that_is_reached_leaves_the_pane() {
     let theme = Theme::new(Background::Auto, None, true, false);
     for (outcome, verdict) in [
         (Outcome::Ok, Verdict::Done),
@@ -242,7 +242,7 @@ fn a_goal_that_is_reached_leaves() {
 }
 
 #[test]
-fn there_are_three_ways_out_and_one_aside() {
+fn the_pane_can_be_left_in_three_ways_and_suspended() {
     let mut drawn = of_lines(3);
     for (keys, effect) in [
         ("q", Effect::Leave(Leave::Quit)),
@@ -264,7 +264,7 @@ fn there_are_three_ways_out_and_one_aside() {
 }
 
 #[test]
-fn leaving_others_without_their_server_is_asked_about_once() {
+fn leaving_others_without_a_server_is_confirmed_once() {
     let others = Others {
         watchers: 1,
         here: 1,
@@ -310,7 +310,7 @@ fn help_opens_scrolls_and_closes() {
 }
 
 #[test]
-fn what_is_pasted_is_typed_and_never_pressed() {
+fn pasted_text_is_typed_and_presses_no_keys() {
     let mut drawn = of_lines(10);
     drawn.happen(Msg::Paste("q".into()));
     assert!(drawn.effects.is_empty());
@@ -319,7 +319,7 @@ fn what_is_pasted_is_typed_and_never_pressed() {
 }
 
 #[test]
-fn what_falls_off_is_counted_and_what_is_lost_too() {
+fn dropped_and_lost_messages_are_counted() {
     let mut drawn = Drawn::new(120, 24);
     let long = "x".repeat(4 << 20);
     for _ in 0..17 {
@@ -332,5 +332,5 @@ fn what_falls_off_is_counted_and_what_is_lost_too() {
     drawn.text("line first").keys(" ");
     drawn.lines(200_001);
     assert!(drawn.shows("received 200,002") && drawn.shows("dropped 2"));
-    assert!(!drawn.shows("line first"), "what was read has fallen off");
+    assert!(!drawn.shows("line first"), "the message was dropped");
 }

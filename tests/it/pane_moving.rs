@@ -1,4 +1,4 @@
-//! Navigation in the pane: where each key leads, and that nothing else moves the text.
+//! Navigation in the pane: where each key moves, and that nothing else moves the text.
 
 use codechat::internal::{
     message::{Level, Message},
@@ -53,7 +53,7 @@ fn leaving_the_bottom_pauses_and_reaching_it_follows() {
 }
 
 #[test]
-fn pages_half_pages_and_ends_are_gone_to() {
+fn keys_move_by_pages_and_half_pages_and_to_the_ends() {
     let mut drawn = of_lines(100);
     let page = texts(&drawn).len();
     drawn.keys("g");
@@ -105,7 +105,7 @@ fn space_freezes_and_then_pages_and_p_resumes() {
 }
 
 #[test]
-fn what_is_read_stays_whatever_comes_and_goes() {
+fn visible_messages_stay_in_place_when_others_come_and_go() {
     let mut drawn = of_lines(300);
     drawn.keys("gfff");
     let before = texts(&drawn);
@@ -130,7 +130,7 @@ fn what_is_read_stays_whatever_comes_and_goes() {
 }
 
 #[test]
-fn a_search_finds_as_it_is_typed_and_goes_in_circles() {
+fn a_search_finds_hits_while_typing_and_wraps_around() {
     let mut drawn = of_lines(100);
     drawn.keys("/LINE 3");
     assert!(drawn.shows("no hit"), "capitals are exact");
@@ -146,11 +146,11 @@ fn a_search_finds_as_it_is_typed_and_goes_in_circles() {
     drawn.keys("NN");
     assert_eq!(focus(&drawn), "line 39");
     drawn.text("line 3 again");
-    assert!(drawn.shows("hit 11/12"), "what comes is found too");
+    assert!(drawn.shows("hit 11/12"), "new messages are searched too");
     drawn.keys("<Esc>");
     assert!(!drawn.shows("hit "));
     drawn.keys("/<Enter>n");
-    assert!(drawn.shows("/ searches"), "nothing was searched for before");
+    assert!(drawn.shows("/ searches"), "there was no search before");
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn an_empty_search_repeats_the_last_one() {
 }
 
 #[test]
-fn a_hit_beyond_the_edge_comes_into_sight() {
+fn a_hit_beyond_the_edge_is_scrolled_into_view() {
     let mut drawn = Drawn::new(80, 24);
     drawn.text(&format!("line {}needle", "x".repeat(500)));
     drawn.keys("w/needle<Enter>");
@@ -174,7 +174,7 @@ fn a_hit_beyond_the_edge_comes_into_sight() {
 }
 
 #[test]
-fn filters_show_hide_and_go_away() {
+fn filters_show_or_hide_messages_and_can_be_removed() {
     let mut drawn = of_lines(20);
     drawn.keys("&line 1");
     assert!(
@@ -193,7 +193,7 @@ fn filters_show_hide_and_go_away() {
 }
 
 #[test]
-fn errors_and_levels_are_gone_by() {
+fn keys_move_between_errors_and_set_the_lowest_level() {
     let mut drawn = of_lines(30);
     drawn.say(error("line with error one")).lines(30);
     drawn.say(error("line with error two")).lines(30).keys("E");
@@ -224,7 +224,7 @@ fn errors_and_levels_are_gone_by() {
 }
 
 #[test]
-fn operations_are_gone_to_by_their_first_message() {
+fn a_key_moves_to_the_first_message_of_each_operation() {
     let mut drawn = Drawn::new(80, 24);
     for name in ["one", "two"] {
         drawn
@@ -243,7 +243,7 @@ fn operations_are_gone_to_by_their_first_message() {
 }
 
 #[test]
-fn long_lines_wrap_or_are_looked_along() {
+fn long_lines_wrap_or_scroll_sideways() {
     let mut drawn = Drawn::new(80, 24);
     let long = format!("line {}end", "x".repeat(200));
     drawn.text(&long);
@@ -267,7 +267,7 @@ fn long_lines_wrap_or_are_looked_along() {
 }
 
 #[test]
-fn marks_are_set_and_gone_to() {
+fn marks_can_be_set_and_moved_to() {
     let mut drawn = of_lines(100);
     drawn.keys("'");
     assert!(drawn.shows("no mark is set"));
@@ -284,7 +284,7 @@ fn marks_are_set_and_gone_to() {
 }
 
 #[test]
-fn a_mouse_scrolls_and_chooses() {
+fn the_mouse_scrolls_and_selects() {
     let mut drawn = of_lines(100);
     drawn.happen(Msg::Mouse(Mouse::Wheel { down: false }));
     assert!(!drawn.screen.is_following());

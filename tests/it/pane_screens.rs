@@ -1,4 +1,4 @@
-//! What the pane looks like, at several sizes, with styles. To accept changes: `INSTA_UPDATE=always cargo test
+//! The look of the pane, at several sizes, with styles. To accept changes: `INSTA_UPDATE=always cargo test
 //! pane_screens`, then read the difference.
 
 use std::time::Duration;
@@ -64,14 +64,14 @@ fn some_of_each_level(drawn: &mut Drawn) {
 }
 
 #[test]
-fn a_screen_to_which_nothing_has_come() {
+fn an_empty_screen() {
     looks("empty", |drawn| {
         drawn.wait(3.0);
     });
 }
 
 #[test]
-fn a_screen_that_follows() {
+fn a_following_screen() {
     looks("streaming", |drawn| {
         some_of_each_level(drawn);
         drawn.lines(30).wait(2.0);
@@ -79,12 +79,12 @@ fn a_screen_that_follows() {
 }
 
 #[test]
-fn a_screen_of_every_level() {
+fn a_screen_with_every_level() {
     looks("levels", some_of_each_level);
 }
 
 #[test]
-fn a_screen_that_is_paused_counts_what_comes() {
+fn a_paused_screen_counts_new_messages() {
     looks("paused", |drawn| {
         drawn.lines(60).keys(" k");
         drawn.lines(1234);
@@ -102,14 +102,14 @@ fn a_search_shows_its_hits() {
 }
 
 #[test]
-fn a_pattern_that_is_typed_shows_what_it_finds() {
+fn a_pattern_shows_its_hits_while_typing() {
     looks("search_typed", |drawn| {
         drawn.lines(40).keys("/line 2");
     });
 }
 
 #[test]
-fn a_pattern_that_is_wrong_says_why() {
+fn an_invalid_pattern_says_why() {
     looks("search_wrong", |drawn| {
         drawn.lines(40).keys("/line (2");
     });
@@ -131,7 +131,7 @@ fn a_filter_hides_what_matches_and_what_is_below_a_level() {
 }
 
 #[test]
-fn operations_show_how_far_they_are() {
+fn operations_show_their_progress() {
     looks("operations", |drawn| {
         drawn.say(progress("fetch", 3.0, 7.0)).wait(13.0);
         for step in 0..=40 {
@@ -144,7 +144,7 @@ fn operations_show_how_far_they_are() {
 }
 
 #[test]
-fn an_operation_that_has_ended_says_how() {
+fn an_ended_operation_shows_its_outcome() {
     looks("operation_failed", |drawn| {
         for step in 0..=10 {
             drawn.wait(0.5);
@@ -159,7 +159,7 @@ fn an_operation_that_has_ended_says_how() {
 }
 
 #[test]
-fn a_lost_connection_is_told_with_the_next_try() {
+fn a_lost_connection_is_shown_with_the_next_attempt() {
     looks("reconnecting", |drawn| {
         drawn.lines(5);
         drawn.update(Update::Retrying {
@@ -172,14 +172,14 @@ fn a_lost_connection_is_told_with_the_next_try() {
 }
 
 #[test]
-fn the_end_is_told() {
+fn the_end_is_shown() {
     looks("ended", |drawn| {
         drawn.lines(5).update(Update::End(End::Stopped));
     });
 }
 
 #[test]
-fn a_gap_stands_where_messages_are_missing() {
+fn a_gap_is_shown_where_messages_are_missing() {
     looks("gap", |drawn| {
         drawn
             .lines(2)
@@ -224,7 +224,7 @@ fn a_hostile_message_is_only_text() {
 }
 
 #[test]
-fn a_line_of_a_megabyte_takes_its_place() {
+fn a_line_of_a_megabyte_takes_one_row_unwrapped() {
     looks("megabyte", |drawn| {
         let long = "0123456789".repeat(100_000);
         drawn.lines(2).text(&long).text("after it").keys("kkkw");
@@ -260,7 +260,7 @@ fn the_question_before_a_cancel_names_what_is_to_be_cancelled() {
 }
 
 #[test]
-fn in_ascii_nothing_but_messages_is_anything_else() {
+fn in_ascii_only_messages_have_other_characters() {
     let theme = Theme::new(Background::Light, None, true, true);
     let mut pictures = String::new();
     for keys in ["", "k?", "<Esc>"] {
@@ -283,7 +283,7 @@ fn in_ascii_nothing_but_messages_is_anything_else() {
 }
 
 #[test]
-fn without_colours_nothing_is_lost() {
+fn without_colours_everything_is_still_marked() {
     let theme = Theme::new(Background::Auto, Some("0;15"), false, false);
     let mut drawn = Drawn::with(80, 24, theme, Goals::default());
     some_of_each_level(&mut drawn);

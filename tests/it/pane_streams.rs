@@ -38,7 +38,7 @@ fn a_stream_is_named_by_its_method_and_url_in_as_many_words_as_fit() {
 }
 
 #[test]
-fn a_stream_on_which_nothing_came_says_so_and_what_is_noted_of_it() {
+fn an_empty_stream_shows_that_and_its_notes() {
     let mut drawn = Drawn::of_stream(80, 24, stream("GET"));
     assert!(drawn.shows("GET https://example.org/v2/stream"));
     assert!(drawn.shows("Nothing has come yet; what this stream sends is shown here."));
@@ -48,7 +48,7 @@ fn a_stream_on_which_nothing_came_says_so_and_what_is_noted_of_it() {
 }
 
 #[test]
-fn only_keys_that_do_something_there_are_listed() {
+fn only_keys_with_an_effect_are_listed() {
     let listed = |drawn: &mut Drawn, what: &str| {
         drawn.keys("?");
         let is_listed = drawn.shows(what);
@@ -76,7 +76,7 @@ fn only_keys_that_do_something_there_are_listed() {
 }
 
 #[test]
-fn a_key_that_does_nothing_there_says_why() {
+fn a_key_without_an_effect_says_why() {
     let mut post = Drawn::of_stream(120, 24, stream("POST"));
     for (key, why) in [
         (
@@ -101,7 +101,7 @@ fn a_key_that_does_nothing_there_says_why() {
 }
 
 #[test]
-fn an_event_stands_behind_its_name_or_its_logger_and_its_id_is_copied() {
+fn an_event_is_shown_after_its_name_or_logger_and_its_id_is_copied() {
     let mut drawn = Drawn::of_stream(120, 24, stream("GET"));
     drawn.event("urn:1", "tick", "{\"msg\":\"a\",\"level\":\"error\"}");
     drawn.event("urn:2", "tick", "{\"msg\":\"b\",\"logger\":\"app.db\"}");

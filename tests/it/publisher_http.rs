@@ -1,4 +1,4 @@
-//! An application publishes to a server, which may be away, slow, new or of another opinion.
+//! An application publishes to a server, which may be unreachable, slow, new or refuse.
 
 mod answers;
 
@@ -77,7 +77,7 @@ async fn id(server: &Server) -> ClientId {
 }
 
 #[tokio::test]
-async fn messages_come_in_order_with_all_that_they_say() {
+async fn messages_arrive_in_order_with_all_their_fields() {
     let server = Server::start().await;
     let id = id(&server).await;
     let publisher = publisher(&url(&server));
@@ -114,7 +114,7 @@ async fn messages_come_in_order_with_all_that_they_say() {
 }
 
 #[tokio::test]
-async fn a_quiet_operation_learns_what_a_watcher_asks_for() {
+async fn a_quiet_operation_gets_a_watchers_requests() {
     let server = Server::start().await;
     let id = id(&server).await;
     let scope = publisher(&url(&server)).scope(id);
@@ -132,7 +132,7 @@ async fn a_quiet_operation_learns_what_a_watcher_asks_for() {
 }
 
 #[tokio::test]
-async fn a_scope_that_comes_later_knows_what_is_asked_for_already() {
+async fn a_later_scope_gets_earlier_requests() {
     let server = Server::start().await;
     let id = id(&server).await;
     let publisher = publisher(&url(&server));
@@ -146,7 +146,7 @@ async fn a_scope_that_comes_later_knows_what_is_asked_for_already() {
 }
 
 #[tokio::test]
-async fn what_is_said_while_the_server_is_away_comes_once_it_is_back() {
+async fn messages_published_during_an_outage_arrive_after_it() {
     let port = Port::keep();
     let publisher = publisher(&port.url());
     let id = ClientId::random();
@@ -171,7 +171,7 @@ async fn what_is_said_while_the_server_is_away_comes_once_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_started_again_gets_the_messages_once_the_watcher_is_back() {
+async fn a_restarted_server_gets_the_messages_once_the_watcher_is_back() {
     let port = Port::keep();
     let publisher = publisher(&port.url());
     let id = ClientId::random();
@@ -190,7 +190,7 @@ async fn a_server_that_is_started_again_gets_the_messages_once_the_watcher_is_ba
 }
 
 #[tokio::test]
-async fn a_client_that_the_server_does_not_know_costs_nothing_until_it_is_asked_again() {
+async fn an_unknown_client_costs_nothing_until_it_is_checked_again() {
     let server = Server::start().await;
     let publisher = publisher(&url(&server));
     let id = ClientId::random();
@@ -225,7 +225,7 @@ async fn a_wrong_token_ends_publishing() {
 }
 
 #[tokio::test]
-async fn one_message_that_is_refused_takes_no_other_with_it() {
+async fn a_message_that_is_refused_affects_no_other() {
     let server = Server::with(|_, options| options.max_message = 100).await;
     let id = id(&server).await;
     let publisher = publisher(&url(&server));
@@ -248,7 +248,7 @@ async fn one_message_that_is_refused_takes_no_other_with_it() {
 }
 
 #[tokio::test]
-async fn a_slow_watcher_misses_nothing_but_what_the_queue_had_no_room_for() {
+async fn a_slow_watcher_misses_only_what_did_not_fit_into_the_queue() {
     const LINES: usize = 20_000;
     let server = Server::start().await;
     let id = id(&server).await;
@@ -263,7 +263,7 @@ async fn a_slow_watcher_misses_nothing_but_what_the_queue_had_no_room_for() {
     scope.send(Message::text("last").outcome(Outcome::Ok));
     let seen = until(&mut feed, says("last")).await;
     let is_gap = |it: &Update| matches!(it, Update::Gap(_));
-    assert!(!seen.iter().any(is_gap), "what was accepted is shown");
+    assert!(!seen.iter().any(is_gap), "accepted messages are shown");
     let shown = texts(&seen).iter().filter(|it| it.len() > 1000).count();
     flush(&publisher).await;
     let dropped = usize::try_from(publisher.stats().dropped).unwrap();
@@ -272,7 +272,7 @@ async fn a_slow_watcher_misses_nothing_but_what_the_queue_had_no_room_for() {
 }
 
 #[tokio::test]
-async fn a_cancel_does_not_reach_the_operation_after_the_one_that_it_ended() {
+async fn a_cancel_does_not_affect_the_next_operation() {
     let server = Server::start().await;
     let id = id(&server).await;
     let publisher = publisher(&url(&server));

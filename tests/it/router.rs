@@ -43,7 +43,7 @@ async fn status(router: &Router, path: &str, headers: &[(&str, &str)]) -> Status
 }
 
 #[tokio::test]
-async fn a_client_finds_everything_under_any_prefix() {
+async fn every_route_works_under_any_prefix() {
     for prefix in ["", "/tools/codechat"] {
         let hub = Hub::new(Limits::default());
         let app = match prefix {
@@ -82,7 +82,7 @@ async fn a_client_finds_everything_under_any_prefix() {
 }
 
 #[tokio::test]
-async fn it_takes_no_path_but_its_own() {
+async fn the_router_handles_no_path_but_its_own() {
     let hub = Hub::new(Limits::default());
     let others = ["/", "/healthz", "/readyz", "/metrics", "/elsewhere"];
     let app = Router::new()
@@ -165,7 +165,7 @@ async fn closing_the_hub_ends_streams_and_then_the_server() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reader_that_takes_no_bytes_is_given_up() {
+async fn a_reader_that_takes_no_bytes_is_closed() {
     let hub = Hub::new(Limits::default());
     let id = hub.connect().unwrap();
     let request = Request::get(format!("/api/v1/sse/debug/{id}")).header("host", "localhost");
@@ -173,7 +173,7 @@ async fn a_reader_that_takes_no_bytes_is_given_up() {
     let response = open(&hub).oneshot(request).await.unwrap();
     let mut frames = response.into_body().into_data_stream();
     assert!(frames.next().await.is_some(), "the greeting");
-    // Its client reads as fast as it likes.
+    // Its client reads as fast as it can.
     let waits = tokio::time::timeout(Duration::from_secs(12), frames.next()).await;
     assert!(waits.is_err());
     assert_eq!(hub.stats().subscribers, 1);

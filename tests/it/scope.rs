@@ -30,17 +30,17 @@ fn ask_cancel(hub: &Hub, id: ClientId, operation: Option<&str>) {
     hub.request_control(id, request).unwrap();
 }
 
-/// Must not be formatted.
+/// A value that must not be formatted.
 struct Costly;
 
 impl fmt::Display for Costly {
     fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        panic!("nobody wants this");
+        panic!("it is formatted");
     }
 }
 
 #[test]
-fn a_scope_sends_what_its_watcher_asks_for_and_formats_nothing_else() {
+fn a_scope_formats_and_sends_only_what_its_watcher_asks_for() {
     let (hub, id, scope) = scope();
     scope.debug(Costly);
     scope.info("one");
@@ -60,7 +60,7 @@ fn a_scope_sends_what_its_watcher_asks_for_and_formats_nothing_else() {
 }
 
 #[test]
-fn the_scope_of_nobody_does_nothing() {
+fn a_scope_without_a_client_does_nothing() {
     for scope in [
         Scope::none(),
         current(),
@@ -77,7 +77,7 @@ fn the_scope_of_nobody_does_nothing() {
 }
 
 #[test]
-fn an_operation_ends_as_it_says_or_else_as_failed() {
+fn an_operation_ends_with_its_outcome_or_as_failed() {
     let (hub, id, scope) = scope();
     let import = scope.operation("import");
     import.scope().info("working");
@@ -93,7 +93,10 @@ fn an_operation_ends_as_it_says_or_else_as_failed() {
     assert!(panicked.join().is_err());
     let all = messages(&hub, id);
     assert_eq!(all[0].text, "Started import");
-    assert_eq!(all[1].operation, all[0].operation, "it belongs to it");
+    assert_eq!(
+        all[1].operation, all[0].operation,
+        "it is of the same operation"
+    );
     let expected = [
         ("import".to_owned(), Outcome::Ok),
         ("import".to_owned(), Outcome::Failed),
@@ -104,7 +107,7 @@ fn an_operation_ends_as_it_says_or_else_as_failed() {
 }
 
 #[test]
-fn a_name_that_is_running_gets_a_number_in_every_scope_of_its_client() {
+fn the_name_of_a_running_operation_gets_a_number_in_every_scope() {
     let hub = Hub::new(Limits::default());
     let (id, other) = (hub.connect().unwrap(), hub.connect().unwrap());
     let publisher = Publisher::new(&hub);
@@ -143,7 +146,7 @@ fn a_cancel_reaches_what_it_names_and_nothing_that_begins_later() {
     assert!(one.cancelled().is_cancelled() && a.is_cancelled());
     assert!(!two.cancelled().is_cancelled() && !b.is_cancelled());
     drop(a);
-    assert!(!one.cancelled().is_cancelled(), "what was asked is over");
+    assert!(!one.cancelled().is_cancelled(), "the request is over");
     let next = one.operation("a");
     assert!(!next.is_cancelled());
     ask_cancel(&hub, id, None);
@@ -190,7 +193,7 @@ fn a_text_that_cannot_be_formatted_is_sent_as_far_as_it_goes() {
 }
 
 #[tokio::test]
-async fn a_cancel_wakes_who_waits_for_it() {
+async fn a_cancel_wakes_its_waiters() {
     let (hub, id, scope) = scope();
     let token = scope.cancelled();
     let waiting = tokio::spawn(async move { token.cancelled().await });
@@ -239,12 +242,12 @@ async fn a_running_operation_keeps_its_client_from_ending_as_idle() {
     assert_eq!(hub.sweep(), 1);
     drop(scope);
     let last = |it: &Hub| it.stats().published;
-    assert_eq!(last(&hub), 2, "nothing is said of a publisher that is lost");
+    assert_eq!(last(&hub), 2, "the loss of its publisher is not published");
     assert!(hub.publish(id, Message::text("x"), None).is_err());
 }
 
 #[test]
-fn a_client_that_is_not_known_costs_nothing_and_is_followed_once_it_is() {
+fn an_unknown_client_costs_nothing_and_is_followed_once_it_is_known() {
     let hub = Hub::new(Limits::default());
     let publisher = Publisher::new(&hub);
     let id = ClientId::random();
@@ -299,7 +302,7 @@ async fn the_current_scope_is_that_of_the_thread_or_of_the_future_that_is_polled
 }
 
 #[test]
-fn scopes_that_end_while_others_are_told_wait_for_nobody() {
+fn scopes_can_end_during_control_requests_without_a_deadlock() {
     let hub = Hub::new(Limits::default());
     let id = hub.connect().unwrap();
     let publisher = Publisher::new(&hub);

@@ -20,7 +20,7 @@ use tower::ServiceExt;
 
 use crate::support;
 
-/// An application with a client.
+/// An application and one of its clients.
 struct App {
     hub: Hub,
     id: ClientId,
@@ -111,7 +111,7 @@ async fn a_request_with_an_id_is_an_operation_from_its_head_to_the_end_of_its_bo
     assert_eq!(
         text(response).await,
         app.id.to_string(),
-        "the header is carried on"
+        "the header is passed on"
     );
     let messages = app.messages();
     let operations = messages
@@ -126,7 +126,7 @@ async fn a_request_with_an_id_is_an_operation_from_its_head_to_the_end_of_its_bo
 }
 
 #[tokio::test]
-async fn what_a_body_says_while_it_is_read_is_of_its_request() {
+async fn messages_of_a_response_body_belong_to_its_request() {
     let app = App::new(|it| it);
     assert_eq!(text(app.watched("/chunks").await).await, "ab");
     let texts: Vec<_> = app.messages().into_iter().map(|it| it.text).collect();
@@ -143,7 +143,7 @@ async fn the_outcome_is_that_of_the_request() {
     assert!(panicked.is_err());
     assert!(
         app.watched("/endless").now_or_never().is_none(),
-        "its caller goes away"
+        "its caller disconnects"
     );
     let expected = [Outcome::Failed, Outcome::Failed, Outcome::Cancelled];
     assert_eq!(app.outcomes(), expected);
@@ -185,7 +185,7 @@ async fn a_request_that_was_asked_to_stop_is_cancelled() {
 }
 
 #[tokio::test]
-async fn a_request_without_a_good_id_and_one_of_codechats_own_pass_untouched() {
+async fn requests_without_a_valid_id_and_codechats_own_pass_unchanged() {
     let app = App::new(|it| it);
     let id = app.id.to_string();
     for headers in [
@@ -205,7 +205,7 @@ async fn a_request_without_a_good_id_and_one_of_codechats_own_pass_untouched() {
     assert_eq!(app.hub.stats().published, 0);
     let unknown = ClientId::random().to_string();
     let answer = app.ask("/work/demo", &[&unknown]).await;
-    assert_eq!(text(answer).await, unknown, "it is served as any other");
+    assert_eq!(text(answer).await, unknown, "it is served like any other");
     assert_eq!(
         (app.hub.stats().published, app.hub.stats().channels),
         (0, 1)
@@ -215,7 +215,7 @@ async fn a_request_without_a_good_id_and_one_of_codechats_own_pass_untouched() {
 }
 
 #[tokio::test]
-async fn its_options_say_what_is_watched_and_how() {
+async fn the_options_choose_which_requests_are_watched_and_how() {
     let app = App::new(|it| it.allow(|parts| parts.uri.path() != "/work/secret"));
     text(app.watched("/work/secret").await).await;
     assert_eq!(app.hub.stats().published, 0);

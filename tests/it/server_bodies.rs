@@ -1,5 +1,5 @@
-//! A body is read as its head says: in its charset, as the lines that its type names; or it is refused, with what to
-//! do.
+//! A body is read as its head says: in its charset, and as the kind of lines that its type names; or it is refused with
+//! a hint.
 
 use crate::support::{
     http::{Answer, Connection, stream_of},
@@ -77,7 +77,7 @@ async fn a_body_is_converted_from_the_charset_that_its_head_names() {
 }
 
 #[tokio::test]
-async fn bytes_that_its_charset_does_not_have_are_told_by_their_offset() {
+async fn bytes_that_are_invalid_in_the_charset_are_refused_with_their_offset() {
     let server = Server::start().await;
     let id = server.connect().await;
     for (kind, body, offset) in [
@@ -97,7 +97,7 @@ async fn bytes_that_its_charset_does_not_have_are_told_by_their_offset() {
 }
 
 #[tokio::test]
-async fn limits_count_what_a_body_is_after_its_conversion() {
+async fn limits_apply_to_the_converted_body() {
     let server = Server::with(|_, options| options.max_message = 100).await;
     let id = server.connect().await;
     let utf16_of = |count: usize| utf16(&"x".repeat(count), u16::to_le_bytes);
@@ -112,7 +112,7 @@ async fn limits_count_what_a_body_is_after_its_conversion() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_refused_with_what_to_send() {
+async fn a_body_that_cannot_be_decoded_is_refused_with_a_hint() {
     let server = Server::start().await;
     let id = server.connect().await;
     for kind in [
@@ -151,7 +151,7 @@ async fn what_cannot_be_read_is_refused_with_what_to_send() {
 }
 
 #[tokio::test]
-async fn every_name_of_lines_of_json_makes_a_message_a_line() {
+async fn every_name_of_ndjson_makes_one_message_per_line() {
     let server = Server::start().await;
     for name in ["x-ndjson", "ndjson", "jsonl", "json-lines", "x-jsonlines"] {
         let id = server.connect().await;
@@ -162,7 +162,7 @@ async fn every_name_of_lines_of_json_makes_a_message_a_line() {
 }
 
 #[tokio::test]
-async fn half_a_surrogate_pair_costs_neither_its_line_nor_another() {
+async fn half_a_surrogate_pair_loses_neither_its_line_nor_another() {
     let server = Server::start().await;
     let id = server.connect().await;
     let mut stream = server.watch(&id).await;
@@ -221,7 +221,7 @@ async fn the_last_line_end_of_a_text_is_not_part_of_it() {
 }
 
 #[tokio::test]
-async fn a_level_is_read_in_any_words_and_one_that_is_not_known_is_kept() {
+async fn a_level_is_read_in_any_spelling_and_an_unknown_one_is_kept() {
     let server = Server::start().await;
     let id = server.connect().await;
     let target = format!("{}?format=json", stream_of(&id));
@@ -269,7 +269,7 @@ async fn a_level_is_read_in_any_words_and_one_that_is_not_known_is_kept() {
 }
 
 #[tokio::test]
-async fn a_member_that_is_not_known_is_named_with_those_that_are() {
+async fn an_unknown_member_is_named_with_the_known_ones() {
     let server = Server::start().await;
     let id = server.connect().await;
     for (json, named) in [
@@ -305,7 +305,7 @@ async fn put_publishes_as_post_does() {
         let answer = server.request("PUT", target, headers, "whole\n").await;
         assert_eq!(answer.status, 202, "{target}");
         assert_eq!(stream.event().await.data, "whole");
-        // As `curl -T -` sends it.
+        // The request of `curl -T -`.
         let mut connection = Connection::open(server.address).await;
         let chunked = ["Transfer-Encoding: chunked", "Expect: 100-continue"];
         connection

@@ -58,7 +58,7 @@ async fn read_to(stream: &mut Stream, last: u64) -> u64 {
 }
 
 #[tokio::test]
-async fn a_watcher_that_vanished_is_noticed_and_gives_back_what_it_had() {
+async fn a_watcher_that_vanished_is_noticed_and_its_resources_are_freed() {
     let server = Server::with(|limits, _| {
         limits.idle_timeout = Duration::from_millis(300);
     })
@@ -80,7 +80,7 @@ async fn a_watcher_that_vanished_is_noticed_and_gives_back_what_it_had() {
 }
 
 #[tokio::test]
-async fn a_slow_subscriber_delays_nobody_and_is_told_exactly_what_it_missed() {
+async fn a_slow_subscriber_delays_nobody_and_gets_exact_gaps() {
     const COUNT: u64 = 200;
     let server = Server::with(|limits, options| {
         limits.log.messages = 10;
@@ -184,7 +184,7 @@ async fn a_subscriber_that_reads_slowly_is_not_taken_for_one_that_never_does() {
 }
 
 #[tokio::test]
-async fn a_head_that_does_not_come_is_not_waited_for() {
+async fn a_head_that_does_not_arrive_is_not_waited_for() {
     let header_timeout = Duration::from_millis(200);
     let server = Server::with(|_, options| options.header_timeout = header_timeout).await;
     for begin in ["", "GET /healthz HTTP/1.1\r\nHost: x\r\n"] {
@@ -195,6 +195,6 @@ async fn a_head_that_does_not_come_is_not_waited_for() {
     let mut connection = Connection::open(server.address).await;
     connection.ask("GET", "/healthz", &[]).await;
     assert_eq!(connection.answer().await.status, 200);
-    // Nor is that of a next request.
+    // Nor is the head of a later request.
     connection.closed().await;
 }

@@ -38,7 +38,7 @@ fn assert_block(block: Option<&str>, expected: &str) {
 }
 
 #[tokio::test]
-async fn the_six_steps_say_the_protocols_bytes() {
+async fn the_six_steps_have_exactly_the_protocols_bytes() {
     let server = Server::start().await;
 
     let connected = server.get("/api/v1/sse/connect").await;
@@ -115,7 +115,7 @@ async fn the_six_steps_say_the_protocols_bytes() {
 }
 
 #[tokio::test]
-async fn stopping_answers_the_same_by_every_method_repeated_and_for_unknown_ids() {
+async fn stopping_answers_the_same_for_every_method_when_repeated_and_for_unknown_ids() {
     let server = Server::start().await;
     for method in ["GET", "POST", "DELETE"] {
         let id = server.connect().await;
@@ -207,7 +207,7 @@ async fn no_text_forges_a_field_or_an_event_and_none_is_lost() {
 }
 
 #[tokio::test]
-async fn connect_answers_the_bare_id_where_text_is_asked_for() {
+async fn connect_returns_the_bare_id_if_text_is_requested() {
     let server = Server::start().await;
     for (accept, is_text) in [
         ("text/plain", true),
@@ -249,7 +249,7 @@ async fn many_requests_go_over_one_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_several_publish_at_once_arrives_once_and_in_order() {
+async fn messages_of_concurrent_publishers_arrive_once_and_in_order() {
     const PUBLISHERS: usize = 4;
     const MESSAGES: usize = 400;
     let server = Server::start().await;

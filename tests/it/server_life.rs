@@ -11,7 +11,7 @@ use crate::support::{
 const NEVER: Duration = Duration::from_hours(1);
 
 #[tokio::test]
-async fn a_quiet_stream_beats() {
+async fn a_quiet_stream_has_heartbeats() {
     let heartbeat = Duration::from_millis(50);
     let server = Server::with(|_, options| options.heartbeat = heartbeat).await;
     let id = server.connect().await;
@@ -108,7 +108,7 @@ async fn a_broadcast_reaches_every_channel_watched_or_not() {
 }
 
 #[tokio::test]
-async fn a_shutdown_says_farewell_and_ends_every_stream() {
+async fn a_shutdown_sends_a_last_message_and_ends_every_stream() {
     let mut server = Server::with(|_, options| options.grace = NEVER).await;
     let (first, second) = (server.connect().await, server.connect().await);
     let mut text = server.watch(&first).await;
@@ -170,7 +170,7 @@ async fn within_the_grace_new_requests_get_503_and_after_it_all_are_cut() {
 }
 
 #[tokio::test]
-async fn a_streaming_publisher_is_told_of_the_shutdown() {
+async fn a_streaming_publisher_is_refused_at_a_shutdown() {
     let mut server = Server::start().await;
     let id = server.connect().await;
     let mut stream = server.watch(&id).await;
@@ -188,7 +188,7 @@ async fn a_streaming_publisher_is_told_of_the_shutdown() {
 }
 
 #[tokio::test]
-async fn health_is_ok_and_other_paths_are_not_there() {
+async fn health_is_ok_and_other_paths_are_404() {
     let server = Server::start().await;
     let health = server.get("/healthz").await;
     assert_eq!((health.status, health.text()), (200, "ok"));
@@ -200,7 +200,7 @@ async fn health_is_ok_and_other_paths_are_not_there() {
 }
 
 #[tokio::test]
-async fn the_head_of_a_stream_tells_the_clients_past() {
+async fn the_head_of_a_stream_describes_the_clients_past() {
     for plain in [false, true] {
         let server = Server::with(|_, options| options.plain_requests = plain).await;
         let id = server.connect().await;

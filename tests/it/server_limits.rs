@@ -1,5 +1,5 @@
-//! The limits of size, clients, subscribers and memory: each is reported when it is reached, and affects nobody else. That of
-//! control streams is in `control.rs`.
+//! The limits of size, clients, subscribers and memory: each is reported when it is reached, and affects nobody else.
+//! That of control streams is in `control.rs`.
 
 use std::time::Duration;
 
@@ -97,7 +97,7 @@ async fn a_refusal_at_a_limit_is_429_with_a_retry_time() {
     assert_eq!(
         stream.data(2).await.concat().len(),
         10_000,
-        "what is open goes on"
+        "an open stream continues"
     );
     drop(stream);
     server.stats(|it| it.subscribers == 0).await;

@@ -75,7 +75,7 @@ async fn every_content_type_makes_a_message() {
 }
 
 #[tokio::test]
-async fn the_header_names_the_client_where_the_path_does_not() {
+async fn the_header_names_the_client_if_the_path_does_not() {
     let server = Server::start().await;
     let id = server.connect().await;
     let header = format!("Sse-Client-ID: {id}");
@@ -99,7 +99,7 @@ async fn the_header_names_the_client_where_the_path_does_not() {
 }
 
 #[tokio::test]
-async fn query_parameters_say_the_rest_of_a_text() {
+async fn query_parameters_set_the_other_fields_of_a_text() {
     let server = Server::start().await;
     let id = server.connect().await;
     let mut stream = json_stream(&server, &id).await;
@@ -169,7 +169,7 @@ async fn a_malformed_message_is_refused_with_its_place() {
     assert_eq!(
         server.watch(&id).await.event().await.seq(),
         1,
-        "nothing of it was taken"
+        "none of it was accepted"
     );
 }
 
@@ -200,7 +200,7 @@ async fn text_that_is_not_utf8_is_refused_with_its_offset() {
 }
 
 #[tokio::test]
-async fn a_bad_line_ends_its_request_and_all_lines_before_it_stand() {
+async fn a_bad_line_ends_its_request_and_the_lines_before_it_are_accepted() {
     let server = Server::start().await;
     let id = server.connect().await;
     let mut stream = server.watch(&id).await;
@@ -230,7 +230,7 @@ async fn a_bad_line_ends_its_request_and_all_lines_before_it_stand() {
 }
 
 #[tokio::test]
-async fn a_channel_that_is_not_there_is_404() {
+async fn an_unknown_channel_is_404() {
     let server = Server::start().await;
     let ended = server.connect().await;
     server.stop(&ended).await;
@@ -261,7 +261,7 @@ async fn a_body_that_cannot_be_a_message_is_415() {
 }
 
 #[tokio::test]
-async fn a_method_that_a_path_does_not_have_is_405_with_those_it_has() {
+async fn an_unsupported_method_is_405_with_the_supported_ones() {
     let server = Server::start().await;
     let id = server.connect().await;
     for (method, target, allowed) in [
@@ -339,7 +339,7 @@ async fn a_repeated_key_adds_nothing_and_gets_the_first_answer() {
 }
 
 #[tokio::test]
-async fn a_repeated_request_is_known_after_a_thousand_others() {
+async fn a_repeated_request_is_recognised_after_a_thousand_others() {
     let server = Server::start().await;
     let id = server.connect().await;
     let mut stream = server.watch(&id).await;

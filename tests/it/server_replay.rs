@@ -22,7 +22,7 @@ fn gap(id: &str, data: &str) -> Event {
 }
 
 #[tokio::test]
-async fn what_was_published_before_subscribing_is_told_to_every_watcher() {
+async fn messages_published_before_subscribing_reach_every_watcher() {
     let server = Server::start().await;
     let id = server.connect().await;
     let ids = publish_all(&server, &id, 3).await;
@@ -37,24 +37,24 @@ async fn what_was_published_before_subscribing_is_told_to_every_watcher() {
     assert_eq!(
         second.data(1).await,
         ["4"],
-        "a second watcher unplugs nobody"
+        "a second watcher disconnects nobody"
     );
 }
 
 #[tokio::test]
-async fn what_the_log_has_dropped_is_told_as_a_gap_from_one() {
+async fn messages_dropped_from_the_log_are_a_gap_from_1() {
     let server = Server::with(|limits, _| limits.log.messages = 3).await;
     let id = server.connect().await;
     let ids = publish_all(&server, &id, 10).await;
     let mut stream = server.watch(&id).await;
-    let told = gap(&ids[6], r#"{"from":1,"to":7,"missed":7}"#);
-    assert_eq!(stream.event().await, told);
+    let expected = gap(&ids[6], r#"{"from":1,"to":7,"missed":7}"#);
+    assert_eq!(stream.event().await, expected);
     assert_eq!(stream.data(3).await, ["8", "9", "10"]);
 
     let cursor = format!("Last-Event-ID: {}", ids[3]);
     let mut resumed = server.stream(&stream_of(&id), &[&cursor]).await;
-    let told = gap(&ids[6], r#"{"from":5,"to":7,"missed":3}"#);
-    assert_eq!(resumed.event().await, told);
+    let expected = gap(&ids[6], r#"{"from":5,"to":7,"missed":3}"#);
+    assert_eq!(resumed.event().await, expected);
     assert_eq!(resumed.data(3).await, ["8", "9", "10"]);
 
     let after_gap = format!("Last-Event-ID: {}", ids[6]);
@@ -62,7 +62,7 @@ async fn what_the_log_has_dropped_is_told_as_a_gap_from_one() {
     assert_eq!(
         resumed.data(3).await,
         ["8", "9", "10"],
-        "the gap is told once"
+        "the gap is reported once"
     );
 }
 
@@ -85,7 +85,7 @@ async fn a_log_is_bounded_by_bytes_too() {
 }
 
 #[tokio::test]
-async fn a_tail_is_the_newest_without_a_gap() {
+async fn a_tail_has_the_newest_messages_without_a_gap() {
     let server = Server::with(|limits, _| limits.log.messages = 5).await;
     let id = server.connect().await;
     let ids = publish_all(&server, &id, 8).await;
@@ -141,7 +141,7 @@ async fn a_reader_resumes_right_after_its_cursor_in_any_of_three_ways() {
 }
 
 #[tokio::test]
-async fn resuming_at_the_end_waits_for_what_is_new() {
+async fn resuming_at_the_end_waits_for_new_messages() {
     let server = Server::start().await;
     let id = server.connect().await;
     let ids = publish_all(&server, &id, 2).await;
@@ -185,7 +185,7 @@ async fn a_cursor_from_before_a_restart_gets_a_gap_of_unknown_size_and_then_all(
             (event.name.as_str(), event.data.as_str()),
             ("gap", r#"{"missed":null}"#)
         );
-        assert_eq!(event.seq(), 0, "a resume after it tells everything");
+        assert_eq!(event.seq(), 0, "a resume after it gets everything");
         assert_eq!(stream.data(2).await, ["1", "2"], "{cursor}");
     }
     let unknown = "00000000-0000-4000-8000-000000000000";
@@ -197,7 +197,7 @@ async fn a_cursor_from_before_a_restart_gets_a_gap_of_unknown_size_and_then_all(
 }
 
 #[tokio::test]
-async fn an_id_that_the_server_does_not_know_is_opened_by_its_watcher() {
+async fn an_unknown_id_is_opened_by_its_watcher() {
     let server = Server::start().await;
     let id = "F47AC10B-58CC-4372-A567-0E02B2C3D479";
     let mut stream = server.watch(id).await;
@@ -264,7 +264,7 @@ async fn json_is_the_whole_message_on_one_line() {
 }
 
 #[tokio::test]
-async fn a_stream_that_cannot_be_asked_for_is_refused_with_its_reason() {
+async fn an_invalid_request_for_a_stream_is_refused_with_the_reason() {
     let server = Server::start().await;
     let id = server.connect().await;
     let path = stream_of(&id);

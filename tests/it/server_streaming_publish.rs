@@ -41,7 +41,7 @@ async fn lines_are_delivered_while_the_request_is_open() {
 }
 
 #[tokio::test]
-async fn a_streaming_body_has_no_time_limit_and_another_has() {
+async fn only_a_streaming_body_has_no_time_limit() {
     let body_timeout = Duration::from_millis(100);
     let server = Server::with(|_, options| options.body_timeout = body_timeout).await;
     let id = server.connect().await;
@@ -58,7 +58,7 @@ async fn a_streaming_body_has_no_time_limit_and_another_has() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_stopped_is_told_apart_from_one_that_is_not_known() {
+async fn the_refusal_for_a_stopped_stream_differs_from_that_for_an_unknown_one() {
     let server = Server::start().await;
     let id = server.connect().await;
     let mut stream = server.watch(&id).await;
@@ -82,7 +82,7 @@ async fn a_stream_that_is_stopped_is_told_apart_from_one_that_is_not_known() {
 }
 
 #[tokio::test]
-async fn a_publisher_without_a_key_that_breaks_off_is_told_of_at_once() {
+async fn the_loss_of_a_publisher_without_a_key_is_published_at_once() {
     let server = Server::start().await;
     let id = server.connect().await;
     let target = format!("{}?format=json", stream_of(&id));
@@ -138,7 +138,7 @@ async fn a_request_that_was_cut_and_repeated_arrives_exactly_once() {
     assert_eq!(
         (next.data.as_str(), next.seq()),
         ("5", 5),
-        "a publisher that came back was not cut short"
+        "a publisher that returned is not reported as lost"
     );
 }
 

@@ -1,4 +1,4 @@
-//! Bodies that are refused, or never end: they are read no longer than they should be, and their memory is freed.
+//! Bodies that are refused, or never end, are read no longer than they should be, and their memory is freed.
 
 use std::time::Duration;
 

@@ -48,7 +48,7 @@ async fn read_until(stream: &mut reqwest::Response, what: &str) -> String {
 }
 
 #[tokio::test]
-async fn everything_is_there_over_https_in_both_versions() {
+async fn every_route_works_over_https_in_both_http_versions() {
     for version in [reqwest::Version::HTTP_11, reqwest::Version::HTTP_2] {
         let mut server = start(|_| {}).await;
         let client = client(version);
@@ -67,7 +67,7 @@ async fn everything_is_there_over_https_in_both_versions() {
         assert_eq!(soon(posted).await.unwrap().status(), 202);
         assert!(read_until(&mut stream, "\n\n").await.contains(&text));
 
-        // What holds for every request holds here.
+        // Every request is subject to the same checks as over plain HTTP.
         let elsewhere = client
             .get(url("/healthz"))
             .header("Origin", "https://evil.example");
@@ -86,7 +86,7 @@ async fn everything_is_there_over_https_in_both_versions() {
 }
 
 #[tokio::test]
-async fn a_reader_over_http_2_that_takes_nothing_leaves_its_channel() {
+async fn an_http_2_reader_that_takes_nothing_is_removed_from_its_channel() {
     let server = start(|options| options.stall_timeout = Duration::from_millis(200)).await;
     let client = client(reqwest::Version::HTTP_2);
     let id = server.hub.connect().unwrap();
@@ -102,7 +102,7 @@ async fn a_reader_over_http_2_that_takes_nothing_leaves_its_channel() {
     let other_url = url.replace(&id.to_string(), &other.to_string());
     let mut quiet = soon(client.get(&other_url).send()).await.unwrap();
     read_until(&mut quiet, "Starting").await;
-    // Nobody reads on, although the connection works: other answers on it get through.
+    // Nobody reads it any more, although the connection works: other answers on it arrive.
     let publish = async || {
         let posted = client.post(&url).body("x".repeat(60_000)).send();
         assert_eq!(soon(posted).await.unwrap().status(), 202);
@@ -111,20 +111,20 @@ async fn a_reader_over_http_2_that_takes_nothing_leaves_its_channel() {
     while server.hub.stats().subscribers > 1 {
         publish().await;
         sent += 1;
-        assert!(sent < 5_000, "it is never given up");
+        assert!(sent < 5_000, "it is never closed");
     }
     publish().await;
     let posted = client.post(&other_url).body("still there").send();
     assert_eq!(soon(posted).await.unwrap().status(), 202);
     read_until(&mut quiet, "still there").await;
-    // If it reads on, it gets what was sent, and then the end.
+    // If it is read again, it has what was sent, and then the end.
     while let Ok(chunk) = soon(idle.chunk()).await {
         assert!(chunk.is_some(), "that is no end of a stream");
     }
 }
 
 #[tokio::test]
-async fn a_connection_of_http_2_that_asks_for_nothing_is_closed_and_one_with_a_stream_is_not() {
+async fn an_http_2_connection_without_requests_is_closed_and_one_with_a_stream_is_not() {
     let server = start(|options| {
         options.header_timeout = Duration::from_millis(100);
         options.heartbeat = Duration::from_millis(200);
@@ -140,7 +140,7 @@ async fn a_connection_of_http_2_that_asks_for_nothing_is_closed_and_one_with_a_s
     let mut said = Vec::new();
     // If it ended with an error, it was closed too.
     let _ = soon(idle.read_to_end(&mut said)).await;
-    assert!(said.len() > FRAME_HEAD, "it spoke HTTP/2");
+    assert!(said.len() > FRAME_HEAD, "it uses HTTP/2");
 
     read_until(&mut stream, "Starting").await;
     for _ in 0..3 {
@@ -152,7 +152,7 @@ async fn a_connection_of_http_2_that_asks_for_nothing_is_closed_and_one_with_a_s
 }
 
 #[tokio::test]
-async fn a_client_over_http_2_that_grants_no_window_is_cut_though_it_answers_pings() {
+async fn an_http_2_client_that_grants_no_window_is_cut_even_if_it_answers_pings() {
     let server = start(|options| {
         options.stall_timeout = Duration::from_millis(200);
         options.header_timeout = Duration::from_millis(200);
@@ -241,7 +241,7 @@ async fn http_2(server: &Server, window: u8) -> Http2 {
 }
 
 #[tokio::test]
-async fn a_handshake_has_no_more_time_than_a_head_and_plain_http_is_no_handshake() {
+async fn a_handshake_has_the_time_limit_of_a_head_and_plain_http_fails() {
     let server = start(|options| options.header_timeout = Duration::from_millis(100)).await;
     Connection::open(server.address).await.closed().await;
     let mut half = Connection::open(server.address).await;

@@ -1,4 +1,4 @@
-//! A server with a token lets in those who have it, and does not reveal it.
+//! A server with a token admits those who have it, and does not reveal it.
 
 use codechat::internal::{client::Token, server::Access};
 
@@ -24,7 +24,7 @@ async fn connect(server: &Server) -> String {
 }
 
 #[tokio::test]
-async fn every_route_that_gives_or_takes_asks_for_the_token() {
+async fn every_route_that_reads_or_publishes_requires_the_token() {
     let server = start().await;
     let id = connect(&server).await;
     let by_header = format!("Sse-Client-ID: {id}");
@@ -92,7 +92,7 @@ async fn control_requests_and_control_streams_require_the_token() {
 }
 
 #[tokio::test]
-async fn a_streaming_publisher_without_the_token_leaves_nothing() {
+async fn a_streaming_publisher_without_the_token_publishes_nothing() {
     let server = start().await;
     let id = connect(&server).await;
     let mut publisher = server.publisher(&id, &[]).await;
@@ -106,7 +106,7 @@ async fn a_streaming_publisher_without_the_token_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn reading_a_known_stream_and_stopping_one_need_the_id_alone() {
+async fn reading_a_known_stream_and_stopping_one_need_only_the_id() {
     let server = start().await;
     let id = connect(&server).await;
     let mut stream = server.watch(&id).await;

@@ -1,4 +1,4 @@
-//! The `tracing` layer: what a watcher gets of a request's events, and that other layers notice nothing.
+//! The `tracing` layer: what a watcher gets of a request's events, and that other layers are not affected.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -81,7 +81,7 @@ fn an_event_is_a_message_with_its_fields() {
 }
 
 #[test]
-fn detail_is_for_the_request_whose_watcher_asks_and_for_nobody_else() {
+fn only_the_request_whose_watcher_asks_gets_detail() {
     let (hub, id, scope) = scope();
     let other_id = hub.connect().unwrap();
     let other = Publisher::new(&hub).scope(other_id);
@@ -109,12 +109,12 @@ fn detail_is_for_the_request_whose_watcher_asks_and_for_nobody_else() {
     let seen: Vec<_> = seen.iter().filter(|it| it.starts_with("detail")).collect();
     assert_eq!(
         seen, [&"detail::info"; 12],
-        "other layers see what they saw"
+        "other layers see the same events"
     );
 }
 
 #[tokio::test]
-async fn a_span_carries_its_scope_to_wherever_it_is_entered() {
+async fn a_span_has_its_scope_wherever_it_is_entered() {
     let (hub, id, scope) = scope();
     let (_, other_id, other) = self::scope();
     let span = scope.in_scope(|| trace_span!("carried"));
@@ -130,7 +130,7 @@ async fn a_span_carries_its_scope_to_wherever_it_is_entered() {
     other.in_scope(|| {
         span.in_scope(|| info!("inside another"));
         let later = trace_span!("later");
-        // Spans may be left in another order.
+        // Spans may be left in any order.
         let (first, second) = (span.clone().entered(), later.entered());
         drop(first);
         info!("of the other");
@@ -188,7 +188,7 @@ fn a_marked_span_is_an_operation() {
     assert_eq!((progress.current(), progress.total()), (7.0, None));
 }
 
-/// Logs while it is formatted.
+/// A value that logs while it is formatted.
 struct Noisy;
 
 impl std::fmt::Display for Noisy {

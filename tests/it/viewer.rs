@@ -1,4 +1,4 @@
-//! The page at `/`: what is answered, to whom, and what its sources must not do.
+//! The page at `/`: its answers, who gets them, and what its sources must not contain.
 
 use std::{collections::BTreeMap, fs, io::Write, path::Path, time::Duration};
 
@@ -60,7 +60,7 @@ fn is_module(name: &str) -> bool {
 }
 
 #[tokio::test]
-async fn the_page_is_answered_with_what_makes_it_safe() {
+async fn the_page_has_its_security_headers() {
     let server = Server::with(|_, options| options.heartbeat = Duration::from_millis(2500)).await;
     let page = server.get("/").await;
     assert_eq!(page.status, 200);
@@ -73,7 +73,7 @@ async fn the_page_is_answered_with_what_makes_it_safe() {
     assert!(text.contains("codechat watch --id"), "{text}");
     let left = Regex::new(r"\{[a-z]+\}").unwrap().find(text);
     assert_eq!(left.map(|it| it.as_str()), None, "it is not filled in");
-    // `codechat watch URL` recognises the page by it, and reads no further.
+    // `codechat watch URL` recognises the page by this tag, and reads no further.
     let version = env!("CARGO_PKG_VERSION");
     let at = text.find(&format!(
         "name=\"generator\" content=\"codechat {version}\""
@@ -82,7 +82,7 @@ async fn the_page_is_answered_with_what_makes_it_safe() {
 }
 
 #[tokio::test]
-async fn the_page_is_the_same_until_the_server_is_another() {
+async fn the_page_is_cached_until_the_server_changes() {
     let server = Server::start().await;
     let page = server.get("/").await;
     let tag = page.head.header("etag").unwrap();
@@ -117,7 +117,7 @@ async fn the_page_is_the_same_until_the_server_is_another() {
 }
 
 #[tokio::test]
-async fn every_file_of_the_page_is_answered_for_good() {
+async fn every_file_of_the_page_can_be_cached_forever() {
     let server = Server::start().await;
     let links = links(&server.get("/").await);
     assert!(links.len() <= 20, "too many requests: {links:?}");
@@ -158,7 +158,7 @@ async fn every_file_of_the_page_is_answered_for_good() {
 }
 
 #[tokio::test]
-async fn head_says_what_get_says() {
+async fn head_has_the_headers_of_get() {
     let server = Server::start().await;
     let page = server.get("/").await;
     for link in links(&page).into_iter().chain([String::new()]) {
@@ -228,7 +228,7 @@ async fn the_page_needs_no_token_and_a_watchers_own_server_has_it() {
 }
 
 #[tokio::test]
-async fn only_a_page_of_this_server_loads_it() {
+async fn only_a_page_of_this_server_can_load_it() {
     let server = Server::start().await;
     let links = links(&server.get("/").await);
     for link in links.iter().map(String::as_str).chain([""]) {
@@ -288,7 +288,7 @@ async fn the_page_is_small() {
 
 /// Trusted Types refuse some of it in browsers that have them, the policy the rest; this holds in every browser.
 #[test]
-fn no_source_makes_a_text_into_a_document_or_a_program() {
+fn no_source_turns_text_into_html_or_code() {
     let never = [
         "innerHTML",
         "outerHTML",
@@ -317,7 +317,7 @@ fn no_source_makes_a_text_into_a_document_or_a_program() {
 }
 
 #[test]
-fn the_page_has_nothing_inline_and_no_address_of_its_own() {
+fn the_page_has_no_inline_code_and_no_absolute_address() {
     let sources = sources();
     let page = &sources["index.html"];
     let inline = Regex::new(r"(?i)\sstyle\s*=|\son[a-z]+\s*=|<style|<base|http-equiv").unwrap();

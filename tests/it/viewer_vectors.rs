@@ -1,5 +1,5 @@
 //! The viewer page's text, operations and figures are the pane's: `tests/viewer/vectors` has inputs and the results
-//! that both must have. `tests/viewer/*.test.js` compare the page's modules with it.
+//! that both must have. `tests/viewer/*.test.js` compare the page's modules with them.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -180,8 +180,7 @@ struct OperationsCase {
     steps: Vec<Step>,
 }
 
-/// What was published at a time, if anything, and the state of all operations then. All times are in
-/// milliseconds.
+/// What was published at a time, if anything, and the state of all operations then. All times are in milliseconds.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Step {
@@ -312,9 +311,9 @@ fn the_page_counts_operations_as_the_pane_does() {
         let mut operations = Operations::new(case.guess);
         for (index, step) in case.steps.into_iter().enumerate() {
             let now = Duration::from_millis(step.now);
-            if let Some(told) = step.message {
-                let time = told.time;
-                operations.update(&told.message(), time, now);
+            if let Some(published) = step.message {
+                let time = published.time;
+                operations.update(&published.message(), time, now);
             }
             let states: Vec<_> = operations.all().map(|it| Figures::of(it, now)).collect();
             let pairs = || states.iter().zip(&step.states);

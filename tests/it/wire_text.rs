@@ -1,4 +1,4 @@
-//! Any text comes out as it went in, by the standard's newline rule, through both formats.
+//! Any text is unchanged by both formats, except for the standard's newline rule.
 
 use codechat::internal::{
     event::{Event, EventId},
@@ -41,7 +41,7 @@ fn texts() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn text_survives_both_formats_and_an_independent_strict_parser(
+    fn text_is_unchanged_by_both_formats_and_an_independent_strict_parser(
         texts in prop::collection::vec(texts(), 1..6),
     ) {
         let (mut plain, mut objects) = (Vec::new(), Vec::new());

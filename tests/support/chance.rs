@@ -1,4 +1,4 @@
-//! Numbers that look random and come again with the same seed, so that a failure can be repeated.
+//! Pseudo-random numbers that are the same for the same seed, so that a failure can be repeated.
 
 /// `SplitMix64`.
 #[derive(Clone, Debug)]
@@ -17,12 +17,12 @@ impl Chance {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `bound`, which is above 0.
+    /// Returns a number below `bound`, which is above 0.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 
-    /// Often small, sometimes as large as `2^bits - 1`.
+    /// Returns a number that is often small, and at most `2^bits - 1`.
     pub(crate) fn size(&mut self, bits: u64) -> u64 {
         let bits = self.below(bits) + 1;
         self.below(1 << bits)

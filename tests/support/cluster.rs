@@ -14,12 +14,12 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Starts `count` servers with these flags. `None` if redis-server is not here.
+    /// Starts `count` servers with these flags. Returns `None` if redis-server is not installed.
     pub(crate) async fn start(count: usize, more: &[&str]) -> Option<Self> {
         Self::on(Redis::start()?, count, more).await
     }
 
-    /// The same on this store.
+    /// Starts `count` servers on this store.
     pub(crate) async fn on(redis: Redis, count: usize, more: &[&str]) -> Option<Self> {
         let mut cluster = Self {
             redis,

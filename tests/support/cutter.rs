@@ -1,4 +1,4 @@
-//! A proxy that cuts connections after so many bytes of answer, or when a test says so.
+//! A proxy that cuts connections after a number of bytes of the answer, or when a test says so.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -12,8 +12,8 @@ use tokio::{
 
 use super::{retry_hint::call_back_at_once, soon};
 
-/// Forwards each connection, and cuts it both ways after the next of its budgets; those beyond the
-/// last budget are left whole.
+/// Forwards each connection, and cuts it in both directions after the next of its budgets; connections after the last
+/// budget are not cut.
 pub(crate) struct Cutter {
     pub(crate) url: String,
     accepted: mpsc::UnboundedReceiver<()>,
@@ -61,7 +61,7 @@ impl Cutter {
         soon(self.accepted.recv()).await.unwrap();
     }
 
-    /// Resets all connections; when this returns, nothing more goes through them.
+    /// Resets all connections; when this returns, they carry nothing more.
     pub(crate) async fn reset(&self) {
         let (done, resets) = oneshot::channel();
         self.asked.send(done).unwrap();
@@ -90,14 +90,14 @@ async fn forward(
             }
         }
     };
-    // Whichever ends first takes the other with it.
+    // If one direction ends, so does the other.
     tokio::select! {
         _ = io::copy(&mut from_client, &mut to_server) => {}
         () = answers => {}
         _ = resets.changed() => {
             let client = SockRef::from(to_client.as_ref());
             client.set_linger(Some(Duration::ZERO)).unwrap();
-            // Without the end that dropping it would send first.
+            // A reset, without the end that dropping it would send first.
             to_client.forget();
         }
     }

@@ -1,5 +1,4 @@
-//! The pane's screen without a terminal: what comes and which keys are pressed go in, and out comes
-//! what is drawn, with its styles.
+//! The pane's screen without a terminal: it takes updates and keys, and draws its text with its styles.
 
 use std::{fmt::Write, time::Duration};
 
@@ -30,7 +29,7 @@ use ratatui::{
     style::{Color, Modifier},
 };
 
-/// When the watch began, and each message after it by its second.
+/// The time at which the watch begins, in milliseconds since 1970.
 pub(crate) const BEGAN: u64 = 1_732_262_400_000;
 const ID: &str = "3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b";
 const SERVER: &str = "http://127.0.0.1:2428";
@@ -41,12 +40,12 @@ pub(crate) struct Drawn {
     theme: Theme,
     now: Duration,
     seq: u64,
-    /// What the last thing that happened came to.
+    /// The effects of the last update or key.
     pub(crate) effects: Vec<Effect>,
 }
 
 impl Drawn {
-    /// A stream that has just been connected to.
+    /// Creates the pane of a stream that has just been opened.
     pub(crate) fn new(width: u16, height: u16) -> Self {
         let theme = Theme::new(Background::Dark, None, true, false);
         Self::with(width, height, theme, Goals::default())
@@ -73,7 +72,7 @@ impl Drawn {
         drawn
     }
 
-    /// A stream that a URL names and that has just been connected to.
+    /// Creates the pane of a stream that is named by a URL and has just been opened.
     pub(crate) fn of_stream(width: u16, height: u16, stream: WatchedStream) -> Self {
         let target = Watched {
             stream: Some(stream),
@@ -109,7 +108,7 @@ impl Drawn {
         }
     }
 
-    /// Lets an event of another server come.
+    /// Passes it an event of another server.
     pub(crate) fn event(&mut self, id: &str, name: &str, data: &str) -> &mut Self {
         let received_at = BEGAN + u64::try_from(self.now.as_millis()).unwrap();
         let mut received = Received::new(id, Message::text(data));
@@ -121,7 +120,7 @@ impl Drawn {
         self.update(update)
     }
 
-    /// Lets time pass.
+    /// Advances the time.
     pub(crate) fn wait(&mut self, seconds: f64) -> &mut Self {
         self.now += Duration::from_secs_f64(seconds);
         self
@@ -136,7 +135,7 @@ impl Drawn {
         self.happen(Msg::Updates(vec![(self.now, update)]))
     }
 
-    /// Lets a message come.
+    /// Passes it a message.
     pub(crate) fn say(&mut self, message: Message) -> &mut Self {
         self.seq += u64::from(!message.system);
         let time = BEGAN + u64::try_from(self.now.as_millis()).unwrap();
@@ -144,12 +143,12 @@ impl Drawn {
         self.update(Update::Message(Box::new(received)))
     }
 
-    /// Lets a message come that is only text.
+    /// Passes it a message that is only text.
     pub(crate) fn text(&mut self, text: &str) -> &mut Self {
         self.say(Message::text(text))
     }
 
-    /// Lets so many messages come, a tenth of a second apart: `line 1`, `line 2` …
+    /// Passes it `count` messages, a tenth of a second apart: `line 1`, `line 2` …
     pub(crate) fn lines(&mut self, count: usize) -> &mut Self {
         for number in 1..=count {
             self.wait(0.1).text(&format!("line {number}"));
@@ -157,7 +156,7 @@ impl Drawn {
         self
     }
 
-    /// Presses keys: each character is one, and those with names stand in brackets, `<Enter>`.
+    /// Presses keys: each character is one, and those with names are in brackets, `<Enter>`.
     pub(crate) fn keys(&mut self, keys: &str) -> &mut Self {
         let mut rest = keys;
         while let Some(first) = rest.chars().next() {
@@ -172,7 +171,7 @@ impl Drawn {
         self
     }
 
-    /// What is drawn.
+    /// Returns the drawn cells.
     pub(crate) fn buffer(&self) -> Buffer {
         let area = self.size();
         let mut terminal = Terminal::new(TestBackend::new(area.0, area.1)).unwrap();
@@ -183,19 +182,19 @@ impl Drawn {
         terminal.backend().buffer().clone()
     }
 
-    /// The rows that are drawn.
+    /// Returns the drawn rows.
     pub(crate) fn rows(&self) -> Vec<String> {
         let buffer = self.buffer();
         let cells = buffer.content.chunks(usize::from(buffer.area.width));
         cells.map(row).collect()
     }
 
-    /// Whether a row has this in it.
+    /// Returns whether a row contains this text.
     pub(crate) fn shows(&self, text: &str) -> bool {
         self.rows().iter().any(|it| it.contains(text))
     }
 
-    /// The rows, and below them the styles of each: where a run begins, how long it is, how it looks.
+    /// Returns the rows, and below them the styles of each: where a run begins, its length, its style.
     pub(crate) fn picture(&self) -> String {
         let buffer = self.buffer();
         let width = usize::from(buffer.area.width);

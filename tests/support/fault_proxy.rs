@@ -1,4 +1,4 @@
-//! A proxy that does to connections what networks do to them, as a seed says.
+//! A proxy that disturbs connections as networks do, in a way that is given by a seed.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -12,29 +12,29 @@ use tokio::{
 
 use super::{chance::Chance, retry_hint::call_back_at_once};
 
-/// What a client said is said again where it is no more than this: so little that the server still
-/// remembers the keys of all requests in it.
+/// Upper bound of the bytes that are repeated to the server, small enough that it still remembers the keys of all
+/// requests in them.
 const REPLAYED: usize = 8 * 1024;
-/// So much goes byte by byte; the rest would only take time.
+/// Number of bytes that are passed one by one; more would only take time.
 const BYTEWISE: usize = 1000;
-/// A stalled connection is cut after this, at the latest.
+/// Upper bound of a stall before the connection is cut, in milliseconds.
 const LONGEST_STALL: u64 = 400;
 
-/// Which connections have faults, and how late in them.
+/// Which connections have faults, and how late.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Faults {
     pub(crate) seed: u64,
-    /// The first so many connections; those after them are left whole.
+    /// The number of connections with faults; those after them have none.
     pub(crate) connections: u64,
-    /// None comes within the first so many bytes of a direction.
+    /// The number of bytes in each direction before any fault.
     pub(crate) spared: u64,
-    /// Each comes within the next `2^bits` bytes.
+    /// Each fault comes within the next `2^bits` bytes.
     pub(crate) bits: u64,
-    /// Whether the server sometimes hears again what a client said.
+    /// Whether a client's bytes are sometimes repeated to the server.
     pub(crate) replays: bool,
 }
 
-/// Forwards to a server, and does harm on the way.
+/// Forwards connections to a server, with faults.
 pub(crate) struct FaultProxy {
     pub(crate) url: String,
     _task: JoinSet<()>,
@@ -66,11 +66,11 @@ impl FaultProxy {
     }
 }
 
-/// What happens to one direction of a connection.
+/// The fault of one direction of a connection.
 #[derive(Clone, Copy, Debug)]
 struct Plan {
     pace: Pace,
-    /// The fault comes after so many bytes.
+    /// The number of bytes before the fault.
     after: u64,
     fault: Fault,
 }
@@ -88,20 +88,20 @@ enum Fault {
     Cut,
     /// Both directions are reset.
     Reset,
-    /// This direction ends, the other goes on.
+    /// This direction ends, the other continues.
     HalfClose,
-    /// Nothing goes on for so long; then both directions end.
+    /// Nothing is passed for this time; then both directions end.
     Stall(Duration),
 }
 
 /// How a direction ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ended {
-    /// Alone.
+    /// Only this direction.
     Half,
-    /// With the other.
+    /// Both directions.
     Whole,
-    /// With the other, at once.
+    /// Both directions, by a reset.
     Reset,
 }
 
@@ -163,7 +163,7 @@ async fn forward(mut client: TcpStream, address: SocketAddr, plans: [Plan; 2], r
     }
 }
 
-/// Carries one direction to its end, or to its fault.
+/// Passes one direction on to its end, or to its fault.
 async fn carry(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),
@@ -218,7 +218,7 @@ async fn carry(
     }
 }
 
-/// What a network that delivers twice does: the server hears all of it once more, from elsewhere.
+/// Repeats a client's bytes to the server on another connection, like a network that delivers twice.
 async fn say_again(address: SocketAddr, said: &[u8]) {
     let Ok(mut server) = TcpStream::connect(address).await else {
         return;

@@ -14,7 +14,7 @@ use super::{
     soon,
 };
 
-/// A client of the server at `url`, with a token.
+/// Creates a client of the server at `url`, with a token.
 pub(crate) fn client(url: &str) -> Client {
     let options = ClientOptions::new().token(Token::new("secret"));
     Client::new(url.parse().unwrap(), options).unwrap()
@@ -25,13 +25,13 @@ pub(crate) fn feed(url: &str, options: subscribe::SubscribeOptions) -> Feed {
     client(url).subscribe(ClientId::random(), options)
 }
 
-/// The next thing that happens.
+/// Returns the next update.
 pub(crate) async fn next(feed: &mut Feed) -> Update {
     let next = soon(feed.next()).await.expect("the feed ended");
     next.expect("the feed failed")
 }
 
-/// The error that the feed ends with.
+/// Returns the error that the feed ends with.
 pub(crate) async fn failure(feed: &mut Feed) -> FeedError {
     loop {
         match soon(feed.next()).await.expect("the feed ended") {
@@ -44,7 +44,7 @@ pub(crate) async fn failure(feed: &mut Feed) -> FeedError {
     }
 }
 
-/// All that happens up to and with the first that is `wanted`.
+/// Returns all updates up to the first one that is `wanted`, with it.
 pub(crate) async fn until(feed: &mut Feed, wanted: impl Fn(&Update) -> bool) -> Vec<Update> {
     let mut seen = Vec::new();
     loop {
@@ -55,12 +55,12 @@ pub(crate) async fn until(feed: &mut Feed, wanted: impl Fn(&Update) -> bool) -> 
     }
 }
 
-/// Whether a try failed.
+/// Returns whether an attempt failed.
 pub(crate) fn is_retrying(update: &Update) -> bool {
     matches!(update, Update::Retrying { .. })
 }
 
-/// The texts of the messages among updates.
+/// Returns the texts of the messages among updates.
 pub(crate) fn texts(updates: &[Update]) -> Vec<&str> {
     let mut texts = Vec::new();
     for update in updates {
@@ -71,8 +71,8 @@ pub(crate) fn texts(updates: &[Update]) -> Vec<&str> {
     texts
 }
 
-/// Reads what the replies say, up to the try after the last of them.
-pub(crate) async fn told(
+/// Returns the updates from the replies, up to the attempt after the last of them.
+pub(crate) async fn updates_of(
     replies: impl IntoIterator<Item = Reply>,
     options: subscribe::SubscribeOptions,
 ) -> Vec<Update> {

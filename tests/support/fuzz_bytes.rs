@@ -1,6 +1,6 @@
 //! Inputs of the fuzz targets, as they are sent and as they are shown.
 
-/// The request with an ID that the server knows.
+/// Returns the request with an ID that the server knows.
 pub(crate) fn with_id(request: &[u8], id: &str) -> Vec<u8> {
     const PLACE: &[u8] = b"{id}";
     let mut rest = request;
@@ -14,7 +14,7 @@ pub(crate) fn with_id(request: &[u8], id: &str) -> Vec<u8> {
     whole
 }
 
-/// Bytes as a test that fails shows them.
+/// Returns bytes as a failing test shows them.
 pub(crate) fn shown(input: &[u8]) -> String {
     input.escape_ascii().to_string()
 }

@@ -1,8 +1,8 @@
-//! Inputs of the fuzz targets: a saved corpus, and changes to it made by chance.
+//! Inputs of the fuzz targets: a saved corpus, and random changes to it.
 //!
-//! A target's inputs are `tests/fuzz/corpus/TARGET/`, first as they are, then changed as often as is asked
-//! for. The changes are the same in each run; `CODECHAT_TEST_SEED` begins elsewhere. What once broke something
-//! goes into the corpus.
+//! The inputs of a target are `tests/fuzz/corpus/TARGET/`, first unchanged, then changed as often as required. The
+//! changes are the same in each run, unless `CODECHAT_TEST_SEED` sets another seed. Inputs that once broke something
+//! are in the corpus.
 
 use std::{fs, path::Path};
 
@@ -12,7 +12,7 @@ use super::chance::Chance;
 
 const AT_ONCE: usize = 16;
 
-/// What means something somewhere.
+/// Words with a meaning in some format.
 const WORDS: [&[u8]; 24] = [
     b"\r\n",
     b"\n\n",
@@ -40,7 +40,7 @@ const WORDS: [&[u8]; 24] = [
     b"Transfer-Encoding: chunked\r\n",
 ];
 
-/// Inputs of one target: the corpus, and so many more that are made from it.
+/// Returns the inputs of a target: the corpus, and `more` that are made from it.
 pub(crate) fn inputs(target: &str, more: usize) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");
     let mut paths: Vec<_> = fs::read_dir(folder.join(target))
@@ -67,7 +67,7 @@ fn pick<'a, T>(chance: &mut Chance, from: &'a [T]) -> &'a T {
     &from[place(chance, from.len() - 1)]
 }
 
-/// From 0 to the end, both included.
+/// Returns a random place from 0 to the end, both included.
 fn place(chance: &mut Chance, end: usize) -> usize {
     usize::try_from(chance.below(end as u64 + 1)).unwrap()
 }
@@ -95,7 +95,7 @@ fn change(input: &mut Vec<u8>, chance: &mut Chance, corpus: &[Vec<u8>]) {
     }
 }
 
-/// Does this with each input, some at a time.
+/// Runs a function on each input, some at a time.
 pub(crate) async fn with_each<F: Future<Output = ()>>(
     inputs: Vec<Vec<u8>>,
     target: impl Fn(Vec<u8>) -> F,

@@ -1,5 +1,5 @@
-//! What is done with bytes of a request, and what must hold whatever they are: by the ordinary tests with
-//! the saved corpus, by cargo-fuzz (`tests/fuzz`) with whatever it finds.
+//! The fuzz target of requests, and what must hold for all of them: run by the ordinary tests on the saved corpus, and
+//! by cargo-fuzz (`tests/fuzz`) on its own inputs.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -12,8 +12,8 @@ use super::{
     soon,
 };
 
-/// Sends these bytes to a server, with an ID that it knows; no more of its answer is asked than that it
-/// ends, and is no fault of its own.
+/// Sends these bytes to a server, with an ID that it knows. The answer must end, and must not be a failure of the
+/// server.
 pub(crate) async fn request(http: Http, id: &str, input: &[u8]) {
     let bytes = with_id(input, id);
     let mut socket = soon(TcpStream::connect(http.address)).await.unwrap();
@@ -22,7 +22,7 @@ pub(crate) async fn request(http: Http, id: &str, input: &[u8]) {
         // It may be closed, or reset, at any point.
         let _ = socket.write_all(&bytes).await;
         let _ = socket.shutdown().await;
-        // A stream goes on for those who read it.
+        // A stream continues while it is read.
         while !contains(&answer, b"text/event-stream") {
             if !matches!(socket.read_buf(&mut answer).await, Ok(1..)) {
                 break;

@@ -1,5 +1,5 @@
-//! What is done with an input, and what must hold whatever it is: by the ordinary tests with the saved
-//! corpus, by cargo-fuzz (`tests/fuzz`) with whatever it finds.
+//! The other fuzz targets, and what must hold for all inputs: run by the ordinary tests on the saved corpus, and by
+//! cargo-fuzz (`tests/fuzz`) on its own inputs.
 
 use std::sync::LazyLock;
 
@@ -18,7 +18,7 @@ use super::{
     soon,
 };
 
-/// Has a client read these bytes as a stream, to their end or the end of the first connection.
+/// Makes a client read these bytes as a stream, to their end or the end of the first connection.
 pub(crate) async fn stream(input: &[u8]) {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n";
     let format = ["text", "json"][input.len() % 2];
@@ -64,7 +64,7 @@ pub(crate) fn text(input: &[u8]) {
     assert_eq!(count, text.split('\n').count(), "{text:?}");
 }
 
-/// Publishes these bytes as lines of ndjson; exactly what is acknowledged is in the stream.
+/// Publishes these bytes as NDJSON lines; exactly the acknowledged ones are in the stream.
 pub(crate) async fn ndjson(http: Http, input: &[u8]) {
     const KIND: &[&str] = &["Content-Type: application/x-ndjson"];
     let id = http.connect().await;
@@ -78,11 +78,11 @@ pub(crate) async fn ndjson(http: Http, input: &[u8]) {
     let accepted = answer.json()["accepted"].as_u64().unwrap();
     http.publish(&id, "the end of it").await;
     let mut stream = http.watch(&id).await;
-    let mut told = 0;
+    let mut delivered = 0;
     while stream.event().await.data != "the end of it" {
-        told += 1;
+        delivered += 1;
     }
-    assert_eq!(told, accepted, "{}", shown(input));
-    // Else the server would have to hold every one of them.
+    assert_eq!(delivered, accepted, "{}", shown(input));
+    // Otherwise the server would have to hold all of them.
     http.stop(&id).await;
 }

@@ -1,4 +1,4 @@
-//! HTTP/1.1 and event streams read by hand, so that nothing of codechat's own is trusted about bytes.
+//! HTTP/1.1 and event streams parsed by hand, without any code of codechat.
 
 pub(crate) mod stream;
 
@@ -16,14 +16,14 @@ use super::soon;
 
 pub(crate) use stream::Stream;
 
-/// A server's address, and what can be asked there.
+/// A server's address, and the requests to it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Http {
     pub(crate) address: SocketAddr,
 }
 
 impl Http {
-    /// One request on a connection of its own.
+    /// Sends one request on a connection of its own.
     pub(crate) async fn request(
         &self,
         method: &str,
@@ -38,7 +38,7 @@ impl Http {
         if method == "POST" || !body.is_empty() {
             headers.push(&length);
         }
-        // In one piece, as clients do that know the whole of it.
+        // In one piece, like clients that know all of it.
         let head = connection.head_of(method, target, &headers);
         connection.say([head.as_bytes(), body].concat()).await;
         connection.answer().await
@@ -57,14 +57,14 @@ impl Http {
         self.request("POST", target, headers, body).await
     }
 
-    /// A new client ID.
+    /// Gets a new client ID.
     pub(crate) async fn connect(&self) -> String {
         let answer = self.get("/api/v1/sse/connect").await;
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json()["clientId"].as_str().unwrap().to_owned()
     }
 
-    /// Publishes a text; its event ID.
+    /// Publishes a text; returns its event ID.
     pub(crate) async fn publish(&self, id: &str, text: impl AsRef<[u8]>) -> String {
         let answer = self.post(&stream_of(id), &[], text).await;
         assert_eq!(answer.status, 202, "{answer:?}");
@@ -78,14 +78,14 @@ impl Http {
         assert_eq!(answer.text(), "Debug message stream stopped.");
     }
 
-    /// A stream, from its first byte.
+    /// Opens a stream; returns it from its first byte.
     pub(crate) async fn stream(&self, target: &str, headers: &[&str]) -> Stream {
         let mut connection = Connection::open(self.address).await;
         connection.ask("GET", target, headers).await;
         connection.into_stream().await
     }
 
-    /// A fresh stream, after its greeting.
+    /// Opens a new stream; returns it after its greeting.
     pub(crate) async fn watch(&self, id: &str) -> Stream {
         let mut stream = self.stream(&stream_of(id), &[]).await;
         assert_eq!(
@@ -95,7 +95,7 @@ impl Http {
         stream
     }
 
-    /// A streaming publisher: an ndjson request whose body is still to come.
+    /// Starts a streaming publisher: an NDJSON request whose body follows.
     pub(crate) async fn publisher(&self, id: &str, headers: &[&str]) -> Connection {
         let mut connection = Connection::open(self.address).await;
         let kind = [
@@ -112,7 +112,7 @@ pub(crate) fn stream_of(id: &str) -> String {
     format!("/api/v1/sse/debug/{id}")
 }
 
-/// A connection, and what of it was read too far.
+/// A connection, and the bytes that were read beyond the last answer.
 pub(crate) struct Connection {
     pub(crate) socket: TcpStream,
     ahead: Vec<u8>,
@@ -130,7 +130,7 @@ impl Connection {
         }
     }
 
-    /// The stream that was asked for, from its first byte.
+    /// Returns the requested stream, from its first byte.
     pub(crate) async fn into_stream(mut self) -> Stream {
         let head = self.head().await;
         assert_eq!(head.status, 200, "{head:?}");
@@ -141,7 +141,7 @@ impl Connection {
         soon(self.socket.write_all(bytes.as_ref())).await.unwrap();
     }
 
-    /// A request's head.
+    /// Sends a request's head.
     pub(crate) async fn ask(&mut self, method: &str, target: &str, headers: &[&str]) {
         let head = self.head_of(method, target, headers);
         self.say(head).await;
@@ -157,15 +157,15 @@ impl Connection {
         head + "\r\n"
     }
 
-    /// A piece of a chunked body; an empty one ends it.
+    /// Sends a piece of a chunked body; an empty one ends it.
     pub(crate) async fn say_chunk(&mut self, bytes: impl AsRef<[u8]>) {
         let bytes = bytes.as_ref();
         let size = format!("{:x}\r\n", bytes.len());
         self.say([size.as_bytes(), bytes, b"\r\n"].concat()).await;
     }
 
-    /// Sends lines, each in a chunk of its own, and the body's end; returns the answer. `held_back` is told if a line is not
-    /// taken at once.
+    /// Sends lines, each in a chunk of its own, and the body's end; returns the answer. Notifies `held_back` if a line
+    /// is not accepted at once.
     pub(crate) async fn say_lines(
         mut self,
         lines: impl IntoIterator<Item = String>,
@@ -195,7 +195,7 @@ impl Connection {
         }
     }
 
-    /// A whole answer.
+    /// Reads a whole answer.
     pub(crate) async fn answer(&mut self) -> Answer {
         let head = self.head().await;
         let mut body = Vec::new();
@@ -217,12 +217,12 @@ impl Connection {
     pub(crate) async fn closed(&mut self) {
         assert_eq!(String::from_utf8_lossy(&self.ahead), "");
         let mut rest = Vec::new();
-        // It may be reset: that is closed too.
+        // A reset counts as closed too.
         let _ = soon(self.socket.read_to_end(&mut rest)).await;
         assert_eq!(String::from_utf8_lossy(&rest), "");
     }
 
-    /// The next chunk; `None` for the last one.
+    /// Returns the next chunk; `None` for the last one.
     pub(crate) async fn chunk(&mut self) -> Option<Vec<u8>> {
         let line = String::from_utf8(self.until(b"\r\n").await).unwrap();
         let size = usize::from_str_radix(line.trim_end(), 16).unwrap();
@@ -291,7 +291,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// What a problem object says, after a look at the rest of it.
+    /// Returns the detail of a problem object, and checks its other members.
     pub(crate) fn detail(&self, status: u16) -> String {
         assert_eq!(self.status, status, "{}", self.text());
         let kind = self.head.header("content-type");

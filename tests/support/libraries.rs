@@ -10,20 +10,20 @@ use std::{
 pub(crate) struct Libraries(pub(crate) &'static str);
 
 impl Libraries {
-    /// Where the folder's sources are.
+    /// Returns the path of the folder's sources.
     pub(crate) fn sources(self) -> PathBuf {
         let support = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support");
         support.join(self.0)
     }
 
-    /// Where its libraries are installed.
+    /// Returns the path where its libraries are installed.
     pub(crate) fn installed(self) -> PathBuf {
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
         target.join(self.0)
     }
 
-    /// Whether the libraries of a list are here, all and in these versions. If not, that is said; with `CI` in the
-    /// environment it fails the test.
+    /// Returns whether the libraries of a list are installed, all and in these versions. If not, prints that; if `CI`
+    /// is set, the test fails.
     pub(crate) fn are_here(self, list: &str) -> bool {
         let wanted = fs::read(self.sources().join(list)).unwrap();
         let here = fs::read(self.installed().join(list)).is_ok_and(|it| it == wanted);

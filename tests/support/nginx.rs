@@ -1,4 +1,4 @@
-//! nginx as Debian sets it up, with directives of a test.
+//! nginx as Debian configures it, with directives of a test.
 
 use std::{
     fs,
@@ -23,7 +23,8 @@ pub(crate) struct Nginx {
     _port: Port,
 }
 
-/// What Debian's `nginx.conf` sets, in one process that can be killed, and the directives of its one server.
+/// Returns the settings of Debian's `nginx.conf`, in one process that can be killed, and the directives of its one
+/// server.
 fn configuration(main: &str, http: &str, port: u16, server: &str) -> String {
     format!(
         "{main}
@@ -40,12 +41,12 @@ fn configuration(main: &str, http: &str, port: u16, server: &str) -> String {
 }
 
 impl Nginx {
-    /// A server with these directives. `None` if nginx is not here.
+    /// Starts nginx with one server with these directives. Returns `None` if nginx is not installed.
     pub(crate) async fn with(server: &str) -> Option<Self> {
         Self::with_all("", "", server).await
     }
 
-    /// The same, which hands requests to these servers in turn, as Debian's nginx does by default.
+    /// Starts nginx that passes requests to these servers in turn, as Debian's nginx does by default.
     pub(crate) async fn balancing(servers: &[SocketAddr]) -> Option<Self> {
         let servers: Vec<_> = servers.iter().map(|it| format!("server {it}; ")).collect();
         let upstream = format!("upstream nodes {{ {} }}", servers.concat());
@@ -57,7 +58,7 @@ impl Nginx {
         Self::with_all("", &upstream, location).await
     }
 
-    /// The same with directives outside of it, such as those that load modules.
+    /// Starts nginx with directives outside of the server too, such as those that load modules.
     pub(crate) async fn with_main(main: &str, server: &str) -> Option<Self> {
         Self::with_all(main, "", server).await
     }

@@ -12,7 +12,7 @@ const SOURCE: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/tests/support/original/Original.java"
 );
-/// Where Debian has Java's libraries, and those that the server needs.
+/// The folder of Debian's Java libraries, and those that the server needs.
 const LIBRARIES: &str = "/usr/share/java";
 pub(super) const NAMES: [&str; 23] = [
     "spring3-aop",
@@ -44,7 +44,7 @@ pub(super) fn library(name: &str) -> String {
     format!("{LIBRARIES}/{name}.jar")
 }
 
-/// The token that its `/api` wants.
+/// The token that its `/api` requires.
 const TOKEN: &str = "secret";
 
 pub(crate) struct Original {
@@ -55,7 +55,8 @@ pub(crate) struct Original {
 }
 
 impl Original {
-    /// A server whose streams end after so many milliseconds, with 0 never. `None` if what it needs is not here.
+    /// Starts a server whose streams end after `timeout` milliseconds; with 0 they do not end. Returns `None` if a
+    /// program that it needs is not installed.
     pub(crate) async fn start(timeout: u32) -> Option<Self> {
         let needed = [
             "spring3-web.servlet",
@@ -94,7 +95,7 @@ impl Original {
         })
     }
 
-    /// The flags that name the server and its token.
+    /// Returns the flags for the server and its token.
     pub(crate) fn flags(&self, scratch: &Scratch) -> Vec<String> {
         let file = scratch.path("token");
         std::fs::write(&file, TOKEN).unwrap();
@@ -105,7 +106,7 @@ impl Original {
             .into()
     }
 
-    /// Sends an event to a client. Name and text are words that a URL can have in it.
+    /// Sends an event to a client. Name and text are words that can be part of a URL.
     pub(crate) async fn say(&self, id: &str, name: &str, text: &str) {
         let target = format!("/say?name={name}&text={text}");
         let header = format!("Sse-Client-ID: {id}");

@@ -24,7 +24,7 @@ impl Pane {
         Self::with(size, &[], "").await
     }
 
-    /// With more for the server, and more for the watcher.
+    /// Starts a pane with more flags for the server and for the watcher.
     pub(crate) async fn with(size: (u16, u16), serve: &[&str], watch: &str) -> Self {
         let server = Serve::start(serve).await;
         let id = server.http.connect().await;
@@ -61,7 +61,7 @@ impl Pane {
         self.server.http.publish(&self.id, text).await;
     }
 
-    /// Publishes as soon as the stream is there again.
+    /// Publishes as soon as the stream is open again.
     pub(crate) async fn publish_once_open(&self, text: &str) {
         let target = stream_of(&self.id);
         let http = self.server.http;
@@ -72,13 +72,13 @@ impl Pane {
         publish_lines(self.server.http, &self.id, numbers).await;
     }
 
-    /// Quits, as a user does who is done.
+    /// Quits with `q`.
     pub(crate) async fn quit(&mut self) {
         self.terminal.keys("q");
         self.left("0").await;
     }
 
-    /// Waits for the shell, and for the code that it saw; the terminal is as it was.
+    /// Waits until the shell reports this exit code; the terminal has its old modes.
     pub(crate) async fn left(&mut self, code: &str) {
         self.terminal.shows(&format!("left: {code}")).await;
         self.is_as_before().await;
@@ -101,7 +101,7 @@ impl Pane {
     }
 }
 
-/// Publishes `line 1`, `line 2` …, those with these numbers, in one request.
+/// Publishes `line 1`, `line 2` …, with these numbers, in one request.
 pub(crate) async fn publish_lines(http: Http, id: &str, numbers: std::ops::RangeInclusive<u32>) {
     let mut body = String::new();
     for number in numbers {

@@ -1,7 +1,7 @@
-//! Servers of event streams that others wrote, each with a small application for the tests: its sources are in `peers`,
-//! `.ci/peers` installs its libraries.
+//! Event stream servers of other projects, each with a small application for the tests: their sources are in `peers`,
+//! `.ci/peers` installs their libraries.
 //!
-//! Each has `/ticks`, on which a POST to `/say` publishes an event, `/quiet`, and, but for nchan, `/end`, which ends
+//! Each has `/ticks`, on which a POST to `/say` publishes an event, `/quiet`, and, except for nchan, `/end`, which ends
 //! after three events.
 
 use std::process::Stdio;
@@ -17,17 +17,18 @@ use super::{
 };
 
 const LIBRARIES: Libraries = Libraries("peers");
-/// Debian's, as `.ci/programs` has it.
+/// Debian's module, as listed in `.ci/programs`.
 const NCHAN: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
 
-/// A text as the value of a query.
+/// Returns a text as the value of a query parameter.
 fn encoded(text: &str) -> String {
     let bytes: Vec<_> = text.bytes().map(|it| format!("%{it:02X}")).collect();
     bytes.concat()
 }
 
-/// The two ways of a client to a server: as it reads from this machine, and, by a form of the address that is not known as
-/// this machine's, through the HTTP library. (Whoever connects to the unspecified address comes to this machine.)
+/// Returns two URLs of a server, one for each way in which a client reads: directly from this machine, and, with an
+/// address that is not recognised as this machine's, through the HTTP library. (Connections to the unspecified address
+/// reach this machine.)
 pub(crate) fn both_ways(url: &str) -> [String; 2] {
     [url.to_owned(), url.replace("127.0.0.1", "0.0.0.0")]
 }
@@ -40,7 +41,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// sse-starlette under uvicorn, with so many seconds between two pings. `None` if it is not here.
+    /// Starts sse-starlette under uvicorn, with `ping` seconds between pings. Returns `None` if it is not installed.
     pub(crate) async fn sse_starlette(ping: &str) -> Option<Self> {
         if !LIBRARIES.are_here("requirements.txt") {
             return None;
@@ -52,12 +53,12 @@ impl Peer {
         Some(Self::start(&mut python).await)
     }
 
-    /// better-sse without pings. `None` if it is not here.
+    /// Starts better-sse without pings. Returns `None` if it is not installed.
     pub(crate) async fn better_sse() -> Option<Self> {
         Self::node("better-sse.cjs").await
     }
 
-    /// express with its compression. `None` if it is not here.
+    /// Starts express with its compression. Returns `None` if it is not installed.
     pub(crate) async fn compression() -> Option<Self> {
         Self::node("compression.cjs").await
     }
@@ -87,35 +88,35 @@ impl Peer {
         }
     }
 
-    /// Waits for the next stream that is opened; the words that the peer says of it.
+    /// Waits until the next stream is opened; returns the peer's description of it.
     pub(crate) async fn opened(&mut self) -> String {
         let line = self.process.line().await;
         let words = line.trim_end_matches('\n').strip_prefix("opened ");
         words.unwrap_or_else(|| panic!("{line:?}")).to_owned()
     }
 
-    /// Publishes an event on `/ticks`, to all that have opened it.
+    /// Publishes an event on `/ticks`, to all who have opened it.
     pub(crate) async fn say(&self, id: &str, event: &str, data: &str) {
         let target = format!("/say?id={}&event={}", encoded(id), encoded(event));
         let answer = self.http.post(&target, &[], data).await;
         assert_eq!(answer.status, 204, "{answer:?}");
     }
 
-    /// Kills it; the streams that were opened and not yet waited for.
+    /// Kills it; returns the streams that were opened and not yet waited for.
     pub(crate) async fn kill(self) -> String {
         self.process.signal("KILL").await;
         self.process.end().await.stdout
     }
 }
 
-/// nginx with nchan, which keeps what is published and goes on after the ID that a client has seen. On `/quiet` it
-/// pings by events without data, every two seconds.
+/// nginx with nchan, which keeps published events and continues after the ID that a client has seen. On `/quiet` it
+/// pings with events without data, every two seconds.
 pub(crate) struct Nchan {
     pub(crate) nginx: Nginx,
 }
 
 impl Nchan {
-    /// `None` if it is not here.
+    /// Starts it. Returns `None` if it is not installed.
     pub(crate) async fn start() -> Option<Self> {
         if !program::are_here(&["nginx", NCHAN]) {
             return None;
@@ -132,7 +133,7 @@ impl Nchan {
         Some(Self { nginx })
     }
 
-    /// Publishes an event on `/ticks` or `/quiet`; the ID that nchan gives it.
+    /// Publishes an event on `/ticks` or `/quiet`; returns the ID that nchan gives it.
     pub(crate) async fn say(&self, stream: &str, event: &str, data: &str) -> String {
         let target = format!("/say?to={stream}");
         let event = format!("X-EventSource-Event: {event}");

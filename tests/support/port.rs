@@ -1,11 +1,11 @@
-//! Ports that tests choose before anybody listens on them.
+//! Ports that tests choose before they listen on them.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use socket2::{Domain, Socket, Type};
 
-/// A port of the loopback address that is kept for one test: the system gives it to nobody who asks for
-/// any port, and who connects to it is refused until the test has somebody listen on it.
+/// A port of the loopback address that is reserved for one test: the system assigns it to no socket that asks for any
+/// port, and connections to it are refused until the test listens on it.
 pub(crate) struct Port {
     pub(crate) address: SocketAddr,
     _kept: Socket,
@@ -14,7 +14,7 @@ pub(crate) struct Port {
 impl Port {
     pub(crate) fn keep() -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        // Bound but not listening, it lets another socket bind to the same port that allows so too, as
+        // While it is bound but not listening, another socket can bind to the same port with the same option, as
         // servers do.
         socket.set_reuse_address(true).unwrap();
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));

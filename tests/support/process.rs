@@ -17,11 +17,11 @@ use tokio::{
 
 use super::{PATIENCE, becomes, http::Http, soon};
 
-/// The program that the tests are of.
+/// The tested program.
 pub(crate) const CODECHAT: &str = env!("CARGO_BIN_EXE_codechat");
 
-/// Every codechat that a test starts: nothing of the tester's environment speaks to it, but for the
-/// variable with which all tests see hyper's requests and streams.
+/// Returns a command of codechat. It gets nothing of the caller's environment, except for the variable with which all
+/// tests use hyper's requests and streams.
 pub(crate) fn codechat<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> Command {
     let mut command = clean(CODECHAT);
     command.args(args);
@@ -31,7 +31,7 @@ pub(crate) fn codechat<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> Co
     command
 }
 
-/// A program with nothing but PATH in its environment.
+/// Returns a command with nothing but PATH in its environment.
 pub(crate) fn clean(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.env_clear().kill_on_drop(true);
@@ -41,7 +41,7 @@ pub(crate) fn clean(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// A running program; it is killed where a test gives up.
+/// A running program; it is killed if a test gives up.
 pub(crate) struct Running {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -52,20 +52,20 @@ pub(crate) struct Running {
 /// How a program ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// `None` where a signal killed it.
+    /// `None` if a signal killed it.
     pub(crate) code: Option<i32>,
-    /// What was not read before, and so below.
+    /// The part that was not read before the end; the same holds for `stderr`.
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
 impl Running {
-    /// `codechat` with these words, which has a pipe on either side.
+    /// Starts `codechat` with these words, and pipes for its streams.
     pub(crate) fn codechat<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> Self {
         Self::start(codechat(args).stdout(Stdio::piped()))
     }
 
-    /// Any program; stdout goes where it was told to.
+    /// Starts any program; its stdout is what the command says.
     pub(crate) fn start(command: &mut Command) -> Self {
         command.stdin(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -81,14 +81,14 @@ impl Running {
         self.child.id().expect("it has not ended")
     }
 
-    /// Sends a signal by its name.
+    /// Sends a signal.
     pub(crate) async fn signal(&self, name: &str) {
         let mut kill = Command::new("kill");
         kill.args([&format!("-{name}"), &self.pid().to_string()]);
         assert!(soon(kill.status()).await.unwrap().success());
     }
 
-    /// Stops it with SIGSTOP; when this returns, every thread of it stands still.
+    /// Stops it with SIGSTOP; when this returns, all its threads are stopped.
     pub(crate) async fn pause(&self) {
         self.signal("STOP").await;
         let threads = format!("/proc/{}/task", self.pid());
@@ -108,7 +108,7 @@ impl Running {
         soon(stdin.flush()).await.unwrap();
     }
 
-    /// Writes what it does not read all of, until it says something on stderr.
+    /// Writes more than it reads, until it prints this on stderr.
     pub(crate) async fn flood(&mut self, bytes: impl AsRef<[u8]>, until: &str) {
         let mut stdin = self.stdin.take().expect("stdin is open");
         tokio::select! {
@@ -122,12 +122,12 @@ impl Running {
         self.stdout = Lines::none();
     }
 
-    /// The next line on stdout, with its end.
+    /// Returns the next line on stdout, with its end.
     pub(crate) async fn line(&mut self) -> String {
         self.stdout.next().await.expect("stdout ended")
     }
 
-    /// The next line on stderr that has this in it.
+    /// Returns the next line on stderr that contains this text.
     pub(crate) async fn says(&mut self, what: &str) -> String {
         let mut said = String::new();
         while let Some(line) = self.stderr.next().await {
@@ -136,10 +136,10 @@ impl Running {
             }
             said += &line;
         }
-        panic!("it never says {what:?}, but {said}");
+        panic!("it never prints {what:?}, but {said}");
     }
 
-    /// Waits for its end with its stdin open; whether it comes.
+    /// Waits for its end with its stdin open; returns whether it ends.
     pub(crate) async fn leaves(mut self) -> bool {
         timeout(PATIENCE, self.child.wait()).await.is_ok()
     }
@@ -149,7 +149,7 @@ impl Running {
         self.end_within(PATIENCE).await
     }
 
-    /// The same for a program that has much to do.
+    /// Closes its stdin and waits for its end, with this time limit.
     pub(crate) async fn end_within(self, patience: Duration) -> Ended {
         let ended = timeout(patience, self.ended()).await;
         ended.expect("the program does not end")
@@ -167,7 +167,7 @@ impl Running {
     }
 }
 
-/// The lines of a pipe, read as they come so that it never fills up.
+/// The lines of a pipe, which are read at once so that it never fills up.
 struct Lines(
     mpsc::UnboundedReceiver<String>,
     Option<tokio::task::AbortHandle>,
@@ -227,7 +227,7 @@ impl Serve {
         Self::of(Running::codechat(args)).await
     }
 
-    /// A server that was started in some other way.
+    /// Returns a server that was started in some other way.
     pub(crate) async fn of(mut process: Running) -> Self {
         let line = process.says("listening on http://").await;
         let (_, rest) = line.split_once("http://").unwrap();
@@ -242,26 +242,26 @@ impl Serve {
         }
     }
 
-    /// `codechat watch` on this server, with a stream that is open.
+    /// Starts `codechat watch` on this server; returns it once its stream is open.
     pub(crate) async fn watch(&self, more: &[&str]) -> (Running, String) {
         let args = [&["watch", "--server", &self.url], more].concat();
         opened(Running::codechat(args)).await
     }
 
-    /// `codechat send` on this server.
+    /// Starts `codechat send` on this server.
     pub(crate) fn send(&self, id: &str, more: &[&str]) -> Running {
         let args = [&["send", "--server", &self.url, "--id", id], more].concat();
         Running::codechat(args)
     }
 
-    /// `codechat send` with these words, to its end.
+    /// Runs `codechat send` with these words to its end.
     pub(crate) async fn sent(&self, id: &str, more: &[&str]) {
         let ended = self.send(id, more).end().await;
         assert_eq!(ended.code, Some(0), "{ended:?}");
     }
 }
 
-/// A watcher once its stream is open, and the ID that it says.
+/// Waits until a watcher's stream is open; returns it and the ID that it prints.
 pub(crate) async fn opened(mut watcher: Running) -> (Running, String) {
     let line = watcher.says("client ID ").await;
     let (_, rest) = line.split_once("client ID ").unwrap();
@@ -270,7 +270,7 @@ pub(crate) async fn opened(mut watcher: Running) -> (Running, String) {
     (watcher, id)
 }
 
-/// A new directory, which goes with its test.
+/// A new directory, which is removed with its test.
 pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
@@ -279,7 +279,7 @@ impl Scratch {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}-{count}", std::process::id());
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        // What a killed run with the same process ID left behind.
+        // It may be left from a killed run with the same process ID.
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
         Self(path)

@@ -1,14 +1,14 @@
-//! Programs that Cargo cannot bring.
+//! Programs that Cargo cannot install.
 
 use std::path::PathBuf;
 
-/// What `.ci/run` installs, as command=package.
+/// The list that `.ci/run` installs, as command=package.
 const INSTALLED: &str = include_str!("../../.ci/programs");
-/// Where Debian has what is not for every user, such as nginx.
+/// Folders of programs that are not for every user, such as nginx.
 const SYSTEM: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 
-/// Where a program is; `None` if it is not here, which is said with how to get it. With `CI` in the
-/// environment that fails the test, unless `.ci/run` does not install the program.
+/// Returns the path of a program. If it is not installed, prints how to get it and returns `None`; if `CI` is set, the
+/// test fails, unless `.ci/run` does not install the program.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(SYSTEM.map(Into::into));
@@ -29,7 +29,7 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
     found
 }
 
-/// Whether programs are here, with the same consequences.
+/// Returns whether programs are installed, with the same consequences.
 pub(crate) fn are_here(programs: &[&str]) -> bool {
     programs.iter().all(|it| find(it).is_some())
 }

@@ -1,8 +1,8 @@
-//! Applications in other languages that publish with the files of `examples/`, as somebody would who has copied them.
-//! Their sources are in `recipes`, `.ci/peers` installs their libraries.
+//! Applications in other languages that publish with the files of `examples/`, as if these had been copied. Their
+//! sources are in `recipes`, `.ci/peers` installs their libraries.
 //!
-//! Each has `/refresh/NAME`, `/broken`, `/pool`, `/streamed`, `/ticks/GATE`, `/open/GATE` and `/flood/COUNT`, writes its
-//! own log of level info to stdout, and prints its port.
+//! Each has `/refresh/NAME`, `/broken`, `/pool`, `/streamed`, `/ticks/GATE`, `/open/GATE` and `/flood/COUNT`, writes
+//! its own log of level info to stdout, and prints its port.
 
 use std::{
     fs,
@@ -25,7 +25,7 @@ use super::{
 const LIBRARIES: Libraries = Libraries("recipes");
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 
-/// A framework, and with it a language.
+/// A framework, and the language that it implies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Recipe {
     FastApi,
@@ -35,7 +35,7 @@ pub(crate) enum Recipe {
     Spring,
 }
 
-/// An application that runs.
+/// A running application.
 pub(crate) struct App {
     pub(crate) http: Http,
     pub(crate) url: String,
@@ -43,7 +43,8 @@ pub(crate) struct App {
 }
 
 impl Recipe {
-    /// Its application, which publishes to the server at this URL. `None` if what it needs is not here.
+    /// Starts its application, which publishes to the server at this URL. Returns `None` if a program that it needs is
+    /// not installed.
     pub(crate) async fn start(self, server: &str, environment: &[(&str, &str)]) -> Option<App> {
         let mut command = match self {
             Self::FastApi => python("fastapi_app.py")?,
@@ -86,13 +87,13 @@ fn node(source: &str) -> Option<Command> {
     }
     let mut node = clean(program);
     node.env("NODE_PATH", LIBRARIES.installed().join("node/node_modules"));
-    // What it keeps for good would not fit; what it keeps for a while is not mistaken for it.
+    // A leak would not fit into this memory; and short-lived objects are not mistaken for one.
     node.args(["--max-old-space-size=32", "--max-semi-space-size=1"]);
     node.arg(LIBRARIES.sources().join("node").join(source));
     Some(node)
 }
 
-/// Built once, with the compiler that is among Python's libraries.
+/// Builds the application once, with the compiler from Python's libraries.
 async fn go() -> Option<Command> {
     static BUILT: OnceCell<Option<(Scratch, PathBuf)>> = OnceCell::const_new();
     let build = async {
@@ -127,7 +128,7 @@ async fn go() -> Option<Command> {
     Some(clean(program))
 }
 
-/// Compiled once; Debian has the libraries.
+/// Compiles the application once, with Debian's libraries.
 async fn spring() -> Option<Command> {
     static COMPILED: OnceCell<Option<(Scratch, String)>> = OnceCell::const_new();
     static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -161,7 +162,7 @@ async fn spring() -> Option<Command> {
     };
     let (scratch, path) = COMPILED.get_or_init(|| compile).await.as_ref()?;
     let mut java = clean("java");
-    // What it keeps for good would not fit; and these start faster.
+    // A leak would not fit into this memory; the other options make it start faster.
     java.args(["-Xmx48m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
     java.args(["-cp", path, "Application"]);
     java.arg(scratch.path(&format!("tomcat-{}", COUNT.fetch_add(1, Ordering::Relaxed))));
@@ -169,18 +170,18 @@ async fn spring() -> Option<Command> {
 }
 
 impl App {
-    /// What it answers to a request with these header lines.
+    /// Returns its answer to a request with these header lines.
     pub(crate) async fn asked_with(&self, path: &str, headers: &[&str]) -> Answer {
         self.http.request("GET", path, headers, "").await
     }
 
-    /// What it answers to a request that a client watches.
+    /// Returns its answer to a request that a client watches.
     pub(crate) async fn asked(&self, path: &str, id: &str) -> Answer {
         self.asked_with(path, &[&format!("Sse-Client-ID: {id}")])
             .await
     }
 
-    /// Its memory that is in use, in bytes.
+    /// Returns its memory in use, in bytes.
     pub(crate) fn memory(&self) -> u64 {
         let status = format!("/proc/{}/status", self.process.pid());
         let status = std::fs::read_to_string(status).unwrap();
@@ -189,7 +190,7 @@ impl App {
         kib.parse::<u64>().unwrap() * 1024
     }
 
-    /// Ends it as its host would; what it has written to stdout and stderr.
+    /// Ends it like its host would; returns its output on stdout and stderr.
     pub(crate) async fn stopped(self) -> (String, String) {
         self.process.signal("TERM").await;
         let ended = self.process.end().await;
@@ -204,13 +205,13 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    /// A new client of a server.
+    /// Creates a client of a server.
     pub(crate) async fn new(server: Http) -> Self {
         let id = server.connect().await;
         Self::open(server, id, &[]).await
     }
 
-    /// One that is known, with more header lines.
+    /// Opens the stream of a known client, with more header lines.
     pub(crate) async fn open(server: Http, id: String, headers: &[&str]) -> Self {
         let target = format!("{}?format=json", stream_of(&id));
         let mut stream = server.stream(&target, headers).await;
@@ -219,12 +220,12 @@ impl Watched {
         Self { id, stream }
     }
 
-    /// The next message.
+    /// Returns the next message.
     pub(crate) async fn message(&mut self) -> Value {
         self.stream.event().await.json()
     }
 
-    /// All messages up to and with the first whose text has this in it.
+    /// Returns all messages up to the first whose text contains this, with it.
     pub(crate) async fn until(&mut self, text: &str) -> Vec<Value> {
         let mut messages = Vec::new();
         loop {
@@ -235,7 +236,7 @@ impl Watched {
         }
     }
 
-    /// All messages up to and with the outcome of what publishes them.
+    /// Returns all messages up to the outcome of the publishing request, with it.
     pub(crate) async fn until_the_outcome(&mut self) -> Vec<Value> {
         let mut messages = Vec::new();
         loop {
@@ -247,7 +248,7 @@ impl Watched {
     }
 }
 
-/// A message's text.
+/// Returns a message's text.
 pub(crate) fn text_of(message: &Value) -> &str {
     message["message"].as_str().unwrap()
 }

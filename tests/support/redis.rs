@@ -1,5 +1,5 @@
-//! A redis-server of a test's own. It listens on a socket in its own folder, keeps nothing on disk, and is gone with
-//! its handle.
+//! A redis-server for one test. It listens on a socket in a folder of its own, keeps nothing on disk, and ends with its
+//! handle.
 
 use std::{
     env, fs,
@@ -13,9 +13,9 @@ use std::{
 
 use super::program;
 
-/// How long it may take to start.
+/// Time limit for its start.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// The pause between two tries to reach it.
+/// The pause between two attempts to reach it.
 const LOOK: Duration = Duration::from_millis(5);
 
 pub(crate) struct Redis {
@@ -25,15 +25,15 @@ pub(crate) struct Redis {
 }
 
 impl Redis {
-    /// Starts one. `None` if redis-server is not here.
+    /// Starts one. Returns `None` if redis-server is not installed.
     pub(crate) fn start() -> Option<Self> {
         Self::with(&[])
     }
 
-    /// Starts one with these settings beside its own, each a flag and its value.
+    /// Starts one with more settings, each a flag and its value.
     pub(crate) fn with(settings: &[&str]) -> Option<Self> {
         let program = program::find("redis-server")?;
-        // The path of a socket must not be long, so it is not below the folder of the build.
+        // The path of a socket must not be long, so it is not below the build folder.
         let folder =
             env::temp_dir().join(format!("codechat-redis-{}", uuid::Uuid::new_v4().simple()));
         fs::create_dir(&folder).unwrap();
@@ -79,12 +79,12 @@ impl Redis {
         }
     }
 
-    /// Its address, as `--store` takes it.
+    /// Returns its address, as `--store` takes it.
     pub(crate) fn url(&self) -> String {
         format!("redis+unix://{}", self.socket().display())
     }
 
-    /// Kills it and starts it anew, with nothing in it but what it keeps on disk.
+    /// Kills it and starts it again, empty except for what it keeps on disk.
     pub(crate) fn restart(&mut self) {
         self.kill();
         let _ = fs::remove_file(self.socket());
@@ -98,19 +98,19 @@ impl Redis {
         self.process.wait().unwrap();
     }
 
-    /// Puts its socket where this one's is, whatever listened there: who connects there comes here.
+    /// Puts its socket in the place of another one's: new connections there reach this server.
     pub(crate) fn take_over(&self, other: &Self) {
         let link = self.folder.join("takes-over");
         std::os::unix::fs::symlink(self.socket(), &link).unwrap();
         fs::rename(link, other.socket()).unwrap();
     }
 
-    /// Stops it in the middle of what it does.
+    /// Stops it in the middle of its work.
     pub(crate) fn pause(&self) {
         self.signal("STOP");
     }
 
-    /// Has it go on.
+    /// Lets it continue.
     pub(crate) fn go_on(&self) {
         self.signal("CONT");
     }
@@ -123,7 +123,7 @@ impl Redis {
         assert!(done.unwrap().success());
     }
 
-    /// The first line of its answer to a command.
+    /// Returns the first line of its answer to a command.
     pub(crate) fn ask(&self, command: &str) -> String {
         let mut socket = UnixStream::connect(self.socket()).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -140,7 +140,7 @@ impl Redis {
     }
 
     fn answers(&self) -> bool {
-        // Or it says that it wants a password first.
+        // Or its answer is that it needs a password first.
         const PONG: &[u8] = b"+PONG\r\n";
         const REFUSAL: &[u8] = b"-NOAUTH";
         let asked = UnixStream::connect(self.socket()).and_then(|mut socket| {

@@ -1,7 +1,6 @@
-//! The time to come back that a server asks for, on its way through a proxy.
+//! The reconnection time that a server sends, on its way through a proxy.
 
-/// Lets the client come back without the second that the server asks it to wait, so that many cuts
-/// fit into one test.
+/// Removes the second that the server asks clients to wait, so that many cuts fit into one test.
 pub(crate) fn call_back_at_once(bytes: &mut [u8]) {
     const ASKED: &[u8] = b"retry: 1000\n";
     if let Some(at) = bytes.windows(ASKED.len()).position(|it| it == ASKED) {

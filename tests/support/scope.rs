@@ -1,9 +1,9 @@
-//! A hub, a client of it, and what was published to it.
+//! A hub, one of its clients, and the messages published to it.
 
 use codechat::{ClientId, Hub, Limits, Message, Position, Publisher, Scope, Update};
 use futures_util::{FutureExt, StreamExt};
 
-/// A hub, one of its clients, and that one's scope.
+/// Creates a hub with a client, and the client's scope.
 pub(crate) fn scope() -> (Hub, ClientId, Scope) {
     let hub = Hub::new(Limits::default());
     let id = hub.connect().unwrap();
@@ -11,7 +11,7 @@ pub(crate) fn scope() -> (Hub, ClientId, Scope) {
     (hub, id, scope)
 }
 
-/// What was published to a client so far.
+/// Returns the messages published to a client so far.
 pub(crate) fn messages(hub: &Hub, id: ClientId) -> Vec<Message> {
     let mut feed = hub.feed(id, Position::Start).unwrap();
     let mut messages = Vec::new();
@@ -21,7 +21,7 @@ pub(crate) fn messages(hub: &Hub, id: ClientId) -> Vec<Message> {
     messages
 }
 
-/// The texts of [`messages`].
+/// Returns the texts of [`messages`].
 pub(crate) fn texts(hub: &Hub, id: ClientId) -> Vec<String> {
     messages(hub, id).into_iter().map(|it| it.text).collect()
 }

@@ -1,4 +1,4 @@
-//! A server that says what a test tells it to, byte for byte, and shows what it was asked.
+//! A server that answers as a test tells it, byte for byte, and records its requests.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use tokio::{
 
 use super::soon;
 
-/// Answers each connection with the next of its replies; holds those beyond them open, unanswered.
+/// Answers each connection with the next of its replies; keeps further connections open without an answer.
 pub(crate) struct Scripted {
     pub(crate) url: String,
     requests: mpsc::UnboundedReceiver<Request>,
@@ -19,7 +19,7 @@ pub(crate) struct Scripted {
     _task: JoinSet<()>,
 }
 
-/// A request as it came.
+/// A received request.
 #[derive(Debug)]
 pub(crate) struct Request {
     /// Method and target.
@@ -28,7 +28,7 @@ pub(crate) struct Request {
     head: String,
 }
 
-/// What a connection gets for its request.
+/// The answer to the request of a connection.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reply {
     bytes: Vec<u8>,
@@ -40,7 +40,7 @@ impl Scripted {
         Self::start_at(([127, 0, 0, 1], 0).into(), replies).await
     }
 
-    /// One at this very address.
+    /// Starts one at this address.
     pub(crate) async fn start_at(
         address: SocketAddr,
         replies: impl IntoIterator<Item = Reply>,
@@ -69,15 +69,15 @@ impl Scripted {
         }
     }
 
-    /// Its address in a form that is not known as this machine's, so that a client goes the HTTP library's
-    /// way and no other. (Whoever connects to the unspecified address comes to this machine.)
+    /// Returns its URL in a form that is not recognised as this machine's, so that a client uses the HTTP library.
+    /// (Connections to the unspecified address reach this machine.)
     pub(crate) fn roundabout_url(&self) -> String {
         self.url.replace("127.0.0.1", "0.0.0.0")
     }
 
-    /// How many connections were made, now that nobody makes any more.
+    /// Returns the number of connections, once no more are made.
     pub(crate) async fn connections(&mut self) -> usize {
-        // Connections are taken in order, so that this one is the last.
+        // Connections are accepted in order, so that this one is the last.
         let address = self.url.trim_start_matches("http://");
         let last = soon(TcpStream::connect(address)).await.unwrap();
         let last = last.local_addr().unwrap();
@@ -88,7 +88,7 @@ impl Scripted {
         count
     }
 
-    /// The next request.
+    /// Returns the next request.
     pub(crate) async fn asked(&mut self) -> Request {
         soon(self.requests.recv()).await.unwrap()
     }
@@ -99,12 +99,12 @@ async fn answer(mut socket: TcpStream, reply: Reply, asked: mpsc::UnboundedSende
         return;
     };
     let _ = asked.send(request);
-    // Who has read enough may leave in the middle.
+    // A client that has read enough may disconnect.
     let _ = socket.write_all(&reply.bytes).await;
     if reply.hold {
         let _ = socket.read(&mut [0]).await;
     } else {
-        // Not a reset, which could overtake what was said.
+        // Not a reset, which could overtake the bytes before it.
         let _ = socket.shutdown().await;
         while matches!(socket.read(&mut [0; 1024]).await, Ok(1..)) {}
     }
@@ -153,7 +153,7 @@ impl Request {
 }
 
 impl Reply {
-    /// Anything at all.
+    /// Answers with any bytes.
     pub(crate) fn raw(bytes: impl AsRef<[u8]>) -> Self {
         Self {
             bytes: bytes.as_ref().into(),
@@ -161,7 +161,7 @@ impl Reply {
         }
     }
 
-    /// A whole answer: status with its reason, header lines, body.
+    /// Answers completely: status with its reason, header lines, body.
     pub(crate) fn answer(status: &str, headers: &[&str], body: &str) -> Self {
         let headers = [headers, &[""]].concat().join("\r\n");
         Self::raw(format!(
@@ -170,24 +170,24 @@ impl Reply {
         ))
     }
 
-    /// A problem object.
+    /// Answers with a problem object.
     pub(crate) fn problem(status: &str, headers: &[&str], detail: &str) -> Self {
         let kind = ["Content-Type: application/problem+json"];
         let headers = [&kind, headers].concat();
         Self::answer(status, &headers, &format!(r#"{{"detail":"{detail}"}}"#))
     }
 
-    /// Some server's stream, which ends with its connection.
+    /// Answers with a stream of any server, which ends with its connection.
     pub(crate) fn stream(body: impl AsRef<[u8]>) -> Self {
         Self::stream_with("", body)
     }
 
-    /// A codechat server's stream.
+    /// Answers with a stream of a codechat server.
     pub(crate) fn codechat(format: &str, body: impl AsRef<[u8]>) -> Self {
         Self::stream_with(&format!("Sse-Format: {format}\r\n"), body)
     }
 
-    /// A stream with more header lines.
+    /// Answers with a stream with more header lines.
     pub(crate) fn stream_with(headers: &str, body: impl AsRef<[u8]>) -> Self {
         let head = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream; charset=utf-8\r\n{headers}\r\n"
@@ -195,7 +195,7 @@ impl Reply {
         Self::raw([head.as_bytes(), body.as_ref()].concat())
     }
 
-    /// Some server's stream in exactly these pieces.
+    /// Answers with a stream in exactly these pieces.
     pub(crate) fn pieces<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut reply = Self::stream_with("Transfer-Encoding: chunked\r\n", "");
         for piece in pieces.into_iter().filter(|it| !it.is_empty()) {
@@ -208,7 +208,7 @@ impl Reply {
         reply
     }
 
-    /// Leaves the connection open after what was said.
+    /// Leaves the connection open after the answer.
     pub(crate) fn hold(mut self) -> Self {
         self.hold = true;
         self

@@ -1,5 +1,5 @@
-//! A real server inside the test, with its hub in sight. With `CODECHAT_TEST_STORE` in the environment there are two,
-//! which share a store, behind a balancer that takes them in turn.
+//! A real server inside the test, whose hub is accessible. If `CODECHAT_TEST_STORE` is set, there are two servers,
+//! which share a store, behind a balancer that uses them in turn.
 
 use std::{env, net::SocketAddr, ops::Deref, time::Duration};
 
@@ -22,7 +22,7 @@ use super::{becomes, http::Http, redis::Redis, soon};
 
 pub(crate) struct Server {
     pub(crate) hub: Hub,
-    /// The hub of the other server, where there are two.
+    /// The hub of the other server, if there are two.
     other: Option<Hub>,
     _redis: Option<Redis>,
     http: Http,
@@ -43,9 +43,9 @@ impl Server {
         Self::with(|_, _| {}).await
     }
 
-    /// A server with other limits and options than the defaults.
+    /// Starts a server with other limits and options than the defaults.
     pub(crate) async fn with(change: impl FnOnce(&mut Limits, &mut ServerOptions)) -> Self {
-        // The variable that the program takes too: with it, all tests see hyper's requests and streams.
+        // The program reads this variable too: with it, all tests use hyper's requests and streams.
         let plain_streams = env::var_os("CODECHAT_PLAIN_STREAMS").is_some();
         let mut limits = Limits::default();
         let mut options = ServerOptions::new(Access::open());
@@ -57,9 +57,9 @@ impl Server {
         Self::of(Hub::new(limits), options).await
     }
 
-    /// Two servers that share a store.
+    /// Starts two servers that share a store.
     async fn shared(limits: Limits, options: ServerOptions) -> Self {
-        let redis = Redis::start().expect("the tests were told to use one");
+        let redis = Redis::start().expect("CODECHAT_TEST_STORE is set");
         let connect = async || {
             let options = StoreOptions {
                 address: redis.url().parse().unwrap(),
@@ -95,7 +95,7 @@ impl Server {
         }
     }
 
-    /// A server around this hub.
+    /// Starts a server around this hub.
     pub(crate) async fn of(hub: Hub, options: ServerOptions) -> Self {
         let (address, stop, task) = Self::serve(hub.clone().into(), options).await;
         Self {
@@ -127,7 +127,7 @@ impl Server {
 
     /// Tells it to shut down.
     pub(crate) fn shut_down(&mut self) {
-        let _ = self.stop.take().expect("told once").send(());
+        let _ = self.stop.take().expect("stopped once").send(());
     }
 
     /// Waits until it has shut down.
@@ -135,13 +135,13 @@ impl Server {
         soon(self.task).await.unwrap();
     }
 
-    /// Waits until its hub's numbers are as wanted.
+    /// Waits until its hub's numbers match.
     pub(crate) async fn stats(&self, wanted: impl Fn(Stats) -> bool) {
         let reached = becomes(|| wanted(self.both())).await;
         assert!(reached, "it stays at {:?}", self.both());
     }
 
-    /// Its hub's numbers; where there are two, what both have.
+    /// Returns its hub's numbers; the sum if there are two hubs.
     fn both(&self) -> Stats {
         let mut stats = self.hub.stats();
         if let Some(other) = self.other.as_ref().map(Hub::stats) {
@@ -153,7 +153,7 @@ impl Server {
     }
 }
 
-/// Connects each client to the next server.
+/// Passes each client to the next server.
 async fn balance(listener: TcpListener, servers: [SocketAddr; 2]) {
     let mut turns = servers.iter().cycle();
     while let Ok((mut client, _)) = listener.accept().await {

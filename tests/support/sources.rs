@@ -1,4 +1,4 @@
-//! The files of `src`, and which of them name which.
+//! The files of `src`, and their dependencies on each other.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,10 +10,10 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 pub(crate) type Module = Vec<String>;
 
-/// The files of `src`, and the paths that stand in each.
+/// The files of `src`, and the paths in each.
 pub(crate) struct Sources {
     pub(crate) paths: BTreeMap<Module, Vec<Module>>,
-    /// The names that a file hands on with `pub use`, and what they stand for.
+    /// The names that a file re-exports with `pub use`, and their targets.
     reexports: BTreeMap<Module, BTreeMap<String, Module>>,
 }
 
@@ -43,7 +43,7 @@ impl Sources {
         sources
     }
 
-    /// The module of this crate that a path in a file leads to.
+    /// Returns the module of this crate that a path in a file leads to.
     pub(crate) fn target(&self, from: &Module, path: &[String]) -> Option<Module> {
         let mut path = absolute(from, path, |child| {
             self.paths
@@ -64,8 +64,8 @@ impl Sources {
         }
     }
 
-    /// Which file uses which. A file and those below it are one module, so what a file takes from one that
-    /// it lies below is no arrow.
+    /// Returns which file uses which. A file and those below it are one module, so a use of a parent by a child is not
+    /// included.
     pub(crate) fn arrows(&self) -> BTreeMap<Module, BTreeSet<Module>> {
         let arrows = self.paths.iter().map(|(from, paths)| {
             let used = paths.iter().filter_map(|path| self.target(from, path));
@@ -76,7 +76,7 @@ impl Sources {
     }
 }
 
-/// A path from the crate's root; `None` if it leads to another crate.
+/// Returns a path from the crate's root; `None` if it leads to another crate.
 fn absolute(from: &Module, path: &[String], is_child: impl Fn(String) -> bool) -> Option<Module> {
     let mut base = from.clone();
     match path.first()?.as_str() {
@@ -98,7 +98,7 @@ fn absolute(from: &Module, path: &[String], is_child: impl Fn(String) -> bool) -
     Some(base)
 }
 
-/// What a file hands on with `pub use`.
+/// Returns what a file re-exports with `pub use`.
 fn reexports(text: &str, module: &Module) -> BTreeMap<String, Module> {
     let mut found = BTreeMap::new();
     let tokens = code(text);
@@ -123,7 +123,7 @@ fn reexports(text: &str, module: &Module) -> BTreeMap<String, Module> {
     found
 }
 
-/// The paths that stand in a file's code, `use` trees written out. Its inline tests may use what they like.
+/// Returns the paths in a file's code, with `use` trees expanded. Its inline tests may use anything.
 pub(crate) fn paths(text: &str) -> Vec<Module> {
     let tokens = code(text);
     let mut found = Vec::new();
@@ -144,7 +144,7 @@ pub(crate) fn paths(text: &str) -> Vec<Module> {
     found
 }
 
-/// How many tokens the path takes that these begin with.
+/// Returns the number of tokens of the path at the start of these.
 fn path(tokens: &[String]) -> usize {
     if !tokens.first().is_some_and(|it| is_name(it)) {
         return 0;
@@ -156,7 +156,7 @@ fn path(tokens: &[String]) -> usize {
     1 + 2 * more
 }
 
-/// Takes one branch of a `use` tree; returns how many tokens it has.
+/// Reads one branch of a `use` tree; returns its number of tokens.
 fn tree(tokens: &[String], stem: &[String], found: &mut Vec<Module>) -> usize {
     let mut stem = stem.to_vec();
     let mut at = 0;
@@ -171,7 +171,7 @@ fn tree(tokens: &[String], stem: &[String], found: &mut Vec<Module>) -> usize {
                 return at + 1;
             }
             "," | "}" | ";" => break,
-            // A leaf's other name says nothing of where it leads.
+            // An alias does not change where a leaf leads.
             "as" => at += 2,
             "self" if !stem.is_empty() => at += 1,
             "::" | "*" => at += 1,
@@ -189,7 +189,7 @@ fn is_name(token: &str) -> bool {
     token.starts_with(|it: char| it.is_alphabetic() || it == '_')
 }
 
-/// The tokens of a file's code, without comments, texts and inline tests; `::` is one.
+/// Returns the tokens of a file's code, without comments, strings and inline tests; `::` is one token.
 pub(crate) fn code(text: &str) -> Vec<String> {
     let mut tokens = Vec::new();
     flatten(text.parse().expect("it compiles"), &mut tokens);
@@ -227,7 +227,7 @@ fn flatten(stream: TokenStream, tokens: &mut Vec<String>) {
     }
 }
 
-/// The files that a file leads to, over any number of arrows.
+/// Returns the files that a file uses, directly or through others.
 pub(crate) fn reachable(
     arrows: &BTreeMap<Module, BTreeSet<Module>>,
     from: &Module,

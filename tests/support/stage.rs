@@ -1,10 +1,10 @@
-//! What a publisher of an operation plays before: a server, and a watcher that waits for the outcome.
+//! The environment of a publisher of an operation: a server, and a watcher that waits for the outcome.
 
 use serde_json::Value;
 
 use super::process::{Ended, Running, Serve};
 
-/// A server, a watcher of a new client until its operation is done, and what it tells.
+/// A server, a watcher of a new client until its operation ends, and the watcher's output.
 pub(crate) struct Stage {
     pub(crate) server: Serve,
     pub(crate) watcher: Running,
@@ -22,25 +22,25 @@ impl Stage {
         }
     }
 
-    /// `codechat send`, with these options, of a shell that runs this script.
+    /// Starts `codechat send`, with these options, on a shell that runs this script.
     pub(crate) fn run(&self, options: &[&str], script: &str) -> Running {
         let command = [options, &["--", "sh", "-c", script]].concat();
         self.server.send(&self.id, &command)
     }
 
-    /// The next message that a watcher sees.
+    /// Returns the next message that the watcher gets.
     pub(crate) async fn message(&mut self) -> Value {
         serde_json::from_str(&self.watcher.line().await).unwrap()
     }
 
-    /// The text of the next message, which is a line of the command.
+    /// Returns the text of the next message, which is a line of the command.
     pub(crate) async fn line(&mut self) -> String {
         let message = self.message().await;
         assert_eq!(message["operation"], "sh", "{message}");
         message["message"].as_str().unwrap().to_owned()
     }
 
-    /// The process ID of a script that says it is ready.
+    /// Returns the process ID that a script prints when it is ready.
     pub(crate) async fn ready(&mut self) -> String {
         let line = self.line().await;
         let pid = line
@@ -55,7 +55,7 @@ impl Stage {
         assert_eq!(ended.code, Some(0), "{ended:?}");
     }
 
-    /// How the watcher ends, and the last message it has seen.
+    /// Returns the watcher's end, and the last message that it got.
     pub(crate) async fn done(self) -> (Ended, Value) {
         let ended = self.watcher.end().await;
         let last = ended.stdout.lines().last();

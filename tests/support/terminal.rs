@@ -1,5 +1,4 @@
-//! A real terminal's other side: what programs write to it is read and shown as a terminal would, and
-//! keys are typed into it.
+//! The other side of a real terminal: programs' output is shown as by a terminal, and keys are typed into it.
 
 use std::{
     io::{Read, Write},
@@ -12,7 +11,7 @@ use tokio::{sync::watch, time::timeout};
 
 use super::{PATIENCE, soon};
 
-/// A terminal with a shell in it, or any other program, which is killed where a test gives up.
+/// A terminal with a shell in it, or any other program, which is killed if a test gives up.
 pub(crate) struct Terminal {
     seen: Arc<Mutex<Seen>>,
     changed: watch::Receiver<()>,
@@ -40,7 +39,7 @@ fn above_zero(number: u16) -> NonZeroU16 {
 }
 
 impl Terminal {
-    /// A terminal in which this program runs, and nothing of the tester's environment but PATH.
+    /// Starts this program in a terminal, with nothing of the caller's environment but PATH.
     pub(crate) fn start(words: &[&str], (columns, rows): (u16, u16)) -> Self {
         let pty = native_pty_system().openpty(size(columns, rows)).unwrap();
         let mut command = CommandBuilder::new(words[0]);
@@ -58,7 +57,7 @@ impl Terminal {
         let (tell, changed) = watch::channel(());
         let mut output = pty.master.try_clone_reader().unwrap();
         let writes = seen.clone();
-        // Ends when nothing holds the terminal any more.
+        // Ends when no process has the terminal open any more.
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(read @ 1..) = output.read(&mut bytes) {
@@ -80,7 +79,7 @@ impl Terminal {
         }
     }
 
-    /// A terminal with a shell that has job control, and leaves the terminal's modes alone.
+    /// Starts a shell that has job control and does not change the terminal's modes.
     pub(crate) async fn open(size: (u16, u16)) -> Self {
         let words = ["bash", "--norc", "--noprofile", "-i"];
         let mut terminal = Self::start(&words, size);
@@ -96,7 +95,7 @@ impl Terminal {
         self.keys.flush().unwrap();
     }
 
-    /// Makes it another size.
+    /// Changes its size.
     pub(crate) fn resize(&mut self, columns: u16, rows: u16) {
         let mut seen = self.seen.lock().unwrap();
         let screen = seen.parser.screen_mut();
@@ -105,7 +104,7 @@ impl Terminal {
         self.master.resize(size(columns, rows)).unwrap();
     }
 
-    /// Waits until the screen is as wanted.
+    /// Waits until the screen matches.
     pub(crate) async fn until(&mut self, what: &str, wanted: impl Fn(&vt100::Screen) -> bool) {
         let waiting = async {
             loop {
@@ -114,7 +113,7 @@ impl Terminal {
                     return true;
                 }
                 if self.changed.changed().await.is_err() {
-                    // Nothing comes any more.
+                    // There is no more output.
                     return wanted(self.seen.lock().unwrap().parser.screen());
                 }
             }
@@ -127,38 +126,38 @@ impl Terminal {
         );
     }
 
-    /// Waits until the screen has this on it.
+    /// Waits until the screen contains this text.
     pub(crate) async fn shows(&mut self, text: &str) {
         self.until(text, |screen| screen.contents().contains(text))
             .await;
     }
 
-    /// Waits until the screen has this on it no more.
+    /// Waits until the screen no longer contains this text.
     pub(crate) async fn hides(&mut self, text: &str) {
         let what = format!("the end of {text}");
         self.until(&what, |screen| !screen.contents().contains(text))
             .await;
     }
 
-    /// The program's process ID.
+    /// Returns the program's process ID.
     pub(crate) fn pid(&self) -> u32 {
         let child = self.child.as_ref().expect("it has not ended");
         child.process_id().unwrap()
     }
 
-    /// What is on the screen.
+    /// Returns the text on the screen.
     pub(crate) fn text(&self) -> String {
         self.seen.lock().unwrap().parser.screen().contents()
     }
 
-    /// All that was ever written.
+    /// Returns everything written so far.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         self.seen.lock().unwrap().bytes.clone()
     }
 
-    /// Waits for the program's end: its exit code, and what is left on the screen.
+    /// Waits for the program's end; returns its exit code, and what is left on the screen.
     pub(crate) async fn end(&mut self) -> (u32, String) {
-        // The output ends when nothing has the terminal open any more.
+        // The output ends when no process has the terminal open any more.
         soon(async { while self.changed.changed().await.is_ok() {} }).await;
         let mut child = self.child.take().expect("it ends once");
         let waiting = tokio::task::spawn_blocking(move || child.wait().unwrap());

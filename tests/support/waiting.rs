@@ -1,21 +1,21 @@
-//! Waiting for what must happen, with a bound.
+//! Waiting for what must happen, with a time limit.
 
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-/// How long any one thing may take before a test gives up.
+/// Time limit for anything that a test waits for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-/// The pause between two looks at something that announces no change.
+/// The pause between two polls.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// Waits for something, but not for ever.
+/// Waits for a future, up to the time limit.
 pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
     let waited = timeout(PATIENCE, what).await;
     waited.expect("what the test waits for did not happen")
 }
 
-/// Whether it becomes so before a test gives up: looks again and again, for what announces no change.
+/// Returns whether a condition becomes true within the time limit. Polls, for conditions that announce no change.
 pub(crate) async fn becomes(mut is_so: impl FnMut() -> bool) -> bool {
     let looking = async {
         while !is_so() {

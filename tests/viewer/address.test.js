@@ -1,4 +1,5 @@
-// What stands behind # in the page's address, the message that it leads to, and what a quiet stream leaves in the list.
+// The fragment of the page's address, the message that it leads to, and the lines that a quiet stream leaves in the
+// list.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -15,7 +16,7 @@ test("an address names nothing, a client, or one of its messages", () => {
   assert.deepEqual(readAddress(`${ID}/120-1732262452866`), { id: ID, seq: 120, time: 1732262452866 });
 });
 
-test("all else is malformed, and told without what could harm", () => {
+test("every other address is malformed, and shown made safe", () => {
   const tail = ["/", "/0", "/07", "/abc", "/-1", "/1.5", "/1-", "/1-2-3", "/-1-2", "/1/2", "/1 ", "x", "/12345678901234567"].map((it) => ID + it);
   for (const fragment of ["/abc", "x y", "x%20y", "/", "/1", ID.slice(1), ` ${ID}`, `${ID}\n`, "__proto__", ...tail]) {
     const read = readAddress(fragment);
@@ -29,14 +30,14 @@ const message = (seq, text = `line ${seq}`, system = false) => ({
   message: { id: `${seq}-1`, seq, time: 1, text, system, data: "" },
 });
 
-/** A model whose address leads to a message. */
+/** Returns a model whose address leads to a message. */
 function leadingTo(seq) {
   const model = createModel({ id: ID, began: 0, offset: 0 });
   model.link = { seq, time: 0, next: 0, isGone: false };
   return model;
 }
 
-test("a message that is not there yet is waited for, and opened when it comes", () => {
+test("a message that has not arrived yet is waited for, and then opened", () => {
   const model = leadingTo(3);
   for (const seq of [1, 2]) receive(model, message(seq), 0);
   openLink(model, 10);
@@ -48,7 +49,7 @@ test("a message that is not there yet is waited for, and opened when it comes", 
   assert.match(pausedText(model), /^paused/);
 });
 
-test("a message that is gone, or never came, is told", () => {
+test("a message that is gone, or never arrived, is reported", () => {
   const model = leadingTo(3);
   receive(model, message(7), 0);
   openLink(model, 10);
@@ -58,7 +59,7 @@ test("a message that is gone, or never came, is told", () => {
   assert.equal(pausedText(ended), "message 3 never came");
 });
 
-test("a message of before a restart is gone, whatever has its number now", () => {
+test("a message from before a restart is gone, even if another one has its number", () => {
   const came = (model, seq, time) =>
     receive(model, { message: { id: `${seq}-${time}`, seq, time, text: `line ${seq}`, system: false, data: "" } }, 0);
   const opened = (...messages) => {
@@ -75,7 +76,7 @@ test("a message of before a restart is gone, whatever has its number now", () =>
   assert.equal(opened([1, 900], [2, 901], [3, 902]), "message 3 is gone");
 });
 
-test("who reads something else meanwhile is not taken away from it", () => {
+test("a late message does not interrupt the reading of another one", () => {
   const model = leadingTo(3);
   for (const seq of [1, 2]) receive(model, message(seq), 0);
   model.anchor = { id: 0, line: 0 };
@@ -85,7 +86,7 @@ test("who reads something else meanwhile is not taken away from it", () => {
   assert.equal(model.focus, 0);
 });
 
-test("a stream that ends for idleness again and again leaves one line", () => {
+test("a stream that repeatedly ends as idle leaves one line", () => {
   const model = createModel({ id: ID, began: 0, offset: 0 });
   const texts = () => Array.from({ length: model.records.end() }, (_, at) => model.records.get(at)?.plain);
   const cycle = () => {
@@ -95,14 +96,14 @@ test("a stream that ends for idleness again and again leaves one line", () => {
   for (let at = 0; at < 5; at += 1) cycle();
   const idle = "-- ended: nothing happened for the idle timeout --";
   assert.deepEqual(texts(), ["-- Starting server communication... --", idle]);
-  // What is not of the cycle is told, and the next idle end after it too.
+  // A message that is not part of the cycle is shown, and the next idle end after it too.
   receive(model, message(0, "Server shutting down...", true), 0);
   receive(model, message(1, "work"), 0);
   cycle();
   assert.deepEqual(texts().slice(2), ["-- Server shutting down... --", "work", "-- Starting server communication... --", idle]);
 });
 
-test("a state says what is going on, and after half a minute without a server what to do", () => {
+test("a state says what happens, and after half a minute without a server what to do", () => {
   const model = createModel({ id: ID, began: 0, offset: 0 });
   const says = (connection, now = 0) => stateText(Object.assign(model, { connection }), now);
   assert.equal(says({ kind: "connecting" }), "◌ connecting");

@@ -39,6 +39,6 @@ test("times of a page's own, with fractions or before 0, are whole", () => {
   assert.equal(format.clock(1e300, 0).length, 12);
 });
 
-test("there is no count without a progress", () => {
+test("without progress there is no count", () => {
   assert.equal(format.count({ progress: undefined }), undefined);
 });

@@ -1,4 +1,4 @@
-// Every key has a button or an entry in the menu, and what keys do to the list is right without a page.
+// Every key has a button or an entry in the menu, and the effects of keys on the list are right without a page.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -11,7 +11,7 @@ const page = readFileSync(new URL("index.html", sources), "utf8");
 const main = readFileSync(new URL("main.js", sources), "utf8");
 const onPage = [...page.matchAll(/data-does="(\w+)"/g)].map((it) => it[1]);
 
-/** What the browser itself has something to press for. */
+/** Keys for which the browser itself has a control. */
 const NATIVE = {
   "the list scrolls, and a press on a message puts it in focus": ["Down", "Up", "HalfDown", "HalfUp", "PageDown", "PageUp"],
   "the field": ["Search", "Filter"],
@@ -28,7 +28,7 @@ test("every key has a button, an entry in the menu, or a part of the page that d
   }
 });
 
-test("whatever can be pressed does something", () => {
+test("everything that can be pressed has an effect", () => {
   const acts = [...main.matchAll(/^  (\w+)[:,]/gm)].map((it) => it[1]);
   for (const name of [...onPage, ...TABLE.map((it) => it.action)]) {
     const isLevel = ["ShowTrace", "ShowDebug", "ShowInfo", "ShowWarn", "ShowError"].includes(name);
@@ -39,7 +39,7 @@ test("whatever can be pressed does something", () => {
 test("an entry of the menu has the words of the key that does the same", () => {
   const entries = [...page.matchAll(/role="menuitem"[^>]*data-does="(\w+)">([^<]*)</g)].map(([, name, label]) => [name, label]);
   const does = new Map(TABLE.map((it) => [it.action, it.does]));
-  // What Open does depends on whether the list follows, and its two texts say so in another order.
+  // The effect of Open depends on whether the list follows, and its two texts describe it in another order.
   const withKey = entries.filter(([name]) => does.has(name) && name !== "Open");
   assert.ok(withKey.length > 15);
   for (const [name, label] of withKey) {
@@ -54,7 +54,7 @@ test("no key has two uses", () => {
   assert.equal(action("q"), undefined);
 });
 
-/** A model with these messages, each of a level. */
+/** Returns a model with messages of these levels. */
 function withLevels(...levels) {
   const model = createModel({ id: "", began: 0, offset: 0 });
   levels.forEach((level, at) => {
@@ -64,7 +64,7 @@ function withLevels(...levels) {
   return model;
 }
 
-test("errors are gone to in a circle, and it is told if there is none", () => {
+test("keys move between errors and wrap around, and say if there is none", () => {
   const model = withLevels("info", "error", "warn", "error");
   const focus = [1, 2, 3].map(() => {
     assert.equal(MOVES.NextError(model, 10), undefined);
@@ -76,7 +76,7 @@ test("errors are gone to in a circle, and it is told if there is none", () => {
   assert.equal(MOVES.NextError(withLevels("info"), 10), "no error");
 });
 
-test("an error is found from a focus that is filtered out, and so is a failure without a level", () => {
+test("errors and failures are found, also from a message that is filtered out", () => {
   const model = withLevels("info", "error", "info", "error", "info");
   model.focus = 2;
   model.filter = "line [1245]";
@@ -97,7 +97,7 @@ test("an error is found from a focus that is filtered out, and so is a failure w
   assert.equal(failed.focus, 1);
 });
 
-test("the level that is shown goes up and down between all and error", () => {
+test("the lowest shown level goes up and down between all and error", () => {
   const model = withLevels();
   const up = [1, 2, 3, 4, 5].map(() => (model.level = levelBy(model, 1)));
   assert.deepEqual(up, ["debug", "info", "warn", "error", "error"]);

@@ -1,4 +1,4 @@
-// The page counts operations as the pane does (vectors/operations.json), and only so many.
+// The page counts operations as the pane does (vectors/operations.json), up to a number.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -10,7 +10,7 @@ const cases = JSON.parse(readFileSync(new URL("vectors/operations.json", import.
 
 const message = (more) => ({ time: 0, text: "", system: false, ...more });
 
-/** What is known of an operation, as the vectors have it. */
+/** Returns what is known of an operation, as in the vectors. */
 function figures(state, now) {
   const all = {
     name: state.name,
@@ -43,7 +43,7 @@ for (const { name, guess, steps } of cases) {
   });
 }
 
-test("only so many are remembered, and those that ended go first", () => {
+test("the number of operations is bounded, and ended ones are forgotten first", () => {
   const operations = createOperations(true);
   const told = (operation) => message({ operation, progress: { current: 1, total: 2 } });
   for (let number = 0; number < 100; number++) {

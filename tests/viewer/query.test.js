@@ -1,4 +1,4 @@
-// A pattern is read as src/watch/pane/state/query.rs and filter.rs read it.
+// Patterns are read as in src/watch/pane/state/query.rs and filter.rs.
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -7,7 +7,7 @@ import { compile } from "../../src/server/viewer/text.js";
 
 const hits = (pattern, text) => compile(pattern).ranges(text).length;
 
-test("capitals make a pattern exact and classes do not", () => {
+test("capitals make a pattern case-sensitive and classes do not", () => {
   assert.equal(hits("error", "Error error"), 2);
   assert.equal(hits("Error", "Error error"), 1);
   assert.equal(hits("error\\S", "Errors errors"), 2);
@@ -16,7 +16,7 @@ test("capitals make a pattern exact and classes do not", () => {
   assert.equal(hits("\\\\S", "\\S \\s"), 1);
 });
 
-test("what matches nothing is no hit", () => {
+test("an empty match is no hit", () => {
   assert.deepEqual(compile("x*").ranges("axxb"), [[1, 3]]);
   assert.deepEqual(compile("^b").ranges("a\nb"), [[2, 3]]);
 });
@@ -33,7 +33,7 @@ test("a test does not depend on the one before", () => {
   ]);
 });
 
-test("a leading ! is of filters only, and an empty pattern is none", () => {
+test("a leading ! is for filters only, and an empty pattern is none", () => {
   const filter = (pattern) => compile(pattern, { negatable: true });
   assert.deepEqual([filter("app").not, filter("!app").not, compile("!app").not], [
     false, true, false,
@@ -43,7 +43,7 @@ test("a leading ! is of filters only, and an empty pattern is none", () => {
   assert.deepEqual([filter(""), filter("!"), compile("")], [undefined, undefined, undefined]);
 });
 
-test("a broken pattern says why on one line, without itself", () => {
+test("an invalid pattern says why on one line, without the pattern itself", () => {
   assert.deepEqual(compile("(a"), { error: "unterminated group" });
   assert.deepEqual(compile("a/b: (/g: \n("), { error: "unterminated group" });
   assert.deepEqual(compile("!(", { negatable: true }), { error: "unterminated group" });

@@ -1,4 +1,4 @@
-// What has come is kept up to its bounds, and what fell off is counted.
+// Received messages are kept up to the bounds, and dropped ones are counted.
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -10,7 +10,7 @@ function record(plain, more = {}) {
   return { ...said, plain, spans: [], ...more };
 }
 
-test("records have numbers from 0, and what is not there is undefined", () => {
+test("records have numbers from 0, and a missing one is undefined", () => {
   const records = createRecords();
   assert.deepEqual([records.first(), records.end(), records.get(0)], [0, 0, undefined]);
   assert.deepEqual([records.push(record("a")), records.push(record("b"))], [0, 1]);
@@ -20,7 +20,7 @@ test("records have numbers from 0, and what is not there is undefined", () => {
   }
 });
 
-test("the oldest go beyond so many records", () => {
+test("the oldest are dropped beyond the number of records", () => {
   const records = createRecords();
   const extra = 12_345;
   for (let id = 0; id < RECORDS_MAX + extra; id += 1) {
@@ -34,7 +34,7 @@ test("the oldest go beyond so many records", () => {
   }
 });
 
-test("the oldest go beyond so many bytes, and the newest stays whatever it takes", () => {
+test("the oldest are dropped beyond the bound in bytes, and the newest always stays", () => {
   const records = createRecords();
   const big = "x".repeat(4 << 20);
   for (let count = 0; count < 20; count += 1) {
@@ -47,7 +47,7 @@ test("the oldest go beyond so many bytes, and the newest stays whatever it takes
   assert.deepEqual([records.first(), records.end(), records.bytes()], [21, 22, 1]);
 });
 
-test("a record counts for its text in UTF-8, as it came or is shown, and its styles", () => {
+test("the size of a record is that of its text in UTF-8, as received and as shown, and its styles", () => {
   const bytes = (...given) => {
     const records = createRecords();
     records.push(record(...given));

@@ -1,12 +1,12 @@
-// The worker finds what is shown and what is looked for, in batches, and can be ended at any time.
+// The worker finds the shown messages and the hits, in batches, and can be ended at any time.
 
 import assert from "node:assert/strict";
 import test from "node:test";
 import { Worker } from "node:worker_threads";
 
 const MODULE = new URL("../../src/server/viewer/seek.js", import.meta.url).href;
-/** What a browser's worker has and node's has not. Node reads up to 1,000 messages of one port in a
- * row, where a browser takes them in the order in which they came to any port. */
+/** What a browser's worker has and node's lacks. Node reads up to 1,000 messages of one port in a row,
+ * while a browser takes them in the order of their arrival at any port. */
 const START = `
   const { parentPort } = require("node:worker_threads");
   globalThis.self = globalThis;
@@ -20,7 +20,7 @@ const NOTHING = { type: "set", search: "", filter: "", level: undefined, generat
 const PATIENCE = 10_000;
 
 
-/** Runs the module; `posted` returns all that it posts up to and with what is wanted. */
+/** Runs the module; `posted` returns all that it posts up to the first match, with it. */
 function start(context) {
   const worker = new Worker(START, { eval: true });
   context.after(() => worker.terminate());
@@ -49,7 +49,7 @@ function start(context) {
   return { post: (it) => worker.postMessage(it), posted, end: () => worker.terminate() };
 }
 
-/** Waits for the hits of a generation up to its end: all that was found. */
+/** Waits for the end of a generation; returns everything found. */
 async function found({ posted }, generation) {
   const isEnd = (it) => it.done && it.generation === generation;
   const all = (await posted(isEnd)).filter((it) => it.generation === generation);
@@ -57,7 +57,7 @@ async function found({ posted }, generation) {
   return { shown: ids("shown"), hits: ids("hits") };
 }
 
-/** Records by their texts, or by text and level. */
+/** Returns a message with records, given by their texts, or by text and level. */
 function push(first, ...records) {
   const plains = records.map((it) => it.plain ?? it);
   return { type: "push", first, plains, levels: records.map((it) => it.level) };
@@ -68,7 +68,7 @@ function many(count) {
   return { type: "push", first: 0, plains, levels: plains.map(() => undefined) };
 }
 
-test("what is pushed before and after is found among what is shown", async (context) => {
+test("records pushed before and after a search are found among the shown ones", async (context) => {
   const seek = start(context);
   seek.post(push(0, "apple", "berry", "apple pie"));
   seek.post({ ...NOTHING, search: "a", filter: "!pie", generation: 1 });
@@ -79,7 +79,7 @@ test("what is pushed before and after is found among what is shown", async (cont
   assert.deepEqual(await found(seek, 2), { shown: [0, 1, 2, 3, 4, 5], hits: [] });
 });
 
-test("no level counts as info, and what is no message is always shown", async (context) => {
+test("a missing level counts as info, and records that are not messages are always shown", async (context) => {
   const seek = start(context);
   const levels = ["trace", "debug", "info", "warn", "error", undefined];
   const records = levels.map((level) => ({ plain: "x", level }));
@@ -103,7 +103,7 @@ test("no level counts as info, and what is no message is always shown", async (c
   assert.deepEqual(await found(seek, 9), { shown: others, hits: others });
 });
 
-test("what fell off is not found, and numbers go on", async (context) => {
+test("dropped records are not found, and numbers continue", async (context) => {
   const seek = start(context);
   seek.post(push(0, "a", "b", "c"));
   seek.post({ type: "drop", first: 2 });
@@ -114,7 +114,7 @@ test("what fell off is not found, and numbers go on", async (context) => {
   assert.deepEqual(await found(seek, 1), { shown: [3], hits: [3] });
 });
 
-test("a worker that begins later gets all that is kept", async (context) => {
+test("a worker that starts later gets all kept records", async (context) => {
   const seek = start(context);
   seek.post({ ...NOTHING, search: "b", generation: 7 });
   assert.deepEqual(await found(seek, 7), { shown: [], hits: [] });
@@ -122,7 +122,7 @@ test("a worker that begins later gets all that is kept", async (context) => {
   assert.deepEqual(await found(seek, 7), { shown: [1_000_000, 1_000_001], hits: [1_000_001] });
 });
 
-test("what is found is said in small batches", async (context) => {
+test("results are posted in small batches", async (context) => {
   const seek = start(context);
   const count = 200_000;
   seek.post(many(count));
@@ -144,7 +144,7 @@ test("a new pattern stops the search for the one before", async (context) => {
   assert.ok(!all.some((it) => it.generation === 1 && it.done));
 });
 
-test("a pattern that takes for ever is silent, and a new worker goes on", async (context) => {
+test("a pattern that takes too long posts nothing, and a new worker continues", async (context) => {
   const slow = start(context);
   const records = push(0, "a".repeat(50) + "!", "b");
   slow.post(records);
@@ -158,7 +158,7 @@ test("a pattern that takes for ever is silent, and a new worker goes on", async 
   assert.deepEqual(await found(seek, 2), { shown: [0, 1], hits: [1] });
 });
 
-test("where hits are is told of the records that are there, and of others nothing", async (context) => {
+test("marks have the hits of existing records only", async (context) => {
   const seek = start(context);
   const marks = async (ids) => {
     seek.post({ type: "mark", ids });

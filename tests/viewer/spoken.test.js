@@ -1,4 +1,4 @@
-// What a screen reader is told: each thing once, the newest of what is about the same, and not too many at once.
+// The announcements to a screen reader: each once, only the newest about the same subject, and not too many at once.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,7 +8,7 @@ const create = () => createModel({ id: "", began: 0, offset: 0 });
 let seq = 0;
 const come = (model, message) => receive(model, { message: { seq: (seq += 1), time: 1, text: "x", system: false, data: "{}", ...message } }, 0);
 
-test("an outcome is told once, with the operation's name made safe", () => {
+test("an outcome is announced once, with the operation's name made safe", () => {
   const model = create();
   assert.equal(spoken(model), "");
   come(model, { operation: "a\u202eb", outcome: "ok" });
@@ -19,7 +19,7 @@ test("an outcome is told once, with the operation's name made safe", () => {
   assert.equal(spoken(model), "the publisher of deploy is gone");
 });
 
-test("of many things the newest are told, and of what is about the same the last alone", () => {
+test("of many announcements only the newest are made, and only the last about the same subject", () => {
   const model = create();
   for (let at = 0; at < 50; at += 1) come(model, { operation: `part ${at}`, outcome: "ok" });
   assert.equal(spoken(model), "part 47 done; part 48 done; part 49 done");
@@ -31,7 +31,7 @@ test("of many things the newest are told, and of what is about the same the last
   }
 });
 
-test("what goes on is told when it changes: the connection, and what has come while the list stands still", () => {
+test("changes are announced: of the connection, and of the number of new messages during a pause", () => {
   const model = create();
   const become = (connection) => {
     model.connection = connection;

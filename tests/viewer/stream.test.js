@@ -1,5 +1,5 @@
-// A stream is read as WHATWG HTML 9.2.6 says, however its bytes are cut, and its events mean what
-// they mean in src/client/subscribe/translate.rs.
+// A stream is read as WHATWG HTML 9.2.6 says, however its bytes are cut, and its events mean what they mean in
+// src/client/subscribe/translate.rs.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -18,7 +18,7 @@ const vectors = JSON.parse(
 );
 
 
-/** Reads chunks, each as far as it goes. */
+/** Reads chunks, each to its end. */
 function read(chunks, last) {
   const parser = createParser(last);
   const events = [];
@@ -36,7 +36,7 @@ function read(chunks, last) {
   return { events, heartbeats, lastId: parser.lastId(), retry: parser.retry() ?? null };
 }
 
-/** The standard's parser, written down sentence by sentence. */
+/** The standard's parser, sentence by sentence. */
 function byTheBook(bytes, last) {
   const text = new TextDecoder().decode(bytes).replace(/\r\n?/g, "\n");
   const events = [];
@@ -62,7 +62,7 @@ function byTheBook(bytes, last) {
   return { events, lastId, retry };
 }
 
-/** Chance that is the same each time (mulberry32). */
+/** Returns a generator of pseudo-random numbers, the same for each seed (mulberry32). */
 function chance(seed) {
   return (below) => {
     seed = (seed + 0x6d2b79f5) | 0;
@@ -118,7 +118,7 @@ test("events are parsed when they are asked for, and the last ID with them", () 
   assert.equal(parser.next(), undefined);
 });
 
-test("a heartbeat is told again once what was at hand is read", () => {
+test("a heartbeat is reported again after the available bytes were read", () => {
   const parser = createParser("");
   for (const told of ["heartbeat", "heartbeat"]) {
     parser.push(Buffer.from(":\n\n:\n\n"));
@@ -127,7 +127,7 @@ test("a heartbeat is told again once what was at hand is read", () => {
   }
 });
 
-test("a line beyond the bound is an error, and what came before it is not", () => {
+test("a line beyond the bound is an error, and the events before it are not", () => {
   const parser = createParser("");
   parser.push(Buffer.from("data: a\n\ndata: "));
   const megabyte = Buffer.alloc(1 << 20, "x");
@@ -159,12 +159,12 @@ function event(id, data, name = "debug") {
   return { id, name, data };
 }
 
-/** An event of a message; its data are a message object. */
+/** Returns an event of a message, whose data are a message object. */
 function json(id, text, more = {}) {
   return event(id, JSON.stringify({ id, message: text, ...more }));
 }
 
-/** What one message object says, beside its data. */
+/** Returns the message that is read from an object, without its data. */
 function said(members) {
   const translator = createTranslator("");
   translator.begin(false);
@@ -176,7 +176,7 @@ const SYSTEM = { system: true };
 const HELLO = "Starting server communication...";
 const BYE = "Server shutting down...";
 
-test("a message has all that its object says", () => {
+test("a message has all members of its object", () => {
   const translator = createTranslator("");
   translator.begin(false);
   const data =
@@ -201,7 +201,7 @@ test("a message has all that its object says", () => {
   assert.deepEqual(Object.keys(message.fields), ["__proto__"]);
 });
 
-test("what a newer server says besides costs no message", () => {
+test("unknown members of a newer server lose no message", () => {
   const plain = { id: "1-5", seq: 1, time: 5, text: "a", system: false };
   assert.deepEqual(said({ message: "a", colour: "red" }), plain);
   const progress = { current: 3, total: 4 };
@@ -212,7 +212,7 @@ test("what a newer server says besides costs no message", () => {
   assert.deepEqual(said({ message: "a", level: "WARN", fields: [1] }), plain);
 });
 
-test("a part that breaks its rule is left out", () => {
+test("a member that breaks its rule is left out", () => {
   const operation = (it) => said({ message: "", operation: it }).operation;
   for (const good of ["o", "\u{1f600}".repeat(128), "\u202e"]) {
     assert.equal(operation(good), good);
@@ -233,7 +233,7 @@ test("a part that breaks its rule is left out", () => {
   }
 });
 
-test("half a surrogate pair costs no message", () => {
+test("half a surrogate pair loses no message", () => {
   const text = (escaped) => {
     const translator = createTranslator("");
     return translator.read(event("", `{"message":"${escaped}","fields":{"${escaped}":1}}`)).message;
@@ -251,7 +251,7 @@ test("half a surrogate pair costs no message", () => {
   }
 });
 
-/** Reads connections, each the events of one: the texts of messages, and all else as it is. */
+/** Reads connections, each given by its events; returns the texts of messages, and everything else as it is. */
 function told(connections, last = "") {
   const translator = createTranslator(last);
   let resuming = last !== "";
@@ -275,7 +275,7 @@ test("repeats are dropped and the server's own messages are not", () => {
   assert.deepEqual(told([second], "2-11"), ["c"]);
 });
 
-test("the server's own messages have no number, but for those that count", () => {
+test("the server's own messages have no number, except those in the log", () => {
   const translator = createTranslator("");
   translator.begin(false);
   const events = [
@@ -288,7 +288,7 @@ test("the server's own messages have no number, but for those that count", () =>
   assert.deepEqual(places, [[0, 10], [1, 11], [0, 11], [0, 0]]);
 });
 
-test("in text the server's own messages are told by their place", () => {
+test("in text the server's own messages are recognised by their place", () => {
   const translator = createTranslator("");
   translator.begin(false);
   const first = [event("0-10", HELLO), event("1-8", HELLO), event("2-9", BYE), event("2-9", BYE)];
@@ -309,13 +309,13 @@ test("a restarted server's new numbers are no repeats", () => {
   assert.deepEqual(told([before, [json("1-21", "c")]]), ["a", "b", "c"]);
 });
 
-test("a fresh stream tells all it has, whatever was read before", () => {
+test("a fresh stream gives all messages, whatever was read before", () => {
   const translator = createTranslator("2-12");
   translator.begin(false);
   assert.equal(translator.read(json("1-11", "a"))?.message.text, "a");
 });
 
-test("gaps say what is gone, and the first one at joining is of older messages", () => {
+test("gaps say what is lost, and the first one after joining is of older messages", () => {
   const older = event("3-5", '{"from":1,"to":3,"missed":3}', "gap");
   const gap = (joining) => ({ gap: { from: 1, to: 3, missed: 3, joining } });
   assert.deepEqual(told([[older, older]]), [gap(true), gap(false)]);
@@ -352,7 +352,7 @@ test("an event ID is read strictly", () => {
 });
 
 
-test("delays grow within their bounds and start anew", () => {
+test("delays grow within their bounds and are reset", () => {
   const backoff = createBackoff();
   const delays = (chance) => Array.from({ length: 9 }, () => backoff.next({ chance }).delay);
   assert.deepEqual(delays(0), [250, 250, 500, 1000, 2000, 4000, 8000, 15000, 15000]);

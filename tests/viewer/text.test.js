@@ -1,4 +1,4 @@
-// The page's text is the pane's (vectors/text.json), safe whatever comes in, and made in time.
+// The page's text is the pane's (vectors/text.json), safe for any input, and made in time.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { isReadable, safe, safeLine } from "../../src/server/viewer/text.js";
 
 const cases = JSON.parse(readFileSync(new URL("vectors/text.json", import.meta.url), "utf8"));
 
-/** The spans with what they set alone, as the vectors have them. */
+/** Returns the spans with only what they set, as in the vectors. */
 const short = (spans) =>
   spans.map((span) => {
     const isSet = ([, value]) => value !== undefined && value !== false;
@@ -38,7 +38,7 @@ function chance(seed) {
   };
 }
 
-test("what comes out has nothing to hide, and spans that are in order", () => {
+test("safe text has no hidden characters, and its spans are in order", () => {
   const UNSEEN = /[\p{Cc}\p{Bidi_C}\p{DI}\p{Zl}\p{Zp}\p{Cs}]/u;
   const fragments = [
     ..."\x1b[]Pm018;:? \r\n\t\x07\x7f\0\\ab", "\x1b[", "\x1b]8;;", "\x1b\\", "38;5;", "\x1b[31m",
@@ -77,13 +77,13 @@ test("hostile lines take no longer than others of their length", () => {
   }
 });
 
-test("plain text is handed back as it is", () => {
+test("plain text is returned unchanged", () => {
   const text = "line 1\nof plain ~ text";
   assert.equal(safe(text).plain, text);
   assert.deepEqual(safe(text).spans, []);
 });
 
-test("colours can be read from a contrast of 3 on", () => {
+test("a colour is readable from a contrast of 3 on", () => {
   assert.ok(isReadable("#000000", "#ffffff"));
   assert.ok(isReadable("#949494", "#ffffff"));
   assert.ok(!isReadable("#959595", "#ffffff"));

@@ -1,11 +1,11 @@
-// Where lines end, what stands where, and what is next to the focus.
+// The ends of lines, the places of messages, and the neighbours of the focus.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createModel, pass, receive, relist, rewrap, toCancel } from "../../src/server/viewer/model.js";
 import { anchorAt, follow, keptHits, lineEnds, meant, nextHit, pause, step, topLine, wrapColumns } from "../../src/server/viewer/viewport.js";
 
-/** The lines of a text; together they are the text. */
+/** Returns the lines of a text; joined, they are the text. */
 function lines(text, columns, most) {
   const ends = lineEnds(text, columns, most);
   return ends.map((end, at) => text.slice(ends[at - 1] ?? 0, end));
@@ -30,7 +30,7 @@ test("lines end at line feeds, and are not broken without columns", () => {
   assert.deepEqual(lines("one two three\nfour", 0), ["one two three\n", "four"]);
 });
 
-test("no line is longer than it may be but by spaces, and nothing is lost", () => {
+test("only spaces make a line longer than the bound, and nothing is lost", () => {
   let seed = 1;
   const random = (below) => (seed = (seed * 48271) % 2147483647) % below;
   for (let round = 0; round < 2000; round += 1) {
@@ -48,12 +48,12 @@ test("no line is longer than it may be but by spaces, and nothing is lost", () =
   }
 });
 
-test("only as many lines are counted as wanted, and no character is cut in halves", () => {
+test("at most the wanted number of lines is counted, and no character is cut in two", () => {
   assert.deepEqual(lines("a".repeat(1000), 10, 3), ["a".repeat(10), "a".repeat(10), "a".repeat(10)]);
   for (const line of lines("\u{1f600}".repeat(9), 3)) assert.ok(line.isWellFormed());
 });
 
-/** A model with these texts. */
+/** Returns a model with these texts. */
 function withTexts(...texts) {
   const model = createModel({ id: "", began: 0, offset: 0 });
   texts.forEach((text, at) => {
@@ -63,14 +63,14 @@ function withTexts(...texts) {
   return model;
 }
 
-test("a long message takes as many lines as are shown of it, and one that says that there is more", () => {
+test("a long message takes its shown lines, and one that says that there is more", () => {
   const model = withTexts("x\n".repeat(500), "one two three");
   model.columns = 10;
   relist(model);
   assert.deepEqual([model.viewport.lines(0), model.viewport.lines(1)], [101, 2]);
 });
 
-test("hits that fell off are neither counted nor gone to", () => {
+test("hits in dropped messages are neither counted nor moved to", () => {
   const big = "x".repeat(4 << 20);
   const model = withTexts(...Array.from({ length: 20 }, () => big));
   assert.equal(model.records.first(), 4);
@@ -79,7 +79,7 @@ test("hits that fell off are neither counted nor gone to", () => {
   assert.deepEqual(keptHits(model), [5, 9]);
 });
 
-test("a pause keeps what was drawn last, whatever has come since", () => {
+test("a pause keeps what was drawn last, whatever arrives", () => {
   const model = createModel({ id: "", began: 0, offset: 0 });
   const come = (count) => {
     for (let at = 0; at < count; at += 1) {
@@ -99,7 +99,7 @@ test("a pause keeps what was drawn last, whatever has come since", () => {
   assert.deepEqual([topLine(model, 10.5), model.focus], [119.5, 129]);
 });
 
-test("what is meant is shown: the focus, the next one if a filter hides it, the last one while following", () => {
+test("keys act on the focus, on the next message if a filter hides it, or on the last while following", () => {
   const { model, show } = filtered();
   model.filter = "even";
   relist(model);
@@ -115,7 +115,7 @@ test("what is meant is shown: the focus, the next one if a filter hides it, the 
   assert.equal(model.records.get(meant(model)), undefined);
 });
 
-/** A model with five messages of two operations that run, and what stops at one of them. */
+/** Returns a model with five messages of two running operations, and a function that pauses at one of them. */
 function filtered() {
   const model = createModel({ id: "", began: 0, offset: 0 });
   for (let seq = 1; seq <= 5; seq += 1) {
@@ -126,7 +126,7 @@ function filtered() {
   return { model, show };
 }
 
-test("whoever reads whole messages goes from one to the next, and stays at the last one", () => {
+test("in whole messages, keys move to the next one and stop at the last", () => {
   const { model, show } = filtered();
   show(2);
   const seen = [1, 1, 1].map(() => {
@@ -138,7 +138,7 @@ test("whoever reads whole messages goes from one to the next, and stays at the l
   assert.equal(model.focus, undefined);
 });
 
-test("what stands at the top stays there when lines are broken elsewhere", () => {
+test("the top message stays in place when lines break elsewhere", () => {
   const words = Array.from({ length: 300 }, (_, at) => `word${at}`).join(" ");
   const model = withTexts("first", words, "a\nb\nc", ...Array.from({ length: 400 }, (_, at) => `line ${at}`));
   const atTop = () => {
@@ -177,7 +177,7 @@ test("what stands at the top stays there when lines are broken elsewhere", () =>
   assert.equal(topLine(model, 20), model.viewport.top(2) + 1);
 });
 
-test("a list that is made anew for another width has the same records and no news", () => {
+test("a list that is rebuilt for another width has the same records and no new ones", () => {
   const { model } = filtered();
   model.filter = "even";
   relist(model);

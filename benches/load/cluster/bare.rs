@@ -1,11 +1,11 @@
-//! The reference for the store's CPU: the shortest script that keeps messages for a replay and delivers them live, sent by a client
-//! that does nothing else.
+//! The reference for the store's CPU: the shortest script that keeps messages for a replay and delivers them live, sent
+//! by a client that does nothing else.
 
 use anyhow::ensure;
 
 use super::store::{Answer, Client, Store, command, spent};
 
-/// Keeps about as many messages as a node's log, for as long as a channel may be idle, and tells who listens.
+/// Keeps about as many messages as a server's log, for as long as a channel may be idle, and publishes to listeners.
 const SCRIPT: &str =
     "local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', 1024, '*', 'message', ARGV[1])
 redis.call('PEXPIRE', KEYS[1], 900000)
@@ -22,7 +22,7 @@ pub(crate) struct Bare {
 }
 
 impl Bare {
-    /// Runs a script of its own on channels of its own, which are full.
+    /// Loads the script, and fills channels for it.
     pub(crate) fn new(store: &Store, channels: usize, text: &str) -> anyhow::Result<Self> {
         let mut client = store.client()?;
         let name = client.ask(&["SCRIPT", "LOAD", SCRIPT])?.text()?;
@@ -38,7 +38,7 @@ impl Bare {
         Ok(bare)
     }
 
-    /// Sends these commands.
+    /// Creates a client that sends these commands.
     pub(crate) fn sending(
         store: &Store,
         commands: impl IntoIterator<Item = Vec<u8>>,
@@ -49,7 +49,8 @@ impl Bare {
         })
     }
 
-    /// The store's CPU of one of `messages` publishes, with `at_once` in a request, in microseconds.
+    /// Returns the CPU that the store needs for one of `messages` publishes, with `at_once` in a request, in
+    /// microseconds.
     pub(super) fn cost(
         &mut self,
         store: &Store,
@@ -88,7 +89,7 @@ impl Bare {
     }
 }
 
-/// Whether a script took what it was sent: it answers with the place that this got, or refuses with a word.
+/// Returns whether a script accepted what it was sent: the answer is the place in the stream, or begins with "ok".
 fn is_receipt(answer: &Answer) -> bool {
     match answer {
         Answer::Bytes(place) => place.first().is_some_and(u8::is_ascii_digit),

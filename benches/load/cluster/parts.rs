@@ -1,4 +1,4 @@
-//! What is measured: each part starts its store and its servers.
+//! The measurements: each part starts its store and its servers.
 
 use std::time::{Duration, Instant};
 
@@ -22,9 +22,9 @@ use crate::{
     tally::{MARK, text},
 };
 
-/// What a publish may take beside two questions to the store, and one without it.
+/// The time that a publish may take in addition to two requests to the store and a publish without one.
 const ON_THE_WAY: Duration = Duration::from_micros(60);
-/// Messages that are sent before those that are measured.
+/// Messages that are sent before the measured ones.
 const WARM_UP: u64 = 200;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,14 +36,15 @@ pub(crate) enum Part {
     /// What a publish costs the server.
     Server,
     Ndjson,
-    /// By as many publishers as keep a server busy that asks a store each time.
+    /// The fan-out of as many publishers as keep a server busy that sends each message to a store.
     Fanout,
-    /// By as few as the work of that name has. Each waits for its answer before its next message, which takes longer with a
-    /// store: fewer messages come together for a subscriber, and a delivery takes more of the server.
+    /// The fan-out of as few publishers as in the work of that name. Each waits for its answer before its next message,
+    /// which takes longer with a store: fewer messages come together for a subscriber, and a delivery costs the server
+    /// more.
     FanoutByFew,
     Latency,
     Memory,
-    /// How far servers drive the store.
+    /// How much several servers get out of the store.
     Several,
 }
 
@@ -72,7 +73,7 @@ impl Part {
         }
     }
 
-    /// Works that are measured without a store too.
+    /// Measures works that run without a store too.
     async fn rate(self, machine: &Machine, scale: Scale) -> anyhow::Result<Vec<Row>> {
         let (name, bound) = match self {
             Self::Ndjson => ("ndjson", Bound::AtLeast(0.4)),
@@ -98,7 +99,7 @@ impl Part {
             eprintln!("  {name}, CPU of a server {of} a store: {cpu:.3} µs{publish}");
             Ok(figure.value)
         };
-        // Where the store does much, it has a core of its own, as it has elsewhere; the server shares the load's.
+        // If the store does much, it has a core of its own, as in production; the server shares the load's.
         let (of_store, of_server) = match self {
             Self::Ndjson => (Cores::Its, Cores::Ours),
             _ => (Cores::Ours, Cores::Its),
@@ -160,7 +161,7 @@ async fn batches(machine: &Machine, scale: Scale) -> anyhow::Result<Vec<Row>> {
         name: "store CPU, batches of 500, watched",
         unit: "µs",
         ours,
-        // One at a time would be dearer; this is the bare script at its best but for batches.
+        // One at a time would cost more; this is the bare script at its best, except for batches.
         reference: client.cost(&store, scale.of(100_000), float(PUBLISHERS as u64))?,
         bound: Bound::AtMost(0.35),
     }])
@@ -190,7 +191,7 @@ async fn server(machine: &Machine, scale: Scale) -> anyhow::Result<Vec<Row>> {
     }])
 }
 
-/// A publisher, a request, and a subscriber, perhaps at another server.
+/// A publisher, a request, and a subscriber, which may be at another server.
 struct Way {
     publisher: Connection,
     request: Vec<u8>,
@@ -211,7 +212,7 @@ impl Way {
         })
     }
 
-    /// From before the request is written until the subscriber has read the message.
+    /// Measures the time from before the request is written until the subscriber has read the message.
     async fn once(&mut self) -> anyhow::Result<()> {
         let begun = Instant::now();
         let stream = &mut self.stream;
@@ -232,13 +233,13 @@ impl Way {
     }
 }
 
-/// The time that `permille` of a thousand do not exceed, in microseconds.
+/// Returns the time that `permille` of a thousand do not exceed, in microseconds.
 fn percentile(times: &mut [Duration], permille: usize) -> f64 {
     times.sort_unstable();
     times[times.len() * permille / 1000].as_secs_f64() * 1e6
 }
 
-/// One message at a time: by the store, without it, and a question to it, by turns.
+/// Measures one message at a time, with a store and without, and a request to the store, in turns.
 async fn latency(machine: &Machine, scale: Scale) -> anyhow::Result<Vec<Row>> {
     let store = Store::start(machine, Cores::Both)?;
     let from = node(machine, Cores::Both, Some(&store))?;
@@ -280,7 +281,8 @@ async fn latency(machine: &Machine, scale: Scale) -> anyhow::Result<Vec<Row>> {
         .into())
 }
 
-/// An idle channel with a reader: in the store, and in the server beside one without a store.
+/// Measures the memory of an idle channel with a reader: in the store, and in the server compared with one without a
+/// store.
 async fn memory(machine: &Machine, scale: Scale) -> anyhow::Result<Vec<Row>> {
     let count = scale.of(10_000);
     let store = Store::start(machine, Cores::Ours)?;

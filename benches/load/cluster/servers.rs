@@ -1,11 +1,11 @@
-//! Servers with a store, and those that they are compared with.
+//! Servers with a store, and the servers that they are compared with.
 
 use std::process::Command;
 
 use super::store::Store;
 use crate::process::{self, Cores, Machine, Server};
 
-/// A server with this store, or without one.
+/// Starts a server with this store, or without one.
 pub(super) fn node(
     machine: &Machine,
     cores: Cores,
@@ -18,15 +18,15 @@ pub(super) fn node(
     })
 }
 
-/// A server that leaves all requests to the HTTP library, as one with a store does.
+/// Starts a server that leaves all requests to the HTTP library, as one with a store does.
 pub(super) fn plain(machine: &Machine) -> anyhow::Result<Server> {
     start(machine, Cores::Its, |command| {
         command.env("CODECHAT_PLAIN_STREAMS", "true");
     })
 }
 
-/// A server that leaves requests to the HTTP library, as one with a store does, and writes streams as that does: pages of
-/// another origin are let in, which the fast path does not look at.
+/// Starts a server that leaves requests to the HTTP library and writes streams as one with a store does: it accepts
+/// pages of another origin, which the fast path does not handle.
 pub(super) fn beside_store(machine: &Machine) -> anyhow::Result<Server> {
     start(machine, Cores::Its, |command| {
         command.args(["--cors-origin", "https://example.org"]);

@@ -1,8 +1,8 @@
-//! How far three servers drive one store, beside a client that does nothing but send it what servers send.
+//! How much three servers get out of one store, compared with a client that only sends it what servers send.
 //!
-//! Where lines come in batches, the store is what bounds the rate, so that rates are compared. Single messages take more of
-//! a server than of the store: three servers that share one core with the load are busy before it is, so that what a message
-//! costs the store is compared. Its inverse is what the store takes from as many servers as it needs to be busy.
+//! If lines come in batches, the store limits the rate, so the rates are compared. Single messages cost a server more
+//! than the store: three servers that share one core with the load are busy before the store is, so the store's cost of
+//! a message is compared. Its inverse is the rate that the store reaches with as many servers as it needs to be busy.
 
 use anyhow::{Context, ensure};
 use tokio::time::Instant;
@@ -23,24 +23,25 @@ use crate::{
 };
 
 const SERVERS: usize = 3;
-/// How often they take turns.
+/// The number of turns.
 const TURNS: u64 = 5;
-/// A deadline that does not come, in milliseconds.
+/// A deadline that is never reached, in milliseconds.
 const NEVER: &str = "99999999999999";
-/// Of the arguments of the script that takes many messages, behind its keys: how many of them there are, and the first.
+/// Of the arguments after the keys of the script that accepts many messages: the place of their number, and of the
+/// first one.
 const COUNT: usize = 8;
 const FIRST: usize = 9;
 
-/// A node's publish, part by part, as the store was sent it.
+/// A server's publish, part by part, as it was sent to the store.
 struct Publish {
     parts: Vec<String>,
-    /// The place of the first argument.
+    /// The index of the first argument.
     arguments: usize,
     id: String,
 }
 
 impl Publish {
-    /// Publishes to a channel, and has the store tell how it was asked.
+    /// Publishes to a channel, and reads from the store's monitor what the server sent.
     async fn of(store: &Store, node: &Server, id: &str, kind: &str) -> anyhow::Result<Self> {
         let mut monitor = store.client()?;
         monitor.ask(&["MONITOR"])?;
@@ -71,7 +72,7 @@ impl Publish {
         }
     }
 
-    /// The same to another channel, and with as many messages as a batch has, if it takes many.
+    /// Returns the same command for another channel, and with the messages of a batch if it takes many.
     fn to(&self, id: &str, is_batch: bool) -> Vec<u8> {
         let bucket = |id: &str| format!("{{{}}}", &id[..2]);
         let (old, new) = (bucket(&self.id), bucket(id));
@@ -116,7 +117,7 @@ impl Several {
         Ok(several)
     }
 
-    /// A client that sends what the servers do, to all their channels.
+    /// Creates a client that sends what the servers send, to all their channels.
     async fn bare(&self, kind: &str, is_batch: bool) -> anyhow::Result<Bare> {
         let ids: Vec<_> = self.channels.iter().flat_map(Readers::ids).collect();
         let publish = Publish::of(&self.store, &self.nodes[0], ids[0], kind).await?;

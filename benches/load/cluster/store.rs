@@ -1,4 +1,4 @@
-//! A redis-server of a run's own, a client as bare as can be, and what the server says it took.
+//! A redis-server for one run, a minimal client, and the server's report of its resources.
 
 use std::{
     env, fs,
@@ -17,33 +17,33 @@ use crate::{
     table::float,
 };
 
-/// How long it may take to start.
+/// Time limit for its start.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// The pause between two tries to reach it.
+/// The pause between two attempts to reach it.
 const LOOK: Duration = Duration::from_millis(5);
-/// Commands that are sent in one write if only their number matters.
+/// Commands per write, if only their number matters.
 const AT_ONCE: usize = 500;
 
-/// The server. It keeps nothing on disk, and is gone with its handle.
+/// The server. It keeps nothing on disk, and ends with its handle.
 pub(crate) struct Store {
     process: Child,
     folder: PathBuf,
 }
 
-/// What a store has taken since it started.
+/// The resources that a store has used since its start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spent {
     pub(crate) cpu: Duration,
-    /// How often it read from a connection.
+    /// The number of reads from connections.
     pub(crate) reads: u64,
 }
 
-/// The CPU of one of `count`, in microseconds.
+/// Returns the CPU time of one of `count`, in microseconds.
 pub(super) fn each_took(cpu: Duration, count: u64) -> f64 {
     cpu.as_secs_f64() * 1e6 / float(count)
 }
 
-/// The store's CPU for each of `messages` between two moments, in microseconds, and how many messages it read at a time.
+/// Returns the store's CPU time for each of `messages` between two moments, in microseconds, and the messages per read.
 pub(super) fn spent(before: Spent, after: Spent, messages: u64) -> (f64, f64) {
     let reads = (after.reads - before.reads).max(1);
     let took = each_took(after.cpu.saturating_sub(before.cpu), messages);
@@ -52,7 +52,7 @@ pub(super) fn spent(before: Spent, after: Spent, messages: u64) -> (f64, f64) {
 
 impl Store {
     pub(crate) fn start(machine: &Machine, cores: Cores) -> anyhow::Result<Self> {
-        // The path of a socket must not be long, so it is not below the folder of the build.
+        // The path of a socket must not be long, so it is not below the build folder.
         let name = format!("codechat-load-{}", uuid::Uuid::new_v4().simple());
         let folder = env::temp_dir().join(name);
         fs::create_dir(&folder)?;
@@ -79,7 +79,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Its address, as `--store` takes it.
+    /// Returns its address, as `--store` takes it.
     pub(crate) fn url(&self) -> String {
         format!("redis+unix://{}", self.folder.join("socket").display())
     }
@@ -95,7 +95,7 @@ impl Store {
         pong.is_ok_and(|it| it == Answer::Bytes(b"PONG".into()))
     }
 
-    /// What it has taken up to now.
+    /// Returns the resources used so far.
     pub(crate) fn spent(&self) -> anyhow::Result<Spent> {
         let info = self.client()?.ask(&["INFO", "everything"])?.text()?;
         let field = |name: &str| {
@@ -110,7 +110,8 @@ impl Store {
         })
     }
 
-    /// The bytes of all keys that belong to one channel. Of others, as the lists of a bucket's channels, each has a share.
+    /// Returns the bytes of all keys that belong to one channel, and of its share of common keys, such as the lists of
+    /// a bucket's channels.
     pub(crate) fn memory(&self) -> anyhow::Result<u64> {
         let mut client = self.client()?;
         let Answer::Many(keys) = client.ask(&["KEYS", "codechat:{*-*"])? else {
@@ -141,7 +142,7 @@ impl Drop for Store {
 /// A connection that sends and waits, in this thread.
 pub(crate) struct Client(BufReader<UnixStream>);
 
-/// What a command is answered with. Errors are errors.
+/// The answer to a command. Errors are errors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Nothing,
@@ -161,7 +162,7 @@ impl Answer {
     fn number(self) -> anyhow::Result<u64> {
         match self {
             Self::Number(number) => Ok(number),
-            // The key has expired meanwhile.
+            // The key has expired in the meantime.
             Self::Nothing => Ok(0),
             other => bail!("no number but {other:?}"),
         }
@@ -202,7 +203,7 @@ impl Client {
     }
 }
 
-/// A command as it is sent.
+/// Returns a command as it is sent.
 pub(crate) fn command(parts: &[&str]) -> Vec<u8> {
     let strings = parts.iter().map(|it| format!("${}\r\n{it}\r\n", it.len()));
     let strings: Vec<_> = strings.collect();

@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_an_end_is_sent_after_a_while_and_its_end_is_no_message() {
+    fn an_unfinished_line_is_sent_after_a_while_and_its_end_is_no_message() {
         let (mut lines, now) = lines();
         assert_eq!(texts(lines.push(b"Password: ", now)), [""; 0]);
         let due = lines.due(now).unwrap();
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_grows_is_sent_as_far_as_it_has_come() {
+    fn a_growing_line_is_sent_up_to_its_current_end() {
         let (mut lines, start) = lines();
         let mut sent = Vec::new();
         for tenth in 0..10 {
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_line_behind_one_that_was_sent_without_its_end_is_a_message() {
+    fn an_empty_line_after_an_unfinished_one_is_a_message() {
         for end in ["\n\n", "\r\n\r\n"] {
             let (mut lines, now) = lines();
             lines.push(b"Name: ", now);
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_overwrites_itself_is_thinned_to_one_a_second_and_its_last_version_is_sent() {
+    fn an_overwritten_line_is_thinned_to_one_a_second_and_its_last_version_is_sent() {
         let (mut lines, start) = lines();
         let mut sent = Vec::new();
         for percent in 0..=100_u32 {
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_that_come_behind_their_return_are_one_a_second_too() {
+    fn versions_that_follow_their_return_are_one_a_second_too() {
         let (mut lines, start) = lines();
         let mut sent = Vec::new();
         for step in 0..=8_u32 {
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_return_before_the_text_does_as_well_as_one_behind_it() {
+    fn a_return_may_come_before_or_after_the_text() {
         let (mut lines, now) = lines();
         assert_eq!(texts(lines.push(b"\r1 of 3", now)), [""; 0]);
         assert_eq!(texts(lines.push(b"\r2 of 3", now)), ["1 of 3"]);

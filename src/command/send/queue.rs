@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_waits_is_bounded_in_bytes_and_not_in_reads() {
+    async fn the_queue_is_bounded_in_bytes_and_not_in_reads() {
         let (sender, mut receiver) = queue();
         let mut small = 0;
         while let Some(room) = room_now(&sender) {

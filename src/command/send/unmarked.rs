@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_is_taken_off_however_it_is_cut() {
+    fn a_mark_is_removed_however_it_is_cut() {
         let utf16 = |mark: char, bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
             let text = format!("{mark}a\u{fc}\u{1f600}\n");
             text.encode_utf16().flat_map(bytes).collect()
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_begins_no_mark_goes_through_at_once() {
+    fn bytes_that_begin_no_mark_pass_at_once() {
         let mut unmarked = Unmarked::new();
         assert!(matches!(unmarked.push(b"a"), Cow::Borrowed(b"a")));
         let mut unmarked = Unmarked::new();

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_common_clients_send_is_plain() {
+    fn requests_of_common_clients_are_plain() {
         let id: ClientId = ID.parse().unwrap();
         let publish = format!("POST /api/v1/sse/debug/{ID}");
         let curl = [
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_ends_where_it_says() {
+    fn a_request_ends_after_its_stated_length() {
         let path = format!("POST /api/v1/sse/debug/{ID}");
         let two = request(&path, &["Content-Length: 5"], "helloPOST");
         let plain = parse(two.as_bytes()).unwrap();
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_else_is_in_a_request_makes_it_hypers() {
+    fn a_request_with_anything_else_is_left_to_hyper() {
         let path = format!("POST /api/v1/sse/debug/{ID}");
         let length = "Content-Length: 5";
         for headers in [

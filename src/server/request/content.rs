@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_charset_is_found_wherever_it_may_stand() {
+    fn a_charset_is_found_in_every_valid_position() {
         for (value, name) in [
             ("text/plain", "UTF-8"),
             ("text/plain;charset=utf8", "UTF-8"),
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_of_lines_of_json_is_known_and_is_utf_8() {
+    fn every_name_of_ndjson_is_known_and_is_utf_8() {
         let lines = Some((BodyKind::Ndjson, "UTF-8"));
         for name in ["x-ndjson", "ndjson", "jsonl", "json-lines", "X-JsonLines"] {
             assert_eq!(content(&format!("application/{name}")), lines);

@@ -87,7 +87,7 @@ fn read_back(safe: &str) -> String {
 }
 
 #[test]
-fn what_needs_no_change_is_borrowed() {
+fn text_that_needs_no_change_is_borrowed() {
     for text in [
         "",
         "plain ~ text",
@@ -103,7 +103,7 @@ fn what_needs_no_change_is_borrowed() {
 }
 
 #[test]
-fn everything_but_sgr_is_shown() {
+fn every_control_character_but_sgr_is_made_visible() {
     for (hostile, safe) in [
         ("\x1b[2J\x1b[H", "␛[2J␛[H"),
         ("\x1b]0;title\x07", "␛]0;title␇"),
@@ -143,7 +143,7 @@ fn everything_but_sgr_is_shown() {
 }
 
 #[test]
-fn what_unicode_calls_invisible_is_known_as_such() {
+fn characters_that_unicode_calls_invisible_are_known() {
     let unseen = Regex::new(r"[[\p{Bidi_C}\p{DI}\p{Zl}\p{Zp}]]").unwrap();
     let more = ['\u{fff9}'..='\u{fffb}', '\u{13430}'..='\u{1343f}'];
     for c in '\0'..=char::MAX {
@@ -187,7 +187,7 @@ fn tabs_go_to_the_next_stop_in_columns() {
 }
 
 #[test]
-fn what_shows_nothing_in_a_line_is_dropped() {
+fn sequences_without_effect_in_a_line_are_dropped() {
     for (line, shown) in [
         ("\x1b[2Kweb-1 | started\x1b[K", "web-1 | started"),
         ("\x1b[0Ka\x1b[1K", "a"),
@@ -205,7 +205,7 @@ fn what_shows_nothing_in_a_line_is_dropped() {
 }
 
 #[test]
-fn colour_goes_on_in_the_next_line() {
+fn colour_continues_in_the_next_line() {
     let lines = |text, colour| safe_lines(text, colour).collect::<Vec<_>>();
     assert_eq!(
         lines("\x1b[31mone\r\n\r\ntwo\x1b[39m\nthree\n", Keep),
@@ -278,7 +278,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn a_terminal_sees_text_and_sgr_only(text in prop_oneof![hostile(), any::<String>()]) {
+    fn a_terminal_gets_only_text_and_sgr(text in prop_oneof![hostile(), any::<String>()]) {
         for colour in [Keep, Strip] {
             for line in safe_lines(&text, colour).chain([safe_line(&text, colour)]) {
                 let (seen, styled) = shown(&line);
@@ -298,7 +298,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_is_lost_but_what_shows_nothing(text in hostile()) {
+    fn only_sequences_without_effect_are_lost(text in hostile()) {
         let line = text.replace('\t', "");
         let line = line.trim_end_matches('\r');
         let text = UNSEEN_SEQUENCE.replace_all(line, "");

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pointer_leads_through_objects_and_arrays() {
+    fn a_pointer_goes_through_objects_and_arrays() {
         let document =
             r#"{"a": [{"b/c": "x\ty", "d": { "n": 12345678901234567890.10, "a": 1 }}], "~": null}"#;
         let find = |text: &str| text.parse::<Pointer>().unwrap().find(document);

@@ -27,7 +27,7 @@ fn read(name: &str, data: &str) -> Message {
 }
 
 #[test]
-fn the_text_is_the_first_member_that_is_one() {
+fn the_text_is_the_first_member_that_has_one() {
     for (data, text) in [
         ("hello", "hello"),
         ("[1, 2]", "[1, 2]"),
@@ -88,7 +88,7 @@ fn the_level_is_a_word_or_a_number_or_that_of_an_error() {
 }
 
 #[test]
-fn progress_is_told_by_an_object_a_count_or_a_percentage_but_not_by_a_number_alone() {
+fn progress_is_an_object_a_count_or_a_percentage_but_not_a_number_alone() {
     let progress = |data: &str| {
         let progress = read("message", data).progress?;
         let unit = progress.unit().unwrap_or_default().to_owned();
@@ -121,7 +121,7 @@ fn operation_outcome_time_and_logger_are_read() {
 }
 
 #[test]
-fn a_pointer_goes_first_and_without_guesses_nothing_else_counts() {
+fn a_pointer_has_priority_and_without_guesses_nothing_else_counts() {
     let data = r#"{"message":"m","level":"error","choices":[{"delta":{"content":"hi"}}]}"#;
     let message_at = vec![
         "/none".parse().unwrap(),
@@ -150,7 +150,7 @@ fn a_pointer_goes_first_and_without_guesses_nothing_else_counts() {
 }
 
 #[test]
-fn a_pointer_that_hits_nothing_is_told_once() {
+fn a_pointer_without_a_match_is_reported_once() {
     let mapping = Mapping {
         message_at: vec!["/a/b".parse().unwrap()],
         ..Mapping::default()
@@ -169,7 +169,7 @@ fn a_pointer_that_hits_nothing_is_told_once() {
 }
 
 #[test]
-fn events_of_other_names_are_signs_of_life() {
+fn events_with_other_names_count_as_heartbeats() {
     let mapping = Mapping {
         events: vec!["tick".into()],
         ..Mapping::default()

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_tells_its_unit_by_its_size() {
+    fn a_times_unit_is_inferred_from_its_size() {
         for (json, millis) in [
             ("1732262400.123", Some(1_732_262_400_123)),
             ("1732262400123", Some(1_732_262_400_123)),

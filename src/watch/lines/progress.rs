@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_do_has_no_gauge_and_no_percentage() {
+    fn a_total_of_0_has_no_gauge_and_no_percentage() {
         let mut operations = Operations::new(true);
         let nothing = Message {
             progress: Some(Progress::new(0.0, Some(0.0), None).unwrap()),
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn it_tells_how_far_how_fast_and_how_long() {
+    fn a_line_has_progress_rate_and_remaining_time() {
         let mut operations = refreshing();
         let now = Duration::from_secs(4);
         assert_eq!(
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn it_fits_whatever_the_width() {
+    fn a_line_fits_any_width() {
         let mut operations = refreshing();
         let wide = "名前の長い操作\u{202e}".repeat(8);
         operations.update(&message(Some(&wide), 1.0), None, Duration::ZERO);

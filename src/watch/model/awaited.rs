@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn one_inside_it_that_fails_is_a_failure_in_the_end() {
+    fn a_failed_operation_inside_it_is_a_failure_at_the_end() {
         let messages = [
             say("request", "Started request"),
             end("import", Outcome::Cancelled),
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_alone_and_an_outcome_without_one_hold_nothing_back() {
+    fn a_name_alone_and_an_outcome_without_one_delay_nothing() {
         let messages = [say("deploy", "copying"), end("import", Outcome::Ok)];
         assert_eq!(verdicts(messages), [None, Some(Verdict::Done)]);
         let nameless = Message::text("").outcome(Outcome::Ok);
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn any_outcome_ends_another_servers_stream() {
+    fn any_outcome_ends_a_foreign_stream() {
         let mut awaited = Awaited {
             is_any: true,
             ..Awaited::default()

@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_level_is_known_in_any_case_and_when_it_is_mistyped() {
+    fn a_level_is_read_in_any_case_and_a_mistyped_one_is_an_error() {
         for text in ["error", "Error", "ERROR"] {
             let level = text.parse::<Matcher>().unwrap();
             assert!(matches!(level, Matcher::Level(Level::Error)), "{text}");

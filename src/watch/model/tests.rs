@@ -21,7 +21,7 @@ fn text(text: &str) -> Update {
 }
 
 #[test]
-fn a_watch_ends_at_its_count_which_the_servers_own_messages_do_not_reach() {
+fn a_watch_ends_at_its_count_without_the_servers_own_messages() {
     let mut model = Model::new(Goals {
         count: Some(2),
         ..Goals::default()
@@ -56,7 +56,7 @@ fn an_outcome_decides_how_a_watch_until_done_ends() {
 }
 
 #[test]
-fn an_operation_whose_publisher_is_gone_has_failed() {
+fn an_operation_whose_publisher_is_lost_has_failed() {
     let lost = |operation: Option<&str>| {
         message(Message {
             operation: operation.map(|it| it.parse().unwrap()),
@@ -101,7 +101,7 @@ fn failing_on_a_level_means_that_level_or_worse() {
 }
 
 #[test]
-fn with_a_command_failure_is_remembered_and_ends_nothing_unless_it_is_to_stop() {
+fn with_a_command_a_failure_ends_nothing_until_the_end_unless_requested() {
     let model = |stop_on: Option<&str>| {
         Model::new(Goals {
             fail_on: Some("warn".parse().unwrap()),
@@ -127,7 +127,7 @@ fn with_a_command_failure_is_remembered_and_ends_nothing_unless_it_is_to_stop() 
 }
 
 #[test]
-fn a_pattern_is_looked_for_in_what_is_seen_line_by_line() {
+fn a_pattern_is_searched_for_in_the_shown_text_line_by_line() {
     for (wanted, said) in [
         (
             "error: disk full",
@@ -151,7 +151,7 @@ fn a_pattern_is_looked_for_in_what_is_seen_line_by_line() {
 }
 
 #[test]
-fn the_servers_own_words_are_no_failure_but_its_errors_are() {
+fn the_servers_own_messages_are_no_failure_but_its_errors_are() {
     let fails = |fail_on: &str, message| {
         let fail_on = Some(fail_on.parse().unwrap());
         Model::new(Goals {
@@ -170,7 +170,7 @@ fn the_servers_own_words_are_no_failure_but_its_errors_are() {
 }
 
 #[test]
-fn failure_goes_before_the_count() {
+fn a_failure_has_priority_over_the_count() {
     let goals = Goals {
         count: Some(1),
         fail_on: Some("bad".parse().unwrap()),
@@ -182,7 +182,7 @@ fn failure_goes_before_the_count() {
 }
 
 #[test]
-fn it_is_quiet_since_the_last_message_or_the_connection_and_never_without_one() {
+fn quiet_time_counts_from_the_last_message_or_the_connection() {
     let seconds = Duration::from_secs;
     let format = Format::Json;
     let mut model = Model::default();
@@ -217,7 +217,7 @@ fn it_is_quiet_since_the_last_message_or_the_connection_and_never_without_one() 
 }
 
 #[test]
-fn an_outcome_that_comes_no_more_is_a_failure() {
+fn an_outcome_that_can_no_longer_come_is_a_failure() {
     for end in [
         Update::End(End::Idle),
         Update::End(End::Stopped),
@@ -241,7 +241,7 @@ fn an_outcome_that_comes_no_more_is_a_failure() {
 }
 
 #[test]
-fn losses_are_counted_and_an_idle_end_can_be_outlived() {
+fn losses_are_counted_and_a_watch_can_continue_after_an_idle_end() {
     let mut model = Model::new(Goals {
         stay: true,
         ..Goals::default()

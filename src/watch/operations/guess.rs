@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plain_count_is_a_progress() {
+    fn a_plain_count_is_progress() {
         for (text, current, total) in [
             ("Processed file 3 of 120", 3.0, 120.0),
             ("12/40", 12.0, 40.0),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_percentage_is_one_of_100() {
+    fn a_percentage_is_progress_towards_100() {
         for (text, current) in [
             ("30 %", 30.0),
             ("[ 45%] Building CXX object", 45.0),
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_plain_is_left_alone() {
+    fn ambiguous_text_is_no_progress() {
         for text in [
             "",
             "hello",
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_words_around_numbers_that_rise_are_a_progress_from_the_third_on() {
+    fn rising_numbers_in_the_same_words_are_progress_from_the_third_on() {
         for texts in [
             ["file 1 of 9", "file 2 of 9", "file 3 of 9"],
             [
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_that_take_turns_are_told_apart() {
+    fn alternating_counts_are_distinguished() {
         let texts = [
             "file 1 of 9",
             "part 1/2",

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_at_the_beginning_is_no_rate() {
+    fn a_burst_at_the_beginning_has_no_rate() {
         let log = (0..500).map(|it| (f64::from(it) / 1e6, f64::from(it)));
         let mut rate = rate(log);
         assert_eq!(after(&rate, 0.1), None);
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_after_a_silence_is_the_silences_rate() {
+    fn a_burst_after_a_silence_counts_over_the_silence() {
         let steady = (0..10).map(|it| (f64::from(it), f64::from(it)));
         let flushed = (0..=20).map(|it| (29.0 + f64::from(it) / 1e3, f64::from(9 + it)));
         let rate = rate(steady.chain(flushed));
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn it_stands_between_steps_and_sinks_when_none_comes() {
+    fn the_rate_is_constant_between_steps_and_falls_if_none_comes() {
         let rate = rate((0..5).map(|it| (f64::from(it), f64::from(it) * 3.0)));
         assert_eq!(after(&rate, 4.0), Some(3.0));
         assert_eq!(after(&rate, 4.9), Some(3.0));
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_long_ago_counts_no_more_where_there_is_newer() {
+    fn old_steps_do_not_count_if_there_are_newer_ones() {
         let slow = (0..20).map(|it| (f64::from(it), f64::from(it)));
         let fast = (0..400).map(|it| (20.0 + f64::from(it) / 10.0, 20.0 + f64::from(it)));
         let rate = rate(slow.chain(fast));

@@ -69,7 +69,7 @@ fn progress_gives_a_fraction_a_rate_and_a_time_to_go() {
 }
 
 #[test]
-fn what_arrives_all_at_once_is_told_by_the_times_at_which_it_was_published() {
+fn messages_that_arrive_at_once_are_timed_by_their_publication() {
     const FIRST: UnixMillis = 1_732_262_400_000;
     let mut operations = Operations::new(true);
     for step in 0..=10 {
@@ -104,7 +104,7 @@ fn an_outcome_ends_an_operation_and_a_message_after_it_begins_another() {
 }
 
 #[test]
-fn a_lost_publisher_ends_its_operation_until_it_speaks_again() {
+fn a_lost_publisher_ends_its_operation_until_its_next_message() {
     let mut operations = Operations::new(true);
     operations.update(&progress("a", 1.0, 2.0), None, seconds(0.0));
     operations.update(&progress("b", 1.0, 2.0), None, seconds(0.0));
@@ -121,7 +121,7 @@ fn a_lost_publisher_ends_its_operation_until_it_speaks_again() {
 }
 
 #[test]
-fn what_has_no_name_is_an_operation_if_it_has_progress_or_an_outcome() {
+fn messages_without_a_name_are_an_operation_if_they_have_progress_or_an_outcome() {
     let mut operations = Operations::new(true);
     operations.update(&Message::text("hello"), None, seconds(0.0));
     assert_eq!(operations.all().count(), 0);
@@ -144,7 +144,7 @@ fn what_has_no_name_is_an_operation_if_it_has_progress_or_an_outcome() {
 }
 
 #[test]
-fn guesses_follow_one_count_and_never_what_a_publisher_tells() {
+fn guesses_follow_one_count_and_never_override_the_publisher() {
     let files = ["file 1 of 120", "file 2 of 120", "file 3 of 120"];
     let parts = ["part 1/5", "part 2/5", "part 3/5"];
     assert_eq!(guessed(&files), Some((3.0, Some(120.0))));
@@ -180,7 +180,7 @@ fn guesses_follow_one_count_and_never_what_a_publisher_tells() {
 }
 
 #[test]
-fn only_so_many_are_remembered_and_those_that_ended_go_first() {
+fn ended_operations_are_forgotten_first_beyond_the_bound() {
     let mut operations = Operations::new(true);
     for number in 0..OPERATIONS_MAX {
         operations.update(&progress(&number.to_string(), 1.0, 2.0), None, seconds(0.0));

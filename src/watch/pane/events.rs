@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_told_apart_by_ctrl_and_not_by_what_only_terminals_add() {
+    fn keys_differ_by_ctrl_but_not_by_shift_and_alt_is_ignored() {
         let press = |code, modifiers| message(Event::Key(KeyEvent::new(code, modifiers)));
         for (event, key) in [
             (

@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn no_key_asks_for_two_things() {
+    fn no_key_has_two_actions() {
         let mut seen: Vec<Key> = Vec::new();
         for (keys, action) in bindings() {
             for key in *keys {
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_named_as_they_are_known() {
+    fn keys_have_their_usual_names() {
         assert_eq!(TABLE[0].label(), "j ↓ · k ↑");
         assert_eq!(name(Action::Suspend), "^z");
         assert_eq!(name(Action::Space), "Space");

@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_alone_happen_when_the_server_took_them() {
+    fn lines_of_json_format_have_the_times_of_the_server() {
         let mut reader = LineReader::default();
         for (line, millis) in [
             (
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_record_is_told_from_one() {
+    fn an_invalid_record_is_recognised() {
         for line in [
             "",
             "hello",

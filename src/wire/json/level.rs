@@ -59,7 +59,7 @@ mod tests {
     use crate::wire::json::parse_message;
 
     #[test]
-    fn what_is_known_is_the_level_and_what_is_not_is_kept() {
+    fn a_known_level_is_used_and_an_unknown_one_is_kept() {
         for (json, fields, level, kept) in [
             (r#""WARN""#, None, Some(Level::Warn), None),
             ("30", None, Some(Level::Info), None),

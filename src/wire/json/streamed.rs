@@ -108,7 +108,7 @@ mod tests {
     use crate::{message::Level, wire::json::stamped_object};
 
     #[test]
-    fn what_a_newer_server_says_besides_costs_no_message() {
+    fn unknown_members_of_a_newer_server_lose_no_message() {
         let message = |json: &str| parse_event(json).unwrap();
         let newer =
             r#"{"message":"a","progress":{"current":3,"total":4,"rate":1.5},"colour":"red"}"#;
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_text_that_stands_for_itself_goes_the_short_way() {
+    fn only_a_text_without_escapes_is_read_directly() {
         let stamped = |message: &Message| {
             String::from_utf8(stamped_object("17-1732262400123", Some(1), message)).unwrap()
         };

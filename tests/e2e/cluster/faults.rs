@@ -1,4 +1,4 @@
-//! What becomes of streams and publishers when the store fails.
+//! Effects of a failing store on streams and publishers.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub(super) async fn unknown_gap(stream: &mut Stream) {
 }
 
 #[tokio::test]
-async fn a_feed_that_breaks_and_scripts_that_are_forgotten_cost_nothing() {
+async fn nothing_is_lost_if_the_feed_breaks_or_the_store_forgets_its_scripts() {
     let Some(cluster) = Cluster::start(2, &STORE).await else {
         return;
     };
@@ -45,7 +45,7 @@ async fn a_feed_that_breaks_and_scripts_that_are_forgotten_cost_nothing() {
 }
 
 #[tokio::test]
-async fn what_a_flushed_store_lost_is_told_and_the_client_goes_on() {
+async fn losses_of_a_flushed_store_are_reported_and_the_client_continues() {
     let Some(cluster) = Cluster::start(2, &STORE).await else {
         return;
     };
@@ -61,7 +61,7 @@ async fn what_a_flushed_store_lost_is_told_and_the_client_goes_on() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_restarted_empty_is_told_and_all_goes_on() {
+async fn an_empty_restart_of_the_store_is_reported_and_streams_continue() {
     let Some(mut cluster) = Cluster::start(2, &STORE).await else {
         return;
     };
@@ -113,12 +113,12 @@ async fn while_the_store_is_silent_publishing_is_refused_and_streams_stay_open()
     assert_eq!(
         texts(&mut stream, 1, 2).await,
         ["1", "2"],
-        "what was refused was never taken"
+        "the refused line was not accepted"
     );
 }
 
 #[tokio::test]
-async fn a_server_that_is_cut_off_for_long_closes_its_streams_so_that_others_are_found() {
+async fn a_server_cut_off_from_its_store_closes_its_streams() {
     let Some(mut cluster) = Cluster::start(1, &["--store-patience", "1s"]).await else {
         return;
     };
@@ -149,7 +149,7 @@ pub(super) async fn ready(at: &Http) {
 }
 
 #[tokio::test]
-async fn a_store_that_keeps_all_on_disk_is_restarted_without_loss_or_gap() {
+async fn a_store_that_keeps_everything_on_disk_restarts_without_loss_or_gap() {
     let Some(redis) = Redis::with(&["--appendonly", "yes", "--appendfsync", "always"]) else {
         return;
     };
@@ -195,22 +195,22 @@ impl Replicated {
         })
     }
 
-    /// Waits until the replica has `count` of a client's messages, and cuts it off.
+    /// Waits until the replica has `count` messages of a client, and cuts it off.
     pub(super) async fn cut_at(&self, id: &str, count: usize) {
         let log = format!("LLEN codechat:{{{}}}:{id}:log", &id[..2]);
         let has_all = || self.replica.ask(&log) == format!(":{count}");
         assert!(becomes(has_all).await, "no replication");
-        // No server listens on port 1: the replica keeps what it has, and gets no more.
+        // No server listens on port 1: the replica keeps what it has, and receives no more.
         assert!(self.replica.ask("REPLICAOF 127.0.0.1 1").starts_with("+OK"));
     }
 
-    /// Puts the replica in the store's place.
+    /// Replaces the store by the replica.
     pub(super) fn promote(&mut self) {
         self.take_over();
         self.cluster.redis.kill();
     }
 
-    /// Has the replica take the store's place for those who connect from now on.
+    /// Has the replica take the store's place for new connections.
     pub(super) fn take_over(&self) {
         assert_eq!(self.replica.ask("REPLICAOF NO ONE"), "+OK");
         self.replica.take_over(&self.cluster.redis);
@@ -218,7 +218,7 @@ impl Replicated {
 }
 
 #[tokio::test]
-async fn what_a_promoted_replica_lacks_is_told_to_each_watcher() {
+async fn messages_missing_from_a_promoted_replica_are_reported_to_each_watcher() {
     let Some(mut store) = Replicated::start(&[]).await else {
         return;
     };
@@ -248,19 +248,19 @@ async fn what_a_promoted_replica_lacks_is_told_to_each_watcher() {
     for stream in &mut streams {
         assert_eq!(texts(stream, 4, 1).await, ["another"]);
     }
-    // Who comes back with what is lost is told too.
+    // A watcher that resumes after a lost message gets a gap too.
     let resume = format!("Last-Event-ID: {last}");
     let mut resumed = other.stream(&stream_of(&id), &[&resume]).await;
     unknown_gap(&mut resumed).await;
     assert_eq!(texts(&mut resumed, 1, 3).await, ["1", "2", "3"]);
-    // And who comes back with what is left, where it comes to that.
+    // A second gap is reported at the place of the loss.
     unknown_gap(&mut resumed).await;
     assert_eq!(texts(&mut resumed, 4, 1).await, ["another"]);
 }
 
 #[tokio::test]
-async fn a_slow_watcher_is_told_what_was_lost_before_it_had_read_so_far() {
-    /// More than sockets hold.
+async fn a_slow_watcher_gets_a_gap_for_messages_lost_before_it_read_them() {
+    /// The number of messages: more than sockets hold.
     const COUNT: u64 = 600;
     let Some(mut store) =
         Replicated::start(&["--log-bytes", "64MiB", "--stall-timeout", "1m"]).await
@@ -269,7 +269,7 @@ async fn a_slow_watcher_is_told_what_was_lost_before_it_had_read_so_far() {
     };
     let [one, other] = [&store.cluster.nodes[0].http, &store.cluster.nodes[1].http];
     let id = one.connect().await;
-    // It asks and reads nothing.
+    // It sends its request and reads nothing.
     let mut slow = Connection::open(other.address).await;
     slow.ask("GET", &stream_of(&id), &[]).await;
     let mut quick = other.watch(&id).await;
@@ -298,7 +298,7 @@ async fn a_slow_watcher_is_told_what_was_lost_before_it_had_read_so_far() {
 }
 
 #[tokio::test]
-async fn what_was_lost_is_told_to_a_watcher_that_resumes_at_a_server_without_others() {
+async fn a_watcher_that_resumes_at_an_unwatched_server_gets_a_gap_for_losses() {
     let Some(mut store) = Replicated::start(&[]).await else {
         return;
     };
@@ -328,7 +328,7 @@ async fn what_was_lost_is_told_to_a_watcher_that_resumes_at_a_server_without_oth
 }
 
 #[tokio::test]
-async fn a_store_whose_memory_is_spent_refuses_and_can_still_be_read() {
+async fn a_store_out_of_memory_refuses_messages_and_can_still_be_read() {
     let bounds = ["--maxmemory", "8mb", "--maxmemory-policy", "noeviction"];
     let Some(redis) = Redis::with(&bounds) else {
         return;
@@ -341,7 +341,7 @@ async fn a_store_whose_memory_is_spent_refuses_and_can_still_be_read() {
     let mut others = Vec::new();
     let refused = soon(async {
         loop {
-            // Ten fit into a log, so that none is dropped for another.
+            // A log holds ten of them, so that no message is dropped to make room for another.
             let opened = one.get("/api/v1/sse/connect").await;
             if opened.status != 200 {
                 break opened;
@@ -363,12 +363,12 @@ async fn a_store_whose_memory_is_spent_refuses_and_can_still_be_read() {
         "{detail}"
     );
     assert!(refused.head.header("retry-after").is_some());
-    // Servers show that they live, or others would take them for dead.
+    // Servers report that they are alive, or others would consider them dead.
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
     let alive = format!("ZCOUNT codechat:nodes {} +inf", now.as_millis());
     assert!(
         becomes(|| cluster.redis.ask(&alive) == ":2").await,
-        "no beat"
+        "no sign of life"
     );
     // A new subscription, and a server whose connections break.
     let mut stream = other.watch(&id).await;

@@ -1,11 +1,11 @@
-//! What servers that share a store tell of it.
+//! The metrics of servers that share a store.
 
 use std::str::FromStr;
 
 use super::{faults::unknown_gap, texts};
 use crate::support::{cluster::Cluster, http::Http, soon};
 
-/// One number of many, without the `codechat_` before its name.
+/// Returns one of the metrics, whose name is given without `codechat_`.
 async fn number<T: FromStr>(at: &Http, name: &str) -> T {
     let text = at.get("/metrics").await.text().to_owned();
     let line = text
@@ -15,7 +15,7 @@ async fn number<T: FromStr>(at: &Http, name: &str) -> T {
     number.unwrap_or_else(|| panic!("no {name} in {text}"))
 }
 
-/// Waits until a number is as wanted.
+/// Waits until a metric has a wanted value.
 async fn becomes(at: &Http, name: &str, wanted: impl Fn(u64) -> bool) {
     soon(async { while !wanted(number(at, name).await) {} }).await;
 }
@@ -78,7 +78,7 @@ async fn all_servers_report_the_same_clients_and_a_silent_store_is_down() {
     assert_eq!(number::<u64>(one, "mirrors").await, 1);
     assert_eq!(number::<u64>(other, "mirrors").await, 0);
 
-    // Its figures are those that were last known.
+    // Its figures are the last known ones.
     cluster.redis.pause();
     becomes(one, "store_up", |it| it == 0).await;
     assert!(number::<u64>(one, "store_timeouts_total").await > 0);

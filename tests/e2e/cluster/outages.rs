@@ -1,4 +1,4 @@
-//! Outages of the store, and of the way to it, that are over before anything is lost, or that last too long.
+//! Outages of the store, or of the connection to it: short ones without a loss, and longer ones.
 
 use super::{
     faults::{Replicated, STORE, ready, unknown_gap},
@@ -39,7 +39,7 @@ async fn a_store_away_longer_than_the_patience_ends_a_request_with_the_accepted_
     let refused = publisher.answer().await;
     assert_eq!(refused.json()["accepted"], 1, "{}", refused.text());
     assert!(refused.detail(503).contains("the store"));
-    // Nobody watches there.
+    // The other server has no watcher of this client.
     let refused = other.get(&stream_of(&id)).await;
     assert!(refused.detail(503).contains("the store"));
     cluster.redis.go_on();
@@ -48,7 +48,7 @@ async fn a_store_away_longer_than_the_patience_ends_a_request_with_the_accepted_
     assert_eq!(
         texts(&mut stream, 2, 1).await,
         ["3"],
-        "what was refused was never taken"
+        "the refused line was not accepted"
     );
 }
 
@@ -89,7 +89,7 @@ async fn messages_lost_with_an_outdated_primary_are_reported_as_a_gap() {
     store.cluster.nodes[0].http.publish(&id, "1").await;
     store.cut_at(&id, 1).await;
     store.take_over();
-    // One server still uses the old primary, another one the new.
+    // One server still uses the old primary, the other one the new.
     store.cluster.replace(1).await;
     let [one, other] = [&store.cluster.nodes[0].http, &store.cluster.nodes[1].http];
     one.publish(&id, "at the old").await;
@@ -138,7 +138,7 @@ async fn watchers_of_a_server_that_shuts_down_come_back_while_their_places_are_k
     }
     one.process.signal("TERM").await;
     for stream in &mut streams {
-        let farewell = soon(stream.block()).await.expect("no farewell");
+        let farewell = soon(stream.block()).await.expect("no last message");
         let retry = farewell.lines().find_map(|it| it.strip_prefix("retry: "));
         let retry: u64 = retry.expect("no retry").parse().unwrap();
         assert!((1000..=2000).contains(&retry), "{retry}");

@@ -1,4 +1,4 @@
-//! How a server says that it cannot use a store, and what it takes.
+//! Errors and warnings about a store, and the permissions, TLS files and passwords that it needs.
 
 use crate::support::{
     cluster::Cluster,
@@ -9,7 +9,7 @@ use crate::support::{
     soon, tls,
 };
 
-/// How `serve` ends with these flags.
+/// Returns the exit code and the message of a `serve` that ends with these flags.
 async fn refused(more: &[&str]) -> (Option<i32>, String) {
     let args = [
         &["serve", "--listen", "127.0.0.1:0", "--store-patience", "1s"],
@@ -92,7 +92,7 @@ async fn a_server_with_other_limits_logs_which_ones_differ() {
             assert!(line.contains("WARN") && line.contains(&part), "{line}");
         }
     }
-    // One that takes the place of another is compared with those that still run, not with what ran before.
+    // A server that takes the place of another is compared with the running ones, not with its predecessor.
     unlike.signal("KILL").await;
     unlike.end().await;
     cluster.replace(0).await;
@@ -117,7 +117,7 @@ async fn a_store_that_may_evict_messages_causes_a_warning() {
     );
 }
 
-/// The rule that the documents give for the store's user, with a password.
+/// Returns the documented rule for the store's user, with a password.
 fn documented_rule() -> String {
     const DOCUMENT: &str = include_str!("../../../docs/deployment.md");
     let rule = DOCUMENT.lines().find(|it| it.starts_with("ACL SETUSER"));
@@ -179,19 +179,19 @@ async fn the_documented_rule_for_the_stores_user_suffices_and_a_missing_command_
     }
 }
 
-/// The files of `tests/support/tls` as flags take them.
+/// Returns the path of a file in `tests/support/tls`, as flags take it.
 fn tls_file(name: &str) -> String {
     tls::file(name).to_str().unwrap().to_owned()
 }
 
-/// A store that speaks TLS at this port, and wants a certificate of whoever connects.
+/// Starts a store that speaks TLS at this port, and requires a certificate from clients.
 fn redis_with_tls(port: &str) -> Option<Redis> {
     let [cert, key, client] = ["cert.pem", "key.pem", "client.pem"].map(tls_file);
     let settings = [
         ["--tls-port", port],
         ["--tls-cert-file", &cert],
         ["--tls-key-file", &key],
-        // Those who may connect.
+        // The certificates of the clients.
         ["--tls-ca-cert-file", &client],
         ["--tls-auth-clients", "yes"],
     ];
@@ -213,7 +213,7 @@ async fn a_store_is_reached_over_tls_by_its_name_and_its_address() {
         let server = Serve::start(&flags).await;
         let id = server.http.connect().await;
         let mut stream = server.http.watch(&id).await;
-        // The feed and the requests come back over TLS too.
+        // The notices and the requests reconnect over TLS too.
         assert_eq!(redis.ask("CLIENT KILL TYPE pubsub"), ":1");
         server.http.publish(&id, "1").await;
         assert_eq!(super::texts(&mut stream, 1, 1).await, ["1"]);

@@ -1,4 +1,4 @@
-//! A running block of a document: what it runs, what it prints, how it ends.
+//! A running block of a document: its command, its output, its end.
 
 use std::{
     io::Read,
@@ -37,7 +37,7 @@ impl<'a> Shell<'a> {
         let mut script = workplace.here(&block.text);
         if script.contains(ANY_ID) {
             let id = terminals.iter().rev().find_map(|(it, _)| it.id());
-            let id = id.ok_or_else(|| format!("{}: no watcher told its ID", block.place))?;
+            let id = id.ok_or_else(|| format!("{}: no watcher printed its ID", block.place))?;
             script = script.replace(ANY_ID, &id);
         }
         let program = Path::new(env!("CARGO_BIN_EXE_codechat"));
@@ -70,7 +70,7 @@ impl<'a> Shell<'a> {
             .process_group(0)
             .spawn()
             .unwrap();
-        // It holds the pipe's other end, for which the reader would wait.
+        // It holds the other end of the pipe, for which the reader would wait.
         drop(command);
         let shown = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&shown);
@@ -89,7 +89,7 @@ impl<'a> Shell<'a> {
         })
     }
 
-    /// Waits for its end, and checks it.
+    /// Waits for the end, and checks it.
     pub(super) fn finish(mut self, block: &Block) -> Result<(), String> {
         let ended = self.wait(BLOCK_PATIENCE);
         let status = ended.ok_or_else(|| self.complaint("does not end"))?;
@@ -106,7 +106,7 @@ impl<'a> Shell<'a> {
         let ended = self.wait(SHOW_PATIENCE);
         ended
             .map(drop)
-            .ok_or_else(|| self.complaint("does not end when it is told to"))
+            .ok_or_else(|| self.complaint("does not end after a signal"))
     }
 
     fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {

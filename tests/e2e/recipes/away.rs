@@ -1,4 +1,4 @@
-//! A server that is not there for a while, or an application that ends.
+//! A server that is not reachable for a while, and an application that ends.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(super) async fn and_back(recipe: Recipe) {
     };
     let answer = app.asked("/refresh/demo", ID).await;
     assert_eq!(answer.text(), "refreshed demo");
-    // The first ones bring the process to its size.
+    // The first messages bring the process to its full size.
     flood(40_000).await;
     let before = app.memory();
     let micros = flood(40_000).await;
@@ -54,7 +54,7 @@ pub(super) async fn and_back(recipe: Recipe) {
         while !shown.ends_with("messages dropped by the application\n") {
             shown = watcher.line().await;
         }
-        // The rest is as if nothing had been.
+        // The rest is as usual.
         while watcher.line().await != "Refreshed again\n" {}
         shown
     };
@@ -70,13 +70,13 @@ pub(super) async fn at_the_end(recipe: Recipe) {
     };
     let mut watched = Watched::new(server.http).await;
     server.process.pause().await;
-    // The second one's messages wait for the answer to those of the first.
+    // The second request's messages wait for the answer to those of the first.
     for _ in 0..2 {
         let answer = app.asked("/refresh/demo", &watched.id).await;
         assert_eq!(answer.text(), "refreshed demo");
     }
     app.process.signal("TERM").await;
-    // So long it would not be there if it did not wait.
+    // The application would have ended by then if it did not wait.
     sleep(Duration::from_millis(300)).await;
     server.process.signal("CONT").await;
     for _ in 0..2 {
@@ -94,7 +94,7 @@ pub(super) async fn full(recipe: Recipe) {
     };
     let mut watched = Watched::new(server.http).await;
     let path = format!("/flood/{COUNT}");
-    // An unwatched one brings the process to its size.
+    // An unwatched request brings the process to its full size.
     app.asked_with(&path, &[]).await;
     let before = app.memory();
     server.process.pause().await;

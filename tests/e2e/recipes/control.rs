@@ -1,4 +1,4 @@
-//! What a watcher asks of a request.
+//! Control requests of a watcher.
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ async fn ask(server: Http, id: &str, what: &str) {
     assert_eq!(answer.status, 202, "{answer:?}");
 }
 
-/// The number in a text.
+/// Returns the number in a text.
 fn number_of(message: &Value) -> u64 {
     let mut words = text_of(message).split(' ');
     words.find_map(|it| it.parse().ok()).unwrap()
@@ -42,14 +42,14 @@ pub(super) async fn detail(recipe: Recipe) {
         let detail = one.until("detail ").await;
         let first = detail.last().unwrap();
         assert_eq!(first["level"], "debug");
-        // Whichever of its loggers says it.
+        // Any of its loggers may write it.
         let number = number_of(first);
         let next = one.until("detail ").await;
         assert_eq!(number_of(next.last().unwrap()), number + 1);
-        // Both have been at it for a while when the level is taken back.
+        // Both requests have run for a while when the level is withdrawn.
         seen.extend(other.until("tick ").await);
         ask(server.http, &ids[0], r#"{"level":"warn"}"#).await;
-        // A request that begins while another has asked for less, and one that asks for more again.
+        // A request that begins while another one has asked for less, and one that asks for more again.
         ask(server.http, &ids[0], r#"{"level":"debug"}"#).await;
         one.until("detail ").await;
         for gate in ["a", "b"] {
@@ -70,7 +70,7 @@ pub(super) async fn detail(recipe: Recipe) {
         assert!(is_of(" of b", message), "{message}");
         assert!(!text_of(message).contains("detail"), "{message}");
     }
-    // Nobody asks for detail any more; neither does the application's own log get it.
+    // Nobody asks for detail any more, and the application's own log does not get it either.
     app.asked("/refresh/end", &ids[1]).await;
     let after = other.until_the_outcome().await;
     assert!(!after.iter().any(|it| text_of(it).contains("Detail")));
@@ -89,7 +89,7 @@ pub(super) async fn cancel(recipe: Recipe) {
         ("a", r#"{"cancel":true}"#),
         ("b", r#"{"cancel":true,"operation":"GET /ticks/b"}"#),
     ] {
-        // A client of its own: the application may learn only after its watcher that the other is over.
+        // A client of its own: the application may learn that the other one has ended only after its watcher does.
         let mut watched = Watched::new(server.http).await;
         let id = watched.id.clone();
         let path = format!("/ticks/{gate}");
@@ -98,7 +98,7 @@ pub(super) async fn cancel(recipe: Recipe) {
             watched.until("tick 2").await;
             let of_another = r#"{"cancel":true,"operation":"another"}"#;
             ask(server.http, &id, of_another).await;
-            // The answer to one of these told the application.
+            // The answer to one of these informed the application.
             for _ in 0..20 {
                 watched.until("tick").await;
             }

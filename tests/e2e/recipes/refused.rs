@@ -1,4 +1,4 @@
-//! A server that refuses, and an application that is told not to publish.
+//! A server that refuses messages, and an application whose publishing is turned off.
 
 use std::{fs::Permissions, os::unix::fs::PermissionsExt};
 

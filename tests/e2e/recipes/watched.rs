@@ -1,4 +1,4 @@
-//! What a watcher sees of a request.
+//! The messages that a watcher gets from a request.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::support::{
     scripted::Scripted,
 };
 
-/// Texts of messages, without those that a framework has said by itself.
+/// Returns the texts of messages, without those of the framework itself.
 fn texts(messages: &[Value]) -> Vec<&str> {
     messages.iter().map(text_of).collect()
 }
@@ -69,7 +69,7 @@ pub(super) async fn one_operation(recipe: Recipe) {
     ] {
         let answer = app.asked(path, &watched.id.to_uppercase()).await;
         assert_eq!(answer.status, status, "{path}: {answer:?}");
-        // Its thread serves others next.
+        // Its thread serves other requests next.
         for _ in 0..4 {
             app.asked_with("/refresh/unwatched", &[]).await;
         }
@@ -114,7 +114,7 @@ pub(super) async fn no_id(recipe: Recipe) {
         &[][..],
         &["Sse-Client-ID:"],
         &["Sse-Client-ID: nobody"],
-        // Of version 1, and of no variant.
+        // An ID of version 1, and one of no variant.
         &["Sse-Client-ID: 3f2b8c1e-5d47-1a9b-8e60-1c2d3e4f5a6b"],
         &["Sse-Client-ID: 3f2b8c1e-5d47-4a9b-ce60-1c2d3e4f5a6b"],
         &["Sse-Client-ID: 3f2b8c1e-5d47-4a9b-8e60-1c2d3e4f5a6b/../x"],

@@ -23,7 +23,7 @@ struct Reader {
     lost: Vec<Range<u64>>,
     /// The number after which these begin.
     since: u64,
-    /// The losses that it must be told before it reads what the store accepted afterwards.
+    /// The losses that must be reported to it before it reads what the store accepted afterwards.
     owed: Vec<Owed>,
 }
 
@@ -41,8 +41,8 @@ struct Loss {
 /// A loss that a reader has not passed.
 struct Owed {
     loss: Loss,
-    /// Whether it was told, with numbers if they are known, since the reader last read older events.
-    is_told: bool,
+    /// Whether it was reported, with numbers if they are known, since the reader last read older events.
+    is_reported: bool,
 }
 
 impl Reader {
@@ -59,10 +59,10 @@ impl Reader {
     }
 
     fn owes(&mut self, loss: Loss) {
-        // What was lost later in the channel is part of this one.
+        // Later losses in the channel are part of this one.
         self.owed.retain(|it| it.loss.agreed < loss.agreed);
-        let is_told = false;
-        self.owed.push(Owed { loss, is_told });
+        let is_reported = false;
+        self.owed.push(Owed { loss, is_reported });
     }
 
     /// Reads once; returns false if there is nothing to read.
@@ -84,10 +84,10 @@ impl Reader {
                         .map_or(before.seq, |it| it.seq.max(before.seq));
                     assert_eq!(id.seq, before + 1, "in order, without a hole");
                     self.owed
-                        .retain(|it| id.time <= it.loss.clock || !it.is_told);
-                    for Owed { loss, is_told } in &mut self.owed {
-                        assert!(id.time <= loss.clock, "a loss was not told before {id}");
-                        *is_told &= !loss.is_exact;
+                        .retain(|it| id.time <= it.loss.clock || !it.is_reported);
+                    for Owed { loss, is_reported } in &mut self.owed {
+                        assert!(id.time <= loss.clock, "a loss was not reported before {id}");
+                        *is_reported &= !loss.is_exact;
                     }
                     self.read.push(id);
                 }
@@ -97,7 +97,7 @@ impl Reader {
                 self.lost.clear();
                 self.since = after.seq;
                 for owed in &mut self.owed {
-                    owed.is_told = true;
+                    owed.is_reported = true;
                 }
             }
             Poll::Ready(Delivery::Gap(Gap::Known { from, to }, after)) => {
@@ -109,7 +109,7 @@ impl Reader {
         true
     }
 
-    /// Checks that it has everything that the store had since then, or knows that it has not.
+    /// Checks that it has everything that the store had since then, or got a gap.
     fn check(&self, store: &Store) {
         let mut expected = self.since + 1;
         let mut read = self.read.iter();
@@ -123,7 +123,10 @@ impl Reader {
             expected += 1;
         }
         assert_eq!(read.next(), None);
-        assert!(self.owed.iter().all(|it| it.is_told), "a loss was not told");
+        assert!(
+            self.owed.iter().all(|it| it.is_reported),
+            "a loss was not reported"
+        );
     }
 }
 
@@ -157,7 +160,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #[test]
-    fn readers_of_a_mirror_have_what_the_store_has_or_are_told(
+    fn readers_of_a_mirror_get_what_the_store_has_or_a_gap(
         steps in prop::collection::vec(step(), 1..80),
     ) {
         let hub = hub();

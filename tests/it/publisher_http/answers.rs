@@ -1,4 +1,4 @@
-//! Answers of a server that a publisher has to cope with: refusals, delays, and claims that cannot be true.
+//! Answers of a server that a publisher has to handle: refusals, delays, and impossible counts.
 
 use std::collections::HashSet;
 
@@ -22,7 +22,7 @@ async fn a_server_that_refuses_temporarily_counts_as_away() {
     let body = r#"{"id":"2-9","accepted":1,"subscribers":1,"level":"debug","cancel":false,"operation":null}"#;
     let json = &["Content-Type: application/json"];
     let accepted = Reply::answer("202 Accepted", json, body);
-    // One of the answers is for the control stream, which it is none.
+    // One of the answers is for the control stream, although it is not one.
     let mut server = Scripted::start([busy, accepted.clone(), accepted]).await;
     let publisher = publisher(&server.url);
     let scope = publisher.scope(ClientId::random());
@@ -109,7 +109,7 @@ async fn published(server: &mut Scripted, count: usize) {
 }
 
 #[tokio::test]
-async fn a_request_that_the_server_holds_back_holds_no_other_client_up() {
+async fn a_request_that_the_server_holds_back_delays_no_other_client() {
     // It never answers.
     let mut server = Scripted::start([]).await;
     let publisher = publisher(&server.url);
@@ -120,7 +120,7 @@ async fn a_request_that_the_server_holds_back_holds_no_other_client_up() {
 }
 
 #[tokio::test]
-async fn a_client_that_has_to_wait_holds_no_other_up() {
+async fn a_client_that_has_to_wait_delays_no_other() {
     let busy = Reply::problem("429 Too Many Requests", &["Retry-After: 60"], "too many");
     let mut server = Scripted::start(vec![busy; 200]).await;
     let publisher = publisher(&server.url);
@@ -132,13 +132,13 @@ async fn a_client_that_has_to_wait_holds_no_other_up() {
 }
 
 #[tokio::test]
-async fn what_a_server_accepted_before_it_failed_is_not_counted_as_dropped() {
+async fn messages_accepted_before_a_server_failed_are_not_counted_as_dropped() {
     let problem = |status, accepted| {
         let body = format!(r#"{{"detail":"x","accepted":{accepted}}}"#);
         let headers = &["Content-Type: application/problem+json"];
         Reply::answer(&format!("{status} X"), headers, &body)
     };
-    // More than one, since the control stream takes an answer too.
+    // More than one, since the control stream gets an answer too.
     let replies = [vec![problem(503, 1); 2], vec![problem(403, 0); 20]].concat();
     let server = Scripted::start(replies).await;
     let publisher = publisher(&server.url);

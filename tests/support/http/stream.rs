@@ -1,4 +1,4 @@
-//! Event streams, read as a simple client does.
+//! Event streams, read like a simple client does.
 
 use serde_json::Value;
 
@@ -9,12 +9,12 @@ use crate::support::soon;
 pub(crate) struct Stream {
     pub(crate) connection: Connection,
     pub(crate) head: Head,
-    /// Of its body, what was not yet given out.
+    /// The part of its body that was not returned yet.
     text: Vec<u8>,
     is_over: bool,
 }
 
-/// An event, by what a simple client takes of it.
+/// An event, as a simple client reads it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) id: String,
@@ -32,7 +32,7 @@ impl Stream {
         }
     }
 
-    /// All up to and with the next blank line, byte for byte; `None` where the stream ends as it should.
+    /// Returns everything up to the next blank line, with it, byte for byte; `None` if the stream ends properly.
     pub(crate) async fn block(&mut self) -> Option<String> {
         loop {
             if let Some(at) = self.text.windows(2).position(|it| it == b"\n\n") {
@@ -54,14 +54,14 @@ impl Stream {
         }
     }
 
-    /// The next event; comments are passed over.
+    /// Returns the next event; comments are skipped.
     pub(crate) async fn event(&mut self) -> Event {
         self.next_event().await.expect("the stream ended")
     }
 
-    /// The next event; `None` where the stream ends as it should.
+    /// Returns the next event; `None` if the stream ends properly.
     pub(crate) async fn next_event(&mut self) -> Option<Event> {
-        // As a whole: heartbeats would feed a patience with each read for ever.
+        // One time limit for all reads: each heartbeat would restart the limit of a single read.
         soon(async {
             loop {
                 let block = self.block().await?;
@@ -73,7 +73,7 @@ impl Stream {
         .await
     }
 
-    /// The data of the next so many events.
+    /// Returns the data of the next `count` events.
     pub(crate) async fn data(&mut self, count: usize) -> Vec<String> {
         let mut data = Vec::new();
         while data.len() < count {
@@ -82,7 +82,7 @@ impl Stream {
         data
     }
 
-    /// Asserts that the stream ends as it should, now.
+    /// Asserts that the stream ends properly, now.
     pub(crate) async fn ended(&mut self) {
         assert_eq!(self.block().await, None);
     }
@@ -104,7 +104,7 @@ impl Event {
         }
     }
 
-    /// The number in its ID.
+    /// Returns the number in its ID.
     pub(crate) fn seq(&self) -> u64 {
         let (seq, _) = self.id.split_once('-').unwrap();
         seq.parse().unwrap()

@@ -1,5 +1,5 @@
-// A server of the original protocol, as its application has one: Spring's SseEmitter, and an endpoint that tells the
-// client in the header Sse-Client-ID what it does. Arguments: the emitters' timeout in milliseconds, and a folder.
+// A server of the original protocol, as in its application: Spring's SseEmitter, and an endpoint that publishes its
+// progress to the client in the header Sse-Client-ID. Arguments: the emitters' timeout in milliseconds, and a folder.
 
 import java.io.File;
 import java.io.IOException;
@@ -103,7 +103,7 @@ public class Original {
         }
     }
 
-    /** Lets in who has the token. */
+    /** Admits requests with the token. */
     public static class Bearer implements Filter {
         public void init(FilterConfig config) {}
 

@@ -1,5 +1,5 @@
-// A server of event streams: better-sse on node:http, without pings. Its application keeps what it has said, and goes
-// on after the ID that a client has seen. Prints its port, and each stream when it opens.
+// A server of event streams: better-sse on node:http, without pings. Its application keeps published events, and
+// continues after the ID that a client has seen. Prints its port, and each stream when it opens.
 
 const http = require("node:http");
 const { createChannel, createSession } = require("better-sse");

@@ -1,4 +1,4 @@
-// A server of event streams: express with its compression, which codes them with gzip where the client takes it.
+// A server of event streams: express with its compression, which compresses them with gzip if the client accepts it.
 // Prints its port, and each stream when it opens with the coding that the client asked for.
 
 const compression = require("compression");

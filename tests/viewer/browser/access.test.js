@@ -1,4 +1,4 @@
-// What a screen reader gets: the roles, names and values of what is on screen, and a sentence now and then.
+// The page for screen readers: the roles, names and values of what is on screen, and its announcements.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -6,14 +6,14 @@ import { connect, kill, open, publish, says, serve } from "./support.js";
 
 const TIME = String.raw`\d\d:\d\d:\d\d`;
 
-/** The accessibility tree as Chromium hands it to screen readers, without what they pass over. */
+/** Returns the accessibility tree as Chromium gives it to screen readers, without ignored nodes. */
 async function tree(page) {
   const devtools = await page.context().newCDPSession(page);
   await devtools.send("Accessibility.enable");
   const { nodes } = await devtools.send("Accessibility.getFullAXTree");
   await devtools.detach();
   const known = new Map(nodes.map((it) => [it.nodeId, it]));
-  /** Children, those of nodes that are passed over in their place. */
+  /** Children, with those of ignored nodes in the place of these. */
   const children = ({ childIds = [] }) =>
     childIds.map((id) => known.get(id)).flatMap((it) => (it.ignored || it.role.value === "generic" ? children(it) : [it]));
   const property = ({ properties = [] }, name) => properties.find((it) => it.name === name)?.value.value;
@@ -29,12 +29,12 @@ async function tree(page) {
   return read(nodes[0]);
 }
 
-/** All parts of a tree with this role. */
+/** Returns all parts of a tree with this role. */
 const all = (part, role) => [...(part.role === role ? [part] : []), ...part.children.flatMap((it) => all(it, role))];
-/** All parts of a tree. */
+/** Returns all parts of a tree. */
 const flat = (part) => [part, ...part.children.flatMap(flat)];
 
-/** A page with operations, and a message of each level. */
+/** Opens a page with operations, and a message of each level. */
 async function shown(options) {
   const server = await serve();
   const id = await connect(server);
@@ -71,7 +71,7 @@ test("the list is a listbox of options that say level, time, operation and text"
   assert.deepEqual(list.children.map((it) => it.isSelected), [false, false, false, true, false]);
 });
 
-test("each option tells its place among all that are shown, and the list which one is in focus", async () => {
+test("each option has its place among all that are shown, and the list names the one in focus", async () => {
   const { server, id, page } = await shown();
   await publish(server, id, ...Array.from({ length: 3000 }, (_, at) => `line ${at} end`));
   await says(page, "line 2999 end");
@@ -98,24 +98,24 @@ test("each option tells its place among all that are shown, and the list which o
   assert.deepEqual((await places()).map((it) => Number(it.place)).sort((one, other) => one - other), Array.from({ length: 11 }, (_, at) => at + 1));
 });
 
-test("operations are progressbars that say their figures", async () => {
+test("operations are progressbars whose text is their figures", async () => {
   const { page } = await shown();
   const gauges = all(await tree(page), "progressbar");
   assert.deepEqual(gauges.map(({ name, value }) => [name, value.toFixed(2)]), [["refresh-repo", "0.40"], ["check-links", "0.20"]]);
-  // Chromium's tree for developers leaves this out, of any element.
+  // Chromium's tree for developers leaves this out, for any element.
   const texts = await page.getByRole("progressbar").evaluateAll((its) => its.map((it) => it.getAttribute("aria-valuetext")));
   assert.match(texts[0], /^48\/120 files · 40 % · .*1 error$/);
   assert.match(texts[1], /^24\/120 · 20 %/);
 });
 
-/** What can be used has a name; returns the roles and names of it. */
+/** Asserts that all controls have names; returns their roles and names. */
 function areNamed(root) {
   const usable = flat(root).filter((it) => it.isFocusable && it.role !== "RootWebArea");
   for (const it of usable) assert.notEqual(it.name, "", JSON.stringify(it));
   return usable.map(({ role, name }) => `${role} ${name}`);
 }
 
-test("all that can be used has a role and a name", async () => {
+test("every control has a role and a name", async () => {
   const { page } = await shown();
   const usable = areNamed(await tree(page));
   for (const it of ["button Menu", "searchbox Search", "searchbox Filter", "combobox Level", "button Previous hit", "listbox Messages", "button Help"]) {
@@ -140,13 +140,13 @@ test("all that can be used has a role and a name", async () => {
   }
 });
 
-test("one part of the page speaks by itself, politely", async () => {
+test("only one part of the page is a live region, and it is polite", async () => {
   const { page } = await shown();
   const live = flat(await tree(page)).filter((it) => it.live);
   assert.deepEqual(live.map(({ role, live }) => [role, live]), [["status", "polite"]]);
 });
 
-/** Gathers what a screen reader is told, from now on. */
+/** Collects the announcements to screen readers, from now on. */
 async function told(page) {
   const sentences = [];
   await page.exposeFunction("tellTest", (text) => sentences.push(text));
@@ -161,7 +161,7 @@ async function told(page) {
   };
 }
 
-test("a screen reader is told how operations end, what came of a key, what has come, and of the connection", { timeout: 90_000 }, async () => {
+test("a screen reader announces outcomes, results of keys, new messages and the connection", { timeout: 90_000 }, async () => {
   const { server, id, page } = await shown();
   const isTold = await told(page);
   await page.keyboard.press("t");

@@ -1,10 +1,10 @@
-// What stands behind # in the address: what is malformed is told and never requested, and a link leads to its message.
+// The fragment of the address: a malformed one is reported and never requested, and a link leads to its message.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect, kill, open, publish, says, serve } from "./support.js";
 
-test("a malformed address is told and nothing is requested for it", async () => {
+test("a malformed address is reported and nothing is requested for it", async () => {
   const server = await serve();
   const id = await connect(server);
   const page = await open(server, "/abc");
@@ -21,7 +21,7 @@ test("a malformed address is told and nothing is requested for it", async () => 
   assert.deepEqual(page.errors, []);
 });
 
-test("a link to a message that is not there yet waits for it, and opens it", async () => {
+test("a link to a message that has not arrived yet waits for it, and opens it", async () => {
   const server = await serve();
   const id = await connect(server);
   await publish(server, id, "first");
@@ -33,7 +33,7 @@ test("a link to a message that is not there yet waits for it, and opens it", asy
   await says(page, /^paused/);
 });
 
-test("another message in the address starts over, with nothing of before", async () => {
+test("another message in the address starts over with an empty page", async () => {
   const server = await serve(["--log-messages", "5"]);
   const id = await connect(server);
   const page = await open(server, id);
@@ -51,7 +51,7 @@ test("another message in the address starts over, with nothing of before", async
   assert.deepEqual(page.errors, []);
 });
 
-test("a link to a message is not taken for one to another that has its number after a restart", async () => {
+test("after a restart, a link does not lead to another message with the same number", async () => {
   const server = await serve();
   const id = await connect(server);
   await publish(server, id, "before");

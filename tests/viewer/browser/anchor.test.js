@@ -1,12 +1,12 @@
-// What one reads stays where it is, however the lines are broken and whatever is filtered; beyond what a browser can
-// scroll, too; and a hit that one goes to is on screen.
+// Messages stay in place, however lines are broken and whatever is filtered, also beyond what a browser can scroll; and
+// a hit is scrolled into view.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect, open, publish, says, serve } from "./support.js";
 
 const lines = (from, to) => Array.from({ length: to - from }, (_, at) => `line ${from + at} end`);
-/** Two frames, so that what is due has been drawn. */
+/** Waits for two frames, so that everything due has been drawn. */
 const drawn = (page) => page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
 
 /** Opens a page with these messages. */
@@ -20,7 +20,7 @@ async function shown(messages, size, flags) {
   return { server, id, page };
 }
 
-/** The number of the word that stands first on screen. */
+/** Returns the number of the word that is first on screen. */
 const topWord = (page) =>
   page.evaluate(() => {
     const { left, top } = document.getElementById("list").getBoundingClientRect();
@@ -33,7 +33,7 @@ const topWord = (page) =>
 
 const WORDS = Array.from({ length: 900 }, (_, at) => `word${at}`).join(" ");
 
-test("what is read stays at the top when the window, the wrapping or another column has other widths", async () => {
+test("the top message stays in place when the window, the wrapping or a column changes its width", async () => {
   const sent = [...lines(0, 50), { message: WORDS, operation: "a" }, ...lines(50, 200)];
   const { server, id, page } = await shown(sent);
   await page.keyboard.press("g");
@@ -42,7 +42,7 @@ test("what is read stays at the top when the window, the wrapping or another col
   await drawn(page);
   const before = await topWord(page);
   assert.ok(before > 200, String(before));
-  /** Lines begin elsewhere, and the list does where what stands above it has another height. */
+  /** Lines begin elsewhere, and so does the list if what is above it changes its height. */
   const stays = async (what) => {
     await drawn(page);
     const now = await topWord(page);
@@ -64,7 +64,7 @@ test("what is read stays at the top when the window, the wrapping or another col
   assert.deepEqual(page.errors, []);
 });
 
-test("text whose width only the browser knows stays there, too", async () => {
+test("text whose width only the browser knows stays in place, too", async () => {
   const words = Array.from({ length: 400 }, (_, at) => `wörd${at} 漢字`).join(" ");
   const { page } = await shown([...lines(0, 50), words, ...lines(50, 200)]);
   await page.keyboard.press("g");
@@ -88,7 +88,7 @@ test("text whose width only the browser knows stays there, too", async () => {
   assert.deepEqual(page.errors, []);
 });
 
-/** Sets off to gather the first text of each frame; returns what gathers it, "" for an empty list. */
+/** Starts to collect the first text of each frame, "" for an empty list; returns what collects it. */
 const watchTop = (page) =>
   page.evaluate(() => {
     window.tops = new Set();
@@ -101,7 +101,7 @@ const watchTop = (page) =>
     look();
   });
 
-test("a list that is filtered is never empty while it is laid out anew, and stays where it is", async () => {
+test("a filtered list stays in place during a new layout, and is never empty", async () => {
   const { page } = await shown(lines(0, 20_000), undefined, ["--log-messages", "30000"]);
   await page.getByLabel("Filter", { exact: true }).fill("[02468] end");
   await says(page, "shown 10,000 ·");
@@ -119,25 +119,25 @@ test("a list that is filtered is never empty while it is laid out anew, and stay
     await page.locator(`#wrap[aria-pressed=${isWrapped}]`).waitFor();
     await drawn(page);
   }
-  // Another filter that passes the same takes its place, too.
+  // Another filter that passes the same messages replaces it.
   await page.getByLabel("Filter", { exact: true }).fill("[02468] en");
   await page.locator("#filter[aria-invalid=false]").waitFor();
   await says(page, "shown 10,000 ·");
   await drawn(page);
   const tops = await page.evaluate(() => [...window.tops]);
-  // What stands above the list takes another line in a window that is not as wide.
+  // What is above the list takes another line in a narrower window.
   const numbers = tops.map((it) => Number(/^line (\d+) end$/.exec(it)?.[1]));
   assert.ok(Math.max(...numbers) - Math.min(...numbers) < 10, tops.join());
   assert.deepEqual(page.errors, []);
 });
 
-test("beyond what a browser can scroll, a notch of the wheel goes as far as anywhere", { timeout: 120_000 }, async () => {
+test("a notch of the wheel scrolls as far in a list that is taller than a browser can scroll", { timeout: 120_000 }, async () => {
   const server = await serve(["--log-messages", "200000", "--log-bytes", "64MiB"]);
   const id = await connect(server);
   const size = { width: 320, height: 640 };
   const page = await open(server, id, size);
   await says(page, "● live");
-  // 101 lines and a time each, and so 20,400,000 px.
+  // 101 lines and a time each, which is 20,400,000 px.
   const tall = "x\n".repeat(101);
   for (let batch = 0; batch < 10; batch += 1) {
     await publish(server, id, ...Array.from({ length: 1000 }, (_, at) => `n${batch * 1000 + at} ${tall}`));
@@ -155,7 +155,7 @@ test("beyond what a browser can scroll, a notch of the wheel goes as far as anyw
   await page.keyboard.press("k");
   await drawn(page);
   await page.mouse.move(160, 400);
-  /** Turns the wheel, and waits until the list stands still there. */
+  /** Turns the wheel, and waits until the list has stopped there. */
   const turn = async (by) => {
     const before = await place();
     await page.mouse.wheel(0, by);
@@ -177,7 +177,7 @@ test("beyond what a browser can scroll, a notch of the wheel goes as far as anyw
   assert.deepEqual(page.errors, []);
 });
 
-/** Whether the hits that are marked on screen, or in the dialog, can be seen: where each of them is. */
+/** Returns whether the marked hits on screen, or in the dialog, are visible: the place of each. */
 const seen = (page) =>
   page.evaluate(() =>
     [...(CSS.highlights.get("hit") ?? [])].map(({ startContainer, startOffset, endContainer, endOffset }) => {
@@ -191,7 +191,7 @@ const seen = (page) =>
       return `${dialog ? "dialog" : "list"} ${isSeen}`;
     }),
   );
-/** Waits until a hit is seen there. */
+/** Waits until a hit is visible there. */
 async function hitIsSeen(page, where) {
   for (let round = 0; round < 100; round += 1) {
     if ((await seen(page)).includes(`${where} true`)) return;
@@ -200,7 +200,7 @@ async function hitIsSeen(page, where) {
   assert.fail(`${where}: ${await seen(page)}`);
 }
 
-test("a hit that one goes to is seen, also far below in a long message, and what its row does not show is opened", async () => {
+test("the next hit is scrolled into view, and opened if its row does not show it", async () => {
   const trace = (length) => Array.from({ length }, (_, at) => (at === length - 10 ? "  at needle (x.js)" : `  at frame ${at}`)).join("\n");
   const odd = (length) => Array.from({ length }, (_, at) => `漢字 ${"ö".repeat(90)} ${at}`).join("\n");
   const wide = `${"x".repeat(2500)} needle`;
@@ -214,11 +214,11 @@ test("a hit that one goes to is seen, also far below in a long message, and what
     await page.keyboard.press("Enter");
     await page.locator("#hits", { hasText: "1/4" }).waitFor();
     await hitIsSeen(page, "list");
-    // Enter shows it whole, at the hit.
+    // Enter opens the whole message, at the hit.
     await page.keyboard.press("Enter");
     await hitIsSeen(page, "dialog");
     await page.keyboard.press("Escape");
-    // Beyond the hundredth line, the next one is shown by itself.
+    // Beyond the hundredth line, the next hit opens its message.
     await page.keyboard.press("n");
     await page.getByRole("dialog", { name: "Message" }).waitFor();
     await hitIsSeen(page, "dialog");
@@ -242,7 +242,7 @@ test("a hit that one goes to is seen, also far below in a long message, and what
   }
 });
 
-test("a message that was shown whole is not gone to again by another search", async () => {
+test("another search does not return to a message that was shown whole", async () => {
   const trace = Array.from({ length: 300 }, (_, at) => (at === 290 ? "needle" : `frame ${at}`)).join("\n");
   const { page } = await shown([trace, ...lines(0, 50)]);
   await page.keyboard.press("g");

@@ -1,6 +1,6 @@
-// What can be seen of the text of a page. A script that runs in the page.
+// What is visible of a page's text. A script that runs in the page.
 
-/** What may be looked at: a dialog that is open covers all else. */
+/** Returns the visible part of the page: an open dialog covers everything else. */
 function looked() {
   return [...document.querySelectorAll("dialog")].findLast((it) => it.open) ?? document.body;
 }
@@ -10,7 +10,7 @@ function isSeen(element) {
   return isDrawn && !element.closest(".unseen, option");
 }
 
-/** The visible nodes of text. */
+/** Yields the visible text nodes. */
 function* textNodes() {
   const walker = document.createTreeWalker(looked(), NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
@@ -18,7 +18,7 @@ function* textNodes() {
   }
 }
 
-/** Red, green, blue and alpha of a computed colour. */
+/** Returns red, green, blue and alpha of a computed colour. */
 function parts(colour) {
   const numbers = colour.match(/[\d.]+/g).map(Number);
   const [red, green, blue, alpha = 1] = colour.startsWith("color(") ? numbers.map((it, at) => (at < 3 ? it * 255 : it)) : numbers;
@@ -34,13 +34,13 @@ function luminance(colour) {
   return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
 }
 
-/** The contrast of two colours, rounded down (WCAG 2.2). */
+/** Returns the contrast of two colours, rounded down (WCAG 2.2). */
 function contrastOf(one, other) {
   const [more, less] = [luminance(one), luminance(other)].sort((a, b) => b - a);
   return Math.floor(((more + 0.05) / (less + 0.05)) * 100) / 100;
 }
 
-/** The colour behind an element's text. */
+/** Returns the colour behind an element's text. */
 function behind(element) {
   if (element) return over(parts(getComputedStyle(element).backgroundColor), behind(element.parentElement));
   const probe = document.body.appendChild(document.createElement("i"));
@@ -54,7 +54,7 @@ function opacity(element) {
   return element ? Number(getComputedStyle(element).opacity) * opacity(element.parentElement) : 1;
 }
 
-/** What contrast a colour has on another one, and needs. */
+/** Returns the contrast that a colour has on another one, and the contrast that it needs. */
 function measured(text, element, colour, back, needed) {
   const [red, green, blue, alpha] = parts(colour);
   const front = over([red, green, blue, alpha * opacity(element)], back);
@@ -62,7 +62,7 @@ function measured(text, element, colour, back, needed) {
   return { text: text.slice(0, 60), contrast: contrastOf(front, back), needed, colours };
 }
 
-/** Each text that is visible, with the contrast that it has to what is behind it, and needs (1.4.3). */
+/** Returns each visible text, with its contrast and the contrast that it needs (1.4.3). */
 function contrasts() {
   const found = [];
   const marked = CSS.highlights.get("hit") ?? new Set();
@@ -83,13 +83,13 @@ function contrasts() {
     if (element.matches("button")) continue;
     const own = getComputedStyle(element);
     found.push(measured(element.value, element, own.color, behind(element), 4.5));
-    // That a field is there must be seen, too (1.4.11).
+    // The edge of a field must be visible, too (1.4.11).
     found.push(measured(`edge of ${element.id}`, element, own.borderTopColor, behind(element.parentElement), 3));
   }
   return found;
 }
 
-/** What hides a part of what stands there: the window's edge, or an element around it. To scroll sideways is no way to it. */
+/** Returns what hides a part of an element: the window's edge, or an element around it. Scrolling sideways does not count. */
 function hiding(element, { left, right, top, bottom }) {
   const by = [];
   let isScrolled = false;
@@ -106,7 +106,7 @@ function hiding(element, { left, right, top, bottom }) {
   return by;
 }
 
-/** The words of which a part is hidden, and by what. */
+/** Returns the words of which a part is hidden, and what hides it. */
 function cutOff() {
   const found = [];
   for (const node of textNodes()) {

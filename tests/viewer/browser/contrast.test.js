@@ -1,4 +1,5 @@
-// All text can be read: in dark and in light, with forced colours and at 200 %; and nothing moves for those who do not want it.
+// All text can be read: in dark and in light, with forced colours and at 200 %; and nothing moves if motion is not
+// wanted.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -6,7 +7,7 @@ import { test } from "node:test";
 import { between, connect, open, problem, publish, says, serve } from "./support.js";
 
 const SCRIPT = readFileSync(new URL("contrast.js", import.meta.url), "utf8");
-/** What a function of the script returns on a page. */
+/** Returns what a function of the script returns on a page. */
 const look = (page, name) => page.evaluate(`${SCRIPT}; ${name}()`);
 
 const LEVELS = ["trace", "debug", "info", "warn", "error"];
@@ -19,7 +20,7 @@ async function isReadable(page, what) {
   assert.equal(poor.slice(0, 9).map((it) => `${what}: ${JSON.stringify(it)}`).join("\n"), "");
 }
 
-/** A page with a message of each level, and operations in each state. */
+/** Opens a page with a message of each level, and operations in each state. */
 async function shown(more, size = { width: 1000, height: 700 }) {
   const server = await serve();
   const id = await connect(server);
@@ -34,7 +35,7 @@ async function shown(more, size = { width: 1000, height: 700 }) {
   return { server, id, page };
 }
 
-/** Presses each key, and looks at what is there then. */
+/** Presses each key, and checks the text after it. */
 async function walk(page, keys, what) {
   for (const key of keys) {
     await page.keyboard.press(key);
@@ -86,7 +87,7 @@ for (const colorScheme of ["dark", "light"]) {
 
 const colours = (before, after) => Array.from({ length: 256 }, (_, at) => `\u001b[${before}${at}${after}m ${at} \u001b[0m`).join("");
 
-test("coloured text can be read, whatever colours it asks for, also after the theme has changed", async () => {
+test("text in any colour can be read, also after the theme has changed", async () => {
   const { server, id, page } = await shown({ colorScheme: "dark" });
   const rgb = ["0;0;0", "20;23;28", "255;255;255", "35;64;94", "127;127;127", "0;0;255", "255;0;0"];
   const pairs = rgb.flatMap((one) => rgb.map((other) => `\u001b[38;2;${one};48;2;${other}m ${one} on ${other} \u001b[0m`)).join("");
@@ -127,7 +128,7 @@ test("forced colours show all text, and what is pressed or in focus", async () =
   }
 });
 
-test("nothing moves for those who want no motion", async () => {
+test("nothing moves with prefers-reduced-motion", async () => {
   const { server, id, page } = await shown({ reducedMotion: "reduce" });
   const moving = () =>
     page.evaluate(() => {

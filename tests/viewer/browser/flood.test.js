@@ -1,4 +1,4 @@
-// Much at once: everything is counted, few elements are made, and what falls off is told.
+// Many messages at once: all are counted, few elements are made, and dropped messages are reported.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -20,7 +20,7 @@ test("five thousand messages a second are all received, with few elements", asyn
   assert.deepEqual(page.errors, []);
 });
 
-test("more than is kept falls off, which is counted", async () => {
+test("messages beyond the bound are dropped and counted", async () => {
   const server = await serve(["--log-messages", "250000", "--log-bytes", "256MiB"]);
   const id = await connect(server);
   for (let batch = 0; batch < 21; batch += 1) {
@@ -34,7 +34,7 @@ test("more than is kept falls off, which is counted", async () => {
   assert.deepEqual(page.errors, []);
 });
 
-test("a pattern that takes for ever is taken away while messages come", async () => {
+test("a pattern that takes too long is removed while messages arrive", async () => {
   const server = await serve();
   const id = await connect(server);
   const page = await open(server, id);

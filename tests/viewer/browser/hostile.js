@@ -1,22 +1,22 @@
-// What the tests of hostile text share: the texts, and how one sees that they have done nothing.
+// Shared by the tests of hostile text: the texts, and the check that they have had no effect.
 
 import assert from "node:assert/strict";
 
-/** What a text is made of, by kind. */
+/** The parts of the texts, by kind. */
 const PARTS = [
   // Tags and their handlers.
   "<img src=x onerror=alert(1)>", "<svg/onload=alert(1)>", '" onmouseover="alert(1)', "<iframe srcdoc='<script>alert(1)</script>'>",
   "<style>*{display:none}</style>", "<!--", "<base href=//127.0.0.1:9/>", "<a href=javascript:alert(1)>", "<template><b>",
   "</script><script>alert(1)</script>", "</title></textarea></option></dialog>", "<form action=//127.0.0.1:9/><button>",
-  // What another reader would take for something else than text.
+  // Text with a meaning for other parsers.
   "&lt;b&gt;&#x3c;i&#x3e;&amp;", "javascript:alert(1)", "data:text/html,<script>alert(1)</script>", "url(http://127.0.0.1:9/x)",
   "color:red;background:url(//127.0.0.1:9/)", "http://127.0.0.1:9/", "`${alert(1)}`", "';alert(1)//", "{{7*7}}", "%3Cscript%3E",
-  // Sequences of a terminal.
+  // Terminal sequences.
   "\u001b]8;;http://127.0.0.1:9/\u0007link\u001b]8;;\u0007", "\u001b[31m<b>red\u001b[0m", "<\u001b[1mimg src=x onerror=alert(1)\u001b[m>",
   "\u001b[999999m", "\u001b[2J", "\u001b[38;2;1;2;3m", "\u001b[30;40m", "\u001b[48;5;231m", "\u001b[8m", "\u009b31m", "\u001b]0;title\u0007",
-  // Characters that are not seen, or turn others around.
+  // Characters that are invisible, or reorder others.
   "\u202egnp.exe\u202c", "\u2066\u2067\u2069", "\u200b\u200d\ufeff", "\u0000", "\u00ad", "\u{e0041}", "\ud800", "\udc00x", "\u05d0\u05d1", "e\u0301\u0301",
-  // Names that objects of JavaScript have, ends of lines, a field of a stream.
+  // Names of properties of JavaScript objects, line ends, a field of a stream.
   "__proto__", "constructor", "toString", "\r", "\n", "\r\n\r\n", "\t", "\u2028", "\ndata: x\n\nevent: end\n", "\\", "\\ud800", '"', "",
 ];
 
@@ -28,7 +28,7 @@ function chance(seed) {
   };
 }
 
-/** A thousand texts, no two of them alike; some have 64 KiB in a line. */
+/** Returns a thousand texts, all different; some have 64 KiB in a line. */
 export function hostileTexts() {
   const below = chance(156);
   return Array.from({ length: 1000 }, (_, at) => {
@@ -38,16 +38,16 @@ export function hostileTexts() {
   });
 }
 
-/** A name of at most so many characters that a server lets through. */
+/** Returns a name of at most `most` characters that a server accepts. */
 export const nameOf = (text, most) => [...text.toWellFormed().replace(/\p{Cc}/gu, "")].slice(0, most).join("") || "x";
 
-/** The elements that the page is made of. */
+/** The elements of the page itself. */
 const KNOWN = [
   "html", "head", "meta", "title", "link", "script", "body", "div", "header", "main", "footer", "span", "p", "pre", "h1", "h2",
   "dl", "dt", "dd", "button", "label", "input", "select", "option", "progress", "form", "dialog", "template",
 ];
 
-/** Begins to watch what a page does. `ends` fails if any of it is not a page's own. */
+/** Starts to observe what a page does. `ends` fails if any of it is not the page's own. */
 export async function watchOver(page, server) {
   const told = [];
   page.on("dialog", (dialog) => {
@@ -59,7 +59,7 @@ export async function watchOver(page, server) {
   page.context().on("page", () => told.push("another window"));
   page.on("download", () => told.push("a download"));
   await page.evaluate(() => {
-    // There are tens of thousands of frames here: they need not wait for a screen.
+    // There are tens of thousands of frames: they need not wait for a screen.
     globalThis.requestAnimationFrame = (draw) => setTimeout(draw);
     globalThis.violations = [];
     document.addEventListener("securitypolicyviolation", (it) => globalThis.violations.push(`${it.violatedDirective} ${it.blockedURI}`));
@@ -74,14 +74,14 @@ export async function watchOver(page, server) {
   };
 }
 
-/** Whether an address is one that the page itself asks for. */
+/** Returns whether the page itself requests an address. */
 function isOwn(url, server) {
   if (!url.startsWith(`${server}/`)) return false;
   const path = url.slice(server.length).replace(/#.*/s, "");
   return /^\/($|viewer\/[0-9a-f]+\/[a-z]+\.(js|css|svg)$|api\/v1\/sse\/(connect$|debug\/(control\/)?[0-9a-f-]{36}(\?format=json)?$))/.test(path);
 }
 
-/** Nothing has made elements, handlers, addresses or styles but the page itself. */
+/** Fails if there are elements, handlers, addresses or styles that are not the page's own. */
 export async function onlyKnown(page) {
   const odd = await page.evaluate((known) => {
     const all = [...document.querySelectorAll("*"), ...document.querySelector("template").content.querySelectorAll("*")];

@@ -1,5 +1,5 @@
-// Hostile text of publishers is text: wherever it stands it reads as the vectors have it (text.test.js compares `safe` with
-// them), and no element, dialog, navigation, request or report comes of it.
+// Hostile text of publishers stays text: everywhere it reads as in the vectors (text.test.js compares `safe` with
+// them), and causes no element, dialog, navigation, request or report.
 
 import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
@@ -9,10 +9,10 @@ import { hostileTexts, nameOf, watchOver } from "./hostile.js";
 import { between, connect, open, publish, says, serve } from "./support.js";
 
 const TEXTS = hostileTexts();
-/** More than a thousand texts take on a screen. */
+/** A size of the screen for more than a thousand texts. */
 const WIDE = { width: 1400, height: 1000 };
 
-/** The rows of the whole list, by their place, as one gets to see them from page to page. */
+/** Returns the rows of the whole list, by their place, as seen from page to page. */
 const allRows = (page) =>
   page.evaluate(async () => {
     const press = (key) => document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
@@ -32,7 +32,7 @@ const allRows = (page) =>
     return [...found].sort(([one], [other]) => one - other).map(([, it]) => it);
   });
 
-/** What the dialog of each message says, from the first to the last one. */
+/** Returns the text of the dialog of each message, from the first to the last one. */
 const allDetails = (page, count) =>
   page.evaluate(async (count) => {
     const press = (key) => document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
@@ -52,16 +52,16 @@ const allDetails = (page, count) =>
     return found;
   }, count);
 
-/** How a message ends in the list that is longer than its row. */
+/** The end of a message in the list that is longer than its row. */
 const CUT = /… \d+ more, Enter opens$/;
 
-/** What the list shows of a text: all of it, or its begin. */
+/** Returns whether the list shows a text: all of it, or its beginning. */
 function isShown(text, plain) {
   const cut = CUT.exec(text);
   return cut ? plain.startsWith(text.slice(0, cut.index)) : text === plain;
 }
 
-/** Compares rows and dialogs with what was sent. */
+/** Compares rows and dialogs with the sent messages. */
 async function compare(page, sent) {
   const rows = (await allRows(page)).slice(1);
   const details = await allDetails(page, sent.length);
@@ -82,7 +82,7 @@ async function compare(page, sent) {
   });
 }
 
-/** A message that has a text in every place that a publisher has. */
+/** Returns a message that has a text in every place that a publisher can fill. */
 const message = (text, at) => ({
   message: text,
   operation: nameOf(text, 128),
@@ -90,12 +90,12 @@ const message = (text, at) => ({
   fields: JSON.parse(`{${JSON.stringify(text)}: ${JSON.stringify(text)}, "__proto__": {"polluted": ${JSON.stringify([text])}}}`),
 });
 
-test("a thousand hostile texts of publishers are text in every place", async () => {
+test("a thousand hostile texts of publishers stay text in every place", async () => {
   const server = await serve(["--log-messages", "3000", "--log-bytes", "64MiB", "--max-message", "1MiB"]);
   const id = await connect(server);
   const page = await open(server, id, WIDE);
   const watched = await watchOver(page, server);
-  // What the server would not let through, it refuses: here are its own.
+  // The server refuses what it does not accept: these are the other texts.
   const sent = TEXTS.map((text, at) => message(text.toWellFormed(), at));
   await publish(server, id, ...sent);
   await says(page, "received 1,000 ·");
@@ -103,7 +103,7 @@ test("a thousand hostile texts of publishers are text in every place", async () 
   await watched.ends();
 });
 
-/** A server whose streams say whatever the test writes. */
+/** Starts a server whose streams have exactly what the test writes. */
 async function scripted() {
   const server = await serve();
   const id = await connect(server);
@@ -116,22 +116,22 @@ async function scripted() {
   return { page, stream, watched: await watchOver(page, proxy) };
 }
 
-test("a thousand hostile texts of a server that lets everything through are text in every place", async () => {
+test("a thousand hostile texts of a server without checks stay text in every place", async () => {
   const { page, stream, watched } = await scripted();
   const sent = TEXTS.map((text, at) => ({ ...message(text, at), level: text, outcome: text, event: text }));
   sent.forEach((it, at) => stream.write(`id: ${at + 1}-1\nevent: ${nameOf(it.event, 64)}\ndata: ${JSON.stringify(it)}\n\n`));
   await says(page, "received 1,000 ·");
-  // What is no event's name is left out, and half a surrogate pair is told as what stands for none.
+  // An invalid name of an event is left out, and half a surrogate pair is shown as the replacement character.
   const isName = (it) => /^[\w.-]{1,64}$/.test(it);
   const told = (text, at) => ({ ...message(text.toWellFormed(), at), event: isName(text) ? text : undefined });
   await compare(page, TEXTS.map(told));
   await watched.ends();
 });
 
-test("a thousand hostile IDs and plain texts are text, and hostile names of events are left out", async () => {
+test("a thousand hostile IDs and plain texts stay text, and hostile names of events are left out", async () => {
   const { page, stream, watched } = await scripted();
   const lines = TEXTS.map((it) => it.toWellFormed().replace(/[\r\n]/g, ""));
-  // A line with NUL is no ID, by the standard: then this would be the message before once more.
+  // By the standard, a line with NUL is no ID: with it, this would be the previous message once more.
   const ids = lines.map((it) => ` ${it.replaceAll("\0", "")}`);
   lines.forEach((it, at) => stream.write(`id: ${ids[at]}\nevent:  ${it}\ndata:  ${it}\n\n`));
   await says(page, "received 1,000 ·");
@@ -144,7 +144,7 @@ test("a thousand hostile IDs and plain texts are text, and hostile names of even
   await watched.ends();
 });
 
-test("a thousand hostile names are text as operations, in gauges, questions and the title", async () => {
+test("a thousand hostile names of operations stay text in gauges, questions and the title", async () => {
   const { page, stream, watched } = await scripted();
   const say = (text, at) => stream.write(`id: ${at + 1}-1\ndata: ${JSON.stringify(message(text, at))}\n\n`);
   for (let at = 0; at < TEXTS.length; at += 4) {
@@ -171,7 +171,7 @@ test("a thousand hostile names are text as operations, in gauges, questions and 
       assert.equal(label, name);
       assert.equal(question, `Ask publishers to cancel ${name}?`);
       const done = `${at + by}/1,000 ${unit}`;
-      // A unit that is written from right to left turns nothing around.
+      // A unit in right-to-left script reorders nothing.
       const isolated = /[^ -~]/.test(unit) ? `\u2066${done}\u2069` : done;
       assert.ok(told.startsWith(`${isolated} · `) && value === told, `${told} | ${unit}`);
     });

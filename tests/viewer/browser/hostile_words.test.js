@@ -1,4 +1,4 @@
-// Hostile words of errors, addresses and patterns are text, too, and nothing comes of them.
+// Hostile errors, addresses and patterns stay text, too, and have no effect.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,10 +8,10 @@ import { hostileTexts, watchOver } from "./hostile.js";
 import { between, connect, open, problem, publish, says, serve } from "./support.js";
 
 const TEXTS = hostileTexts();
-/** What a page tells of a detail. */
+/** Returns what a page shows of a detail. */
 const told = (detail) => safeLine(detail.slice(0, 500));
 
-/** A page of a server that answers requests about its client as it is told. */
+/** Opens a page of a server whose requests about its client are answered by `answer`. */
 async function setUp(answer) {
   const server = await serve();
   const id = await connect(server);
@@ -21,7 +21,7 @@ async function setUp(answer) {
   return { server, id, page, watched: await watchOver(page, proxy) };
 }
 
-test("a thousand hostile details of refused requests are text", async () => {
+test("a thousand hostile details of refused requests stay text", async () => {
   let at = 0;
   const { page, watched } = await setUp(({ method }) => (method === "POST" ? problem(400, TEXTS[at++]) : undefined));
   const notices = await page.evaluate(async (count) => {
@@ -38,7 +38,7 @@ test("a thousand hostile details of refused requests are text", async () => {
   await watched.ends();
 });
 
-test("hostile details of streams that are refused are text in the state and in the token's dialog", async () => {
+test("hostile details of refused streams stay text in the state and in the token's dialog", async () => {
   const texts = TEXTS.slice(0, 120);
   let [status, at] = [undefined, 0];
   const { page, id, watched } = await setUp(() => status && problem(status, texts[at]));
@@ -54,7 +54,7 @@ test("hostile details of streams that are refused are text in the state and in t
   await watched.ends();
 });
 
-test("a pattern that takes more than a browser has is taken away, and the page goes on", async () => {
+test("a pattern that exceeds the browser's memory is removed, and the page continues", async () => {
   const server = await serve(["--max-message", "8MiB", "--log-bytes", "64MiB"]);
   const id = await connect(server);
   const page = await open(server, id);
@@ -64,7 +64,7 @@ test("a pattern that takes more than a browser has is taken away, and the page g
   for (const name of ["Search", "Filter"]) {
     const field = page.getByLabel(name, { exact: true });
     await field.fill("^(?:(a)|(b)|(c))*d");
-    // What is said may be left from the other field, so the field is what shows it.
+    // The notice may be that of the other field, so the field itself is checked.
     await page.waitForFunction((it) => it.value === "", await field.elementHandle());
     await says(page, "this pattern is too slow, or too large");
     await says(page, "filtered 0");
@@ -74,7 +74,7 @@ test("a pattern that takes more than a browser has is taken away, and the page g
   await watched.ends();
 });
 
-test("a detail that is no text is told without harm", async () => {
+test("a detail that is not text is shown safely", async () => {
   let detail = "";
   const { page, watched } = await setUp(({ method }) => (method === "POST" ? problem(400, detail) : undefined));
   for (detail of [{ toString: 1 }, ["<b>"], null, 7, { toString: { toString: 2 }, __proto__: 3 }]) {
@@ -86,7 +86,7 @@ test("a detail that is no text is told without harm", async () => {
   await watched.ends();
 });
 
-test("a thousand hostile fragments are told as text and never requested", async () => {
+test("a thousand hostile fragments are shown as text and never requested", async () => {
   const { page, watched } = await setUp(() => undefined);
   const asked = [];
   page.on("request", (it) => asked.push(it.url()));
@@ -115,7 +115,7 @@ test("a thousand hostile fragments are told as text and never requested", async 
 });
 
 for (const name of ["search", "filter"]) {
-  test(`a thousand hostile patterns to ${name} are told as text`, async () => {
+  test(`a thousand hostile patterns to ${name} are shown as text`, async () => {
     const { server, id, page, watched } = await setUp(() => undefined);
     await publish(server, id, ...TEXTS.slice(0, 40).map((it) => it.toWellFormed()));
     await says(page, "received 40 ·");

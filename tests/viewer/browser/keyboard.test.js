@@ -1,10 +1,10 @@
-// All can be done without a mouse: from loading the page on, the focus goes where one looks next, and back after it.
+// Everything works without a mouse: after loading, the focus moves in reading order, and is restored after each dialog.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect, open, publish, says, serve } from "./support.js";
 
-/** What has the focus: its ID, or its text. */
+/** Returns the ID or the text of what has the focus. */
 const focused = (page) =>
   page.evaluate(() => {
     const { id, textContent, localName } = document.activeElement;
@@ -53,7 +53,7 @@ const ORDER = [
   "detail", "list", "pause", "help",
 ];
 
-test("Tab goes through the page in the order of the screen, and each stop can be seen", async () => {
+test("Tab moves in the order of the screen, and each stop is visible", async () => {
   const { page } = await shown();
   const stops = await tour(page, "Tab");
   assert.deepEqual(stops.map(({ name }) => name), ORDER);
@@ -63,7 +63,7 @@ test("Tab goes through the page in the order of the screen, and each stop can be
   assert.deepEqual(back.map(({ name }) => name).toReversed(), ORDER);
 });
 
-test("on a narrow screen Tab goes through it in order, too, with the search opened", async () => {
+test("on a narrow screen Tab moves in order, too, with the search open", async () => {
   const { page } = await shown();
   await page.setViewportSize({ width: 320, height: 640 });
   await page.getByRole("button", { name: "Search", exact: true }).press("Enter");
@@ -73,7 +73,7 @@ test("on a narrow screen Tab goes through it in order, too, with the search open
   for (const it of ["menu-button", "search", "list", "pause"]) assert.ok(names.includes(it), it);
 });
 
-test("one reads, searches, filters, opens and closes by keys alone, and the focus goes back each time", async () => {
+test("reading, searching, filtering, opening and closing work by keys alone and restore the focus", async () => {
   const { page } = await shown();
   assert.equal(await focused(page), "");
   await page.keyboard.press("k");
@@ -113,7 +113,7 @@ test("one reads, searches, filters, opens and closes by keys alone, and the focu
   assert.deepEqual(page.errors, []);
 });
 
-test("menu, help and questions give the focus back to where it was", async () => {
+test("menu, help and questions restore the focus", async () => {
   const { page } = await shown();
   for (const start of ["menu-button", "list"]) {
     await page.locator(`#${start}`).focus();
@@ -140,7 +140,7 @@ test("menu, help and questions give the focus back to where it was", async () =>
   assert.deepEqual(page.errors, []);
 });
 
-test("a menu that is open has the keys, wherever the focus is", async () => {
+test("an open menu receives the keys, wherever the focus is", async () => {
   const { page } = await shown();
   await page.locator("#menu-button").press("Enter");
   await isFocused(page, "Copy the client ID");

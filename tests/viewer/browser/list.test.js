@@ -1,4 +1,4 @@
-// The rows: lines break where their height says, the buttons are those of the row in focus, and hits are marked.
+// The rows: lines break as their height requires, the buttons belong to the row in focus, and hits are marked.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -14,7 +14,7 @@ async function shown(messages, size) {
   return { server, id, page };
 }
 
-/** The lines of each row as the browser has laid them out, its height and its place. */
+/** Returns the lines of each row as laid out by the browser, its height and its place. */
 const laidOut = (page) =>
   page.locator(".row").evaluateAll((all) =>
     all.map((row) => {
@@ -38,7 +38,7 @@ const laidOut = (page) =>
     }),
   );
 
-test("words are not broken where they fit, and rows stand one below the other whatever they say", async () => {
+test("words are not broken where they fit, and rows do not overlap whatever their text", async () => {
   const words = ["a", "word", "src/hub/channel.rs", "--flag=value", "x".repeat(150), "(end).", "   ", "e\u001b[31mr\u001b[0mr"];
   const texts = Array.from({ length: 40 }, (_, at) =>
     Array.from({ length: 12 }, (_, part) => words[(at * 7 + part * (at + 3)) % words.length]).join(at % 5 ? " " : "\n"),
@@ -54,7 +54,7 @@ test("words are not broken where they fit, and rows stand one below the other wh
       if (at + 1 < rows.length) assert.equal(rows[at + 1].top, bottom, text);
       for (const [line, content] of lines.entries()) {
         const next = lines[line + 1] ?? "";
-        // What is not broken at a space is a word that is longer than a line.
+        // A line that is not broken at a space has a word that is longer than a line.
         const isWord = !/[ \n]$/.test(content) && text.includes(content.slice(-1) + next.slice(0, 1));
         if (next && isWord) assert.ok(/\S*$/.exec(content)[0].length + /^\S*/.exec(next)[0].length > columns, content);
       }
@@ -63,7 +63,7 @@ test("words are not broken where they fit, and rows stand one below the other wh
   }
 });
 
-test("what is copied has the text's own line breaks and no others", async () => {
+test("copied text has its own line breaks and no others", async () => {
   const long = Array.from({ length: 60 }, (_, at) => `word${at}`).join(" ");
   const { page } = await shown([long, "two\nlines"]);
   const copied = (from, to) =>
@@ -80,7 +80,7 @@ test("what is copied has the text's own line breaks and no others", async () => 
   assert.match(other ?? "", /^[\d:.]+ two\nlines$/);
 });
 
-test("the row in focus has buttons, by mouse and by keyboard, and they are no part of an option", async () => {
+test("the row in focus has buttons, by mouse and by keyboard, which are not part of an option", async () => {
   const { page } = await shown(["one", "two", "three"]);
   const tools = page.getByRole("toolbar", { name: "Message" });
   await says(page, "three");
@@ -114,7 +114,7 @@ test("the row in focus has buttons, by mouse and by keyboard, and they are no pa
   assert.deepEqual(page.errors, []);
 });
 
-/** What is marked on screen. */
+/** Waits for `count` marked texts on screen, and returns them. */
 const marked = (page, count) =>
   page.waitForFunction((count) => {
     const found = [...(CSS.highlights.get("hit") ?? [])].map(({ startContainer, startOffset, endContainer, endOffset }) => {
@@ -126,7 +126,7 @@ const marked = (page, count) =>
     return found.length === count ? found : false;
   }, count).then((it) => it.jsonValue());
 
-test("hits of a pattern are marked, also across styles and lines, and a slow pattern is taken away", async () => {
+test("hits of a pattern are marked, also across styles and lines, and a slow pattern is removed", async () => {
   const { server, id, page } = await shown(["file 12 of 40", "one \u001b[31m7\u001b[0m8 two", "none"]);
   await page.getByLabel("Search", { exact: true }).fill("\\d+");
   assert.deepEqual((await marked(page, 4)).toSorted(), ["12", "40", "7", "8"]);
@@ -140,14 +140,14 @@ test("hits of a pattern are marked, also across styles and lines, and a slow pat
   assert.deepEqual(page.errors, []);
 });
 
-test("hits of styles that begin with a line are marked, and so are those behind them", async () => {
+test("hits in styles that begin with a line are marked, and so are those after them", async () => {
   const words = Array.from({ length: 300 }, (_, at) => `${"-".repeat(1 + (at % 7))} \u001b[31mred\u001b[0m`).join(" ");
   const { page } = await shown([words]);
   await page.getByLabel("Search", { exact: true }).fill("red");
   assert.deepEqual(new Set(await marked(page, 300)), new Set(["red"]));
 });
 
-test("selecting pauses, and what is selected stays until it is followed again, even once it has fallen off", async () => {
+test("selecting pauses, and the selection stays until following again, even if its message was dropped", async () => {
   const { server, id, page } = await shown(Array.from({ length: 100 }, (_, at) => `line ${at} end`));
   await says(page, "line 99 end");
   const selected = () =>
@@ -174,7 +174,7 @@ test("a long message says how much of it is not shown, and a double click shows 
   assert.equal(await page.evaluate(() => String(getSelection())), "");
 });
 
-test("right-to-left text stands beside its time, and reorders nothing around it", async () => {
+test("right-to-left text is beside its time, and reorders nothing around it", async () => {
   const { page } = await shown([{ message: "שלום abc 123", operation: "שלום" }, { message: "two", operation: "b" }]);
   const [time, text] = await page.locator(".row", { hasText: "abc" }).evaluate((row) => {
     const box = (name) => {
@@ -187,7 +187,7 @@ test("right-to-left text stands beside its time, and reorders nothing around it"
   assert.ok(text.left > time.right && text.left - time.right < 150, JSON.stringify([time, text]));
 });
 
-test("what is selected stays while another operation gets a line above and a column beside the messages", async () => {
+test("a selection stays when another operation adds a line and a column", async () => {
   const { server, id, page } = await shown([...Array.from({ length: 300 }, (_, at) => `line ${at} end`), { message: "a", operation: "build" }]);
   const selected = () =>
     page.evaluate(() => [String(getSelection()), getSelection().getRangeAt(0).getBoundingClientRect().top]);
@@ -208,7 +208,7 @@ test("what is selected stays while another operation gets a line above and a col
   assert.deepEqual(page.errors, []);
 });
 
-test("no more hits are marked than a browser draws in time", async () => {
+test("the number of marked hits is bounded", async () => {
   const { page } = await shown(Array.from({ length: 200 }, (_, at) => `${at} ${"e".repeat(600)}`));
   await says(page, "199 eee");
   await page.getByLabel("Search", { exact: true }).fill("e");
@@ -216,7 +216,7 @@ test("no more hits are marked than a browser draws in time", async () => {
   assert.equal(await page.evaluate(() => CSS.highlights.get("hit").size), 2000);
 });
 
-test("a press on the buttons leaves the keys to the list, and the wheel over them scrolls it", async () => {
+test("a press on the buttons leaves the focus to the list, and the wheel over them scrolls it", async () => {
   const { page } = await shown(Array.from({ length: 300 }, (_, at) => `line ${at} end`));
   await page.keyboard.press("k");
   const tools = page.getByRole("toolbar", { name: "Message" });
@@ -232,7 +232,7 @@ test("a press on the buttons leaves the keys to the list, and the wheel over the
   assert.deepEqual(page.errors, []);
 });
 
-test("buttons that the mouse brought go when the rows go on under it", async () => {
+test("buttons under the mouse disappear when the rows move on", async () => {
   const { server, id, page } = await shown(Array.from({ length: 100 }, (_, at) => `line ${at} end`));
   await says(page, "line 99 end");
   const tools = page.getByRole("toolbar", { name: "Message" });
@@ -243,7 +243,7 @@ test("buttons that the mouse brought go when the rows go on under it", async () 
   await tools.waitFor({ state: "hidden" });
 });
 
-test("without breaks, a line is laid out as far as anybody could see, and says how much more there is", async () => {
+test("without breaks, a line is laid out up to a bound, and says how much more there is", async () => {
   const long = "x".repeat(50_000);
   const styled = "\u001b[31mr\u001b[32mg".repeat(5000);
   const sent = [long, `a\n${long}\n${"ö".repeat(5000)}\nneedle`, styled, `${"😀".repeat(3000)}!`, "short", `${"w ".repeat(1500)}end`];
@@ -260,7 +260,7 @@ test("without breaks, a line is laid out as far as anybody could see, and says h
   assert.deepEqual(texts.slice(4), sent.slice(4));
   for (const [at, { bottom }] of rows.entries()) if (at + 1 < rows.length) assert.equal(rows[at + 1].top, bottom, texts[at - 1]);
   assert.ok((await page.locator(".row span").count()) < 5000);
-  // What stands behind the cut is seen in the whole message.
+  // What is after the cut is visible in the whole message.
   await page.getByLabel("Search", { exact: true }).fill("needle");
   await page.locator("#hits", { hasText: "1" }).waitFor();
   await page.getByLabel("Search", { exact: true }).press("Enter");
@@ -269,11 +269,11 @@ test("without breaks, a line is laid out as far as anybody could see, and says h
   assert.deepEqual(page.errors, []);
 });
 
-test("a unit and a name that are written from right to left turn no figure around", async () => {
+test("a unit and a name in right-to-left script reorder no figures", async () => {
   const { server, id, page } = await shown([{ message: "one", operation: "שלום", progress: { current: 8, total: 120, unit: "קבצים" } }]);
   await publish(server, id, { message: "two", operation: "שלום", progress: { current: 16, total: 120, unit: "קבצים" } });
   await page.locator(".facts", { hasText: "16/120" }).waitFor();
-  // Where each of these is, from left to right.
+  // The places of these, from left to right.
   const lefts = await page.locator(".facts").evaluate((facts) => {
     const text = facts.firstChild;
     return ["16/120", "קבצים", "13 %"].map((it) => {

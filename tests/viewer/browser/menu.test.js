@@ -1,4 +1,4 @@
-// The menu and the buttons: all that keys do can be pressed, and the menu works as WAI-ARIA has it.
+// The menu and the buttons: everything that keys do can be pressed, and the menu works as in WAI-ARIA.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -6,11 +6,11 @@ import { connect, open, publish, says, serve } from "./support.js";
 
 const menu = (page) => page.getByRole("menu", { name: "Menu" });
 const opener = (page) => page.getByRole("button", { name: "Menu", exact: true });
-/** What has the focus: its text. */
+/** Returns the text of what has the focus. */
 const focused = (page) => page.evaluate(() => document.activeElement.textContent);
 const isFocused = (page, text) => page.waitForFunction((it) => document.activeElement.textContent === it, text);
 
-/** A page that shows a message, and the server and the client of it. */
+/** Opens a page that shows messages; returns it with its server and its client. */
 async function shown(...messages) {
   const server = await serve();
   const id = await connect(server);
@@ -27,7 +27,7 @@ async function choose(page, name) {
   await menu(page).waitFor({ state: "hidden" });
 }
 
-test("the menu moves by arrow keys, Home and End, in a circle, and Esc gives the focus back", async () => {
+test("arrow keys, Home and End move through the menu and wrap around, and Esc restores the focus", async () => {
   const { page } = await shown();
   await opener(page).press("Enter");
   await isFocused(page, "Copy the client ID");
@@ -41,7 +41,7 @@ test("the menu moves by arrow keys, Home and End, in a circle, and Esc gives the
   assert.equal(await focused(page), "Help");
   await page.keyboard.press("Home");
   assert.equal(await focused(page), "Copy the client ID");
-  // Letters are not keys of the page meanwhile.
+  // Meanwhile letters are not keys of the page.
   await page.keyboard.press("w");
   assert.ok(await menu(page).isVisible());
   await page.getByRole("button", { name: "Wrap", pressed: true }).waitFor();
@@ -64,7 +64,7 @@ test("a press outside closes the menu, and Tab too", async () => {
 });
 
 for (const width of [1000, 320]) {
-  test(`the menu is on the screen whole, or scrolls, at ${width} px`, async () => {
+  test(`the menu fits on the screen, or scrolls, at ${width} px`, async () => {
     const { page } = await shown();
     await page.setViewportSize({ width, height: 400 });
     await opener(page).click();
@@ -76,7 +76,7 @@ for (const width of [1000, 320]) {
   });
 }
 
-test("errors, operations and levels can be gone to without keys", async () => {
+test("errors, operations and levels can be selected without keys", async () => {
   const { page } = await shown({ message: "broken", level: "error" }, { message: "begins", operation: "build" });
   await choose(page, "Next error, wrapping around");
   await page.getByRole("option", { name: /broken/, selected: true }).waitFor();
@@ -111,7 +111,7 @@ test("a stream is ended from the menu after a question, and another one begins",
   assert.deepEqual(page.errors, []);
 });
 
-test("a token is given from the menu, and goes with the next request", async () => {
+test("a token is given from the menu, and sent with the next request", async () => {
   const { page } = await shown();
   await choose(page, "Give the server's token…");
   const dialog = page.getByRole("dialog", { name: "The server's token" });

@@ -1,10 +1,10 @@
-// On a phone's screen: operations take one line, fields are opened, and nothing scrolls sideways.
+// On a phone's screen: operations take one line, fields can be opened, and nothing scrolls sideways.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect, open, publish, says, serve } from "./support.js";
 
-/** A page of 320 px with two operations, and what is the same whatever is open. */
+/** Opens a page of 320 px with two operations; returns it with checks that hold whatever is open. */
 async function narrow() {
   const server = await serve();
   const id = await connect(server);
@@ -25,7 +25,7 @@ async function narrow() {
 
 const press = (page, name) => page.getByRole("button", { name, exact: true }).click();
 
-test("operations take one line, which unfolds to all that is known of them", async () => {
+test("operations take one line, which unfolds to all their details", async () => {
   const { page, fits } = await narrow();
   const lines = page.locator(".operation");
   assert.deepEqual(await lines.locator(".facts").allTextContents(), ["40 %"]);
@@ -55,7 +55,7 @@ test("on a wide screen four operations are shown, and the others are unfolded", 
   assert.equal(await page.locator(".operation").count(), 6);
 });
 
-test("what has come meanwhile is a button in the footer, which goes on", async () => {
+test("new messages during a pause are a button in the footer, which follows again", async () => {
   const { server, id, page, fits } = await narrow();
   await press(page, "Pause");
   await says(page, "paused ·");
@@ -68,7 +68,7 @@ test("what has come meanwhile is a button in the footer, which goes on", async (
   await page.getByRole("button", { name: "↓ 26 new, 2 errors" }).click();
   await says(page, "news 25");
   await page.getByText("paused").waitFor({ state: "hidden" });
-  // Nothing that is pressed moves away because a pause takes more room.
+  // Nothing to press moves away because a pause takes more room.
   assert.equal((await page.locator("footer").boundingBox()).height, height);
 });
 
@@ -97,7 +97,7 @@ test("Search and Filter open their fields, one at a time, and close them", async
   assert.deepEqual(page.errors, []);
 });
 
-test("the lines to paste are seen whole, and so is the search when a hundred operations are unfolded", async () => {
+test("the lines to paste are completely visible, and so is the search below a hundred unfolded operations", async () => {
   const server = await serve();
   const id = await connect(server);
   const page = await open(server, id, { width: 320, height: 568 });

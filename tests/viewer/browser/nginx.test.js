@@ -8,11 +8,11 @@ import { createConnection, createServer } from "node:net";
 import { after, test } from "node:test";
 import { folder, open, publish, says, serve } from "./support.js";
 
-/** Debian has it where not everybody looks for programs. */
+/** The path of Debian's nginx, which is not in every user's PATH. */
 const NGINX = process.env.NGINX ?? "/usr/sbin/nginx";
 const missing = existsSync(NGINX) || process.env.CI ? false : `there is no ${NGINX}: apt-get install nginx`;
 
-/** nginx as Debian sets it up, with a plain `proxy_pass`. */
+/** Returns the configuration of Debian's nginx, with a plain `proxy_pass`. */
 const configuration = (port, server) => `
   daemon off; master_process off; pid nginx.pid; error_log error.log;
   events { worker_connections 768; }
@@ -27,7 +27,7 @@ const configuration = (port, server) => `
     }
   }`;
 
-/** A port that nothing listens on. */
+/** Returns a port that nothing listens on. */
 async function freePort() {
   const probe = createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
@@ -37,7 +37,7 @@ async function freePort() {
   return port;
 }
 
-/** Whether something listens there. */
+/** Returns whether something listens on a port. */
 const listens = (port) =>
   new Promise((resolve) => {
     const socket = createConnection(port, "127.0.0.1", () => resolve(true));
@@ -45,7 +45,7 @@ const listens = (port) =>
     socket.on("connect", () => socket.destroy());
   });
 
-/** nginx before a server. */
+/** Starts nginx before a server. */
 async function nginxBefore(server) {
   const [where, port] = [folder(), await freePort()];
   writeFileSync(`${where}/nginx.conf`, configuration(port, server));
@@ -72,7 +72,7 @@ test("below a path of nginx everything works, also from the path without its sla
   assert.deepEqual(page.errors, []);
 });
 
-test("a link through the path without its slash keeps what is behind #", { skip: missing }, async () => {
+test("a link through the path without its slash keeps its fragment", { skip: missing }, async () => {
   const server = await serve();
   const nginx = await nginxBefore(server);
   const { clientId } = await (await fetch(`${nginx.url}/chat/api/v1/sse/connect`)).json();

@@ -1,14 +1,14 @@
-// A page of another origin cannot show the page in a frame, read it, run its modules or hold its window; nor can one that
-// only has another port. Two things keep it off, and each does so alone: the server refuses what a browser says comes from
-// another origin, and the header fields of its answers tell the browser. Each refusal stands beside the same of the other
-// page's own, which succeeds.
+// A page of another origin cannot show the page in a frame, read it, run its modules or hold its window; nor can one
+// that differs only in the port. Two things prevent it, each on its own: the server refuses requests that a browser
+// marks as coming from another origin, and the header fields of its answers inform the browser. Each refusal is tested
+// beside the same request of the page's own, which succeeds.
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { test } from "node:test";
 import { before, connect, listening, open, publish, says, serve } from "./support.js";
 
-/** A server of somebody else, with a page, a module, a style sheet and a picture. */
+/** Starts a foreign server, with a page, a module, a style sheet and a picture. */
 function stranger() {
   const files = new Map([
     ["/own.js", ["text/javascript", "export const own = 1;"]],
@@ -23,13 +23,13 @@ function stranger() {
   return listening(server);
 }
 
-/** What a server sees of a browser that does not say where its requests come from. */
+/** Hides from a server where a browser's requests come from. */
 const unsaid = (server) =>
   before(server, ({ headers }) => {
     for (const it of ["origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest"]) delete headers[it];
   });
 
-/** The server with a client that has a message, and a page of somebody else, at this name of the machine. */
+/** Starts the server with a client that has a message, and opens a foreign page, at this name of the machine. */
 async function setUp({ name, isUnsaid }) {
   const direct = await serve();
   const server = isUnsaid ? await unsaid(direct) : direct;
@@ -54,7 +54,7 @@ const CASES = [
 for (const { what, ...how } of CASES) {
   test(`a page of ${what} cannot show the page in a frame`, async () => {
     const { server, id, page, own } = await setUp(how);
-    /** What an element of the page in a frame says. */
+    /** Returns what an element of the page in a frame shows. */
     const shown = async (address, element) => {
       await page.evaluate(async (it) => {
         const frame = document.createElement("iframe");
@@ -88,7 +88,7 @@ for (const { what, ...how } of CASES) {
       const api = `${server.url}/api/v1/sse`;
       for (const address of [`${server.url}/`, `${files}/main.js`, `${api}/connect`, `${api}/debug/${id}?format=json`]) {
         const got = await read(address, mode);
-        // What is opaque has no text that a page could read.
+        // An opaque answer has no text that a page could read.
         assert.ok(got === "refused" || (mode === "no-cors" && got === 0), `${mode} ${address}: ${got}`);
       }
     }
@@ -131,13 +131,13 @@ for (const { what, ...how } of CASES) {
     assert.equal(await page.evaluate(() => globalThis.held.closed), false);
     assert.ok(await inner.evaluate(() => Boolean(globalThis.opener)));
     await inner.close();
-    // Its name is another window's to take only then.
+    // Another window can take its name only then.
     await page.waitForFunction(() => globalThis.held.closed);
     const popup = await opened(`${server.url}/#${id}`, "secret words");
     assert.equal(await popup.evaluate(() => globalThis.opener), null);
     assert.equal(await popup.evaluate(() => globalThis.name), "");
     assert.equal(await page.evaluate(() => globalThis.held.closed), true);
-    // Neither the handle nor the name leads anywhere any more.
+    // Neither the handle nor the name leads anywhere now.
     await popup.evaluate(() => addEventListener("message", ({ data }) => (globalThis.heard = data)));
     await page.evaluate(() => {
       globalThis.held.postMessage("psst", "*");

@@ -1,4 +1,4 @@
-// Makes docs/viewer.png: `node browser/picture.js` in tests/viewer, with the program built.
+// Makes docs/viewer.png: `node browser/picture.js` in tests/viewer, after building the program.
 
 import { test } from "node:test";
 import { connect, open, publish, says, serve } from "./support.js";

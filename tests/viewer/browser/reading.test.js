@@ -1,4 +1,4 @@
-// What one reads stays where it is; keys, search and filter do what the pane's do.
+// Messages stay in place while they are read; keys, search and filter do what the pane's do.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -6,13 +6,13 @@ import { connect, open, publish, says, see, serve } from "./support.js";
 
 const lines = (from, to) => Array.from({ length: to - from }, (_, at) => `line ${from + at} end`);
 
-/** The rows on screen, with their places. */
+/** Returns the rows on screen, with their places. */
 const rows = (page) =>
   page.locator(".row").evaluateAll((all) =>
     all.map((it) => ({ text: it.querySelector(".text").textContent, top: Math.round(it.getBoundingClientRect().top) })),
   );
 
-test("it follows, freezes, counts what comes meanwhile, and nothing that is read moves", async () => {
+test("the list follows, pauses and counts new messages, and visible messages do not move", async () => {
   const server = await serve();
   const id = await connect(server);
   const page = await open(server, id);
@@ -35,7 +35,7 @@ test("it follows, freezes, counts what comes meanwhile, and nothing that is read
   assert.deepEqual(page.errors, []);
 });
 
-test("a search finds, goes on and back, and marks without an element of its own", async () => {
+test("a search finds hits, moves forward and back, and marks without elements of its own", async () => {
   const server = await serve();
   const id = await connect(server);
   const page = await open(server, id);
@@ -51,7 +51,7 @@ test("a search finds, goes on and back, and marks without an element of its own"
   await says(page, "line 49 end");
 });
 
-test("a filter shows what matches, also of what comes later, and a level what is worse", async () => {
+test("a filter shows matching messages, also later ones, and a level those that are at least as severe", async () => {
   const server = await serve();
   const id = await connect(server);
   const page = await open(server, id);
@@ -69,7 +69,7 @@ test("a filter shows what matches, also of what comes later, and a level what is
   await says(page, "shown 1 ·");
 });
 
-test("a pattern that takes for ever is taken away, and the page goes on", async () => {
+test("a pattern that takes too long is removed, and the page continues", async () => {
   const server = await serve();
   const id = await connect(server);
   const page = await open(server, id);
@@ -97,7 +97,7 @@ test("one message is shown whole, by the keyboard alone", async () => {
   await page.getByRole("dialog", { name: "Keys" }).waitFor();
 });
 
-test("publishers are asked for detail and to cancel, after a question", async () => {
+test("publishers are asked for detail, and to cancel after a question", async () => {
   const server = await serve();
   const id = await connect(server);
   const page = await open(server, id);
@@ -111,7 +111,7 @@ test("publishers are asked for detail and to cancel, after a question", async ()
   await says(page, "publishers were asked for debug detail");
 });
 
-test("on a narrow screen all is there, and nothing scrolls sideways", async () => {
+test("on a narrow screen nothing scrolls sideways", async () => {
   const server = await serve();
   const id = await connect(server);
   const page = await open(server, id, { width: 320, height: 600 });
@@ -132,7 +132,7 @@ test("a link to a message opens paused there, or says that it is gone", async ()
   await says(gone, "message 7 is gone");
 });
 
-test("a hidden page gives its connection up once five others were looked at, and goes on by itself", async () => {
+test("a hidden page gives up its connection once five others were looked at, and continues by itself", async () => {
   const server = await serve();
   const id = await connect(server);
   const first = await open(server, id);
@@ -140,7 +140,7 @@ test("a hidden page gives its connection up once five others were looked at, and
   await see(first, "hidden");
   let last = first;
   for (let at = 0; at < 6; at += 1) {
-    // The seventh would wait for ever if the first still had its connection.
+    // The seventh would wait forever if the first still had its connection.
     last = await first.context().newPage();
     await last.goto(`${server.url}/#${id}`);
     await says(last, "● live");
@@ -155,7 +155,7 @@ test("a hidden page gives its connection up once five others were looked at, and
   assert.deepEqual(first.errors, []);
 });
 
-test("a filter that hangs at a later message is taken away too, and an old message is no news", async () => {
+test("a filter that hangs at a later message is removed too, and old messages do not count as new", async () => {
   const server = await serve();
   const id = await connect(server);
   const page = await open(server, id);
@@ -170,7 +170,7 @@ test("a filter that hangs at a later message is taken away too, and an old messa
   await says(page, "filtered 0");
 });
 
-test("a search is used by the keyboard alone, and a question names an operation safely", async () => {
+test("a search works by the keyboard alone, and a question names an operation safely", async () => {
   const server = await serve();
   const id = await connect(server);
   const page = await open(server, id);
@@ -186,7 +186,7 @@ test("a search is used by the keyboard alone, and a question names an operation 
   await page.getByRole("dialog", { name: "Ask publishers to cancel deploy<U+202E>gpj.exe?" }).waitFor();
 });
 
-test("the worker that was prepared for a search stays while the list is laid out anew", async () => {
+test("the worker that was prepared for a search stays during a new layout", async () => {
   const server = await serve();
   const page = await open(server, await connect(server));
   await says(page, "● live");
@@ -229,7 +229,7 @@ test("a message that is filtered out is neither opened nor copied, and no messag
   assert.deepEqual(page.errors, []);
 });
 
-test("a tab that is loaded again and again is one other tab, also after another address", async () => {
+test("a tab that is reloaded repeatedly counts as one other tab, also after another address", async () => {
   const server = await serve();
   const id = await connect(server);
   const first = await open(server, id);
@@ -253,7 +253,7 @@ test("a tab that is loaded again and again is one other tab, also after another 
   assert.deepEqual([await first.evaluate(() => localStorage.length + sessionStorage.length), first.errors], [0, []]);
 });
 
-test("a tab that was made of another one gets a name of its own", async () => {
+test("a duplicated tab gets a name of its own", async () => {
   const server = await serve();
   const id = await connect(server);
   const first = await open(server, id);

@@ -1,4 +1,4 @@
-// Every answer that a server, or something between, can give is told with what to do about it.
+// Every answer that a server, or something before it, can give is shown with what to do about it.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -37,7 +37,7 @@ for (const size of [{ width: 1000, height: 600 }, { width: 320, height: 600 }]) 
   });
 }
 
-test("a stream that is refused for want of a token asks for it, and goes on with it", async () => {
+test("a stream that is refused without a token asks for it, and continues with it", async () => {
   const server = await serve();
   const id = await connect(server);
   const proxy = await between(server, (asked) =>
@@ -69,7 +69,7 @@ test("without a token, another client can be watched instead", async () => {
   assert.deepEqual(page.errors, []);
 });
 
-test("a control request that is refused for want of a token asks for it in place, and is made then", async () => {
+test("a control request that is refused without a token asks for it in place, and is then sent", async () => {
   const server = await serve();
   const id = await connect(server);
   const proxy = await between(server, ({ url, headers }) =>
@@ -105,7 +105,7 @@ test("a page that gets no ID at first tries again", async () => {
   assert.match(new URL(page.url()).hash, /^#[0-9a-f-]{36}$/);
 });
 
-test("a quiet stream that ends and begins again leaves one line, and then shows what comes", { timeout: 60_000 }, async () => {
+test("a quiet stream that ends and begins again leaves one line, and then shows new messages", { timeout: 60_000 }, async () => {
   const server = await serve(["--idle-timeout", "1s"]);
   const id = await connect(server);
   let begins = 0;
@@ -125,7 +125,7 @@ test("a quiet stream that ends and begins again leaves one line, and then shows 
   assert.deepEqual(page.errors, []);
 });
 
-test("an error of the page's own is told, and what came stays and can be saved", async () => {
+test("an error in the page is reported, and its messages stay and can be saved", async () => {
   const server = await serve();
   const id = await connect(server);
   const page = await open(server, id);
@@ -145,7 +145,7 @@ test("an error of the page's own is told, and what came stays and can be saved",
   await says(page, "kept");
 });
 
-test("a file that is saved can be read for a while", async () => {
+test("a saved file can be downloaded for a while", async () => {
   const server = await serve();
   const id = await connect(server);
   const page = await open(server, id);
@@ -158,7 +158,7 @@ test("a file that is saved can be read for a while", async () => {
   const download = page.waitForEvent("download");
   await page.keyboard.press("s");
   assert.match((await download).suggestedFilename(), /^codechat-[0-9a-f]{8}-\d{8}T\d{6}Z\.txt$/);
-  // The policy of the page lets it fetch no blob; a link to it can be followed again.
+  // The policy of the page does not let it fetch a blob; a link to it can be followed again.
   const again = page.waitForEvent("download");
   await page.evaluate(() => {
     const link = document.createElement("a");
@@ -168,7 +168,7 @@ test("a file that is saved can be read for a while", async () => {
   assert.equal(await (await again).failure(), null);
 });
 
-test("what somebody else answers to a wish is not taken for the server's word", async () => {
+test("another server's answer to a control request is not taken for the server's", async () => {
   const server = await serve();
   const id = await connect(server);
   const login = { status: 200, headers: { "Content-Type": "text/html" }, body: "<title>Log in</title>" };
@@ -186,7 +186,7 @@ test("what somebody else answers to a wish is not taken for the server's word", 
   assert.deepEqual(page.errors, []);
 });
 
-test("the same ID, given where a token is asked for, is tried again", async () => {
+test("the same ID, entered where a token is asked for, is tried again", async () => {
   const server = await serve();
   const id = await connect(server);
   await publish(server, id, "of this one");
@@ -202,7 +202,7 @@ test("the same ID, given where a token is asked for, is tried again", async () =
 });
 
 for (const size of [{ width: 1000, height: 600 }, { width: 320, height: 600 }]) {
-  test(`what was asked of publishers is shown until they answer, or it is refused, at ${size.width} px`, async () => {
+  test(`a control request is shown until publishers answer or it is refused, at ${size.width} px`, async () => {
     const server = await serve();
     const id = await connect(server);
     let answer;
@@ -228,7 +228,7 @@ for (const size of [{ width: 1000, height: 600 }, { width: 320, height: 600 }]) 
     refuse();
     await says(page, "publishers could not be asked: not today");
     await asked.waitFor({ state: "hidden" });
-    // Another reason, so that the notice of the first refusal does not pass for the second's.
+    // Another reason, so that the notice of the first refusal is not taken for the second's.
     answer = problem(400, "not this week");
     await page.keyboard.press("D");
     await says(page, "publishers could not be asked: not this week");
@@ -238,7 +238,7 @@ for (const size of [{ width: 1000, height: 600 }, { width: 320, height: 600 }]) 
     await says(page, "publishers were asked to cancel deploy");
     await page.keyboard.press("D");
     await says(page, "publishers were asked for debug detail");
-    // The next key takes the notice away.
+    // The next key removes the notice.
     await page.keyboard.press("j");
     await page.locator("#notice").waitFor({ state: "hidden" });
     await publish(server, id, { message: "goes on", operation: "deploy", progress: { current: 2, total: 4 } });
@@ -254,7 +254,7 @@ for (const size of [{ width: 1000, height: 600 }, { width: 320, height: 600 }]) 
 }
 
 for (const size of [{ width: 1000, height: 600 }, { width: 320, height: 600 }]) {
-  test(`a wish that nobody hears, an end and a token that is asked for are told, at ${size.width} px`, async () => {
+  test(`a control request without publishers, an end and a missing token are reported, at ${size.width} px`, async () => {
     const server = await serve();
     const id = await connect(server);
     let answer;

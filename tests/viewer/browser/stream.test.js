@@ -1,10 +1,10 @@
-// The page shows a stream: what comes, what is lost, how it ends, and what to do.
+// The page shows a stream: messages, losses, its end, and what to do.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect, kill, open, publish, says, serve } from "./support.js";
 
-test("a new page gets an ID, says what to do with it, and shows what comes", async () => {
+test("a new page gets an ID, says what to do with it, and shows messages", async () => {
   const server = await serve();
   const page = await open(server);
   await says(page, "Nothing has come yet");
@@ -18,7 +18,7 @@ test("a new page gets an ID, says what to do with it, and shows what comes", asy
   assert.deepEqual(page.errors, []);
 });
 
-test("an operation has a gauge with its figures, and its end is told", async () => {
+test("an operation has a gauge with its figures, and its end is shown", async () => {
   const server = await serve();
   const id = await connect(server);
   const page = await open(server, id);
@@ -32,7 +32,7 @@ test("an operation has a gauge with its figures, and its end is told", async () 
   assert.deepEqual(page.errors, []);
 });
 
-test("messages that are gone are told with their number", async () => {
+test("lost messages are reported with their number", async () => {
   const server = await serve(["--log-messages", "10"]);
   const id = await connect(server);
   await publish(server, id, ...Array.from({ length: 30 }, (_, at) => `line ${at}`));
@@ -41,7 +41,7 @@ test("messages that are gone are told with their number", async () => {
   await says(page, "line 29");
 });
 
-test("a server that goes and comes back is told, and the stream goes on", async () => {
+test("an outage of the server is shown, and the stream continues", async () => {
   const server = await serve();
   const id = await connect(server);
   const page = await open(server, id);
@@ -56,7 +56,7 @@ test("a server that goes and comes back is told, and the stream goes on", async 
   await says(page, "lost ?");
 });
 
-test("an end is told with its reason, and what came stays", async () => {
+test("an end is shown with its reason, and the messages stay", async () => {
   const server = await serve();
   const id = await connect(server);
   const page = await open(server, id);
@@ -68,7 +68,7 @@ test("an end is told with its reason, and what came stays", async () => {
   assert.ok(await page.getByText("kept").isVisible());
 });
 
-test("what is no client ID is told and never requested", async () => {
+test("an invalid client ID is reported and never requested", async () => {
   const server = await serve();
   const page = await open(server, "<img src=x>");
   await says(page, "is no client ID");
@@ -89,7 +89,7 @@ test("a token is asked for, sent, and kept in memory alone", async () => {
   assert.ok(!page.url().includes("s3cret"));
 });
 
-test("reconnecting keeps what came, also what the server does not hold any more", async () => {
+test("reconnecting keeps all messages, also those that the server has dropped", async () => {
   const server = await serve(["--log-messages", "5"]);
   const id = await connect(server);
   const page = await open(server, id);

@@ -1,4 +1,4 @@
-// What the browser tests share: the real server on a port of its own, and Chromium.
+// Shared by the browser tests: the real server on a port of its own, and Chromium.
 
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -54,13 +54,13 @@ export async function publish(server, id, ...messages) {
 const SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"];
 
-/** Starts Chromium; `more` are further options of playwright's. */
+/** Starts Chromium; `more` are further options of playwright. */
 export function launch({ args = [], ...more } = {}) {
   const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
   return chromium.launch({ executablePath, args: [...SWITCHES, ...args], ...more });
 }
 
-/** Starts Chromium as users have it, with a profile of its own, and returns its context. */
+/** Starts Chromium as for users, with a profile of its own, and returns its context. */
 export async function launchPlain() {
   const profile = folder();
   const child = spawn(process.env.CHROMIUM ?? "/usr/bin/chromium", [...SWITCHES, "--headless=new", "--remote-debugging-port=0",
@@ -82,7 +82,7 @@ export async function launchPlain() {
 }
 
 let browser;
-// A hook of the file; within a test it would be one of the test.
+// A hook of the file; within a test it would be one of that test.
 after(() => browser?.close());
 
 /** Opens a page of the server in a tab of its own; `more` are further options of its context. */
@@ -93,7 +93,7 @@ export async function open(server, fragment = "", size = { width: 1000, height: 
   return openIn(context, `${server.url}/${fragment ? `#${fragment}` : ""}`);
 }
 
-/** Opens an address in a new tab, whose errors are gathered in its `errors`. */
+/** Opens an address in a new tab, and collects the tab's errors in its `errors`. */
 export async function openIn(context, address) {
   const page = await context.newPage();
   page.errors = [];
@@ -107,12 +107,12 @@ export async function openIn(context, address) {
   return page;
 }
 
-/** Waits until the page says so. */
+/** Waits until the page shows this text. */
 export async function says(page, text) {
   await page.getByText(text).filter({ visible: true }).first().waitFor({ timeout: 15_000 });
 }
 
-/** Tells a page whether it is seen: a headless browser shows all of its tabs. */
+/** Sets whether a page is visible: in a headless browser all tabs are. */
 export async function see(page, state) {
   await page.evaluate((it) => {
     Object.defineProperty(document, "visibilityState", { configurable: true, get: () => it });
@@ -121,7 +121,7 @@ export async function see(page, state) {
   }, state);
 }
 
-/** A proxy before the server that answers requests about a client as it is told; `undefined` passes them on. */
+/** Starts a proxy before the server. `answer` answers requests about a client; `undefined` passes them on. */
 export const between = (server, answer) => before(server, (asked) => (asked.url.includes("/debug/") ? answer(asked) : undefined));
 
 /** The same for all requests. */
@@ -145,7 +145,7 @@ export function before(server, answer) {
   return listening(proxy);
 }
 
-/** Lets a server of node's listen on a port of its own. */
+/** Makes a server of node listen on a port of its own. */
 export async function listening(server) {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -157,7 +157,7 @@ export async function listening(server) {
   return { url: `http://127.0.0.1:${port}`, port };
 }
 
-/** An answer that says what was wrong with a request. */
+/** Returns an answer that says what is wrong with a request. */
 export const problem = (status, detail, headers = {}) => ({
   status,
   headers: { "Content-Type": "application/problem+json", ...headers },
@@ -167,7 +167,7 @@ export const problem = (status, detail, headers = {}) => ({
 /** Makes a folder for a test's files. */
 export const folder = () => mkdtempSync(join(tmpdir(), "viewer-"));
 
-/** Starts a server that speaks HTTPS, and so HTTP/2, with a certificate that it has signed itself. */
+/** Starts a server that speaks HTTPS, and so HTTP/2, with a self-signed certificate. */
 export function serveSecurely() {
   const where = folder();
   const [key, cert] = [join(where, "key.pem"), join(where, "cert.pem")];

@@ -1,5 +1,5 @@
-// A page that the browser stops for a while, frozen or in the back/forward cache, goes on where it was: nothing is lost, and
-// nothing is shown twice. The browser is one as users have it: what playwright starts never hides a page, nor keeps one.
+// A page that the browser suspends, frozen or in the back/forward cache, continues where it was: nothing is lost, and
+// nothing is shown twice. The browser is started as for users: playwright's options never hide or cache a page.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -8,7 +8,7 @@ import { before, connect, launchPlain, openIn, publish, says, serve } from "./su
 
 const lines = (from, to) => Array.from({ length: to - from }, (_, at) => `line ${from + at} end`);
 
-/** A page with one message, with another tab before it. */
+/** Opens a page with one message, and another tab. */
 async function shown(server, id) {
   const context = await launchPlain();
   const page = await openIn(context, `${server.url}/#${id}`);
@@ -18,7 +18,7 @@ async function shown(server, id) {
   return { context, page };
 }
 
-/** Waits until the page has so many messages, in their order, and no others. */
+/** Waits until the page has exactly `count` messages, in order. */
 async function hasLines(page, count) {
   await says(page, `received ${count.toLocaleString("en")} · shown ${count.toLocaleString("en")} · filtered 0 · lost 0`);
   const texts = await page.locator(".row:not(.system)").evaluateAll((all) => {
@@ -28,7 +28,7 @@ async function hasLines(page, count) {
   assert.deepEqual(texts, lines(count - texts.length, count));
 }
 
-/** Freezes a page, as a browser does with one that is long hidden. */
+/** Freezes a page, as browsers do after it has been hidden for long. */
 async function freeze(context, page) {
   const devtools = await context.newCDPSession(page);
   await page.evaluate(() => {
@@ -50,7 +50,7 @@ async function freeze(context, page) {
   };
 }
 
-/** A proxy that knows of each stream where it was to begin and when it is over, and cuts them all. */
+/** Starts a proxy that records where each stream begins and when it ends, and can cut all of them. */
 async function tapped(server) {
   const streams = [];
   const proxy = await before(server, ({ url, headers, socket }) => {
@@ -62,7 +62,7 @@ async function tapped(server) {
 
 const CURSOR = /^\d+-\d+$/;
 
-test("a frozen page goes on with what came meanwhile", async () => {
+test("a frozen page continues with the messages received meanwhile", async () => {
   const server = await serve();
   const id = await connect(server);
   const { context, page } = await shown(server, id);
@@ -93,7 +93,7 @@ test("a frozen page whose connection was cut resumes by its cursor", async () =>
   assert.deepEqual(page.errors, []);
 });
 
-test("a frozen page that had given its connection up takes none before it is looked at", async () => {
+test("a frozen page that had given up its connection opens none before it is looked at", async () => {
   const server = await serve();
   const id = await connect(server);
   const tap = await tapped(server);
@@ -116,7 +116,7 @@ test("a frozen page that had given its connection up takes none before it is loo
   assert.deepEqual(page.errors, []);
 });
 
-test("what a server does not hold any more when a page thaws is told with its number", async () => {
+test("messages that the server has dropped when a page thaws are reported with their number", async () => {
   const server = await serve(["--log-messages", "100"]);
   const id = await connect(server);
   const tap = await tapped(server);
@@ -131,7 +131,7 @@ test("what a server does not hold any more when a page thaws is told with its nu
   assert.deepEqual(page.errors, []);
 });
 
-/** Goes to another address of the server and comes back, and returns the ID that was asked to go on from. */
+/** Goes to another address of the server and back; returns the IDs after which the page resumed. */
 async function awayAndBack(server, page, meanwhile) {
   await page.evaluate(() => addEventListener("pageshow", ({ persisted }) => (globalThis.isBack = persisted)));
   const asked = [];
@@ -157,13 +157,13 @@ test("a page that comes back from the cache resumes by its cursor", async () => 
   assert.deepEqual(page.errors, []);
 });
 
-test("it does so whatever came meanwhile, and whoever looked at another page", async () => {
+test("a page from the cache resumes after many messages, and after another page was looked at", async () => {
   const server = await serve(["--log-bytes", "64MiB"]);
   const id = await connect(server);
   const { context, page } = await shown(server, id);
   await page.getByLabel("Filter", { exact: true }).fill("end$");
   await awayAndBack(server, page, async () => {
-    // More than a browser takes for a page that is not there.
+    // More than a browser receives for a page in its cache.
     for (let at = 0; at < 40; at += 1) await publish(server, id, `${"x".repeat(60_000)} big`);
     await publish(server, id, "line 1 end");
     const other = await openIn(context, `${server.url}/#${id}`);

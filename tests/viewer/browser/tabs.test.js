@@ -1,4 +1,4 @@
-// Over HTTP/2 all pages share one connection, so that none gives its own up.
+// Over HTTP/2 all pages share one connection, so that none closes its stream.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -15,7 +15,7 @@ test("over HTTP/2 a hidden page keeps its stream, however many others are looked
     await says(other, "● live");
     await see(other, "hidden");
   }
-  // Over HTTP/1.1 the first would be asleep by now; what is hidden is not drawn, so it is looked at.
+  // Over HTTP/1.1 the first page would be asleep by now. A hidden page is not drawn, so it is shown first.
   const states = [];
   await first.exposeFunction("told", (text) => states.push(text));
   await first.evaluate(() => {
@@ -31,7 +31,7 @@ test("over HTTP/2 a hidden page keeps its stream, however many others are looked
   assert.deepEqual(first.errors, []);
 });
 
-test("over HTTP/2 eight pages show what comes at once", async () => {
+test("over HTTP/2 eight pages show messages at once", async () => {
   const server = await serveSecurely();
   const first = await open(server);
   await says(first, "Nothing has come yet");

@@ -1,4 +1,4 @@
-// On a phone, 320 px wide: a finger scrolls, selects and presses, nothing moves sideways, and no field makes the page larger.
+// On a phone, 320 px wide: a finger scrolls, selects and presses, nothing moves sideways, and no field zooms the page.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -6,7 +6,7 @@ import { connect, open, publish, says, serve } from "./support.js";
 
 const SIZE = { width: 320, height: 640 };
 const PHONE = { hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
-/** The least side of what a finger can press (WCAG 2.2, 2.5.8). */
+/** The smallest side of a target for a finger, in px (WCAG 2.2, 2.5.8). */
 const TARGET = 24;
 
 async function shown(...messages) {
@@ -18,7 +18,7 @@ async function shown(...messages) {
   return { server, id, page, finger: await page.context().newCDPSession(page) };
 }
 
-/** Draws a finger over the list, from one height to another. */
+/** Swipes over the list, from one height to another. */
 async function swipe(finger, from, to) {
   const touch = (type, ...touchPoints) => finger.send("Input.dispatchTouchEvent", { type, touchPoints });
   await touch("touchStart", { x: 160, y: from });
@@ -27,7 +27,7 @@ async function swipe(finger, from, to) {
   await touch("touchEnd");
 }
 
-/** Waits until the list has come to rest. */
+/** Waits until the list has stopped. */
 const rests = (page) =>
   page.evaluate(async () => {
     const list = document.getElementById("list");
@@ -37,11 +37,11 @@ const rests = (page) =>
     }
   });
 
-/** The rows on screen, with their places. */
+/** Returns the rows on screen, with their places. */
 const rows = (page) =>
   page.locator(".row").evaluateAll((all) => all.map((it) => ({ text: it.textContent, top: it.getBoundingClientRect().top })));
 
-/** Nothing is wider than the screen, and nothing has been made larger. */
+/** Asserts that nothing is wider than the screen, and that the page is not zoomed. */
 async function fits(page, what) {
   const wide = await page.evaluate(() =>
     [...document.querySelectorAll("*")]
@@ -54,7 +54,7 @@ async function fits(page, what) {
   assert.equal(await page.evaluate(() => visualViewport.scale), 1, what);
 }
 
-test("a finger that scrolls pauses, what is read stays, and at the end it follows again", async () => {
+test("scrolling with a finger pauses, messages stay in place, and the end follows again", async () => {
   const { server, id, page, finger } = await shown();
   const follow = page.locator("#follow");
   const end = await page.evaluate(() => document.getElementById("list").scrollTop);
@@ -78,7 +78,7 @@ test("a finger that scrolls pauses, what is read stays, and at the end it follow
   await follow.waitFor({ state: "hidden" });
   await swipe(finger, 150, 350);
   await follow.waitFor();
-  // The last of them finds nothing more to scroll: that is no press on a message, either.
+  // The last of them cannot scroll further: that is no press on a message, either.
   for (let at = 0; at < 4; at += 1) {
     await swipe(finger, 500, 100);
     await rests(page);
@@ -87,7 +87,7 @@ test("a finger that scrolls pauses, what is read stays, and at the end it follow
   assert.deepEqual(page.errors, []);
 });
 
-test("a tap selects a message, and another two open it", async () => {
+test("a tap selects a message, and two taps in the menu open it", async () => {
   const { page } = await shown();
   const row = page.getByRole("option", { name: /line 198 end/ });
   await row.tap();
@@ -104,7 +104,7 @@ test("a tap selects a message, and another two open it", async () => {
   await dialog.waitFor({ state: "hidden" });
 });
 
-/** An element is whole on the screen, nothing is over it, and it is large enough for a finger. */
+/** Asserts that an element is completely on the screen, not covered, and large enough for a finger. */
 async function canBePressed(one) {
   await one.scrollIntoViewIfNeeded();
   const { name, width, height, isOnTop } = await one.evaluate((it) => {
@@ -139,7 +139,7 @@ test("each button is on the screen, large enough and not covered", async () => {
   await fits(page, "help");
 });
 
-test("fields have letters of 16 px, so that no phone makes the page larger for them", async () => {
+test("fields have letters of 16 px, so that phones do not zoom in on them", async () => {
   const { page } = await shown();
   const sizes = await page.locator("input, select, textarea").evaluateAll((all) => all.map((it) => [it.id, parseFloat(getComputedStyle(it).fontSize)]));
   assert.ok(sizes.length >= 5);

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operation_has_its_commands_name_without_the_way_there() {
+    fn an_operation_has_its_commands_name_without_the_folder() {
         for (program, name) in [
             ("make", "make"),
             ("/usr/bin/make", "make"),
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outcome_tells_how_it_came_to_it() {
+    fn an_outcome_says_how_the_command_ended() {
         for (raw, told_to_end, outcome, text) in [
             (0, false, Outcome::Ok, "Finished after 1.5 s"),
             (

@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_joined_in_their_order_as_curl_does_it() {
+    fn parts_are_joined_in_order_as_by_curl() {
         let form = "application/x-www-form-urlencoded";
         let words = ["-d", "a=1", "--data-raw", "@b", "--data-binary", "c"];
         assert_eq!(body(&words), ("a=1&@b&c".into(), form));

@@ -13,7 +13,7 @@ fn ends(operation: Option<&str>) -> Message {
 }
 
 #[tokio::test]
-async fn messages_are_numbered_without_holes_however_they_come() {
+async fn messages_are_numbered_without_holes_however_they_arrive() {
     let Some(stage) = Stage::new() else {
         return;
     };

@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_become_styles_and_end_where_they_end() {
+    fn colours_become_styles_of_the_same_characters() {
         let buffer = whole("\x1b[1;31ma\x1b[38;5;9mb\x1b[48;2;1;2;3mc\x1b[0md\x1b[94me");
         let styles: Vec<_> = (0..5).map(|x| buffer[(x, 0)].style()).collect();
         assert_eq!(styles[0].fg, Some(Color::Red));
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_begins_in_the_colours_of_what_stands_before_it() {
+    fn a_row_begins_in_the_colours_of_the_text_before_it() {
         let text = "\x1b[31mabcdef\x1b[0m";
         let buffer = drawn(text, 8..text.len(), 0, &[]);
         assert_eq!(buffer[(0, 0)].symbol(), "d");
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn wide_characters_are_left_out_where_only_half_of_them_fits() {
+    fn wide_characters_are_left_out_if_only_half_of_them_fits() {
         let buffer = whole("日本語日x");
         assert_eq!(
             (buffer[(6, 0)].symbol(), buffer[(0, 0)].symbol()),
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn hits_are_where_they_are_whatever_colours_stand_between() {
+    fn hits_are_marked_across_colours() {
         let text = "a\x1b[31mbc\x1b[0md";
         let hit = 1..3;
         let buffer = drawn(text, 0..text.len(), 0, std::slice::from_ref(&hit));

@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_terminal_may_tell_its_background() {
+    fn the_background_is_read_from_colorfgbg() {
         assert_eq!(background_of("15;0"), Some(Background::Dark));
         assert_eq!(background_of("0;default;15"), Some(Background::Light));
         assert_eq!(background_of("default"), None);

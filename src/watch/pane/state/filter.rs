@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn levels_go_up_and_down_and_what_has_none_counts_as_info() {
+    fn levels_go_up_and_down_and_a_missing_one_counts_as_info() {
         let mut filter = Filter::default();
         let levels = [Level::Trace, Level::Debug, Level::Info, Level::Warn];
         for hidden in 1..=4 {
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_about_the_stream_is_never_hidden() {
+    fn notes_about_the_stream_are_never_hidden() {
         let mut filter = Filter::default();
         filter.set_pattern("nothing like it").unwrap();
         let note = Record::own(RecordKind::Note, None, "3 messages lost", Duration::ZERO);

@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_typed_corrected_and_pasted_into() {
+    fn a_line_can_be_typed_corrected_and_pasted_into() {
         let mut prompt = Prompt::new(Purpose::Search, "", String::new(), None);
         for letter in "errorx".chars() {
             assert!(prompt.key(Key::char(letter)));

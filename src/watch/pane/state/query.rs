@@ -81,20 +81,20 @@ mod tests {
     }
 
     #[test]
-    fn capitals_make_a_pattern_exact_and_classes_do_not() {
+    fn capitals_make_a_pattern_case_sensitive_and_classes_do_not() {
         assert_eq!(hits("error", "Error error"), 2);
         assert_eq!(hits("Error", "Error error"), 1);
         assert_eq!(hits(r"error\S", "Errors errors"), 2);
     }
 
     #[test]
-    fn what_matches_nothing_is_no_hit() {
+    fn an_empty_match_is_no_hit() {
         assert_eq!(hits("x*", "axxb"), 1);
         assert_eq!(hits("^b", "a\nb"), 1);
     }
 
     #[test]
-    fn a_broken_pattern_says_why_on_one_line() {
+    fn an_invalid_pattern_says_why_on_one_line() {
         assert_eq!(Query::new("(a").unwrap_err(), "unclosed group");
         assert_eq!(
             Query::new(r"\w{9999}").unwrap_err(),

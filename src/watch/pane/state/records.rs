@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_as_it_came_is_kept_once_and_what_is_not_twice() {
+    fn text_is_kept_twice_only_if_it_is_shown_differently() {
         let clean = record("clean");
         assert!(clean.more.is_none());
         assert_eq!(clean.message(), Message::text("clean"));
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_comes_out_as_it_went_in() {
+    fn a_message_is_returned_unchanged() {
         let message = Message {
             text: "x\ty".into(),
             level: Some(Level::Warn),
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_go_beyond_the_bounds_and_the_newest_stays() {
+    fn beyond_the_bounds_the_oldest_are_dropped_and_the_newest_stays() {
         let mut records = Records::default();
         let mut gone = 0;
         let big = "x".repeat(TEXT_MAX);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_without_end_is_cut_and_says_so() {
+    fn a_text_that_is_too_long_is_cut_and_says_so() {
         let record = record(&"ü".repeat(TEXT_MAX));
         assert!(record.text.ends_with("more bytes are not kept)"));
         assert!(record.text.len() < TEXT_MAX + 100);

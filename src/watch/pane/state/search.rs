@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hits_are_gone_through_in_a_circle() {
+    fn the_hit_after_the_last_is_the_first() {
         let mut search = Search::default();
         assert_eq!((search.after(3, true), search.before(3)), (None, None));
         for id in [2, 5, 9] {

@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_written_as_people_read_them() {
+    fn times_are_written_in_readable_units() {
         for (millis, text) in [
             (0, "+0.000"),
             (-1_234, "-1.234"),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_when_the_text_changes() {
+    fn the_next_change_is_when_the_text_changes() {
         for millis in [0, 1, 999, 59_999, 60_000, 61_500, 3_599_999, 3_600_001] {
             let ago = Duration::from_millis(millis);
             let wait = age_changes(ago);

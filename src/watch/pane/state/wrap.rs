@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_rows_and_long_ones_several() {
+    fn a_line_is_a_row_and_a_long_one_several() {
         assert_eq!(laid_out("", Some(3)), [""]);
         assert_eq!(laid_out("abc", Some(3)), ["abc"]);
         assert_eq!(
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn words_stay_whole_where_they_leave_no_more_than_half_a_row() {
+    fn words_stay_whole_if_they_leave_no_more_than_half_a_row() {
         assert_eq!(laid_out("one two three", Some(8)), ["one two ", "three"]);
         assert_eq!(laid_out("a bcdefghij", Some(8)), ["a bcdefg", "hij"]);
         assert_eq!(

@@ -50,7 +50,7 @@ func broken(w http.ResponseWriter, r *http.Request) {
 	panic("disk full")
 }
 
-// recoverer answers 500 after a panic, as those of the frameworks do.
+// recoverer answers 500 after a panic, as frameworks do.
 func recoverer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {

@@ -4,14 +4,14 @@ import { readFile } from "node:fs";
 import { createRequire } from "node:module";
 import * as codechat from "../../../../examples/node/codechat.mjs";
 
-const require = createRequire(import.meta.url); // which looks into NODE_PATH, as import does not
+const require = createRequire(import.meta.url); // It reads NODE_PATH, which import does not.
 const express = require("express");
 const pino = require("pino");
 
 const stdout = {
   write(line) {
     const { msg } = JSON.parse(line);
-    if (!msg.startsWith("flood")) process.stdout.write(`${msg}\n`); // which Node would keep for a slow reader
+    if (!msg.startsWith("flood")) process.stdout.write(`${msg}\n`); // Node would buffer it for a slow reader.
   },
 };
 const logger = pino({}, pino.multistream([{ stream: stdout }, codechat.destination]));
@@ -22,7 +22,7 @@ const gates = new Set();
 const soon = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 app.use(codechat.express);
-// As pino-http gives each request a logger. Custom levels have it keep a level of its own, as all did before pino 10.
+// As with pino-http, each request has a logger. With custom levels it has a level of its own, as all had before pino 10.
 app.use((request, response, next) => {
   request.log = logger.child({ url: request.url }, { customLevels: { audit: 35 } });
   next();
@@ -38,7 +38,7 @@ app.get("/broken", (request) => {
   logger.info("before it breaks");
   throw new Error("disk full");
 });
-// The body parser's callbacks belong to the connection, the thread pool's to nobody.
+// The body parser's callbacks belong to the connection, the thread pool's to no request.
 app.get("/pool", express.text({ type: () => true }), (request, response) => {
   logger.info("in the handler");
   readFile(process.argv[1], () => {

@@ -55,7 +55,7 @@ def flood(count):
 
 
 work.set_up()
-# As a server does that ends properly; by itself, Python runs nothing at SIGTERM.
+# Like a server that ends properly; by default, Python runs nothing at SIGTERM.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 server = make_server("127.0.0.1", 0, app, threaded=True)
 print("listening on", server.port, flush=True)

@@ -1,4 +1,4 @@
-"""What the applications of the tests do; each has its framework around it."""
+"""The work of the test applications, whose frameworks are in files of their own."""
 
 import contextvars
 import logging
@@ -41,7 +41,7 @@ def work_of_pool():
 
 
 def ticks(gate):
-    """Logs until the gate is opened, or a watcher asks it to stop; the status of its answer."""
+    """Logs until the gate is opened, or a watcher asks it to stop; returns the status of the answer."""
     number = 0
     while not gates[gate].is_set():
         number += 1

@@ -50,7 +50,7 @@ fn at(record: Id, y: usize) -> Anchor {
 }
 
 #[test]
-fn a_page_is_the_end_or_what_is_around_the_focus() {
+fn a_page_is_the_end_or_the_records_around_the_focus() {
     let log = Log::numbers(10);
     let geometry = log.geometry(9, 3);
     assert_eq!(ids(&geometry.page(None)), [7, 8, 9]);
@@ -61,7 +61,7 @@ fn a_page_is_the_end_or_what_is_around_the_focus() {
 }
 
 #[test]
-fn what_is_read_stays_where_it_is_when_its_neighbours_go() {
+fn visible_records_stay_in_place_when_their_neighbours_are_dropped() {
     let mut log = Log::numbers(100);
     let before = log.geometry(9, 5).page(Some(at(50, 2)));
     log.shown.retain(|it| it % 2 == 0);
@@ -75,7 +75,7 @@ fn what_is_read_stays_where_it_is_when_its_neighbours_go() {
 }
 
 #[test]
-fn a_record_taller_than_the_screen_is_moved_through_row_by_row() {
+fn a_record_taller_than_the_screen_scrolls_row_by_row() {
     let log = Log::of(["a".into(), "x".repeat(40), "b".into()]);
     let geometry = log.geometry(10, 2);
     let mut anchor = Some(at(0, 0));
@@ -98,7 +98,7 @@ fn a_record_taller_than_the_screen_is_moved_through_row_by_row() {
 }
 
 #[test]
-fn a_page_down_shows_what_comes_next_and_stops_at_the_end() {
+fn a_page_down_shows_the_next_rows_and_stops_at_the_end() {
     let log = Log::numbers(10);
     let geometry = log.geometry(9, 3);
     let anchor = geometry.scrolled(Some(at(0, 0)), 3);
@@ -145,7 +145,7 @@ proptest! {
     }
 
     #[test]
-    fn the_focus_stays_in_sight_at_any_size(
+    fn the_focus_stays_visible_at_any_size(
         focus in 0..30_u64,
         y in 0..10_usize,
         width in 1..20_usize,
