@@ -8,7 +8,7 @@ use tracing_subscriber::{prelude::*, registry};
 
 use crate::support::{
     http::{Http, Stream, stream::Event, stream_of},
-    process::Running,
+    process::{Running, Scratch},
     program::are_here,
     soon,
 };
@@ -40,6 +40,29 @@ impl App {
             stop: Some(stop),
             task: tokio::spawn(example::run(listener, signal)),
         }
+    }
+
+    /// Starts `codechat watch` with a curl that requests `files`. Returns it once it has shown one, and its client ID.
+    async fn watched_curl(&self, files: u64) -> (Running, String) {
+        let scratch = Scratch::new();
+        let id_file = scratch.path("id");
+        let server = format!("http://{}", self.http.address);
+        let url = format!("{server}/refresh/demo/{files}");
+        let id = id_file.to_str().unwrap();
+        let watch = [
+            "watch",
+            "--server",
+            &server,
+            "--format",
+            "json",
+            "--id-file",
+            id,
+        ];
+        let curl = ["--", "curl", "-s", "-H", "Sse-Client-ID: {id}", &url];
+        let mut watch = Running::codechat([&watch[..], &curl].concat());
+        watch.says("Processed file").await;
+        let id = std::fs::read_to_string(id_file).unwrap();
+        (watch, id.trim().to_owned())
     }
 
     /// Creates a client; returns its ID, its stream, and the answer to its request for `files`.
@@ -119,27 +142,28 @@ async fn a_watched_curl_shows_each_file_in_order_and_how_it_ended() {
 }
 
 #[tokio::test]
-async fn of_two_requests_only_the_one_whose_watcher_asks_gets_detail() {
+async fn of_two_watched_curls_only_the_asking_one_gets_detail_and_each_can_be_cancelled() {
+    if !are_here(&["curl"]) {
+        return;
+    }
     let app = App::start().await;
-    let (one, mut of_one, first) = app.request(MANY).await;
-    let (two, mut of_two, second) = app.request(MANY).await;
-    let is_file = |it: &Value| it["progress"].is_object();
-    until(&mut of_one, is_file).await;
-    until(&mut of_two, is_file).await;
-    app.ask(&one, json!({"level": "debug"})).await;
-    let detailed = until(&mut of_one, |it| it["level"] == "debug").await;
-    assert_eq!(detailed.last().unwrap()["message"], "Reading");
+    let (mut one, first) = app.watched_curl(MANY).await;
+    let (two, second) = app.watched_curl(MANY).await;
+    app.ask(&first, json!({"level": "debug"})).await;
+    one.says(r#""level":"debug""#).await;
+    app.ask(&first, json!({"cancel": true})).await;
+    let first = one.end().await;
     // Everything else that the other request published has arrived by its outcome.
-    app.ask(&two, json!({"cancel": true})).await;
-    let others = until(&mut of_two, |it| it["outcome"].is_string()).await;
-    assert!(others.iter().all(|it| it["level"] != "debug"), "{others:?}");
-    app.ask(&one, json!({"cancel": true})).await;
-    let last = until(&mut of_one, |it| it["outcome"].is_string()).await;
-    assert_eq!(last.last().unwrap()["outcome"], "cancelled");
-    assert_eq!(
-        (soon(first).await.unwrap(), soon(second).await.unwrap()),
-        (503, 503)
-    );
+    app.ask(&second, json!({"cancel": true})).await;
+    let second = two.end().await;
+    for ended in [&first, &second] {
+        assert_eq!(ended.code, Some(0), "curl's code: {ended:?}");
+        assert!(
+            ended.stderr.contains(r#""outcome":"cancelled""#),
+            "{ended:?}"
+        );
+    }
+    assert!(!second.stderr.contains(r#""level":"debug""#), "{second:?}");
 }
 
 #[tokio::test]
