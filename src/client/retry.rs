@@ -8,7 +8,7 @@ use uuid::Uuid;
 /// Upper bound of the `Retry-After` that is respected.
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 
-/// Counts the tries since the last success.
+/// The number of tries since the last success, and the bounds of the wait between them.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     shortest: Duration,
@@ -25,13 +25,13 @@ impl Backoff {
         }
     }
 
-    /// Starts anew after a success.
+    /// Restarts the count after a success.
     pub(crate) fn reset(&mut self) {
         self.tries = 0;
     }
 
-    /// Counts a failed try; returns its number, from 1, and how long to wait: not below `floor`, limited to the bounds,
-    /// nor below `retry_after`, up to a minute.
+    /// Counts a failed try. Returns its number, from 1, and how long to wait: at least `floor`, as far as the bounds
+    /// allow, and at least `retry_after`, of which at most a minute is respected.
     pub(crate) fn next(
         &mut self,
         floor: Option<Duration>,
@@ -46,7 +46,7 @@ impl Backoff {
     }
 }
 
-/// Returns the shortest wait, doubled so many times, but at most the longest.
+/// Returns the shortest wait, doubled `times` times, but at most the longest.
 pub(crate) fn doubled(shortest: Duration, longest: Duration, times: u32) -> Duration {
     longest.min(shortest * (1 << times.min(16)))
 }

@@ -2,7 +2,7 @@
 //!
 //! `eventsource-client` parses each response. Its reconnecting is switched off, because it does not report tries, decides
 //! by the status alone, and ignores what a stream says between events. A task reads and parses, and passes batches to the
-//! feed, of which only a few may wait. The feed makes one update at a time, which halves the cost of allocation.
+//! feed; it pauses while a few wait. The feed makes one update at a time, which halves the cost of allocation.
 
 mod beats;
 pub(super) mod connection;
@@ -116,7 +116,7 @@ impl SubscribeOptions {
         self
     }
 
-    /// Sets the handle by which to request reconnecting. Default a new one, for which to clone the field.
+    /// Sets the handle by which to request reconnecting. Default a new one; to use that, clone the field.
     #[must_use]
     pub fn reconnect(mut self, reconnect: Reconnect) -> Self {
         self.reconnect = reconnect;
@@ -138,8 +138,8 @@ impl SubscribeOptions {
     }
 }
 
-/// Requests to reconnect at once, whether there is a connection or a wait for the next try. What was read is kept, and
-/// the next connection continues after it. Clones are for the same feed.
+/// A handle by which to make a feed reconnect at once, whether it is connected or waits for the next try. The next
+/// connection continues after what was read. Clones belong to the same feed.
 #[derive(Clone, Debug, Default)]
 pub struct Reconnect(Arc<Notify>);
 

@@ -32,8 +32,9 @@ pub(crate) mod words;
 /// Publish messages to a client
 ///
 /// The words on the command line make one message. Without any, and without --progress or --outcome, each line of stdin
-/// is a message, sent as soon as it is read. What is not acknowledged is sent again when the server is back: without
-/// limit while there is input, and after its end, or for one message, for as long as --give-up-after says. A server
+/// is a message, sent as soon as it is read. What the server has not acknowledged is sent again when it is
+/// back: without limit while there is input, and for at most --give-up-after once the input has ended, or for one
+/// message. A server
 /// that cannot be reached at the start is an error at once. Bytes that are not UTF-8 become U+FFFD; a line over 64 KiB
 /// is sent in pieces. If a watcher asks to cancel, stdin is read no further, and the outcome is cancelled.
 ///
@@ -115,7 +116,7 @@ pub struct Args {
     )]
     level: Option<Level>,
 
-    /// The operation it belongs to [default for a command: its name]
+    /// The operation that the message belongs to [default for a command: its name]
     ///
     /// It has 1 to 128 characters.
     #[arg(long, value_name = "NAME", env = "CODECHAT_OPERATION", help_heading = MESSAGE)]

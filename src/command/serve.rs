@@ -30,7 +30,7 @@ use crate::wire::Route;
 /// Run a server until a signal ends it
 ///
 /// It keeps each client's newest messages in memory, writes nothing to disk, and prints on stderr where
-/// it listens. SIGINT or SIGTERM ends it: every stream gets a last message, and the program ends within
+/// it listens. SIGINT, SIGTERM or SIGHUP ends it: every stream gets a last message, and the program ends within
 /// --grace with exit code 0. A second signal ends it at once.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -123,11 +123,11 @@ pub struct LimitArgs {
     #[arg(long, value_name = "DUR", env = "CODECHAT_BODY_TIMEOUT", default_value = "30s", value_parser = interval, hide_short_help = true)]
     body_timeout: Duration,
 
-    /// How many messages the log of each client keeps, the newest ones
+    /// How many of a client's newest messages to keep
     #[arg(long, value_name = "N", env = "CODECHAT_LOG_MESSAGES", default_value = "1024", value_parser = parse_count)]
     log_messages: usize,
 
-    /// How many bytes the log of each client keeps
+    /// How many bytes of a client's messages to keep
     #[arg(
         long,
         value_name = "SIZE",

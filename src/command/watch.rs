@@ -49,8 +49,8 @@ const LEAVE: Duration = Duration::from_secs(2);
 /// If no server is named and none listens on 127.0.0.1:2428, this command is the server too, for as
 /// long as it runs; the environment variables in `codechat serve --help` set its limits.
 ///
-/// A lost connection is made again and resumes after the last message; messages that are gone by then
-/// are reported. A client that this command opened ends with it.
+/// If the connection is lost, this command reconnects and resumes after the last message; it reports messages that
+/// are gone by then. When it exits, it ends the client that it opened.
 ///
 /// With URL, shows the events of that stream, whatever its server. A command line with `curl -N` works with `curl`
 /// replaced by `codechat watch`.
@@ -60,7 +60,7 @@ const LEAVE: Duration = Duration::from_secs(2);
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// The event stream to watch, of any server, rather than a client
+    /// An event stream to watch, from any server, instead of a client
     #[arg(value_name = "URL", conflicts_with_all = url::NOT_OF_A_URL)]
     url: Option<StreamUrl>,
 
@@ -92,8 +92,8 @@ pub struct Args {
     #[arg(long, env = "CODECHAT_STAY", help_heading = STREAM, hide_short_help = true)]
     stay: bool,
 
-    /// The heartbeat of the server: a connection that is silent for 2.5 times as long is
-    /// made again [default: 15s; for a server that is not codechat's, as observed]
+    /// The heartbeat of the server: after 2.5 times as long without data, reconnect
+    /// [default: 15s; for a server that is not codechat's, as observed]
     #[arg(
         long, value_name = "DUR", env = "CODECHAT_HEARTBEAT", value_parser = interval,
         help_heading = STREAM, hide_short_help = true
@@ -279,11 +279,12 @@ Examples:
   codechat watch --record today.ndjson
   codechat watch --replay today.ndjson --speed 10
   codechat watch https://stream.wikimedia.org/v2/stream/recentchange
-  codechat watch -H @headers.txt --json @request.json --message-at /choices/0/delta/content https://…
+  codechat watch -H @headers.txt --json @request.json --message-at /choices/0/delta/content URL
   codechat watch --id ID --cancel
 
-Exit codes: 0 done, 1 error, 2 wrong usage, 3 failed (--until-done, --fail-on, --stop-on), 4 --timeout,
-130 SIGINT, 143 SIGTERM or SIGHUP. With CMD, its own, unless the watch itself has failed.";
+Exit codes: 0 done, 1 error, 2 wrong usage, 3 failed (--until-done, --fail-on, --stop-on),
+4 --timeout, 130 SIGINT, 143 SIGTERM or SIGHUP. With CMD, the exit code of CMD,
+unless the watch itself has failed.";
 
 fn parse_tail(text: &str) -> Result<u64, String> {
     text.parse()

@@ -2,9 +2,8 @@
 //! begins a stream.
 //!
 //! The reason is cost. Besides its three system calls, a message takes 36,000 instructions through hyper and axum, and
-//! 10,000 here. In all, that is 8.8 µs, of which 6.5 are spent in the kernel; a plain axum server needs 13.0, and a
-//! bare loop around epoll that neither checks nor keeps anything 7.1, on the same machine. `serve --plain-streams`
-//! turns it off, and `benches/load` compares.
+//! 10,000 here. docs/benchmarks.md compares the time with that of other servers.
+//! `serve --plain-streams` turns it off, and `benches/load` compares.
 //!
 //! Every connection begins here. It stays here while its requests are accepted by [`request`] and succeed. Each must
 //! arrive in one piece, or with its body in a second piece. Any other request hands the connection to hyper for good,
@@ -68,7 +67,7 @@ pub(super) enum Next {
     Hyper(Vec<u8>),
 }
 
-/// Answers the requests of one connection until it has to continue otherwise.
+/// Answers the requests of one connection until it ends, becomes a stream, or needs hyper.
 pub(super) async fn serve_connection(
     socket: &mut WriteTimeout,
     service: &HttpService,

@@ -196,7 +196,7 @@ impl Inner {
     pub(super) async fn end_beats(&self) {
         self.is_leaving.store(true, Ordering::Relaxed);
         if let Err(refusal) = self.note_alive(LEFT).await {
-            tracing::debug!(%refusal, "cannot tell the store that this server leaves");
+            tracing::debug!(%refusal, "cannot report to the store that this server is leaving");
         }
     }
 
@@ -217,7 +217,7 @@ impl Inner {
     /// Removes a dead node from all channels. Later, reports the loss of its publishers that have not reconnected.
     async fn try_clean_up_after(&self, node: &str) -> Result<(), Refusal> {
         let link = self.scripts.link();
-        // If it has shut down, publishers wait meanwhile for its readers, which resume at other nodes.
+        // If it has shut down, its readers get time to resume at other nodes; meanwhile, publishers wait for them.
         let wait = match self.last_beat(node).await? {
             Some(LEFT) => self.stall_timeout,
             _ => Duration::ZERO,

@@ -121,14 +121,15 @@ impl Operations {
 
 /// Returns whether a message without an operation's name begins an operation.
 fn begins(message: &Message, guess: Option<&Progress>) -> bool {
-    // A count that is complete at first is a result, not a progress.
+    // A count that is complete from the start is a result, not progress.
     let goes_on = |it: &Progress| it.total().is_some_and(|total| it.current() < total);
     message.progress.is_some() || message.outcome.is_some() || guess.is_some_and(goes_on)
 }
 
 /// The state of one operation.
 ///
-/// Durations are between the times at which the server accepted the messages: replayed messages arrive all at once.
+/// Durations are measured between the times at which the server accepted the messages, because replayed messages arrive
+/// all at once.
 #[derive(Debug)]
 pub struct OperationState {
     name: Option<Box<str>>,
@@ -258,13 +259,13 @@ impl OperationState {
         self.lost
     }
 
-    /// Returns when it began, since the watch began.
+    /// Returns when it began, measured from the start of the watch.
     #[must_use]
     pub fn began_at(&self) -> Duration {
         self.began_at
     }
 
-    /// Returns when its outcome or its loss came, since the watch began.
+    /// Returns when its outcome or its loss arrived, measured from the start of the watch.
     #[must_use]
     pub fn ended_at(&self) -> Option<Duration> {
         self.ended_at

@@ -13,9 +13,9 @@ use crate::message::Outcome;
 
 /// Upper bound of the operations that are listed, the newest ones.
 const OPERATIONS: usize = 20;
-/// A wait is listed if it is longer than this...
+/// The length above which a wait is listed in any case.
 const WAIT: Duration = Duration::from_secs(1);
-/// ...or than this part of the whole time.
+/// A shorter wait is listed if it is longer than the whole time divided by this.
 const SHARE: u32 = 10;
 
 /// Returns the lines of a summary, the first of which says the most; none if the stream was never open or the
@@ -72,7 +72,7 @@ pub fn lines(model: &Model, now: Duration) -> Vec<String> {
     }
     match (model.lost(), tally.lost_unknown) {
         (0, false) => {}
-        (0, true) => say("lost", "messages, how many is not known".into()),
+        (0, true) => say("lost", "an unknown number of messages".into()),
         (lost, false) => say("lost", counted(lost, "message")),
         (lost, true) => say("lost", format!("{} and more", counted(lost, "message"))),
     }

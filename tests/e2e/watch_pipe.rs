@@ -304,7 +304,7 @@ async fn without_a_server_the_watcher_starts_its_own() {
     };
     let mut watcher = start(&["watch", "-n", "1"]);
     watcher
-        .says("so this watcher is the server, for as long as it runs")
+        .says("so this watcher runs one until it exits")
         .await;
     let (watcher, id) = opened(watcher).await;
     let ended = start(&["send", "--id", &id, "hello"]).end().await;

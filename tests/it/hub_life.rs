@@ -142,7 +142,7 @@ async fn a_channel_ends_after_the_idle_timeout_unless_something_is_delivered() {
     assert_eq!(hub.sweep(), 0);
 
     minutes(5).await;
-    assert_eq!(hub.sweep(), 1, "publishing into the void is no activity");
+    assert_eq!(hub.sweep(), 1, "messages that nobody reads are no activity");
     assert_eq!(hub.publish(unused, text("x"), None), Err(Refusal::Ended));
 
     minutes(10).await;
@@ -205,7 +205,7 @@ async fn the_loss_of_a_streaming_publisher_is_published_unless_it_returns() {
     assert_eq!(
         read().await,
         format!("2 {BROKEN_OFF};"),
-        "only the last try says so"
+        "only the loss of the last try is published"
     );
 }
 

@@ -1,4 +1,4 @@
-//! Connect, stream, greeting, message, stop, closed stream: each byte is the protocol's.
+//! The exact bytes of the protocol, from connecting to a stopped stream.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -23,7 +23,7 @@ fn unix_millis() -> u128 {
         .as_millis()
 }
 
-/// Asserts that a block is this, with the current time in milliseconds in place of NOW.
+/// Asserts that a block equals `expected`, in which NOW stands for the current time in milliseconds.
 fn assert_block(block: Option<&str>, expected: &str) {
     let block = block.expect("the stream ended");
     let (before, after) = expected.split_once("NOW").unwrap();

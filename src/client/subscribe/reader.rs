@@ -168,7 +168,7 @@ impl<'a> Reader<'a> {
         let mut comments = 0;
         while self.batch.len() < BATCH && self.bytes < BATCH_BYTES && !self.is_over {
             if comments == COMMENTS {
-                // The one heartbeat that all these are.
+                // All these comments make one heartbeat.
                 break;
             }
             let Poll::Ready(read) = self.stream.poll_next_unpin(cx) else {

@@ -38,7 +38,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Creates the tally of an input that has not begun: as after its end, there is nothing to wait for.
+    /// Creates the tally of an input that has not begun. It counts as ended, because there is nothing to wait for yet.
     pub(super) fn new() -> Self {
         Self {
             read: AtomicU64::new(0),
@@ -210,7 +210,7 @@ impl Outage {
     pub(super) fn failed(&mut self, why: &str) {
         if !std::mem::replace(&mut self.is_told, true) {
             stderr::line_apart(&format!(
-                "not delivered yet ({why}); trying again until the server takes it"
+                "not delivered yet ({why}); trying again until the server accepts it"
             ));
         }
     }

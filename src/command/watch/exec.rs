@@ -81,7 +81,7 @@ fn hint_if_nothing_came(args: &Args, exit: &anyhow::Result<Exit>, model: &Model)
     let is_nothing = has_run && model.received() == 0 && needs_id && !args.no_summary;
     if is_nothing {
         stderr::line_apart(
-            "nothing came: does the command send the header Sse-Client-ID? Write {id} for the ID. To watch what it prints: codechat watch -- codechat send -- CMD",
+            "nothing came: does the command send the header Sse-Client-ID? Write {id} in place of the ID. To watch what the command prints: codechat watch -- codechat send -- CMD",
         );
     }
     is_nothing

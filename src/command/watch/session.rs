@@ -151,7 +151,7 @@ impl Session {
                 Ok(server) => {
                     self.server = Some(server);
                     stderr::line(&format!(
-                        "no server answers at {0}, so this watcher is the server, for as long as it runs",
+                        "no server answers at {0}, so this watcher runs one until it exits",
                         client.server()
                     ));
                 }

@@ -1,8 +1,8 @@
 //! The places at which a mirror's log lacks messages that the store lost, for example by a failover to a replica that
 //! lagged.
 //!
-//! Each place is a number: an unknown number of messages is missing right before the message that has it now. Every
-//! reader that passes such a place gets a gap, whether it was reading at the time of the loss or comes later.
+//! Each place is the sequence number of a message right before which others are missing; how many is not known. Every
+//! reader that passes such a place gets a gap, whether it was reading at the time of the loss or began later.
 
 use std::ops::{Range, RangeInclusive};
 
@@ -55,10 +55,10 @@ impl Losses {
 }
 
 impl State {
-    /// Notes that the store has lost the messages after the number `agreed`. Readers that are beyond it return to it
-    /// and get a gap now; the others get one when they arrive there. If the store has also dropped the messages that
-    /// follow, the place is not known, and all get it now. With `all`, the channel was replaced by another one, and
-    /// every reader is moved.
+    /// Notes that the store has lost the messages after the number `agreed`. Readers beyond it are moved back
+    /// to it and get a gap now; the others get one when they arrive there. If the store has also dropped the messages
+    /// that follow, the exact place is not known, and all readers get the gap now. `all` means that the channel was
+    /// replaced by another one; then every reader is moved.
     pub(super) fn rewind(&mut self, agreed: u64, held_from: u64, all: bool) -> Loss {
         let place = (agreed + 1).max(held_from);
         let is_exact = place == agreed + 1;

@@ -1,4 +1,4 @@
-//! A channel's readers, under the channel's lock: each a position in its log.
+//! The readers of a channel, each of which is a position in its log. The channel's lock protects them.
 
 use std::mem;
 use std::task::{Context, Poll};
@@ -21,8 +21,9 @@ pub(in crate::hub) enum Read {
     Cut,
 }
 
-/// The position of a new reader.
+/// What a new reader needs to know of its position.
 pub(in crate::hub) struct Entrance {
+    /// Its index among the readers.
     pub(in crate::hub) place: usize,
     /// The ID before its first message.
     pub(in crate::hub) before: EventId,
@@ -101,7 +102,7 @@ impl Channel {
         }))
     }
 
-    /// Reads on from the reader's position, or stores its waker.
+    /// Continues reading at the reader's position, or stores its waker.
     pub(in crate::hub) fn poll_read(
         &self,
         place: usize,

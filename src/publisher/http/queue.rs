@@ -35,8 +35,8 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Adds a message. If the queue is full, the oldest one that is in no request is dropped, and one that starts or ends an
-    /// operation only if there is no other.
+    /// Adds a message. If the queue is full, drops the oldest message that is in no batch; messages that start or end an
+    /// operation are dropped last.
     pub(super) fn push(&self, id: ClientId, mut message: Message) {
         // Spare capacity is not counted, so it is released.
         message.text.shrink_to_fit();
@@ -85,13 +85,13 @@ impl Queue {
             client.dropped += dropped + if batch.is_told() { 0 } else { batch.dropped };
             client.was_known |= accepted > 0 || batch.is_told();
             for it in &batch.waiting {
-                client.is_done_with(&it.message);
+                client.note_left(&it.message);
             }
             if dropped > 0 {
                 client.may_lack(&batch.waiting);
             }
             if accepted > 0 {
-                client.is_told_until(batch.last());
+                client.note_accepted_until(batch.last());
             }
             client.misses = 0;
             client.sending = Sending::Possible;
@@ -129,7 +129,7 @@ impl Queue {
         client.dropped = 0;
         let backlog = mem::take(&mut client.backlog);
         for it in batch.waiting.iter().chain(backlog.iter()) {
-            client.is_done_with(&it.message);
+            client.note_left(&it.message);
         }
         let misses = client.misses;
         let used = mem::take(&mut client.used);
@@ -212,9 +212,9 @@ impl Queue {
         });
     }
 
-    /// Passes scopes the standing of their client, unless it equals the one that they were `told`. Repeats that if it changes
-    /// meanwhile: several threads may do this at once, and each scope must get the newest one last. No lock is held, since
-    /// this runs others' code.
+    /// Passes the standing of a client to the scopes that `whom` returns, unless it equals `told`, the last one that they
+    /// got. Repeats this until it no longer changes: several threads may do this at once, and each scope must get the
+    /// newest one last. Holds no lock while it calls the scopes.
     fn tell_until_known(
         &self,
         id: ClientId,
@@ -241,7 +241,7 @@ impl Queue {
         !lock(&self.state).counted.is_empty()
     }
 
-    /// Has these clients' numbers sent without other messages.
+    /// Makes these clients ready to send their number of dropped messages, even without other messages.
     pub(super) fn send_counts(&self) {
         let mut state = lock(&self.state);
         let counted: Vec<_> = state.counted.values().copied().collect();
@@ -279,7 +279,8 @@ impl Queue {
         Some(state.clients.get(&id)?.first_operation.subscribe())
     }
 
-    /// Passes a client's scopes the control state of a control stream, or, if there is none, of an answer.
+    /// Stores a client's control state, and passes it to the client's scopes. While there is a control stream, the state in an
+    /// answer is ignored.
     pub(super) fn set_control(&self, id: ClientId, control: ControlState, is_stream: bool) {
         if let Some(client) = lock(&self.state).clients.get_mut(&id) {
             client.has_control_stream |= is_stream;

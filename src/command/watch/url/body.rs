@@ -45,7 +45,7 @@ impl Flag {
 
 const DATA_HELP: &str = "Form data to POST; @FILE reads them from a file, @- from stdin
 
-Several are joined by &. Of a file, line ends are left out.";
+If the flag is repeated, the data is joined with &. Line ends in a file are removed.";
 
 /// Flags that are accepted so that a `curl` command works with the word replaced: they ask for the default.
 const DONE_ANYHOW: [(Option<char>, &str); 10] = [

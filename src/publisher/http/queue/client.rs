@@ -104,7 +104,7 @@ impl Client {
         };
         self.used.remove(freed);
         self.may_lack(std::slice::from_ref(&dropped));
-        self.is_done_with(&dropped.message);
+        self.note_left(&dropped.message);
         self.dropped += 1;
         Some(freed)
     }
@@ -128,8 +128,8 @@ impl Client {
         self.name_first_operation();
     }
 
-    /// Notes that a message has left the queue, sent or not: an outcome ends its operation.
-    pub(super) fn is_done_with(&mut self, message: &Message) {
+    /// Notes that a message has left the queue, sent or not. If it has an outcome, its operation has ended.
+    pub(super) fn note_left(&mut self, message: &Message) {
         let Some(operation) = message
             .operation
             .as_ref()
@@ -174,9 +174,9 @@ impl Client {
         }
     }
 
-    /// Notes that the server has the messages up to this number, except those that it may lack: a cancel that it reports from
-    /// now on is a new one.
-    pub(super) fn is_told_until(&mut self, number: u64) {
+    /// Notes that the server has the messages up to this number, except those passed to [`Client::may_lack`]. A cancel that it
+    /// reports from now on is a new one.
+    pub(super) fn note_accepted_until(&mut self, number: u64) {
         self.cancel_is_over.take_if(|it| it.1 <= number);
     }
 

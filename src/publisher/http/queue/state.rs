@@ -82,7 +82,7 @@ impl State {
         let client = self.clients.entry(id).or_default();
         let ends_cancel = client.ends_cancel(&message, number);
         if client.sending == Sending::Dormant {
-            client.is_done_with(&message);
+            client.note_left(&message);
             self.counts.dropped += 1;
             return ends_cancel;
         }
