@@ -8,8 +8,8 @@ use eventsource_client::SSE;
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
+use tracing::Dispatch;
 use tracing::instrument::WithSubscriber;
-use tracing::subscriber::NoSubscriber;
 
 use super::Client;
 use super::response::{Expected, Refusal};
@@ -74,7 +74,7 @@ impl ControlFeed {
         Self {
             updates,
             // The parser logs each failed try, with an address that may contain the client ID.
-            task: tokio::spawn(listener.run().with_subscriber(NoSubscriber::new())).abort_handle(),
+            task: tokio::spawn(listener.run().with_subscriber(Dispatch::none())).abort_handle(),
         }
     }
 

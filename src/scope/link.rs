@@ -31,7 +31,7 @@ pub(super) struct Link {
     finest: AtomicU8,
     /// Whether its watcher was informed that the application filters out the level that it asks for.
     is_told: AtomicBool,
-    /// A short lock; none other is taken while it is held.
+    /// A short lock; none other is taken while it is held, except those of its operations.
     state: Mutex<State>,
     /// `None` if the client is unknown or has ended. The hub is read and `state` is set under this lock, but nothing is dropped:
     /// that would wake other links, which have locks of their own.
@@ -50,8 +50,8 @@ struct State {
 /// An operation that has started and has not ended.
 pub(super) struct Running {
     pub(super) name: Operation,
-    /// The operation that it was started in.
-    parent: Option<Arc<Running>>,
+    /// The innermost running operation that it was started in.
+    parent: Mutex<Option<Arc<Running>>>,
     progress: Mutex<Throttle>,
     /// Whether a watcher asked to cancel it, or its parent.
     is_cancelled: AtomicBool,
@@ -117,15 +117,18 @@ impl Link {
     }
 
     /// Starts an operation under this name, or a free one made from it.
-    pub(super) fn begin(&self, name: &str, parent: Option<Arc<Running>>) -> Arc<Running> {
+    pub(super) fn begin(&self, name: &str, mut parent: Option<Arc<Running>>) -> Arc<Running> {
         let name = self.destination.begin(self.id, name);
         let mut state = lock(&self.state);
+        while let Some(ended) = parent.take_if(|it| !state.has(it)) {
+            parent = ended.parent();
+        }
         let cancel = state.known.requested.cancel.as_ref();
         let is_for = cancel.is_some_and(|it| it.is_for(Some(&name)));
         let is_cancelled = is_for || parent.as_ref().is_some_and(|it| it.is_cancelled());
         let running = Arc::new(Running {
             name,
-            parent,
+            parent: Mutex::new(parent),
             progress: Mutex::default(),
             is_cancelled: AtomicBool::new(is_cancelled),
             token: CancellationToken::new(),
@@ -144,6 +147,12 @@ impl Link {
         self.destination.end(self.id, &running.name);
         let mut state = lock(&self.state);
         state.running.retain(|it| !Arc::ptr_eq(it, running));
+        for other in &state.running {
+            let mut parent = lock(&other.parent);
+            if parent.as_ref().is_some_and(|it| Arc::ptr_eq(it, running)) {
+                *parent = running.parent();
+            }
+        }
         state.renew_token();
     }
 
@@ -308,12 +317,17 @@ impl Controlled for Link {
 }
 
 impl State {
+    /// Returns whether this operation runs.
+    fn has(&self, running: &Arc<Running>) -> bool {
+        self.running.iter().any(|it| Arc::ptr_eq(it, running))
+    }
+
     /// Notes that a watcher asks to cancel. Returns the tokens of the operations that this concerns, and that of the scope.
     fn cancel(&self, cancel: &Cancel) -> Vec<CancellationToken> {
         let mut tokens = Vec::new();
         // Each operation comes after its parent.
         for running in &self.running {
-            let is_parent = || running.parent.as_ref().is_some_and(|it| it.is_cancelled());
+            let is_parent = || running.parent().is_some_and(|it| it.is_cancelled());
             if cancel.is_for(Some(&running.name)) || is_parent() {
                 running.is_cancelled.store(true, Relaxed);
                 tokens.push(running.token.clone());
@@ -336,6 +350,10 @@ impl State {
 }
 
 impl Running {
+    fn parent(&self) -> Option<Arc<Running>> {
+        lock(&self.parent).clone()
+    }
+
     pub(super) fn cancelled(&self) -> CancellationToken {
         self.token.clone()
     }

@@ -35,6 +35,8 @@ struct State {
     mirror: Option<Mirror>,
     /// The notices that have arrived during a join; `None` if none is under way.
     early: Option<Vec<Early>>,
+    /// The newest control state that has arrived during a join.
+    audience: Option<ControlState>,
     /// Whether the store may have lost messages since the mirror began to join.
     is_unsure: bool,
     /// Whether a renewal waits for its turn.
@@ -160,7 +162,12 @@ impl Slot {
     }
 
     pub(super) fn set_audience(&self, control: ControlState) {
-        if let Some(mirror) = self.mirror() {
+        let mut state = self.state();
+        if state.early.is_some() {
+            // The answer of the join may be older.
+            state.audience = Some(control.clone());
+        }
+        if let Some(mirror) = &state.mirror {
             mirror.set_audience(control);
         }
     }
@@ -179,6 +186,9 @@ impl Slot {
 
 impl State {
     fn catch_up(&mut self) -> Result<(), Missing> {
+        if let (Some(control), Some(mirror)) = (self.audience.take(), &self.mirror) {
+            mirror.set_audience(control);
+        }
         let early = self.early.take().unwrap_or_default();
         early.into_iter().try_for_each(|it| self.take(it))
     }

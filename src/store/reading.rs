@@ -26,7 +26,9 @@ impl Store {
             loop {
                 self.inner.hub.admit()?;
                 // The channel may end meanwhile.
-                if let Some(subscription) = self.try_subscribe(id, format, from, makes).await? {
+                let store = self.clone();
+                let task = async move { store.try_subscribe(id, format, from, makes).await };
+                if let Some(subscription) = whole(task).await? {
                     return Ok(subscription);
                 }
             }
@@ -115,7 +117,9 @@ impl Store {
     ) -> Result<ControlStream, Refusal> {
         loop {
             self.inner.hub.admit()?;
-            if let Some(stream) = self.try_listen(id, operation.as_ref()).await? {
+            let (store, operation) = (self.clone(), operation.clone());
+            let task = async move { store.try_listen(id, operation).await };
+            if let Some(stream) = whole(task).await? {
                 return Ok(stream);
             }
         }
@@ -124,7 +128,7 @@ impl Store {
     async fn try_listen(
         &self,
         id: ClientId,
-        operation: Option<&Operation>,
+        operation: Option<Operation>,
     ) -> Result<Option<ControlStream>, Refusal> {
         let inner = &self.inner;
         let slot = inner.mirrors.slot(id);
@@ -144,19 +148,28 @@ impl Store {
             };
             self.join(&slot, id, &joining).await?.0
         };
-        let (stream, ticket) = match mirror.listen(operation.cloned()) {
+        let (stream, ticket) = match mirror.listen(operation.clone()) {
             Err(hub::Refusal::Ended) => return Ok(None),
             other => other?,
         };
         if let Some(operation) = operation {
             inner
                 .scripts
-                .stand(id, &inner.node, &inner.work(ticket), operation)
+                .stand(id, &inner.node, &inner.work(ticket), &operation)
                 .await?;
         }
         inner.report_in_turn(id, &mirror).await?;
         Ok(Some(stream))
     }
+}
+
+/// Runs a join to its end even if the caller is dropped, such as when its client closes the connection: a mirror keeps its
+/// notices until then, and the store has to learn that the reader is gone.
+async fn whole<T: Send + 'static>(
+    join: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+) -> Result<T, Refusal> {
+    let joined = tokio::spawn(join).await;
+    joined.unwrap_or(Err(Refusal::StoreAway))
 }
 
 /// The ID before all messages: a join from here gets everything that the store holds.

@@ -265,7 +265,7 @@ impl Scripts {
     }
 
     /// Adds the next part of the log to an image. If the log has dropped messages that the image lacks, the image begins
-    /// after them. Fails if the channel has ended meanwhile: the caller joins again.
+    /// after them. Fails if the channel has ended, or lost messages, meanwhile: the caller joins again.
     async fn read_on(&self, id: ClientId, image: &mut Image) -> Result<(), Refusal> {
         let arguments = [image.created.to_string(), image.last().seq.to_string()];
         let arguments = [arguments[0].as_bytes(), arguments[1].as_bytes()];
@@ -276,6 +276,9 @@ impl Scripts {
         if before.seq > image.last().seq {
             image.before = before;
             image.events.clear();
+        } else if before != image.last() {
+            // The store has lost messages, and given their numbers to others.
+            return Err(Refusal::StoreAway);
         }
         image.events.extend(answer.entries()?);
         Ok(())

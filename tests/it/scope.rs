@@ -179,6 +179,23 @@ fn a_cancel_reaches_operations_started_in_the_named_one_but_not_those_beside_it(
 }
 
 #[test]
+fn an_operation_is_cancelled_with_an_outer_one_though_the_one_between_has_ended() {
+    let (hub, id, scope) = scope();
+    let outer = scope.operation("outer");
+    let between = outer.scope().operation("between");
+    let inner = between.scope().operation("inner");
+    let ended = between.scope().clone();
+    between.finish(Outcome::Ok);
+    let later = ended.operation("later");
+    ask_cancel(&hub, id, Some("outer"));
+    assert!(inner.is_cancelled() && later.is_cancelled());
+    drop((later, inner, outer));
+    let token = scope.cancelled();
+    drop(ended.operation("afterwards"));
+    assert!(!token.is_cancelled(), "nothing that was cancelled runs");
+}
+
+#[test]
 fn a_text_that_cannot_be_formatted_is_sent_as_far_as_it_goes() {
     struct Broken;
     impl fmt::Display for Broken {

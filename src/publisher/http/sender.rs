@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::queue::{Batch, Queue, messages};
 use crate::client::Client;
@@ -163,12 +163,21 @@ impl Sender {
     async fn probe(self: Arc<Self>) {
         loop {
             sleep(PROBE_EVERY).await;
-            let was_away = self.away().is_some();
-            if self.queue.has_counts() && self.client.is_healthy().await {
+            let is_back = {
+                let mut absence = lock(&self.absence);
+                // A failure from now on starts another probe.
+                absence.is_probed = absence.since.is_some();
+                absence.since.is_none()
+            };
+            let mut is_sent = !self.queue.has_counts();
+            if !is_sent {
+                let healthy = timeout(PROBE_EVERY, self.client.is_healthy()).await;
+                is_sent = healthy.unwrap_or_default();
+            }
+            if is_sent {
                 self.queue.send_counts();
             }
-            if !was_away {
-                lock(&self.absence).is_probed = false;
+            if is_back && (is_sent || mem::replace(&mut lock(&self.absence).is_probed, true)) {
                 return;
             }
         }

@@ -3,7 +3,11 @@
 use std::str::FromStr;
 
 use super::{faults::unknown_gap, texts};
-use crate::support::{cluster::Cluster, http::Http, soon};
+use crate::support::{
+    cluster::Cluster,
+    http::{Connection, Http, stream_of},
+    soon,
+};
 
 /// Returns one of the metrics, whose name is given without `codechat_`.
 async fn number<T: FromStr>(at: &Http, name: &str) -> T {
@@ -125,4 +129,30 @@ async fn lines_that_arrive_during_a_request_to_the_store_form_the_next_batch() {
     let name = "store_request_seconds_count{script=\"publish\"}";
     let questions: u64 = number(one, name).await;
     assert!(questions < LINES / 10, "{questions}");
+}
+
+#[tokio::test]
+async fn a_watcher_that_leaves_during_its_join_is_counted_nowhere() {
+    let Some(cluster) = Cluster::start(2, &["--store-timeout", "10s"]).await else {
+        return;
+    };
+    let [one, other] = [&cluster.nodes[0].http, &cluster.nodes[1].http];
+    let id = one.connect().await;
+    cluster.redis.pause();
+    let mut leaving = Connection::open(other.address).await;
+    leaving.ask("GET", &stream_of(&id), &[]).await;
+    // By these answers, the server has seen what other connections did before.
+    for _ in 0..10 {
+        other.get("/healthz").await;
+    }
+    drop(leaving);
+    for _ in 0..10 {
+        other.get("/healthz").await;
+    }
+    cluster.redis.go_on();
+    becomes(other, "mirrors", |it| it == 0).await;
+    let answer = one
+        .post(&stream_of(&id), &["Accept: application/json"], "x")
+        .await;
+    assert_eq!(answer.json()["subscribers"], 0);
 }
