@@ -36,7 +36,7 @@ complete -c codechat -n "__fish_codechat_using_subcommand watch" -l id -d 'The c
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l server -d 'The server\'s address, or only its port [default: http://127.0.0.1:2428]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l token-file -d 'A file with the server\'s token [default: what CODECHAT_TOKEN holds]' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l tail -d 'Begin with the newest N messages that the server holds [default: all]' -r
-complete -c codechat -n "__fish_codechat_using_subcommand watch" -l heartbeat -d 'The heartbeat of the server: a connection that is silent for 2.5 times as long is made again [default: 15s; for a server that is not codechat\'s, as observed]' -r
+complete -c codechat -n "__fish_codechat_using_subcommand watch" -l heartbeat -d 'The heartbeat of the server: after 2.5 times as long without data, reconnect [default: 15s; for a server that is not codechat\'s, as observed]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -s H -l header -d 'A header of the request, as curl takes it' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -s d -l data -d 'Form data to POST; @FILE reads it from a file, @- from stdin' -r
 complete -c codechat -n "__fish_codechat_using_subcommand watch" -l json -d 'JSON to POST; @FILE reads it from a file, @- from stdin' -r
@@ -107,7 +107,7 @@ debug\t''
 info\t''
 warn\t''
 error\t''"
-complete -c codechat -n "__fish_codechat_using_subcommand send" -l operation -d 'The operation it belongs to [default for a command: its name]' -r
+complete -c codechat -n "__fish_codechat_using_subcommand send" -l operation -d 'The message\'s operation [default for a command: its name]' -r
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l progress -d 'The operation\'s progress, as in 3/120, or 3 if the total is not known' -r
 complete -c codechat -n "__fish_codechat_using_subcommand send" -l outcome -d 'The outcome that ends the operation: ok, failed or cancelled' -r -f -a "ok\t''
 failed\t''
@@ -125,7 +125,7 @@ complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log -d 'What
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log-format -d 'How to write the log' -r -f -a "text\t'One line per event, for people'
 json\t'One JSON object per event, for programs'"
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store -d 'Share clients with all servers on this Redis: redis://HOST' -r
-complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store-password-file -d 'A file with its password [default: CODECHAT_STORE_PASSWORD]' -r -F
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store-password-file -d 'A file with the store\'s password [default: CODECHAT_STORE_PASSWORD]' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store-ca -d 'For rediss://: the authorities that may sign the store\'s certificate, in PEM [default: those of the system]' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store-cert -d 'For rediss://: this server\'s certificate, if the store requires one, in PEM' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store-key -d 'The key of --store-cert, in PEM' -r -F
@@ -142,8 +142,8 @@ complete -c codechat -n "__fish_codechat_using_subcommand serve" -l heartbeat -d
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l stall-timeout -d 'Close a subscriber that takes no bytes for this time' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l header-timeout -d 'Time limit for the head of a request, and for a connection without a request' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l body-timeout -d 'Time limit for the body of a request that is not a stream' -r
-complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log-messages -d 'How many messages the log of each client keeps, the newest ones' -r
-complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log-bytes -d 'How many bytes the log of each client keeps' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log-messages -d 'How many of a client\'s newest messages to keep' -r
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log-bytes -d 'How many bytes of a client\'s messages to keep' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l max-message -d 'Longest text of one message, in UTF-8' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l max-clients -d 'How many clients there may be' -r
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l max-subscribers -d 'How many subscribers one client may have' -r

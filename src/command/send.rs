@@ -116,7 +116,7 @@ pub struct Args {
     )]
     level: Option<Level>,
 
-    /// The operation that the message belongs to [default for a command: its name]
+    /// The message's operation [default for a command: its name]
     ///
     /// It has 1 to 128 characters.
     #[arg(long, value_name = "NAME", env = "CODECHAT_OPERATION", help_heading = MESSAGE)]
