@@ -128,7 +128,7 @@ Register-ArgumentCompleter -Native -CommandName 'codechat' -ScriptBlock {
             [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'What to log: off, a level, or a filter [default: RUST_LOG, or info]')
             [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'How to write the log')
             [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Share clients with all servers on this Redis: redis://HOST')
-            [CompletionResult]::new('--store-password-file', '--store-password-file', [CompletionResultType]::ParameterName, 'A file with the store''s password [default: CODECHAT_STORE_PASSWORD]')
+            [CompletionResult]::new('--store-password-file', '--store-password-file', [CompletionResultType]::ParameterName, 'The store''s password file [default: CODECHAT_STORE_PASSWORD]')
             [CompletionResult]::new('--store-ca', '--store-ca', [CompletionResultType]::ParameterName, 'For rediss://: the authorities that may sign the store''s certificate, in PEM [default: those of the system]')
             [CompletionResult]::new('--store-cert', '--store-cert', [CompletionResultType]::ParameterName, 'For rediss://: this server''s certificate, if the store requires one, in PEM')
             [CompletionResult]::new('--store-key', '--store-key', [CompletionResultType]::ParameterName, 'The key of --store-cert, in PEM')

@@ -122,7 +122,7 @@ set edit:completion:arg-completer[codechat] = {|@words|
             cand --log 'What to log: off, a level, or a filter [default: RUST_LOG, or info]'
             cand --log-format 'How to write the log'
             cand --store 'Share clients with all servers on this Redis: redis://HOST'
-            cand --store-password-file 'A file with the store''s password [default: CODECHAT_STORE_PASSWORD]'
+            cand --store-password-file 'The store''s password file [default: CODECHAT_STORE_PASSWORD]'
             cand --store-ca 'For rediss://: the authorities that may sign the store''s certificate, in PEM [default: those of the system]'
             cand --store-cert 'For rediss://: this server''s certificate, if the store requires one, in PEM'
             cand --store-key 'The key of --store-cert, in PEM'

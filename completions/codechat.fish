@@ -125,7 +125,7 @@ complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log -d 'What
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l log-format -d 'How to write the log' -r -f -a "text\t'One line per event, for people'
 json\t'One JSON object per event, for programs'"
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store -d 'Share clients with all servers on this Redis: redis://HOST' -r
-complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store-password-file -d 'A file with the store\'s password [default: CODECHAT_STORE_PASSWORD]' -r -F
+complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store-password-file -d 'The store\'s password file [default: CODECHAT_STORE_PASSWORD]' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store-ca -d 'For rediss://: the authorities that may sign the store\'s certificate, in PEM [default: those of the system]' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store-cert -d 'For rediss://: this server\'s certificate, if the store requires one, in PEM' -r -F
 complete -c codechat -n "__fish_codechat_using_subcommand serve" -l store-key -d 'The key of --store-cert, in PEM' -r -F

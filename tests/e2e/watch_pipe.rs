@@ -363,7 +363,7 @@ async fn a_second_watcher_reports_whose_the_server_is_and_its_end() {
     let reason = "ended by its owner, whose watch was the server; `codechat serve` starts one";
     assert!(ended.stderr.contains(reason), "{ended:?}");
     let mut third = start(&["watch"]);
-    third.says("so this watcher is the server").await;
+    third.says("so this watcher runs one").await;
     let (third, _) = opened(third).await;
     let mut fourth = start(&["watch"]);
     fourth

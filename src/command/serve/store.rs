@@ -32,7 +32,7 @@ pub(super) struct StoreArgs {
         value_name = "PATH",
         env = "CODECHAT_STORE_PASSWORD_FILE",
         requires = "store",
-        help = "A file with the store's password [default: CODECHAT_STORE_PASSWORD]"
+        help = "The store's password file [default: CODECHAT_STORE_PASSWORD]"
     )]
     store_password_file: Option<PathBuf>,
 
