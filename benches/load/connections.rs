@@ -17,8 +17,8 @@ use crate::{
     table::{Figure, Unit, float},
 };
 
-/// Number of addresses from which connections come. From a single one, so many ports of closed connections would be
-/// reserved that the search for a free port would be all that is measured.
+/// Number of source addresses. With a single one, closed connections would hold most ports, and the search for a free
+/// port would dominate the measurement.
 const SOURCES: u64 = 250;
 /// Number of connections that are being opened at a time.
 const AT_A_TIME: usize = 16;

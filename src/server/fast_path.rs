@@ -3,7 +3,7 @@
 //!
 //! The reason is cost. Besides its three system calls, a message takes 36,000 instructions through hyper and axum, and
 //! 10,000 here. docs/benchmarks.md compares the time with that of other servers.
-//! `serve --plain-streams` turns it off, and `benches/load` compares.
+//! `serve --plain-streams` turns it off.
 //!
 //! Every connection begins here. It stays here while its requests are accepted by [`request`] and succeed. Each must
 //! arrive in one piece, or with its body in a second piece. Any other request hands the connection to hyper for good,

@@ -33,16 +33,22 @@ pub(super) struct Slot {
 #[derive(Default)]
 struct State {
     mirror: Option<Mirror>,
-    /// The notices that have arrived during a join; `None` if none is under way.
-    early: Option<Vec<Early>>,
-    /// The newest control state that has arrived during a join.
-    audience: Option<ControlState>,
+    /// What has arrived during a join; `None` if none is under way.
+    early: Option<Box<Arrived>>,
     /// Whether the store may have lost messages since the mirror began to join.
     is_unsure: bool,
     /// Whether a renewal waits for its turn.
     awaits_renewal: bool,
     /// Whether the slot was removed.
     is_gone: bool,
+}
+
+/// What has arrived during a join.
+#[derive(Default)]
+struct Arrived {
+    notices: Vec<Early>,
+    /// The newest control state.
+    audience: Option<ControlState>,
 }
 
 enum Early {
@@ -163,9 +169,9 @@ impl Slot {
 
     pub(super) fn set_audience(&self, control: ControlState) {
         let mut state = self.state();
-        if state.early.is_some() {
+        if let Some(early) = &mut state.early {
             // The answer of the join may be older.
-            state.audience = Some(control.clone());
+            early.audience = Some(control.clone());
         }
         if let Some(mirror) = &state.mirror {
             mirror.set_audience(control);
@@ -186,18 +192,18 @@ impl Slot {
 
 impl State {
     fn catch_up(&mut self) -> Result<(), Missing> {
-        if let (Some(control), Some(mirror)) = (self.audience.take(), &self.mirror) {
+        let early = self.early.take().unwrap_or_default();
+        if let (Some(control), Some(mirror)) = (early.audience, &self.mirror) {
             mirror.set_audience(control);
         }
-        let early = self.early.take().unwrap_or_default();
-        early.into_iter().try_for_each(|it| self.take(it))
+        early.notices.into_iter().try_for_each(|it| self.take(it))
     }
 
     fn take(&mut self, news: Early) -> Result<(), Missing> {
         if let Some(early) = &mut self.early {
             // If a notice is dropped here, appending the next one fails with `Missing`.
-            if early.len() < EARLY || !matches!(news, Early::Published(_)) {
-                early.push(news);
+            if early.notices.len() < EARLY || !matches!(news, Early::Published(_)) {
+                early.notices.push(news);
             }
             return Ok(());
         }

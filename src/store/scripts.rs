@@ -20,7 +20,7 @@ use crate::hub::{
 use crate::message::Operation;
 use crate::refusal::Refusal;
 
-/// Upper bound of a part of a log, in bytes. Up to 100 messages may exceed it, since so many are read at once.
+/// Size of a part of a log, in bytes. The last 100 messages, which are read together, may exceed it.
 const PART: usize = 1 << 20;
 
 /// The number of buckets. The first two digits of an ID are the number of its bucket.

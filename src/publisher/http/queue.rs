@@ -251,11 +251,7 @@ impl Queue {
             }
             state.settle(id);
         }
-        let is_news = mem::take(&mut state.became_ready);
-        drop(state);
-        if is_news {
-            self.ready.notify_one();
-        }
+        self.wake_sender(state);
     }
 
     /// Notes that a scope of a client was dropped.
@@ -322,6 +318,11 @@ impl Queue {
     fn settle(&self, mut state: MutexGuard<'_, State>, id: ClientId) {
         state.settle(id);
         self.tell_if_empty(&state);
+        self.wake_sender(state);
+    }
+
+    /// Wakes a sender if a client became ready.
+    fn wake_sender(&self, mut state: MutexGuard<'_, State>) {
         let is_news = mem::take(&mut state.became_ready);
         drop(state);
         if is_news {

@@ -237,8 +237,8 @@ impl Sender {
     }
 }
 
-/// Shortens the client's ID in a text for the application's log. An error may name an address that contains it, and whoever
-/// knows the ID can watch the client.
+/// Shortens the client's ID in a text for the application's log. An error may name an address that contains it, and anybody
+/// who knows the ID can watch the client.
 fn without_id(text: &str, id: ClientId) -> String {
     text.replace(&id.to_string(), &id.short())
 }
